@@ -1,0 +1,77 @@
+"""Everything that can go wrong, as the user would put it.
+
+BehaviorError
+├── ConfigError
+├── SetupError
+├── WorkerError
+│   └── WorkerUnavailableError
+├── StoreError
+│   ├── StoreUnavailableError
+│   └── SchemaError
+└── EmbedError
+
+The class docstring is the message when none is given; `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from pathlib import Path
+
+
+class BehaviorError(Exception):
+    """Something went wrong in the behavior plugin."""
+
+    hint = "Run `behavior doctor`: it tries every part and says which one fails."
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or inspect.getdoc(type(self)))
+        if hint:
+            self.hint = hint
+
+
+class ConfigError(BehaviorError):
+    """A setting is not valid."""
+
+    hint = "Correct it in config.toml or in the BEHAVIOR_* environment; `behavior doctor` names both."
+
+
+class SetupError(BehaviorError):
+    """The plugin is not set up yet."""
+
+    hint = "Run `make setup` in the plugin's folder."
+
+
+class WorkerError(BehaviorError):
+    """The worker could not do what was asked."""
+
+
+class WorkerUnavailableError(WorkerError):
+    """The worker does not answer."""
+
+    hint = "Run `behavior worker start`, then `behavior doctor` if it still does not answer."
+
+
+class StoreError(BehaviorError):
+    """The pattern store refused the request."""
+
+
+class StoreUnavailableError(StoreError):
+    """The pattern store cannot be reached; events stay in the spool until it is back."""
+
+
+class SchemaError(StoreError):
+    """The database does not have the shape this version needs."""
+
+
+class EmbedError(BehaviorError):
+    """The text could not be embedded."""
+
+
+def told(error: Exception) -> str:
+    """An error for the log: what and where. Not its text, which may quote a prompt or a row, except ours."""
+    if isinstance(error, BehaviorError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " > ".join([*(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames), type(error).__name__])

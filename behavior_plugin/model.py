@@ -1,0 +1,132 @@
+"""The words of the house, as types: events, actions, context, patterns, suggestions.
+
+Everything here is frozen; a step that changes something returns a new value.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Outcome(StrEnum):
+    """How a call, or a whole piece of work, ended."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class EventKind(StrEnum):
+    """What a hook reported, in our words; what we have no word for is OTHER and is kept all the same."""
+
+    SESSION_START = "session_start"
+    PROMPT = "prompt"
+    ACTION = "action"
+    TURN_END = "turn_end"
+    SESSION_END = "session_end"
+    OTHER = "other"
+
+
+class Action(_Frozen):
+    """One tool call.
+
+    `duration_ms` is what the host measured, without permission and hook time; absent where it sent none.
+    `agent` is "main" or the id of the subagent that made the call.
+    """
+
+    tool: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    outcome: Outcome
+    timestamp: AwareDatetime
+    duration_ms: int | None = Field(default=None, ge=0)
+    agent: str = "main"
+    error: str | None = None
+
+
+class Context(_Frozen):
+    """Where it happened. `project` names the repository: the same in its subfolders and worktrees.
+
+    Paths in `files_touched` are relative to `directory` where they lie inside it.
+    """
+
+    directory: str = ""
+    project: str = ""
+    project_type: str | None = None
+    branch: str | None = None
+    files_touched: tuple[str, ...] = ()
+
+
+class Event(_Frozen):
+    """One thing a hook reported, read from its spool record.
+
+    `order` sorts the events of one machine: monotonic nanoseconds since it was started.
+    """
+
+    kind: EventKind
+    name: str
+    session_id: str
+    machine: str
+    at: AwareDatetime
+    order: int
+    host_pid: int | None = None
+    context: Context = Context()
+    prompt: str | None = None
+    prompt_id: str | None = None
+    tool_use_id: str | None = None
+    action: Action | None = None
+    files: tuple[str, ...] = ()
+
+
+class Pattern(_Frozen):
+    """One piece of work: what set it off, where, what was done, and how it ended.
+
+    `source_key` is the same for the same work however often it is delivered; the store keeps one row of it.
+    """
+
+    source_key: str
+    trigger: str
+    context: Context
+    actions: tuple[Action, ...]
+    final_outcome: Outcome
+    confidence: float = Field(default=0.7, ge=0, le=1)
+    started_at: AwareDatetime
+    session_id: str
+
+
+class StoredPattern(Pattern):
+    """A pattern as the store returns it."""
+
+    id: UUID
+    use_count: int = Field(ge=0)
+    last_used_at: AwareDatetime | None = None
+    created_at: AwareDatetime
+
+
+class Match(_Frozen):
+    """A stored pattern and how near its trigger is to what was asked: 0 to 1."""
+
+    pattern: StoredPattern
+    similarity: float
+
+
+class Suggestion(_Frozen):
+    """A match on its way to the assistant: with its score and the reasons for it.
+
+    `times` counts the similar pieces of work that were found, `worked` those that ended in success.
+    """
+
+    pattern: StoredPattern
+    similarity: float
+    score: float
+    times: int
+    worked: int
+    last_at: AwareDatetime
+    reason: str

@@ -1,0 +1,140 @@
+"""As whom Postgres runs, since it refuses root: as ourselves, in a user namespace, or as another account.
+
+A user namespace leaves the data in its place. Where the kernel forbids one (most containers) another account
+needs folders that it can reach; they lie in a place of their own: the parents of ours are never opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store.binaries import Binaries
+
+SHELF = Path("/var/lib/behavior-plugin")
+ACCOUNTS = ("postgres", "nobody")
+
+
+@cache
+def lifeline() -> tuple[str, ...]:
+    """What in front of a command stops it when its owner dies; nothing where the system has no such thing."""
+    words = ("setpriv", "--pdeathsig", "INT")
+    return words if _succeeds(*words, "true") else ()
+
+
+@dataclass(frozen=True)
+class Account:
+    """How to run a command without root's rights, and where its files lie.
+
+    `owner` is the account the files must belong to, where that is not ourselves.
+    """
+
+    place: Path
+    sockets: Path
+    prefix: tuple[str, ...] = ()
+    owner: pwd.struct_passwd | None = None
+    lifeline: tuple[str, ...] = field(default_factory=lifeline)
+
+    @property
+    def data(self) -> Path:
+        return self.place / "data"
+
+    def command(self, *words: str) -> list[str]:
+        # The kernel forgets the lifeline when the user changes, so it comes last.
+        return [*self.prefix, *self.lifeline, *words]
+
+    def prepare(self) -> None:
+        """Make the folders of another account: the outer ones root's and readable, its own 0700."""
+        if self.owner:
+            _make_folder(self.place.parent, 0o755)
+            _make_folder(self.place, 0o755)
+            _make_folder(self.sockets, 0o700, account=self)
+
+    def give(self, path: Path) -> None:
+        """Make a file or folder belong to the account."""
+        if self.owner:
+            os.chown(path, self.owner.pw_uid, self.owner.pw_gid, follow_symlinks=False)
+
+    def programs(self, installed: Binaries) -> Binaries:
+        """The programs, where the account can reach them."""
+        if not self.owner:
+            return installed
+        return installed.copy(self.place.parent, workplace=self.place / "init-binaries")
+
+
+def choose(folder: Path, run_folder: Path, programs: Binaries) -> Account:
+    """The account for a data folder: where data lies already decides, so that none is ever forgotten.
+
+    Raises:
+        StoreUnavailableError: we are root and there is no way to be someone else.
+    """
+    if os.geteuid() != 0:
+        return as_ourselves(folder, run_folder)
+    if _elsewhere(folder, SHELF).joinpath("data").exists():
+        return as_another(folder, shelf=SHELF)
+    inside = in_namespace(folder, run_folder)
+    if _succeeds(*inside.prefix, "test", "-w", str(folder), "-a", "-x", programs.program("postgres")):
+        return inside
+    if inside.data.exists():
+        raise StoreUnavailableError(
+            f"Postgres does not run as root, and {inside.data} can only be opened in a user namespace.",
+            hint="Allow user namespaces (`unshare --user true` must succeed), or run as an ordinary user.",
+        )
+    return as_another(folder, shelf=SHELF)
+
+
+def as_ourselves(folder: Path, run_folder: Path) -> Account:
+    return Account(folder, run_folder)
+
+
+def in_namespace(folder: Path, run_folder: Path) -> Account:
+    """Root, seen from inside as an account that has a name: initdb looks it up."""
+    user = _unprivileged()
+    prefix = ("unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}")
+    return Account(folder, run_folder, prefix)
+
+
+def as_another(folder: Path, *, shelf: Path) -> Account:
+    """An existing account, with folders of its own on the shelf."""
+    user = _unprivileged()
+    place = _elsewhere(folder, shelf)
+    prefix = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+    return Account(place, place / "run", prefix, user)
+
+
+def _elsewhere(folder: Path, shelf: Path) -> Path:
+    return shelf / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+
+
+def _make_folder(folder: Path, mode: int, *, account: Account | None = None) -> None:
+    if not folder.exists():
+        folder.mkdir()
+        folder.chmod(mode)  # whatever the umask
+        if account:
+            account.give(folder)
+    elif folder.is_symlink() or (not account and folder.stat().st_uid != os.geteuid()):
+        raise PermissionError(1, "belongs to another user", str(folder))
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    for name in ACCOUNTS:
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise StoreUnavailableError(
+        f"Postgres does not run as root, and there is no account named {' or '.join(ACCOUNTS)}.",
+        hint="Run as an ordinary user, or set BEHAVIOR_DATABASE_URL to a Postgres of your own.",
+    )
+
+
+def _succeeds(*words: str) -> bool:
+    try:
+        return subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=10).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

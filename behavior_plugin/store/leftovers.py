@@ -1,0 +1,72 @@
+"""What a dead owner left behind: a server that still runs, and lock files of nobody who serves the data.
+
+The proof is always the process itself, its program and its folder: a pid in a file may be anyone's by now.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+# Fast shutdown, immediate shutdown, and what even a frozen process obeys; how long each may take.
+ENDINGS_S = {signal.SIGINT: 10, signal.SIGQUIT: 3, signal.SIGKILL: 3}
+POLL_S = 0.01
+
+
+def find_server(data: Path) -> psutil.Process | None:
+    """The server that runs on a data folder, whoever started it."""
+    found = [process for process in psutil.process_iter() if _serves(process, data)]
+    # A child that was forked a moment ago still looks like its parent.
+    return min(found, key=lambda process: process.create_time(), default=None)
+
+
+def end(process: psutil.Process) -> None:
+    """End a server, as gently as it lets us."""
+    for sign, patience_s in ENDINGS_S.items():
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(sign)
+        if _is_gone_within(process, patience_s):
+            return
+
+
+def remove_stale_locks(data: Path, sockets: Path) -> bool:
+    """Remove the lock files that keep Postgres from starting, unless a server does run on the data.
+
+    Only for when Postgres refused to start and nothing answers: it knows best about a lock file of its own.
+    """
+    locks = [lock for lock in (data / "postmaster.pid", sockets / ".s.PGSQL.5432.lock") if lock.exists()]
+    if not locks or find_server(data):
+        return False
+    for lock in locks:
+        lock.unlink(missing_ok=True)
+    return True
+
+
+def _serves(process: psutil.Process, data: Path) -> bool:
+    try:
+        words = process.cmdline()
+        if not words or Path(words[0]).name != "postgres":
+            return False
+        return str(data) in words or Path(process.cwd()).samefile(data)
+    except (psutil.Error, OSError):
+        return False
+
+
+def _is_gone_within(process: psutil.Process, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if _is_gone(process):
+            return True
+        time.sleep(POLL_S)
+    return False
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,148 @@
+"""Keep patterns in Postgres and find them again, as one user and under row level security."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from pgvector import Vector
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool, PoolTimeout
+from pydantic import ValidationError
+
+from behavior_plugin.errors import StoreError, StoreUnavailableError
+from behavior_plugin.model import Match, Pattern, StoredPattern
+from behavior_plugin.store.query import query
+
+# Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
+PATIENCE_S = 5
+
+# A failure of these classes passes by itself: connection, resources, operator, system; serialization.
+_PASSING = ("08", "53", "57", "58", "40", "25006")
+
+
+class PostgresStore:
+    """The patterns of one user. Safe to use from several threads.
+
+    Every method raises StoreUnavailableError where the server cannot be reached or is short of something for now,
+    and StoreError where it refused. Neither ever carries the row: its texts are not for logs.
+    """
+
+    def __init__(self, conninfo: str, user_id: UUID) -> None:
+        self._user_id = user_id
+        self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=4,
+            timeout=PATIENCE_S,
+            # A pool that goes on trying pauses for longer and longer, and is late when the server is back.
+            reconnect_timeout=PATIENCE_S,
+            # Plans are made anew each time: a plan kept from small tables misjudges large ones (and poolers forbid it).
+            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": PATIENCE_S},
+            open=True,
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> None:
+        """Keep a pattern; the same one again changes nothing. `embedding` is 1536 numbers made by `model`."""
+        values = {
+            "source_key": pattern.source_key,
+            "session_id": pattern.session_id,
+            "project": pattern.context.project,
+            "trigger": pattern.trigger,
+            "embedding": None if embedding is None else Vector(list(embedding)).to_text(),
+            "embedding_model": None if embedding is None else model,
+            "context": Jsonb(pattern.context.model_dump(mode="json")),
+            "actions": Jsonb([action.model_dump(mode="json") for action in pattern.actions]),
+            "final_outcome": pattern.final_outcome.value,
+            "confidence": pattern.confidence,
+            "started_at": pattern.started_at,
+        }
+        with self._transaction() as connection:
+            connection.execute(query("save_pattern"), values)
+
+    def nearest(
+        self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
+    ) -> list[Match]:
+        """The patterns of `model` whose trigger is at least `floor` near, nearest first."""
+        values = {
+            "embedding": Vector(list(embedding)).to_text(),
+            "embedding_model": model,
+            "floor": floor,
+            "project": project,
+            "limit": limit,
+        }
+        return [_match(row) for row in self._fetch("find_similar_patterns", values)]
+
+    def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
+        """The patterns whose trigger shares most words with the text; for when there is no embedder."""
+        values = {"text": text, "project": project, "limit": limit}
+        return [_match(row) for row in self._fetch("find_patterns_by_words", values)]
+
+    def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
+        return [_stored(row) for row in self._fetch("list_patterns", {"project": project, "limit": limit})]
+
+    def starting_with(self, id_start: str) -> list[StoredPattern]:
+        """At most two patterns whose id begins so: one where the beginning is long enough."""
+        return [_stored(row) for row in self._fetch("get_pattern", {"id": id_start})]
+
+    def count_use(self, pattern_id: UUID) -> bool:
+        """Note that a pattern was put before the assistant; false where there is no such pattern."""
+        return bool(self._fetch("count_use", {"id": pattern_id})[0]["is_counted"])
+
+    def count(self) -> int:
+        return int(self._fetch("count_patterns", {})[0]["patterns"])
+
+    def forget_session(self, session_id: str) -> int:
+        """Delete what was learned from one session; returns how many patterns that were."""
+        with self._transaction() as connection:
+            return connection.execute(query("delete_session"), {"session_id": session_id}).rowcount
+
+    def _fetch(self, name: str, values: dict[str, Any]) -> list[DictRow]:
+        with self._transaction() as connection:
+            return connection.execute(query(name), values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
+        try:
+            with self._pool.connection() as connection, connection.transaction():
+                connection.execute(query("state_user"), {"user_id": self._user_id})
+                yield connection
+        except PoolTimeout:
+            raise StoreUnavailableError from None
+        except psycopg.Error as error:
+            raise _in_our_words(error) from None
+        except UnicodeEncodeError:
+            raise StoreError("The pattern store refused the request (text that has no UTF-8).") from None
+
+
+def _in_our_words(error: psycopg.Error) -> StoreError:
+    """Name what was refused, without the row that PostgreSQL quotes in its details."""
+    state = error.sqlstate or ""
+    # Without a state it is psycopg that speaks: of the connection, or of a value that it cannot send.
+    if state.startswith(_PASSING) or (not state and not isinstance(error, psycopg.DataError)):
+        return StoreUnavailableError(f"The pattern store cannot be reached ({state or type(error).__name__}).")
+    what = state or "not sent:"
+    named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
+    return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
+
+
+def _stored(row: DictRow) -> StoredPattern:
+    try:
+        return StoredPattern.model_validate(row)
+    except ValidationError:
+        raise StoreError(
+            f"Pattern {row['id']} has a shape that this version does not know.",
+            hint="Update the plugin: a newer version may have stored it.",
+        ) from None
+
+
+def _match(row: DictRow) -> Match:
+    similarity = row.pop("similarity")
+    return Match(pattern=_stored(row), similarity=similarity)

@@ -1,0 +1,216 @@
+"""The embedded Postgres: one server process, a child of ours, that lives as long as we do.
+
+Whether it is alive is decided by connecting, never by a pid. What a dead owner left running is shut down and
+started anew, so that every server is our child, with our settings, and stops when we are killed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from behavior_plugin.capture import paths
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store import binaries, cluster, leftovers
+from behavior_plugin.store.account import Account, choose
+
+START_TIMEOUT_S = 60
+POLL_S = 0.005
+LONGEST_POLL_S = 0.2
+SETTINGS = {
+    # Reached through a socket in a 0700 folder, and in no other way.
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_permissions": "0700",
+    # One user, a handful of connections, a laptop.
+    "shared_buffers": "32MB",
+    "max_connections": "20",
+    "max_worker_processes": "2",
+    "io_method": "sync",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    # Nobody replicates from us, so the write-ahead log can be small.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
+    "min_wal_size": "32MB",
+    "max_wal_size": "256MB",
+    # Rows and statements are private: what went wrong with one is told to its sender, not to the log.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_statement": "none",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_checkpoints": "off",
+}
+
+
+class Server:
+    """The server on the data below `folder`, reached through a socket in `run_folder`.
+
+    One process at a time may own it: the worker, which holds a lock. `account` is for tests.
+    """
+
+    def __init__(self, folder: Path, run_folder: Path, *, account: Account | None = None) -> None:
+        self._folder = folder
+        self._run_folder = run_folder
+        self._wanted = account
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "server.log"
+        # The kernel ends the server when the *thread* that started it ends, so it gets one of its own.
+        self._keeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres")
+
+    def start(self) -> None:
+        """Start the server, making its data at the first time, and wait until it answers.
+
+        It may be called again whenever the server does not answer, from any thread, but one at a time.
+        The server stops with `stop`, when this object goes, and when our process ends, however it does.
+
+        Raises:
+            StoreUnavailableError: with what the server said.
+        """
+        if self.is_alive():
+            return
+        self.stop()
+        try:
+            self._prepare()
+            self._launch(deadline=time.monotonic() + START_TIMEOUT_S)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise StoreUnavailableError(f"The embedded Postgres cannot be started: {error}") from error
+
+    def stop(self) -> None:
+        """Shut the server down and wait until it is gone; nothing where it does not run."""
+        process, self._process = self._process, None
+        if process and process.poll() is None:
+            leftovers.end(psutil.Process(process.pid))
+            process.wait()
+
+    def is_alive(self) -> bool:
+        """Whether the server that we started answers."""
+        return self.pid is not None and self._ping() == pq.Ping.OK
+
+    def conninfo(self, user: str = "postgres", dbname: str = "postgres") -> str:
+        """How to connect. It contains the password: never log it."""
+        return make_conninfo(self._address(), user=user, dbname=dbname, password=self.password)
+
+    @property
+    def password(self) -> str:
+        """The superuser's password; never log it."""
+        return cluster.read_password(self._password_file)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, while it runs as our child."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def data(self) -> Path:
+        """Where the rows are; as root it may lie outside `folder` (see `account.as_another`)."""
+        return self._account.data
+
+    @cached_property
+    def _account(self) -> Account:
+        paths.make_private(str(self._folder))  # the choice depends on who can write to it
+        return self._wanted or choose(self._folder, self._run_folder, binaries.find())
+
+    @property
+    def _password_file(self) -> Path:
+        return self._folder / "password"
+
+    def _prepare(self) -> None:
+        self._account.prepare()
+        self._end_leftover_server()
+        for place in {self._folder, self._account.place}:
+            cluster.remove_leftovers(place)
+        programs = self._programs()
+        if not self.data.exists():
+            cluster.make_password(self._password_file)
+            cluster.make_data(self._account, programs, password=self.password, log=self._log)
+        cluster.check_major(self.data, programs)
+
+    def _programs(self) -> binaries.Binaries:
+        return self._account.programs(binaries.find())
+
+    def _end_leftover_server(self) -> None:
+        if (self.data / "postmaster.pid").exists() and (left := leftovers.find_server(self.data)):
+            leftovers.end(left)
+        if self._ping() != pq.Ping.NO_RESPONSE:
+            raise StoreUnavailableError(
+                f"Another server already answers in {self._account.sockets}.", hint="Stop it, then try again."
+            )
+
+    def _launch(self, *, deadline: float) -> None:
+        """Start the process until it stays, which takes a second time where a lock file was stale."""
+        while True:
+            self._process = self._keeper.submit(self._spawn).result()
+            if self._answers(deadline):
+                return self._greet()
+            if time.monotonic() > deadline or not self._may_try_again():
+                self.stop()
+                raise self._failure(f"does not start: {cluster.last_words(self._log)}")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        sockets = str(self._account.sockets).replace('"', '""')
+        settings = {**SETTINGS, "unix_socket_directories": f'"{sockets}"'}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = self._account.command(self._programs().program("postgres"), "-D", str(self.data), *options)
+        with cluster.open_log(self._log) as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=cluster.environment(),
+                cwd="/",
+                umask=0o077,
+                start_new_session=True,
+            )
+
+    def _answers(self, deadline: float) -> bool:
+        """Wait until the server accepts connections; False if it ended instead, or is too late."""
+        pause_s = POLL_S
+        while self.pid is not None and time.monotonic() < deadline:
+            if self._ping() == pq.Ping.OK:
+                return True
+            time.sleep(pause_s)
+            pause_s = min(1.2 * pause_s, LONGEST_POLL_S)  # each question in vain is a line in the log
+        return False
+
+    def _may_try_again(self) -> bool:
+        if self._ping() != pq.Ping.NO_RESPONSE:
+            return False
+        if leftovers.remove_stale_locks(self.data, self._account.sockets):
+            return True
+        if "is still in use" in cluster.last_words(self._log):  # the last children of a killed server are leaving
+            time.sleep(LONGEST_POLL_S)
+            return True
+        return False
+
+    def _greet(self) -> None:
+        """Make a real connection: a server that cannot be used is found here, not in the first query."""
+        try:
+            with psycopg.connect(self.conninfo()) as connection:
+                connection.execute("select 1")
+        except (psycopg.Error, StoreUnavailableError) as error:
+            self.stop()
+            raise self._failure(f"does not let us in: {error}") from error
+
+    def _failure(self, what: str) -> StoreUnavailableError:
+        return StoreUnavailableError(f"The embedded Postgres {what}", hint=f"The whole log is {self._log}.")
+
+    def _address(self) -> str:
+        # PGHOSTADDR and PGOPTIONS of the user's shell are about other servers; a frozen one never answers.
+        return make_conninfo(host=str(self._account.sockets), hostaddr="", port=5432, options="", connect_timeout=5)
+
+    def _ping(self) -> pq.Ping:
+        return pq.Ping(pq.PGconn.ping(os.fsencode(self._address())))
