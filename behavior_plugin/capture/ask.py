@@ -1,0 +1,63 @@
+"""Ask the worker over its Unix socket, within a deadline.
+
+A question is `VERB LENGTH\\n` and so many bytes; an answer is `LENGTH\\n` and so many bytes. The length makes half
+an answer recognisable: it is never passed on.
+"""
+
+import _socket
+import time
+
+from behavior_plugin.capture import paths
+
+
+class NobodyThere(OSError):  # noqa: N818 - it reads as what happened
+    """No worker listens."""
+
+
+def ask(verb, body, within_s):
+    """The worker's answer, in bytes.
+
+    Raises NobodyThere where no worker listens, OSError (TimeoutError among them) where no whole answer came in time.
+    """
+    deadline = time.monotonic() + within_s
+    line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        _connect(line, deadline)
+        line.settimeout(_left(deadline))
+        line.sendall(b"%s %d\n" % (verb.encode("ascii"), len(body)) + body)
+        return _read_answer(line, deadline)
+    finally:
+        line.close()
+
+
+def _connect(line, deadline):
+    line.settimeout(_left(deadline))
+    try:
+        line.connect(paths.worker_socket())
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise NobodyThere(error.errno, "no worker listens") from error
+    except OSError as error:
+        # The path is longer than a socket's can be: no worker has made its short folder yet.
+        if error.errno is None and not isinstance(error, _socket.timeout):
+            raise NobodyThere("no worker listens") from error
+        raise
+
+
+def _read_answer(line, deadline):
+    received = b""
+    while True:
+        size, newline, body = received.partition(b"\n")
+        if newline and len(body) >= int(size):
+            return body
+        line.settimeout(_left(deadline))
+        piece = line.recv(1 << 16)
+        if not piece:
+            raise ConnectionError("the answer ended early")
+        received += piece
+
+
+def _left(deadline):
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    return left

@@ -1,0 +1,141 @@
+"""What each hook does: note the event; at a session's start also wake the worker; at a prompt also ask it.
+
+Never raises, never prints what is not an answer, and is over within HARD_STOP_S.
+"""
+
+import os
+import time
+
+from behavior_plugin.capture import spool
+
+PAYLOAD_LIMIT = 8 * 1024 * 1024
+HARD_STOP_S = 1.0
+# Standard input that is never closed must not cost the event: what has come by then is kept.
+READ_STOP_S = 0.8
+# How long a prompt may wait for its answer: from a worker that is up, and from one that is just starting, or where
+# the answer is all that is asked for.
+ANSWER_S = 0.3
+COLD_ANSWER_S = 0.9
+ANSWER_LIMIT = 8000
+
+_started = time.monotonic()
+_is_kept = False
+
+
+def main(event):
+    """Handle one hook call: the payload is on standard input, an answer goes to standard output."""
+    if os.environ.get("BEHAVIOR_DISABLE"):
+        return
+    try:
+        _stop_hard()
+        payload, is_cut = _read_payload()
+        if is_cut and not payload:
+            raise TimeoutError
+        if payload.strip():
+            HANDLERS.get(event, note)(event, payload, is_cut)
+    except Exception as error:
+        spool.lose(error)
+
+
+def note(event, payload, is_cut, notes=None):
+    global _is_kept
+    spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)
+    _is_kept = True
+
+
+def note_and_wake(event, payload, is_cut):
+    """The session's start: the worker is started beside it and never waited for."""
+    from behavior_plugin.capture import context, wake
+
+    note(event, payload, is_cut, context.describe(_directory()))
+    if wake.wake() is wake.NOT_SET_UP:
+        _answer(wake.NOT_SET_UP_ANSWER)
+
+
+def note_and_suggest(event, payload, is_cut):
+    """The prompt: noted first, then put to the worker; no answer in time is no answer."""
+    from behavior_plugin.capture import ask, context, wake
+
+    note(event, payload, is_cut, context.describe(_directory()))
+    patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
+    deadline = _started + min(patience, HARD_STOP_S - 0.05)
+    try:
+        _answer(_ask_until(deadline, payload))
+    except ask.NobodyThere:
+        wake.wake()
+    except OSError:
+        pass
+
+
+def _ask_until(deadline, payload):
+    """The worker's answer; one that is just starting is asked again until it listens."""
+    from behavior_plugin.capture import ask, wake
+
+    while True:
+        try:
+            return ask.ask("suggest", payload, deadline - time.monotonic())
+        except ask.NobodyThere:
+            if not wake.is_starting() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+HANDLERS = {
+    "SessionStart": note_and_wake,
+    "UserPromptSubmit": note_and_suggest,
+    "PostToolUse": note,
+    "PostToolUseFailure": note,
+    "Stop": note,
+    "SessionEnd": note,
+}
+
+
+def _read_payload():
+    """The bytes of standard input and whether they are not all of it, read up to the limit and the deadline."""
+    import select
+
+    pieces = []  # type: list[bytes]
+    room = PAYLOAD_LIMIT
+    while room > 0:
+        ready, _, _ = select.select([0], [], [], max(0, READ_STOP_S - _time_spent()))
+        piece = os.read(0, min(room, 1 << 20)) if ready else b""
+        if not piece:
+            return b"".join(pieces), not ready
+        pieces.append(piece)
+        room -= len(piece)
+    return b"".join(pieces), True
+
+
+def _is_asked_for(payload):
+    """Whether this is our own command: told without parsing, since a wrong guess only changes the patience."""
+    return b'"/behavior:' in payload
+
+
+def _directory():
+    try:
+        return os.getcwd()
+    except OSError:  # deleted under the session
+        return ""
+
+
+def _answer(text):
+    if text and len(text) <= ANSWER_LIMIT:
+        os.write(1, text)
+
+
+def _stop_hard():
+    """Leave by ourselves, with 0, long before the host's patience ends."""
+    import _signal
+
+    _signal.signal(_signal.SIGALRM, _leave)
+    _signal.setitimer(_signal.ITIMER_REAL, HARD_STOP_S)
+
+
+def _leave(*_):
+    if not _is_kept:
+        spool.lose(TimeoutError())
+    os._exit(0)
+
+
+def _time_spent():
+    return time.monotonic() - _started

@@ -1,0 +1,102 @@
+"""Where our files lie: the one answer that hook, worker and terminal share.
+
+data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user data folder
+    spool/{tmp,new,open,dead}   events on their way to a pattern
+    run/                    the sockets; a link to a short folder where the path is too long for one
+    postgres/               the embedded server's data, password and log
+    interpreter             the Python that runs the worker
+    config.toml, user_id, lost, worker.lock, worker.log
+"""
+
+import os
+import sys
+
+# A Unix socket's path has 104 bytes on macOS, 108 on Linux; "/.s.PGSQL.5432.lock" must fit behind the folder.
+LONGEST_RUN_FOLDER = 80
+
+
+def data_folder():
+    """The folder that holds everything we keep, absolute. It need not exist yet."""
+    chosen = os.environ.get("BEHAVIOR_HOME")
+    if chosen:
+        return os.path.abspath(os.path.expanduser(chosen))
+    return os.path.join(_user_data_folder(), "behavior-plugin")
+
+
+def _user_data_folder():
+    if sys.platform == "darwin":
+        return os.path.join(_home(), "Library", "Application Support")
+    chosen = os.environ.get("XDG_DATA_HOME", "")
+    return chosen if os.path.isabs(chosen) else os.path.join(_home(), ".local", "share")
+
+
+def _home():
+    home = os.environ.get("HOME", "")
+    if os.path.isabs(home):
+        return home
+    import pwd
+
+    return pwd.getpwuid(os.geteuid()).pw_dir
+
+
+def in_data(*names):
+    """A path inside the data folder."""
+    return os.path.join(data_folder(), *names)
+
+
+def run_folder():
+    """The folder of the sockets: `run`, or what the link of that name points to (see `make_run_folder`)."""
+    folder = in_data("run")
+    try:
+        return os.readlink(folder)
+    except OSError:
+        return folder
+
+
+def worker_socket():
+    return os.path.join(run_folder(), "worker.sock")
+
+
+def make_private(folder):
+    """Make a folder, 0700 whatever the umask, and see to it that it is ours and no link.
+
+    Raises OSError where it is not: a folder that somebody else prepared is no place for our files.
+    """
+    try:
+        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    found = os.lstat(folder)
+    if (found.st_mode & 0o170000) != 0o040000:
+        raise NotADirectoryError(20, "not a folder of ours", folder)
+    if found.st_uid != os.geteuid():
+        raise PermissionError(1, "belongs to another user", folder)
+    if found.st_mode & 0o077:
+        os.chmod(folder, 0o700)
+    return folder
+
+
+def make_run_folder():
+    """The sockets' folder, made if need be. Where the data folder's path is too long for a socket,
+    it lies under a random name in the temporary folder, and `run` is a link to it."""
+    make_private(data_folder())
+    folder = in_data("run")
+    if len(os.fsencode(folder)) <= LONGEST_RUN_FOLDER:
+        return make_private(folder)
+    try:
+        return make_private(os.readlink(folder))
+    except OSError:
+        return _make_short_run_folder(folder)
+
+
+def _make_short_run_folder(link):
+    import tempfile
+
+    short = tempfile.mkdtemp(prefix="behavior-")
+    try:
+        os.unlink(link)
+    except FileNotFoundError:
+        pass
+    os.symlink(short, link)
+    return short
