@@ -1,0 +1,247 @@
+"""The command `behavior`. Wires the rest together, and holds nothing else.
+
+Exit status: 0 done, 1 it could not be done and the message says why, 2 wrong usage, 3 an error of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from behavior_plugin import __version__
+from behavior_plugin.capture import paths, wake
+from behavior_plugin.errors import BehaviorError, WorkerUnavailableError
+from behavior_plugin.model import StoredPattern, Suggestion
+from behavior_plugin.worker.client import STATUS_S, ask_running_worker, ask_worker, start_worker, stop_worker
+
+FROZEN = "does not answer (`behavior worker stop` ends it)"
+
+
+def main() -> None:
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BehaviorError as error:
+        click.echo(f"behavior: {error}\n{error.hint}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        click.echo(f"behavior: unexpected {type(error).__name__}: {error}", err=True)
+        sys.exit(3)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="behavior")
+def cli() -> None:
+    """Remember how work was done in Claude Code, and bring the workflow back when it fits.
+
+    Commands that need the worker start it; it ends by itself a few minutes after the last session.
+    Everything is kept in one folder: BEHAVIOR_HOME, else the per-user data folder (`behavior status` names it).
+    """
+
+
+def _json_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+@cli.command()
+@click.argument("text", nargs=-1, required=True)
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 50), help="How many at most.")
+@click.option("--all", "everywhere", is_flag=True, help="Look in all projects, not only in this directory's.")
+@click.option("--floor", type=click.FloatRange(0, 1), help="The least similarity; by default a low one.")
+@_json_option
+def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | None, as_json: bool) -> None:
+    """Find past work that resembles TEXT, best first."""
+    found = ask_worker(
+        "recall", text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, floor=floor
+    )
+    if as_json:
+        return _print_json(found)
+    from behavior_plugin import terminal
+
+    if not found:
+        return click.echo("Nothing similar is known." + ("" if everywhere else " (--all looks in all projects.)"))
+    return terminal.show_suggestions(Suggestion.model_validate(suggestion) for suggestion in found)
+
+
+@cli.command("list")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
+@click.option("--here", is_flag=True, help="Only those of this directory's project.")
+@_json_option
+def list_patterns(limit: int, here: bool, as_json: bool) -> None:
+    """List what has been learned, newest first."""
+    found = ask_worker("list", limit=limit, directory=_here() if here else None)
+    if as_json:
+        return _print_json(found)
+    from behavior_plugin import terminal
+
+    if not found:
+        return click.echo("Nothing has been learned yet. A pattern is made when a session ends.")
+    return terminal.show_list(StoredPattern.model_validate(pattern) for pattern in found)
+
+
+@cli.command()
+@click.argument("pattern_id", metavar="ID")
+@_json_option
+def show(pattern_id: str, as_json: bool) -> None:
+    """Show one pattern whole. ID is its id, or enough of its beginning."""
+    found = ask_worker("show", id=pattern_id)
+    if len(found) != 1:
+        problem = "More than one pattern has" if found else "No pattern has"
+        raise BehaviorError(f"{problem} an id that begins with {pattern_id}.", hint="`behavior list` shows the ids.")
+    if as_json:
+        return _print_json(found[0])
+    from behavior_plugin import terminal
+
+    return terminal.show_pattern(StoredPattern.model_validate(found[0]))
+
+
+@cli.command()
+@_json_option
+def status(as_json: bool) -> None:
+    """Say how things stand, without changing anything.
+
+    The worker is asked, never started.
+    """
+    from behavior_plugin import terminal
+    from behavior_plugin.worker.inbox import waiting
+
+    try:
+        found = {"worker": "running", **ask_running_worker("status", within_s=STATUS_S)}
+    except WorkerUnavailableError:
+        is_frozen = wake.is_listening()
+        found = {"worker": FROZEN if is_frozen else "not running (it starts with a session)", **waiting()}
+    found = {"data_folder": paths.data_folder(), "lost_events": _lost(), **found}
+    _print_json(found) if as_json else terminal.show_rows(found)
+
+
+@cli.command()
+@_json_option
+def drain(as_json: bool) -> None:
+    """Learn from every session that has ended, now. Sessions that are still open are left alone."""
+    _report(ask_worker("drain"), as_json)
+
+
+@cli.command()
+@click.option("--idle", "idle_min", type=click.FloatRange(min=0), help="Also close those silent for this many minutes.")
+@_json_option
+def reap(idle_min: float | None, as_json: bool) -> None:
+    """Close sessions that never ended, and learn from them.
+
+    Those whose host is gone, because it was killed; the worker also does so by itself.
+    """
+    _report(ask_worker("reap", idle_s=None if idle_min is None else idle_min * 60), as_json)
+
+
+@cli.group()
+def worker() -> None:
+    """Start or stop the background worker. Sessions start it by themselves."""
+
+
+@worker.command()
+def start() -> None:
+    """Start the worker, and wait until it answers."""
+    click.echo("The worker has been started." if start_worker() else "The worker is running already.")
+
+
+@worker.command()
+def stop() -> None:
+    """End the worker and the embedded server. What waits in the spool stays there."""
+    click.echo("The worker has ended." if stop_worker() else "No worker is running.")
+
+
+@cli.command()
+@click.option("--keep", is_flag=True, help="Keep the demo's data folder, to look around in it.")
+def demo(keep: bool) -> None:
+    """Run the main job on a recorded session, in a scratch folder, and show each stage."""
+    from behavior_plugin import terminal
+    from behavior_plugin.demo import demo as run_demo
+
+    run_demo(terminal.console.print, keep=keep)
+
+
+@cli.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Try every part, and send a probe through the real hook to the real table and back."""
+    from behavior_plugin import terminal
+    from behavior_plugin.doctor import examine
+
+    checks = []
+    for check in examine():
+        checks.append(check)
+        if not as_json:
+            terminal.show_check(check)
+    if as_json:
+        _print_json([asdict(check) for check in checks])
+    if not all(check.is_ok for check in checks):
+        sys.exit(1)
+
+
+@cli.command()
+@click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@_json_option
+def install(settings: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Put the hooks into Claude Code's settings.
+
+    What is there stays, and a backup is kept. Not needed where the plugin is loaded as a plugin (--plugin-dir, or
+    from a marketplace).
+    """
+    from behavior_plugin import install as installing
+
+    file = settings or installing.client_settings_file()
+    interpreter = Path(sys.executable)
+    change = installing.install(
+        settings_file=file, plugin_root=Path(wake.ROOT), interpreter=interpreter, dry_run=dry_run
+    )
+    _report_change(change.model_dump(mode="json"), as_json)
+
+
+@cli.command()
+@click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@_json_option
+def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Take the hooks out of Claude Code's settings again. What has been learned stays."""
+    from behavior_plugin import install as installing
+
+    if not dry_run:
+        stop_worker()
+    change = installing.uninstall(settings_file=settings or installing.client_settings_file(), dry_run=dry_run)
+    _report_change(change.model_dump(mode="json"), as_json)
+
+
+def _here() -> str:
+    return os.getcwd()  # noqa: PTH109 - as the hooks note it
+
+
+def _lost() -> int:
+    lost = Path(paths.in_data("lost"))
+    return len(lost.read_bytes().splitlines()) if lost.exists() else 0
+
+
+def _report(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return _print_json(found)
+    return click.echo(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.items()))
+
+
+def _report_change(change: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return _print_json(change)
+    return click.echo("\n".join([*change["done"], *change["notes"]]))
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,155 @@
+"""The main job on a recorded session, each stage shown as it happens; `behavior demo` and `make demo` run it.
+
+The session is real: the client's own payloads, recorded while it repaired the small shop in project/. They go
+through the registered hook commands into a data folder of the demo's own, which is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin import host
+from behavior_plugin.capture import spool
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.model import StoredPattern
+from behavior_plugin.worker.client import ask_worker, stop_worker
+
+HERE = Path(__file__).resolve().parent
+PLUGIN = HERE.parents[1]
+RECORDED_IN = "/home/dev/project"
+
+SIMILAR = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
+UNRELATED = "Write a short introduction for the project's web page, for readers who do not program."
+
+Show = Callable[[str], None]
+
+
+def demo(show: Show, *, keep: bool = False) -> None:
+    """Play a session, learn from it, and put two new prompts: a similar one and an unrelated one.
+
+    `show` is given a line at a time, in rich's markup.
+
+    Raises:
+        BehaviorError: a stage did not do what it should.
+    """
+    with _scratch(keep) as folder, _own_data_folder(folder / "data"):
+        project = _make_project(folder / "project")
+        began = time.monotonic()
+        show("[bold]1. A recorded session goes through the registered hooks[/]")
+        _play_session(project, show)
+        show("[bold]2. The worker has made a pattern of it[/]")
+        _show_pattern(_learned(), show)
+        show("[bold]3. In a new session, a prompt in other words[/]")
+        _show_answer(SIMILAR, _answer(SIMILAR, project), show)
+        show("[bold]4. A prompt about something else[/]")
+        _show_silence(UNRELATED, _answer(UNRELATED, project), show)
+        show(f"All of it took {time.monotonic() - began:.1f} s; nothing left this machine.")
+        if keep:
+            show(f"Kept in {folder}; look with [bold]BEHAVIOR_HOME={folder}/data behavior list[/].")
+
+
+def _play_session(project: Path, show: Show) -> None:
+    hooks = host.registered_hooks(PLUGIN)
+    for event, payload in _recording(project):
+        run = host.run(hooks[event], payload, environment=os.environ)
+        if run.exit_code != 0:
+            raise BehaviorError(f"The {event} hook ended with {run.exit_code}: {run.stderr}")
+        show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}")
+
+
+def _recording(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for line in (HERE / "session.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line.replace(RECORDED_IN, str(project)))
+        yield record["event"], record["payload"]
+
+
+def _learned() -> StoredPattern:
+    ask_worker("drain")
+    found = ask_worker("list", limit=1)
+    if not found:
+        raise BehaviorError(f"No pattern was stored. Waiting in {spool.folder()} is what the hooks noted.")
+    return StoredPattern.model_validate(found[0])
+
+
+def _answer(prompt: str, project: Path) -> str | None:
+    """What the assistant would read with a prompt that is typed in a new session."""
+    hooks = host.registered_hooks(PLUGIN)
+    payload = {"session_id": str(uuid.uuid4()), "cwd": str(project), "transcript_path": ""}
+    start = payload | {"hook_event_name": "SessionStart", "source": "startup"}
+    host.run(hooks["SessionStart"], start, environment=os.environ)
+    asked = payload | {"hook_event_name": "UserPromptSubmit", "prompt": prompt}
+    return host.run(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
+
+
+def _show_pattern(pattern: StoredPattern, show: Show) -> None:
+    context = pattern.context
+    show(f"   trigger     {pattern.trigger}")
+    show(f"   context     {context.project_type} project, branch {context.branch}, {', '.join(context.files_touched)}")
+    for action in pattern.actions:
+        show(f"   action      {action.tool:<6}{action.outcome:<9}{action.duration_ms or 0:5} ms")
+    show(f"   outcome     {pattern.final_outcome}, confidence {pattern.confidence:.2f}")
+
+
+def _show_answer(prompt: str, answer: str | None, show: Show) -> None:
+    show(f"   > {prompt}")
+    if answer is None:
+        raise BehaviorError("The similar prompt was answered with nothing.")
+    show("   the assistant reads:")
+    for line in answer.splitlines():
+        show(f"   [green]{line}[/]")
+
+
+def _show_silence(prompt: str, answer: str | None, show: Show) -> None:
+    show(f"   > {prompt}")
+    if answer is not None:
+        raise BehaviorError("The unrelated prompt was answered, and should not have been.")
+    show("   nothing: where no earlier work fits, the assistant reads nothing")
+
+
+def _in_brief(payload: dict[str, Any]) -> str:
+    if "tool_name" not in payload:
+        return str(payload.get("prompt") or payload.get("source") or payload.get("reason") or "")[:80]
+    asked = payload["tool_input"]
+    what = asked.get("command") or Path(asked.get("file_path", "")).name
+    return f"{payload['tool_name']} {what}, {payload['duration_ms']} ms{', failed' if 'error' in payload else ''}"[:80]
+
+
+@contextmanager
+def _scratch(keep: bool) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="behavior-demo-"))
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def _own_data_folder(folder: Path) -> Iterator[None]:
+    """Nothing of the demo goes where the user's own patterns are, and its worker ends with it."""
+    before = os.environ.get("BEHAVIOR_HOME")
+    os.environ["BEHAVIOR_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        stop_worker()
+        del os.environ["BEHAVIOR_HOME"]
+        if before is not None:
+            os.environ["BEHAVIOR_HOME"] = before
+
+
+def _make_project(folder: Path) -> Path:
+    shutil.copytree(HERE / "project", folder)
+    git = ["git", "-c", "init.defaultBranch=main", "init", "--quiet", str(folder)]
+    subprocess.run(git, check=True)
+    return folder.resolve()

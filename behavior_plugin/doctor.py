@@ -1,0 +1,158 @@
+"""Prove that everything works, by trying it: "it does nothing" must have an answer.
+
+The last check is the whole way: a probe session goes through the registered hook commands into the spool, the worker
+makes a pattern of it in the real table, a prompt finds it there, and it is deleted again.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin import config, host
+from behavior_plugin.capture import paths, spool, wake
+from behavior_plugin.errors import BehaviorError, SetupError
+from behavior_plugin.install import check_interpreter, client_settings_file
+from behavior_plugin.model import StoredPattern
+from behavior_plugin.worker.client import ask_worker, start_worker
+
+PLUGIN = Path(wake.ROOT)
+REPAIR = "Delete that file, or run `behavior install` again."
+PROBE = "Probe of the behavior plugin: carry one event from the hook to the table and back."
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried: what was found, or what failed and what to do."""
+
+    name: str
+    is_ok: bool
+    found: str
+    hint: str = ""
+
+
+def examine() -> Iterator[Check]:
+    """Try one part after the other; a part that fails does not keep the others from being tried."""
+    parts: dict[str, Callable[[], str]] = {
+        "settings": _settings,
+        "data folder": _data_folder,
+        "interpreter": _interpreter,
+        "hooks": _hooks,
+        "worker": _worker,
+        "store": _store,
+        "embedder": _embedder,
+        "events": _events,
+        "probe": _probe,
+    }
+    has_worker = True
+    for name, part in parts.items():
+        check = _tried(name, part) if has_worker else Check(name, False, "Not tried: it needs the worker.")
+        has_worker = has_worker and (check.is_ok or name != "worker")
+        yield check
+
+
+def _tried(name: str, part: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, part())
+    except BehaviorError as error:
+        return Check(name, False, str(error), error.hint)
+    except OSError as error:
+        return Check(name, False, f"{error.strerror}: {error.filename}", "Look at the folder's owner and rights.")
+
+
+def _settings() -> str:
+    changed = config.load().model_dump(exclude_defaults=True)
+    return f"{config.config_file()} and BEHAVIOR_*: {', '.join(changed) or 'all defaults'}"
+
+
+def _data_folder() -> str:
+    spool.make()
+    paths.make_run_folder()
+    return f"{paths.data_folder()}, private"
+
+
+def _interpreter() -> str:
+    python = wake.interpreter()
+    if python is None:
+        raise SetupError
+    record = Path(paths.in_data("interpreter"))
+    if record.is_file() and not os.access(recorded := record.read_text(encoding="utf-8").strip(), os.X_OK):
+        raise SetupError(f"{record} names {recorded}, which cannot be run; instead {python} is used.", hint=REPAIR)
+    check_interpreter(Path(python))
+    return str(python)
+
+
+def _hooks() -> str:
+    """Whether the hooks are registered in the settings cannot be required: the plugin may be loaded another way."""
+    events = ", ".join(host.registered_hooks(PLUGIN))
+    settings = client_settings_file()
+    where = f"; also in {settings}" if settings.is_file() and host.registered_in_settings(settings) else ""
+    return f"{PLUGIN / 'hooks' / 'hooks.json'} registers {events}{where}"
+
+
+def _worker() -> str:
+    how = "had to be started" if start_worker() else "was running"
+    return f"answers, pid {ask_worker('status')['pid']}; {how}"
+
+
+def _store() -> str:
+    ask_worker("list", limit=1)  # waits until the store is open, or says why it is not
+    status = ask_worker("status")
+    return f"{status['store']}, {status['patterns']} patterns"
+
+
+def _embedder() -> str:
+    status = ask_worker("status")
+    if status["embedder_problem"]:
+        raise BehaviorError(status["embedder_problem"], hint="Until then prompts are compared by their words.")
+    return str(status["embedder"])
+
+
+def _events() -> str:
+    status = ask_worker("status")
+    if status["last_error"]:
+        raise BehaviorError(f"The worker's last error: {status['last_error']}")
+    lost = Path(paths.in_data("lost"))
+    if lost.exists():
+        count = len(lost.read_bytes().splitlines())
+        raise BehaviorError(f"{count} events could not be kept; {lost} says why.", hint="Delete it when it is mended.")
+    return f"{status['new_events']} new, {status['open_sessions']} open sessions, {status['dead_letters']} set aside"
+
+
+def _probe() -> str:
+    with tempfile.TemporaryDirectory(prefix="behavior-doctor-") as folder:
+        session_id = f"behavior-doctor-{uuid.uuid4()}"
+        try:
+            return _send_probe(session_id, folder)
+        finally:
+            ask_worker("forget_session", session_id=session_id)
+
+
+def _send_probe(session_id: str, folder: str) -> str:
+    hooks = host.registered_hooks(PLUGIN)
+    for event, payload in _probe_session(session_id, folder):
+        run = host.run(hooks[event], payload, environment=os.environ)
+        if run.exit_code != 0 or run.stderr:
+            raise BehaviorError(f"The {event} hook ended with {run.exit_code}: {run.stderr.strip()}")
+    ask_worker("drain")
+    stored = [StoredPattern.model_validate(row) for row in ask_worker("list", limit=20, directory=folder)]
+    if not any(pattern.session_id == session_id for pattern in stored):
+        raise BehaviorError("The probe went in at the hook and did not arrive in the table.")
+    if not ask_worker("recall", text=PROBE, directory=folder):
+        raise BehaviorError("The probe is in the table, and recall does not find it.")
+    return "one event went from the hook to the table and was found again"
+
+
+def _probe_session(session_id: str, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    common = {"session_id": session_id, "cwd": folder, "transcript_path": ""}
+    yield "SessionStart", common | {"source": "startup"}
+    yield "UserPromptSubmit", common | {"prompt": PROBE}
+    action = {"tool_name": "Bash", "tool_input": {"command": "true"}, "tool_use_id": "probe", "duration_ms": 1}
+    yield "PostToolUse", common | action | {"tool_response": {}}
+    yield "Stop", common
+    yield "SessionEnd", common | {"reason": "other"}

@@ -1,0 +1,126 @@
+"""text-embedding-3-small of OpenAI, or of any service that speaks its protocol (OPENAI_BASE_URL).
+
+Nothing it answers is believed unchecked: a NaN or zero vector would match everything. And nothing it says is
+quoted in an error: the service repeats parts of a refused key.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from behavior_plugin.embed import DIMENSIONS
+from behavior_plugin.errors import EmbedError
+
+if TYPE_CHECKING:
+    import openai
+
+TEXTS_A_REQUEST = 64
+# How often a failed try is repeated, later and later.
+RETRIES = 2
+# The model takes 8,192 tokens; ordinary text has about four characters to the token, code two.
+HEAD_CHARACTERS = 8_000
+
+
+class RemoteEmbedder:
+    """The embedder behind OPENAI_API_KEY; see `embed.Embedder`.
+
+    `timeout_s` bounds the waits of one try.
+
+    Raises:
+        EmbedError: there is no usable key.
+    """
+
+    model = "text-embedding-3-small"
+    # Not measured: that needs the service. High on purpose: a wrong suggestion costs more than a missing one.
+    floor = 0.7
+
+    def __init__(self, *, timeout_s: float = 10) -> None:
+        # Costs 0.4 s to import, and most users never choose it.
+        import openai
+
+        self._client = openai.OpenAI(
+            api_key=_key(),
+            timeout=timeout_s,
+            max_retries=RETRIES,
+            # A redirect would carry the user's text to wherever it points.
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, timeout=timeout_s),
+        )
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if not all(text.strip() for text in texts):
+            raise EmbedError("The text is empty.", hint="Nothing to do: there is nothing to find it by.")
+        heads = [text[:HEAD_CHARACTERS] for text in texts]
+        batches = [heads[start : start + TEXTS_A_REQUEST] for start in range(0, len(heads), TEXTS_A_REQUEST)]
+        return [vector for batch in batches for vector in self._embed_batch(batch)]
+
+    def _embed_batch(self, texts: list[str]) -> list[list[float]]:
+        try:
+            answer = self._ask(texts)
+            return _vectors(answer, count=len(texts))
+        # A body that is no JSON, or JSON of another shape; what it says is not ours to print.
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            host = self._client.base_url.host
+            raise EmbedError(f"{host} did not answer with usable vectors.", hint=WRONG_SERVICE) from None
+
+    def _ask(self, texts: list[str]) -> Any:
+        import openai  # loaded already by the constructor
+
+        try:
+            response = self._client.embeddings.with_raw_response.create(
+                model=self.model, input=texts, dimensions=DIMENSIONS, encoding_format="float"
+            )
+        except openai.OpenAIError as error:
+            raise _in_our_words(error, host=self._client.base_url.host) from None
+        return json.loads(response.content)
+
+
+WRONG_SERVICE = "Check OPENAI_BASE_URL, and whether a network's login page stands in between."
+
+
+def _key() -> str:
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key:
+        raise EmbedError("There is no OpenAI key.", hint='Set OPENAI_API_KEY, or embedder = "offline".')
+    # Such a key cannot be sent as a header, and the library's error would quote it.
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise EmbedError("OPENAI_API_KEY has spaces or special signs.", hint="Copy it again.")
+    return key
+
+
+def _in_our_words(error: openai.OpenAIError, *, host: str) -> EmbedError:
+    import openai  # loaded already by the constructor
+
+    match error:
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return EmbedError(f"{host} does not accept the key.", hint="Check OPENAI_API_KEY.")
+        case openai.RateLimitError():
+            return EmbedError(f"{host} takes no more requests now.", hint="Wait, or check your credit.")
+        case openai.APIConnectionError():
+            return EmbedError(f"{host} cannot be reached.", hint="Check the network and OPENAI_BASE_URL.")
+        case openai.APIStatusError():
+            return EmbedError(f"{host} answered with status {error.status_code}.", hint=WRONG_SERVICE)
+    return EmbedError(f"The request to {host} failed: {type(error).__name__}.")
+
+
+def _vectors(answer: Any, *, count: int) -> list[list[float]]:
+    """The answer's vectors in the order of the request.
+
+    Raises:
+        ValueError: one is missing, doubled, of another length, not finite, or zero; also TypeError, KeyError
+            and OverflowError, where the answer has another shape.
+    """
+    by_index = {item["index"]: item["embedding"] for item in answer["data"]}
+    if len(answer["data"]) != count or set(by_index) != set(range(count)):
+        raise ValueError("not one vector for each text")
+    return [_unit_vector(by_index[index]) for index in range(count)]
+
+
+def _unit_vector(numbers: list[float]) -> list[float]:
+    norm = math.hypot(*numbers)
+    if len(numbers) != DIMENSIONS or not math.isfinite(norm) or norm < 1e-6:
+        raise ValueError("not a vector with a direction")
+    return [number / norm for number in numbers]

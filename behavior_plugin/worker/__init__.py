@@ -1,0 +1,8 @@
+"""The worker: one background process, alive only while a session is. It owns everything heavy.
+
+main.py      its life: one at a time, start, loop, end
+inbox.py     the spool's other end: records by session, dead letters
+desk.py      what it answers when asked
+listener.py  the socket it is asked on
+client.py    how the commands ask it
+"""

@@ -1,0 +1,158 @@
+"""Ask the worker from a command, starting it first where none runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin import errors
+from behavior_plugin.capture import ask, paths, wake
+
+# The first start of all makes the database.
+START_S = 30.0
+ANSWER_S = 300.0
+# A worker that is alive says so at once, however much it has to do.
+PING_S = 2.0
+# The state has a count in it, and the store may be slow to say that it is gone.
+STATUS_S = 15.0
+
+
+def ask_worker(verb: str, *, within_s: float = ANSWER_S, **asked: Any) -> Any:
+    """What the worker answers to `verb` (see Desk).
+
+    Raises:
+        WorkerUnavailableError: no worker runs and none could be started, or it gave no answer in time.
+        BehaviorError: what the worker itself reports, as the same class.
+    """
+    start_worker()
+    return ask_running_worker(verb, within_s=within_s, **asked)
+
+
+def ask_running_worker(verb: str, *, within_s: float = ANSWER_S, **asked: Any) -> Any:
+    """The same, without starting one."""
+    try:
+        answer = json.loads(ask.ask(verb, json.dumps(asked).encode(), within_s))
+    except OSError as error:
+        raise errors.WorkerUnavailableError from error
+    if "error" in answer:
+        raise _as_raised(answer["error"])
+    return answer["result"]
+
+
+def start_worker() -> bool:
+    """See to it that a worker listens; returns whether it had to be started.
+
+    Raises:
+        SetupError: there is no Python environment for it.
+        ConfigError: it would end at once, for a setting that is not valid.
+        WorkerUnavailableError: it does not come up; the message has the end of its log.
+    """
+    _make_folder()
+    deadline = time.monotonic() + START_S
+    is_started = False
+    # Again and again: the one that was said to be starting may have died of it.
+    while (found := wake.wake()) != wake.RUNNING:
+        if found == wake.NOT_SET_UP:
+            raise errors.SetupError
+        if time.monotonic() > deadline:
+            raise errors.WorkerUnavailableError(f"The worker does not come up. Its log ends: {_end_of_log()}")
+        if not is_started:
+            _check_settings()
+            is_started = True
+        time.sleep(0.02)
+    if not is_started:
+        _see_that_it_answers()
+    return is_started
+
+
+def stop_worker(within_s: float = 30.0) -> bool:
+    """End the worker, one that does not answer by force, and wait until it is gone; returns whether one ran."""
+    try:
+        pid = _told_to_end()
+    except errors.WorkerUnavailableError:
+        return False
+    deadline = time.monotonic() + within_s
+    while _exists(pid):
+        if time.monotonic() > deadline:
+            raise errors.WorkerError(f"The worker (pid {pid}) was told to end and has not.")
+        time.sleep(0.02)
+    return True
+
+
+def _told_to_end() -> int:
+    try:
+        ask_running_worker("ping", within_s=PING_S)
+    except errors.WorkerUnavailableError:
+        if not wake.is_listening():
+            raise
+        return _killed()
+    pid = int(ask_running_worker("status", within_s=STATUS_S)["pid"])
+    ask_running_worker("stop", within_s=STATUS_S)
+    return pid
+
+
+def _make_folder() -> None:
+    try:
+        paths.make_run_folder()
+    except OSError as error:
+        raise errors.WorkerUnavailableError(
+            f"The worker cannot be started: {error.strerror}: {error.filename}"
+        ) from error
+
+
+def _see_that_it_answers() -> None:
+    try:
+        ask_running_worker("ping", within_s=PING_S)
+    except errors.WorkerUnavailableError as error:
+        raise errors.WorkerUnavailableError(hint="`behavior worker stop` ends it, by force if need be.") from error
+
+
+def _check_settings() -> None:
+    # Imported here: a command that only asks should start fast.
+    from behavior_plugin import config
+
+    config.load()
+
+
+def _killed() -> int:
+    """End who listens, as the kernel knows it: a frozen worker cannot tell its pid."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        raise errors.WorkerError("The worker does not answer, and this system does not tell its pid.")
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(paths.worker_socket())
+            told = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, _, _ = struct.unpack("3i", told)
+        os.kill(pid, signal.SIGKILL)
+    except OSError as error:
+        raise errors.WorkerUnavailableError from error
+    return int(pid)
+
+
+def _exists(pid: int) -> bool:
+    # Imported here for the same reason.
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end_of_log() -> str:
+    try:
+        lines = Path(paths.in_data("worker.log")).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "(there is none)"
+    return " / ".join(lines[-3:]) or "(it is empty)"
+
+
+def _as_raised(error: dict[str, str]) -> errors.BehaviorError:
+    kind = getattr(errors, error["kind"], errors.WorkerError)
+    return kind(error["message"], hint=error.get("hint", ""))

@@ -1,0 +1,68 @@
+"""The worker's ear: a Unix socket in a folder that only its user can enter. See capture/ask.py for the words."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import socketserver
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+LONGEST_QUESTION = 16 * 1024 * 1024
+# A caller that stalls is let go.
+PATIENCE_S = 10
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[str, bytes], bytes]
+
+
+class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Answers each question on a thread of its own. Make it only while holding the worker's lock."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, path: str, answer: Answer) -> None:
+        Path(path).unlink(missing_ok=True)
+        self.answer = answer
+        super().__init__(path, _Handler)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
+
+    def leave(self) -> None:
+        """Be found no more. The loop ends with the process: to stop it would take half a second."""
+        with contextlib.suppress(FileNotFoundError):
+            Path(str(self.server_address)).unlink()
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
+        log.info("a caller went away: %s", sys.exception().__class__.__name__)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = PATIENCE_S
+    server: Listener
+
+    def handle(self) -> None:
+        if not _is_own_user(self.connection):
+            return
+        verb, _, length = self.rfile.readline(200).decode("ascii", "replace").strip().partition(" ")
+        if not length.isdigit() or int(length) > LONGEST_QUESTION:
+            return
+        body = self.rfile.read(int(length))
+        if len(body) == int(length):
+            answer = self.server.answer(verb, body)
+            self.wfile.write(b"%d\n" % len(answer) + answer)
+
+
+def _is_own_user(connection: socket.socket) -> bool:
+    """The folder keeps others out already; where the kernel tells who calls, we also look."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return uid in (os.geteuid(), 0)
