@@ -1,0 +1,166 @@
+"""The real client: where it is found, and how one headless run of it is made and read.
+
+A run sees a scratch home and nothing of the environment of the person who runs the tests: no setting, key or
+hook of theirs takes part, and nothing of theirs is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+CLIENT_VERSION = "2.1.328"
+CACHE = REPOSITORY / ".cache" / f"claude-code-{CLIENT_VERSION}"
+
+# As it was before each test got a home of its own: npm's settings and CLAUDE_BIN are out there.
+OUTER_ENV = dict(os.environ)
+
+# Shorter than the limit of a test, so that a slow network skips the test instead of killing the run.
+INSTALL_TIMEOUT_S = 100
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the client left behind."""
+
+    exit_code: int
+    records: list[Record]
+    stderr: str
+
+    @property
+    def result(self) -> Record:
+        """The closing record; empty when the client did not get that far."""
+        return next((record for record in self.records if record["type"] == "result"), {})
+
+    @property
+    def hook_events(self) -> list[Record]:
+        """One record for each hook that ended, with its `hook_event`, `stdout`, `stderr` and `exit_code`."""
+        return [record for record in self.records if record.get("subtype") == "hook_response"]
+
+    @property
+    def session_id(self) -> str:
+        return str(self.records[0]["session_id"])
+
+
+def client_or_skip() -> Path:
+    """The client; without one the calling test is skipped, or fails where BEHAVIOR_REQUIRE_CLIENT=1."""
+    found = find_client()
+    if isinstance(found, Path):
+        return found
+    if OUTER_ENV.get("BEHAVIOR_REQUIRE_CLIENT") == "1":
+        pytest.fail(found)
+    pytest.skip(found)
+
+
+@functools.cache
+def find_client() -> Path | str:
+    """The path of the client, installed if need be, or the reason why there is none."""
+    chosen = OUTER_ENV.get("CLAUDE_BIN")
+    if chosen:
+        return Path(chosen) if os.access(chosen, os.X_OK) else f"CLAUDE_BIN={chosen} is not executable"
+    try:
+        return _executable(CACHE) or _install()
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"claude-code {CLIENT_VERSION} could not be installed: {error}"
+
+
+def run_client(
+    client: Path,
+    prompt: str,
+    *,
+    home: Path,
+    project: Path,
+    model_url: str,
+    plugin_dir: Path | None = None,
+    env_extra: Mapping[str, str] | None = None,
+    resume: str | None = None,
+    arguments: Sequence[str] = (),
+    timeout_s: float = 90,
+) -> Run:
+    """Give the client one prompt in `project`, headless, all tools allowed, and wait for its end."""
+    command = [str(client), "-p", prompt, "--dangerously-skip-permissions", *arguments]
+    command += ["--output-format", "stream-json", "--verbose", "--include-hook-events"]
+    command += ["--plugin-dir", str(plugin_dir)] if plugin_dir else []
+    command += ["--resume", resume] if resume else []
+    env = client_env(home, model_url) | dict(env_extra or {})
+    ended = run_quietly(command, cwd=project, env=env, timeout_s=timeout_s)
+    return Run(ended.returncode, _records(ended.stdout), ended.stderr)
+
+
+def client_env(home: Path, model_url: str = "http://127.0.0.1:9") -> dict[str, str]:
+    """The whole environment of the client; without a model's address it reaches nobody."""
+    env = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home),
+        "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+        "LANG": "C.UTF-8",
+        "SHELL": "/bin/sh",
+        "ANTHROPIC_BASE_URL": model_url,
+        "ANTHROPIC_API_KEY": "not-a-key",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_ERROR_REPORTING": "1",
+        "DISABLE_TELEMETRY": "1",
+    }
+    # Root may skip the permission questions only where this says that nothing can be broken.
+    return env | ({"IS_SANDBOX": "1"} if os.geteuid() == 0 else {})
+
+
+def run_quietly(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command without a terminal, in an environment of its own."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def _install() -> Path:
+    """Install beside the cache folder and rename, so that a half made installation is never found."""
+    CACHE.parent.mkdir(exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{CACHE.name}.", dir=CACHE.parent))
+    try:
+        _npm_install(fresh)
+        with contextlib.suppress(OSError):  # another run was faster, and its folder is as good
+            fresh.rename(CACHE)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    if found := _executable(CACHE):
+        return found
+    raise FileNotFoundError("npm brought no executable for this platform")
+
+
+def _npm_install(folder: Path) -> None:
+    package = f"@anthropic-ai/claude-code@{CLIENT_VERSION}"
+    # The executable comes in a platform package of its own: no install script is needed.
+    command = ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(folder), package]
+    subprocess.run(command, env=OUTER_ENV, capture_output=True, timeout=INSTALL_TIMEOUT_S, check=True)
+
+
+def _executable(folder: Path) -> Path | None:
+    return next(folder.glob("node_modules/@anthropic-ai/claude-code-*/claude"), None)
+
+
+def _records(stream: str) -> list[Record]:
+    return [json.loads(line) for line in stream.splitlines() if line.startswith("{")]

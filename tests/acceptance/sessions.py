@@ -1,0 +1,204 @@
+"""Play sessions through the registered hooks, with real workers behind them, and see to it that none of those stays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from behavior_plugin import host
+from behavior_plugin.capture import paths, spool
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.host import HookRun
+from behavior_plugin.model import StoredPattern
+from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
+from tests.factories import payload
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKER = ROOT / "behavior_plugin" / "worker" / "__main__.py"
+# A version manager's python3 is a shell script that takes longer than the hook itself.
+PYTHONS = Path(sys.executable).resolve().parent
+DEADLINE_S = 20.0
+TASK = "The invoice total is off by one cent for some orders, find out why and fix it"
+SAME_TASK = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
+OTHER_TASK = "Write a short introduction for the project's web page, for readers who do not program."
+
+Found = TypeVar("Found")
+
+
+class Session:
+    """One session of a client, as its hooks see it. The client is this process unless another one is named."""
+
+    def __init__(self, directory: Path, *, client_pid: int | None = None) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.id = str(uuid.uuid4())
+        self.directory = directory
+        self.client_pid = client_pid or os.getpid()
+        self.prompt_id = ""
+
+    def send(self, event: str, **changes: Any) -> HookRun:
+        """Run the hook of an event; it must end with 0 and say nothing on stderr."""
+        common = {"session_id": self.id, "cwd": str(self.directory), "prompt_id": self.prompt_id}
+        run = host.run(
+            host.registered_hooks(ROOT)[event],
+            payload(event, **common | changes),
+            environment={**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}"},
+            client_pid=self.client_pid,
+        )
+        assert (run.exit_code, run.stderr) == (0, "")
+        return run
+
+    def ask(self, prompt: str) -> HookRun:
+        self.prompt_id = str(uuid.uuid4())
+        return self.send("UserPromptSubmit", prompt=prompt)
+
+    def call(self, command: str = "make test", *, event: str = "PostToolUse") -> None:
+        self.send(event, tool_input={"command": command}, tool_use_id=f"toolu_{uuid.uuid4().hex}")
+
+    def work(self, prompt: str = TASK, command: str = "make test", *, event: str = "PostToolUse") -> Session:
+        """A start, a prompt, a call and the turn's end."""
+        self.send("SessionStart")
+        self.ask(prompt)
+        self.call(command, event=event)
+        self.send("Stop")
+        return self
+
+    def end(self) -> Session:
+        self.send("SessionEnd")
+        return self
+
+
+def make_database(shelf: Path) -> None:
+    """Give the data folder a database that was made once for all tests: making one takes longer than most tests."""
+    if not shelf.exists():
+        start_worker()
+        worker_pid()
+        stop_worker()
+        Path(paths.in_data("postgres")).rename(shelf)
+    shutil.copytree(shelf, paths.in_data("postgres"))
+    Path(paths.data_folder()).chmod(0o700)
+
+
+def wait_for(find: Callable[[], Found], what: str, *, within_s: float = DEADLINE_S) -> Found:
+    """What `find` returns as soon as that is something; a worker that is on its way up is waited for."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with suppress(BehaviorError):
+            if found := find():
+                return found
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.02)
+
+
+def holds_for(seconds: float, is_so: Callable[[], object]) -> bool:
+    """Whether something is true now and stays so."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not is_so():
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def patterns() -> list[StoredPattern]:
+    """Everything learned so far; a worker is started if need be."""
+    return [StoredPattern.model_validate(row) for row in ask_worker("list", limit=1000)]
+
+
+def learned(count: int = 1) -> list[StoredPattern]:
+    """Wait until so many patterns were learned by themselves: nothing is started or ordered."""
+    rows = wait_for(
+        lambda: rows if len(rows := ask_running_worker("list", limit=1000)) >= count else None,
+        f"{count} patterns",
+    )
+    return [StoredPattern.model_validate(row) for row in rows or []]
+
+
+def drain() -> list[StoredPattern]:
+    """Everything learned, after what has ended was."""
+    ask_worker("drain")
+    return patterns()
+
+
+def status() -> dict[str, Any]:
+    """What the running worker says of itself."""
+    return dict(ask_running_worker("status"))
+
+
+def worker_pid() -> int:
+    """The pid of the worker, once its store is open."""
+    return int(wait_for(lambda: (found := status())["store"] != "not open" and found["pid"], "a worker"))
+
+
+def in_spool(name: str) -> list[Path]:
+    folder = Path(spool.folder(name))
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+@contextmanager
+def running_client() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that hooks can be told is the client."""
+    process = subprocess.Popen(["sleep", "120"])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def nothing_left(home: Path) -> Iterator[None]:
+    """End the worker of a home afterwards, and fail where a process of it stays."""
+    try:
+        yield
+    finally:
+        short_run_folder = Path(paths.run_folder())
+        left = _end(home)
+    assert not left, f"still there: {left}"
+    if Path(paths.in_data("run")).is_symlink():  # a worker that was killed leaves it to the next one
+        shutil.rmtree(short_run_folder, ignore_errors=True)
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Every process that has a folder in its command or environment."""
+    return [process for process in psutil.process_iter() if process.pid != os.getpid() and _names(process, home)]
+
+
+def commands_of(home: Path) -> list[str]:
+    """The command lines of those, as far as they are still there."""
+    commands = []
+    for process in processes_of(home):
+        with suppress(psutil.Error):
+            commands.append(" ".join(process.cmdline()))
+    return commands
+
+
+def _names(process: psutil.Process, home: Path) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return str(home) in "\n".join([*process.cmdline(), *process.environ().values()])
+    except (psutil.Error, OSError):
+        return False
+
+
+def _end(home: Path) -> list[str]:
+    """Tell the worker to end until all is gone: one that was just woken can only be told when it listens."""
+    deadline = time.monotonic() + DEADLINE_S
+    while processes_of(home) and time.monotonic() < deadline:
+        with suppress(BehaviorError):
+            stop_worker()
+        time.sleep(0.02)
+    left = commands_of(home)
+    for process in processes_of(home):
+        process.kill()
+    return left

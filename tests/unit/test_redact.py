@@ -1,0 +1,291 @@
+"""Secrets go, everything else stays, and neither length nor malice makes it slow.
+
+The secrets here are assembled from pieces, so that no scanner takes this file for a leak.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from behavior_plugin.model import Action, Context, Outcome, Pattern
+from behavior_plugin.redact import (
+    ACTIONS_LIMIT,
+    FILES_LIMIT,
+    MASK,
+    PARAMETERS_LIMIT,
+    SECRETS,
+    STRING_LIMIT,
+    TRIGGER_LIMIT,
+    Secret,
+    redact,
+    redact_pattern,
+)
+
+PASSWORD = "hunter2-" + "Xq7"
+GITHUB = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+PEM_BODY = "MIIEowIBAAKCAQEAx7Zk" * 3
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret.name)
+def test_each_secret_catches_its_own_example(secret: Secret) -> None:
+    """A rule that no longer matches its example would let real secrets through."""
+    masked = redact(secret.example)
+
+    assert MASK in masked
+    assert secret.example.split()[-1] not in masked
+
+
+TOKENS = {
+    "github": GITHUB,
+    "github fine-grained": "github_pat_" + "11ABCDEFG0aBcDeFgHiJkL_" + "a1B2c3D4e5" * 5,
+    "gitlab": "glpat-" + "a1B2c3D4e5F6g7H8i9J0",
+    "aws": "AKIA" + "QWERTYUIOPLKJHGF",
+    "slack": "xoxb-" + "123456789012-123456789012-a1B2c3D4e5F6",
+    "stripe": "sk_live_" + "a1B2c3D4e5F6g7H8i9J0k1L2",
+    "openai": "sk-proj-" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+    "anthropic": "sk-ant-api03-" + "a1B2c3D4e5F6-g7H8i9J0_k1L2m3N4",
+    "npm": "npm_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
+    "pypi": "pypi-AgEIcHlwaS5vcmc" + "a1B2c3D4e5" * 8,
+    "google": "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q",
+    "hugging face": "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH",
+    "jwt": "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLWhlcmU",
+    "sendgrid": "SG." + "a1B2c3D4e5F6g7H8i9J0k1." + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V",
+}
+PLACES = ["{}", "use {} now", "x={}", "'{}'", "first\\n{}", "{}, and more", "?key%3D{}", '{{"a": "{}"}}']
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
+def test_a_token_is_masked_wherever_it_stands(token: str, place: str) -> None:
+    """Prompts quote commands, JSON and addresses."""
+    assert token not in redact(place.format(token))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgres://app:{}@db.example.com/app",
+        "redis://:{}@localhost:6379",
+        "Server=db;User Id=app;Password={};Encrypt=true",
+        "export DB_PASSWORD={}",
+        "MY_API_KEY='{}' npm run build",
+        "password: {}",
+        '{{"client_secret": "{}"}}',
+        '{{\\"password\\": \\"{}\\"}}',
+        "login({{password: '{}'}})",
+        "curl https://x.example/?access_token={}&page=2",
+        "curl -u admin:{} https://x.example",
+        "curl -H 'Authorization: Bearer {}' https://x.example",
+        "Authorization: Basic {}",
+        "Set-Cookie: session={}; Path=/",
+        "Cookie: a=1; session={}",
+        "tool --password {} --verbose",
+        "tool --api-key={}",
+        "mysql -u root -p{} shop",
+        "docker login -u me -p {} registry.example.com",
+        "sshpass -p '{}' ssh me@host",
+        "machine x.example login me password {}",
+        "//registry.npmjs.org/:_authToken={}",
+        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff1d{}",
+    ],
+)
+def test_a_password_is_masked_by_its_place(text: str) -> None:
+    """A password has no shape of its own; its neighbours tell."""
+    masked = redact(text.format(PASSWORD))
+
+    assert PASSWORD not in masked
+    assert MASK in masked
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\\n", "\\\\n"])
+@pytest.mark.parametrize("end", ["-----END RSA PRIVATE KEY-----", ""])
+def test_a_private_key_is_masked_with_or_without_its_end(line_end: str, end: str) -> None:
+    """Output is cut, and JSON escapes line ends."""
+    key = line_end.join(["-----BEGIN RSA PRIVATE " + "KEY-----", PEM_BODY, PEM_BODY, "Zk3Q==", end])
+
+    assert redact(f"before {key}").rstrip() == f"before {MASK}"
+
+
+def test_what_follows_a_mere_mention_of_a_key_stays() -> None:
+    text = "The file must start with -----BEGIN PRIVATE " + "KEY----- or the server refuses it."
+
+    assert redact(text).endswith("or the server refuses it.")
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\x00", "\x1b[31m", "\u202e", "\U000e0041"])
+def test_an_invisible_sign_hides_no_token(hidden: str) -> None:
+    """Colour codes do so by accident, zero-width signs on purpose."""
+    assert redact(GITHUB[:10] + hidden + GITHUB[10:]) == MASK
+
+
+def test_what_postgres_refuses_is_gone() -> None:
+    """One NUL or lone surrogate would make it refuse the whole pattern."""
+    assert redact("a\x00b\ud800c") == "ab\N{REPLACEMENT CHARACTER}c"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "commit 3f786850e387550fdab836ed7e6dc881de23001b",
+        "id 123e4567-e89b-12d3-a456-426614174000 in /var/lib/app/2026-11-23T10:00:00Z.json",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        '"integrity": "sha512-Qv0bZbKbvpjC8GxpZ6zL1yXqk0nJ1dQ2wqG5sV7HkqJqk3Jq0k5mS1b0T3g=="',
+        "password = os.environ['DB_PASSWORD']",
+        "token: ${GITHUB_TOKEN}, key: {{ secrets.KEY }}, secret=<your secret>",
+        "def login(password: str, token: str | None = None) -> None:",
+        "const token = getAccessToken(user2)",
+        '"input_tokens": 12345, "max_tokens": 4096, "tokenizer": "gpt2-medium-v2"',
+        "Fix the password reset flow, then the token refresh.",
+        "git@github.com:owner/repo.git and https://example.com:8080/a@b",
+        "GOOGLE_APPLICATION_CREDENTIALS=/run/secrets/account.json",
+        "ssh -p 2222 me@host && redis-cli -p 6379 ping",
+        "Grüße: 世界, caf\u00e9\r\n\tﬁn² … ™",
+    ],
+)
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    """A memory full of holes helps nobody."""
+    assert redact(text) == text
+
+
+def test_masking_twice_changes_nothing_more() -> None:
+    """A pattern may be redacted again when it is embedded anew."""
+    once = redact(f"password: {PASSWORD} Authorization: Bearer {GITHUB} x://u:{PASSWORD}@h")
+
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize("limit", range(60))
+def test_a_secret_at_the_limit_is_never_left_half(limit: int) -> None:
+    """Half a token can be guessed to its end, and no rule recognises it."""
+    masked = redact(f"the token is {GITHUB} and more", limit)
+
+    assert len(masked) <= limit
+    assert GITHUB[:6] not in masked
+
+
+@pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE " + "KEY-----\n" + PEM_BODY * 90, TOKENS["jwt"] * 90])
+def test_a_secret_longer_than_what_is_read_is_masked_too(secret: str) -> None:
+    """Keys of several thousand characters are common."""
+    assert redact(f"the key is {secret}", 40) == f"the key is {MASK}"
+
+
+def test_a_secret_within_the_limit_is_masked_though_signs_before_it_vanish() -> None:
+    """The limit counts what is kept, not what came."""
+    assert GITHUB[:10] not in redact("\u200b" * 50_000 + GITHUB * 2 + " " + GITHUB, 20)
+
+
+HOSTILE = ["a=", "(", "-----BEGIN ", "-----BEGIN PRIVATE " + "KEY-----", "password", "://a:", "eyJ", "\\n", "\u200b"]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
+    """The worker reads whatever a tool printed. Without a limit it takes 0.2 to 1 s; a quadratic rule, minutes."""
+    text = piece * (200_000 // len(piece))
+    started = time.process_time()
+
+    redact(text)
+    redact(text, TRIGGER_LIMIT)
+
+    assert time.process_time() - started < 10
+
+
+def make_pattern(**changes: Any) -> Pattern:
+    values: dict[str, Any] = {
+        "source_key": "3f786850e387550fdab836ed7e6dc881de23001b",
+        "trigger": "fix the test",
+        "context": Context(),
+        "actions": (make_action(),),
+        "final_outcome": Outcome.SUCCESS,
+        "confidence": 0.5,
+        "started_at": NOW,
+        "session_id": "123e4567-e89b-12d3-a456-426614174000",
+    }
+    return Pattern(**{**values, **changes})
+
+
+def make_action(**changes: Any) -> Action:
+    values: dict[str, Any] = {"tool": "Bash", "outcome": Outcome.SUCCESS, "timestamp": NOW}
+    return Action(**{**values, **changes})
+
+
+def redacted_parameters(**parameters: Any) -> dict[str, Any]:
+    pattern = redact_pattern(make_pattern(actions=(make_action(parameters=parameters),)))
+    return pattern.actions[0].parameters
+
+
+def test_no_text_of_a_pattern_keeps_a_secret() -> None:
+    """A secret can stand in a key, in a list, in a branch name."""
+    address = f"https://me:{PASSWORD}@example.com/x.git"
+    action = make_action(
+        tool=GITHUB, agent=GITHUB, error=address, parameters={GITHUB: [{"deep": address}], "command": address}
+    )
+    context = Context(directory=address, project=address, branch=GITHUB, files_touched=(GITHUB,))
+
+    found = redact_pattern(make_pattern(trigger=address, context=context, actions=(action,)))
+
+    kept = found.model_dump_json()
+    assert PASSWORD not in kept
+    assert GITHUB not in kept
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"password": "correct horse"},
+        {"headers": {"Authorization": "Bearer abc"}},
+        {"headers": {"Cookie": "abc"}},
+        {"env": {"API_KEY": "a1B2c3D4e5F6"}},
+        {"argv": ["tool", "--password", "correct horse"]},
+        {"password": 12345678},
+    ],
+)
+def test_a_name_tells_what_its_value_is(parameters: dict[str, Any]) -> None:
+    """In a tool's input the name and the value are apart, and the value alone looks harmless."""
+    assert MASK in json.dumps(redacted_parameters(**parameters))
+
+
+def test_harmless_parameters_keep_their_values_and_types() -> None:
+    parameters = {"file": "src/app.py", "count": 3, "ratio": 0.5, "all": True, "none": None, "list": ["a", 1]}
+
+    assert redacted_parameters(**parameters) == parameters
+
+
+def test_a_pattern_is_bounded() -> None:
+    """A row has to stay readable, whatever a tool was given."""
+    many = {f"key {number}": "x" * 10_000 for number in range(100)}
+    actions = tuple(make_action(tool=f"tool {number}", parameters=many, error="e" * 9_999) for number in range(300))
+    context = Context(files_touched=tuple(f"{number}.py" for number in range(1_000)))
+
+    found = redact_pattern(make_pattern(trigger="t" * 9_999, actions=actions, context=context))
+
+    assert len(found.trigger) == TRIGGER_LIMIT
+    assert len(found.context.files_touched) == FILES_LIMIT
+    assert len(found.actions) == ACTIONS_LIMIT
+    assert (found.actions[0].tool, found.actions[-1].tool) == ("tool 0", "tool 299")
+    assert len(found.actions[0].parameters) == PARAMETERS_LIMIT + 1
+    assert max(len(text) for text in found.actions[0].parameters.values()) == STRING_LIMIT
+    assert found.actions[99].parameters["actions left out after this one"] == 100
+
+
+def test_values_that_json_cannot_hold_are_made_plain() -> None:
+    """Postgres refuses NaN, and Python refuses to print the longest numbers."""
+    deep: list[Any] = []
+    for _ in range(500):
+        deep = [deep]
+
+    plain = redacted_parameters(nan=float("nan"), huge=10**5_000, deep=deep, at=NOW)
+
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_ids_of_our_own_survive() -> None:
+    """The store knows a pattern again by them."""
+    pattern = make_pattern()
+
+    assert redact_pattern(pattern) == pattern

@@ -1,0 +1,158 @@
+"""How a payload's fields are read, on the client's own payloads and on what is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from behavior_plugin.model import Event, EventKind, Outcome
+from behavior_plugin.wire import UnreadableError, parse
+from tests.factories import PAYLOADS, payload
+
+ENVELOPE = {"v": 1, "time_ns": 1_780_000_000_000_000_000, "monotonic_ns": 5, "machine": "laptop", "host_pid": 7}
+
+
+def read(name: str, **changes: Any) -> Event:
+    return parse({**ENVELOPE, "event": name.partition("-")[0]}, json.dumps(payload(name, **changes)).encode())
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in PAYLOADS.glob("*.json")))
+def test_every_recorded_payload_is_understood(name: str) -> None:
+    """These are what the client really sends."""
+    event = read(name)
+
+    assert event.session_id
+    assert event.kind is not EventKind.OTHER
+    assert (event.kind is EventKind.ACTION) == (event.action is not None)
+
+
+def test_a_call_has_its_duration_and_parameters() -> None:
+    """Tool, input in brief, outcome and time: what an action is."""
+    action = read("PostToolUse").action
+
+    assert action
+    assert action.outcome is Outcome.SUCCESS
+    assert action.duration_ms is not None
+    assert action.agent == "main"
+
+
+def test_a_failure_is_another_event_and_carries_its_error() -> None:
+    """Who hooks only PostToolUse learns only from successes."""
+    action = read("PostToolUseFailure").action
+
+    assert action
+    assert action.outcome is Outcome.FAILED
+    assert action.error
+    assert action.error.startswith("Exit code 1")
+
+
+def test_a_subagents_call_names_its_agent() -> None:
+    """Actions belong to their agent."""
+    action = read("PostToolUse-subagent-Bash").action
+
+    assert action
+    assert action.agent != "main"
+
+
+def test_file_contents_are_not_kept() -> None:
+    """They say what was written, not how the work was done, and are where secrets lie."""
+    event = read("PostToolUse-Write")
+
+    assert event.action
+    assert "content" not in event.action.parameters
+    assert event.files == (payload("PostToolUse-Write")["tool_input"]["file_path"],)
+
+
+def test_files_the_shell_changed_are_noted() -> None:
+    """The client tells which files a command touched."""
+    event = read("PostToolUse-Bash-changed_files")
+
+    assert event.files == tuple(
+        payload("PostToolUse-Bash-changed_files")["tool_response"]["bashEditDiff"]["changedFiles"]
+    )
+
+
+@pytest.mark.parametrize("change", [{"is_interrupt": True}, {"tool_response": {"interrupted": True}}])
+def test_an_interrupted_call_is_partial(change: dict[str, Any]) -> None:
+    """It neither worked nor failed."""
+    action = read("PostToolUse", **change).action
+
+    assert action
+    assert action.outcome is Outcome.PARTIAL
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"3",
+        b'"text"',
+        b"{",
+        b'{"session_id": 5}',
+        b'{"session_id": ""}',
+        b"[" * 100_000,
+        b"\x00\xff",
+    ],
+)
+def test_what_is_no_event_is_refused_with_a_reason(raw: bytes) -> None:
+    """It goes to the dead letters, where a person can read why."""
+    with pytest.raises(UnreadableError, match="payload"):
+        parse({**ENVELOPE, "event": "PostToolUse"}, raw)
+
+
+@pytest.mark.parametrize("odd", ["null", "5", "[]", "{}", "true", '"text"', "1e400", "-1", "NaN", "9" * 100_000])
+@pytest.mark.parametrize(
+    "field", ["tool_name", "tool_input", "tool_response", "tool_use_id", "duration_ms", "cwd", "agent_id", "prompt_id"]
+)
+def test_a_field_of_another_type_is_absent(field: str, odd: str) -> None:
+    """Hosts change; an event with an odd field is still an event."""
+    raw = json.dumps(payload("PostToolUse", **{field: "@"})).replace('"@"', odd)
+
+    event = parse({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
+
+    assert event.action
+    json.dumps(event.model_dump(mode="json"), allow_nan=False)
+
+
+@pytest.mark.parametrize("depth", [20, 300, 480, 490, 500])
+def test_deep_parameters_are_cut_whoever_reads_them(depth: int) -> None:
+    """What parses here and overflows the stack elsewhere would take its whole session along."""
+    raw = json.dumps(payload("PostToolUse", tool_input={"a": "@"})).replace('"@"', "[" * depth + "]" * depth)
+
+    event = parse({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
+
+    assert event.action
+    assert len(json.dumps(event.action.parameters)) < 60
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_other_encodings_are_read(encoding: str) -> None:
+    """A byte order mark in front must not cost the event."""
+    raw = json.dumps(payload("UserPromptSubmit", prompt="größer"), ensure_ascii=False).encode(encoding)
+
+    event = parse({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
+
+    assert event.prompt == "größer"
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    """One wrong byte must not cost the event."""
+    raw = json.dumps(payload("UserPromptSubmit", prompt="caf@")).encode().replace(b"@", b"\xe9")
+
+    event = parse({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
+
+    assert event.prompt == "caf\ufffd"
+
+
+def test_the_context_comes_from_the_hook_where_it_looked() -> None:
+    """The branch is what it was when the prompt was typed, not when the worker read it."""
+    noted = {"directory": "/home/dev/project/sub", "project": "/home/dev/project", "branch": "main"}
+
+    event = parse({**ENVELOPE, **noted, "event": "UserPromptSubmit"}, json.dumps(payload("UserPromptSubmit")).encode())
+
+    assert event.context.branch == "main"
+    assert event.context.project == "/home/dev/project"
