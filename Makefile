@@ -1,0 +1,41 @@
+# `make demo` shows the main job, `make test` runs the tests. Both set up what they need, and need no network after
+# the first time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A virtual environment in which pip cannot ask questions or nag.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: setup demo test check format clean
+
+setup: $(VENV)/.ready
+
+demo: $(VENV)/.ready
+	@$(BIN)/behavior demo
+
+test: $(VENV)/.ready-to-test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.ready-to-test
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .cache
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@echo "Setting up $(VENV): once, a minute or so."
+	@$(PYTHON) -m venv $(VENV) || { echo "No venv module: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.ready-to-test: $(VENV)/.ready
+	@$(PIP) install --editable '.[test]'
+	@touch $@
