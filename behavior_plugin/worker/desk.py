@@ -39,6 +39,8 @@ MOST_SESSIONS = 1000
 
 log = logging.getLogger(__name__)
 
+IsWaitedFor = Callable[[], bool]
+
 
 class House(Protocol):
     """What the desk needs of the worker."""
@@ -73,10 +75,10 @@ class Desk:
             "stop": lambda _: house.stop(),
         }
 
-    def answer(self, verb: str, body: bytes) -> bytes:
+    def answer(self, verb: str, body: bytes, is_waited_for: IsWaitedFor) -> bytes:
         """Never raises: what goes wrong is told to who asked, except to a hook, which is told nothing."""
         if verb == "suggest":
-            return self._suggest_or_nothing(body)
+            return self._suggest_or_nothing(body, is_waited_for)
         try:
             return _json({"result": self._verbs[verb](json.loads(body or b"{}"))})
         except BehaviorError as error:
@@ -86,9 +88,9 @@ class Desk:
             told_to_asker = f"unexpected {type(error).__name__}, see the log"
             return _json({"error": {"kind": "WorkerError", "message": told_to_asker}})
 
-    def _suggest_or_nothing(self, payload: bytes) -> bytes:
+    def _suggest_or_nothing(self, payload: bytes, is_waited_for: IsWaitedFor) -> bytes:
         try:
-            text = self._suggest(payload)
+            text = self._suggest(payload, is_waited_for)
         except Exception as error:  # a hook is told nothing: the session goes on without us
             log.warning("no suggestion: %s", told(error))
             return b""
@@ -98,12 +100,12 @@ class Desk:
         # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
         return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
-    def _suggest(self, payload: bytes) -> str | None:
+    def _suggest(self, payload: bytes, is_waited_for: IsWaitedFor) -> str | None:
         prompt = wire.parse({"event": "UserPromptSubmit"}, payload)
         kind = kind_of(prompt.prompt or "")
         if kind is PromptKind.OWN_COMMAND:
             return self._answer_command(prompt)
-        return self._suggest_once(prompt) if kind is PromptKind.TASK else None
+        return self._suggest_once(prompt, is_waited_for) if kind is PromptKind.TASK else None
 
     def _answer_command(self, prompt: Event) -> str:
         """What `/behavior:recall TEXT` asks for, always with an answer: here a person waits for one."""
@@ -117,11 +119,11 @@ class Desk:
             answer += text + "\n"
         return answer or "The behavior plugin knows of no earlier work like this."
 
-    def _suggest_once(self, prompt: Event) -> str | None:
-        """At most one suggestion for a prompt, and none twice in a session."""
+    def _suggest_once(self, prompt: Event, is_waited_for: IsWaitedFor) -> str | None:
+        """At most one suggestion for a prompt, and none twice in a session; one that comes too late was not made."""
         assert prompt.prompt
         found = self._find(prompt.prompt, _context(prompt.context.directory), within_s=COLD_S)
-        for suggestion in found:
+        for suggestion in found if is_waited_for() else ():
             if self._is_news(prompt.session_id, suggestion.pattern):
                 self._house.store(COLD_S).count_use(suggestion.pattern.id)
                 return render(suggestion)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import socket
 import socketserver
 import struct
@@ -19,7 +20,8 @@ PATIENCE_S = 10
 
 log = logging.getLogger(__name__)
 
-Answer = Callable[[str, bytes], bytes]
+# What is asked (the verb and its body), and whether the caller still waits for what is answered.
+Answer = Callable[[str, bytes, Callable[[], bool]], bytes]
 
 
 class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -55,8 +57,12 @@ class _Handler(socketserver.StreamRequestHandler):
             return
         body = self.rfile.read(int(length))
         if len(body) == int(length):
-            answer = self.server.answer(verb, body)
+            answer = self.server.answer(verb, body, self._is_waited_for)
             self.wfile.write(b"%d\n" % len(answer) + answer)
+
+    def _is_waited_for(self) -> bool:
+        """A caller says no more than its question, so whatever can be read after it is the caller's end."""
+        return not select.select([self.connection], [], [], 0)[0]
 
 
 def _is_own_user(connection: socket.socket) -> bool:

@@ -98,7 +98,8 @@ class Worker:
         observer = self._watch()
         try:
             self._open_store()
-            wake.is_up()
+            # A prompt needs the embedder too, and waits longer for a worker that has not got it yet.
+            self._embedder.add_done_callback(lambda _: wake.is_up())
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
             while not self._is_stopping:
                 self._look()

@@ -88,7 +88,7 @@ def make_database(shelf: Path) -> None:
     Path(paths.data_folder()).chmod(0o700)
 
 
-def wait_for(find: Callable[[], Found], what: str, *, within_s: float = DEADLINE_S) -> Found:
+def wait_for(find: Callable[[], Found | None], what: str, *, within_s: float = DEADLINE_S) -> Found:
     """What `find` returns as soon as that is something; a worker that is on its way up is waited for."""
     deadline = time.monotonic() + within_s
     while True:
@@ -120,7 +120,7 @@ def learned(count: int = 1) -> list[StoredPattern]:
         lambda: rows if len(rows := ask_running_worker("list", limit=1000)) >= count else None,
         f"{count} patterns",
     )
-    return [StoredPattern.model_validate(row) for row in rows or []]
+    return [StoredPattern.model_validate(row) for row in rows]
 
 
 def drain() -> list[StoredPattern]:

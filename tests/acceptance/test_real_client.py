@@ -50,6 +50,18 @@ class Desk:
             )
             return run, model.received_texts()
 
+    def suggestions(self, prompt: str) -> list[str]:
+        """What the model receives from us with a prompt, asked until it is something.
+
+        A prompt waits 0.3 s at most; on a busy machine silence may be the right answer, but not three times.
+        """
+        for _ in range(3):
+            run, texts = self.work(prompt, [])
+            assert run.exit_code == 0
+            if received := [text for text in texts if MARK in text]:
+                return received
+        return []
+
 
 @pytest.fixture
 def desk(own_home: Path, tmp_path: Path) -> Iterator[Desk]:
@@ -113,12 +125,8 @@ def test_work_comes_back_when_a_later_prompt_asks_for_it_in_other_words(desk: De
     assert outcomes == [("Bash", "failed"), ("Bash", "success"), ("Edit", "success"), ("Read", "success")]
     assert all(action["duration_ms"] is not None for action in pattern["actions"])
 
-    # A prompt waits 0.3 s at most; on a busy machine silence may be the right answer, but not three times.
-    received: list[str] = []
-    for _ in range(3):
-        second, texts = desk.work(REWORDED, [])
-        assert second.exit_code == 0
-        received = received or [text for text in texts if MARK in text]
+    received = desk.suggestions(REWORDED)
+
     assert received, "the model was not sent the suggestion"
     assert all(FIRST in text and "Edit app.py" in text for text in received)
 
@@ -133,10 +141,9 @@ def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:
     desk.work(FIRST, [repair(desk.project)])
     wait_for_pattern()
 
-    run, texts = desk.work('/behavior:recall the add function is "wrong"; touch pwn `touch pwn` $(touch pwn)', [])
+    received = desk.suggestions('/behavior:recall the add function is "wrong"; touch pwn `touch pwn` $(touch pwn)')
 
-    assert run.exit_code == 0
-    assert any(MARK in text and FIRST in text for text in texts)
+    assert any(FIRST in text for text in received)
     assert not list(desk.project.glob("**/pwn"))
     assert len(ask_worker("list")) == 1
 
