@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from behavior_plugin.model import Action, Context, Event, EventKind, Outcome, Pattern
+from behavior_plugin import __version__
+from behavior_plugin.model import Action, Context, Event, EventKind, Outcome, Pattern, Provenance
 from behavior_plugin.prompts import PromptKind, kind_of
 
 # Files that tools write for themselves.
@@ -89,6 +90,7 @@ def _pattern(episode: _Episode) -> Pattern:
         final_outcome=_final_outcome(episode),
         started_at=prompt.at,
         session_id=prompt.session_id,
+        provenance=Provenance(machine=prompt.machine, version=__version__),
     )
 
 

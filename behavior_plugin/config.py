@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -28,6 +29,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None,
         description="A Postgres of your own, with pgvector; without it the embedded server is used.",
+    )
+    storage: Literal["behavior_patterns", "memories"] = Field(
+        default="behavior_patterns",
+        description="The table that patterns are kept in: their own, or a memories table with type = 'workflow'.",
+    )
+    user_id: UUID | None = Field(
+        default=None,
+        description="Who you are in a database that has users of its own (Supabase): your id in auth.users.",
     )
     embedder: Literal["offline", "openai", "none"] = Field(
         default="offline",

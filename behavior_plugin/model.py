@@ -85,6 +85,15 @@ class Event(_Frozen):
     files: tuple[str, ...] = ()
 
 
+class Provenance(_Frozen):
+    """Where a pattern comes from: which agent, on which machine, noted how, and by which version of us."""
+
+    agent: str = "claude-code"
+    machine: str = ""
+    source: str = "hooks"
+    version: str = ""
+
+
 class Pattern(_Frozen):
     """One piece of work: what set it off, where, what was done, and how it ended.
 
@@ -99,6 +108,7 @@ class Pattern(_Frozen):
     confidence: float = Field(default=0.7, ge=0, le=1)
     started_at: AwareDatetime
     session_id: str
+    provenance: Provenance = Provenance()
 
 
 class StoredPattern(Pattern):

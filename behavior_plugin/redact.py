@@ -81,6 +81,9 @@ def redact_pattern(pattern: Pattern) -> Pattern:
             "session_id": redact(pattern.session_id, STRING_LIMIT),
             "context": redact_context(pattern.context),
             "actions": tuple(_action(action) for action in _first_and_last(pattern.actions)),
+            "provenance": pattern.provenance.model_copy(
+                update={"machine": redact(pattern.provenance.machine, STRING_LIMIT)}
+            ),
         }
     )
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from behavior_plugin.capture import paths
-from behavior_plugin.store import local_user
-from behavior_plugin.store.migrate import make_login, make_user, migrate
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.server import Server
 
@@ -51,6 +51,7 @@ def template(server: Server) -> str:
     with psycopg.connect(server.conninfo(dbname="template_behavior"), autocommit=True) as owner:
         migrate(owner)
         make_login(owner, LOGIN, server.password)
+        add_member(owner, LOGIN)
     return "template_behavior"
 
 
@@ -71,9 +72,8 @@ def owner(server: Server, database: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def store(server: Server, database: str, owner: psycopg.Connection) -> Iterator[PostgresStore]:
-    """The store of this home's user, as the worker opens it."""
-    make_user(owner, local_user())
-    opened = PostgresStore(server.conninfo(LOGIN, database), local_user())
+def store(server: Server, database: str) -> Iterator[PostgresStore]:
+    """The store of the login's user, as the worker opens it."""
+    opened = PostgresStore(server.conninfo(LOGIN, database))
     yield opened
     opened.close()

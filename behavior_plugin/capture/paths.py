@@ -5,7 +5,7 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     run/                    the sockets; a link to a short folder where the path is too long for one
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker
-    config.toml, user_id, lost, worker.lock, worker.log
+    config.toml, lost, worker.lock, worker.log
 """
 
 import os

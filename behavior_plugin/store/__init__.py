@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from behavior_plugin.capture import paths
+from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
-from behavior_plugin.store.migrate import make_login, make_user, migrate
+from behavior_plugin.store.members import add_member, join, make_login
+from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.server import Server
 
@@ -19,7 +22,7 @@ LOGIN = "behavior_app"
 OWN = "your own Postgres (BEHAVIOR_DATABASE_URL)"
 
 
-__all__ = ["OpenStore", "PostgresStore", "open_embedded", "open_own"]
+__all__ = ["OpenStore", "PostgresStore", "connect_as_owner", "open_store"]
 
 
 class OpenStore:
@@ -36,66 +39,71 @@ class OpenStore:
             self._server.stop()
 
 
-def open_embedded() -> OpenStore:
-    """Start the embedded server, make or migrate its database, and open the store.
+def open_store(settings: Settings) -> OpenStore:
+    """Open the store that the settings name, and bring its database to the shape that this version needs.
 
-    To be called on a thread that lives as long as the server should (see Server.start).
+    To be called on a thread that lives as long as an embedded server should (see Server.start).
 
     Raises:
-        StoreUnavailableError: the server does not start.
-        SchemaError: the data was made by a newer version.
+        StoreUnavailableError: the server does not start, or cannot be reached.
+        SchemaError: the database is newer than this version, or lacks what this login may not add.
+        ConfigError: the URL is none, or the user it names is not the login's.
     """
-    server = Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
+    return _open_own(settings) if settings.database_url else _open_embedded(settings)
+
+
+@contextmanager
+def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
+    """A connection that may change the database, in autocommit mode; an embedded server must be running already.
+
+    Raises:
+        StoreUnavailableError: the server cannot be reached.
+        ConfigError: the URL is none.
+    """
+    url = settings.database_url.get_secret_value() if settings.database_url else _server().conninfo(dbname=DATABASE)
+    with _connected(url) as connection:
+        yield connection
+
+
+def _open_embedded(settings: Settings) -> OpenStore:
+    server = _server()
     server.start()
     try:
         _make_database(server)
         with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
-            migrate(owner)
-            make_user(owner, local_user())
+            migrate(owner, settings.storage)
             make_login(owner, LOGIN, server.password)
-        return OpenStore(PostgresStore(server.conninfo(LOGIN, DATABASE), local_user()), "embedded server", server)
+            add_member(owner, LOGIN)
+        patterns = PostgresStore(server.conninfo(LOGIN, DATABASE), settings.storage)
+        return OpenStore(patterns, "embedded server", server)
     except BaseException:
         server.stop()
         raise
 
 
-def open_own(database_url: str) -> OpenStore:
-    """Open the store in a Postgres of the user's own, migrating it where the login may.
+def _open_own(settings: Settings) -> OpenStore:
+    assert settings.database_url
+    database_url = settings.database_url.get_secret_value()
+    with _connected(database_url) as connection:
+        migrate(connection, settings.storage)
+        join(connection, settings.user_id)
+    return OpenStore(PostgresStore(database_url, settings.storage), OWN, None)
 
-    Raises:
-        StoreUnavailableError: the server cannot be reached.
-        SchemaError: it lacks what is needed, or is newer than this version.
-        ConfigError: the URL is none.
-    """
+
+def _server() -> Server:
+    return Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[psycopg.Connection]:
     try:
-        with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as owner:
-            migrate(owner)
-            make_user(owner, local_user())
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError:
         raise StoreUnavailableError(f"{OWN} cannot be reached.") from None
     except psycopg.Error as error:  # not a URL, or one with an unknown option
         raise ConfigError(f"BEHAVIOR_DATABASE_URL is of no use: {type(error).__name__}.") from None
-    return OpenStore(PostgresStore(database_url, local_user()), OWN, None)
-
-
-def local_user() -> uuid.UUID:
-    """Who we are in the database: made once, and kept in the data folder.
-
-    Raises:
-        ConfigError: the file is damaged. No new one is made: that would hide what has been learned.
-    """
-    file = Path(paths.in_data("user_id"))
-    try:
-        return uuid.UUID(file.read_text(encoding="ascii").strip())
-    except FileNotFoundError:
-        paths.make_private(paths.data_folder())
-        made = file.with_suffix(".new")
-        made.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
-        made.chmod(0o600)
-        made.replace(file)
-        return local_user()
-    except ValueError:
-        raise ConfigError(f"{file} is damaged.", hint="Put the id from a backup back; auth.users has it too.") from None
+    with connection:
+        yield connection
 
 
 def _make_database(server: Server) -> None:

@@ -1,10 +1,11 @@
-"""Keep patterns in Postgres and find them again, as one user and under row level security."""
+"""Keep patterns in Postgres and find them again, as the user the login is and under row level security."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -16,24 +17,28 @@ from pydantic import ValidationError
 
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Match, Pattern, StoredPattern
-from behavior_plugin.store.query import query
+from behavior_plugin.store.query import Storage, query
 
 # Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
 PATIENCE_S = 5
 
 # A failure of these classes passes by itself: connection, resources, operator, system; serialization.
+log = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
+
 _PASSING = ("08", "53", "57", "58", "40", "25006")
 
 
 class PostgresStore:
-    """The patterns of one user. Safe to use from several threads.
+    """The patterns of one user: the one that the login is. Safe to use from several threads.
 
     Every method raises StoreUnavailableError where the server cannot be reached or is short of something for now,
     and StoreError where it refused. Neither ever carries the row: its texts are not for logs.
     """
 
-    def __init__(self, conninfo: str, user_id: UUID) -> None:
-        self._user_id = user_id
+    def __init__(self, conninfo: str, storage: Storage = "behavior_patterns") -> None:
+        self._storage = storage
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             conninfo,
             min_size=1,
@@ -62,10 +67,11 @@ class PostgresStore:
             "actions": Jsonb([action.model_dump(mode="json") for action in pattern.actions]),
             "final_outcome": pattern.final_outcome.value,
             "confidence": pattern.confidence,
+            "provenance": Jsonb(pattern.provenance.model_dump(mode="json")),
             "started_at": pattern.started_at,
         }
         with self._transaction() as connection:
-            connection.execute(query("save_pattern"), values)
+            connection.execute(query("save_pattern", self._storage), values)
 
     def nearest(
         self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
@@ -78,15 +84,15 @@ class PostgresStore:
             "project": project,
             "limit": limit,
         }
-        return [_match(row) for row in self._fetch("find_similar_patterns", values)]
+        return _known(_match, self._fetch("find_similar_patterns", values))
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
         """The patterns whose trigger shares most words with the text; for when there is no embedder."""
         values = {"text": text, "project": project, "limit": limit}
-        return [_match(row) for row in self._fetch("find_patterns_by_words", values)]
+        return _known(_match, self._fetch("find_patterns_by_words", values))
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
-        return [_stored(row) for row in self._fetch("list_patterns", {"project": project, "limit": limit})]
+        return _known(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
 
     def starting_with(self, id_start: str) -> list[StoredPattern]:
         """At most two patterns whose id begins so: one where the beginning is long enough."""
@@ -102,17 +108,17 @@ class PostgresStore:
     def forget_session(self, session_id: str) -> int:
         """Delete what was learned from one session; returns how many patterns that were."""
         with self._transaction() as connection:
-            return connection.execute(query("delete_session"), {"session_id": session_id}).rowcount
+            return connection.execute(query("delete_session", self._storage), {"session_id": session_id}).rowcount
 
     def _fetch(self, name: str, values: dict[str, Any]) -> list[DictRow]:
         with self._transaction() as connection:
-            return connection.execute(query(name), values).fetchall()
+            return connection.execute(query(name, self._storage), values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
         try:
             with self._pool.connection() as connection, connection.transaction():
-                connection.execute(query("state_user"), {"user_id": self._user_id})
+                connection.execute(query("become_user"))
                 yield connection
         except PoolTimeout:
             raise StoreUnavailableError from None
@@ -131,6 +137,17 @@ def _in_our_words(error: psycopg.Error) -> StoreError:
     what = state or "not sent:"
     named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
     return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
+
+
+def _known(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
+    """The rows whose shape we know: one that a newer version stored must not hide the others."""
+    known = []
+    for row in rows:
+        try:
+            known.append(read(row))
+        except StoreError as error:
+            log.warning("left out: %s", error)
+    return known
 
 
 def _stored(row: DictRow) -> StoredPattern:

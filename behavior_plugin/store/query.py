@@ -1,22 +1,47 @@
-"""Find our SQL: one query, one file, and the file's name is the query's name."""
+"""Find our SQL: one query, one file, and the file's name is the query's name.
+
+Each way of storing has a folder of its own beside what all share: sql/<storage>/ is laid out as sql/ is.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
 from psycopg import sql
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
+Storage = Literal["behavior_patterns", "memories"]
+STORAGES: tuple[Storage, ...] = get_args(Storage)
+
+
+class Migration(NamedTuple):
+    """One file of SQL that takes a database a step further."""
+
+    version: int
+    name: str
+    file: Path
+
 
 @cache
-def query(name: str) -> sql.SQL:
-    """The query in sql/queries/<name>.sql."""
-    return sql.SQL((SQL / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
+def query(name: str, storage: Storage | None = None) -> sql.SQL:
+    """The query in queries/<name>.sql: of a way of storing, or one that all share."""
+    return sql.SQL((_folder(storage) / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
 
 
-def migrations() -> list[tuple[int, str, Path]]:
-    """(version, name, file) of sql/migrations/, in the order they run."""
-    files = sorted((SQL / "migrations").glob("[0-9]*.sql"))
-    return [(int(file.stem[:4]), file.stem[5:], file) for file in files]
+def script(name: str, storage: Storage) -> bytes:
+    """The statements in <storage>/<name>.sql: a file that psql can run as well."""
+    return (_folder(storage) / f"{name}.sql").read_bytes()
+
+
+def migrations(*storages: Storage) -> list[Migration]:
+    """What all databases need, and what these ways of storing need, in the order they run."""
+    folders = [_folder(storage) / "migrations" for storage in (None, *storages)]
+    files = sorted(file for folder in folders for file in folder.glob("[0-9]*.sql"))
+    return sorted(Migration(int(file.stem[:4]), file.stem[5:], file) for file in files)
+
+
+def _folder(storage: Storage | None) -> Path:
+    return SQL / storage if storage else SQL

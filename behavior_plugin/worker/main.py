@@ -31,7 +31,7 @@ from behavior_plugin.embed import Embedder, open_embedder
 from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, told
 from behavior_plugin.learn import learn
 from behavior_plugin.model import Event, EventKind
-from behavior_plugin.store import OpenStore, PostgresStore, open_embedded, open_own
+from behavior_plugin.store import OpenStore, PostgresStore, open_store
 from behavior_plugin.worker.desk import Desk
 from behavior_plugin.worker.inbox import Inbox, Session, waiting
 from behavior_plugin.worker.listener import Listener
@@ -184,9 +184,8 @@ class Worker:
 
     def _open_store(self) -> None:
         """On the main thread, which lives as long as the embedded server should."""
-        url = self.settings.database_url
         try:
-            self._store.set_result(open_own(url.get_secret_value()) if url else open_embedded())
+            self._store.set_result(open_store(self.settings))
             self._last_error = ""
         except BehaviorError as error:
             self._put_off(error)

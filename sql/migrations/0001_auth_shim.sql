@@ -3,25 +3,35 @@
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
-create schema if not exists behavior;
+do $$
+begin
+    if to_regnamespace('behavior') is null then
+        create schema behavior;
+    end if;
+end
+$$;
 revoke all on schema behavior from public;
 create table if not exists behavior.migrations (
     version    integer     primary key,
     name       text        not null,
     applied_at timestamptz not null default now()
 );
+comment on table behavior.migrations is 'Which of the plugin''s migrations this database has';
 
+-- Roles belong to the whole server: another database's migration may make them at this very moment.
 do $$
+declare
+    wanted text[];
 begin
-    if to_regrole('anon') is null then
-        create role anon nologin;
-    end if;
-    if to_regrole('authenticated') is null then
-        create role authenticated nologin;
-    end if;
-    if to_regrole('service_role') is null then
-        create role service_role nologin bypassrls;
-    end if;
+    foreach wanted slice 1 in array array[['anon', ''], ['authenticated', ''], ['service_role', 'bypassrls']] loop
+        if to_regrole(wanted[1]) is null then
+            begin
+                execute format('create role %I nologin %s', wanted[1], wanted[2]);
+            exception when duplicate_object or unique_violation then
+                null;
+            end;
+        end if;
+    end loop;
 end
 $$;
 
@@ -36,6 +46,8 @@ begin
         id         uuid        primary key,
         created_at timestamptz not null default now()
     );
+    -- By this word the plugin tells these users, which it may add to, from those of an application.
+    comment on table auth.users is 'Made by behavior-plugin';
     -- After the first transaction an unset custom setting reads as '', not as null: nullif keeps that from failing.
     create function auth.uid() returns uuid
         language sql stable set search_path = ''
@@ -45,6 +57,9 @@ begin
         return nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role';
 end
 $$;
+
+grant usage on schema behavior to authenticated, service_role;
+grant select on table behavior.migrations to authenticated, service_role;
 
 insert into behavior.migrations (version, name) values (1, 'auth_shim') on conflict do nothing;
 commit;

@@ -21,16 +21,17 @@ from psycopg.conninfo import conninfo_to_dict
 
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store import binaries
-from behavior_plugin.store.migrate import make_login, make_user, migrate
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import SQL, migrations
+from behavior_plugin.store.query import SQL, STORAGES, migrations
 from behavior_plugin.store.server import Server
 from tests.conftest import LOGIN
 from tests.factories import make_pattern
 
 PACKAGE = SQL.parent / "behavior_plugin"
-FILES = [file for _, _, file in migrations()]
-QUERIES = sorted((SQL / "queries").glob("*.sql"))
+FILES = [migration.file for migration in migrations("behavior_patterns")]
+QUERIES = sorted(SQL.glob("**/queries/*.sql"))
 ROUNDS = 5
 _numbers = itertools.count(1)
 
@@ -66,10 +67,14 @@ def fresh(server: Server, empty: str) -> Iterator[psycopg.Connection]:
 def filled(owner: psycopg.Connection) -> psycopg.Connection:
     """A migrated database with one pattern of A's and two of B's."""
     for user, count in ((A, 1), (B, 2)):
-        make_user(owner, uuid.UUID(user))
+        make_user(owner, user)
         for number in range(count):
             insert(owner, user, f"{user[0]}{number}")
     return owner
+
+
+def make_user(owner: psycopg.Connection, user: str) -> None:
+    owner.execute("insert into auth.users (id) values (%s)", [user])
 
 
 def insert(connection: psycopg.Connection, user: str, key: str) -> None:
@@ -93,7 +98,7 @@ def noted(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
 
 
 def known() -> list[tuple[int, str]]:
-    return [(version, name) for version, name, _ in migrations()]
+    return [(migration.version, migration.name) for migration in migrations("behavior_patterns")]
 
 
 def run_program(server: Server, name: str, dbname: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -119,13 +124,12 @@ def dump(server: Server, dbname: str) -> str:
     return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
-def works(server: Server, dbname: str) -> bool:
+def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
     """Whether a user of a migrated database can keep a pattern and find it again."""
-    user = uuid.uuid4()
     with psycopg.connect(server.conninfo(dbname=dbname), autocommit=True) as owner:
-        make_user(owner, user)
         make_login(owner, LOGIN, server.password)
-    store = PostgresStore(server.conninfo(LOGIN, dbname), user)
+        add_member(owner, LOGIN, user)
+    store = PostgresStore(server.conninfo(LOGIN, dbname))
     try:
         store.save(make_pattern(), [1.0] * 1536, "model")
         return len(store.nearest([1.0] * 1536, "model", floor=0.9, project=None, limit=5)) == 1
@@ -209,23 +213,29 @@ def test_table_of_another_shape_is_refused_and_left_as_it_is(fresh: psycopg.Conn
     fresh.execute("create table public.behavior_patterns (id int, trigger text, trigger_embedding text)")
     fresh.execute("insert into public.behavior_patterns values (1, 'Fix the test', '')")
 
-    with pytest.raises(SchemaError, match=r"0002_behavior_patterns\.sql: "):
+    with pytest.raises(SchemaError, match=r"0101_behavior_patterns\.sql: "):
         migrate(fresh)
 
     assert rows(fresh, "select * from public.behavior_patterns") == [(1, "Fix the test", "")]
-    assert noted(fresh) == known()[:1]
+    assert noted(fresh) == known()[:3]
     assert fresh.info.transaction_status == pq.TransactionStatus.IDLE
 
 
-def test_login_without_rights_is_refused_in_our_words(
-    server: Server, owner: psycopg.Connection, empty: str, database: str
-) -> None:
-    """A user's own Postgres may give a login that can neither migrate nor look whether that is needed."""
-    for name in (empty, database):
-        with psycopg.connect(server.conninfo(LOGIN, name), autocommit=True) as guest:
-            with pytest.raises(SchemaError, match="permission denied"):
-                migrate(guest)
-            assert guest.info.transaction_status == pq.TransactionStatus.IDLE
+def test_login_without_rights_is_refused_in_our_words(server: Server, template: str, empty: str) -> None:
+    """A user's own Postgres may give a login that may not migrate."""
+    assert template, "it brings the login, which all databases of a server share"
+    with psycopg.connect(server.conninfo(LOGIN, empty), autocommit=True) as guest:
+        with pytest.raises(SchemaError, match="permission denied") as caught:
+            migrate(guest)
+        assert guest.info.transaction_status == pq.TransactionStatus.IDLE
+
+    assert "owner" in caught.value.hint
+
+
+def test_member_sees_that_nothing_is_due(server: Server, database: str) -> None:
+    """Who works in a team's database looks at each start, and may not change anything."""
+    with psycopg.connect(server.conninfo(LOGIN, database), autocommit=True) as member:
+        assert migrate(member) == []
 
 
 @pytest.mark.parametrize("schema", ["public", "extensions"])
@@ -289,7 +299,8 @@ def test_existing_auth_schema_is_never_touched(server: Server, template: str, fr
     assert rows(fresh, SHAPE_OF_AUTH) == before
     assert run_by_hand(server, fresh.info.dbname) == []
     assert rows(fresh, SHAPE_OF_AUTH) == before
-    assert works(server, fresh.info.dbname)
+    assert works(server, fresh.info.dbname, uuid.UUID(A))
+    assert rows(fresh, SHAPE_OF_AUTH) == before
 
 
 # Who may do what
@@ -382,7 +393,9 @@ def test_each_identity_may_do_what_the_table_says_and_no_more(
         "alter table public.behavior_patterns disable row level security",
         "create policy everything on public.behavior_patterns using (true)",
         "select * from auth.users",
-        "select * from behavior.migrations",
+        "insert into behavior.migrations (version, name) values (9999, 'x')",
+        f"insert into behavior.members (login, user_id) values ('mine', '{B}')",
+        f"update behavior.members set user_id = '{B}'",
     ],
 )
 def test_user_cannot_change_what_the_server_decides(filled: psycopg.Connection, statement: str) -> None:
@@ -391,19 +404,34 @@ def test_user_cannot_change_what_the_server_decides(filled: psycopg.Connection, 
         filled.execute(statement.encode())
 
 
-def test_login_of_the_worker_is_nobody_until_it_says_who(server: Server, filled: psycopg.Connection) -> None:
-    """A transaction that forgets to state its user must fail, and not see everything."""
+def test_login_is_its_own_user_whatever_it_claims(server: Server, filled: psycopg.Connection) -> None:
+    """Claims are a setting that any client can write, so a direct login is fenced in by what the server checked."""
     with psycopg.connect(server.conninfo(LOGIN, filled.info.dbname), autocommit=True) as worker:
+        worker.execute("select set_config('request.jwt.claims', %s, false)", [CLAIMS["authenticated A"][1]])
+        seen = ask(worker, "select count(*) from public.behavior_patterns")
+        found = ask(worker, FIND, {"vector": VECTOR})
+        changed = worker.execute("update public.behavior_patterns set trigger = 'x'").rowcount
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            worker.execute("select 1 from public.behavior_patterns")
+            insert(worker, A, "forged")
         rights = worker.execute(
-            """select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolinherit
-                 from pg_roles where rolname = current_user"""
+            "select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb from pg_roles where rolname = current_user"
         ).fetchone()
         others = [role for role in ("anon", "service_role", "postgres") if _may_become(worker, role)]
 
-    assert rights == (False,) * 5
+    assert (seen, found, changed) == (0, 0, 0)
+    assert rights == (False,) * 4
     assert others == []
+
+
+def test_login_that_is_no_member_is_nobody(server: Server, filled: psycopg.Connection) -> None:
+    """Whoever gives a login the users' role without saying whose it is has opened nothing."""
+    filled.execute("delete from behavior.members")
+    with psycopg.connect(server.conninfo(LOGIN, filled.info.dbname), autocommit=True) as worker:
+        worker.execute("select set_config('request.jwt.claims', %s, false)", [CLAIMS["authenticated A"][1]])
+
+        assert ask(worker, "select count(*) from public.behavior_patterns") == 0
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            insert(worker, A, "forged")
 
 
 def _may_become(connection: psycopg.Connection, role: str) -> bool:
@@ -527,10 +555,11 @@ def test_caller_s_own_operator_and_tables_do_not_get_in(filled: psycopg.Connecti
 # The files
 
 
-def test_migrations_are_numbered_without_a_gap_and_note_themselves() -> None:
+def test_migrations_have_a_number_each_and_note_themselves() -> None:
     """What is due is told from the numbers alone."""
-    assert [version for version, _, _ in migrations()] == list(range(1, len(FILES) + 1))
-    for version, name, file in migrations():
+    everything = migrations(*STORAGES)
+    assert len({migration.version for migration in everything}) == len(everything)
+    for version, name, file in everything:
         text = file.read_text(encoding="utf-8")
         assert re.match(r"-- .+\n(-- .+\n)*begin;\nselect pg_advisory_xact_lock\(\d+\);\n", text), file.name
         assert text.endswith(

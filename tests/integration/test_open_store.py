@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from behavior_plugin.capture import paths
-from behavior_plugin.errors import BehaviorError, ConfigError
-from behavior_plugin.store import local_user, open_own
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.config import Settings
+from behavior_plugin.store import open_store
 
 
 @pytest.mark.parametrize(
@@ -25,25 +23,8 @@ from behavior_plugin.store import local_user, open_own
 def test_no_part_of_the_url_is_shown(url: str) -> None:
     """Where a password is not escaped, any part of the URL may hold some of it."""
     with pytest.raises(BehaviorError) as caught:
-        open_own(url)
+        open_store(Settings(database_url=url))
 
     shown = f"{caught.value} {caught.value.hint}"
     assert "BEHAVIOR_DATABASE_URL" in shown
     assert not any(part in shown for part in ("Canary", "Secret", "arySecret"))
-
-
-def test_the_local_user_stays_the_same() -> None:
-    """Another id would hide all that has been learned."""
-    assert local_user() == local_user()
-
-
-@pytest.mark.parametrize("content", ["", "garbage", "\x00"])
-def test_a_damaged_user_id_is_told_and_not_replaced(content: str) -> None:
-    """A power cut may leave the file empty."""
-    file = Path(paths.make_private(paths.data_folder()), "user_id")
-    file.write_text(content)
-
-    with pytest.raises(ConfigError, match="damaged"):
-        local_user()
-
-    assert file.read_text() == content

@@ -19,7 +19,8 @@ import pytest
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Context, Outcome, Pattern, StoredPattern
 from behavior_plugin.store import account as accounts
-from behavior_plugin.store.migrate import make_login, make_user, migrate
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PATIENCE_S, PostgresStore
 from behavior_plugin.store.server import Server
 from tests.conftest import LOGIN
@@ -101,9 +102,9 @@ def everything_said(error: BaseException) -> str:
 @pytest.fixture
 def other_store(server: Server, database: str, owner: psycopg.Connection) -> Iterator[PostgresStore]:
     """Another user's store on the same database."""
-    user = uuid.uuid4()
-    make_user(owner, user)
-    opened = PostgresStore(server.conninfo(LOGIN, database), user)
+    make_login(owner, "behavior_other", server.password)
+    add_member(owner, "behavior_other")
+    opened = PostgresStore(server.conninfo("behavior_other", database))
     yield opened
     opened.close()
 
@@ -562,12 +563,11 @@ def test_connection_given_back_carries_no_user_over(store: PostgresStore) -> Non
 
 def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_server: Server) -> None:
     """Events wait in the spool while the store is away, and go on when it is back: nobody restarts the worker."""
-    user = uuid.uuid4()
     with psycopg.connect(own_server.conninfo(), autocommit=True) as owner:
         migrate(owner)
-        make_user(owner, user)
         make_login(owner, LOGIN, own_server.password)
-    store = PostgresStore(own_server.conninfo(LOGIN), user)
+        add_member(owner, LOGIN)
+    store = PostgresStore(own_server.conninfo(LOGIN))
     save(store, make_pattern())
 
     own_server.stop()
@@ -605,7 +605,7 @@ def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStor
 
 def test_closed_store_is_unavailable(server: Server, database: str) -> None:
     """A question that comes while the worker shuts down is not the row's fault."""
-    store = PostgresStore(server.conninfo(LOGIN, database), uuid.uuid4())
+    store = PostgresStore(server.conninfo(LOGIN, database))
     store.close()
 
     with pytest.raises(StoreUnavailableError):
@@ -642,14 +642,13 @@ def test_row_that_is_refused_is_not_told_to_the_log(store: PostgresStore, patter
     assert store.count() == 0
 
 
-def test_row_of_a_user_that_does_not_exist_is_refused(server: Server, database: str) -> None:
-    """A deleted user's worker must not go on as if it stored something."""
-    store = PostgresStore(server.conninfo(LOGIN, database), uuid.uuid4())
+def test_row_of_a_login_that_is_nobody_is_refused(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """A deleted user's worker must not go on as if it stored something; with the user goes its membership."""
+    owner.execute("delete from auth.users")
 
-    with pytest.raises(StoreError, match="behavior_patterns_user_id_fkey") as caught:
+    with pytest.raises(StoreError, match="42501") as caught:
         save(store, make_pattern(trigger=CANARY))
 
-    store.close()
     assert CANARY not in everything_said(caught.value)
 
 
@@ -657,12 +656,33 @@ def test_row_of_another_shape_is_named_and_not_quoted(store: PostgresStore, owne
     """A newer version on another machine may have written it; what it says is private all the same."""
     save(store, make_pattern())
     stored = the_only(store)
-    owner.execute(
-        "update public.behavior_patterns set context = jsonb_build_object('directory', %s::text, 'new', %s::text)",
-        [CANARY, CANARY],
-    )
+    _change_shape(owner, stored)
 
     with pytest.raises(StoreError, match=str(stored.id)) as caught:
-        newest(store)
+        store.starting_with(str(stored.id))
 
     assert CANARY not in everything_said(caught.value)
+
+
+def test_row_of_another_shape_does_not_hide_the_others(
+    store: PostgresStore, owner: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One machine of a team is updated first, and the others must not go silent."""
+    save(store, make_pattern(), embedding=pointing(1))
+    stored = the_only(store)
+    _change_shape(owner, stored)
+    key = save_at(store, 10)
+
+    assert nearest(store, pointing(1)) == [key]
+    assert [pattern.source_key for pattern in newest(store)] == [key]
+    assert str(stored.id) in caplog.text
+    assert CANARY not in caplog.text
+
+
+def _change_shape(owner: psycopg.Connection, stored: StoredPattern) -> None:
+    owner.execute(
+        """update public.behavior_patterns
+              set context = jsonb_build_object('directory', %s::text, 'new', %s::text)
+            where id = %s""",
+        [CANARY, CANARY, stored.id],
+    )

@@ -5,14 +5,14 @@ with asked as (
     select tsvector_to_array(to_tsvector('pg_catalog.english', left(%(text)s, 32768))) as words
 )
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
-       session_id, source_key, similarity
+       session_id, source_key, provenance, similarity
   from (select bp.*,
                cardinality(array(select unnest(words)
                                  intersect
                                  select unnest(tsvector_to_array(to_tsvector('pg_catalog.english', trigger)))))::float8
                / greatest(cardinality(words), 3) as similarity
           from public.behavior_patterns bp, asked
-         where user_id = (select auth.uid())
+         where user_id = (select behavior.caller())
            and (%(project)s::text is null or project = %(project)s)
          order by similarity desc, started_at desc, id
          limit %(limit)s) most

@@ -10,30 +10,30 @@ revoke all on table public.behavior_patterns from public, anon, authenticated, s
 grant usage on schema public to authenticated, service_role;
 grant select, delete on table public.behavior_patterns to authenticated;
 grant insert (user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-              final_outcome, confidence, started_at)
+              final_outcome, confidence, provenance, schema_version, started_at)
    on table public.behavior_patterns to authenticated;
 grant update (trigger, trigger_embedding, embedding_model, context, actions, final_outcome, confidence, project,
-              use_count, last_used_at)
+              provenance, schema_version, use_count, last_used_at)
    on table public.behavior_patterns to authenticated;
 grant select, insert, update, delete on table public.behavior_patterns to service_role;
 
--- (select auth.uid()) is asked once a query, auth.uid() once a row.
+-- (select behavior.caller()) is asked once a query; without the select, once a row.
 drop policy if exists own_patterns_select on public.behavior_patterns;
 create policy own_patterns_select on public.behavior_patterns
-    for select to authenticated using ((select auth.uid()) = user_id);
+    for select to authenticated using ((select behavior.caller()) = user_id);
 
 drop policy if exists own_patterns_insert on public.behavior_patterns;
 create policy own_patterns_insert on public.behavior_patterns
-    for insert to authenticated with check ((select auth.uid()) = user_id);
+    for insert to authenticated with check ((select behavior.caller()) = user_id);
 
 drop policy if exists own_patterns_update on public.behavior_patterns;
 create policy own_patterns_update on public.behavior_patterns
     for update to authenticated
-    using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+    using ((select behavior.caller()) = user_id) with check ((select behavior.caller()) = user_id);
 
 drop policy if exists own_patterns_delete on public.behavior_patterns;
 create policy own_patterns_delete on public.behavior_patterns
-    for delete to authenticated using ((select auth.uid()) = user_id);
+    for delete to authenticated using ((select behavior.caller()) = user_id);
 
-insert into behavior.migrations (version, name) values (3, 'row_level_security') on conflict do nothing;
+insert into behavior.migrations (version, name) values (102, 'row_level_security') on conflict do nothing;
 commit;

@@ -24,7 +24,8 @@ create function public.find_similar_patterns(
     created_at    timestamptz,
     started_at    timestamptz,
     session_id    text,
-    source_key    text
+    source_key    text,
+    provenance    jsonb
 )
     language sql stable security invoker set search_path = ''
 begin atomic
@@ -32,10 +33,10 @@ begin atomic
     -- "distance <= ..." is false where the distance is not a number.
     select found.id, found.trigger, found.context, found.actions, found.final_outcome, found.confidence,
            found.use_count, 1 - found.distance, found.last_used_at, found.created_at, found.started_at,
-           found.session_id, found.source_key
+           found.session_id, found.source_key, found.provenance
       from (select bp.*, bp.trigger_embedding <=> query_embedding as distance
               from public.behavior_patterns bp
-             where bp.user_id = (select auth.uid())
+             where bp.user_id = (select behavior.caller())
                and bp.embedding_model = query_model
                and (in_project is null or bp.project = in_project)
              order by bp.trigger_embedding <=> query_embedding
@@ -53,7 +54,7 @@ begin atomic
            set use_count = least(use_count::bigint + 1, 2147483647)::integer,
                last_used_at = now()
          where id = pattern_id
-           and user_id = (select auth.uid())
+           and user_id = (select behavior.caller())
         returning id
     )
     select exists (select from counted);
@@ -65,5 +66,5 @@ grant execute on function public.find_similar_patterns(vector, text, float8, int
    to authenticated, service_role;
 grant execute on function public.increment_pattern_use_count(uuid) to authenticated, service_role;
 
-insert into behavior.migrations (version, name) values (4, 'functions') on conflict do nothing;
+insert into behavior.migrations (version, name) values (103, 'functions') on conflict do nothing;
 commit;

@@ -2,33 +2,19 @@
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
-do $$
-begin
-    if to_regnamespace('extensions') is null then
-        create schema extensions;
-        grant usage on schema extensions to anon, authenticated, service_role;
-    end if;
-    if not exists (select from pg_extension where extname = 'vector') then
-        create extension vector with schema extensions;
-    end if;
-    if (select string_to_array(extversion, '.')::int[] < array[0, 8] from pg_extension where extname = 'vector') then
-        raise exception 'pgvector 0.8 or newer is needed: alter extension vector update';
-    end if;
-end
-$$;
-
 -- pgvector's names are looked up once, here, in whichever of the usual schemas it lives.
 set local search_path = pg_catalog, public, extensions;
 
 create table if not exists public.behavior_patterns (
-    id                uuid        primary key default gen_random_uuid(),
+    id                uuid        not null default gen_random_uuid(),
     user_id           uuid        not null references auth.users (id) on delete cascade,
-    source_key        text        not null check (octet_length(source_key) between 1 and 200),
-    session_id        text        not null check (octet_length(session_id) <= 200),
-    project           text        not null check (octet_length(project) <= 8192),
+    source_key        text        not null default gen_random_uuid()::text
+                                  check (octet_length(source_key) between 1 and 200),
+    session_id        text        not null default '' check (octet_length(session_id) <= 200),
+    project           text        not null default '' check (octet_length(project) <= 8192),
     trigger           text        not null check (trigger ~ '\S' and octet_length(trigger) <= 32768),
     trigger_embedding vector(1536),
-    embedding_model   text,
+    embedding_model   text        check (octet_length(embedding_model) between 1 and 200),
     context           jsonb       not null default '{}'::jsonb
                                   check (jsonb_typeof(context) = 'object' and pg_column_size(context) <= 262144),
     actions           jsonb       not null default '[]'::jsonb
@@ -37,9 +23,14 @@ create table if not exists public.behavior_patterns (
     confidence        float8      not null default 0.7 check (confidence >= 0 and confidence <= 1),
     use_count         integer     not null default 0 check (use_count >= 0),
     last_used_at      timestamptz,
-    started_at        timestamptz not null,
+    provenance        jsonb       not null default '{}'::jsonb
+                                  check (jsonb_typeof(provenance) = 'object' and pg_column_size(provenance) <= 65536),
+    schema_version    smallint    not null default 1 check (schema_version > 0),
+    started_at        timestamptz not null default now(),
     created_at        timestamptz not null default now(),
     updated_at        timestamptz not null default now(),
+    -- The user comes first in every key: so the table can be partitioned by user, or spread over machines.
+    primary key (user_id, id),
     unique (user_id, source_key),
     -- Vectors of different models must never be compared, and the distance to a zero vector is not a number.
     check ((trigger_embedding is null) = (embedding_model is null)),
@@ -55,6 +46,8 @@ comment on column public.behavior_patterns.project is 'The repository the work b
 comment on column public.behavior_patterns.trigger is 'The task/prompt that initiated this workflow';
 comment on column public.behavior_patterns.trigger_embedding is 'Vector embedding for semantic search';
 comment on column public.behavior_patterns.embedding_model is 'The model that made trigger_embedding';
+comment on column public.behavior_patterns.provenance is 'Which agent, machine, source and version it comes from';
+comment on column public.behavior_patterns.schema_version is 'The shape of context, actions and provenance';
 comment on column public.behavior_patterns.confidence is 'Quality score (0.0-1.0) based on outcome and user feedback';
 comment on column public.behavior_patterns.use_count is 'Number of times this pattern was recalled and used';
 
@@ -76,9 +69,10 @@ revoke all on function public.update_behavior_pattern_timestamp() from public, a
 
 -- Not on the counters: being recalled is no change of the pattern.
 create or replace trigger behavior_patterns_updated_at
-    before update of trigger, trigger_embedding, embedding_model, context, actions, final_outcome, confidence
+    before update of trigger, trigger_embedding, embedding_model, context, actions, final_outcome, confidence,
+                     provenance, schema_version
     on public.behavior_patterns
     for each row execute function public.update_behavior_pattern_timestamp();
 
-insert into behavior.migrations (version, name) values (2, 'behavior_patterns') on conflict do nothing;
+insert into behavior.migrations (version, name) values (101, 'behavior_patterns') on conflict do nothing;
 commit;

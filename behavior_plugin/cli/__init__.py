@@ -5,10 +5,8 @@ Exit status: 0 done, 1 it could not be done and the message says why, 2 wrong us
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ import click
 
 from behavior_plugin import __version__
 from behavior_plugin.capture import paths, wake
+from behavior_plugin.cli.database import db
+from behavior_plugin.cli.output import json_option, print_json, report
 from behavior_plugin.errors import BehaviorError, WorkerUnavailableError
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.worker.client import STATUS_S, ask_running_worker, ask_worker, start_worker, stop_worker
@@ -50,8 +50,7 @@ def cli() -> None:
     """
 
 
-def _json_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+cli.add_command(db)
 
 
 @cli.command()
@@ -59,14 +58,14 @@ def _json_option(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 50), help="How many at most.")
 @click.option("--all", "everywhere", is_flag=True, help="Look in all projects, not only in this directory's.")
 @click.option("--floor", type=click.FloatRange(0, 1), help="The least similarity; by default a low one.")
-@_json_option
+@json_option
 def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | None, as_json: bool) -> None:
     """Find past work that resembles TEXT, best first."""
     found = ask_worker(
         "recall", text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, floor=floor
     )
     if as_json:
-        return _print_json(found)
+        return print_json(found)
     from behavior_plugin import terminal
 
     if not found:
@@ -77,12 +76,12 @@ def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | N
 @cli.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
 @click.option("--here", is_flag=True, help="Only those of this directory's project.")
-@_json_option
+@json_option
 def list_patterns(limit: int, here: bool, as_json: bool) -> None:
     """List what has been learned, newest first."""
     found = ask_worker("list", limit=limit, directory=_here() if here else None)
     if as_json:
-        return _print_json(found)
+        return print_json(found)
     from behavior_plugin import terminal
 
     if not found:
@@ -92,7 +91,7 @@ def list_patterns(limit: int, here: bool, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("pattern_id", metavar="ID")
-@_json_option
+@json_option
 def show(pattern_id: str, as_json: bool) -> None:
     """Show one pattern whole. ID is its id, or enough of its beginning."""
     found = ask_worker("show", id=pattern_id)
@@ -100,14 +99,14 @@ def show(pattern_id: str, as_json: bool) -> None:
         problem = "More than one pattern has" if found else "No pattern has"
         raise BehaviorError(f"{problem} an id that begins with {pattern_id}.", hint="`behavior list` shows the ids.")
     if as_json:
-        return _print_json(found[0])
+        return print_json(found[0])
     from behavior_plugin import terminal
 
     return terminal.show_pattern(StoredPattern.model_validate(found[0]))
 
 
 @cli.command()
-@_json_option
+@json_option
 def status(as_json: bool) -> None:
     """Say how things stand, without changing anything.
 
@@ -122,25 +121,25 @@ def status(as_json: bool) -> None:
         is_frozen = wake.is_listening()
         found = {"worker": FROZEN if is_frozen else "not running (it starts with a session)", **waiting()}
     found = {"data_folder": paths.data_folder(), "lost_events": _lost(), **found}
-    _print_json(found) if as_json else terminal.show_rows(found)
+    print_json(found) if as_json else terminal.show_rows(found)
 
 
 @cli.command()
-@_json_option
+@json_option
 def drain(as_json: bool) -> None:
     """Learn from every session that has ended, now. Sessions that are still open are left alone."""
-    _report(ask_worker("drain"), as_json)
+    report(ask_worker("drain"), as_json)
 
 
 @cli.command()
 @click.option("--idle", "idle_min", type=click.FloatRange(min=0), help="Also close those silent for this many minutes.")
-@_json_option
+@json_option
 def reap(idle_min: float | None, as_json: bool) -> None:
     """Close sessions that never ended, and learn from them.
 
     Those whose host is gone, because it was killed; the worker also does so by itself.
     """
-    _report(ask_worker("reap", idle_s=None if idle_min is None else idle_min * 60), as_json)
+    report(ask_worker("reap", idle_s=None if idle_min is None else idle_min * 60), as_json)
 
 
 @cli.group()
@@ -171,7 +170,7 @@ def demo(keep: bool) -> None:
 
 
 @cli.command()
-@_json_option
+@json_option
 def doctor(as_json: bool) -> None:
     """Try every part, and send a probe through the real hook to the real table and back."""
     from behavior_plugin import terminal
@@ -183,7 +182,7 @@ def doctor(as_json: bool) -> None:
         if not as_json:
             terminal.show_check(check)
     if as_json:
-        _print_json([asdict(check) for check in checks])
+        print_json([asdict(check) for check in checks])
     if not all(check.is_ok for check in checks):
         sys.exit(1)
 
@@ -191,7 +190,7 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 @click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@_json_option
+@json_option
 def install(settings: Path | None, dry_run: bool, as_json: bool) -> None:
     """Put the hooks into Claude Code's settings.
 
@@ -211,7 +210,7 @@ def install(settings: Path | None, dry_run: bool, as_json: bool) -> None:
 @cli.command()
 @click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@_json_option
+@json_option
 def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
     """Take the hooks out of Claude Code's settings again. What has been learned stays."""
     from behavior_plugin import install as installing
@@ -231,17 +230,7 @@ def _lost() -> int:
     return len(lost.read_bytes().splitlines()) if lost.exists() else 0
 
 
-def _report(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        return _print_json(found)
-    return click.echo(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.items()))
-
-
 def _report_change(change: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        return _print_json(change)
+        return print_json(change)
     return click.echo("\n".join([*change["done"], *change["notes"]]))
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
