@@ -20,7 +20,22 @@ DATABASE = "behavior"
 LOGIN = "behavior_app"
 # No part of the URL is shown: where a password is not escaped, any part may hold some of it.
 OWN = "your own Postgres (BEHAVIOR_DATABASE_URL)"
-
+# What libpq and the server say of a connection that they refuse, and what that means. The first that fits counts.
+REFUSALS = {
+    "password authentication failed": "refuses the password",
+    "no password supplied": "wants a password, and the URL has none",
+    "no pg_hba.conf entry": "does not let this login in from here",
+    "certificate verify failed": "has a TLS certificate that sslrootcert does not vouch for",
+    "does not match host name": "has a TLS certificate for another host name",
+    "root certificate file": "is to be verified, and sslrootcert names no readable file",
+    "does not support SSL": "does not speak TLS, which sslmode demands",
+    "SSL required": "demands TLS, which sslmode forbids",
+    "too many clients": "has no connection left",
+    "remaining connection slots": "has no connection left",
+    "too many connections": "has no connection left",
+    "does not exist": "has no such database or login",
+    "could not translate host name": "has a host name that nobody knows",
+}
 
 __all__ = ["OpenStore", "PostgresStore", "connect_as_owner", "open_store"]
 
@@ -98,12 +113,17 @@ def _server() -> Server:
 def _connected(url: str) -> Iterator[psycopg.Connection]:
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError:
-        raise StoreUnavailableError(f"{OWN} cannot be reached.") from None
+    except psycopg.OperationalError as error:
+        raise StoreUnavailableError(f"{OWN} {_why_not(error)}.") from None
     except psycopg.Error as error:  # not a URL, or one with an unknown option
         raise ConfigError(f"BEHAVIOR_DATABASE_URL is of no use: {type(error).__name__}.") from None
     with connection:
         yield connection
+
+
+def _why_not(error: psycopg.OperationalError) -> str:
+    """Why a connection was not made, in words of ours: the error's own may hold a part of the URL."""
+    return next((why for said, why in REFUSALS.items() if said in str(error)), "cannot be reached")
 
 
 def _make_database(server: Server) -> None:

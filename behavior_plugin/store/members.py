@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
 import psycopg
@@ -16,8 +17,11 @@ from psycopg import sql
 from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.store.migrate import told
 
-# What 0001_auth_shim.sql writes on the users that it makes.
+# What is written on the users and logins that we make, so that those of an application are let alone.
 OURS = "Made by behavior-plugin"
+NOT_A_MEMBER = "Have the database's owner run `behavior db member add`; until then events stay in the spool."
+# Of what the owner's URL says of the connection, what holds for the members too.
+KEPT_IN_URLS = ("sslmode",)
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,23 @@ def join(connection: psycopg.Connection, user_id: UUID | None = None) -> UUID:
     if found is None:
         _grant_rights(connection, login)
         found = add_member(connection, login, user_id)
-    if user_id and found != user_id:
-        raise ConfigError(f"BEHAVIOR_USER_ID is {user_id}, and the login {login} is {found}.")
-    return found
+    return _checked(login, found, user_id)
+
+
+def invite(owner: psycopg.Connection, login: str, user_id: UUID | None, *, new_password: bool) -> tuple[UUID, str]:
+    """Make a login a member, and make the login first where it is not there.
+
+    Returns its user, and its password: "" where it keeps one that it had.
+
+    Raises:
+        ConfigError: it is another user than `user_id`, or a user must be named and is not.
+        SchemaError: the connection may not do that.
+    """
+    with owner.transaction():
+        is_new = not _exists(owner, login)
+        password = make_login(owner, login) if is_new or new_password else ""
+        _grant_rights(owner, login)
+        return _checked(login, add_member(owner, login, user_id), user_id), password
 
 
 def add_member(owner: psycopg.Connection, login: str, user_id: UUID | None = None) -> UUID:
@@ -54,14 +72,24 @@ def add_member(owner: psycopg.Connection, login: str, user_id: UUID | None = Non
     """
     if known := _user_of(owner, login):
         return known
-    user = _user(owner, user_id)
-    with told(f"The login {login} is no member"):
+    with told(f"The login {login} is no member", hint=NOT_A_MEMBER):
+        user = _user(owner, user_id)
         owner.execute("insert into behavior.members values (%s, %s) on conflict do nothing", [login, user])
     return _user_of(owner, login) or user  # another may have been faster
 
 
-def remove_member(owner: psycopg.Connection, login: str) -> None:
-    """Take a member's login away. The user's patterns stay.
+def address(owner: psycopg.Connection, login: str, password: str) -> str:
+    """The URL by which a login reaches the database that `owner` is connected to; without a password it has none."""
+    kept = {name: value for name, value in owner.info.get_parameters().items() if name in KEPT_IN_URLS}
+    who = quote(login, safe="") + (":" + quote(password, safe="") if password else "")
+    where = f"{quote(owner.info.host, safe='')}:{owner.info.port}/{quote(owner.info.dbname, safe='')}"
+    return f"postgresql://{who}@{where}" + (f"?{urlencode(kept)}" if kept else "")
+
+
+def remove_member(owner: psycopg.Connection, login: str) -> bool:
+    """Take a member's rights away, and a login that was made for it; returns whether that was one.
+
+    The user's patterns stay.
 
     Raises:
         SchemaError: there is no such member, or the connection may not do that.
@@ -69,9 +97,12 @@ def remove_member(owner: psycopg.Connection, login: str) -> None:
     name = sql.Identifier(login)
     with told(f"The login {login} stays"), owner.transaction():
         if not owner.execute("delete from behavior.members where login = %s", [login]).rowcount:
-            raise SchemaError(f"There is no member {login}.", hint="`behavior db members` lists them.")
+            raise SchemaError(f"There is no member {login}.", hint="`behavior db member list` shows them.")
         owner.execute(sql.SQL("revoke authenticated from {}").format(name))
-        owner.execute(sql.SQL("drop role {}").format(name))
+        is_ours = _is_ours(owner, login)
+        if is_ours:
+            owner.execute(sql.SQL("drop role {}").format(name))
+    return is_ours
 
 
 def members(owner: psycopg.Connection) -> list[Member]:
@@ -87,24 +118,36 @@ def make_login(owner: psycopg.Connection, login: str, password: str | None = Non
     Raises:
         SchemaError: the connection may not do that.
     """
-    password = password or secrets.token_urlsafe(24)
+    name, password = sql.Identifier(login), password or secrets.token_urlsafe(24)
+    is_new = not _exists(owner, login)
     action = (
-        "alter role {} login password {}"
-        if _exists(owner, login)
-        else ("create role {} login nosuperuser nocreatedb nocreaterole nobypassrls inherit password {}")
+        "create role {} login nosuperuser nocreatedb nocreaterole nobypassrls inherit password {}"
+        if is_new
+        else "alter role {} login password {}"
     )
     with told(f"The login {login} cannot be made"):
-        owner.execute(sql.SQL(action).format(sql.Identifier(login), sql.Literal(password)))
+        owner.execute(sql.SQL(action).format(name, sql.Literal(password)))
+        if is_new:
+            owner.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(OURS)))
     _grant_rights(owner, login)
     return password
 
 
 def _grant_rights(owner: psycopg.Connection, login: str) -> None:
     """Give a login the rights of every user, which are none but on the own rows."""
-    with told(f"The login {login} gets no rights"):
+    with told(f"The login {login} gets no rights", hint=NOT_A_MEMBER):
         row = owner.execute("select pg_has_role(%s, 'authenticated', 'usage')", [login]).fetchone()
         if row != (True,):
             owner.execute(sql.SQL("grant authenticated to {}").format(sql.Identifier(login)))
+
+
+def _checked(login: str, found: UUID, wanted: UUID | None) -> UUID:
+    if wanted and found != wanted:
+        raise ConfigError(
+            f"The login {login} is the user {found}, and not {wanted}.",
+            hint="Correct BEHAVIOR_USER_ID; or have the owner remove the member and add it again as that user.",
+        )
+    return found
 
 
 def _caller(connection: psycopg.Connection) -> tuple[str, UUID | None]:
@@ -120,16 +163,20 @@ def _user_of(owner: psycopg.Connection, login: str) -> UUID | None:
 
 
 def _user(owner: psycopg.Connection, user_id: UUID | None) -> UUID:
-    with told("auth.users"):
-        if owner.execute("select obj_description('auth.users'::regclass)").fetchone() == (OURS,):
-            user_id = user_id or uuid4()
-            owner.execute("insert into auth.users (id) values (%s) on conflict do nothing", [user_id])
+    if owner.execute("select obj_description('auth.users'::regclass)").fetchone() == (OURS,):
+        user_id = user_id or uuid4()
+        owner.execute("insert into auth.users (id) values (%s) on conflict do nothing", [user_id])
     if user_id is None:
         raise ConfigError(
             "This database has users of its own, and which of them you are is not known.",
             hint="Set BEHAVIOR_USER_ID to your id in auth.users.",
         )
     return user_id
+
+
+def _is_ours(owner: psycopg.Connection, login: str) -> bool:
+    row = owner.execute("select shobj_description(to_regrole(quote_ident(%s)), 'pg_authid')", [login]).fetchone()
+    return row == (OURS,)
 
 
 def _exists(owner: psycopg.Connection, login: str) -> bool:

@@ -1,0 +1,32 @@
+"""Our migrations as the Supabase CLI wants them: `supabase db push` then runs what is due."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.query import Migration, Storage, migrations
+
+# The CLI orders by a time of 14 digits. The seed of our tables bears this day; our number stands for the time of it.
+DAY = "20260112"
+
+
+def lay_out(folder: Path, storage: Storage) -> list[Path]:
+    """Copy the migrations into `folder`/supabase/migrations; returns the files that were not there yet.
+
+    Raises:
+        BehaviorError: a file of that name is there with another content. Nothing has been written then.
+    """
+    wanted = {folder / "supabase" / "migrations" / _name(each): each.file.read_bytes() for each in migrations(storage)}
+    for file, content in wanted.items():
+        if file.exists() and file.read_bytes() != content:
+            raise BehaviorError(f"{file} is there already, and is not ours.", hint="Move it away, then try again.")
+    new = [file for file in wanted if not file.exists()]
+    for file in new:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(wanted[file])
+    return new
+
+
+def _name(migration: Migration) -> str:
+    return f"{DAY}{migration.version:06}_{migration.name}.sql"

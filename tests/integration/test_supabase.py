@@ -1,0 +1,100 @@
+"""Our migrations in a project of Supabase's: as its command wants the files, and as its database is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.query import STORAGES, Storage, migrations
+from behavior_plugin.store.server import Server
+from behavior_plugin.store.supabase import lay_out
+
+# What a new project has: the login's schema with a table that is not ours to fill, pgvector in a schema of its own, and
+# an owner that is no superuser but passes by every policy.
+PROJECT = """
+create role project_owner login createrole createdb bypassrls password %(password)s;
+alter database {database} owner to project_owner;
+grant anon, authenticated, service_role to project_owner with admin option;
+create schema auth;
+create table auth.users (id uuid primary key, instance_id uuid, email text);
+create function auth.uid() returns uuid language sql stable
+    as $$ select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
+create function auth.role() returns text language sql stable
+    as $$ select nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role' $$;
+grant usage on schema auth to anon, authenticated, service_role, project_owner;
+grant all on auth.users to project_owner;
+create schema extensions authorization project_owner;
+grant usage on schema extensions to anon, authenticated, service_role;
+create extension vector with schema extensions;
+grant all on schema public to project_owner;
+insert into auth.users values ('aaaaaaaa-0000-4000-8000-00000000000a', null, 'a@example.org');
+"""
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_each_migration_is_laid_out_as_it_is_and_in_order(tmp_path: Path, storage: Storage) -> None:
+    """What the command would push is what we run ourselves."""
+    written = lay_out(tmp_path, storage)
+
+    assert sorted(written) == written == sorted((tmp_path / "supabase" / "migrations").iterdir())
+    assert [file.read_bytes() for file in written] == [each.file.read_bytes() for each in migrations(storage)]
+    assert all(re.fullmatch(r"\d{14}_[a-z_]+\.sql", file.name) for file in written)
+
+
+def test_laying_out_again_writes_nothing(tmp_path: Path) -> None:
+    """After an update only what is new is added."""
+    first, *others = lay_out(tmp_path, "behavior_patterns")
+    first.unlink()
+
+    assert lay_out(tmp_path, "behavior_patterns") == [first]
+    assert lay_out(tmp_path, "behavior_patterns") == []
+    assert all(file.exists() for file in others)
+
+
+def test_another_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    """It may have been pushed already."""
+    first, *others = lay_out(tmp_path, "behavior_patterns")
+    first.write_text("-- mine")
+    others[0].unlink()
+
+    with pytest.raises(BehaviorError, match=re.escape(str(first))):
+        lay_out(tmp_path, "behavior_patterns")
+
+    assert first.read_text() == "-- mine"
+    assert not others[0].exists()
+
+
+def test_the_owner_of_a_project_who_is_no_superuser_can_run_them(
+    server: Server, template: str, own_database: str
+) -> None:
+    """Supabase gives nobody a superuser."""
+    assert template, "it brings the roles, which all databases of a server share"
+    with psycopg.connect(server.conninfo(dbname=own_database), autocommit=True) as admin:
+        statements = PROJECT.format(database=own_database).replace("%(password)s", f"'{server.password}'")
+        admin.execute(statements.encode())
+    try:
+        with psycopg.connect(server.conninfo("project_owner", own_database), autocommit=True) as project_owner:
+            done = migrate(project_owner)
+            fenced = project_owner.execute(
+                "select relowner::regrole::text, relforcerowsecurity from pg_class where relname = 'behavior_patterns'"
+            ).fetchone()
+    finally:
+        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+            admin.execute(f"drop database {own_database}".encode())
+            admin.execute("drop owned by project_owner")
+            admin.execute("drop role project_owner")
+
+    assert done == [each.file.name for each in migrations("behavior_patterns")]
+    assert fenced == ("project_owner", True)
+
+
+@pytest.fixture
+def own_database(server: Server) -> str:
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        admin.execute("create database project_of_supabase")
+    return "project_of_supabase"
