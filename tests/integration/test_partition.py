@@ -1,0 +1,84 @@
+"""A table that is split by user: as a team does it that outgrows one table."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from behavior_plugin.store.members import add_member, address, make_login
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.query import script
+from behavior_plugin.store.server import Server
+from tests.factories import make_pattern
+
+USERS = [f"user_{number}" for number in range(20)]
+EVERYTHING = "select to_jsonb(each) from public.behavior_patterns each order by user_id, id"
+
+
+@pytest.fixture
+def team(server: Server, owner: psycopg.Connection) -> psycopg.Connection:
+    """The owner's connection to a database of twenty members with three patterns each."""
+    for user in USERS:
+        make_login(owner, user, server.password)
+        add_member(owner, user)
+        store = PostgresStore(address(owner, user, server.password))
+        for number in range(3):
+            store.save(make_pattern(), [1.0, number / 10, *[0.0] * 1534], "model")
+        store.close()
+    return owner
+
+
+@pytest.fixture
+def split(team: psycopg.Connection) -> psycopg.Connection:
+    team.execute(script("partition", "behavior_patterns"))
+    migrate(team)
+    return team
+
+
+def test_no_row_is_lost_or_changed(team: psycopg.Connection) -> None:
+    """A team's whole memory goes through this."""
+    before = team.execute(EVERYTHING).fetchall()
+
+    team.execute(script("partition", "behavior_patterns"))
+    migrate(team)
+
+    assert len(before) == 3 * len(USERS)
+    assert team.execute(EVERYTHING).fetchall() == before
+
+
+def test_the_rows_are_spread_and_each_user_is_sought_in_one_place(split: psycopg.Connection) -> None:
+    """That is what it is good for."""
+    filled = split.execute("select count(distinct tableoid) from public.behavior_patterns").fetchone()
+    plan = split.execute(
+        "explain select * from public.behavior_patterns where user_id = 'aaaaaaaa-0000-4000-8000-00000000000a'"
+    ).fetchall()
+
+    assert filled
+    assert filled[0] > 5
+    assert sum("on patterns_" in line for (line,) in plan) == 1
+
+
+def test_each_member_finds_the_own_patterns_and_no_others(server: Server, split: psycopg.Connection) -> None:
+    """The fence stands before the whole table, and there is no door into a single partition."""
+    for user in USERS[:3]:
+        store = PostgresStore(address(split, user, server.password))
+        assert store.count() == 3
+        assert len(store.nearest([1.0] + [0.0] * 1535, "model", floor=0.5, project=None, limit=10)) == 3
+        store.save(make_pattern(), None, None)
+        assert store.count() == 4
+        store.close()
+    with (
+        psycopg.connect(address(split, USERS[0], server.password)) as member,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        member.execute("select * from behavior.patterns_0")
+
+
+def test_the_migrations_may_still_run_twice(split: psycopg.Connection) -> None:
+    """The next release must find a table that it knows."""
+    split.execute("delete from behavior.migrations where version > 100")
+    before = split.execute(EVERYTHING).fetchall()
+
+    assert migrate(split)
+    assert split.execute(EVERYTHING).fetchall() == before
