@@ -80,8 +80,8 @@ def _interpreter() -> str:
     python = wake.interpreter()
     if python is None:
         raise SetupError
-    record = Path(paths.in_data("interpreter"))
-    if record.is_file() and not os.access(recorded := record.read_text(encoding="utf-8").strip(), os.X_OK):
+    if (recorded := wake.recorded()) and recorded != python:
+        record = paths.in_data("interpreter")
         raise SetupError(f"{record} names {recorded}, which cannot be run; instead {python} is used.", hint=REPAIR)
     check_interpreter(Path(python))
     return str(python)
@@ -117,10 +117,9 @@ def _events() -> str:
     status = ask_worker("status")
     if status["last_error"]:
         raise BehaviorError(f"The worker's last error: {status['last_error']}")
-    lost = Path(paths.in_data("lost"))
-    if lost.exists():
-        count = len(lost.read_bytes().splitlines())
-        raise BehaviorError(f"{count} events could not be kept; {lost} says why.", hint="Delete it when it is mended.")
+    if lost := spool.lost():
+        why = paths.in_data("lost")
+        raise BehaviorError(f"{lost} events could not be kept; {why} says why.", hint="Delete it when it is mended.")
     return f"{status['new_events']} new, {status['open_sessions']} open sessions, {status['dead_letters']} set aside"
 
 
@@ -136,9 +135,7 @@ def _probe() -> str:
 def _send_probe(session_id: str, folder: str) -> str:
     hooks = host.registered_hooks(PLUGIN)
     for event, payload in _probe_session(session_id, folder):
-        run = host.run(hooks[event], payload, environment=os.environ)
-        if run.exit_code != 0 or run.stderr:
-            raise BehaviorError(f"The {event} hook ended with {run.exit_code}: {run.stderr.strip()}")
+        host.run_well(hooks[event], payload, environment=os.environ)
     ask_worker("drain")
     stored = [StoredPattern.model_validate(row) for row in ask_worker("list", limit=20, directory=folder)]
     if not any(pattern.session_id == session_id for pattern in stored):

@@ -100,6 +100,18 @@ def run(
         )
 
 
+def run_well(hook: HookCommand, payload: Mapping[str, Any], *, environment: Mapping[str, str]) -> HookRun:
+    """The same, where nothing may go wrong.
+
+    Raises:
+        BehaviorError: the hook was stopped, failed, or complained.
+    """
+    done = run(hook, payload, environment=environment)
+    if done.exit_code != 0 or done.stderr:
+        raise BehaviorError(f"The {hook.event} hook ended with {done.exit_code}: {done.stderr.strip()}")
+    return done
+
+
 def _by_event(hooks: Mapping[str, Any], *, plugin_root: Path | None) -> dict[str, HookCommand]:
     return {
         event: _command(event, entry, plugin_root)

@@ -78,8 +78,10 @@ def make_private(folder):
 
 
 def make_run_folder():
-    """The sockets' folder, made if need be. Where the data folder's path is too long for a socket,
-    it lies under a random name in the temporary folder, and `run` is a link to it."""
+    """The sockets' folder, made if need be.
+
+    Where the data folder's path is too long for a socket it lies in the temporary folder, and `run` is a link to it.
+    """
     make_private(data_folder())
     folder = in_data("run")
     if len(os.fsencode(folder)) <= LONGEST_RUN_FOLDER:

@@ -51,10 +51,19 @@ def lose(error):
     except OSError:
         pass
     try:
-        lost = os.open(paths.in_data("lost"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        os.write(lost, b"%d %s" % (time.time(), line))
+        record = os.open(paths.in_data("lost"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        os.write(record, b"%d %s" % (time.time(), line))
     except OSError:
         pass
+
+
+def lost():
+    """How many events could not be kept since the file that says why was last deleted."""
+    try:
+        with open(paths.in_data("lost"), "rb") as told:
+            return sum(1 for _ in told)
+    except OSError:
+        return 0
 
 
 def folder(*names):

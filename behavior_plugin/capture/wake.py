@@ -59,13 +59,14 @@ def is_up():
 
 def interpreter():
     """The Python that has the worker's libraries: the one recorded when we were set up, else our own .venv."""
-    for python in (_recorded(), os.path.join(ROOT, ".venv", "bin", "python")):
+    for python in (recorded(), os.path.join(ROOT, ".venv", "bin", "python")):
         if python and os.access(python, os.X_OK):
             return python
     return None
 
 
-def _recorded():
+def recorded():
+    """The Python that was named when we were set up, whether or not it is still there."""
     try:
         with open(paths.in_data("interpreter"), encoding="utf-8") as record:
             return record.readline().strip()

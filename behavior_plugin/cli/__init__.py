@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from behavior_plugin import __version__
-from behavior_plugin.capture import paths, wake
+from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.output import json_option, print_json, report
 from behavior_plugin.errors import BehaviorError, WorkerUnavailableError
@@ -120,8 +120,10 @@ def status(as_json: bool) -> None:
     except WorkerUnavailableError:
         is_frozen = wake.is_listening()
         found = {"worker": FROZEN if is_frozen else "not running (it starts with a session)", **waiting()}
-    found = {"data_folder": paths.data_folder(), "lost_events": _lost(), **found}
-    print_json(found) if as_json else terminal.show_rows(found)
+    found = {"data_folder": paths.data_folder(), "lost_events": spool.lost(), **found}
+    if as_json:
+        return print_json(found)
+    return terminal.show_rows(found)
 
 
 @cli.command()
@@ -223,11 +225,6 @@ def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
 
 def _here() -> str:
     return os.getcwd()  # noqa: PTH109 - as the hooks note it
-
-
-def _lost() -> int:
-    lost = Path(paths.in_data("lost"))
-    return len(lost.read_bytes().splitlines()) if lost.exists() else 0
 
 
 def _report_change(change: dict[str, Any], as_json: bool) -> None:

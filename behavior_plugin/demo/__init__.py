@@ -29,8 +29,8 @@ PLUGIN = HERE.parents[1]
 RECORDED_IN = "/home/dev/project"
 
 SIMILAR = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
-ATTEMPTS = 3
 UNRELATED = "Write a short introduction for the project's web page, for readers who do not program."
+ATTEMPTS = 3
 
 Show = Callable[[str], None]
 
@@ -62,9 +62,7 @@ def demo(show: Show, *, keep: bool = False) -> None:
 def _play_session(project: Path, show: Show) -> None:
     hooks = host.registered_hooks(PLUGIN)
     for event, payload in _recording(project):
-        run = host.run(hooks[event], payload, environment=os.environ)
-        if run.exit_code != 0:
-            raise BehaviorError(f"The {event} hook ended with {run.exit_code}: {run.stderr}")
+        run = host.run_well(hooks[event], payload, environment=os.environ)
         show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}")
 
 
@@ -93,9 +91,9 @@ def _answer(prompt: str, project: Path) -> str | None:
     hooks = host.registered_hooks(PLUGIN)
     payload = {"session_id": str(uuid.uuid4()), "cwd": str(project), "transcript_path": ""}
     start = payload | {"hook_event_name": "SessionStart", "source": "startup"}
-    host.run(hooks["SessionStart"], start, environment=os.environ)
+    host.run_well(hooks["SessionStart"], start, environment=os.environ)
     asked = payload | {"hook_event_name": "UserPromptSubmit", "prompt": prompt}
-    return host.run(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
+    return host.run_well(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
 
 
 def _show_pattern(pattern: StoredPattern, show: Show) -> None:
