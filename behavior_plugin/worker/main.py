@@ -217,3 +217,5 @@ def _start_log() -> None:
     file = Path(paths.in_data("worker.log"))
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
+    # It writes where the database is, and nothing that we do not say ourselves.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

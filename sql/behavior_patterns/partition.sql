@@ -11,7 +11,8 @@ alter table public.behavior_patterns set schema behavior;
 alter table behavior.behavior_patterns rename to unpartitioned_patterns;
 
 create table public.behavior_patterns (
-    like behavior.unpartitioned_patterns including defaults including constraints including storage including comments,
+    like behavior.unpartitioned_patterns
+        including defaults including generated including constraints including storage including comments,
     primary key (user_id, id),
     unique (user_id, source_key),
     foreign key (user_id) references auth.users (id) on delete cascade
@@ -23,12 +24,17 @@ do $$
 begin
     for part in 0..15 loop
         execute format('create table behavior.patterns_%s partition of public.behavior_patterns
-                            for values with (modulus 16, remainder %s) with (fillfactor = 90)', part, part);
+                            for values with (modulus 16, remainder %s) with (fillfactor = 75)', part, part);
     end loop;
 end
 $$;
 
-insert into public.behavior_patterns select * from behavior.unpartitioned_patterns;
+insert into public.behavior_patterns
+       (id, user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
+        final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at, updated_at)
+select id, user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
+       final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at, updated_at
+  from behavior.unpartitioned_patterns;
 drop table behavior.unpartitioned_patterns;
 delete from behavior.migrations where version between 101 and 199;
 commit;

@@ -46,6 +46,7 @@ begin
         id         uuid        primary key,
         created_at timestamptz not null default now()
     );
+    revoke all on table auth.users from public, anon, authenticated, service_role;
     -- By this word the plugin tells these users, which it may add to, from those of an application.
     comment on table auth.users is 'Made by behavior-plugin';
     -- After the first transaction an unset custom setting reads as '', not as null: nullif keeps that from failing.
@@ -59,6 +60,8 @@ end
 $$;
 
 grant usage on schema behavior to authenticated, service_role;
+-- Whatever a database gives to everyone by default is taken away before the little that is needed is given.
+revoke all on table behavior.migrations from public, anon, authenticated, service_role;
 grant select on table behavior.migrations to authenticated, service_role;
 
 insert into behavior.migrations (version, name) values (1, 'auth_shim') on conflict do nothing;

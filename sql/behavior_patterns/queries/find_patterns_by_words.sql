@@ -5,7 +5,7 @@ with asked as (
     select tsvector_to_array(to_tsvector('pg_catalog.english', left(%(text)s, 32768))) as words
 )
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
-       session_id, source_key, provenance, similarity
+       session_id, source_key, provenance - 'memory' as provenance, similarity
   from (select bp.*,
                cardinality(array(select unnest(words)
                                  intersect

@@ -1,6 +1,6 @@
 -- The caller's own patterns whose id begins so: one row where the beginning is long enough.
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
-       session_id, source_key, provenance
+       session_id, source_key, provenance - 'memory' as provenance
   from public.behavior_patterns
  where user_id = (select behavior.caller())
    and starts_with(id::text, lower(%(id)s))

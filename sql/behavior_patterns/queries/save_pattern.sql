@@ -14,7 +14,7 @@ values ((select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s,
        actions = excluded.actions,
        final_outcome = excluded.final_outcome,
        confidence = excluded.confidence,
-       provenance = excluded.provenance
+       provenance = kept.provenance || excluded.provenance
  where jsonb_array_length(excluded.actions) > jsonb_array_length(kept.actions)
     or (kept.trigger_embedding is null and excluded.trigger_embedding is not null
         and jsonb_array_length(excluded.actions) = jsonb_array_length(kept.actions))

@@ -1,0 +1,71 @@
+"""Take back what a way of storing brought to a database, after its rows are safe in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import psycopg
+from psycopg import sql
+
+from behavior_plugin.errors import SchemaError
+from behavior_plugin.store.members import OURS
+from behavior_plugin.store.migrate import told
+from behavior_plugin.store.query import Storage, query, script
+from behavior_plugin.store.rows import NOT_THE_OWNER, export_rows
+
+# Keeps rows in a file, and tells how many they were.
+Save = Callable[[Iterable[str]], int]
+
+_HAS_ROWS = "--with-rows writes them into a file first, and says how they come back."
+_NO_PATTERNS = "Nothing was changed. Move or delete them yourself, then try again."
+_DEPENDS = "Nothing was changed. Drop it yourself if it is not needed any more, then try again."
+
+
+def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = None) -> int:
+    """Run <storage>/rollback.sql; returns how many rows went. `save` must keep them; without it, no row may be there.
+
+    Nobody can write between the two: it is one transaction, and the table is locked.
+
+    Raises:
+        SchemaError: there are rows and no `save`, or rows that no backup holds; something of others depends on the
+            table; or the connection may not do that. Nothing was changed then.
+    """
+    with told("The rollback was refused", hint=NOT_THE_OWNER):
+        try:
+            owner.execute("begin")
+            count = _save_rows(owner, storage, save) if _goes(owner, storage) else 0
+            # Its "begin" finds a transaction open and only warns; its "commit" ends it.
+            owner.execute(script("rollback", storage))
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise SchemaError(f"Something else needs the table: {error.diag.message_detail}", hint=_DEPENDS) from None
+        finally:
+            if not owner.closed:
+                owner.execute("rollback")
+    return count
+
+
+def _goes(owner: psycopg.Connection, storage: Storage) -> bool:
+    """Whether there is a table and it is dropped: one of memories that was there before us stays."""
+    [name, comment] = owner.execute(
+        "select to_regclass(%(table)s), obj_description(to_regclass(%(table)s))", {"table": f"public.{storage}"}
+    ).fetchone() or (None, None)
+    return name is not None and (storage == "behavior_patterns" or (comment or "").startswith(OURS))
+
+
+def _save_rows(owner: psycopg.Connection, storage: Storage, save: Save | None) -> int:
+    table = sql.Identifier("public", storage)
+    owner.execute("set local lock_timeout = '10s'")
+    owner.execute(sql.SQL("lock table {} in access exclusive mode").format(table))
+    owner.execute(query("speak_exactly"))
+    owner.execute(query("see_all"))
+    [count] = owner.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() or (0,)
+    if count and save is None:
+        raise SchemaError(f"There are {count} rows in public.{storage}.", hint=_HAS_ROWS)
+    if count and save:
+        saved = save(export_rows(owner, storage, everyone=True))
+        if saved != count:
+            raise SchemaError(
+                f"{count - saved} of {count} rows are no patterns: no backup has them.", hint=_NO_PATTERNS
+            )
+        owner.execute("set local behavior.rollback_with_rows = 'yes'")
+    return int(count)

@@ -1,0 +1,177 @@
+"""Rows on their way: out of one table and into another, or into a file, with everything that is in them.
+
+A row is one line of JSON with every column of behavior_patterns, whichever way it is stored. It is made and read by the
+database alone: numbers and dates that no Python has touched come back as they were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import errors
+
+from behavior_plugin.store.members import has_own_users
+from behavior_plugin.store.migrate import told
+from behavior_plugin.store.query import Storage, query
+
+# A pattern with its vector is 20 to 30 kB; one of the longest that there may be is some megabytes.
+BATCH = 100
+BATCH_BYTES = 16_000_000
+NOT_THE_OWNER = (
+    "This takes a login that no row level security holds back: the owner's, if it is a superuser or has bypassrls."
+)
+# What says something of the row, and nothing of the connection or the table.
+_FAULTS_OF_ROWS = (psycopg.IntegrityError, psycopg.DataError, errors.ProgramLimitExceeded)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A row that stays where it is, and why. Never its text."""
+
+    id: str
+    user_id: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What became of rows: added, there already, or left."""
+
+    added: int = 0
+    present: int = 0
+    left: list[Left] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        self.added += other.added
+        self.present += other.present
+        self.left += other.left
+
+    def __len__(self) -> int:
+        return self.added + self.present + len(self.left)
+
+
+@contextmanager
+def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
+    """A transaction that sees one user's rows, as they are when it begins.
+
+    Raises:
+        SchemaError: the connection may not do that, or the database lacks something.
+    """
+    with told("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
+        connection.execute(query("see_one_state"))
+        connection.execute(query("speak_exactly"))
+        connection.execute(query("claim_user"), {"user_id": user_id})
+        connection.execute(query("become_user"))
+        yield
+
+
+@contextmanager
+def as_owner(owner: psycopg.Connection, *, one_state: bool = False) -> Iterator[None]:
+    """A transaction that sees everybody's rows; with `one_state` as they are when it begins.
+
+    Raises:
+        SchemaError: row level security holds the connection back, or the database lacks something.
+    """
+    with told("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
+        if one_state:
+            owner.execute(query("see_one_state"))
+        owner.execute(query("speak_exactly"))
+        owner.execute(query("see_all"))
+        yield
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """The keys and values of a row; numbers as text, since some are too long for Python.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = json.loads(line, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise ValueError from None
+    if not isinstance(found, dict):
+        raise ValueError
+    return found
+
+
+def export_rows(connection: psycopg.Connection, storage: Storage, *, everyone: bool) -> Iterator[str]:
+    """The rows that a transaction sees, in the order of their keys; to be read to the end within it."""
+    with connection.cursor("exported") as cursor:
+        cursor.itersize = BATCH
+        for (line,) in cursor.execute(query("export_patterns", storage), {"everyone": everyone}):
+            yield line
+
+
+def import_rows(
+    owner: psycopg.Connection, storage: Storage, lines: Iterable[str], *, user_id: UUID | None = None
+) -> Tally:
+    """Keep rows as they are, in the transaction that is open: as those of `user_id`, or of the users they name.
+
+    What is there already stays as it is there. A row that the table refuses is left, and the others are kept.
+    """
+    tally = Tally()
+    # Users of an application are not ours to make, nor may every owner of a database touch their table.
+    makes_users = user_id is None and has_own_users(owner)
+    for batch in _batches(lines):
+        if makes_users:
+            owner.execute(query("add_users"), {"user_ids": list({_key(line)[0] for line in batch})})
+        tally.add(_import_batch(owner, storage, batch, user_id))
+    return tally
+
+
+def _import_batch(owner: psycopg.Connection, storage: Storage, lines: list[str], user_id: UUID | None) -> Tally:
+    try:
+        with owner.transaction():
+            rows = owner.execute(query("import_patterns", storage), {"lines": lines, "user_id": user_id}).fetchall()
+    except _FAULTS_OF_ROWS as error:
+        if len(lines) == 1:
+            return Tally(left=[_refused(lines[0], error)])
+        tally = Tally()
+        for line in lines:
+            tally.add(_import_batch(owner, storage, [line], user_id))
+        return tally
+    return _tallied(rows)
+
+
+def _tallied(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
+    tally = Tally()
+    for user_id, row_id, is_added, is_there in rows:
+        if is_added:
+            tally.added += 1
+        elif is_there:
+            tally.present += 1
+        else:
+            tally.left.append(Left(str(row_id), str(user_id), "its id is another pattern's"))
+    return tally
+
+
+def _refused(line: str, error: psycopg.Error) -> Left:
+    """Name what was refused, without the row that PostgreSQL quotes."""
+    user_id, row_id = _key(line)
+    at = error.diag.constraint_name or error.diag.column_name
+    return Left(row_id, user_id, f"refused: {type(error).__name__}" + (f", {at}" if at else ""))
+
+
+def _key(line: str) -> tuple[str, str]:
+    row = parsed(line)
+    return row["user_id"], row["id"]
+
+
+def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,6 @@
+-- How many patterns the caller has.
+select count(*) as patterns
+  from public.memories
+ where user_id = (select behavior.caller())
+   and type = 'workflow'
+   and behavior.workflow_problem(content, metadata) is null

@@ -1,0 +1,27 @@
+-- The caller's own patterns that share words with a text, for when there is no embedder. The similarity is the share
+-- of the text's words that the trigger has, so that it means the same for every text.
+-- Of a text longer than any trigger the beginning is read: full text search has an end, and prompts have none.
+with asked as (
+    select tsvector_to_array(to_tsvector('pg_catalog.english', left(%(text)s, 32768))) as words
+), most as materialized (
+    select id,
+           cardinality(array(select unnest(words)
+                             intersect
+                             select unnest(tsvector_to_array(
+                                        to_tsvector('pg_catalog.english', content::jsonb ->> 'trigger')))))::float8
+           / greatest(cardinality(words), 3) as similarity
+      from public.memories, asked
+     where user_id = (select behavior.caller())
+       and type = 'workflow'
+       and behavior.workflow_problem(content, metadata) is null
+       and (%(project)s::text is null or metadata ->> 'project' = %(project)s)
+     order by similarity desc, coalesce((metadata ->> 'started_at')::timestamptz, created_at) desc, id
+     limit %(limit)s
+)
+select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
+       session_id, source_key, provenance, similarity
+  from behavior.workflows join most using (id)
+ where user_id = (select behavior.caller())
+   and id = any (array(select id from most))
+   and similarity > 0
+ order by similarity desc, started_at desc, id

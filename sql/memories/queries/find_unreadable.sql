@@ -1,0 +1,6 @@
+-- The memories that are workflows and no patterns of ours, and why.
+select user_id, id, behavior.workflow_problem(content, metadata) as reason
+  from public.memories
+ where type = 'workflow'
+   and behavior.workflow_problem(content, metadata) is not null
+ order by user_id, id

@@ -1,0 +1,60 @@
+-- Take back what the migrations 0201 and later made: indexes, view, functions, the note that they ran, and the table of
+-- memories where it was made by them. One that was there before stays, with every row.
+-- What they rest on stays: roles, users, members, pgvector. So does the schema right that Supabase gives everybody.
+-- It refuses while there are memories in a table of ours. To lose them: set behavior.rollback_with_rows = 'yes'; before.
+-- What others have built on the table is not dropped with it: their views stop all of this.
+begin;
+select pg_advisory_xact_lock(7236430166542121);
+set local search_path = pg_catalog, public, extensions;
+-- A table's owner whom its fence holds back would see no row, and drop them all. This makes that an error.
+set local row_security = off;
+
+do $$
+begin
+    if coalesce(obj_description(to_regclass('public.memories')), '') not like 'Made by behavior-plugin%'
+       or current_setting('behavior.rollback_with_rows', true) = 'yes' then
+        return;
+    end if;
+    lock table public.memories in access exclusive mode;
+    if exists (select from public.memories) then
+        raise exception 'there are memories in public.memories'
+              using hint = 'Make a backup, then: set behavior.rollback_with_rows = ''yes''';
+    end if;
+end
+$$;
+
+drop view if exists behavior.workflows;
+drop function if exists behavior.find_similar_workflows(vector, text, float8, integer, text);
+drop function if exists behavior.count_workflow_use(uuid);
+drop function if exists behavior.pattern_row(public.memories);
+drop function if exists behavior.must_be_workflow(text, jsonb, vector);
+drop function if exists behavior.refuse(text);
+drop function if exists behavior.from_memory(text, jsonb);
+drop function if exists behavior.to_memory(jsonb);
+drop function if exists behavior.readable(timestamptz);
+
+do $$
+declare
+    ours regclass;
+begin
+    -- An index of the same name that was there before begins with another column: it is the seed's own, and stays.
+    for ours in
+        select indexrelid::regclass
+          from pg_index
+         where indrelid = to_regclass('public.memories')
+           and indexrelid::regclass::text in ('memories_type_workflow_idx', 'memories_workflow_confidence_idx',
+                                              'memories_workflow_source_key_idx', 'memories_workflow_model_idx')
+           and pg_get_indexdef(indexrelid, 1, false) = 'user_id'
+    loop
+        execute format('drop index %s', ours);
+    end loop;
+    if obj_description(to_regclass('public.memories')) like 'Made by behavior-plugin%' then
+        drop table public.memories;
+    end if;
+end
+$$;
+drop function if exists behavior.update_memory_timestamp();
+drop function if exists behavior.workflow_problem(text, jsonb);
+
+delete from behavior.migrations where version between 201 and 299;
+commit;
