@@ -1,12 +1,13 @@
 # `make demo` shows the main job, `make test` runs the tests. Both set up what they need, and need no network after
 # the first time.
 PYTHON ?= python3
+ROUNDS ?= 100
 VENV := .venv
 BIN := $(VENV)/bin
 # A virtual environment in which pip cannot ask questions or nag.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test torture check format clean
 
 setup: $(VENV)/.ready
 
@@ -15,6 +16,10 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest
+
+# Kill the server and its owner at ever other moments: make torture ROUNDS=100
+torture: $(VENV)/.ready-to-test
+	BEHAVIOR_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/integration/test_recovery.py --timeout=0
 
 check: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .

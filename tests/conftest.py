@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,7 @@ from behavior_plugin.capture import paths
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.query import Storage
 from behavior_plugin.store.server import Server
 
 LOGIN = "behavior_app"
@@ -43,16 +45,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.stop()
 
 
+@pytest.fixture
+def storage() -> Storage:
+    """How patterns are stored; who wants both ways overrides this with parameters."""
+    return "behavior_patterns"
+
+
 @pytest.fixture(scope="session")
-def template(server: Server) -> str:
-    """A migrated database to copy: each test gets real roles, policies and functions in milliseconds."""
-    with psycopg.connect(server.conninfo(), autocommit=True) as owner:
-        owner.execute("create database template_behavior")
-    with psycopg.connect(server.conninfo(dbname="template_behavior"), autocommit=True) as owner:
-        migrate(owner)
-        make_login(owner, LOGIN, server.password)
-        add_member(owner, LOGIN)
-    return "template_behavior"
+def templates(server: Server) -> Callable[[Storage], str]:
+    """Migrated databases to copy: each test gets real roles, policies and functions in milliseconds."""
+
+    @cache
+    def made(storage: Storage) -> str:
+        name = f"template_{storage}"
+        with psycopg.connect(server.conninfo(), autocommit=True) as owner:
+            owner.execute(f"create database {name}".encode())
+        with psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner:
+            migrate(owner, storage)
+            make_login(owner, LOGIN, server.password)
+            add_member(owner, LOGIN)
+        return name
+
+    return made
+
+
+@pytest.fixture
+def template(templates: Callable[[Storage], str], storage: Storage) -> str:
+    return templates(storage)
 
 
 @pytest.fixture
@@ -72,8 +91,8 @@ def owner(server: Server, database: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def store(server: Server, database: str) -> Iterator[PostgresStore]:
+def store(server: Server, database: str, storage: Storage) -> Iterator[PostgresStore]:
     """The store of the login's user, as the worker opens it."""
-    opened = PostgresStore(server.conninfo(LOGIN, database))
+    opened = PostgresStore(server.conninfo(LOGIN, database), storage)
     yield opened
     opened.close()

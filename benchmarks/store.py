@@ -1,0 +1,332 @@
+"""How right and how fast the store finds patterns: ours, what was considered, and the seed's design, in one table.
+
+`python -m benchmarks.store` starts an embedded server of its own in a temporary folder. Each search goes the product's
+own way: as a member's login, under row level security, through PostgresStore (the seed's: through its own function).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import psutil
+import psycopg
+from pgvector import Vector
+from pgvector.psycopg import register_vector
+from psycopg.types.json import Jsonb
+
+from behavior_plugin.capture import paths
+from behavior_plugin.store import tune
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.server import Server
+from benchmarks import vectors
+from benchmarks.designs import Design, Layout, layouts, migrate_all, nothing, size, tuned
+from benchmarks.vectors import Numbers, Vectors
+
+DATABASE = "benchmark"
+MODEL = "benchmark"
+COLUMN = 1536
+# all-MiniLM-L6-v2's, which the product pads with zeros.
+OFFLINE = 384
+ASKED = 200
+WARMING = 10
+FOUND = 5
+# A design that takes longer than this is asked fewer times.
+SLOW_MS, ASKED_OF_SLOW = 50, 60
+SMALL = 100
+CALL = {"tool": "Bash", "outcome": "success", "timestamp": "2026-01-01T00:00:00Z", "duration_ms": 100}
+ACTIONS = [{**CALL, "parameters": {"command": f"make step-{step}"}} for step in range(6)]
+
+Search = Callable[[Vectors], list[int]]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A user whose prompts are tried; `share` is how many of the rows are this user's."""
+
+    name: str
+    number: int
+    share: int
+
+
+@dataclass(frozen=True)
+class Population:
+    """Whose rows a table has: each asker's, and the rest `SMALL` each of others."""
+
+    rows: int
+    askers: tuple[Asker, ...]
+
+    def owners(self) -> Numbers:
+        """The number of each row's user, shuffled as time does."""
+        mine = [np.full(asker.share, asker.number) for asker in self.askers]
+        rest = self.rows - sum(asker.share for asker in self.askers)
+        others = len(self.askers) + np.arange(rest) // SMALL
+        return np.asarray(np.random.default_rng(9).permutation(np.concatenate([*mine, others])), np.int64)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table; times in milliseconds, `slower` in p50s of the seed's design."""
+
+    population: str
+    design: str
+    recall: float
+    least_ms: float
+    p50_ms: float
+    p99_ms: float
+    index_mb: float
+    build_s: float
+    slower: float | None = None
+
+
+def main() -> None:
+    options = _options()
+    with _server() as server:
+        if options.million:
+            return _million(server, options.dimensions)
+        lines: list[Line] = []
+        for population in _populations([int(rows) for rows in options.rows.split(",")]):
+            lines += _compared(server, population, options.dimensions)
+        if options.json:
+            return _say(json.dumps([asdict(line) for line in lines], indent=2))
+        return _say(_table(lines))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Compare ways to store and search patterns.")
+    parser.add_argument("--rows", default="1000,10000,100000", help="sizes of a table of one user; the last also mixed")
+    parser.add_argument(
+        "--dimensions", type=int, default=OFFLINE, help="of 1536, the rest zeros (default: %(default)s)"
+    )
+    parser.add_argument("--million", action="store_true", help="only ours, with a million rows and the memory it takes")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def _populations(sizes: list[int]) -> list[Population]:
+    alone = [Population(rows, (Asker(f"one user, {rows:,}", 0, rows),)) for rows in sizes]
+    most = max(sizes)
+    tenth = Asker(f"{most // 10:,} of {most:,}", 0, most // 10)
+    return [*alone, Population(most, (tenth, Asker(f"{SMALL} of {most:,}", 1, SMALL)))]
+
+
+def _compared(server: Server, population: Population, dimensions: int) -> list[Line]:
+    stored = vectors.stored(population.rows, dimensions)
+    fitting = [layout for layout in layouts() if len(population.askers) > 1 or not layout.is_split]
+    found = [line for layout in fitting for line in _of_layout(server, layout, population, stored)]
+    seeds = {line.population: line.p50_ms for line in reversed(found) if line.design.startswith("seed")}
+    found = [replace(line, slower=line.p50_ms / seeds[line.population]) for line in found]
+    order = [asker.name for asker in population.askers]
+    return sorted(found, key=lambda line: order.index(line.population))
+
+
+def _of_layout(server: Server, layout: Layout, population: Population, stored: Vectors) -> Iterator[Line]:
+    with _database(server, layout, population, stored) as owner:
+        for design in layout.designs:
+            _note(f"{population.askers[0].name}: {design.name}")
+            build_s = _timed(lambda design=design: design.build(owner))  # type: ignore[misc]
+            for asker in population.askers:
+                yield _measured(server, layout, design, population, asker, stored, size(owner, design.index), build_s)
+            design.clear(owner)
+
+
+def _measured(
+    server: Server,
+    layout: Layout,
+    design: Design,
+    population: Population,
+    asker: Asker,
+    stored: Vectors,
+    index_bytes: int,
+    build_s: float,
+) -> Line:
+    own = np.flatnonzero(population.owners() == asker.number)
+    asked = vectors.asked(stored[own], ASKED)
+    truth = own[vectors.nearest(stored[own], asked, FOUND)]
+    with _search(server, layout, asker) as search:
+        recall, times = _tried(search, _padded(asked), truth)
+    least, p50, p99 = (float(each) for each in np.percentile(times, [0, 50, 99]))
+    return Line(asker.name, design.name, recall, least, p50, p99, index_bytes / 1e6, build_s)
+
+
+def _tried(search: Search, asked: Vectors, truth: Numbers) -> tuple[float, list[float]]:
+    """Which part of the true nearest is found, and the milliseconds of each search."""
+    warming = [_timed(lambda question=question: search(question)) for question in asked[:WARMING]]  # type: ignore[misc]
+    count = ASKED_OF_SLOW if min(warming) * 1000 > SLOW_MS else len(asked)
+    times, hits = [], 0
+    for question, nearest in zip(asked[:count], truth, strict=False):
+        began = time.perf_counter()
+        found = search(question)
+        times.append((time.perf_counter() - began) * 1000)
+        hits += len(set(found) & set(nearest.tolist()))
+    return hits / (count * truth.shape[1]), times
+
+
+@contextmanager
+def _search(server: Server, layout: Layout, asker: Asker) -> Iterator[Search]:
+    """How a member searches: returns the numbers of the rows that are found."""
+    login = f"member_{asker.number}"
+    with _owner(server) as owner:
+        make_login(owner, login, server.password)
+        add_member(owner, login, _user(asker.number))
+    if layout.is_seed:
+        with psycopg.connect(server.conninfo(login, DATABASE), autocommit=True, prepare_threshold=None) as member:
+            member.execute("set search_path = public, extensions")
+            yield lambda asked: _as_seed(member, asked, asker)
+    else:
+        store = PostgresStore(server.conninfo(login, DATABASE))
+        yield lambda asked: [
+            int(match.pattern.trigger)
+            for match in store.nearest(asked.tolist(), MODEL, floor=-1, project=None, limit=FOUND)
+        ]
+        store.close()
+
+
+def _as_seed(member: psycopg.Connection, asked: Vectors, asker: Asker) -> list[int]:
+    with member.transaction():
+        member.execute("set local role authenticated")
+        rows = member.execute(
+            "select * from public.find_similar_patterns(%s, -1, %s::integer, %s)",
+            [Vector(asked.tolist()).to_text(), FOUND, _user(asker.number)],
+        ).fetchall()
+    return [int(row[1]) for row in rows]
+
+
+@contextmanager
+def _database(server: Server, layout: Layout, population: Population, stored: Vectors) -> Iterator[psycopg.Connection]:
+    """A database of a layout, with a population's rows in it."""
+    with _owner(server, "postgres") as owner:
+        owner.execute(f"create database {DATABASE}".encode())
+    try:
+        with _owner(server) as owner:
+            layout.make(owner)
+            _load(owner, layout, population.owners(), stored)
+            yield owner
+    finally:
+        with _owner(server, "postgres") as owner:
+            owner.execute(f"drop database {DATABASE} with (force)".encode())
+
+
+def _load(owner: psycopg.Connection, layout: Layout, owners: Numbers, stored: Vectors) -> None:
+    users = [_user(number) for number in range(int(owners.max()) + 1)]
+    owner.execute("insert into auth.users (id) select unnest(%s::uuid[])", [users])
+    owner.execute("set search_path = public, extensions")
+    register_vector(owner)
+    columns = {"user_id": "uuid", "trigger": "text", "trigger_embedding": "vector", "actions": "jsonb"}
+    columns |= {"final_outcome": "text"} if layout.is_seed else {"final_outcome": "text", "embedding_model": "text"}
+    rest = (Jsonb(ACTIONS), "success") if layout.is_seed else (Jsonb(ACTIONS), "success", MODEL)
+    statement = f"copy public.behavior_patterns ({', '.join(columns)}) from stdin (format binary)"
+    with owner.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.set_types(list(columns.values()))
+        for number, (user, vector) in enumerate(zip(owners.tolist(), stored, strict=True)):
+            copy.write_row((users[user], str(number), _padded(vector), *rest))
+    owner.execute("vacuum (analyze) public.behavior_patterns")
+
+
+def _million(server: Server, dimensions: int) -> None:
+    """What a million rows take: of one user with half of them, one with 20,000 and very many with 100 each."""
+    rows = 1_000_000
+    askers = (
+        Asker(f"{rows // 2:,} of {rows:,}", 0, rows // 2),
+        Asker(f"20,000 of {rows:,}", 1, 20_000),
+        Asker(f"{SMALL} of {rows:,}", 2, SMALL),
+    )
+    population = Population(rows, askers)
+    stored = vectors.stored(rows, dimensions)
+    layout = Layout("ours", migrate_all, ())
+    began = time.perf_counter()
+    with _database(server, layout, population, stored) as owner:
+        _say(f"loaded in {time.perf_counter() - began:.0f} s")
+        lines = []
+        for design in (
+            Design("ours: own bits by b-tree, then vectors", nothing, "behavior_patterns_user_bits_idx"),
+            Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX),
+        ):
+            build_s = _timed(lambda design=design: design.build(owner))  # type: ignore[misc]
+            taken = size(owner, design.index)
+            lines += [_measured(server, layout, design, population, asker, stored, taken, build_s) for asker in askers]
+        _say(_table(lines))
+        _say("\n".join(_taken(server, owner)))
+
+
+def _taken(server: Server, owner: psycopg.Connection) -> Iterator[str]:
+    """The disk and the memory that it takes, in lines."""
+    [(heap, beside, indexes)] = owner.execute(
+        """select pg_relation_size(oid), pg_table_size(oid) - pg_relation_size(oid), pg_indexes_size(oid)
+             from pg_class where oid = 'public.behavior_patterns'::regclass"""
+    ).fetchall()
+    rows_mb, vectors_mb, indexes_mb = heap / 1e6, beside / 1e6, indexes / 1e6
+    yield f"disk: rows {rows_mb:,.0f} MB, vectors beside them {vectors_mb:,.0f} MB, indexes {indexes_mb:,.0f} MB"
+    assert server.pid
+    first = psutil.Process(server.pid)
+    found = [process.memory_full_info() for process in [first, *first.children(recursive=True)]]
+    pss, rss = sum(each.pss for each in found), max(each.rss for each in found)
+    yield f"memory: {pss / 1e6:,.0f} MB PSS in {len(found)} processes, the largest {rss / 1e6:,.0f} MB RSS"
+
+
+@contextmanager
+def _server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="b-") as folder:
+        server = Server(Path(folder, "postgres"), Path(paths.make_private(str(Path(folder, "run")))))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _owner(server: Server, dbname: str = DATABASE) -> psycopg.Connection:
+    return psycopg.connect(server.conninfo(dbname=dbname), autocommit=True)
+
+
+def _user(number: int) -> UUID:
+    return UUID(int=number + 1)
+
+
+def _padded(some: Vectors) -> Vectors:
+    missing = COLUMN - some.shape[-1]
+    return np.pad(some, [*[(0, 0)] * (some.ndim - 1), (0, missing)])
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """How many seconds it takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _table(lines: list[Line]) -> str:
+    """The lines in Markdown."""
+    rows = ["| rows | design | recall@5 | least ms | p50 ms | p99 ms | p50 / seed's | index MB | build s |"]
+    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for line in lines:
+        slower = "" if line.slower is None else f"{line.slower:.1f}"
+        rows.append(
+            f"| {line.population} | {line.design} | {line.recall:.3f} "
+            f"| {line.least_ms:.1f} | {line.p50_ms:.1f} | {line.p99_ms:.1f} "
+            f"| {slower} | {line.index_mb:,.1f} | {line.build_s:.1f} |"
+        )
+    return "\n".join(rows)
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`behavior db backup|restore|move|rollback` on the embedded server, as a process: what was learned gets out and in."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.capture import paths
+from behavior_plugin.worker.client import stop_worker
+from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, nothing_left, patterns, status
+
+
+@pytest.fixture(autouse=True)
+def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
+    with nothing_left(own_home):
+        yield
+
+
+def db(*words: str) -> Any:
+    """What a command tells a script."""
+    command = [sys.executable, str(ROOT / "behavior_plugin"), "db", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def work(project: Path) -> None:
+    for task in (TASK, OTHER_TASK):
+        Session(project).work(task).end()
+
+
+def test_what_was_rolled_back_is_restored(project: Path, tmp_path: Path) -> None:
+    """Whoever takes us out and comes back in a year has lost nothing."""
+    work(project)
+    before = drain()
+    file = tmp_path / "backup.jsonl.gz"
+
+    saved = db("backup", str(file))
+    gone = db("rollback", "--with-rows")
+    empty = patterns()
+    restored = db("restore", str(file))
+    again = db("restore", gone["backup"])
+
+    assert saved == {"file": str(file), "rows": 2}
+    assert gone["rows"] == 2
+    assert Path(gone["backup"]).parent == Path(paths.in_data("backups"))
+    assert empty == []
+    assert (restored["restored"], again["already_there"]) == (2, 2)
+    assert patterns() == before
+
+
+def test_work_that_is_kept_as_memories_moves_into_the_table_of_its_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One setting chooses the table, and one command changes one's mind."""
+    monkeypatch.setenv("BEHAVIOR_STORAGE", "memories")
+    work(project)
+    before = drain()
+    Session(project).work("What comes while the worker is away")
+
+    moved = db("move", "--to", "behavior_patterns", "--delete-source")
+    left = patterns()
+    stop_worker()  # it keeps the settings that it was started with
+    monkeypatch.setenv("BEHAVIOR_STORAGE", "behavior_patterns")
+
+    assert moved == {"moved": 2, "already_there": 0, "left": [], "deleted": 2}
+    assert left == []
+    assert patterns() == before
+    assert status()["open_sessions"] == 1
+
+
+def test_a_terminal_is_shown_how_far_it_is(project: Path, tmp_path: Path) -> None:
+    """A backup of years takes minutes, in which a silent command looks like a dead one."""
+    work(project)
+    drain()
+    ours, theirs = pty.openpty()
+    command = [sys.executable, str(ROOT / "behavior_plugin"), "db", "backup", str(tmp_path / "backup")]
+
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm"}, timeout=60, check=False
+    )
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+
+    assert done.returncode == 0
+    assert done.stdout.decode() == f"2 patterns are in {tmp_path / 'backup'}.\n"
+    assert "Backup" in shown

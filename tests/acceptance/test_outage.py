@@ -1,0 +1,356 @@
+"""The whole, from the hooks to the table, while a database of the user's own fails: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from behavior_plugin.capture import paths
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store.server import Server
+from behavior_plugin.worker.client import ask_running_worker, start_worker, stop_worker
+from behavior_plugin.worker.learner import TRIES
+from tests.acceptance.sessions import TASK, Session, in_spool, nothing_left, processes_of, wait_for, worker_pid
+from tests.conftest import LOGIN
+from tests.tcp_proxy import Fault, TcpProxy
+
+# A failure is told by an assertion, which may come after several waits.
+pytestmark = pytest.mark.timeout(300)
+
+# The worker pauses for longer and longer between its tries.
+BACK_S = 60.0
+ANSWER_S = 20.0
+NETWORK = [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET]
+TABLE = "public.behavior_patterns"
+
+
+@pytest.fixture(autouse=True)
+def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
+    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
+    with nothing_left(own_home):
+        yield
+
+
+@pytest.fixture
+def proxy(server: Server, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
+    """The way to a database of the user's own."""
+    with TcpProxy(server.conninfo()).serving() as serving:
+        monkeypatch.setenv("BEHAVIOR_DATABASE_URL", serving.conninfo(server.conninfo(LOGIN, database)))
+        yield serving
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return tmp_path / "project"
+
+
+@contextmanager
+def changed(server: Server, database: str, change: str, back: str) -> Iterator[None]:
+    """A database that is changed for a while, and whose connections end each time as in a restart."""
+    end = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
+    for statement in (change, back):
+        writing = "-c default_transaction_read_only=off"
+        with psycopg.connect(server.conninfo(dbname=database), autocommit=True, options=writing) as owner:
+            owner.execute(statement.format(database=database))
+            owner.execute(end, [database])
+        if statement is change:
+            yield
+
+
+SERVER: dict[str, Callable[[Server, str], AbstractContextManager[None]]] = {
+    "no connection is left": lambda server, database: changed(
+        server,
+        database,
+        "alter database {database} connection limit 0",
+        "alter database {database} connection limit -1",
+    ),
+    "it only reads": lambda server, database: changed(
+        server,
+        database,
+        "alter database {database} set default_transaction_read_only = on",
+        "alter database {database} reset default_transaction_read_only",
+    ),
+    "the table is not there": lambda server, database: changed(
+        server, database, f"alter table {TABLE} rename to away", f"alter table public.away rename to {TABLE[7:]}"
+    ),
+}
+
+
+def play(project: Path, count: int = 1) -> list[Session]:
+    """Whole sessions; each of their hooks must end well, and within the time that the client gives it."""
+    return [Session(project).work().end() for _ in range(count)]
+
+
+def rows(owner: psycopg.Connection) -> Counter[str]:
+    """How many rows each session has, seen without worker or proxy."""
+    return Counter(session for (session,) in owner.execute(f"select session_id from {TABLE}"))
+
+
+def is_kept(owner: psycopg.Connection, *sessions: Session) -> bool:
+    """Whether these sessions, and no others, have one row each, and the spool is empty."""
+    assert not in_spool("dead"), "a session was set aside"
+    return rows(owner) == Counter(session.id for session in sessions) and not in_spool("open") and not in_spool("new")
+
+
+def wait_until_kept(owner: psycopg.Connection, *sessions: Session) -> None:
+    wait_for(lambda: is_kept(owner, *sessions), "one row for each session", within_s=BACK_S)
+
+
+def state() -> dict[str, Any]:
+    """What the worker says of itself; one that hangs with its database says nothing, and is not waited for."""
+    return dict(ask_running_worker("status", within_s=ANSWER_S))
+
+
+def wait_until_it_waits(count: int) -> str:
+    """Until the worker has so many sessions and says what is wrong; returns what it says."""
+    return str(
+        wait_for(
+            lambda: (found := state())["open_sessions"] == count and found["new_events"] == 0 and found["last_error"],
+            "the sessions wait and the worker tells why",
+            within_s=BACK_S,
+        )
+    )
+
+
+def wait_until_tried(times: int) -> None:
+    """Until the worker has failed so often: each time is a line of its log, among those of the connections."""
+    log = Path(paths.in_data("worker.log"))
+    failure = re.compile(r"(WARNING|ERROR) (The pattern store|your own Postgres|session )")
+
+    wait_for(lambda: len(failure.findall(log.read_text())) >= times, f"{times} tries", within_s=BACK_S)
+
+
+# The network
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=lambda fault: fault.name)
+def test_a_network_that_fails_while_the_worker_runs_costs_no_session(
+    fault: Fault, project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Who works goes on working, and what he does is learned when the network is back."""
+    before = play(project)
+    wait_until_kept(owner, *before)
+    pid = worker_pid()
+
+    proxy.begin(fault)
+    during = play(project, 2)
+    wait_until_it_waits(2)
+    proxy.end()
+
+    wait_until_kept(owner, *before, *during)
+    assert state()["pid"] == pid
+    assert state()["last_error"] == ""
+
+
+@pytest.mark.parametrize("fault", NETWORK, ids=lambda fault: fault.name)
+def test_a_network_that_fails_before_the_worker_starts_costs_no_session(
+    fault: Fault, project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """A laptop that is opened in the train has no network until it arrives."""
+    proxy.begin(fault)
+    during = play(project, 2)
+    told = wait_until_it_waits(2)
+    proxy.end()
+
+    after = play(project)
+    wait_until_kept(owner, *during, *after)
+    assert "BEHAVIOR_DATABASE_URL" in told
+
+
+def test_a_slow_network_costs_no_session(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """No hook waits for the database, however far away that is."""
+    proxy.begin(Fault.SLOW)
+
+    wait_until_kept(owner, *play(project, 2))
+
+    assert proxy.met
+    assert state()["last_error"] == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "moment"),
+    [
+        (Fault.RESET, b"BEGIN"),
+        (Fault.RESET, b"insert into"),
+        (Fault.RESET, b"COMMIT"),
+        (Fault.BLACK_HOLE, b"insert into"),
+        (Fault.BLACK_HOLE, b"COMMIT"),
+        (Fault.LOSE_ANSWER, b"insert into"),
+        (Fault.LOSE_ANSWER, b"COMMIT"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else value.decode(),
+)
+def test_a_transaction_that_is_cut_is_done_again_and_keeps_one_row(
+    fault: Fault, moment: bytes, project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Who hears no answer to the commit cannot know whether it was done: it is done again, and must change nothing."""
+    is_done = (fault, moment) == (Fault.LOSE_ANSWER, b"COMMIT")
+    proxy.begin(fault, at=moment)
+    during = play(project, 2)
+    wait_until_it_waits(2)
+    assert proxy.met
+    wait_for(lambda: bool(rows(owner)) is is_done, "a row where the commit was done, and none where it was not")
+    proxy.end()
+
+    wait_until_kept(owner, *during)
+
+
+def test_a_worker_that_is_killed_after_a_commit_without_an_answer_keeps_one_row(
+    project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """The next worker finds the session in the spool, and its row in the table."""
+    proxy.begin(Fault.LOSE_ANSWER, at=b"COMMIT")
+    during = play(project)
+    wait_for(lambda: rows(owner), "the commit is done, and nobody hears of it")
+    os.kill(int(state()["pid"]), signal.SIGKILL)
+    wait_for(lambda: not processes_of(own_home), "the worker is gone")
+    assert len(in_spool("open")) == 1
+    proxy.end()
+
+    wait_for(lambda: start_worker() or worker_pid(), "another worker")
+
+    wait_until_kept(owner, *during)
+
+
+def test_a_prompt_gets_no_answer_during_an_outage_and_one_after_it(
+    project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """A suggestion is not worth waiting for; and that none came is no reason to give up suggesting."""
+    wait_until_kept(owner, *play(project))
+    proxy.begin(Fault.BLACK_HOLE)
+    prompts = [Session(project).ask(TASK) for _ in range(3)]
+    proxy.end()
+
+    later = wait_for(lambda: Session(project).ask(TASK).stdout, "a suggestion", within_s=BACK_S)
+
+    assert [run.stdout for run in prompts] == [""] * 3
+    assert TASK in later
+
+
+@pytest.mark.parametrize("moment", [b"", b"to_regclass", b"insert into"], ids=["connect", "open", "save"])
+def test_a_worker_that_hears_nothing_from_its_database_ends_when_it_is_told_to(
+    moment: bytes, project: Path, own_home: Path, proxy: TcpProxy
+) -> None:
+    """Otherwise it would be in the way of the next one, with a password of yesterday perhaps."""
+    proxy.begin(Fault.BLACK_HOLE, at=moment)
+    play(project)
+    wait_for(lambda: proxy.met, "the worker waits for an answer")
+
+    assert stop_worker()
+
+    wait_for(lambda: not processes_of(own_home), "the end of all processes")
+    assert len(in_spool("open") or in_spool("new")) >= 1
+
+
+def test_a_worker_without_its_database_leaves_when_its_clients_are_gone(
+    project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage of a week must not keep a process alive for a week; the next session's worker takes over."""
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", "0.5")
+    proxy.begin(Fault.BLACK_HOLE)
+    during = play(project)
+
+    wait_for(lambda: not processes_of(own_home), "the end of all processes", within_s=BACK_S)
+    proxy.end()
+
+    wait_until_kept(owner, *during, *play(project))
+
+
+def test_who_asks_during_an_outage_is_told_of_it(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """A command that says that there is nothing would be believed."""
+    wait_until_kept(owner, *play(project))
+    proxy.begin(Fault.REFUSE)
+    play(project)
+    wait_until_it_waits(1)
+
+    with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
+        ask_running_worker("drain", within_s=BACK_S)
+    assert (state()["store"], state()["patterns"]) == ("not open", None)
+
+    proxy.end()
+    wait_for(lambda: state()["patterns"] == 2, "what was learned is counted again", within_s=BACK_S)
+
+
+def test_the_log_of_an_outage_does_not_tell_where_the_database_is(
+    project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Logs are what people paste into bug reports, and libraries write into them as well."""
+    wait_until_kept(owner, *play(project))
+    owner.close()
+    with SERVER["no connection is left"](server, database):
+        play(project)
+        wait_until_it_waits(1)
+    stop_worker()
+
+    log = Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
+
+    assert "WARNING The pattern store" in log
+    assert not [part for part in ("127.0.0.1", LOGIN, database) if part in log]
+
+
+# The server
+
+
+@pytest.mark.parametrize("fault", SERVER)
+def test_a_server_that_refuses_all_rows_for_a_while_costs_no_session(
+    fault: str, project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """What holds for every session is not the fault of one: none is set aside for it, however often it is tried."""
+    before = play(project)
+    wait_until_kept(owner, *before)
+    owner.close()
+    with SERVER[fault](server, database):
+        during = play(project)
+        wait_until_tried(TRIES)
+        wait_until_it_waits(1)
+
+    with psycopg.connect(server.conninfo(dbname=database), autocommit=True) as anew:
+        wait_until_kept(anew, *before, *during)
+
+
+def test_a_server_that_only_reads_is_of_use_for_suggestions(
+    project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """That a suggestion cannot be counted is no reason not to make it."""
+    wait_until_kept(owner, *play(project))
+    owner.close()
+    with SERVER["it only reads"](server, database):
+        found = wait_for(lambda: Session(project).ask(TASK).stdout, "a suggestion", within_s=BACK_S)
+
+    assert TASK in found
+
+
+def test_a_server_that_was_restarted_is_not_even_noticed_by_who_works(
+    project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Its connections are gone, and the next session is the first to find out."""
+    before = play(project)
+    wait_until_kept(owner, *before)
+    owner.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = %s", [LOGIN])
+
+    wait_until_kept(owner, *before, *play(project, 2))
+
+
+def test_a_wrong_password_is_told_as_such_and_nowhere_written(
+    project: Path, server: Server, database: str, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not pass by itself: somebody must be told of it, and not that the network is to blame."""
+    wrong = make_conninfo(proxy.conninfo(server.conninfo(LOGIN, database)), password="canary-7f3a9c")
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", wrong)
+    play(project)
+
+    told = wait_until_it_waits(1)
+
+    assert "password" in told
+    assert "canary-7f3a9c" not in told + Path(paths.in_data("worker.log")).read_text(encoding="utf-8")

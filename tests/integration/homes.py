@@ -1,0 +1,24 @@
+"""A data folder for tests that own a server by themselves, or let another process own one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from behavior_plugin.store import account
+
+
+@contextmanager
+def short_home() -> Iterator[Path]:
+    """A data folder whose path a socket fits behind, and beside it a shelf that other accounts can reach."""
+    with tempfile.TemporaryDirectory(prefix="b-") as name, pytest.MonkeyPatch.context() as patch:
+        Path(name).chmod(0o755)
+        home = Path(name) / "home"
+        home.mkdir(mode=0o700)
+        patch.setenv("BEHAVIOR_HOME", str(home))
+        patch.setattr(account, "SHELF", Path(name) / "shelf")
+        yield home

@@ -1,0 +1,388 @@
+"""Patterns in a memories table: one that we make, and one that was there before and belongs to another program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from behavior_plugin.errors import SchemaError, StoreError
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.query import Storage, migrations, script
+from behavior_plugin.store.server import Server
+from tests.conftest import LOGIN
+from tests.database import A, B, rows
+from tests.factories import make_action, make_pattern
+
+MODEL = "offline"
+ONES = [1.0] * 1536
+FOUND = """
+create table public.memories (
+    id         uuid primary key default gen_random_uuid(),
+    user_id    uuid not null,
+    type       text not null,
+    content    text,
+    metadata   jsonb,
+    embedding  vector(1536),
+    created_at timestamptz default now(),
+    tags       text[] not null default '{}',
+    note       text
+);
+alter table public.memories enable row level security;
+create policy mine on public.memories using (auth.uid() = user_id);
+grant select, insert, update, delete on public.memories to authenticated;
+"""
+# The shape of the guide that the table comes from: no more than this is asked of others.
+FOREIGN_CONTENT = '{"trigger": "Fix the failing test", "actions": [], "outcome": "success"}'
+FOREIGN_METADATA = {"confidence": 0.8, "use_count": 3, "context": {"directory": "/work"}}
+# What another program may keep as a workflow, and why it is no pattern.
+UNREADABLE: list[tuple[str | None, Any, str]] = [
+    (None, {}, "its content is no JSON object"),
+    ("", {}, "its content is no JSON"),
+    ("not json at all", {}, "its content is no JSON"),
+    ('{"trigger": "x"', {}, "its content is no JSON"),
+    ('{"trigger": "\\u0000"}', {}, "its content is no JSON"),
+    ('{"trigger": "\\ud83d"}', {}, "its content is no JSON"),
+    ('{"trigger": 1e999999}', {}, "its content is no JSON"),
+    ('{"trigger":' + 50_000 * "[" + 50_000 * "]" + "}", {}, "its content is no JSON"),
+    ("null", {}, "its content is no JSON object"),
+    ("[1, 2]", {}, "its content is no JSON object"),
+    ("{}", {}, "its trigger is no text"),
+    (FOREIGN_CONTENT.replace("Fix the failing test", " \\n "), {}, "its trigger is blank"),
+    (FOREIGN_CONTENT.replace("Fix the failing test", 33_000 * "x"), {}, "its trigger is too long"),
+    (FOREIGN_CONTENT.replace("[]", "{}"), {}, "its actions are no list"),
+    (FOREIGN_CONTENT.replace("success", "great"), {}, "its outcome is unknown"),
+    (FOREIGN_CONTENT, None, "its metadata is no JSON object"),
+    (FOREIGN_CONTENT, [], "its metadata is no JSON object"),
+    (FOREIGN_CONTENT, {"confidence": "high"}, "its metadata has a value of another kind"),
+    (FOREIGN_CONTENT, {"confidence": "NaN"}, "its confidence is not from 0 to 1"),
+    (FOREIGN_CONTENT, {"use_count": 99999999999}, "its metadata has a value of another kind"),
+    (FOREIGN_CONTENT, {"use_count": -1}, "its use_count is below 0"),
+    (FOREIGN_CONTENT, {"context": "here"}, "its context is no object"),
+    (FOREIGN_CONTENT, {"started_at": "yesterday evening"}, "its metadata has a value of another kind"),
+    (FOREIGN_CONTENT, {"started_at": "infinity"}, "it has a date that no calendar has"),
+    (FOREIGN_CONTENT, {"last_used_at": "0044-03-15 12:00 BC"}, "it has a date that no calendar has"),
+    (FOREIGN_CONTENT, {"source_key": ""}, "its source_key is empty or too long"),
+]
+
+
+@pytest.fixture
+def storage() -> Storage:
+    return "memories"
+
+
+@pytest.fixture
+def ground(template: str, fresh: psycopg.Connection) -> psycopg.Connection:
+    """The owner's connection to a database that has what all share, and no table yet."""
+    assert template, "it brings the login, which all databases of a server share"
+    for migration in migrations():
+        fresh.execute(migration.file.read_bytes())
+    fresh.execute("set search_path = public, extensions")
+    return fresh
+
+
+@pytest.fixture
+def found(ground: psycopg.Connection) -> psycopg.Connection:
+    """The same with a table of memories that another program made, and uses."""
+    ground.execute(FOUND.encode())
+    for user in (A, B):
+        ground.execute("insert into auth.users (id) values (%s)", [user])
+    return ground
+
+
+@contextmanager
+def opened(server: Server, owner: psycopg.Connection) -> Iterator[PostgresStore]:
+    """A member's store on a migrated database."""
+    make_login(owner, LOGIN, server.password)
+    add_member(owner, LOGIN)
+    store = PostgresStore(server.conninfo(LOGIN, owner.info.dbname), "memories")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def keep(owner: psycopg.Connection, user: str, content: str | None, metadata: Any, **columns: Any) -> None:
+    """Keep a memory as another program does it."""
+    values = {"type": "workflow", "embedding": str(ONES), **columns}
+    owner.execute(
+        "insert into public.memories (user_id, content, metadata, type, embedding) values (%s, %s, %s, %s, %s)",
+        [user, content, None if metadata is None else Jsonb(metadata), values["type"], values["embedding"]],
+    )
+
+
+def me(owner: psycopg.Connection) -> str:
+    return str(rows(owner, f"select user_id from behavior.members where login = '{LOGIN}'")[0][0])
+
+
+def shape(owner: psycopg.Connection) -> list[tuple[Any, ...]]:
+    """Everything about the table that is its owner's to decide."""
+    return rows(
+        owner,
+        """select 'table', relacl::text, concat_ws(' ', relrowsecurity, relforcerowsecurity), reloptions::text
+             from pg_class where oid = 'public.memories'::regclass
+           union all
+           select 'column', attname, format_type(atttypid, atttypmod), concat_ws(' ', attnotnull, attstorage, attacl)
+             from pg_attribute where attrelid = 'public.memories'::regclass and attnum > 0
+           union all
+           select 'policy', polname, pg_get_expr(polqual, polrelid), polcmd::text
+             from pg_policy where polrelid = 'public.memories'::regclass
+           union all
+           select 'constraint', conname, pg_get_constraintdef(oid), '' from pg_constraint
+            where conrelid = 'public.memories'::regclass
+           union all
+           select 'trigger', tgname, '', '' from pg_trigger where tgrelid = 'public.memories'::regclass
+           union all
+           select 'comment', obj_description('public.memories'::regclass), '', ''""",
+    )
+
+
+# A table that is there already
+
+
+def test_a_table_that_is_there_is_used_and_stays_as_it_is(server: Server, found: psycopg.Connection) -> None:
+    """Another program relies on its columns, rights and policies."""
+    keep(found, A, "a note", {"any": "thing"}, type="note")
+    before = shape(found), rows(found, "select to_jsonb(m) from public.memories m")
+    pattern = make_pattern()
+
+    migrate(found, "memories")
+    after = shape(found), rows(found, "select to_jsonb(m) from public.memories m")
+    with opened(server, found) as store:
+        store.save(pattern, ONES, MODEL)
+        [match] = store.nearest(ONES, MODEL, floor=0.9, project=None, limit=5)
+
+    assert after == before
+    assert match.pattern.source_key == pattern.source_key
+    assert rows(found, "select type, count(*) from public.memories group by type order by type") == [
+        ("note", 1),
+        ("workflow", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("drop column metadata", "column metadata is missing"),
+        ("alter column embedding type vector(768)", r"column embedding is vector\(768\), and must be vector\(1536\)"),
+        ("alter column content type varchar(1000)", r"column content is character varying\(1000\), and must be text"),
+        ("alter column metadata type text", "column metadata is text, and must be jsonb"),
+        ("alter column created_at type timestamp", "column created_at is timestamp without time zone"),
+        ("alter column id drop default", "column id has no default"),
+        ("add column agent text not null", "column agent must be given and has no default"),
+        ("disable row level security", "row level security is not enabled"),
+    ],
+)
+def test_a_table_of_another_shape_is_refused_and_named(found: psycopg.Connection, change: str, told: str) -> None:
+    """To find out at the first pattern would be too late, and to change it is its owner's business."""
+    found.execute(f"alter table public.memories {change}".encode())
+    before = shape(found)
+
+    with pytest.raises(SchemaError, match=rf"0201_memories\.sql: public\.memories .*{told}"):
+        migrate(found, "memories")
+
+    assert shape(found) == before
+    assert rows(found, "select max(version) from behavior.migrations") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("right", "told"),
+    [
+        ("delete", "authenticated may not delete"),
+        ("insert", "authenticated may not insert content"),
+        ("update", "authenticated may not update metadata"),
+        ("select", "authenticated may not select id"),
+    ],
+)
+def test_a_table_that_users_may_not_use_is_refused(found: psycopg.Connection, right: str, told: str) -> None:
+    """Every session's work would end among the dead letters."""
+    found.execute(f"revoke {right} on public.memories from authenticated".encode())
+
+    with pytest.raises(SchemaError, match=told):
+        migrate(found, "memories")
+
+
+def test_everything_that_is_wrong_is_said_at_once(found: psycopg.Connection) -> None:
+    """Nobody wants to mend a table one error message at a time."""
+    found.execute("alter table public.memories drop column content, disable row level security")
+
+    with pytest.raises(SchemaError, match=r"column content is missing, .*; row level security is not enabled"):
+        migrate(found, "memories")
+
+
+def test_a_view_of_that_name_is_refused(ground: psycopg.Connection) -> None:
+    """It has columns, and nothing else that is needed."""
+    ground.execute("create view public.memories as select 1 as id")
+
+    with pytest.raises(SchemaError, match="it is no table"):
+        migrate(ground, "memories")
+
+
+def test_indexes_of_the_guide_that_are_there_already_stay(found: psycopg.Connection) -> None:
+    """Whoever followed it has one of that name; ours is not worth taking it away."""
+    guide = "create index memories_type_workflow_idx on public.memories (type) where type = 'workflow'"
+    found.execute(guide.encode())
+
+    migrate(found, "memories")
+    found.execute(script("rollback", "memories"))
+
+    assert rows(found, "select indexname from pg_indexes where tablename = 'memories' order by 1") == [
+        ("memories_pkey",),
+        ("memories_type_workflow_idx",),
+    ]
+
+
+def test_other_programs_go_on_writing(found: psycopg.Connection) -> None:
+    """Our indexes are on their table: neither their rows nor their logins may trip over them."""
+    migrate(found, "memories")
+    found.execute("create role another_program nologin bypassrls")
+    found.execute("grant insert, select, update on public.memories to another_program")
+    found.execute("grant usage on schema public, extensions to another_program")
+
+    with found.transaction():
+        found.execute("set local role another_program")
+        for content, metadata, _ in UNREADABLE:
+            keep(found, A, content, metadata)
+        keep(found, A, FOREIGN_CONTENT, FOREIGN_METADATA)
+        found.execute("update public.memories set note = 'seen'")
+
+    assert rows(found, "select count(*) from public.memories") == [(len(UNREADABLE) + 1,)]
+
+
+def test_workflows_of_another_shape_are_no_patterns_and_disturb_none(server: Server, found: psycopg.Connection) -> None:
+    """One row of another program must not silence all the others; nor may it take their place in an answer."""
+    migrate(found, "memories")
+    with opened(server, found) as store:
+        keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL})
+        found.execute("update public.memories set created_at = 'infinity'")
+        for content, metadata, _ in UNREADABLE:
+            marked = {**metadata, "embedding_model": MODEL} if isinstance(metadata, dict) else metadata
+            keep(found, me(found), content, marked)
+        keep(found, me(found), FOREIGN_CONTENT, {**FOREIGN_METADATA, "embedding_model": MODEL}, type="note")
+        pattern = make_pattern(trigger="Fix the failing test")
+        store.save(pattern, [1.0, *[0.0] * 1535], MODEL)
+
+        [near] = store.nearest(ONES, MODEL, floor=-1, project=None, limit=2)
+        [worded] = store.sharing_words("fix the failing test", project=None, limit=5)
+        [listed] = store.newest(project=None, limit=5)
+        [shown] = store.starting_with(str(listed.id))
+
+        assert near.pattern == worded.pattern == listed == shown
+        assert listed.source_key == pattern.source_key
+        assert store.count() == 2
+
+
+@pytest.mark.parametrize(("content", "metadata", "problem"), UNREADABLE, ids=range(len(UNREADABLE)))
+def test_each_problem_is_named(owner: psycopg.Connection, content: str | None, metadata: Any, problem: str) -> None:
+    """Whoever wants to move them has to know what to mend; what they say is nobody's business."""
+    given = [content, None if metadata is None else Jsonb(metadata)]
+
+    assert owner.execute("select behavior.workflow_problem(%s, %s)", given).fetchone() == (problem,)
+
+
+def test_a_workflow_of_the_guide_s_shape_is_a_pattern(server: Server, found: psycopg.Connection) -> None:
+    """It has no model for its vector, so it is found by its words alone; all else is there."""
+    migrate(found, "memories")
+    with opened(server, found) as store:
+        keep(found, me(found), FOREIGN_CONTENT, FOREIGN_METADATA)
+        [stored] = store.newest(project=None, limit=5)
+
+        assert (stored.trigger, stored.final_outcome) == ("Fix the failing test", "success")
+        assert (stored.confidence, stored.use_count, stored.context.directory) == (0.8, 3, "/work")
+        assert stored.source_key == str(stored.id)
+        assert stored.started_at == stored.created_at
+        assert store.count_use(stored.id)
+        assert store.newest(project=None, limit=5)[0].use_count == 4
+        assert store.nearest(ONES, MODEL, floor=0.5, project=None, limit=5) == []
+        assert len(store.sharing_words("fix the failing test", project=None, limit=5)) == 1
+
+
+def test_vector_of_no_length_matches_nothing(server: Server, found: psycopg.Connection) -> None:
+    """Another program's table has no check against it, and the distance to it is not a number."""
+    migrate(found, "memories")
+    with opened(server, found) as store:
+        keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL}, embedding=str([0] * 1536))
+
+        assert store.nearest(ONES, MODEL, floor=-1, project=None, limit=5) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "embedding"),
+    [
+        (make_pattern(trigger=" "), ONES),
+        (make_pattern(trigger="x" * 33_000), ONES),
+        (make_pattern(source_key=""), ONES),
+        (make_pattern(session_id="s" * 201), ONES),
+        (make_pattern(), [0.0] * 1536),
+    ],
+    ids=["blank", "long", "no key", "long session", "no length"],
+)
+def test_a_pattern_is_checked_where_the_table_does_not(
+    server: Server, found: psycopg.Connection, pattern: Any, embedding: list[float]
+) -> None:
+    """What one way of storing refuses the other must not take: it could never be moved."""
+    migrate(found, "memories")
+    with opened(server, found) as store:
+        with pytest.raises(StoreError, match="memories_workflow_check"):
+            store.save(pattern, embedding, MODEL)
+
+        assert rows(found, "select count(*) from public.memories") == [(0,)]
+
+
+def test_what_others_added_to_a_pattern_survives_a_longer_version(server: Server, found: psycopg.Connection) -> None:
+    """A program may tag the memories that it likes."""
+    migrate(found, "memories")
+    pattern = make_pattern()
+    with opened(server, found) as store:
+        store.save(pattern, ONES, MODEL)
+        found.execute("""update public.memories set metadata = metadata || '{"liked": true}',
+                         content = (content::jsonb || '{"note": [1]}')::text""")
+        store.save(pattern.model_copy(update={"actions": (make_action(), make_action())}), ONES, MODEL)
+
+        [stored] = store.newest(project=None, limit=5)
+    assert len(stored.actions) == 2
+    assert rows(found, "select metadata -> 'liked', content::jsonb -> 'note' from public.memories") == [(True, [1])]
+
+
+# A table of ours
+
+
+@pytest.mark.parametrize(("content", "metadata", "_problem"), UNREADABLE, ids=range(len(UNREADABLE)))
+def test_a_table_of_ours_takes_no_workflow_that_is_no_pattern(
+    owner: psycopg.Connection, content: str | None, metadata: Any, _problem: str
+) -> None:
+    """Where we make the table, it checks what other programs call a workflow as well."""
+    owner.execute("insert into auth.users (id) values (%s)", [A])
+
+    with pytest.raises(psycopg.IntegrityError):
+        keep(owner, A, content, metadata)
+
+
+def test_the_search_asks_an_index_and_reads_no_content_on_its_way(
+    store: PostgresStore, owner: psycopg.Connection
+) -> None:
+    """To parse every memory for each prompt would take seconds where there are many."""
+    for number in range(30):
+        store.save(make_pattern(), [1.0, number / 10, *[0.0] * 1534], MODEL)
+    owner.execute("analyze public.memories")
+    owner.execute("set enable_seqscan = off")
+    owner.execute("set search_path = public, extensions")
+
+    plan = rows(
+        owner,
+        f"""explain select id from public.memories
+             where user_id = '{me(owner)}' and type = 'workflow'
+               and behavior.workflow_problem(content, metadata) is null
+               and metadata ->> 'embedding_model' = '{MODEL}'
+             order by embedding <=> '{ONES}' limit 5""",
+    )
+
+    text = "\n".join(line for (line,) in plan)
+    assert "memories_workflow_model_idx" in text
+    assert "workflow_problem" not in text

@@ -1,0 +1,545 @@
+"""The store while its server, or the way to it, fails: what is told, and what is left when it is over.
+
+What passes by itself is told as StoreUnavailableError, and is tried again; what is wrong with one row is told as
+StoreError, and that row's session is set aside. Whoever confuses them loses work, or holds up all other work.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import StoreError, StoreUnavailableError
+from behavior_plugin.model import Match, Pattern
+from behavior_plugin.store import open_store
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.query import STORAGES, Storage
+from behavior_plugin.store.server import Server
+from tests.conftest import LOGIN
+from tests.factories import make_action, make_pattern
+from tests.tcp_proxy import Fault, TcpProxy
+
+# Only a call that hangs takes longer, and only a store that does not come back by itself.
+HANGING_S = 40.0
+BACK_S = 40.0
+NEAR = [1.0, *[0.0] * 1535]
+CANARY = "canary-7f3a9c"
+EVERY_METHOD: dict[str, Callable[[PostgresStore], object]] = {
+    "save": lambda store: save(store, make_pattern()),
+    "nearest": lambda store: nearest(store),
+    "sharing_words": lambda store: store.sharing_words("words", project=None, limit=1),
+    "newest": lambda store: store.newest(project=None, limit=1),
+    "starting_with": lambda store: store.starting_with("a"),
+    "count_use": lambda store: store.count_use(uuid.uuid4()),
+    "count": lambda store: store.count(),
+    "forget_session": lambda store: store.forget_session("session"),
+}
+KEYS: dict[Storage, str] = {
+    "behavior_patterns": "select source_key from public.behavior_patterns",
+    "memories": "select metadata ->> 'source_key' from public.memories",
+}
+# What the store says to save a pattern, one after the other.
+MOMENTS = {"begin": b"BEGIN", "user": b"set_config", "row": b"insert into", "commit": b"COMMIT"}
+# What holds for every row passes, if by somebody's doing; set aside meanwhile, everything would be lost.
+PASSING = {
+    "08006": "connection_failure",
+    "0A000": "feature_not_supported",
+    "25006": "read_only_sql_transaction",
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+    "40001": "serialization_failure",
+    "40P01": "deadlock_detected",
+    "42501": "insufficient_privilege",
+    "42P01": "undefined_table",
+    "53100": "disk_full",
+    "53200": "out_of_memory",
+    "53300": "too_many_connections",
+    "55006": "object_in_use",
+    "55P03": "lock_not_available",
+    "57014": "query_canceled",
+    "57P01": "admin_shutdown",
+    "57P03": "cannot_connect_now",
+    "58030": "io_error",
+}
+OF_THE_ROW = {
+    "22001": "string_data_right_truncation",
+    "22021": "character_not_in_repertoire",
+    "22P02": "invalid_text_representation",
+    "23502": "not_null_violation",
+    "23503": "foreign_key_violation",
+    "23514": "check_violation",
+    "54000": "program_limit_exceeded",
+    "P0001": "raise_exception",
+    "XX000": "internal_error",
+}
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[TcpProxy]:
+    with TcpProxy(server.conninfo()).serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def direct(server: Server, database: str) -> str:
+    """How the store is reached without the proxy."""
+    return server.conninfo(LOGIN, database)
+
+
+@contextmanager
+def opened(conninfo: str, storage: Storage = "behavior_patterns") -> Iterator[PostgresStore]:
+    """A store as the worker opens it."""
+    store = PostgresStore(conninfo, storage)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def remote(proxy: TcpProxy, direct: str, storage: Storage) -> Iterator[PostgresStore]:
+    """The store on the other side of the proxy, with a connection that has been of use already."""
+    with opened(proxy.conninfo(direct), storage) as store:
+        in_the_end(store.count)
+        yield store
+
+
+def started(call: Callable[[], object]) -> Future[object]:
+    """A call on a thread of its own, where one that hangs does not hold up the run."""
+    done: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+def told(call: Callable[[], object] | Future[object]) -> StoreError:
+    """The error that a call of the store ends with."""
+    with pytest.raises(StoreError) as caught:
+        (call if isinstance(call, Future) else started(call)).result(HANGING_S)
+    return caught.value
+
+
+def is_passing(failure: StoreError) -> bool:
+    return isinstance(failure, StoreUnavailableError)
+
+
+def in_the_end(call: Callable[[], object]) -> object:
+    """What a call returns once the store is available, asked again and again as the worker does."""
+    deadline = time.monotonic() + BACK_S
+    while True:
+        try:
+            return started(call).result(HANGING_S)
+        except StoreUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def save(store: PostgresStore, *patterns: Pattern) -> None:
+    for pattern in patterns:
+        store.save(pattern, NEAR, "model")
+
+
+def nearest(store: PostgresStore) -> list[Match]:
+    return store.nearest(NEAR, "model", floor=0.9, project=None, limit=5)
+
+
+def kept(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -> list[str]:
+    """The key of each row, seen without store or proxy."""
+    return sorted(key for (key,) in owner.execute(KEYS[storage].encode()))
+
+
+def keys(*patterns: Pattern) -> list[str]:
+    return sorted(pattern.source_key for pattern in patterns)
+
+
+def until_it_waits(owner: psycopg.Connection) -> None:
+    """Until a statement waits for a lock: nothing else in these tests does."""
+    deadline = time.monotonic() + BACK_S
+    while owner.execute("select from pg_locks where not granted").fetchone() is None:
+        assert time.monotonic() < deadline, "no statement waits"
+        time.sleep(0.02)
+
+
+def terminate(owner: psycopg.Connection) -> None:
+    """End the store's connections, as a restart of the server does."""
+    owner.execute(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+        " where datname = current_database() and usename = %s",
+        [LOGIN],
+    )
+
+
+@contextmanager
+def setting(owner: psycopg.Connection, name: str, value: str) -> Iterator[None]:
+    """A setting for all connections of the store that are made meanwhile; they end with it."""
+    words = {
+        "login": sql.Identifier(LOGIN),
+        "database": sql.Identifier(owner.info.dbname),
+        "name": sql.Identifier(name),
+        "value": sql.Literal(value),
+    }
+    owner.execute(sql.SQL("alter role {login} in database {database} set {name} = {value}").format(**words))
+    try:
+        yield
+    finally:
+        owner.execute(sql.SQL("alter role {login} in database {database} reset {name}").format(**words))
+        terminate(owner)
+
+
+def run_before_each_row(owner: psycopg.Connection, statements: str) -> None:
+    owner.execute(
+        f"create function public.fault() returns trigger language plpgsql as $$begin {statements} return new; end$$"
+    )
+    owner.execute(
+        "create trigger fault before insert on public.behavior_patterns for each row execute function public.fault()"
+    )
+
+
+# The network
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET], ids=lambda fault: fault.name)
+def test_a_network_that_fails_is_told_and_its_return_is_noticed(
+    fault: Fault, remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Tunnels and wireless networks come and go; nobody should have to start the worker anew for that."""
+    before, during, after = make_pattern(), make_pattern(), make_pattern()
+    save(remote, before)
+
+    proxy.begin(fault)
+    failures = [told(lambda: save(remote, during)) for _ in range(2)]
+
+    assert all(map(is_passing, failures))
+    assert proxy.met
+    assert kept(owner) == keys(before)
+    proxy.end()
+    in_the_end(lambda: save(remote, during))
+    in_the_end(lambda: save(remote, after))
+    assert kept(owner) == keys(before, during, after)
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET], ids=lambda fault: fault.name)
+def test_a_store_that_is_opened_during_the_fault_works_after_it(
+    fault: Fault, proxy: TcpProxy, direct: str, owner: psycopg.Connection
+) -> None:
+    """The laptop is opened in the train, and has a network an hour later."""
+    pattern = make_pattern()
+    proxy.begin(fault)
+
+    with opened(proxy.conninfo(direct)) as store:
+        failure = told(lambda: save(store, pattern))
+        proxy.end()
+        in_the_end(lambda: save(store, pattern))
+
+    assert is_passing(failure)
+    assert kept(owner) == keys(pattern)
+
+
+@pytest.mark.parametrize("method", EVERY_METHOD)
+def test_every_method_tells_a_lost_connection(method: str, remote: PostgresStore, proxy: TcpProxy) -> None:
+    """A suggestion that cannot be looked up is no reason to think that there is none."""
+    proxy.begin(Fault.RESET)
+
+    failure = told(lambda: EVERY_METHOD[method](remote))
+
+    assert is_passing(failure)
+    assert proxy.met
+
+
+def test_a_slow_network_is_only_slow(remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """A server on the other side of the world is no outage."""
+    pattern = make_pattern()
+    proxy.begin(Fault.SLOW)
+
+    save(remote, pattern)
+    found = nearest(remote)
+
+    assert [match.pattern.source_key for match in found] == kept(owner) == keys(pattern)
+    assert proxy.met > len(MOMENTS)
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.LOSE_ANSWER], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_row_whose_transaction_was_cut_is_kept_once(
+    storage: Storage, moment: str, fault: Fault, remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Whether it was stored is not known to who hears no answer to the commit, so it is always done again."""
+    pattern = make_pattern()
+    proxy.begin(fault, at=MOMENTS[moment])
+
+    failure = told(lambda: save(remote, pattern))
+
+    assert is_passing(failure)
+    assert proxy.met == 1
+    is_done = (moment, fault) == ("commit", Fault.LOSE_ANSWER)
+    assert kept(owner, storage) == (keys(pattern) if is_done else [])
+    proxy.end()
+    in_the_end(lambda: save(remote, pattern))
+    assert kept(owner, storage) == keys(pattern)
+
+
+def test_rows_that_many_threads_save_are_each_kept_once_when_all_answers_are_lost(
+    remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """More threads than connections, so that each lost one is replaced while others wait for it."""
+    patterns = [make_pattern() for _ in range(12)]
+    proxy.begin(Fault.LOSE_ANSWER, at=MOMENTS["commit"])
+    saving = [started(partial(save, remote, pattern)) for pattern in patterns]
+    failures = [told(running) for running in saving]
+    lost = proxy.met
+
+    proxy.end()
+    in_the_end(lambda: save(remote, *patterns))
+
+    assert all(map(is_passing, failures))
+    assert lost
+    assert kept(owner) == keys(*patterns)
+
+
+def test_a_commit_that_got_stuck_does_not_lock_its_row_for_good(
+    remote: PostgresStore, proxy: TcpProxy, direct: str, owner: psycopg.Connection
+) -> None:
+    """The server does not see that a network is gone, and would keep the row for the client that is no more."""
+    pattern = make_pattern()
+    proxy.begin(Fault.BLACK_HOLE, at=MOMENTS["commit"])
+    failure = told(lambda: save(remote, pattern))
+
+    with opened(direct) as by_another_way:
+        in_the_end(lambda: save(by_another_way, pattern))
+
+    assert is_passing(failure)
+    assert proxy.met
+    assert kept(owner) == keys(pattern)
+
+
+# The server
+
+
+def test_a_connection_that_is_ended_in_mid_transaction_is_told_and_replaced(
+    store: PostgresStore, owner: psycopg.Connection
+) -> None:
+    """That is how a restart of the server, or a failover, looks from here."""
+    pattern = make_pattern()
+    with owner.transaction():
+        owner.execute("lock table public.behavior_patterns in share mode")
+        saving = started(lambda: save(store, pattern))
+        until_it_waits(owner)
+        terminate(owner)
+
+        assert is_passing(told(saving))
+
+    assert kept(owner) == []
+    in_the_end(lambda: save(store, pattern))
+    assert kept(owner) == keys(pattern)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"), [("statement_timeout", "57014"), ("lock_timeout", "55P03"), ("transaction_timeout", "25P04")]
+)
+def test_a_time_limit_of_the_server_is_told_as_passing(
+    name: str, state: str, direct: str, owner: psycopg.Connection
+) -> None:
+    """Somebody vacuums the table or adds a column to it, and whoever waits is sent away for now."""
+    pattern = make_pattern()
+    with ExitStack() as fault:
+        fault.enter_context(setting(owner, name, "1s"))
+        with opened(direct) as store:
+            in_the_end(store.count)
+            with owner.transaction():
+                owner.execute("lock table public.behavior_patterns in share mode")
+                failure = told(lambda: save(store, pattern))
+
+            assert state in str(failure)
+            assert is_passing(failure)
+            fault.close()
+            in_the_end(lambda: save(store, pattern))
+    assert kept(owner) == keys(pattern)
+
+
+def test_a_deadlock_is_told_as_passing(direct: str, owner: psycopg.Connection) -> None:
+    """The server ends one of two that wait for each other; which one is not known beforehand."""
+    pattern = make_pattern()
+    run_before_each_row(owner, "perform pg_advisory_xact_lock(1); perform pg_advisory_xact_lock(2);")
+    with setting(owner, "deadlock_timeout", "2s"), opened(direct) as store:
+        with owner.transaction():
+            owner.execute("set local deadlock_timeout = '1min'")
+            owner.execute("select pg_advisory_xact_lock(2)")
+            saving = started(lambda: save(store, pattern))
+            until_it_waits(owner)
+            owner.execute("select pg_advisory_xact_lock(1)")
+
+        failure = told(saving)
+        assert "40P01" in str(failure)
+        assert is_passing(failure)
+        in_the_end(lambda: save(store, pattern))
+    assert kept(owner) == keys(pattern)
+
+
+def test_a_serialization_failure_is_told_as_passing(direct: str, owner: psycopg.Connection) -> None:
+    """Where the server's default is a stricter isolation, two that write the same row cannot both go on."""
+    early = make_pattern()
+    late = early.model_copy(update={"actions": (make_action(), make_action("Edit"))})
+    with setting(owner, "default_transaction_isolation", "repeatable read"), opened(direct) as store:
+        in_the_end(lambda: save(store, early))
+        with owner.transaction():
+            owner.execute("update public.behavior_patterns set confidence = 0.5")
+            saving = started(lambda: save(store, late))
+            until_it_waits(owner)
+
+        failure = told(saving)
+        assert "40001" in str(failure)
+        assert is_passing(failure)
+        in_the_end(lambda: save(store, late))
+    assert owner.execute("select jsonb_array_length(actions) from public.behavior_patterns").fetchall() == [(2,)]
+
+
+def test_a_server_that_only_reads_is_told_as_passing_and_still_read(
+    store: PostgresStore, direct: str, owner: psycopg.Connection
+) -> None:
+    """During a failover a standby answers; what is known can be recalled meanwhile."""
+    before, during = make_pattern(), make_pattern()
+    save(store, before)
+    with ExitStack() as fault:
+        fault.enter_context(setting(owner, "default_transaction_read_only", "on"))
+        with opened(direct) as reading:
+            found = in_the_end(lambda: [match.pattern.source_key for match in nearest(reading)])
+            failure = told(lambda: save(reading, during))
+
+            assert found == keys(before)
+            assert "25006" in str(failure)
+            assert is_passing(failure)
+            fault.close()
+            in_the_end(lambda: save(reading, during))
+    assert kept(owner) == keys(before, during)
+
+
+@pytest.mark.parametrize("closed", ["connection limit 0", "allow_connections false"])
+def test_a_server_that_lets_nobody_in_is_told_as_passing(
+    closed: str, server: Server, direct: str, database: str
+) -> None:
+    """Others hold all connections there are, or somebody keeps everyone out while he repairs something."""
+    first, second = make_pattern(), make_pattern()
+    again = closed.replace("0", "-1").replace("false", "true")
+    with psycopg.connect(server.conninfo(), autocommit=True) as outside, opened(direct) as store:
+        in_the_end(lambda: save(store, first))
+        outside.execute(f"alter database {database} {closed}")
+        outside.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s", [database])
+
+        failures = [told(lambda: save(store, second)) for _ in range(2)]
+
+        assert all(map(is_passing, failures))
+        outside.execute(f"alter database {database} {again}")
+        in_the_end(lambda: save(store, second))
+        assert store.count() == 2
+
+
+@pytest.fixture
+def small_disk(server: Server, owner: psycopg.Connection) -> Iterator[Callable[[str], object]]:
+    """A disk with room for a few patterns, and a way to give it another size."""
+    folder = server.data.parent / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "small-disk", str(folder)]
+    if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        os.chown(folder, server.data.stat().st_uid, server.data.stat().st_gid)
+        owner.execute(sql.SQL("create tablespace small_disk location {}").format(str(folder)))
+        owner.execute("alter table public.behavior_patterns set tablespace small_disk")
+        yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+        owner.execute("truncate public.behavior_patterns")
+        owner.execute("alter table public.behavior_patterns set tablespace pg_default")
+        owner.execute("drop tablespace small_disk")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def test_a_full_disk_is_told_as_passing(
+    store: PostgresStore, owner: psycopg.Connection, small_disk: Callable[[str], object]
+) -> None:
+    """Somebody will make room; until then nothing that was learned may be given up."""
+    patterns = [make_pattern(actions=(make_action(error=secrets.token_hex(500_000)),)) for _ in range(20)]
+
+    failure = told(lambda: save(store, *patterns))
+
+    assert "53100" in str(failure)
+    assert is_passing(failure)
+    small_disk("100m")
+    in_the_end(lambda: save(store, *patterns))
+    assert kept(owner) == keys(*patterns)
+
+
+# Which failure is which
+
+
+@pytest.mark.parametrize("state", PASSING, ids=PASSING.get)
+def test_what_holds_for_every_row_is_told_as_passing(
+    state: str, store: PostgresStore, owner: psycopg.Connection
+) -> None:
+    """Set aside after a few tries, a session would be lost to a disk that was full for a minute."""
+    run_before_each_row(owner, f"raise exception '{CANARY}' using errcode = '{state}';")
+
+    failure = told(lambda: save(store, make_pattern()))
+
+    assert is_passing(failure)
+    assert state in str(failure)
+    assert CANARY not in str(failure)
+
+
+@pytest.mark.parametrize("state", OF_THE_ROW, ids=OF_THE_ROW.get)
+def test_what_is_wrong_with_the_row_is_told_as_refused(
+    state: str, store: PostgresStore, owner: psycopg.Connection
+) -> None:
+    """Tried for ever, one bad session would hold up all behind it."""
+    run_before_each_row(owner, f"raise exception '{CANARY}' using errcode = '{state}';")
+
+    failure = told(lambda: save(store, make_pattern()))
+
+    assert type(failure) is StoreError
+    assert state in str(failure)
+    assert CANARY not in str(failure)
+
+
+# Why nobody is let in
+
+
+def test_a_lack_of_connections_is_told_when_the_store_is_opened(direct: str, owner: psycopg.Connection) -> None:
+    """Somebody has to close a client, or to raise the limit: the network has nothing to do with it."""
+    owner.execute(f"alter database {owner.info.dbname} connection limit 0")
+
+    with pytest.raises(StoreUnavailableError, match="has no connection left"):
+        started(lambda: open_store(Settings.model_validate({"database_url": direct}))).result(HANGING_S)
+
+
+def test_why_nobody_is_let_in_is_told_by_an_open_store(direct: str) -> None:
+    """Passwords are changed, and the pool of connections by itself only ever says that it has none."""
+    with opened(make_conninfo(direct, password=CANARY)) as store:
+        failure = told(store.count)
+
+    assert is_passing(failure)
+    assert "refuses the password" in str(failure)
+    assert CANARY not in f"{failure} {failure.hint}"

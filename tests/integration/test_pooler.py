@@ -1,0 +1,353 @@
+"""The store behind a pooler that hands out its sessions by the transaction: what others leave, what we leave."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import ConfigError, SchemaError, StoreError, StoreUnavailableError
+from behavior_plugin.model import Context, StoredPattern
+from behavior_plugin.store import PostgresStore, open_store
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.query import migrations
+from behavior_plugin.store.server import Server
+from tests.factories import make_pattern
+from tests.pgbouncer import Pooler, pooled
+
+OWNER, ANN, BEN = "postgres", "pooled_ann", "pooled_ben"
+MODEL = "offline"
+VECTOR = [1.0, *[0.0] * 1535]
+MACHINES, THREADS, TURNS = 3, 2, 5
+_numbers = itertools.count(1)
+
+# What a session carries from one transaction to the next.
+CARRIED = """
+select current_user::text,
+       (select jsonb_object_agg(name, setting) from pg_settings where source = 'session'),
+       coalesce(current_setting('request.jwt.claims', true), ''),
+       (select count(*) from pg_prepared_statements),
+       (select count(*) from pg_locks where locktype = 'advisory'),
+       (select count(*) from pg_class where relpersistence = 't')
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libpq takes what a connection string leaves open from PG* variables."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def users(owner: psycopg.Connection) -> dict[str, uuid.UUID]:
+    """Who Ann and Ben are in the test's database, by their logins."""
+    for login in (ANN, BEN):
+        make_login(owner, login, f"{login}'s password")
+    return {login: add_member(owner, login) for login in (ANN, BEN)}
+
+
+@pytest.fixture
+def passwords(server: Server, users: dict[str, uuid.UUID]) -> dict[str, str]:
+    """The logins of Ann, Ben and the database's owner."""
+    return {OWNER: server.password, **{login: f"{login}'s password" for login in users}}
+
+
+@pytest.fixture
+def empty(server: Server) -> str:
+    """The name of a database without anything of ours."""
+    name = f"pooled_{next(_numbers)}"
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        admin.execute(f"create database {name}".encode())
+    return name
+
+
+@contextmanager
+def opened(pooler: Pooler, login: str, dbname: str) -> Iterator[PostgresStore]:
+    """The store of the user that the login is."""
+    with closing(PostgresStore(pooler.conninfo(login, dbname))) as store:
+        yield store
+
+
+@contextmanager
+def connected(pooler: Pooler, login: str, dbname: str) -> Iterator[psycopg.Connection]:
+    """Somebody else's program with the same login."""
+    with psycopg.connect(pooler.conninfo(login, dbname), autocommit=True) as connection:
+        yield connection
+
+
+def save(store: PostgresStore, key: str, whose: str) -> None:
+    """Keep a pattern that tells whose it is, and is otherwise like everybody's."""
+    context = Context(directory="/project", project="/project", branch=whose)
+    store.save(make_pattern(source_key=key, session_id=key, context=context), VECTOR, MODEL)
+
+
+def found_every_way(store: PostgresStore) -> list[StoredPattern]:
+    near = store.nearest(VECTOR, MODEL, floor=0.9, project=None, limit=50)
+    worded = store.sharing_words("fix the failing test", project=None, limit=50)
+    listed = store.newest(project=None, limit=50)
+    shown = store.starting_with(str(listed[0].id)) if listed else []
+    return [*(match.pattern for match in (*near, *worded)), *listed, *shown]
+
+
+def keys(store: PostgresStore) -> list[str]:
+    return [pattern.source_key for pattern in store.newest(project=None, limit=50)]
+
+
+def ask(connection: psycopg.Connection, question: str) -> tuple[object, ...]:
+    row = connection.execute(question.encode()).fetchone()
+    assert row is not None
+    return row
+
+
+# Several users
+
+
+def test_one_session_serves_several_clients_and_keeps_what_one_leaves(
+    server: Server, database: str, passwords: dict[str, str]
+) -> None:
+    """The danger is real: what one client sets without `local`, it sets for strangers."""
+    with (
+        pooled(server, passwords, sessions=1) as pooler,
+        connected(pooler, ANN, database) as one,
+        connected(pooler, ANN, database) as other,
+    ):
+        one.execute("select set_config('request.jwt.claims', 'left by one', false)")
+
+        found = ask(other, "select current_setting('request.jwt.claims', true)")
+
+    assert found == ("left by one",)
+
+
+def test_users_who_work_at_once_see_only_their_own(
+    server: Server, owner: psycopg.Connection, passwords: dict[str, str]
+) -> None:
+    """Two people with several machines and threads each, and fewer sessions at the server than machines."""
+    database = owner.info.dbname
+    kept = ["kept 0", "kept 1"]
+
+    def work(store: PostgresStore, whose: str, number: int) -> set[str | None]:
+        """Do everything that can be done; returns whose patterns were seen."""
+        seen = set()
+        for turn in range(TURNS):
+            passing = f"passing {number} {turn}"
+            for key in (*kept, passing):
+                save(store, key, whose)
+            found = found_every_way(store)
+            seen |= {pattern.context.branch for pattern in found}
+            assert {*kept, passing} <= {pattern.source_key for pattern in found}
+            assert store.count_use(next(pattern.id for pattern in found if pattern.source_key == kept[0]))
+            assert store.forget_session(passing) == 1
+        return seen
+
+    with pooled(server, passwords) as pooler, ExitStack() as stack:
+        machines = [(login, stack.enter_context(opened(pooler, login, database))) for login in (ANN, BEN) * MACHINES]
+        with ThreadPoolExecutor(max_workers=len(machines) * THREADS) as threads:
+            jobs = [
+                (login, threads.submit(work, store, login, number))
+                for number, (login, store) in enumerate(machines * THREADS)
+            ]
+        seen = [(login, job.result()) for login, job in jobs]
+        sessions = owner.execute(
+            "select usename::text, count(*) from pg_stat_activity where usename = any(%s) group by usename",
+            [[ANN, BEN]],
+        ).fetchall()
+        left = [{pattern.source_key: pattern.use_count for pattern in found_every_way(store)} for _, store in machines]
+
+    assert seen == [(login, {login}) for login, _ in jobs]
+    assert left == [{kept[0]: MACHINES * THREADS * TURNS, kept[1]: 0}] * len(machines)
+    assert {login for login, count in sessions if count < MACHINES} == {ANN, BEN}
+
+
+def test_nobody_shows_counts_or_forgets_what_is_another_s(
+    server: Server, database: str, passwords: dict[str, str]
+) -> None:
+    """An id or the name of a session may be known to many, and must open nothing."""
+    with (
+        pooled(server, passwords, sessions=1) as pooler,
+        opened(pooler, ANN, database) as ann,
+        opened(pooler, BEN, database) as ben,
+    ):
+        save(ann, "of Ann's", ANN)
+        [hers] = ann.newest(project=None, limit=5)
+
+        tried = (ben.starting_with(str(hers.id)), ben.count_use(hers.id), ben.forget_session(hers.session_id))
+
+        assert tried == ([], False, 0)
+        assert found_every_way(ben) == []
+        assert ann.newest(project=None, limit=5) == [hers]
+
+
+# Sessions that others use too
+
+
+def test_store_leaves_nothing_in_the_session(server: Server, database: str, passwords: dict[str, str]) -> None:
+    """Role, claims, settings, prepared statements, locks: the next client would have to go on with them."""
+    with (
+        pooled(server, passwords, sessions=1) as pooler,
+        opened(pooler, ANN, database) as store,
+        connected(pooler, ANN, database) as next_client,
+    ):
+        before = ask(next_client, CARRIED)
+
+        for turn in range(10):  # more often than psycopg sends a statement before it prepares it
+            save(store, f"key {turn}", ANN)
+            store.count_use(found_every_way(store)[0].id)
+            store.forget_session(f"key {turn}")
+        with pytest.raises(StoreError):
+            store.save(make_pattern(trigger=" "), VECTOR, MODEL)
+
+        after = ask(next_client, CARRIED)
+
+    assert before[0] == ANN
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "set role authenticated",
+        "select set_config('request.jwt.claims', json_build_object('sub', {ben}::text)::text, false)",
+        "select set_config('request.jwt.claims', 'no json at all', false)",
+        "set search_path = ''",
+    ],
+)
+def test_what_others_left_in_the_session_makes_the_store_nobody_else(
+    server: Server, database: str, users: dict[str, uuid.UUID], passwords: dict[str, str], left: str
+) -> None:
+    """A shared session was somebody's before, and not everybody cleans up."""
+    with (
+        pooled(server, passwords, sessions=1) as pooler,
+        opened(pooler, ANN, database) as ann,
+        opened(pooler, BEN, database) as ben,
+        connected(pooler, ANN, database) as neighbour,
+    ):
+        save(ben, "of Ben's", BEN)
+        save(ann, "earlier", ANN)
+        neighbour.execute(sql.SQL(left).format(ben=str(users[BEN])))
+
+        save(ann, "later", ANN)
+
+        assert {pattern.context.branch for pattern in found_every_way(ann)} == {ANN}
+        assert keys(ann) == ["later", "earlier"]
+        assert keys(ben) == ["of Ben's"]
+
+
+def test_login_that_joins_is_not_taken_for_whom_others_claimed_to_be(
+    server: Server, database: str, users: dict[str, uuid.UUID], passwords: dict[str, str]
+) -> None:
+    """An owner's claims are believed, and they may be left over from a program that spoke for somebody else."""
+    with (
+        pooled(server, passwords, sessions=1) as pooler,
+        opened(pooler, BEN, database) as ben,
+        connected(pooler, OWNER, database) as neighbour,
+    ):
+        save(ben, "of Ben's", BEN)
+        neighbour.execute(
+            "select set_config('request.jwt.claims', json_build_object('sub', %s::text)::text, false)", [users[BEN]]
+        )
+
+        with closing(open_store(Settings(database_url=pooler.url(OWNER, database)))) as store:
+            save(store.patterns, "of the owner's", OWNER)
+
+            assert keys(store.patterns) == ["of the owner's"]
+            assert keys(ben) == ["of Ben's"]
+
+
+def test_pooler_without_a_free_session_is_told_as_passing(
+    server: Server, database: str, passwords: dict[str, str]
+) -> None:
+    """It speaks of a violated protocol; taken for a refused row, what was to be learned would be set aside."""
+    with (
+        pooled(server, passwords, sessions=1, query_wait_timeout=3) as pooler,
+        opened(pooler, ANN, database) as store,
+        connected(pooler, ANN, database) as greedy,
+    ):
+        greedy.execute("begin; select 1")
+
+        with pytest.raises(StoreUnavailableError):
+            save(store, "key", ANN)
+
+        greedy.execute("rollback")
+        save(store, "key", ANN)
+        assert keys(store) == ["key"]
+
+
+# Migrations
+
+
+def test_several_that_migrate_at_once_all_succeed_and_keep_no_lock(server: Server, empty: str) -> None:
+    """A lock of the session's would stay with the pooler, and lock out the next one for good."""
+
+    def run(pooler: Pooler) -> list[str]:
+        with connected(pooler, OWNER, empty) as connection:
+            return migrate(connection)
+
+    # With the timeout, a lock that was kept is an error, and not a test that never ends.
+    with pooled(server, {OWNER: server.password}, query_timeout=30) as pooler:
+        with ThreadPoolExecutor(max_workers=5) as threads:
+            ran = list(threads.map(lambda _: run(pooler), range(5)))
+        again = run(pooler)
+        with connected(pooler, OWNER, empty) as connection:
+            noted = connection.execute("select version from behavior.migrations order by version").fetchall()
+            login, _settings, _claims, *kept = ask(connection, CARRIED)
+
+    expected = migrations("behavior_patterns")
+    assert max(ran, key=len) == [migration.file.name for migration in expected]
+    assert again == []
+    assert noted == [(migration.version,) for migration in expected]
+    assert (login, kept) == (OWNER, [0, 0, 0])
+
+
+def test_refused_migration_gives_the_session_back(server: Server, empty: str, passwords: dict[str, str]) -> None:
+    """A failed transaction that stays open keeps everybody else waiting."""
+    with (
+        pooled(server, passwords, sessions=1, query_wait_timeout=5) as pooler,
+        connected(pooler, ANN, empty) as refused,
+        connected(pooler, ANN, empty) as next_client,
+    ):
+        with pytest.raises(SchemaError):
+            migrate(refused)
+
+        assert ask(next_client, "select current_user::text") == (ANN,)
+
+
+# Logins that are other ones at the server
+
+
+def test_login_that_the_server_knows_by_another_name_becomes_a_member(
+    server: Server, owner: psycopg.Connection, passwords: dict[str, str]
+) -> None:
+    """Clients of a hosted pooler say `login.project`; who is who follows from whom the server let in."""
+    as_owner = {"dbname": owner.info.dbname, "user": OWNER, "password": passwords[OWNER]}
+    with pooled(server, {f"{OWNER}.project": "a password"}, aliases={"by_project": as_owner}) as pooler:
+        settings = Settings(database_url=pooler.url(f"{OWNER}.project", "by_project"))
+
+        with closing(open_store(settings)) as store:
+            save(store.patterns, "key", OWNER)
+            kept = keys(store.patterns)
+
+    members = owner.execute("select login::text from behavior.members where starts_with(login, %s)", [OWNER]).fetchall()
+    assert kept == ["key"]
+    assert members == [(OWNER,)]
+
+
+def test_login_that_the_pooler_makes_another_user_is_refused_where_the_own_id_is_set(
+    server: Server, database: str, users: dict[str, uuid.UUID], passwords: dict[str, str]
+) -> None:
+    """A pooler that logs everybody in as one makes them one user, who sees all there is."""
+    as_ann = {"dbname": database, "user": ANN, "password": passwords[ANN]}
+    with pooled(server, passwords, aliases={"all_are_ann": as_ann}) as pooler:
+        settings = Settings(database_url=pooler.url(BEN, "all_are_ann"), user_id=users[BEN])
+
+        with pytest.raises(ConfigError, match=str(users[ANN])):
+            open_store(settings)

@@ -1,0 +1,322 @@
+"""Kill -9 at any moment, of the server or of its owner: the next start recovers by itself, and no row is lost.
+
+`make torture` runs more rounds. Each draws its moment by its number, so that a round that fails can be run again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import psycopg
+import pytest
+
+from behavior_plugin.capture import paths
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store import account as accounts
+from behavior_plugin.store import binaries, open_store
+from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.query import migrations
+from behavior_plugin.store.server import Server
+from tests.factories import make_pattern
+from tests.integration.homes import short_home
+from tests.integration.processes import has_ended, processes_on, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+ROUNDS = int(os.environ.get("BEHAVIOR_TORTURE_ROUNDS", "1"))
+ROWS = 60
+# An owner that opens the store as the worker does, says what it has done, and dies by itself where it is told to.
+OWNER = """
+import os, signal, sys, threading
+from pathlib import Path
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import StoreError
+from behavior_plugin.store import account, open_store
+from tests.factories import make_pattern
+
+account.SHELF, rows, (what, moment, delay_s) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def watch(event, arguments):
+    if event == "os.rename" and what == "rename" and Path(os.fsdecode(arguments[1])).name == moment:
+        kill()
+
+def migrate(owner, migration):
+    if migration.file.name == moment:
+        threading.Timer(float(delay_s), kill).start()
+    run(owner, migration)
+
+module = sys.modules["behavior_plugin.store.migrate"]
+run, module._run = module._run, migrate
+sys.addaudithook(watch)
+print("starting", flush=True)
+store = open_store(Settings())
+print("open", flush=True)
+try:
+    for number in range(rows):
+        store.patterns.save(make_pattern(source_key=f"key-{number}", session_id=f"key-{number}"), None, None)
+        print(number, flush=True)
+except StoreError:
+    print("failed", flush=True)
+print("closing", flush=True)
+store.close()
+"""
+
+
+class Owner:
+    """Another process that owns the server, and what it has said so far."""
+
+    all: ClassVar[list[Owner]] = []
+
+    def __init__(self, home: Path, *die: str, rows: int = ROWS) -> None:
+        Owner.all.append(self)
+        self._said = Path(tempfile.mkstemp(dir=home, prefix="said-")[1])
+        words = [*die, "", "", ""][:3]
+        with self._said.open("w") as said:
+            command = [sys.executable, "-c", OWNER, str(accounts.SHELF), str(rows), *words]
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.DEVNULL)
+
+    @property
+    def said(self) -> list[str]:
+        return self._said.read_text(encoding="ascii").splitlines()
+
+    def wait_for(self, word: str) -> None:
+        wait_until(lambda: word in self.said or self._process.poll() is not None, word)
+
+    def stored(self) -> set[str]:
+        """The keys of the rows that the store acknowledged."""
+        return {f"key-{word}" for word in self.said if word.isdigit()}
+
+    def strike(self, victim: str, chance: random.Random) -> None:
+        """Kill the process itself, the server or whatever makes its data, or one process of the server."""
+        myself = psutil.Process(self._process.pid)
+        with suppress(psutil.NoSuchProcess):
+            family = [myself] if victim == "owner" else myself.children()
+            if victim == "backend":
+                family = [child for server in family for child in server.children()]
+            if family:
+                chance.choice(family).kill()
+
+    def end(self) -> None:
+        self._process.wait(timeout=60)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with short_home() as home:
+        yield home
+        while Owner.all:
+            Owner.all.pop().kill()
+        assert not processes_on(home, accounts.SHELF)
+
+
+@pytest.fixture(scope="module")
+def first_start_s() -> float:
+    """How long a first start takes here, so that the moments are spread over all of it."""
+    with short_home() as home:
+        owner = Owner(home, rows=0)
+        owner.wait_for("starting")
+        began = time.monotonic()
+        owner.wait_for("closing")
+        took_s = time.monotonic() - began
+        owner.end()
+    return took_s
+
+
+def next_start() -> tuple[list[str], list[str]]:
+    """What the next start finds, and what is there once all rows have been delivered again."""
+    opened = open_store(Settings())
+    try:
+        found = keys(opened.patterns)
+        for number in range(ROWS):
+            opened.patterns.save(make_pattern(source_key=f"key-{number}", session_id=f"key-{number}"), None, None)
+        return found, keys(opened.patterns)
+    finally:
+        opened.close()
+
+
+def keys(store: PostgresStore) -> list[str]:
+    return sorted(pattern.session_id for pattern in store.newest(project=None, limit=10_000))
+
+
+def check_recovery(owner: Owner) -> None:
+    """The next start finds what was acknowledged, at most one row more, and nothing twice or half-made."""
+    found, delivered_again = next_start()
+
+    assert owner.stored() <= set(found)
+    assert len(found) <= len(owner.stored()) + 1
+    assert delivered_again == sorted(f"key-{number}" for number in range(ROWS))
+    names = {path.name for path in Path(paths.in_data("postgres")).iterdir()}
+    assert names <= {"data", "password", "server.log", "server.log.1"}
+
+
+@pytest.mark.parametrize("victim", ["owner", "server", "backend"])
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kill_while_rows_are_written(home: Path, victim: str, number: int) -> None:
+    """What was acknowledged is what the user believes is kept."""
+    chance = random.Random(f"{victim}-{number}")
+    owner = Owner(home)
+    owner.wait_for(str(chance.randrange(ROWS - 1)))
+    time.sleep(chance.random() * 0.01)
+
+    owner.strike(victim, chance)
+    owner.end()
+
+    check_recovery(owner)
+
+
+@pytest.mark.parametrize("victim", ["owner", "server"])
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kill_during_the_first_start(home: Path, first_start_s: float, victim: str, number: int) -> None:
+    """The first impression is made on a machine that is busy installing things."""
+    chance = random.Random(f"{victim}-{number}")
+    owner = Owner(home)
+    owner.wait_for("starting")
+    time.sleep(first_start_s * (number + chance.random()) / ROUNDS)
+
+    owner.strike(victim, chance)
+    owner.end()
+
+    check_recovery(owner)
+
+
+@pytest.mark.parametrize("name", ["password", "data"])
+def test_kill_before_what_was_made_gets_its_name(home: Path, name: str) -> None:
+    """All of it is there, and nobody would find it."""
+    owner = Owner(home, "rename", name)
+    owner.end()
+    assert list(home.glob("postgres/init-*")) or accounts.SHELF.exists()
+
+    check_recovery(owner)
+
+
+def test_kill_before_a_renewed_password_gets_its_name(home: Path) -> None:
+    """The server knows the new one already, and nobody else ever will."""
+    Owner(home).end()
+    Path(paths.in_data("postgres", "password")).unlink()
+
+    Owner(home, "rename", "password").end()
+
+    assert not Path(paths.in_data("postgres", "password")).exists()
+    assert len(next_start()[0]) == ROWS
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kill_during_a_migration(home: Path, number: int) -> None:
+    """Each is one transaction, so that the next start finds it done or not begun."""
+    chance = random.Random(number)
+    migration = chance.choice(migrations("behavior_patterns"))
+
+    owner = Owner(home, "migration", migration.file.name, str(chance.random() * 0.02))
+    owner.end()
+
+    check_recovery(owner)
+
+
+@pytest.mark.parametrize("victim", ["owner", "server", "backend"])
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kill_while_it_stops(home: Path, victim: str, number: int) -> None:
+    """A machine that goes down does not wait for long."""
+    chance = random.Random(f"{victim}-{number}")
+    owner = Owner(home)
+    owner.wait_for("closing")
+    time.sleep(chance.random() * 0.1)
+
+    owner.strike(victim, chance)
+    owner.end()
+
+    check_recovery(owner)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_kill_during_a_recovery(home: Path, number: int) -> None:
+    """Misfortunes come in pairs."""
+    chance = random.Random(number)
+    first = Owner(home)
+    first.wait_for(str(ROWS // 2))
+    first.strike("server", chance)
+    first.end()
+    second = Owner(home, rows=0)
+    second.wait_for("starting")
+    time.sleep(chance.random() * 0.3)
+
+    second.strike(chance.choice(["owner", "server"]), chance)
+    second.end()
+
+    check_recovery(first)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_stop_right_after_a_backend_was_killed(home: Path, number: int) -> None:
+    """A fast shutdown in the middle of that recovery never ends: somebody has to lose patience."""
+    chance = random.Random(number)
+    server = Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
+    server.start()
+    pid = server.pid
+    assert pid
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute("create table kept as select 42 as answer")
+        psutil.Process(connection.info.backend_pid).kill()
+        time.sleep(chance.random() * 0.1)
+        server.stop()
+
+    assert has_ended(pid)
+    server.start()
+    with psycopg.connect(server.conninfo()) as connection:
+        assert connection.execute("select answer from kept").fetchall() == [(42,)]
+    server.stop()
+
+
+# The programs are replaced while the server runs
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Binaries:
+    """A copy of the installed programs that a test may spoil."""
+    installed = binaries.find()
+    for part in (f"{installed.package}/{installed.tree}", f"{installed.package}.libs"):
+        shutil.copytree(installed.site / part, tmp_path / "site" / part)
+    return Binaries(tmp_path / "site", installed.package, installed.tree)
+
+
+def test_programs_that_are_replaced_under_a_running_server(
+    home: Path, programs: Binaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update by pip: for a moment nothing can be stored, and nothing is refused for good meanwhile."""
+    monkeypatch.setattr(binaries, "find", lambda: programs)
+    opened = open_store(Settings())
+    if accounts.SHELF.exists():
+        opened.close()
+        pytest.skip("no user namespaces here: the server runs on a copy, which nobody replaces")
+    pattern = make_pattern()
+    away = programs.site.with_name("away")
+
+    programs.site.rename(away)
+    with pytest.raises(StoreUnavailableError):
+        opened.patterns.save(pattern, [1.0] * 1536, "model")
+    shutil.copytree(away, programs.site)
+    opened.patterns.save(pattern, [1.0] * 1536, "model")
+    opened.close()
+    later = open_store(Settings())
+    found = later.patterns.newest(project=None, limit=10)
+    later.close()
+
+    assert [each.trigger for each in found] == [pattern.trigger]

@@ -1,0 +1,489 @@
+"""Who may see and do what: the fence between two users is these tables.
+
+The program on the other side of the fence can be replaced by anyone, so nothing of ours stands between the statements
+here and the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.query import STORAGES, Storage
+from behavior_plugin.store.server import Server
+from tests.conftest import LOGIN
+from tests.database import INSERT, VECTOR, A, B, ask, insert, make_user, rows
+
+OWNER, MEMBER, STRANGER, OUTSIDER = "postgres", "rights_member", "rights_stranger", "rights_outsider"
+# A has one row and B has two; the second of B's is for counting only.
+ROW = {A: "aaaaaaaa-1111-4000-8000-00000000000a", B: "bbbbbbbb-1111-4000-8000-00000000000b"}
+UNKNOWN = "cccccccc-1111-4000-8000-00000000000c"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks: the login that the server checked, the role it takes, and what its session claims."""
+
+    login: str
+    role: str
+    subject: str | None
+    # The column of the tables below.
+    column: str
+
+
+# Claims are believed of the owner's session, as of an API's; of a login's own they are not.
+IDENTITIES = {
+    "A": Identity(OWNER, "authenticated", A, "A"),
+    "A's login": Identity(MEMBER, "authenticated", None, "A"),
+    "A's login, claiming to be B": Identity(MEMBER, "authenticated", B, "A"),
+    "A's login, claiming nonsense": Identity(MEMBER, "authenticated", "nobody", "A"),
+    "A's login, in no role": Identity(MEMBER, "none", B, "A"),
+    "B": Identity(OWNER, "authenticated", B, "B"),
+    "no claims": Identity(OWNER, "authenticated", None, "none"),
+    "no member": Identity(STRANGER, "authenticated", None, "none"),
+    "no member, claiming to be A": Identity(STRANGER, "authenticated", A, "none"),
+    "anon": Identity(OWNER, "anon", None, "anon"),
+    "anon, claiming to be A": Identity(OWNER, "anon", A, "anon"),
+    "no user's login": Identity(OUTSIDER, "none", A, "anon"),
+    "not a UUID": Identity(OWNER, "authenticated", "nobody", "no UUID"),
+    "administrator": Identity(OWNER, "service_role", None, "admin"),
+}
+
+DENIED = "42501"
+NO_UUID = "22P02"
+DIMENSIONS = "22000"
+# It depends on the plan whether anybody has to be asked for.
+EITHER = frozenset({NO_UUID, 0})
+COLUMNS = ("A", "B", "none", "anon", "no UUID", "admin")
+# Expected is an error by its SQLSTATE, the number of rows, or what the function returned. For who is neither, A is
+# "own" and B is "other".
+# fmt: off
+VERBS = {
+    #                       A       B       none    anon    no UUID  admin
+    "select":              (1,      2,      0,      DENIED, NO_UUID, 3),
+    "select other's":      (0,      0,      0,      DENIED, NO_UUID, 1),
+    "insert own":          (1,      1,      DENIED, DENIED, NO_UUID, 1),
+    "insert other's":      (DENIED, DENIED, DENIED, DENIED, NO_UUID, 1),
+    "update own":          (1,      1,      0,      DENIED, NO_UUID, 1),
+    "update other's":      (0,      0,      0,      DENIED, NO_UUID, 1),
+    "update all":          (1,      2,      0,      DENIED, NO_UUID, 3),
+    "delete own":          (1,      1,      0,      DENIED, NO_UUID, 1),
+    "delete other's":      (0,      0,      0,      DENIED, NO_UUID, 1),
+    "delete all":          (1,      2,      0,      DENIED, NO_UUID, 3),
+    "give away":           (DENIED, DENIED, DENIED, DENIED, DENIED,  1),
+    "truncate":            (DENIED, DENIED, DENIED, DENIED, DENIED,  DENIED),
+}
+# What is recalled is a user's, and the administrator is none.
+FINDINGS = {
+    #                       A       B       none    anon    no UUID  admin
+    "find":                (1,      2,      0,      DENIED, NO_UUID, 0),
+    "threshold null":      (0,      0,      0,      DENIED, EITHER,  0),
+    "threshold negative":  (1,      2,      0,      DENIED, NO_UUID, 0),
+    "threshold huge":      (0,      0,      0,      DENIED, NO_UUID, 0),
+    "threshold infinite":  (0,      0,      0,      DENIED, NO_UUID, 0),
+    "threshold NaN":       (0,      0,      0,      DENIED, EITHER,  0),
+    "vector null":         (0,      0,      0,      DENIED, NO_UUID, 0),
+    "vector zero":         (0,      0,      0,      DENIED, NO_UUID, 0),
+    "both odd":            (0,      0,      0,      DENIED, EITHER,  0),
+    "vector of 3":         (DIMENSIONS, DIMENSIONS, 0, DENIED, NO_UUID, 0),
+    "model null":          (0,      0,      0,      DENIED, NO_UUID, 0),
+    "model unknown":       (0,      0,      0,      DENIED, NO_UUID, 0),
+    "count null":          (1,      2,      0,      DENIED, NO_UUID, 0),
+    "count negative":      (0,      0,      0,      DENIED, EITHER,  0),
+    "count huge":          (1,      2,      0,      DENIED, NO_UUID, 0),
+    "project":             (1,      2,      0,      DENIED, NO_UUID, 0),
+    "project unknown":     (0,      0,      0,      DENIED, NO_UUID, 0),
+}
+COUNTS = {
+    "count use of own":     (True,  True,   False,  DENIED, NO_UUID, False),
+    "count use of other's": (False, False,  False,  DENIED, NO_UUID, False),
+    "count use of unknown": (False, False,  False,  DENIED, NO_UUID, False),
+    "count use of null":    (False, False,  False,  DENIED, NO_UUID, False),
+}
+VIEWS = {
+    "view":                 (1,     2,      0,      DENIED, NO_UUID, 3),
+}
+# fmt: on
+EXPECTED: dict[Storage, dict[str, tuple[object, ...]]] = {
+    "behavior_patterns": {**VERBS, **FINDINGS, **COUNTS},
+    "memories": {**VERBS, **FINDINGS, **COUNTS, **VIEWS},
+}
+
+# What a user may change, in both ways of storing.
+CHANGE: dict[Storage, str] = {"behavior_patterns": "trigger = 'changed'", "memories": "embedding = null"}
+FIND: dict[Storage, str] = {
+    "behavior_patterns": "public.find_similar_patterns",
+    "memories": "behavior.find_similar_workflows",
+}
+COUNT_USE: dict[Storage, str] = {
+    "behavior_patterns": "public.increment_pattern_use_count",
+    "memories": "behavior.count_workflow_use",
+}
+# The vector, the model, the least similarity, how many and in which project.
+ODD_ARGUMENTS = {
+    "find": "%(vector)s, 'model', 0.9, 50",
+    "threshold null": "%(vector)s, 'model', null, 50",
+    "threshold negative": "%(vector)s, 'model', -1e308, 50",
+    "threshold huge": "%(vector)s, 'model', 1e308, 50",
+    "threshold infinite": "%(vector)s, 'model', 'infinity', 50",
+    "threshold NaN": "%(vector)s, 'model', 'NaN', 50",
+    "vector null": "null, 'model', 0.9, 50",
+    "vector zero": "%(zero)s, 'model', -1, 50",
+    "both odd": "%(zero)s, 'model', 'NaN', 50",
+    "vector of 3": "'[1, 1, 1]', 'model', 0.9, 50",
+    "model null": "%(vector)s, null, 0.9, 50",
+    "model unknown": "%(vector)s, 'other', -1, 50",
+    "count null": "%(vector)s, 'model', 0.9, null",
+    "count negative": "%(vector)s, 'model', 0.9, -1",
+    "count huge": "%(vector)s, 'model', 0.9, 2147483647",
+    "project": "%(vector)s, 'model', 0.9, 50, 'project'",
+    "project unknown": "%(vector)s, 'model', -1, 50, 'other'",
+}
+
+
+def attempts(storage: Storage) -> dict[str, str]:
+    """What is tried: each answers with one value, or by how many rows it touches."""
+    table = f"public.{storage}"
+    change = f"update {table} set {CHANGE[storage]}"
+    count_use = f"select {COUNT_USE[storage]}"
+    return {
+        "select": f"select count(*) from {table}",
+        "select other's": f"select count(*) from {table} where id = %(others_row)s",
+        "insert own": INSERT[storage].replace("%(user)s", "%(own)s"),
+        "insert other's": INSERT[storage].replace("%(user)s", "%(other)s"),
+        "update own": f"{change} where id = %(own_row)s",
+        "update other's": f"{change} where id = %(others_row)s",
+        "update all": change,
+        "delete own": f"delete from {table} where id = %(own_row)s",
+        "delete other's": f"delete from {table} where id = %(others_row)s",
+        "delete all": f"delete from {table}",
+        "give away": f"update {table} set user_id = %(other)s where id = %(own_row)s",
+        "truncate": f"truncate {table}",
+        **{name: f"select count(*) from {FIND[storage]}({odd})" for name, odd in ODD_ARGUMENTS.items()},
+        "count use of own": f"{count_use}(%(own_row)s)",
+        "count use of other's": f"{count_use}(%(others_row)s)",
+        "count use of unknown": f"{count_use}('{UNKNOWN}')",
+        "count use of null": f"{count_use}(null)",
+        "view": "select count(*) from behavior.workflows",
+    }
+
+
+class Everybody:
+    """The connections of everybody who asks one database."""
+
+    def __init__(self, server: Server, dbname: str, storage: Storage, stack: ExitStack) -> None:
+        self._attempts = attempts(storage)
+        self.connections = {
+            login: stack.enter_context(psycopg.connect(server.conninfo(login, dbname), autocommit=True))
+            for login in (OWNER, MEMBER, STRANGER, OUTSIDER)
+        }
+
+    def attempt(self, name: str, who: Identity, *, keep: bool = False) -> object:
+        """What comes of it: a value, a number of rows, or an SQLSTATE. It is undone unless it is to be kept."""
+        own, other = (B, A) if who.column == "B" else (A, B)
+        values = {"own": own, "other": other, "own_row": ROW[own], "others_row": ROW[other]}
+        values |= {"key": "new", "vector": VECTOR, "zero": str([0] * 1536)}
+        connection = self.connections[who.login]
+        try:
+            with acting_as(connection, who, keep=keep):
+                done = connection.execute(self._attempts[name].encode(), values)
+                [answer] = (done.fetchone() or ()) if done.description else (done.rowcount,)
+                return answer
+        except psycopg.Error as error:
+            return error.sqlstate
+
+
+@contextmanager
+def acting_as(connection: psycopg.Connection, who: Identity, *, keep: bool = True) -> Iterator[None]:
+    """Be somebody for one transaction, as the API in front of the database says it, or a session says of itself."""
+    claims = "" if who.subject is None else f'{{"sub": "{who.subject}"}}'
+    with connection.transaction(force_rollback=not keep):
+        connection.execute(
+            "select set_config('request.jwt.claims', %s, true), set_config('role', %s, true)", [claims, who.role]
+        )
+        yield
+
+
+def fill(server: Server, dbname: str, storage: Storage) -> None:
+    """A user with one row and a login, a user with two rows, and two logins that are nobody."""
+    source_key = "source_key" if storage == "behavior_patterns" else "metadata ->> 'source_key'"
+    with psycopg.connect(server.conninfo(dbname=dbname), autocommit=True) as owner:
+        for user, keys in ((A, "a"), (B, "bc")):
+            make_user(owner, user)
+            for key in keys:
+                insert(owner, user, key, storage)
+            owner.execute(f"update public.{storage} set id = %s where {source_key} = %s".encode(), [ROW[user], keys[0]])
+        for login in (MEMBER, STRANGER, OUTSIDER):
+            make_login(owner, login, server.password)
+        add_member(owner, MEMBER, UUID(A))
+        owner.execute(f"revoke authenticated from {OUTSIDER}".encode())
+
+
+@pytest.fixture
+def filled(server: Server, database: str, owner: psycopg.Connection, storage: Storage) -> psycopg.Connection:
+    """The owner's connection to a database of two users."""
+    fill(server, database, storage)
+    return owner
+
+
+@pytest.fixture(scope="module")
+def everybody(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, Everybody]]:
+    """For each way of storing one database, in which whatever is tried is undone."""
+    with ExitStack() as stack, psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        found = {}
+        for storage in STORAGES:
+            name = f"fenced_{storage}"
+            admin.execute(f"create database {name} template {templates(storage)}".encode())
+            fill(server, name, storage)
+            found[storage] = Everybody(server, name, storage, stack)
+        yield found
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_each_identity_may_do_what_the_table_says_and_no_more(
+    everybody: dict[Storage, Everybody], storage: Storage, identity: str
+) -> None:
+    """Each cell is one attempt in a transaction of its own; they share a test because there are so many."""
+    who = IDENTITIES[identity]
+    expected = {attempt: cells[COLUMNS.index(who.column)] for attempt, cells in EXPECTED[storage].items()}
+
+    answers = {attempt: everybody[storage].attempt(attempt, who) for attempt in expected}
+
+    assert {
+        attempt: EITHER if expected[attempt] is EITHER and answer in EITHER else answer
+        for attempt, answer in answers.items()
+    } == expected
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_whatever_others_try_a_user_s_rows_stay_as_they_are(
+    server: Server, database: str, filled: psycopg.Connection, storage: Storage
+) -> None:
+    """An attempt that answers with an error, or with nothing, may have written all the same."""
+    others = [who for who in IDENTITIES.values() if who.column not in ("A", "admin")]
+    everything = f"select to_jsonb(each) from public.{storage} each where user_id = '{A}'"
+    before = rows(filled, everything)
+
+    with ExitStack() as stack:
+        everybody = Everybody(server, database, storage, stack)
+        for who in others:
+            for attempt in EXPECTED[storage]:
+                everybody.attempt(attempt, who, keep=True)
+
+    assert len(before) == 1
+    assert rows(filled, everything) == before
+
+
+# What is refused to every user, in words of the table's own.
+DECIDED: dict[Storage, list[str]] = {
+    "behavior_patterns": [
+        f"update public.behavior_patterns set user_id = '{B}'",
+        "update public.behavior_patterns set id = gen_random_uuid()",
+        "update public.behavior_patterns set source_key = 'another'",
+        "update public.behavior_patterns set created_at = '1970-01-01'",
+        "update public.behavior_patterns set updated_at = '2999-01-01'",
+        "insert into public.behavior_patterns (id) values (gen_random_uuid())",
+        "insert into public.behavior_patterns (use_count) values (2147483647)",
+        "insert into public.behavior_patterns (created_at) values ('1970-01-01')",
+    ],
+    "memories": [
+        f"update public.memories set user_id = '{B}'",
+        "update public.memories set id = gen_random_uuid()",
+        "update public.memories set type = 'another'",
+        "update public.memories set created_at = '1970-01-01'",
+        "update public.memories set updated_at = '2999-01-01'",
+        "insert into public.memories (id) values (gen_random_uuid())",
+        "insert into public.memories (created_at) values ('1970-01-01')",
+        "create or replace view behavior.workflows as select 1",
+    ],
+}
+# And whatever would take the fence itself down.
+FENCE = [
+    "alter table public.{table} disable row level security",
+    "alter table public.{table} no force row level security",
+    "create policy everything on public.{table} using (true)",
+    "create trigger mine before update on public.{table} execute function suppress_redundant_updates_trigger()",
+    "create rule mine as on insert to public.{table} do instead nothing",
+    "comment on table public.{table} is 'mine'",
+    "copy public.{table} to program 'true'",
+    "copy public.{table} to '/tmp/stolen'",
+    "create table behavior.mine ()",
+    "create or replace function behavior.caller() returns uuid language sql return null",
+    "alter role current_user bypassrls",
+    "grant service_role to current_user",
+    "set session authorization postgres",
+    "set role postgres",
+    "set role service_role",
+    "select * from auth.users",
+    "insert into behavior.migrations (version, name) values (9999, 'x')",
+    "delete from behavior.migrations",
+    f"insert into behavior.members (login, user_id) values ('mine', '{B}')",
+    f"update behavior.members set user_id = '{B}'",
+    "delete from behavior.members",
+    "truncate behavior.members",
+]
+
+
+@pytest.mark.parametrize(
+    ("storage", "statement"),
+    [(storage, statement) for storage in STORAGES for statement in [*DECIDED[storage], *FENCE]],
+)
+def test_user_cannot_change_what_the_server_decides(
+    everybody: dict[Storage, Everybody], storage: Storage, statement: str
+) -> None:
+    """Ids, owners, dates and the fence itself are facts, and not a client's opinion."""
+    member = everybody[storage].connections[MEMBER]
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), member.transaction(force_rollback=True):
+        member.execute(statement.replace("{table}", storage).encode())
+
+
+@pytest.mark.parametrize("login", [MEMBER, LOGIN])
+def test_login_that_we_make_has_no_rights_but_a_user_s(everybody: dict[Storage, Everybody], login: str) -> None:
+    """The worker's login, and a member's, is known to a program that anybody may change."""
+    owner = everybody["behavior_patterns"].connections[OWNER]
+    powers = ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "rolreplication")
+    may = f"select array[{', '.join(powers)}] from pg_roles where rolname = %s"
+    becomes = "select array(select rolname::text from pg_roles where pg_has_role(%s, oid, 'member') order by 1)"
+
+    assert ask(owner, may, [login]) == [False] * len(powers)
+    assert ask(owner, becomes, [login]) == sorted(["authenticated", login])
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_condition_that_tells_what_it_is_shown_is_shown_the_own_rows(
+    everybody: dict[Storage, Everybody], storage: Storage
+) -> None:
+    """Whoever writes the condition decides what it does with a row, so the policy has to come first."""
+    member = everybody[storage].connections[MEMBER]
+    told: list[str | None] = []
+    member.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
+
+    with member.transaction(force_rollback=True):
+        member.execute(
+            """create function pg_temp.tell(owner uuid) returns boolean language plpgsql cost 0.0000001
+                   as $$ begin raise notice '%', owner; return true; end $$"""
+        )
+        member.execute(f"select from public.{storage} where pg_temp.tell(user_id)".encode())
+
+    assert told == [A]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_statistics_tell_nothing_of_others(everybody: dict[Storage, Everybody], storage: Storage) -> None:
+    """What the planner notes of a column is a sample of everybody's rows."""
+    noted = f"select count(*) from pg_stats where tablename = '{storage}'"
+    everybody[storage].connections[OWNER].execute(f"analyze public.{storage}".encode())
+
+    assert ask(everybody[storage].connections[OWNER], noted) > 0
+    assert ask(everybody[storage].connections[MEMBER], noted) == 0
+
+
+# The whole of what is ours, and who may do what with it.
+RIGHTS = """
+select oid::regclass::text, '', grantee::regrole::text, privilege_type
+  from pg_class, aclexplode(relacl) where relnamespace in ('public'::regnamespace, 'behavior'::regnamespace)
+union all
+select attrelid::regclass::text, attname, grantee::regrole::text, privilege_type
+  from pg_class join pg_attribute on attrelid = pg_class.oid, aclexplode(attacl)
+ where relnamespace in ('public'::regnamespace, 'behavior'::regnamespace)
+union all
+select oid::regprocedure::text, '', grantee::regrole::text, privilege_type
+  from pg_proc, aclexplode(proacl) where pronamespace in ('public'::regnamespace, 'behavior'::regnamespace)
+   -- What everybody may call anyway cannot be opened further.
+   and not exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) may where may.grantee = 0)
+ order by 1, 2, 3, 4
+"""
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_rights_are_the_same_where_everything_new_is_given_to_everyone(
+    owner: psycopg.Connection, fresh: psycopg.Connection, storage: Storage
+) -> None:
+    """Supabase's projects grant each new table and function to all roles, and truncate asks no policy."""
+    for kind in ("tables", "functions", "sequences"):
+        everyone = "anon, authenticated, service_role"
+        fresh.execute(f"alter default privileges grant all on {kind} to {everyone}".encode())
+
+    migrate(fresh, storage)
+
+    assert rows(fresh, RIGHTS) == rows(owner, RIGHTS)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_owner_of_the_table_is_fenced_in_as_well(filled: psycopg.Connection, storage: Storage) -> None:
+    """A program that connects as the table's owner by mistake must see nothing rather than everybody."""
+    with filled.transaction(force_rollback=True):
+        filled.execute("create role table_owner nologin nosuperuser nobypassrls")
+        filled.execute("grant create, usage on schema public to table_owner")
+        filled.execute("grant usage on schema auth to table_owner")
+        filled.execute(f"alter table public.{storage} owner to table_owner".encode())
+        filled.execute("set local role table_owner")
+        filled.execute("select set_config('request.jwt.claims', %s, true)", [f'{{"sub": "{A}"}}'])
+
+        seen = ask(filled, f"select count(*) from public.{storage}")
+        deleted = filled.execute(f"delete from public.{storage}".encode()).rowcount
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), filled.transaction():
+            insert(filled, A, "new", storage)
+
+    assert (seen, deleted) == (0, 0)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_every_table_of_ours_has_its_fence_up(owner: psycopg.Connection, storage: Storage) -> None:
+    """A table that a later migration adds is as open as Postgres makes it."""
+    tables = rows(
+        owner,
+        """select relname, relrowsecurity, relforcerowsecurity from pg_class
+            where relkind in ('r', 'p', 'v', 'm') and relnamespace = 'public'::regnamespace""",
+    )
+
+    assert tables == [(storage, True, True)]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_every_function_runs_with_the_caller_s_rights_and_a_pinned_path(
+    owner: psycopg.Connection, storage: Storage
+) -> None:
+    """With the owner's rights, or the caller's path, each of them is a way around the fence."""
+    functions = rows(
+        owner,
+        """select proname, prosecdef, proconfig[1],
+                  has_function_privilege('anon', oid, 'execute') and has_schema_privilege('anon', pronamespace, 'usage')
+             from pg_proc
+            where pronamespace in ('public'::regnamespace, 'behavior'::regnamespace)""",
+    )
+
+    assert len(functions) > 1
+    assert [each for each in functions if each[1:] != (False, 'search_path=""', False)] == []
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_caller_s_own_operator_and_tables_do_not_get_in(filled: psycopg.Connection, storage: Storage) -> None:
+    """With a schema of one's own in front, the first draft's functions could be made to run anything."""
+    filled.execute("create schema planted authorization authenticated")
+    filled.execute("set search_path = pg_temp, planted, extensions, public")
+
+    with acting_as(filled, IDENTITIES["A"]):
+        filled.execute(f"create temp table {storage} (like public.{storage})".encode())
+        filled.execute(f"create table planted.{storage} (like public.{storage})".encode())
+        filled.execute(
+            """create function planted.distance(vector, vector) returns float8 language plpgsql
+                   as $$ begin raise exception 'the planted operator was called'; end $$"""
+        )
+        filled.execute("create operator planted.<=> (function = planted.distance, leftarg = vector, rightarg = vector)")
+        with pytest.raises(psycopg.errors.RaiseException), filled.transaction():
+            filled.execute("select %s::vector <=> %s::vector", [VECTOR, VECTOR])
+
+        found = ask(filled, attempts(storage)["find"], {"vector": VECTOR})
+        counted = ask(filled, attempts(storage)["count use of own"], {"own_row": ROW[A]})
+
+    assert (found, counted) == (1, True)

@@ -1,0 +1,216 @@
+"""A Postgres of one's own over a network: nobody listens, nobody plays the server, and why not is told.
+
+The embedded server has no TLS, so a pooler in front of it has.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trustme
+from psycopg.conninfo import conninfo_to_dict
+
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import StoreUnavailableError
+from behavior_plugin.store import OpenStore, open_store
+from behavior_plugin.store.server import Server
+from tests.conftest import LOGIN
+from tests.factories import make_pattern
+from tests.pgbouncer import ADDRESS, Pooler, pooled
+
+HOST = "db.example.test"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libpq takes what a URL leaves open from PG* variables."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Who signed the server's certificate."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path) -> str:
+    """The file by which clients know the authority."""
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    return str(tmp_path / "authority.pem")
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> str:
+    """The file of an authority that signs certificates as well, but did not sign the server's."""
+    trustme.CA().cert_pem.write_to_path(tmp_path / "stranger.pem")
+    return str(tmp_path / "stranger.pem")
+
+
+@pytest.fixture
+def safe(server: Server, authority: trustme.CA) -> Iterator[Pooler]:
+    """A server that takes no connection without TLS, and whose certificate is for HOST."""
+    with pooled(server, {LOGIN: server.password}, tls=authority.issue_cert(HOST)) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def clear(server: Server) -> Iterator[Pooler]:
+    """A server without TLS."""
+    with pooled(server, {LOGIN: server.password}) as pooler:
+        yield pooler
+
+
+def opened(url: str) -> closing[OpenStore]:
+    """The store as the worker opens it."""
+    return closing(open_store(Settings(database_url=url)))
+
+
+def keep_one(store: OpenStore) -> int:
+    """Use the store; returns how many patterns it has then."""
+    store.patterns.save(make_pattern(), None, None)
+    return store.patterns.count()
+
+
+def security(store: OpenStore) -> tuple[bool, str | None]:
+    """Whether the store's connections are encrypted, and how sure they are of the server."""
+    with store.patterns._pool.connection() as connection:
+        return connection.pgconn.ssl_in_use, connection.info.get_parameters().get("sslmode")
+
+
+def refusal(url: str) -> str:
+    """What is said of a server that is not used. Whatever it is, no part of the URL is in it, nor in a log."""
+    with pytest.raises(StoreUnavailableError) as caught:
+        open_store(Settings(database_url=url))
+    error = caught.value
+    everything = f"{error!r} {error.hint} {''.join(traceback.format_exception(error))}"
+    parts = conninfo_to_dict(url)
+    private = ("host", "port", "user", "password", "dbname", "sslrootcert")
+    assert [name for name in private if name in parts and str(parts[name]) in everything] == []
+    return str(error)
+
+
+# What works
+
+
+def test_store_works_over_tls_that_is_verified_in_full(safe: Pooler, database: str, trusted: str) -> None:
+    """The way to a team's server that a network can neither listen to nor play."""
+    with opened(safe.url(LOGIN, database, host=HOST, sslmode="verify-full", sslrootcert=trusted)) as store:
+        assert keep_one(store) == 1
+        assert security(store) == (True, "verify-full")
+
+
+def test_tls_settings_of_the_environment_are_honoured(
+    safe: Pooler, database: str, trusted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every other tool of a team looks for them, ours does too."""
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGSSLROOTCERT", trusted)
+
+    with opened(safe.url(LOGIN, database, host=HOST)) as store:
+        assert keep_one(store) == 1
+        assert security(store) == (True, "verify-full")
+
+
+# What is refused
+
+
+def test_certificate_of_a_stranger_is_refused_and_is_the_reason_told(
+    safe: Pooler, database: str, stranger: str
+) -> None:
+    """Who plays the server would be given every prompt."""
+    said = refusal(safe.url(LOGIN, database, host=HOST, sslmode="verify-full", sslrootcert=stranger))
+
+    assert "certificate" in said
+    assert "sslrootcert" in said
+
+
+def test_certificate_of_a_stranger_to_the_environment_is_refused(
+    safe: Pooler, database: str, stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that is passed over in silence protects from nothing."""
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGSSLROOTCERT", stranger)
+
+    said = refusal(safe.url(LOGIN, database, host=HOST))
+
+    assert "certificate" in said
+    assert "sslrootcert" in said
+
+
+def test_certificate_for_another_host_is_refused_and_is_the_reason_told(
+    safe: Pooler, database: str, trusted: str
+) -> None:
+    """Any server with a certificate of the same authority could play ours."""
+    said = refusal(safe.url(LOGIN, database, host="other.example.test", sslmode="verify-full", sslrootcert=trusted))
+
+    assert "certificate" in said
+    assert "host" in said
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_file_of_certificates_that_is_of_no_use_is_the_reason_told(
+    safe: Pooler, database: str, tmp_path: Path, content: str | None
+) -> None:
+    """Otherwise a slip in a path looks like a server that is down."""
+    file = tmp_path / "some.pem"
+    if content:
+        file.write_text(content, encoding="ascii")
+
+    said = refusal(safe.url(LOGIN, database, host=HOST, sslmode="verify-full", sslrootcert=str(file)))
+
+    assert "sslrootcert" in said
+
+
+def test_connection_in_clear_is_refused_by_a_server_that_requires_tls(safe: Pooler, database: str) -> None:
+    """A server that insists on TLS is not down: one word in a URL has to change."""
+    said = refusal(safe.url(LOGIN, database, host=HOST, sslmode="disable"))
+
+    assert "demands TLS" in said
+    assert "sslmode" in said
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-full"])
+def test_server_without_tls_is_refused_where_the_url_asks_for_it(
+    clear: Pooler, database: str, trusted: str, mode: str
+) -> None:
+    """Whoever stands in between may say that there is no TLS."""
+    said = refusal(clear.url(LOGIN, database, host=HOST, sslmode=mode, sslrootcert=trusted))
+
+    assert "does not speak TLS" in said
+    assert "sslmode" in said
+
+
+# Other servers' settings
+
+
+def test_settings_for_other_servers_do_not_lock_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reached through a socket of ours: there is no network to be safe from, and no TLS."""
+    others = {
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/nowhere.pem",
+        "PGSSLNEGOTIATION": "direct",
+        "PGCHANNELBINDING": "require",
+        "PGREQUIREAUTH": "none",
+        "PGREQUIREPEER": "nobody in particular",
+        "PGGSSENCMODE": "require",
+        "PGSERVICE": "other",
+        "PGHOSTADDR": ADDRESS,
+        "PGPORT": "1",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGOPTIONS": "--nonsense=1",
+        "PGCLIENTENCODING": "LATIN1",
+        "PGDATESTYLE": "German",
+    }
+    for name, value in others.items():
+        monkeypatch.setenv(name, value)
+
+    with closing(open_store(Settings())) as store:
+        assert keep_one(store) == 1
+        assert [pattern.trigger for pattern in store.patterns.newest(project=None, limit=5)] == [make_pattern().trigger]

