@@ -133,7 +133,6 @@ def _compared(server: Server, population: Population, dimensions: int) -> list[L
 def _of_layout(server: Server, layout: Layout, population: Population, stored: Vectors) -> Iterator[Line]:
     with _database(server, layout, population, stored) as owner:
         for design in layout.designs:
-            _note(f"{population.askers[0].name}: {design.name}")
             build_s = _timed(lambda design=design: design.build(owner))  # type: ignore[misc]
             for asker in population.askers:
                 yield _measured(server, layout, design, population, asker, stored, size(owner, design.index), build_s)
@@ -156,7 +155,9 @@ def _measured(
     with _search(server, layout, asker) as search:
         recall, times = _tried(search, _padded(asked), truth)
     least, p50, p99 = (float(each) for each in np.percentile(times, [0, 50, 99]))
-    return Line(asker.name, design.name, recall, least, p50, p99, index_bytes / 1e6, build_s)
+    line = Line(asker.name, design.name, recall, least, p50, p99, index_bytes / 1e6, build_s)
+    _note(_row(line))
+    return line
 
 
 def _tried(search: Search, asked: Vectors, truth: Numbers) -> tuple[float, list[float]]:
@@ -309,14 +310,16 @@ def _table(lines: list[Line]) -> str:
     """The lines in Markdown."""
     rows = ["| rows | design | recall@5 | least ms | p50 ms | p99 ms | p50 / seed's | index MB | build s |"]
     rows.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    for line in lines:
-        slower = "" if line.slower is None else f"{line.slower:.1f}"
-        rows.append(
-            f"| {line.population} | {line.design} | {line.recall:.3f} "
-            f"| {line.least_ms:.1f} | {line.p50_ms:.1f} | {line.p99_ms:.1f} "
-            f"| {slower} | {line.index_mb:,.1f} | {line.build_s:.1f} |"
-        )
-    return "\n".join(rows)
+    return "\n".join([*rows, *map(_row, lines)])
+
+
+def _row(line: Line) -> str:
+    slower = "" if line.slower is None else f"{line.slower:.1f}"
+    return (
+        f"| {line.population} | {line.design} | {line.recall:.3f} "
+        f"| {line.least_ms:.1f} | {line.p50_ms:.1f} | {line.p99_ms:.1f} "
+        f"| {slower} | {line.index_mb:,.1f} | {line.build_s:.1f} |"
+    )
 
 
 def _note(text: str) -> None:
