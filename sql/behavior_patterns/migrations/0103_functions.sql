@@ -36,10 +36,12 @@ create function public.find_similar_patterns(
     set enable_seqscan = off
     set enable_bitmapscan = off
     set enable_sort = off
+    -- Planned for the arguments at hand, a search in all projects asks for none, and one in a project finds it by index.
+    set plan_cache_mode = force_custom_plan
     -- Before PostgreSQL 18 what is switched off counts as a huge cost, for which compiling would seem to pay.
     set jit = off
-    -- More than the candidates; going on where a filter leaves fewer. Unused without such an index.
-    set hnsw.ef_search = 200
+    -- As many as the candidates asked for; going on where a filter leaves fewer. Unused without such an index.
+    set hnsw.ef_search = 150
     set hnsw.iterative_scan = relaxed_order
     set ivfflat.iterative_scan = relaxed_order
 begin atomic
@@ -56,24 +58,15 @@ begin atomic
         select greatest(20000, sqrt(15000 * greatest(reltuples, 0)::float8))::bigint as pays_beyond
           from pg_catalog.pg_class
          where oid = to_regclass('public.behavior_patterns_trigger_bits_idx')
-    ), own as (
-        select case
-                   when in_project is null then
-                       (select count(*)
-                          from (select
-                                  from public.behavior_patterns
-                                 where user_id = (select behavior.caller())
-                                   and embedding_model = query_model
-                                 limit 1 + coalesce((select pays_beyond from shared), 4000)) counted)
-                   else
-                       (select count(*)
-                          from (select
-                                  from public.behavior_patterns
-                                 where user_id = (select behavior.caller())
-                                   and embedding_model = query_model
-                                   and project = in_project
-                                 limit 1 + coalesce((select pays_beyond from shared), 4000)) counted)
-               end as patterns
+    ), own as materialized (
+        -- Materialized, or it would be counted anew for each place that asks how many there are.
+        select count(*) as patterns
+          from (select
+                  from public.behavior_patterns
+                 where user_id = (select behavior.caller())
+                   and embedding_model = query_model
+                   and (in_project is null or project = in_project)
+                 limit 1 + coalesce((select pays_beyond from shared), 4000)) counted
     ), way as (
         select coalesce(patterns > (select pays_beyond from shared), false) as is_shared,
                case when patterns > 4000 then 200 else 500 end as wanted
@@ -82,20 +75,10 @@ begin atomic
         (select bp.id
            from public.behavior_patterns bp
           where not (select is_shared from way)
-            and in_project is null
             and bp.user_id = (select behavior.caller())
             and bp.embedding_model = query_model
+            and (in_project is null or bp.project = in_project)
           -- "+ 0": no index is in this order, so that it is never taken for one's own rows.
-          order by (bp.trigger_bits <~> (select bits from asked)) + 0
-          limit (select wanted from way))
-        union all
-        -- By itself, since "in_project is null or ..." is no condition that an index can be searched by.
-        (select bp.id
-           from public.behavior_patterns bp
-          where not (select is_shared from way)
-            and bp.user_id = (select behavior.caller())
-            and bp.embedding_model = query_model
-            and bp.project = in_project
           order by (bp.trigger_bits <~> (select bits from asked)) + 0
           limit (select wanted from way))
         union all
