@@ -20,6 +20,8 @@ from pydantic_settings import (
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import ConfigError
 
+Storage = Literal["behavior_patterns", "memories"]
+
 
 class Settings(BaseSettings):
     """Everything that can be set. Each field `x` is also the environment variable `BEHAVIOR_X`."""
@@ -30,7 +32,7 @@ class Settings(BaseSettings):
         default=None,
         description="A Postgres of your own, with pgvector; without it the embedded server is used.",
     )
-    storage: Literal["behavior_patterns", "memories"] = Field(
+    storage: Storage = Field(
         default="behavior_patterns",
         description="The table that patterns are kept in: their own, or a memories table with type = 'workflow'.",
     )

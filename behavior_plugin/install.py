@@ -29,7 +29,7 @@ import sys
 sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")
 sys.path.insert(0, sys.argv[1])
 import behavior_plugin.worker.main
-from behavior_plugin.store import binaries
+from behavior_plugin.store.embedded import binaries
 binaries.find()
 """
 # As hooks.json has it; the quotes go with it.

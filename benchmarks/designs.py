@@ -12,7 +12,7 @@ from psycopg import sql
 
 from behavior_plugin.store import tune
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.query import Migration, migrations, script
+from behavior_plugin.store.sql_files import Migration, migrations, script
 
 Change = Callable[[psycopg.Connection], None]
 

@@ -12,9 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -26,9 +27,9 @@ from psycopg.types.json import Jsonb
 
 from behavior_plugin.capture import paths
 from behavior_plugin.store import tune
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.server import Server
 from benchmarks import vectors
 from benchmarks.designs import Design, Layout, layouts, migrate_all, nothing, size, tuned
 from benchmarks.vectors import Numbers, Vectors
@@ -270,9 +271,16 @@ def _taken(server: Server, owner: psycopg.Connection) -> Iterator[str]:
     yield f"disk: rows {rows_mb:,.0f} MB, vectors beside them {vectors_mb:,.0f} MB, indexes {indexes_mb:,.0f} MB"
     assert server.pid
     first = psutil.Process(server.pid)
-    found = [process.memory_full_info() for process in [first, *first.children(recursive=True)]]
+    found = [taken for process in [first, *first.children(recursive=True)] if (taken := _memory(process))]
     pss, rss = sum(each.pss for each in found), max(each.rss for each in found)
     yield f"memory: {pss / 1e6:,.0f} MB PSS in {len(found)} processes, the largest {rss / 1e6:,.0f} MB RSS"
+
+
+def _memory(process: psutil.Process) -> Any:
+    """What a process holds; None where it has ended since it was listed, as connections do."""
+    with suppress(psutil.NoSuchProcess):
+        return process.memory_full_info()
+    return None
 
 
 @contextmanager

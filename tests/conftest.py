@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from behavior_plugin.capture import paths
+from behavior_plugin.config import Storage
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import Storage
-from behavior_plugin.store.server import Server
 
 LOGIN = "behavior_app"
 _numbers = itertools.count(1)

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from behavior_plugin.store import binaries
-from behavior_plugin.store.query import Storage
-from behavior_plugin.store.server import Server
+from behavior_plugin.config import Storage
+from behavior_plugin.store.embedded import binaries
+from behavior_plugin.store.embedded.server import Server
 
 A = "aaaaaaaa-0000-4000-8000-00000000000a"
 B = "bbbbbbbb-0000-4000-8000-00000000000b"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin.store import binaries, cluster
-from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store.embedded import binaries, cluster
+from behavior_plugin.store.embedded.binaries import Binaries
 
 MAJOR = "16"
 # What this version of initdb does not know yet.

@@ -24,9 +24,9 @@ import pytest
 import trustme
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from behavior_plugin.store import cluster
-from behavior_plugin.store.account import Account
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded import cluster
+from behavior_plugin.store.embedded.account import Account
+from behavior_plugin.store.embedded.server import Server
 
 ADDRESS = "127.0.0.1"
 START_TIMEOUT_S = 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from behavior_plugin.config import Settings
-    from behavior_plugin.store import Upgraded
+    from behavior_plugin.store.embedded.upgrade import Upgraded
     from behavior_plugin.store.tune import Kind
 
 
@@ -109,28 +109,26 @@ def upgrade(old_binaries: Path | None, as_json: bool) -> None:
     No worker runs meanwhile: events wait in the spool.
     """
     from behavior_plugin import config
-    from behavior_plugin.store import upgrade_embedded
+    from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 
     settings = config.load()
     with without_worker():
-        done = upgrade_embedded(settings, old_binaries=old_binaries, tell=_say_unless(as_json))
+        done = run_upgrade(
+            settings.storage, old_binaries=old_binaries, tell=(lambda _: None) if as_json else click.echo
+        )
     if as_json:
         return print_json({**asdict(done), "kept": {str(kept.folder): kept.size for kept in done.kept}})
     return click.echo("\n".join(_upgraded(done)))
-
-
-def _say_unless(is_silent: bool) -> Callable[[str], None]:
-    return (lambda _: None) if is_silent else click.echo
 
 
 def _upgraded(done: Upgraded) -> Iterator[str]:
     if done.upgraded_from:
         yield f"Upgraded from Postgres {done.upgraded_from} to {done.major}: {done.rows} rows in {done.tables} tables."
     else:
-        yield f"Nothing is to be upgraded: no data is older than the installed Postgres {done.major}."
+        yield f"Nothing to upgrade: no data is older than the installed Postgres {done.major}."
     for kept in done.kept:
         removed_by = f"rm -r {quote(str(kept.folder))}"
-        yield f"The old data is kept, {kept.size / 1e6:.0f} MB. When you need it no more: {removed_by}"
+        yield f"The old data is kept, {kept.size / 1e6:.0f} MB. When you no longer need it: {removed_by}"
 
 
 @db.command()
@@ -159,7 +157,7 @@ def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
             tuning = check(owner, settings.storage, kind)
     if as_json:
         return print_json({**asdict(tuning), "is_due": tuning.is_due})
-    return click.echo("\n".join(say.told(tuning)))
+    return click.echo("\n".join(say.lines(tuning)))
 
 
 @db.group()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 
 
-def told(tuning: Tuning) -> Iterator[str]:
+def lines(tuning: Tuning) -> Iterator[str]:
     """What there is and what fits, in lines."""
     yield f"{tuning.patterns:,} patterns with a vector, {tuning.largest_user:,} of them of one user."
     yield f"Now: {_named(tuning.present)}."
@@ -61,7 +61,7 @@ def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> Non
     """On a connection of its own, since the other one is busy building. A bar that fails is no reason to stop."""
     from behavior_plugin.errors import StoreError
     from behavior_plugin.store import connect_as_owner
-    from behavior_plugin.store.migrate import told as in_our_words
+    from behavior_plugin.store.refusals import in_our_words
     from behavior_plugin.store.tune import progress
 
     task = shown.add_task("Waiting", total=1.0)

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
 
-from behavior_plugin.capture import paths
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
-from behavior_plugin.store.connection import PATIENCE_S, PatientConnection, why_not
-from behavior_plugin.store.members import add_member, join, make_login
+from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
+from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
+from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.members import add_member, join
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.server import Server
-from behavior_plugin.store.upgrade import Upgraded, upgrade
+from behavior_plugin.store.refusals import why_not
 
-DATABASE = "behavior"
-LOGIN = "behavior_app"
 # No part of the URL is shown: where a password is not escaped, any part may hold some of it.
-OWN = "your own Postgres (BEHAVIOR_DATABASE_URL)"
+YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
+EMBEDDED = "embedded server"
 
 __all__ = [
     "OpenStore",
     "PostgresStore",
-    "Upgraded",
     "connect_as_owner",
     "open_as_owner",
     "open_store",
     "own_user",
-    "upgrade_embedded",
 ]
 
 
@@ -59,7 +54,7 @@ def open_store(settings: Settings) -> OpenStore:
     Raises:
         StoreUnavailableError: the server does not start, or cannot be reached.
         SchemaError: the database is newer than this version, or lacks what this login may not add.
-        ConfigError: the URL is none, or the user it names is not the login's.
+        ConfigError: BEHAVIOR_DATABASE_URL is not a URL, or the user it names is not the login's.
     """
     return _open_own(settings) if settings.database_url else _open_embedded(settings)
 
@@ -70,11 +65,14 @@ def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
     Raises:
         StoreUnavailableError: the server cannot be reached.
-        ConfigError: the URL is none.
+        ConfigError: BEHAVIOR_DATABASE_URL is not a URL.
     """
-    url = settings.database_url.get_secret_value() if settings.database_url else _server().conninfo(dbname=DATABASE)
-    with _connected(url) as connection:
-        yield connection
+    if settings.database_url:
+        url, where = settings.database_url.get_secret_value(), YOUR_POSTGRES
+    else:
+        url, where = our_server().conninfo(dbname=DATABASE), EMBEDDED
+    with _connected(url, where) as owner:
+        yield owner
 
 
 @contextmanager
@@ -87,10 +85,10 @@ def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
         with connect_as_owner(settings) as owner:
             yield owner
         return
-    server = _server()
+    server = our_server()
     try:
         server.start()
-        _set_up(server, settings)
+        set_up(server, settings.storage)
         with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
             yield owner
     finally:
@@ -102,20 +100,13 @@ def own_user(owner: psycopg.Connection, settings: Settings) -> UUID:
     return join(owner, settings.user_id) if settings.database_url else add_member(owner, LOGIN)
 
 
-def upgrade_embedded(
-    settings: Settings, *, old_binaries: Path | None = None, tell: Callable[[str], None] = lambda _: None
-) -> Upgraded:
-    """Upgrade the embedded server's data to the installed major version; no worker may run. Raises as `upgrade`."""
-    return upgrade(_server(), set_up=lambda server: _set_up(server, settings), old_binaries=old_binaries, tell=tell)
-
-
 def _open_embedded(settings: Settings) -> OpenStore:
-    server = _server()
+    server = our_server()
     server.start()
     try:
-        _set_up(server, settings)
+        set_up(server, settings.storage)
         patterns = PostgresStore(server.conninfo(LOGIN, DATABASE), settings.storage)
-        return OpenStore(patterns, "embedded server", server)
+        return OpenStore(patterns, EMBEDDED, server)
     except BaseException:
         server.stop()
         raise
@@ -124,41 +115,21 @@ def _open_embedded(settings: Settings) -> OpenStore:
 def _open_own(settings: Settings) -> OpenStore:
     assert settings.database_url
     database_url = settings.database_url.get_secret_value()
-    with _connected(database_url, PatientConnection) as connection:
+    with _connected(database_url, YOUR_POSTGRES, MigrationConnection) as connection:
         migrate(connection, settings.storage)
         join(connection, settings.user_id)
-    return OpenStore(PostgresStore(database_url, settings.storage), OWN, None)
-
-
-def _server() -> Server:
-    # libpq's variables are about other servers, and some (PGSERVICE, PGCHANNELBINDING) would lock us out of ours.
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]
-    return Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
+    return OpenStore(PostgresStore(database_url, settings.storage), YOUR_POSTGRES, None)
 
 
 @contextmanager
-def _connected(url: str, kind: type[psycopg.Connection] = psycopg.Connection) -> Iterator[psycopg.Connection]:
+def _connected(
+    url: str, where: str, kind: type[psycopg.Connection] = psycopg.Connection
+) -> Iterator[psycopg.Connection]:
     try:
         connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
     except psycopg.OperationalError as error:
-        raise StoreUnavailableError(f"{OWN} {why_not(error)}.") from None
+        raise StoreUnavailableError(f"{where} {why_not(error)}.") from None
     except psycopg.Error as error:  # not a URL, or one with an unknown option
-        raise ConfigError(f"BEHAVIOR_DATABASE_URL is of no use: {type(error).__name__}.") from None
+        raise ConfigError(f"BEHAVIOR_DATABASE_URL is not a valid connection URL ({type(error).__name__}).") from None
     with connection:
         yield connection
-
-
-def _set_up(server: Server, settings: Settings) -> None:
-    """Make the database, bring it to the shape that this version needs, and let ourselves in."""
-    _make_database(server)
-    with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
-        migrate(owner, settings.storage)
-        make_login(owner, LOGIN, server.password)
-        add_member(owner, LOGIN)
-
-
-def _make_database(server: Server) -> None:
-    with psycopg.connect(server.conninfo(), autocommit=True) as owner:
-        if not owner.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
-            owner.execute(f"create database {DATABASE}")

@@ -20,8 +20,8 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from behavior_plugin import __version__
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.store.query import Storage
 from behavior_plugin.store.rows import parsed
 
 FORMAT: Final = "behavior-plugin backup"

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from behavior_plugin.errors import ConfigError, SchemaError
-from behavior_plugin.store.migrate import told
+from behavior_plugin.store.refusals import in_our_words
 
 # What is written on the users and logins that we make, so that those of an application are let alone.
 OURS = "Made by behavior-plugin"
@@ -74,7 +74,7 @@ def add_member(owner: psycopg.Connection, login: str, user_id: UUID | None = Non
     """
     if known := _user_of(owner, login):
         return known
-    with told(f"The login {login} is no member", hint=NOT_A_MEMBER):
+    with in_our_words(f"The login {login} is no member", hint=NOT_A_MEMBER):
         user = _user(owner, user_id)
         owner.execute("insert into behavior.members values (%s, %s) on conflict do nothing", [login, user])
     return _user_of(owner, login) or user  # another may have been faster
@@ -97,7 +97,7 @@ def remove_member(owner: psycopg.Connection, login: str) -> bool:
         SchemaError: there is no such member, or the connection may not do that.
     """
     name = sql.Identifier(login)
-    with told(f"The login {login} stays"), owner.transaction():
+    with in_our_words(f"The login {login} stays"), owner.transaction():
         if not owner.execute("delete from behavior.members where login = %s", [login]).rowcount:
             raise SchemaError(f"There is no member {login}.", hint="`behavior db member list` shows them.")
         owner.execute(sql.SQL("revoke authenticated from {}").format(name))
@@ -109,7 +109,7 @@ def remove_member(owner: psycopg.Connection, login: str) -> bool:
 
 def members(owner: psycopg.Connection) -> list[Member]:
     """Every login that is a user's, the oldest first; for who is not the owner, the own one."""
-    with told("behavior.members"):
+    with in_our_words("behavior.members"):
         rows = owner.execute("select login, user_id, joined_at from behavior.members order by joined_at, login")
         return [Member(*row) for row in rows]
 
@@ -132,7 +132,7 @@ def make_login(owner: psycopg.Connection, login: str, password: str | None = Non
         if is_new
         else "alter role {} login password {}"
     )
-    with told(f"The login {login} cannot be made"):
+    with in_our_words(f"The login {login} cannot be made"):
         owner.execute(sql.SQL(action).format(name, sql.Literal(password)))
         if is_new:
             owner.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(OURS)))
@@ -142,7 +142,7 @@ def make_login(owner: psycopg.Connection, login: str, password: str | None = Non
 
 def _grant_rights(owner: psycopg.Connection, login: str) -> None:
     """Give a login the rights of every user, which are none but on the own rows."""
-    with told(f"The login {login} gets no rights", hint=NOT_A_MEMBER):
+    with in_our_words(f"The login {login} gets no rights", hint=NOT_A_MEMBER):
         row = owner.execute("select pg_has_role(%s, 'authenticated', 'usage')", [login]).fetchone()
         if row != (True,):
             owner.execute(sql.SQL("grant authenticated to {}").format(sql.Identifier(login)))
@@ -165,7 +165,7 @@ def _login(connection: psycopg.Connection) -> str:
 
 
 def _user_of(connection: psycopg.Connection, login: str) -> UUID | None:
-    with told(f"The login {login} is no member", hint=NOT_A_MEMBER):
+    with in_our_words(f"The login {login} is no member", hint=NOT_A_MEMBER):
         row = connection.execute("select user_id from behavior.members where login = %s", [login]).fetchone()
     return row[0] if row else None
 

@@ -11,9 +11,10 @@ from uuid import UUID
 import psycopg
 
 from behavior_plugin.errors import SchemaError
-from behavior_plugin.store.migrate import migrate, told
-from behavior_plugin.store.query import query
+from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.rows import BATCH, Left, Tally, as_owner, import_rows
+from behavior_plugin.store.sql_files import query
 
 _DIFFERS = "behavior_patterns has it in another version, or not at all"
 
@@ -24,7 +25,7 @@ def prepare(owner: psycopg.Connection) -> tuple[int, int]:
     Raises:
         SchemaError: there is no table of memories, or it cannot be read or used.
     """
-    with told("public.memories"):
+    with in_our_words("public.memories"):
         if owner.execute("select to_regclass('public.memories')").fetchone() == (None,):
             raise SchemaError("There is no table public.memories to move patterns from.", hint="Nothing was changed.")
     for storage in ("memories", "behavior_patterns"):

@@ -15,18 +15,16 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import ValidationError
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Match, Pattern, StoredPattern
-from behavior_plugin.store.connection import PATIENCE_S, Connection
-from behavior_plugin.store.query import Storage, query
+from behavior_plugin.store.connection import PATIENCE_S, TimedConnection
+from behavior_plugin.store.refusals import as_store_error
+from behavior_plugin.store.sql_files import query
 
 log = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
-
-# A failure of these classes is the row's: its values, a constraint, a limit, a trigger's refusal, a bug. Any other
-# holds for every row and ends by itself or by somebody's doing: a row waits for that, and is never set aside.
-_OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX")
 
 
 class PostgresStore:
@@ -41,7 +39,7 @@ class PostgresStore:
         self._refusal = ""
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             conninfo,
-            connection_class=Connection[DictRow],
+            connection_class=TimedConnection[DictRow],
             min_size=1,
             max_size=4,
             timeout=PATIENCE_S,
@@ -135,21 +133,9 @@ class PostgresStore:
         except PoolTimeout:
             raise StoreUnavailableError(self._refusal and f"The pattern store {self._refusal}.") from None
         except psycopg.Error as error:
-            raise _in_our_words(error) from None
+            raise as_store_error(error) from None
         except UnicodeEncodeError:
             raise StoreError("The pattern store refused the request (text that has no UTF-8).") from None
-
-
-def _in_our_words(error: psycopg.Error) -> StoreError:
-    """Name what was refused, without the row that PostgreSQL quotes in its details."""
-    state = error.sqlstate or ""
-    if state.startswith(_OF_THE_ROW) or isinstance(error, psycopg.DataError):
-        what = state or "not sent:"  # without a state it is psycopg that speaks, of a value that it cannot send
-        named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
-        return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
-    if state:
-        return StoreUnavailableError(f"The pattern store is of no use for now ({state} {type(error).__name__}).")
-    return StoreUnavailableError(f"The pattern store cannot be reached ({type(error).__name__}).")
 
 
 def _known(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:

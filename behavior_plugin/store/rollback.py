@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 import psycopg
 from psycopg import sql
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.members import OURS
-from behavior_plugin.store.migrate import told
-from behavior_plugin.store.query import Storage, query, script
+from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.rows import NOT_THE_OWNER, export_rows
+from behavior_plugin.store.sql_files import query, script
 
 # Keeps rows in a file, and tells how many they were.
 Save = Callable[[Iterable[str]], int]
@@ -30,21 +31,21 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
         SchemaError: there are rows and no `save`, or rows that no backup holds; something of others depends on the
             table; or the connection may not do that. Nothing was changed then.
     """
-    with told("The rollback was refused", hint=NOT_THE_OWNER):
+    with in_our_words("The rollback was refused", hint=NOT_THE_OWNER):
         try:
             owner.execute("begin")
-            count = _save_rows(owner, storage, save) if _goes(owner, storage) else 0
+            count = _save_rows(owner, storage, save) if _drops_table(owner, storage) else 0
             # Its "begin" finds a transaction open and only warns; its "commit" ends it.
             owner.execute(script("rollback", storage))
         except psycopg.errors.DependentObjectsStillExist as error:
             raise SchemaError(f"Something else needs the table: {error.diag.message_detail}", hint=_DEPENDS) from None
         finally:
             if not owner.closed:
-                owner.execute("rollback")
+                owner.rollback()
     return count
 
 
-def _goes(owner: psycopg.Connection, storage: Storage) -> bool:
+def _drops_table(owner: psycopg.Connection, storage: Storage) -> bool:
     """Whether there is a table and it is dropped: one of memories that was there before us stays."""
     [name, comment] = owner.execute(
         "select to_regclass(%(table)s), obj_description(to_regclass(%(table)s))", {"table": f"public.{storage}"}

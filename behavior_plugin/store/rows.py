@@ -16,9 +16,10 @@ from uuid import UUID
 import psycopg
 from psycopg import errors
 
+from behavior_plugin.config import Storage
 from behavior_plugin.store.members import has_own_users
-from behavior_plugin.store.migrate import told
-from behavior_plugin.store.query import Storage, query
+from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.sql_files import query
 
 # A pattern with its vector is 20 to 30 kB; one of the longest that there may be is some megabytes.
 BATCH = 100
@@ -63,7 +64,7 @@ def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
     Raises:
         SchemaError: the connection may not do that, or the database lacks something.
     """
-    with told("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
+    with in_our_words("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
         connection.execute(query("see_one_state"))
         connection.execute(query("speak_exactly"))
         connection.execute(query("claim_user"), {"user_id": user_id})
@@ -78,7 +79,7 @@ def as_owner(owner: psycopg.Connection, *, one_state: bool = False) -> Iterator[
     Raises:
         SchemaError: row level security holds the connection back, or the database lacks something.
     """
-    with told("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
+    with in_our_words("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
         if one_state:
             owner.execute(query("see_one_state"))
         owner.execute(query("speak_exactly"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.store.query import Migration, Storage, migrations
+from behavior_plugin.store.sql_files import Migration, migrations
 
 # The CLI orders by a time of 14 digits. The seed of our tables bears this day; our number stands for the time of it.
 DAY = "20260112"

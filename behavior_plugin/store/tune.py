@@ -18,9 +18,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError
-from behavior_plugin.store.migrate import told
-from behavior_plugin.store.query import Storage, query
+from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.sql_files import query
 
 Kind = Literal["exact", "hnsw", "ivfflat"]
 
@@ -83,7 +84,7 @@ def check(owner: psycopg.Connection, storage: Storage, kind: Kind | None = None)
             "Patterns are kept in a memories table: each user's are compared exactly there; nothing is to be tuned.",
             hint="Beyond some thousand patterns of one user, `behavior db move --to behavior_patterns`.",
         )
-    with told("The table cannot be sized up"), owner.transaction():
+    with in_our_words("The table cannot be sized up"), owner.transaction():
         owner.execute(query("see_all"))
         [size] = _rows(owner, query("size_up", storage))
         present = next((Index(**row) for row in _rows(owner, query("inspect_index", "behavior_patterns"))), Index())
@@ -122,7 +123,7 @@ def apply(owner: psycopg.Connection, tuning: Tuning, *, memory: int = MODEST_MEM
         SchemaError: the server refused.
         StoreUnavailableError: the connection was lost, or the server is short of something for now.
     """
-    with told("The index cannot be made"), _alone(owner):
+    with in_our_words("The index cannot be made"), _alone(owner):
         # As in the migrations: pgvector's names are found in whichever of the usual schemas it lives.
         owner.execute("set search_path = pg_catalog, public, extensions")
         owner.execute("select '[1]'::vector")  # loads pgvector: its settings are known from here on

@@ -7,14 +7,15 @@ run as well. Here they are run, and what they find is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import psycopg
 
-from behavior_plugin.store.migrate import told
-from behavior_plugin.store.query import Storage, script
+from behavior_plugin.config import Storage
+from behavior_plugin.store.connection import run_script
+from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.sql_files import script
 
 Verdict = Literal["ok", "failed", "untried"]
 # What the script raises at its end, where a check has failed.
@@ -42,11 +43,14 @@ def verify(owner: psycopg.Connection, storage: Storage = "behavior_patterns") ->
     findings: list[Finding] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
-        findings.extend(_findings(diagnostic.message_primary or ""))
+        if match := re.fullmatch(
+            r"(ok|failed|untried): ([^:]+)(?:: (.*))?", diagnostic.message_primary or "", re.DOTALL
+        ):
+            findings.append(Finding(match[2], cast(Verdict, match[1]), match[3] or ""))
 
     owner.add_notice_handler(note)
     try:
-        with told("verify.sql"):
+        with in_our_words("verify.sql"):
             _run(owner, script("verify") + script("verify", storage))
     finally:
         owner.remove_notice_handler(note)
@@ -60,15 +64,7 @@ def failures(findings: list[Finding]) -> list[str]:
 
 def _run(owner: psycopg.Connection, statements: bytes) -> None:
     try:
-        owner.execute(statements)
+        run_script(owner, statements)
     except psycopg.Error as error:
         if error.sqlstate != FAILED:
             raise
-    finally:
-        if not owner.closed:
-            owner.execute("rollback")
-
-
-def _findings(notice: str) -> Iterator[Finding]:
-    if match := re.fullmatch(r"(ok|failed|untried): ([^:]+)(?:: (.*))?", notice, re.DOTALL):
-        yield Finding(match[2], cast(Verdict, match[1]), match[3] or "")

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.worker.client import ask_running_worker, start_worker, stop_worker
 from behavior_plugin.worker.learner import TRIES
 from tests.acceptance.sessions import TASK, Session, in_spool, nothing_left, processes_of, wait_for, worker_pid

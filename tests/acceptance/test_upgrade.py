@@ -65,7 +65,7 @@ def test_where_nothing_is_to_be_upgraded_it_says_so(project: Path) -> None:
     done = upgrade()
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Nothing is to be upgraded")
+    assert done.stdout.startswith("Nothing to upgrade")
 
 
 def test_a_failure_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from behavior_plugin import host
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.model import Outcome
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
 from tests.acceptance.sessions import (
     OTHER_TASK,

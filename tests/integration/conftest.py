@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded.server import Server
 
 _numbers = itertools.count(1)
 

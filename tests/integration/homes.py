@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin.store import account
+from behavior_plugin.store.embedded import account
 
 
 @contextmanager

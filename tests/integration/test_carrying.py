@@ -18,16 +18,17 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from behavior_plugin.cli import cli
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError, SchemaError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store import backup as backups
 from behavior_plugin.store import move as moving
 from behavior_plugin.store import rows as carrying
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import STORAGES, Storage, migrations, query, script
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import STORAGES, migrations, query, script
 from tests.conftest import LOGIN
 from tests.database import A, ask, dump, make_user, rows
 from tests.factories import make_action, make_pattern

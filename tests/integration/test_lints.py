@@ -13,9 +13,10 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
+from behavior_plugin.config import Storage
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.query import STORAGES, Storage
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import STORAGES
 from tests.database import rows
 
 # Everything of ours lies in these two; the first is what an API shows. What an extension brought is not ours.

@@ -14,9 +14,9 @@ from psycopg.conninfo import conninfo_to_dict
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.store import open_store
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import OURS, add_member, address, invite, join, make_login, members, remove_member
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.server import Server
 from tests.factories import make_pattern
 
 _numbers = itertools.count(1)

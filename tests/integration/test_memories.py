@@ -10,12 +10,13 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError, StoreError
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import Storage, migrations, script
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import migrations, script
 from tests.conftest import LOGIN
 from tests.database import A, B, rows
 from tests.factories import make_action, make_pattern

@@ -16,11 +16,11 @@ import pytest
 from psycopg import pq
 
 from behavior_plugin.errors import SchemaError
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import SQL, STORAGES, migrations
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import SQL, STORAGES, migrations
 from tests.conftest import LOGIN
 from tests.database import A, B, ask, dump, insert, make_user, rows, run_program
 from tests.factories import make_pattern

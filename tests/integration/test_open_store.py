@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, StoreUnavailableError
 from behavior_plugin.store import open_store
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded.server import Server
 from tests.conftest import LOGIN
 from tests.factories import make_pattern
 

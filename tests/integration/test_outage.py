@@ -23,13 +23,13 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from behavior_plugin.config import Settings
+from behavior_plugin.config import Settings, Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Match, Pattern
 from behavior_plugin.store import open_store
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import STORAGES, Storage
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import STORAGES
 from tests.conftest import LOGIN
 from tests.factories import make_action, make_pattern
 from tests.tcp_proxy import Fault, TcpProxy

@@ -5,11 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, address, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import script
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import script
 from tests.factories import make_pattern
 
 USERS = [f"user_{number}" for number in range(20)]

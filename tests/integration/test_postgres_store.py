@@ -18,16 +18,17 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Context, Outcome, Pattern, StoredPattern
 from behavior_plugin.redact import PROJECT_LIMIT, redact_context
-from behavior_plugin.store import account as accounts
 from behavior_plugin.store.connection import PATIENCE_S
+from behavior_plugin.store.embedded import account as accounts
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import STORAGES, Storage
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import STORAGES
 from tests.conftest import LOGIN
 from tests.factories import START, make_action, make_pattern
 

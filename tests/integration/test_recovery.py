@@ -24,12 +24,13 @@ import pytest
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store import account as accounts
-from behavior_plugin.store import binaries, open_store
-from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store import open_store
+from behavior_plugin.store.embedded import account as accounts
+from behavior_plugin.store.embedded import binaries
+from behavior_plugin.store.embedded.binaries import Binaries
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.query import migrations
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern
 from tests.integration.homes import short_home
 from tests.integration.processes import has_ended, processes_on, wait_until
@@ -43,7 +44,8 @@ import os, signal, sys, threading
 from pathlib import Path
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreError
-from behavior_plugin.store import account, open_store
+from behavior_plugin.store import open_store
+from behavior_plugin.store.embedded import account
 from tests.factories import make_pattern
 
 account.SHELF, rows, (what, moment, delay_s) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]

@@ -14,10 +14,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from behavior_plugin.config import Storage
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.query import STORAGES, Storage
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import STORAGES
 from tests.conftest import LOGIN
 from tests.database import INSERT, VECTOR, A, B, ask, insert, make_user, rows
 

@@ -20,9 +20,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store import account as accounts
-from behavior_plugin.store import binaries, leftovers
-from behavior_plugin.store.server import SETTINGS, Server
+from behavior_plugin.store.embedded import account as accounts
+from behavior_plugin.store.embedded import binaries, leftovers
+from behavior_plugin.store.embedded.server import SETTINGS, Server
 from tests.integration.processes import has_ended, processes_on, wait_until
 
 CANARY = "canary-7f3a9c"
@@ -34,8 +34,8 @@ needs_lifeline = pytest.mark.skipif(not accounts.lifeline(), reason="this system
 OWNER = """
 import dataclasses, sys, time
 from pathlib import Path
-from behavior_plugin.store import account, binaries
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded import account, binaries
+from behavior_plugin.store.embedded.server import Server
 
 folder, run_folder, way = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 account.SHELF = Path(sys.argv[4])

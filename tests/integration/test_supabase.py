@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.query import STORAGES, Storage, migrations
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import STORAGES, migrations
 from behavior_plugin.store.supabase import lay_out
 
 # What a new project has: the login's schema with a table that is not ours to fill, pgvector in a schema of its own, and

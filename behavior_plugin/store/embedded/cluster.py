@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store import leftovers
-from behavior_plugin.store.account import UPGRADED, Account
-from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store.embedded import leftovers
+from behavior_plugin.store.embedded.account import UPGRADED, Account
+from behavior_plugin.store.embedded.binaries import Binaries
 
 TIMEOUT_S = 120
 INITDB = (
@@ -111,7 +111,7 @@ def renew_password(account: Account, programs: Binaries, file: Path, *, log: Pat
     _write_private(new, password)
     alone = ("--single", "-D", str(account.data), "-c", "log_min_error_statement=panic", "postgres")
     command = account.command(programs.program("postgres"), *alone)
-    _run(command, log, "cannot set a new password", told=f"alter role postgres password '{password}'\n")
+    _run(command, log, "cannot set a new password", stdin=f"alter role postgres password '{password}'\n")
     new.rename(file)
 
 
@@ -173,12 +173,12 @@ def last_words(log: Path) -> str:
     return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:] or "it said nothing"
 
 
-def _run(command: list[str], log: Path, what_fails: str, *, told: str = "") -> None:
+def _run(command: list[str], log: Path, what_fails: str, *, stdin: str = "") -> None:
     try:
         with open_log(log) as output:
             subprocess.run(
                 command,
-                input=told.encode(),
+                input=stdin.encode(),
                 stdout=output,
                 stderr=output,
                 env=environment(),

@@ -20,9 +20,9 @@ from psycopg.conninfo import make_conninfo
 
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store import binaries, cluster, leftovers
-from behavior_plugin.store.account import Account, choose
-from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store.embedded import binaries, cluster, leftovers
+from behavior_plugin.store.embedded.account import Account, choose
+from behavior_plugin.store.embedded.binaries import Binaries
 
 START_TIMEOUT_S = 60
 POLL_S = 0.005

@@ -26,12 +26,14 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError
-from behavior_plugin.store import binaries, cluster
-from behavior_plugin.store.account import UPGRADED, Account
-from behavior_plugin.store.binaries import Binaries
-from behavior_plugin.store.migrate import told
-from behavior_plugin.store.server import Server
+from behavior_plugin.store.embedded import binaries, cluster
+from behavior_plugin.store.embedded.account import UPGRADED, Account
+from behavior_plugin.store.embedded.binaries import Binaries
+from behavior_plugin.store.embedded.database import our_server, set_up
+from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.refusals import in_our_words
 
 FETCH_TIMEOUT_S = 600
 # Who brings older programs: ours of that version, else plan B, which has two versions in one package.
@@ -80,22 +82,16 @@ class Upgraded:
     kept: list[Kept]
 
 
-def upgrade(
-    server: Server,
-    *,
-    set_up: Callable[[Server], None],
-    old_binaries: Path | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Upgraded:
-    """Upgrade a server's data where an older version wrote it, and fetch that version where it is not given.
+def upgrade(storage: Storage, *, tell: Callable[[str], None], old_binaries: Path | None = None) -> Upgraded:
+    """Upgrade our server's data where an older version wrote it, and fetch that version where it is not given.
 
-    Only for who owns the server, as `Server` says; it must not be started. `set_up` brings the new data to the shape
-    that this version of ours needs. Killed at any moment, it can be run again.
+    No worker may run. Killed at any moment, it can be run again.
 
     Raises:
         StoreError: it failed or cannot be done; the old data is in its place as it was.
     """
-    account, installed = server.account, binaries.find()
+    server, installed = our_server(), binaries.find()
+    account = server.account
     cluster.settle_upgrade(account.place)
     found, sums = _found(account.data, installed), Sums()
     if found:
@@ -104,7 +100,7 @@ def upgrade(
         tell(f"Copying everything from Postgres {found} to Postgres {installed.major}.")
         old = Server(server.folder, account.sockets, account=account, programs=programs)
         new = _beside(old)
-        sums = _make(old, new, set_up)
+        sums = _make(old, new, storage)
         _exchange(account, new.data, kept)
     shutil.rmtree(_side_folder(server.folder), ignore_errors=True)
     rows = sum(count for count, _ in sums.values())
@@ -185,16 +181,16 @@ def _beside(old: Server) -> Server:
     return Server(old.folder, account.sockets, account=account)
 
 
-def _make(old: Server, new: Server, set_up: Callable[[Server], None]) -> Sums:
+def _make(old: Server, new: Server, storage: Storage) -> Sums:
     """Make the new data; returns what both hold. The old server goes first: its start removes leftovers."""
     try:
         old.start()
         new.start()
         _copy(old, new, binaries.find())
-        with told("The upgrade failed"):
+        with in_our_words("The upgrade failed"):
             sums = _sums(old)
             _check_equal(sums, _sums(new))
-        set_up(new)
+        set_up(new, storage)
     finally:
         new.stop()
         old.stop()

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from psycopg import sql
 
+from behavior_plugin.config import Storage
+
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
-Storage = Literal["behavior_patterns", "memories"]
 STORAGES: tuple[Storage, ...] = get_args(Storage)
 
 
@@ -39,7 +40,7 @@ def script(name: str, storage: Storage | None = None) -> bytes:
 def migrations(*storages: Storage) -> list[Migration]:
     """What all databases need, and what these ways of storing need, in the order they run."""
     folders = [_folder(storage) / "migrations" for storage in (None, *storages)]
-    files = sorted(file for folder in folders for file in folder.glob("[0-9]*.sql"))
+    files = [file for folder in folders for file in folder.glob("[0-9]*.sql")]
     return sorted(Migration(int(file.stem[:4]), file.stem[5:], file) for file in files)
 
 

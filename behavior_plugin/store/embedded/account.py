@@ -17,7 +17,7 @@ from pathlib import Path
 
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store.binaries import Binaries
+from behavior_plugin.store.embedded.binaries import Binaries
 
 SHELF = Path("/var/lib/behavior-plugin")
 ACCOUNTS = ("postgres", "nobody")

@@ -1,0 +1,1 @@
+"""The Postgres that comes with us: its programs, its data, the account it runs as, its process."""
