@@ -6,6 +6,7 @@ The store is opened and closed on the main thread, which lives as long as an emb
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -86,7 +87,8 @@ class Engines:
         """Leave the store alone for a while, and after each failure for longer."""
         log.warning("%s", error)
         self.last_error = str(error)
-        self._retry_at = time.monotonic() + self._retry_s
+        # Not all of a team at the same moment, when their server is back.
+        self._retry_at = time.monotonic() + self._retry_s * random.uniform(0.5, 1)  # noqa: S311 - guards nothing
         self._retry_s = min(self._retry_s * 2, LONGEST_RETRY_S)
 
     def went_well(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, told
 from behavior_plugin.learn import learn
@@ -23,13 +24,16 @@ class Learner:
     def __init__(self, inbox: Inbox, engines: Engines) -> None:
         self._inbox = inbox
         self._engines = engines
-        self._tries: dict[str, int] = {}
+        self._tries: Counter[str] = Counter()
+        self._delays: Counter[str] = Counter()
         self.learned = 0
         self.last_error = ""
 
     def learn_from_what_is_over(self, settle_s: float) -> None:
         """Learn from each session that is over and has been quiet for `settle_s`, while the store takes it."""
-        for session in [session for session in self._inbox.sessions.values() if session.is_over(settle_s)]:
+        over = [session for session in self._inbox.sessions.values() if session.is_over(settle_s)]
+        # What the store did not take last time comes last: it may be this session's fault, and must not hold up others.
+        for session in sorted(over, key=lambda session: self._delays[session.key]):
             if self._engines.can_store():
                 self._try(session)
 
@@ -57,11 +61,12 @@ class Learner:
             self._learn(session)
             self._engines.went_well()
         except (StoreUnavailableError, EmbedError) as error:
+            self._delays[session.key] += 1
             self._engines.put_off(error)
         except Exception as error:
             log.error("session %s could not be learned from: %s", session.key, told(error))
             self.last_error = f"{type(error).__name__} in session {session.key}"
-            self._tries[session.key] = self._tries.get(session.key, 0) + 1
+            self._tries[session.key] += 1
             if self._tries[session.key] >= TRIES:
                 self._inbox.bury(session, self.last_error)
 

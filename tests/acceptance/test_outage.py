@@ -319,6 +319,26 @@ def test_a_server_that_refuses_all_rows_for_a_while_costs_no_session(
         wait_until_kept(anew, *before, *during)
 
 
+def test_a_session_that_is_put_off_for_ever_holds_up_no_other(
+    project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """A statement that times out looks like a busy server each time, and is this row's own fault."""
+    slow = Session(project)
+    owner.execute(f"""
+        create function public.too_slow() returns trigger language plpgsql as
+        $$ begin raise 'too slow' using errcode = 'query_canceled'; end $$;
+        create trigger too_slow before insert on {TABLE} for each row
+          when (new.session_id = '{slow.id}') execute function public.too_slow()""".encode())
+    slow.work().end()
+    wait_until_it_waits(1)
+
+    others = play(project, 2)
+
+    wait_for(lambda: rows(owner) == Counter(session.id for session in others), "the others are kept", within_s=BACK_S)
+    assert state()["open_sessions"] == 1
+    assert not in_spool("dead")
+
+
 def test_a_server_that_only_reads_is_of_use_for_suggestions(
     project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
