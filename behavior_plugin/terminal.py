@@ -75,7 +75,7 @@ def show_rows(rows: dict[str, Any]) -> None:
 
 
 def show_finding(finding: Finding) -> None:
-    mark = {"ok": "[green]ok     [/]", "failed": "[red]failed [/]", "untried": "[yellow]untried[/]"}[finding.verdict]
+    mark = {"ok": "[green]ok     [/]", "failed": "[red]failed [/]", "skipped": "[yellow]skipped[/]"}[finding.verdict]
     console.print(f"{mark} {finding.name:<18} {escape(finding.what)}".rstrip())
 
 

@@ -1,4 +1,4 @@
-"""The ways to store and search that are compared: the seed's, those that were considered, and ours."""
+"""The ways to store and search that are compared: the migration guide's, those that were considered, and ours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from behavior_plugin.store import tune
+from behavior_plugin.store.connection import value
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import Migration, migrations, script
 
@@ -44,7 +45,7 @@ def nothing(owner: psycopg.Connection) -> None:
 
 @dataclass(frozen=True)
 class Design:
-    """How a table is searched: what is done to it once its rows are there, and what is taken away again after."""
+    """How a table is searched: what is built once its rows are there, and what is removed afterwards."""
 
     name: str
     build: Change
@@ -54,33 +55,30 @@ class Design:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is made; its designs are tried one after the other on the same rows."""
+    """How a table is made; its designs are tried one after the other on the same rows.
+
+    `is_guide` is the one with the guide's own columns and functions; a split one is made for several users.
+    """
 
     name: str
     make: Change
     designs: tuple[Design, ...]
-
-    @property
-    def is_seed(self) -> bool:
-        return self.name == "seed"
-
-    @property
-    def is_split(self) -> bool:
-        """Of use only where there are several users."""
-        return "partitions" in self.name
+    is_guide: bool = False
+    is_split: bool = False
 
 
 def layouts() -> list[Layout]:
-    """All of them, the one first that the others are measured against."""
-    seed_index, vectors = "behavior_patterns_embedding_idx", "vectors_idx"
+    """All of them: first the guide's, whose first design is the baseline, last ours."""
+    guide_index, vectors = "behavior_patterns_embedding_idx", "vectors_idx"
     return [
         Layout(
-            "seed",
-            _make_seed,
+            "guide",
+            _make_guide,
             (
-                Design("seed: ivfflat made on the empty table", nothing, seed_index),
-                Design("seed, its ivfflat made anew after the load", _fit_seed, seed_index),
+                Design("guide: ivfflat made on the empty table", nothing, guide_index),
+                Design("guide, its ivfflat rebuilt after the load", _fit_guide, guide_index),
             ),
+            is_guide=True,
         ),
         Layout(
             "vectors in the row",
@@ -100,14 +98,15 @@ def layouts() -> list[Layout]:
             "16 partitions by user",
             _make_partitions,
             (Design("16 partitions, HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors),),
+            is_split=True,
         ),
         Layout(
             "ours",
             migrate_all,
             (
                 Design("ours: own bits by b-tree, then vectors", _remake_bits, "behavior_patterns_user_bits_idx"),
-                Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX, tuned("exact")),
-                Design("ours, ivfflat on bits", tuned("ivfflat"), tune.INDEX, tuned("exact")),
+                Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX, tuned("none")),
+                Design("ours, ivfflat on bits", tuned("ivfflat"), tune.INDEX, tuned("none")),
             ),
         ),
     ]
@@ -126,23 +125,19 @@ def tuned(kind: tune.Kind) -> Change:
 
 def size(owner: psycopg.Connection, index: str) -> int:
     """How large an index is, in bytes, with all its partitions."""
-    [(found,)] = owner.execute(
-        "select sum(pg_relation_size(relid)) from pg_partition_tree(to_regclass('public.' || %s)) where isleaf", [index]
-    ).fetchall()
-    if found is None:  # no partitioned one
-        [(found,)] = owner.execute("select pg_relation_size(to_regclass('public.' || %s))", [index]).fetchall()
-    return int(found)
+    parts = "select sum(pg_relation_size(relid)) from pg_partition_tree(to_regclass('public.' || %s)) where isleaf"
+    whole = "select pg_relation_size(to_regclass('public.' || %s))"
+    return int(value(owner, parts, [index]) or value(owner, whole, [index]))
 
 
-def _make_seed(owner: psycopg.Connection) -> None:
+def _make_guide(owner: psycopg.Connection) -> None:
     for migration in migrations():
         owner.execute(migration.file.read_bytes())
-    _run(owner, Path(__file__).with_name("seed.sql").read_text(encoding="utf-8"))
+    _run(owner, Path(__file__).with_name("guide.sql").read_text(encoding="utf-8"))
 
 
-def _fit_seed(owner: psycopg.Connection) -> None:
-    [(rows,)] = owner.execute("select count(*) from public.behavior_patterns").fetchall()
-    wanted = tune.fitting(rows, "ivfflat")
+def _fit_guide(owner: psycopg.Connection) -> None:
+    wanted = tune.fitting(value(owner, "select count(*) from public.behavior_patterns"), "ivfflat")
     _run(
         owner,
         f"""drop index public.behavior_patterns_embedding_idx;
@@ -171,7 +166,7 @@ def _search_plainly(owner: psycopg.Connection) -> None:
 
 
 def _remake_bits(owner: psycopg.Connection) -> None:
-    """What it takes to build; it is there already."""
+    """It is there already; this is how long it takes to build."""
     owner.execute(_functions().file.read_bytes())
     _run(owner, "reindex index public.behavior_patterns_user_bits_idx")
 

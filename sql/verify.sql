@@ -1,8 +1,8 @@
--- How to look whether the fence around each user's rows stands. At what, is said in <storage>/verify.sql, which goes on
--- where this ends: both are one transaction, and the second rolls it back. By hand, as the database's owner:
+-- The tools to check the fence around each user's rows. <storage>/verify.sql says what to expect and runs the checks;
+-- the two are one transaction, which the second file rolls back. By hand, as the database's owner:
 -- psql "$DATABASE_URL" -q -v ON_ERROR_STOP=1 -f sql/verify.sql -f sql/behavior_patterns/verify.sql
 --
--- Each check says `ok`, `failed` or `untried` and the next one goes on; the error at the end names those that failed.
+-- Each check reports `ok`, `failed` or `skipped` and the next one runs; the error at the end names those that failed.
 begin;
 set local search_path = pg_catalog;
 set local client_min_messages = notice;
@@ -92,7 +92,7 @@ create function pg_temp.policies(relation regclass) returns text[]
           from pg_policy
          where polrelid = relation);
 
--- What others than the owner may do: the callers anything at all, and anybody what no policy is asked for.
+-- The rights of others than the owner: all those of the callers, and, of anybody, those that no policy applies to.
 create function pg_temp.rights(relation regclass) returns text[]
     language sql
     return array(
@@ -113,7 +113,7 @@ create function pg_temp.rights(relation regclass) returns text[]
                 or privilege_type in ('TRUNCATE', 'TRIGGER', 'REFERENCES'))
          group by part, grantee, privilege_type, is_grantable);
 
--- All those of a name: what they are, how they run, and who else than the owner may call them.
+-- All functions of these names: their arguments, how they run, and who besides the owner may call them.
 create function pg_temp.functions(variadic names text[]) returns text[]
     language sql
     return array(
@@ -133,7 +133,7 @@ create function pg_temp.functions(variadic names text[]) returns text[]
                                  where grantee <> proowner order by 1) as callers) as granted
          where format('%s.%s', pronamespace::regnamespace, proname) = any (names));
 
--- A view reads with the rights of its owner, unless it says otherwise; so does what reads the view.
+-- A view reads with its owner's rights, unless it says otherwise; so does whatever reads that view.
 create function pg_temp.open_views(relation regclass) returns text[]
     language sql
     return array(
@@ -171,7 +171,7 @@ create function pg_temp.roles() returns text[]
           from pg_roles
          where rolname in ('anon', 'authenticated', 'service_role'));
 
--- Whom a caller could become that no policy holds.
+-- The roles that a caller could switch to and no policy applies to.
 create function pg_temp.ways_up(relation regclass) returns text[]
     language sql
     return array(
@@ -188,7 +188,7 @@ create function pg_temp.triggers(relation regclass) returns text[]
         select pg_get_triggerdef(oid) from pg_trigger
          where tgrelid = relation and not tgisinternal and tgenabled in ('O', 'A'));
 
--- Whoever gets a login of such a name would be the member.
+-- Whoever is given a login of that name later would be the member.
 create function pg_temp.members_without_login() returns text[]
     language plpgsql
 as $$
@@ -200,8 +200,8 @@ begin
 end
 $$;
 
--- Two users: throw-away ones where the users are the plugin's, else two that there are, since what an application's own
--- users need, and what it does when it gets one, is not known here.
+-- Two users: throw-away ones if the table of users is the plugin's, else two that exist, since we cannot know what an
+-- application's users need, nor what a new one would set off.
 create procedure pg_temp.choose_users()
     language plpgsql
 as $$
@@ -217,8 +217,8 @@ begin
 end
 $$;
 
--- Be a user to the end of the transaction: the one that this login is, and the one that the session claims. A stranger
--- is a login that is nobody and has the users' rights.
+-- Be a user to the end of the transaction: `member` is the one that this login belongs to, `claimed` the one that the
+-- session claims to be. A stranger is a login with the users' rights that belongs to nobody.
 create procedure pg_temp.become(role text, member uuid, claimed uuid, is_stranger boolean)
     language plpgsql
 as $$
@@ -236,14 +236,14 @@ begin
     begin
         perform set_config('role', role, true);
     exception when insufficient_privilege then
-        -- From Postgres 16 on, whoever makes a role has yet to be allowed to become it.
+        -- From PostgreSQL 16 on, creating a role does not include the right to switch to it.
         execute format('grant %I to %I', role, session_user);
         perform set_config('role', role, true);
     end;
 end
 $$;
 
--- What comes of a statement when somebody tries it on a row of the first user's: a number of rows, or an error's code.
+-- What a statement gives when somebody runs it on a row of the first user's: a number of rows, or an error's code.
 create function pg_temp.attempt(statement text, role text, member uuid, claimed uuid, is_stranger boolean) returns text
     language plpgsql
 as $$
@@ -258,7 +258,7 @@ begin
     begin
         execute format(current_setting('behavior.keeping'), users[1]) into kept;
     exception when others then
-        raise exception 'a user can keep nothing: %', sqlerrm;
+        raise exception 'a user cannot store anything: %', sqlerrm;
     end;
     perform set_config('role', myself, true);
     call pg_temp.become(role, member, claimed, is_stranger);
@@ -276,7 +276,8 @@ exception when sqlstate 'BV000' then
 end
 $$;
 
--- Try every statement as somebody. What is wanted is in a column of the attempts; where that is null, it is not tried.
+-- Attempt every statement as somebody. `wanted` names the column of the attempts that says what each must give; those
+-- that have a null there are left out.
 create procedure pg_temp.cross(name text, wanted text, role text, member uuid, claimed uuid, is_stranger boolean)
     language plpgsql
 as $$
@@ -294,9 +295,9 @@ begin
     end loop;
     call pg_temp.report(name, problems);
 exception when others then
-    -- An owner that is no superuser need not be allowed to become anon; that it has no rights is seen in the catalogue.
+    -- An owner that is not a superuser may be unable to become anon; the catalogue shows that anon has no rights.
     if role = 'anon' and sqlstate = '42501' then
-        raise notice 'untried: %: %', name, sqlerrm;
+        raise notice 'skipped: %: %', name, sqlerrm;
     else
         call pg_temp.report(name, array[sqlerrm]);
     end if;
@@ -315,7 +316,7 @@ begin
     a := (current_setting('behavior.users')::uuid[])[1];
     b := (current_setting('behavior.users')::uuid[])[2];
     if b is null then
-        raise notice 'untried: crossing: auth.users has not two users to try it with';
+        raise notice 'skipped: crossing: auth.users has fewer than two users';
         return;
     end if;
     call pg_temp.cross('own rows', 'own', 'authenticated', a, a, false);
@@ -324,7 +325,7 @@ begin
     call pg_temp.cross('no claims', 'others', 'authenticated', null, null, false);
     call pg_temp.cross('anon', 'anon', 'anon', a, a, false);
     if myself.rolbypassrls and not myself.rolsuper then
-        raise notice 'untried: stranger: this login''s own claims are believed, and it may not make another login';
+        raise notice 'skipped: stranger: this login''s own claims are believed, and it may not create another login';
     else
         call pg_temp.cross('stranger', 'others', 'authenticated', null, a, myself.rolsuper);
     end if;
@@ -333,7 +334,7 @@ exception when others then
 end
 $$;
 
--- What is the same for every table.
+-- What is the same, whichever way patterns are stored.
 create procedure pg_temp.check_surroundings()
     language plpgsql
 as $$

@@ -14,12 +14,22 @@ import pytest
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Storage
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
+from tests.database import LOGIN, made_database, member
 
-LOGIN = "behavior_app"
+SETTINGS = ("BEHAVIOR_", "CLAUDE", "OPENAI_", "PG", "XDG_")
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_tester() -> Iterator[None]:
+    """What whoever runs the tests has set for us, the client, OpenAI or other servers takes no part."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+            if name != "BEHAVIOR_REQUIRE_CLIENT":
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +37,6 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the home of whoever runs it."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    for name in [name for name in os.environ if name.startswith(("BEHAVIOR_", "CLAUDE", "OPENAI_", "XDG_"))]:
-        if name != "BEHAVIOR_REQUIRE_CLIENT":
-            monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("BEHAVIOR_HOME", str(home / "behavior"))
     return home
@@ -37,10 +44,16 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The embedded Postgres, started once a run."""
+    """The embedded Postgres, started once a run, or once for each of the processes that share the run."""
     folder = tmp_path_factory.mktemp("pg")
     started = Server(folder / "postgres", Path(paths.make_private(str(folder / "run"))))
     started.start()
+    with psycopg.connect(started.conninfo(), autocommit=True) as owner:
+        # Nobody needs these rows after a power cut, and to wait for the disk takes longer than most tests. Tests that
+        # kill a server have their own.
+        owner.execute("alter system set fsync = off")
+        owner.execute("alter system set full_page_writes = off")
+        owner.execute("select pg_reload_conf()")
     yield started
     started.stop()
 
@@ -62,8 +75,7 @@ def templates(server: Server) -> Callable[[Storage], str]:
             owner.execute(f"create database {name}".encode())
         with psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner:
             migrate(owner, storage)
-            make_login(owner, LOGIN, server.password)
-            add_member(owner, LOGIN)
+            member(owner, server, LOGIN)
         return name
 
     return made
@@ -75,12 +87,10 @@ def template(templates: Callable[[Storage], str], storage: Storage) -> str:
 
 
 @pytest.fixture
-def database(server: Server, template: str) -> str:
+def database(server: Server, template: str) -> Iterator[str]:
     """The name of a database of the test's own."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.conninfo(), autocommit=True) as owner:
-        owner.execute(f"create database {name} template {template}")
-    return name
+    with made_database(server, f"test_{next(_numbers)}", template=template) as name:
+        yield name
 
 
 @pytest.fixture

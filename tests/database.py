@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -12,10 +15,24 @@ from psycopg.conninfo import conninfo_to_dict
 from behavior_plugin.config import Storage
 from behavior_plugin.store.embedded import binaries
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.postgres import PostgresStore
 
+LOGIN = "behavior_app"
 A = "aaaaaaaa-0000-4000-8000-00000000000a"
 B = "bbbbbbbb-0000-4000-8000-00000000000b"
 VECTOR = str([1] * 1536)
+# A table that another program made; `who` is how its policy knows its user.
+FOUND_MEMORIES = """
+create table public.memories (
+    id uuid primary key default gen_random_uuid(), user_id uuid not null, type text not null, content text,
+    metadata jsonb, embedding extensions.vector(1536), created_at timestamptz default now(),
+    updated_at timestamptz default '2026-02-02', tags text[] not null default '{{}}', note text
+);
+alter table public.memories enable row level security;
+create policy mine on public.memories to authenticated using ((select {who}) = user_id);
+grant select, insert, update, delete on public.memories to anon, authenticated;
+"""
 INSERT: dict[Storage, str] = {
     "behavior_patterns": """
         insert into public.behavior_patterns
@@ -32,8 +49,37 @@ INSERT: dict[Storage, str] = {
 }
 
 
+@contextmanager
+def made_database(server: Server, name: str, *, template: str = "template1") -> Iterator[str]:
+    """A database for as long as the block: each takes 8 MB of the disk, and dropping it a fiftieth of a second."""
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        # Where the disk is not waited for, a copy of the files is made sooner than one by way of the log.
+        admin.execute(f"create database {name} template {template} strategy file_copy".encode())
+        yield name
+        admin.execute(f"drop database if exists {name} with (force)".encode())
+
+
 def make_user(owner: psycopg.Connection, user: str) -> None:
     owner.execute("insert into auth.users (id) values (%s)", [user])
+
+
+def make_memories(owner: psycopg.Connection, *, who: str = "auth.uid()") -> None:
+    """Make a table of memories as another program may have made it before us."""
+    owner.execute(FOUND_MEMORIES.format(who=who).encode())
+
+
+def member(owner: psycopg.Connection, server: Server, login: str, user: UUID | None = None) -> UUID:
+    """Make a login that the server's password opens, and make it a user; returns the user."""
+    make_login(owner, login, server.password)
+    return add_member(owner, login, user)
+
+
+def member_store(
+    owner: psycopg.Connection, server: Server, login: str = LOGIN, storage: Storage = "behavior_patterns"
+) -> closing[PostgresStore]:
+    """A member's store in the owner's database."""
+    member(owner, server, login)
+    return closing(PostgresStore(server.conninfo(login, owner.info.dbname), storage))
 
 
 def insert(connection: psycopg.Connection, user: str, key: str, storage: Storage = "behavior_patterns") -> None:

@@ -12,9 +12,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -27,10 +26,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from behavior_plugin.store.embedded import cluster
 from behavior_plugin.store.embedded.account import Account
 from behavior_plugin.store.embedded.server import Server
+from tests.waiting import wait_for
 
 ADDRESS = "127.0.0.1"
-START_TIMEOUT_S = 20
-POLL_S = 0.01
 # Between asking for a free port and using it, somebody else may take it.
 TRIES = 5
 ADMIN = "admin_of_the_pooler"
@@ -168,12 +166,12 @@ def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
 
 def _answers(process: subprocess.Popen[bytes], admin: Pooler) -> bool:
     """Wait until it lets its administrator in, whom no other server knows; False where it ended instead."""
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
+
+    def lets_in() -> bool:
+        with suppress(psycopg.OperationalError):
             psycopg.connect(admin.conninfo(ADMIN, "pgbouncer"), sslmode="prefer", connect_timeout=5).close()
-        except psycopg.OperationalError:
-            time.sleep(POLL_S)
-        else:
             return True
-    return False
+        return False
+
+    wait_for(lambda: process.poll() is not None or lets_in(), "pgbouncer starts or ends")
+    return process.poll() is None

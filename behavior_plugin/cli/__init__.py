@@ -16,7 +16,7 @@ import click
 from behavior_plugin import __version__
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.database import db
-from behavior_plugin.cli.output import json_option, print_json, report
+from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import BehaviorError, WorkerUnavailableError
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.worker.client import STATUS_S, ask_running_worker, ask_worker, start_worker, stop_worker
@@ -130,7 +130,8 @@ def status(as_json: bool) -> None:
 @json_option
 def drain(as_json: bool) -> None:
     """Learn from every session that has ended, now. Sessions that are still open are left alone."""
-    report(ask_worker("drain"), as_json)
+    found = ask_worker("drain")
+    print_result(found, counted(found), as_json=as_json)
 
 
 @cli.command()
@@ -141,7 +142,8 @@ def reap(idle_min: float | None, as_json: bool) -> None:
 
     Those whose host is gone, because it was killed; the worker also does so by itself.
     """
-    report(ask_worker("reap", idle_s=None if idle_min is None else idle_min * 60), as_json)
+    found = ask_worker("reap", idle_s=None if idle_min is None else idle_min * 60)
+    print_result(found, counted(found), as_json=as_json)
 
 
 @cli.group()
@@ -206,7 +208,7 @@ def install(settings: Path | None, dry_run: bool, as_json: bool) -> None:
     change = installing.install(
         settings_file=file, plugin_root=Path(wake.ROOT), interpreter=interpreter, dry_run=dry_run
     )
-    _report_change(change.model_dump(mode="json"), as_json)
+    _report_change(change.model_dump(mode="json"), as_json=as_json)
 
 
 @cli.command()
@@ -220,14 +222,12 @@ def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
     if not dry_run:
         stop_worker()
     change = installing.uninstall(settings_file=settings or installing.client_settings_file(), dry_run=dry_run)
-    _report_change(change.model_dump(mode="json"), as_json)
+    _report_change(change.model_dump(mode="json"), as_json=as_json)
 
 
 def _here() -> str:
     return os.getcwd()  # noqa: PTH109 - as the hooks note it
 
 
-def _report_change(change: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        return print_json(change)
-    return click.echo("\n".join([*change["done"], *change["notes"]]))
+def _report_change(change: dict[str, Any], *, as_json: bool) -> None:
+    print_result(change, "\n".join([*change["done"], *change["notes"]]), as_json=as_json)

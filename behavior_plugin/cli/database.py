@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -13,33 +13,34 @@ from uuid import UUID
 import click
 
 from behavior_plugin.cli.carrying import backup, move, restore, rollback
-from behavior_plugin.cli.output import json_option, print_json
+from behavior_plugin.cli.connections import owner_beside_worker, owner_without_worker
+from behavior_plugin.cli.output import json_option, print_json, print_result
 from behavior_plugin.errors import SchemaError
-from behavior_plugin.worker.client import ask_worker
 from behavior_plugin.worker.lock import without_worker
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and pydantic cost a tenth of a second each.
     import psycopg
 
-    from behavior_plugin.config import Settings
     from behavior_plugin.store.embedded.upgrade import Upgraded
     from behavior_plugin.store.tune import Kind
 
-
-MEND = "Run the migrations again by hand, as sql/README.md tells: they put back what is theirs."
+REPAIR = "Run the migrations again by hand, as sql/README.md tells: they put back what is theirs."
 
 
 @click.group()
 def db() -> None:
     """Look after the database that patterns are kept in.
 
-    It is the embedded server's, or that of BEHAVIOR_DATABASE_URL; these commands want the login of its owner.
+    It is the embedded server's, or that of BEHAVIOR_DATABASE_URL. Unless said otherwise a command needs the database
+    owner's login; those that touch everybody's rows need superuser or bypassrls.
     """
 
 
-for command in (backup, restore, move, rollback):
-    db.add_command(command)
+db.add_command(backup)
+db.add_command(restore)
+db.add_command(move)
+db.add_command(rollback)
 
 
 @db.command()
@@ -48,11 +49,9 @@ def migrate(as_json: bool) -> None:
     """Bring the database to the shape that this version needs. The worker does so by itself where it may."""
     from behavior_plugin.store.migrate import migrate as run_migrations
 
-    with _owner() as (owner, settings):
+    with owner_beside_worker() as (owner, settings):
         done = run_migrations(owner, settings.storage)
-    if as_json:
-        return print_json(done)
-    return click.echo("\n".join(done) or "Nothing was due.")
+    print_result(done, "\n".join(done) or "Nothing was due.", as_json=as_json)
 
 
 @db.command()
@@ -66,7 +65,7 @@ def verify(as_json: bool) -> None:
     from behavior_plugin.store.verify import failures
     from behavior_plugin.store.verify import verify as run_checks
 
-    with _owner() as (owner, settings):
+    with owner_beside_worker() as (owner, settings):
         findings = run_checks(owner, settings.storage)
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -74,7 +73,7 @@ def verify(as_json: bool) -> None:
         for finding in findings:
             terminal.show_finding(finding)
     if failed := failures(findings):
-        raise SchemaError(f"Failed: {', '.join(failed)}.", hint=MEND)
+        raise SchemaError(f"Failed: {', '.join(failed)}.", hint=REPAIR)
 
 
 @db.command()
@@ -89,9 +88,7 @@ def supabase(folder: Path, as_json: bool) -> None:
     from behavior_plugin.store.supabase import lay_out
 
     written = [str(file) for file in lay_out(folder, config.load().storage)]
-    if as_json:
-        return print_json(written)
-    return click.echo("\n".join(written) or "They are there already.")
+    print_result(written, "\n".join(written) or "They are there already.", as_json=as_json)
 
 
 @db.command()
@@ -116,9 +113,8 @@ def upgrade(old_binaries: Path | None, as_json: bool) -> None:
         done = run_upgrade(
             settings.storage, old_binaries=old_binaries, tell=(lambda _: None) if as_json else click.echo
         )
-    if as_json:
-        return print_json({**asdict(done), "kept": {str(kept.folder): kept.size for kept in done.kept}})
-    return click.echo("\n".join(_upgraded(done)))
+    found = {**asdict(done), "kept": {str(kept.folder): kept.size for kept in done.kept}}
+    print_result(found, "\n".join(_upgraded(done)), as_json=as_json)
 
 
 def _upgraded(done: Upgraded) -> Iterator[str]:
@@ -132,60 +128,61 @@ def _upgraded(done: Upgraded) -> Iterator[str]:
 
 
 @db.command()
-@click.option("--apply", "is_applied", is_flag=True, help="Make it so, instead of only saying what fits.")
+@click.option("--apply", "is_applied", is_flag=True, help="Build it; without this, only report what fits.")
 @click.option(
     "--index",
     "kind",
-    type=click.Choice(["exact", "hnsw", "ivfflat"]),
-    help="The kind of index, if not the one that fits: none, a graph, or lists.",
+    type=click.Choice(["none", "hnsw", "ivfflat"]),
+    help="none, hnsw (a graph) or ivfflat (lists); by default whichever fits.",
 )
 @json_option
 def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
-    """Say which index fits the number of patterns, and make it with --apply.
+    """Say which index fits the number of patterns, and build it with --apply.
 
-    Up to 20,000 patterns of one user none is needed. Patterns can be kept and found meanwhile. An index that was only
-    half built is dropped and built anew. Wants the login of the database's owner.
+    Up to 20,000 patterns of one user none is needed. An unfinished index is dropped and built again. On a server of
+    your own, patterns can be kept and found meanwhile; with the embedded one no worker runs: events wait in the spool.
     """
+    from behavior_plugin import config
     from behavior_plugin.cli import tuning as say
-    from behavior_plugin.store.tune import apply, check
+    from behavior_plugin.store.tune import apply, check, memory_for
 
-    with _owner() as (owner, settings):
+    is_embedded = not config.load().database_url
+    # A build may outlast the embedded server of an idle worker.
+    connected = owner_without_worker if is_applied and is_embedded else owner_beside_worker
+    with connected() as (owner, settings):
         tuning = check(owner, settings.storage, kind)
         if is_applied and tuning.is_due:
             with say.bar(settings):
-                apply(owner, tuning, memory=say.memory_for(settings))
-            tuning = check(owner, settings.storage, kind)
-    if as_json:
-        return print_json({**asdict(tuning), "is_due": tuning.is_due})
-    return click.echo("\n".join(say.lines(tuning)))
+                present = apply(owner, tuning, memory=memory_for(is_local=is_embedded))
+            tuning = replace(tuning, present=present)
+    print_result({**asdict(tuning), "is_due": tuning.is_due}, "\n".join(say.lines(tuning)), as_json=as_json)
 
 
 @db.group()
 def member() -> None:
-    """Say who works in a database of a team: each member has a login, and a login is one user.
+    """Manage the members of a team's database: each has a login, and a login is one user.
 
-    Wants BEHAVIOR_DATABASE_URL with the login of the database's owner; docs/team.md tells the rest.
+    BEHAVIOR_DATABASE_URL must be set; docs/team.md says the rest.
     """
 
 
 @member.command("add")
 @click.argument("login")
 @click.option("--user-id", type=click.UUID, help="Who that is in auth.users; by default somebody new.")
-@click.option("--new-password", is_flag=True, help="Renew the password of a login that is there already.")
+@click.option("--new-password", is_flag=True, help="Set a new password for an existing login.")
 @json_option
 def add_member(login: str, user_id: UUID | None, new_password: bool, as_json: bool) -> None:
     """Make LOGIN a member, and print the URL that this member sets as BEHAVIOR_DATABASE_URL.
 
     A login that is not there yet is made. The URL holds its password, which is not kept anywhere: hand it over safely.
     """
-    from behavior_plugin.store.members import address, invite
+    from behavior_plugin.store.members import connection_url, invite
 
     with _team_owner() as owner:
         user, password = invite(owner, login, user_id, new_password=new_password)
-        url = address(owner, login, password)
-    if as_json:
-        return print_json({"login": login, "user_id": str(user), "database_url": url})
-    return click.echo(f"{login} is a member, as user {user}.\nBEHAVIOR_DATABASE_URL={url}")
+        url = connection_url(owner, login, password)
+    found = {"login": login, "user_id": str(user), "database_url": url}
+    print_result(found, f"{login} is a member, as user {user}.\nBEHAVIOR_DATABASE_URL={url}", as_json=as_json)
 
 
 @member.command("list")
@@ -196,9 +193,8 @@ def list_members(as_json: bool) -> None:
 
     with _team_owner() as owner:
         found = [{name: str(value) for name, value in vars(each).items()} for each in members(owner)]
-    if as_json:
-        return print_json(found)
-    return click.echo("\n".join("  ".join(each.values()) for each in found) or "There are none yet.")
+    text = "\n".join("  ".join(each.values()) for each in found) or "There are none yet."
+    print_result(found, text, as_json=as_json)
 
 
 @member.command("remove")
@@ -212,7 +208,7 @@ def remove_member(login: str) -> None:
 
     with _team_owner() as owner:
         is_gone = remove(owner, login)
-    click.echo(f"{login} is no member any more" + (", and cannot log in." if is_gone else "; the login itself stays."))
+    click.echo(f"{login} is no longer a member" + (", and cannot log in." if is_gone else "; the login itself stays."))
 
 
 @contextmanager
@@ -220,23 +216,10 @@ def _team_owner() -> Iterator[psycopg.Connection]:
     """The owner's connection to a database that others can reach."""
     from behavior_plugin.errors import ConfigError
 
-    with _owner() as (owner, settings):
+    with owner_beside_worker() as (owner, settings):
         if not settings.database_url:
             raise ConfigError(
                 "The embedded server is for one user on this machine: it has no members.",
                 hint="Set BEHAVIOR_DATABASE_URL to the team's Postgres, with its owner's login.",
             )
         yield owner
-
-
-@contextmanager
-def _owner() -> Iterator[tuple[psycopg.Connection, Settings]]:
-    """A connection that may change the database, and the settings that name it."""
-    from behavior_plugin import config
-    from behavior_plugin.store import connect_as_owner
-
-    settings = config.load()
-    if not settings.database_url:
-        ask_worker("list", limit=1)  # it owns the embedded server, and says why where it does not run
-    with connect_as_owner(settings) as owner:
-        yield owner, settings

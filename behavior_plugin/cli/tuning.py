@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from behavior_plugin.cli.output import progress
+
 if TYPE_CHECKING:
-    # Imported where it is used: psycopg, psutil and rich cost a tenth of a second each.
+    # Imported where it is used: psycopg and rich cost a tenth of a second each.
     from rich.progress import Progress
 
     from behavior_plugin.config import Settings
@@ -22,32 +24,20 @@ def lines(tuning: Tuning) -> Iterator[str]:
     yield f"{tuning.patterns:,} patterns with a vector, {tuning.largest_user:,} of them of one user."
     yield f"Now: {_named(tuning.present)}."
     if not tuning.is_due:
-        yield "That fits, and nothing is to be done."
+        yield "This fits; nothing to do."
     else:
-        yield f"Wanted: {_named(tuning.wanted)}. With --apply it is made so, while the table is in use."
-
-
-def memory_for(settings: Settings) -> int:
-    """How much the server may take for a build, in bytes: of this machine a quarter of what is free."""
-    import psutil
-
-    from behavior_plugin.store.tune import MODEST_MEMORY
-
-    return MODEST_MEMORY if settings.database_url else int(psutil.virtual_memory().available) // 4
+        yield f"Wanted: {_named(tuning.wanted)}. --apply builds it, while the table stays in use."
 
 
 @contextmanager
 def bar(settings: Settings) -> Iterator[None]:
     """Show on stderr how far a build has come, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    shown = progress()
+    if shown.disable:
         yield
         return
     is_over = threading.Event()
-    with Progress(console=console, transient=True) as shown:
+    with shown:
         watcher = threading.Thread(target=_watch, args=(settings, shown, is_over), daemon=True)
         watcher.start()
         try:
@@ -58,25 +48,25 @@ def bar(settings: Settings) -> Iterator[None]:
 
 
 def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> None:
-    """On a connection of its own, since the other one is busy building. A bar that fails is no reason to stop."""
+    """On a connection of its own, since the other one is busy building. A bar that fails does not stop the build."""
     from behavior_plugin.errors import StoreError
     from behavior_plugin.store import connect_as_owner
     from behavior_plugin.store.refusals import in_our_words
-    from behavior_plugin.store.tune import progress
+    from behavior_plugin.store.tune import progress as built
 
     task = shown.add_task("Waiting", total=1.0)
     try:
         with connect_as_owner(settings) as connection, in_our_words("The progress"):
             while not is_over.wait(POLL_S):
-                if found := progress(connection):
+                if found := built(connection):
                     shown.update(task, description=found.phase, completed=found.share)
     except StoreError:
         return
 
 
 def _named(index: Index) -> str:
-    if index.kind == "exact":
+    if index.kind == "none":
         return "no index over everybody's vectors; each search reads the bits of one user's"
     lists = f", {index.lists} lists of which {index.probes or 1} are searched" if index.lists else ""
     size = f", {index.bytes / 1e6:,.0f} MB" if index.bytes else ""
-    return f"{index.kind}{lists}{size}" + ("" if index.is_valid else ", half built and of no use")
+    return f"{index.kind}{lists}{size}" + ("" if index.is_valid else ", unfinished and unusable")

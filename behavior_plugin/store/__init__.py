@@ -77,9 +77,9 @@ def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
-    """The same, with an embedded server of one's own for as long as it takes; no worker may run.
+    """The same, with an embedded server of its own for as long as it takes; no worker may be running.
 
-    For what takes longer than an idle worker stays. Raises as `open_store` does.
+    For work that may outlast an idle worker. Raises as `open_store` does.
     """
     if settings.database_url:
         with connect_as_owner(settings) as owner:
@@ -96,7 +96,7 @@ def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def own_user(owner: psycopg.Connection, settings: Settings) -> UUID:
-    """Whose patterns the worker of these settings keeps. Raises as `join` does."""
+    """The user whose patterns a worker with these settings keeps. Raises as `join` does."""
     return join(owner, settings.user_id) if settings.database_url else add_member(owner, LOGIN)
 
 

@@ -1,7 +1,7 @@
-"""The file that a backup is: gzip, in it a line that says what it is, a line for each row, and a line that counts them.
+"""A backup file: gzip of a line that says what it is, a line for each row, and a line with their count.
 
-It is written under another name and takes its own when it is whole, so there is no half one; and it is read to its end
-before what was read counts, so that a torn one is never taken for less than there was.
+It is written under another name and renamed when complete, so there is never half a file; and what was read counts
+only once the end is reached, so that a truncated file is never mistaken for a smaller one.
 """
 
 from __future__ import annotations
@@ -28,47 +28,36 @@ FORMAT: Final = "behavior-plugin backup"
 VERSION = 1
 # The longest row that the table takes has 5 MB, and JSON may need six characters for one.
 LONGEST_LINE = 64_000_000
-_HINT = "Nothing was changed. Take another backup, or make this one anew."
+_HINT = "Nothing was changed. Restore from another backup file."
 
 
 class Header(BaseModel):
-    """What a backup is of. `user_id` is whose the rows are, where they are one user's."""
+    """What a backup is of. `user_id` is whose the rows are; None where they are everybody's."""
 
     format: Literal["behavior-plugin backup"] = FORMAT
     version: int = VERSION
     storage: Storage
-    users: Literal["one", "all"]
     user_id: UUID | None
     made_at: datetime
     made_by: str
 
 
-def header(storage: Storage, user_id: UUID | None) -> Header:
-    """For a backup that is made now: of one user, or of all."""
-    return Header(
-        storage=storage,
-        users="one" if user_id else "all",
-        user_id=user_id,
-        made_at=datetime.now(UTC),
-        made_by=__version__,
-    )
-
-
-def write(file: Path, about: Header, lines: Iterable[str], *, overwrite: bool = False) -> int:
-    """Write a backup that only its owner can read; returns how many rows are in it.
+def write(file: Path, lines: Iterable[str], *, storage: Storage, user_id: UUID | None, overwrite: bool = False) -> int:
+    """Write a backup of one user, or of all, that only its owner can read; returns how many rows are in it.
 
     Raises:
-        BehaviorError: the file is there already and is not to be overwritten, or it cannot be written.
+        BehaviorError: the file exists and must not be overwritten, or it cannot be written.
     """
+    about = Header(storage=storage, user_id=user_id, made_at=datetime.now(UTC), made_by=__version__)
     try:
-        _see_that_it_is_free(file, overwrite)
+        _check_free(file, overwrite=overwrite)
         # Made 0600, whatever the umask.
         with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent, delete=False) as raw:
             try:
                 count = _write_lines(raw, about, lines)
                 raw.flush()
                 os.fsync(raw.fileno())
-                _see_that_it_is_free(file, overwrite)
+                _check_free(file, overwrite=overwrite)
                 Path(raw.name).rename(file)
             except BaseException:
                 Path(raw.name).unlink(missing_ok=True)
@@ -82,7 +71,7 @@ def read(raw: BinaryIO) -> tuple[Header, Iterator[str]]:
     """What a backup is of, and its rows.
 
     Raises:
-        BehaviorError: it is no backup, or a newer version's. So does the iterator, where the file is torn or was
+        BehaviorError: it is not a backup, or a newer version's. So does the iterator, if the file is damaged or was
             changed; what it gave until then must not count.
     """
     text = gzip.open(raw, "rt", encoding="utf-8", newline="\n")  # noqa: SIM115 - the caller closes what it opened
@@ -92,7 +81,7 @@ def read(raw: BinaryIO) -> tuple[Header, Iterator[str]]:
 def _header(line: str) -> Header:
     found = _parsed(line)
     if found.get("format") != FORMAT:
-        raise _torn()
+        raise _damaged()
     if found.get("version") != str(VERSION):
         raise BehaviorError(
             f"This backup has format {found.get('version')}, and this version of the plugin knows {VERSION}.",
@@ -101,7 +90,7 @@ def _header(line: str) -> Header:
     try:
         return Header.model_validate_json(line)
     except ValidationError:
-        raise _torn() from None
+        raise _damaged() from None
 
 
 def _write_lines(raw: IO[bytes], about: Header, lines: Iterable[str]) -> int:
@@ -120,25 +109,25 @@ def _rows(text: TextIO) -> Iterator[str]:
     count = 0
     while (found := _parsed(line := _next_line(text))).keys() != {"rows"}:
         if not {"id", "user_id"} <= found.keys():
-            raise _torn()
+            raise _damaged()
         yield line
         count += 1
     # The checksum comes behind the last line, and is compared when the end is read.
     if found["rows"] != str(count) or _read(text):
-        raise _torn()
+        raise _damaged()
 
 
 def _parsed(line: str) -> dict[str, Any]:
     try:
         return parsed(line)
     except ValueError:
-        raise _torn() from None
+        raise _damaged() from None
 
 
 def _next_line(text: TextIO) -> str:
     line = _read(text)
     if not line.endswith("\n"):
-        raise _torn()
+        raise _damaged()
     return line[:-1]
 
 
@@ -146,13 +135,13 @@ def _read(text: TextIO) -> str:
     try:
         return text.readline(LONGEST_LINE)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError):
-        raise _torn() from None
+        raise _damaged() from None
 
 
-def _torn() -> BehaviorError:
-    return BehaviorError("This file is no backup, or a damaged one.", hint=_HINT)
+def _damaged() -> BehaviorError:
+    return BehaviorError("This file is not a backup, or is damaged.", hint=_HINT)
 
 
-def _see_that_it_is_free(file: Path, overwrite: bool) -> None:
+def _check_free(file: Path, *, overwrite: bool) -> None:
     if not overwrite and file.exists():
-        raise BehaviorError(f"{file} is there already.", hint="Choose another file, or --force to overwrite it.")
+        raise BehaviorError(f"{file} exists already.", hint="Choose another file, or --force to overwrite it.")

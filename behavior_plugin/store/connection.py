@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import psycopg
-from psycopg.abc import RV, PQGen
+from psycopg import sql
+from psycopg.abc import RV, Params, PQGen
 from psycopg.rows import Row
 
 from behavior_plugin.store.refusals import why_not
@@ -18,7 +19,7 @@ PATIENCE_S = 5
 class TimedConnection(psycopg.Connection[Row]):
     """One that is closed, with an OperationalError, when the server says nothing for `timeout_s`.
 
-    Without that a call lasts for as long as a network, or a pooler, swallows what is said.
+    Otherwise a call hangs for as long as a network, or a pooler, swallows what is sent.
     """
 
     timeout_s = PATIENCE_S
@@ -57,8 +58,16 @@ class MigrationConnection(TimedConnection[Row]):
     timeout_s = 4 * PATIENCE_S
 
 
+def value(
+    connection: psycopg.Connection, query: LiteralString | sql.SQL | sql.Composed, params: Params | None = None
+) -> Any:
+    """The one value that a query asks for; None where there is no row."""
+    row = connection.execute(query, params).fetchone()
+    return row[0] if row else None
+
+
 def run_script(owner: psycopg.Connection, statements: bytes) -> None:
-    """Run a file that psql can run as well; no transaction of it stays open. `owner` is in autocommit mode."""
+    """Run a file that psql can run as well; no transaction is left open. `owner` is in autocommit mode."""
     try:
         owner.execute(statements)
     finally:

@@ -10,7 +10,7 @@ import psycopg
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
-from behavior_plugin.store.connection import run_script
+from behavior_plugin.store.connection import run_script, value
 from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.sql_files import STORAGES, Migration, migrations
 
@@ -44,6 +44,6 @@ def _due(connection: psycopg.Connection, storage: Storage) -> list[Migration]:
 
 def _applied(connection: psycopg.Connection) -> set[int]:
     with in_our_words("behavior.migrations"):
-        if connection.execute("select to_regclass('behavior.migrations')").fetchone() == (None,):
+        if value(connection, "select to_regclass('behavior.migrations')") is None:
             return set()
         return {version for (version,) in connection.execute("select version from behavior.migrations")}

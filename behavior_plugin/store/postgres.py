@@ -43,9 +43,9 @@ class PostgresStore:
             min_size=1,
             max_size=4,
             timeout=PATIENCE_S,
-            # A pool that goes on trying pauses for longer and longer, and is late when the server is back.
+            # A pool that keeps trying pauses for longer and longer, and is late when the server is back.
             reconnect_timeout=PATIENCE_S,
-            # Plans are made anew each time: a plan kept from small tables misjudges large ones (and poolers forbid it).
+            # Each query is planned again: a plan kept from small tables misjudges large ones (and poolers forbid it).
             kwargs={
                 "row_factory": dict_row,
                 "prepare_threshold": None,
@@ -101,7 +101,7 @@ class PostgresStore:
 
     def starting_with(self, id_start: str) -> list[StoredPattern]:
         """At most two patterns whose id begins so: one where the beginning is long enough."""
-        return [_stored(row) for row in self._fetch("get_pattern", {"id": id_start})]
+        return [_stored(row) for row in self._fetch("find_patterns_by_id", {"id": id_start})]
 
     def count_use(self, pattern_id: UUID) -> bool:
         """Note that a pattern was put before the assistant; false where there is no such pattern."""

@@ -9,27 +9,27 @@ import psycopg
 
 from behavior_plugin.errors import SchemaError, StoreError, StoreUnavailableError
 
-# What libpq and the server say of a connection that they refuse, and what that means. The first that fits counts.
+# What libpq and the server say of a connection that they refuse, and what it means. The first match counts.
 REFUSALS = {
     "password authentication failed": "refuses the password",
-    "no password supplied": "wants a password, and the URL has none",
+    "no password supplied": "requires a password, and the URL has none",
     ", SSL encryption": "does not let this login in from here",
     "no encryption": "does not let this login in from here without TLS",
     "no pg_hba.conf entry": "does not let this login in from here",
     "certificate verify failed": "has a TLS certificate that sslrootcert does not vouch for",
     "does not match host name": "has a TLS certificate for another host name",
-    "root certificate file": "is to be verified, and sslrootcert names no readable file",
+    "root certificate file": "cannot be verified: sslrootcert names no readable file",
     "does not support SSL": "does not speak TLS, which sslmode demands",
     "SSL required": "demands TLS, which sslmode forbids",
-    "too many clients": "has no connection left",
-    "remaining connection slots": "has no connection left",
-    "too many connections": "has no connection left",
+    "too many clients": "has no free connection",
+    "remaining connection slots": "has no free connection",
+    "too many connections": "has no free connection",
     "does not exist": "has no such database or login",
-    "could not translate host name": "has a host name that nobody knows",
-    "failed to resolve host": "has a host name that nobody knows",
+    "could not translate host name": "has a host name that cannot be resolved",
+    "failed to resolve host": "has a host name that cannot be resolved",
 }
 # A failure of these classes is the row's: its values, a constraint, a limit, a trigger's refusal, a bug. Any other
-# holds for every row and ends by itself or by somebody's doing: a row waits for that, and is never set aside.
+# concerns every row and ends by itself or when somebody acts: a row waits for that, and is never set aside.
 _OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX")
 
 
@@ -46,7 +46,7 @@ def as_store_error(error: psycopg.Error) -> StoreError:
         named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
         return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
     if state:
-        return StoreUnavailableError(f"The pattern store is of no use for now ({state} {type(error).__name__}).")
+        return StoreUnavailableError(f"The pattern store is temporarily unavailable ({state} {type(error).__name__}).")
     return StoreUnavailableError(f"The pattern store cannot be reached ({type(error).__name__}).")
 
 

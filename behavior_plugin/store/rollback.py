@@ -1,4 +1,4 @@
-"""Take back what a way of storing brought to a database, after its rows are safe in a file."""
+"""Remove what a way of storing added to a database, once its rows are safe in a file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from psycopg import sql
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
+from behavior_plugin.store.connection import value
 from behavior_plugin.store.members import OURS
 from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.rows import NOT_THE_OWNER, export_rows
 from behavior_plugin.store.sql_files import query, script
 
-# Keeps rows in a file, and tells how many they were.
+# Writes rows into a file; returns how many.
 Save = Callable[[Iterable[str]], int]
 
-_HAS_ROWS = "--with-rows writes them into a file first, and says how they come back."
+_HAS_ROWS = "--with-rows writes them into a file first, and says how to bring them back."
 _NO_PATTERNS = "Nothing was changed. Move or delete them yourself, then try again."
 _DEPENDS = "Nothing was changed. Drop it yourself if it is not needed any more, then try again."
 
@@ -28,7 +29,7 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
     Nobody can write between the two: it is one transaction, and the table is locked.
 
     Raises:
-        SchemaError: there are rows and no `save`, or rows that no backup holds; something of others depends on the
+        SchemaError: there are rows and no `save`, or rows that no backup holds; something else depends on the
             table; or the connection may not do that. Nothing was changed then.
     """
     with in_our_words("The rollback was refused", hint=NOT_THE_OWNER):
@@ -46,10 +47,10 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
 
 
 def _drops_table(owner: psycopg.Connection, storage: Storage) -> bool:
-    """Whether there is a table and it is dropped: one of memories that was there before us stays."""
-    [name, comment] = owner.execute(
+    """Whether there is a table to be dropped: a memories table that was there before us stays."""
+    [(name, comment)] = owner.execute(
         "select to_regclass(%(table)s), obj_description(to_regclass(%(table)s))", {"table": f"public.{storage}"}
-    ).fetchone() or (None, None)
+    )
     return name is not None and (storage == "behavior_patterns" or (comment or "").startswith(OURS))
 
 
@@ -57,16 +58,16 @@ def _save_rows(owner: psycopg.Connection, storage: Storage, save: Save | None) -
     table = sql.Identifier("public", storage)
     owner.execute("set local lock_timeout = '10s'")
     owner.execute(sql.SQL("lock table {} in access exclusive mode").format(table))
-    owner.execute(query("speak_exactly"))
-    owner.execute(query("see_all"))
-    [count] = owner.execute(sql.SQL("select count(*) from {}").format(table)).fetchone() or (0,)
+    owner.execute(query("exact_output"))
+    owner.execute(query("bypass_row_security"))
+    count = int(value(owner, sql.SQL("select count(*) from {}").format(table)))
     if count and save is None:
         raise SchemaError(f"There are {count} rows in public.{storage}.", hint=_HAS_ROWS)
     if count and save:
         saved = save(export_rows(owner, storage, everyone=True))
         if saved != count:
             raise SchemaError(
-                f"{count - saved} of {count} rows are no patterns: no backup has them.", hint=_NO_PATTERNS
+                f"{count - saved} of {count} rows are not patterns: no backup has them.", hint=_NO_PATTERNS
             )
         owner.execute("set local behavior.rollback_with_rows = 'yes'")
-    return int(count)
+    return count

@@ -1,7 +1,7 @@
 """Rows on their way: out of one table and into another, or into a file, with everything that is in them.
 
 A row is one line of JSON with every column of behavior_patterns, whichever way it is stored. It is made and read by the
-database alone: numbers and dates that no Python has touched come back as they were.
+database alone: numbers and dates that Python never touched come back as they were.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors
 
 from behavior_plugin.config import Storage
-from behavior_plugin.store.members import has_own_users
+from behavior_plugin.store.members import users_are_ours
 from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.sql_files import query
 
@@ -25,15 +25,15 @@ from behavior_plugin.store.sql_files import query
 BATCH = 100
 BATCH_BYTES = 16_000_000
 NOT_THE_OWNER = (
-    "This takes a login that no row level security holds back: the owner's, if it is a superuser or has bypassrls."
+    "This needs a login that row level security does not restrict: the owner's, if it is a superuser or has bypassrls."
 )
-# What says something of the row, and nothing of the connection or the table.
+# Errors about the row, and not about the connection or the table.
 _FAULTS_OF_ROWS = (psycopg.IntegrityError, psycopg.DataError, errors.ProgramLimitExceeded)
 
 
 @dataclass(frozen=True)
-class Left:
-    """A row that stays where it is, and why. Never its text."""
+class Skipped:
+    """A row that was not carried, and why. Never its text."""
 
     id: str
     user_id: str
@@ -42,19 +42,20 @@ class Left:
 
 @dataclass
 class Tally:
-    """What became of rows: added, there already, or left."""
+    """What became of rows: added, there already, or skipped."""
 
     added: int = 0
     present: int = 0
-    left: list[Left] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         self.added += other.added
         self.present += other.present
-        self.left += other.left
+        self.skipped += other.skipped
 
-    def __len__(self) -> int:
-        return self.added + self.present + len(self.left)
+    @property
+    def total(self) -> int:
+        return self.added + self.present + len(self.skipped)
 
 
 @contextmanager
@@ -65,25 +66,25 @@ def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
         SchemaError: the connection may not do that, or the database lacks something.
     """
     with in_our_words("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
-        connection.execute(query("see_one_state"))
-        connection.execute(query("speak_exactly"))
+        connection.execute(query("read_snapshot"))
+        connection.execute(query("exact_output"))
         connection.execute(query("claim_user"), {"user_id": user_id})
         connection.execute(query("become_user"))
         yield
 
 
 @contextmanager
-def as_owner(owner: psycopg.Connection, *, one_state: bool = False) -> Iterator[None]:
-    """A transaction that sees everybody's rows; with `one_state` as they are when it begins.
+def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[None]:
+    """A transaction that sees everybody's rows; with `snapshot` as they are when it begins.
 
     Raises:
         SchemaError: row level security holds the connection back, or the database lacks something.
     """
     with in_our_words("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
-        if one_state:
-            owner.execute(query("see_one_state"))
-        owner.execute(query("speak_exactly"))
-        owner.execute(query("see_all"))
+        if snapshot:
+            owner.execute(query("read_snapshot"))
+        owner.execute(query("exact_output"))
+        owner.execute(query("bypass_row_security"))
         yield
 
 
@@ -91,7 +92,7 @@ def parsed(line: str) -> dict[str, Any]:
     """The keys and values of a row; numbers as text, since some are too long for Python.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a row.
     """
     try:
         found = json.loads(line, parse_int=str, parse_float=str)
@@ -115,11 +116,11 @@ def import_rows(
 ) -> Tally:
     """Keep rows as they are, in the transaction that is open: as those of `user_id`, or of the users they name.
 
-    What is there already stays as it is there. A row that the table refuses is left, and the others are kept.
+    What is there already stays as it is. A row that the table refuses is skipped, and the others are kept.
     """
     tally = Tally()
     # Users of an application are not ours to make, nor may every owner of a database touch their table.
-    makes_users = user_id is None and has_own_users(owner)
+    makes_users = user_id is None and users_are_ours(owner)
     for batch in _batches(lines):
         if makes_users:
             owner.execute(query("add_users"), {"user_ids": list({_key(line)[0] for line in batch})})
@@ -133,7 +134,7 @@ def _import_batch(owner: psycopg.Connection, storage: Storage, lines: list[str],
             rows = owner.execute(query("import_patterns", storage), {"lines": lines, "user_id": user_id}).fetchall()
     except _FAULTS_OF_ROWS as error:
         if len(lines) == 1:
-            return Tally(left=[_refused(lines[0], error)])
+            return Tally(skipped=[_refused(lines[0], error)])
         tally = Tally()
         for line in lines:
             tally.add(_import_batch(owner, storage, [line], user_id))
@@ -149,15 +150,15 @@ def _tallied(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
         elif is_there:
             tally.present += 1
         else:
-            tally.left.append(Left(str(row_id), str(user_id), "its id is another pattern's"))
+            tally.skipped.append(Skipped(str(row_id), str(user_id), "its id is another pattern's"))
     return tally
 
 
-def _refused(line: str, error: psycopg.Error) -> Left:
+def _refused(line: str, error: psycopg.Error) -> Skipped:
     """Name what was refused, without the row that PostgreSQL quotes."""
     user_id, row_id = _key(line)
     at = error.diag.constraint_name or error.diag.column_name
-    return Left(row_id, user_id, f"refused: {type(error).__name__}" + (f", {at}" if at else ""))
+    return Skipped(row_id, user_id, f"refused: {type(error).__name__}" + (f", {at}" if at else ""))
 
 
 def _key(line: str) -> tuple[str, str]:

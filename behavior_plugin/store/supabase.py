@@ -1,4 +1,4 @@
-"""Our migrations as the Supabase CLI wants them: `supabase db push` then runs what is due."""
+"""Our migrations laid out for the Supabase CLI: `supabase db push` then runs what is due."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.sql_files import Migration, migrations
 
-# The CLI orders by a time of 14 digits. The seed of our tables bears this day; our number stands for the time of it.
+# The CLI orders by a 14-digit timestamp: the day of the schema we started from, our number as the time.
 DAY = "20260112"
 
 
 def lay_out(folder: Path, storage: Storage) -> list[Path]:
-    """Copy the migrations into `folder`/supabase/migrations; returns the files that were not there yet.
+    """Copy the migrations into `folder`/supabase/migrations; returns the files that are new.
 
     Raises:
         BehaviorError: a file of that name is there with another content. Nothing has been written then.
@@ -21,7 +21,7 @@ def lay_out(folder: Path, storage: Storage) -> list[Path]:
     wanted = {folder / "supabase" / "migrations" / _name(each): each.file.read_bytes() for each in migrations(storage)}
     for file, content in wanted.items():
         if file.exists() and file.read_bytes() != content:
-            raise BehaviorError(f"{file} is there already, and is not ours.", hint="Move it away, then try again.")
+            raise BehaviorError(f"{file} exists already, and is not ours.", hint="Move it away, then try again.")
     new = [file for file in wanted if not file.exists()]
     for file in new:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Whether the fence around each user's rows stands.
 
-What is looked at, and how a way across it is sought, is in sql/verify.sql and sql/<storage>/verify.sql, which psql can
-run as well. Here they are run, and what they find is read.
+What is checked, and how we try to get across, is in sql/verify.sql and sql/<storage>/verify.sql, which psql can run as
+well. Here they are run, and what they find is read.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from behavior_plugin.store.connection import run_script
 from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.sql_files import script
 
-Verdict = Literal["ok", "failed", "untried"]
+Verdict = Literal["ok", "failed", "skipped"]
 # What the script raises at its end, where a check has failed.
 FAILED = "BV001"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one check; `what` says more where it is not ok."""
+    """The result of one check; `what` says more where it is not ok."""
 
     name: str
     verdict: Verdict
@@ -44,7 +44,7 @@ def verify(owner: psycopg.Connection, storage: Storage = "behavior_patterns") ->
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
         if match := re.fullmatch(
-            r"(ok|failed|untried): ([^:]+)(?:: (.*))?", diagnostic.message_primary or "", re.DOTALL
+            r"(ok|failed|skipped): ([^:]+)(?:: (.*))?", diagnostic.message_primary or "", re.DOTALL
         ):
             findings.append(Finding(match[2], cast(Verdict, match[1]), match[3] or ""))
 

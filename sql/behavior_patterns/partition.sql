@@ -1,5 +1,5 @@
--- Split the table by user into 16 partitions, for a team that outgrows one table. To be run by hand, once, by the owner
--- and while nobody works, and then the files in migrations/ again, in their order: they bring back indexes, policies,
+-- Split the table by user into 16 partitions, for a team that outgrows one table. Run it by hand, once, as the owner
+-- and while nobody is working; then run the files in migrations/ again, in order: they restore indexes, policies,
 -- rights and functions. Until then nobody but the owner can reach the rows.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
@@ -19,7 +19,7 @@ create table public.behavior_patterns (
 ) partition by hash (user_id);
 comment on table public.behavior_patterns is 'Stores learned workflow patterns for behavior intelligence';
 
--- Out of the schema that an API shows: the partitions have no policies of their own, and nobody is given a right on them.
+-- Not in the schema that an API exposes: partitions have no policies of their own, and nobody has rights on them.
 do $$
 begin
     for part in 0..15 loop
@@ -31,9 +31,11 @@ $$;
 
 insert into public.behavior_patterns
        (id, user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-        final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at, updated_at)
+        final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at,
+        updated_at)
 select id, user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-       final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at, updated_at
+       final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at,
+       updated_at
   from behavior.unpartitioned_patterns;
 drop table behavior.unpartitioned_patterns;
 delete from behavior.migrations where version between 101 and 199;

@@ -1,11 +1,11 @@
--- Take back what the migrations 0101 and later made: the table of patterns, its functions, and the note that they ran.
--- What they rest on stays: roles, users, members, pgvector. So does the schema right that Supabase gives everybody.
--- It refuses while there are patterns. To lose them: set behavior.rollback_with_rows = 'yes'; before.
--- What others have built on the table is not dropped with it: their views stop all of this.
+-- Undo migrations 0101 and later: drop the table of patterns and its functions, and forget that they ran.
+-- What they build on stays: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
+-- It refuses while there are patterns. To lose them, first: set behavior.rollback_with_rows = 'yes';
+-- Nothing that others have built on the table is dropped with it: a view of theirs makes the whole rollback fail.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
--- A table's owner whom its fence holds back would see no row, and drop them all. This makes that an error.
+-- An owner that row level security applies to would see no rows, and drop them all. This makes that an error.
 set local row_security = off;
 
 do $$

@@ -1,4 +1,4 @@
--- Whether the fence around each user's patterns stands; to be run after ../verify.sql, which says how.
+-- Check the fence around each user's patterns; to be run after ../verify.sql, which says how.
 set local behavior.verified = 'public.behavior_patterns';
 
 call pg_temp.check_surroundings();
@@ -52,14 +52,14 @@ call pg_temp.report('triggers', pg_temp.missing(
           ' FOR EACH ROW EXECUTE FUNCTION public.update_behavior_pattern_timestamp()'],
     pg_temp.triggers(pg_temp.verified())));
 
--- How a user keeps a row: %1$L is the user.
+-- How a user stores a row: %1$L is the user.
 set local behavior.keeping = $$
     insert into public.behavior_patterns (user_id, trigger, final_outcome, embedding_model, trigger_embedding)
     values (%1$L, 'behavior db verify', 'success', 'behavior db verify', array_fill(1, array[1536])) returning id
 $$;
 
--- What is tried, and how many rows or which error it gives the row's user, another one and anon; what would only have
--- to be refused again is not tried. %1$L is the row, %2$L its user, %3$L the other one.
+-- What is attempted, and how many rows or which error it must give the row's user, another user and anon; null where
+-- there is nothing to learn from it. %1$L is the row, %2$L its user, %3$L the other user.
 create function pg_temp.attempts() returns table (name text, statement text, own text, others text, anon text)
     language sql
 begin atomic
@@ -74,17 +74,18 @@ begin atomic
     ('find_similar_patterns', $$select 1 from public.find_similar_patterns('[$$ || repeat('1,', 1535) || $$1]',
                                 'behavior db verify', 0.9, 50) where id = %1$L$$, '1', '0', '42501'),
     ('increment_pattern_use_count', $$select 1 where public.increment_pattern_use_count(%1$L)$$, '1', '0', '42501'),
-    ('a vector of no length', $$insert into public.behavior_patterns
-                                (user_id, trigger, final_outcome, embedding_model, trigger_embedding)
-                                values (%2$L, 'x', 'success', 'x', array_fill(0, array[1536]))$$, '23514', null, null),
-    ('a vector of no model', $$insert into public.behavior_patterns (user_id, trigger, final_outcome, trigger_embedding)
-                               values (%2$L, 'x', 'success', array_fill(1, array[1536]))$$, '23514', null, null),
+    ('a zero vector', $$insert into public.behavior_patterns
+                        (user_id, trigger, final_outcome, embedding_model, trigger_embedding)
+                        values (%2$L, 'x', 'success', 'x', array_fill(0, array[1536]))$$, '23514', null, null),
+    ('a vector without a model', $$insert into public.behavior_patterns
+                                   (user_id, trigger, final_outcome, trigger_embedding)
+                                   values (%2$L, 'x', 'success', array_fill(1, array[1536]))$$, '23514', null, null),
     ('no trigger', $$insert into public.behavior_patterns (user_id, trigger, final_outcome)
                      values (%2$L, ' ', 'success')$$, '23514', null, null),
     ('an unknown outcome', $$insert into public.behavior_patterns (user_id, trigger, final_outcome)
                              values (%2$L, 'x', 'unknown')$$, '23514', null, null),
-    ('actions that are no list', $$insert into public.behavior_patterns (user_id, trigger, final_outcome, actions)
-                                   values (%2$L, 'x', 'success', '{}')$$, '23514', null, null);
+    ('actions that are not a list', $$insert into public.behavior_patterns (user_id, trigger, final_outcome, actions)
+                                      values (%2$L, 'x', 'success', '{}')$$, '23514', null, null);
 end;
 
 call pg_temp.cross_all();

@@ -1,12 +1,12 @@
--- Take back what the migrations 0201 and later made: indexes, view, functions, the note that they ran, and the table of
--- memories where it was made by them. One that was there before stays, with every row.
--- What they rest on stays: roles, users, members, pgvector. So does the schema right that Supabase gives everybody.
--- It refuses while there are memories in a table of ours. To lose them: set behavior.rollback_with_rows = 'yes'; before.
--- What others have built on the table is not dropped with it: their views stop all of this.
+-- Undo migrations 0201 and later: drop indexes, view and functions, and the table of memories if they created it, and
+-- forget that they ran. A table that was there before stays, with every row.
+-- What they build on stays: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
+-- It refuses while there are memories in a table of ours. To lose them, first: set behavior.rollback_with_rows = 'yes';
+-- Nothing that others have built on the table is dropped with it: a view of theirs makes the whole rollback fail.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
--- A table's owner whom its fence holds back would see no row, and drop them all. This makes that an error.
+-- An owner that row level security applies to would see no rows, and drop them all. This makes that an error.
 set local row_security = off;
 
 do $$
@@ -31,13 +31,13 @@ drop function if exists behavior.must_be_workflow(text, jsonb, vector);
 drop function if exists behavior.refuse(text);
 drop function if exists behavior.from_memory(text, jsonb);
 drop function if exists behavior.to_memory(jsonb);
-drop function if exists behavior.readable(timestamptz);
+drop function if exists behavior.python_date(timestamptz);
 
 do $$
 declare
     ours regclass;
 begin
-    -- An index of the same name that was there before begins with another column: it is the seed's own, and stays.
+    -- An index of that name that begins with another column was there before: it is the guide's own, and stays.
     for ours in
         select indexrelid::regclass
           from pg_index

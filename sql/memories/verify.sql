@@ -1,5 +1,5 @@
--- Whether the fence around each user's memories stands; to be run after ../verify.sql, which says how. The fence of a
--- table that was found is its owner's: it is not compared with ours, and has to hold all the same.
+-- Check the fence around each user's memories; to be run after ../verify.sql, which says how. The fence around a table
+-- that was found is its owner's: it need not be the same as ours, but it has to hold.
 set local behavior.verified = 'public.memories';
 
 create function pg_temp.is_ours() returns boolean
@@ -52,7 +52,7 @@ begin
         'created_at timestamp with time zone}',
         string_to_array(replace(array_to_string(pg_temp.columns(pg_temp.verified()), ';'), ' not null', ''), ';')));
     call pg_temp.report('row level security', pg_temp.missing('{enabled}', pg_temp.fences(pg_temp.verified())));
-    -- That for which no policy is asked; all else is tried below.
+    -- What no policy applies to; everything else is attempted below.
     call pg_temp.report('rights', pg_temp.differences('{}', pg_temp.unfenced(pg_temp.rights(pg_temp.verified()))));
 end
 $$;
@@ -60,6 +60,14 @@ $$;
 create function pg_temp.unfenced(rights text[]) returns text[]
     language sql
     return array(select each from unnest(rights) each where each ~ ' (truncate|trigger|references)');
+
+-- All of the schema, so that one too many is seen; but for what both ways of storing share, checked with the members.
+create function pg_temp.our_functions() returns text[]
+    language sql
+    return pg_temp.functions(variadic array(
+        select distinct format('behavior.%s', proname)
+          from pg_proc
+         where pronamespace = to_regnamespace('behavior') and proname <> 'caller'));
 
 do $$
 begin
@@ -82,6 +90,9 @@ call pg_temp.report('functions', pg_temp.differences(
     array['workflow_problem(content text, metadata jsonb)',
           'workflow_problem: invoker, immutable, search_path=""',
           'workflow_problem for everybody',
+          'python_date(date timestamp with time zone)',
+          'python_date: invoker, immutable, search_path=""',
+          'python_date for {authenticated,service_role}',
           'from_memory(content text, metadata jsonb)',
           'from_memory: invoker, stable, search_path=""',
           'from_memory for {authenticated,service_role}',
@@ -107,23 +118,20 @@ call pg_temp.report('functions', pg_temp.differences(
           'update_memory_timestamp()',
           'update_memory_timestamp: invoker, volatile, search_path=""',
           'update_memory_timestamp for {}'],
-    pg_temp.functions('behavior.workflow_problem', 'behavior.from_memory', 'behavior.to_memory',
-                      'behavior.pattern_row', 'behavior.refuse', 'behavior.must_be_workflow',
-                      'behavior.find_similar_workflows', 'behavior.count_workflow_use',
-                      'behavior.update_memory_timestamp')));
+    pg_temp.our_functions()));
 call pg_temp.report('view of workflows', pg_temp.differences(
     '{authenticated select,service_role select}', pg_temp.rights(to_regclass('behavior.workflows'))));
 
--- How a user keeps a row: %1$L is the user.
+-- How a user stores a row: %1$L is the user.
 set local behavior.keeping = $$
     insert into public.memories (user_id, type, content, metadata, embedding)
     values (%1$L, 'workflow', '{"trigger": "x", "actions": [], "outcome": "success"}',
             '{"embedding_model": "behavior db verify"}', array_fill(1, array[1536])) returning id
 $$;
 
--- What is tried, and how many rows or which error it gives the row's user, another one and anon; what would only have
--- to be refused again is not tried. %1$L is the row, %2$L its user, %3$L the other one. The rights on a table that was
--- found may be wide, if only its policies are narrow.
+-- What is attempted, and how many rows or which error it must give the row's user, another user and anon; null where
+-- there is nothing to learn from it. %1$L is the row, %2$L its user, %3$L the other user. The grants on a table that
+-- was found may be wide, as long as its policies are narrow.
 create function pg_temp.attempts() returns table (name text, statement text, own text, others text, anon text)
     language sql
 begin atomic
@@ -140,9 +148,9 @@ begin atomic
     ('find_similar_workflows', $$select 1 from behavior.find_similar_workflows('[$$ || repeat('1,', 1535) || $$1]',
                                  'behavior db verify', 0.9, 50) where id = %1$L$$, '1', '0', '42501'),
     ('count_workflow_use', $$select 1 where behavior.count_workflow_use(%1$L)$$, '1', '0', '42501'),
-    ('a workflow that is none', $$insert into public.memories (user_id, type, content)
-                                  values (%2$L, 'workflow', 'x')$$,
-                                case when pg_temp.is_ours() then '23514' end, null, null);
+    ('a workflow that is not a pattern', $$insert into public.memories (user_id, type, content)
+                                           values (%2$L, 'workflow', 'x')$$,
+                                         case when pg_temp.is_ours() then '23514' end, null, null);
 end;
 
 call pg_temp.cross_all();

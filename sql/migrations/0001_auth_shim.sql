@@ -1,10 +1,12 @@
--- What the later files expect of Supabase, for servers that are not: schema auth with users, uid() and role(), and
--- the roles anon, authenticated and service_role. What exists is never touched.
+-- What the later files expect of Supabase, for servers that have none of it: schema auth with users, uid() and role(),
+-- and the roles anon, authenticated and service_role. What exists is never touched.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
 do $$
 begin
+    -- Not "create schema if not exists": it demands the right to create before it looks, so that a less privileged
+    -- owner could not run this again.
     if to_regnamespace('behavior') is null then
         create schema behavior;
     end if;
@@ -18,7 +20,7 @@ create table if not exists behavior.migrations (
 );
 comment on table behavior.migrations is 'Which of the plugin''s migrations this database has';
 
--- Roles belong to the whole server: another database's migration may make them at this very moment.
+-- Roles belong to the whole server: another database's migration may be creating them at this very moment.
 do $$
 declare
     wanted text[];
@@ -47,7 +49,7 @@ begin
         created_at timestamptz not null default now()
     );
     revoke all on table auth.users from public, anon, authenticated, service_role;
-    -- By this word the plugin tells these users, which it may add to, from those of an application.
+    -- By this comment the plugin tells these users, to which it may add, from an application's.
     comment on table auth.users is 'Made by behavior-plugin';
     -- After the first transaction an unset custom setting reads as '', not as null: nullif keeps that from failing.
     create function auth.uid() returns uuid
@@ -60,7 +62,7 @@ end
 $$;
 
 grant usage on schema behavior to authenticated, service_role;
--- Whatever a database gives to everyone by default is taken away before the little that is needed is given.
+-- Revoke whatever the database's defaults grant to everyone, then grant the little that is needed.
 revoke all on table behavior.migrations from public, anon, authenticated, service_role;
 grant select on table behavior.migrations to authenticated, service_role;
 

@@ -1,5 +1,5 @@
--- Who is asking. A login that is a member's is that user, whatever its session claims: claims are a setting that any
--- client can write. They are believed only of a session that is behind an API, or could pass by every policy anyway.
+-- Who is asking. A member's login is that member's user, whatever its session claims: claims are a setting that any
+-- client can write. They are believed only of a session that is behind an API, or could bypass every policy anyway.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
@@ -25,7 +25,7 @@ begin atomic
         (select auth.uid() from pg_catalog.pg_roles
           where rolname = session_user and (rolsuper or rolbypassrls or rolname = 'authenticator')));
 end;
-comment on function behavior.caller() is 'The user who is asking; null where it is nobody';
+comment on function behavior.caller() is 'The user who is asking; null if nobody is';
 revoke all on function behavior.caller() from public, anon;
 grant execute on function behavior.caller() to authenticated, service_role;
 

@@ -1,4 +1,4 @@
--- Make users known that rows belong to; to be asked only where the users are ours to make.
+-- Add the users that rows belong to; only for a table of users that is ours.
 insert into auth.users (id)
 select unnest(%(user_ids)s::uuid[])
     on conflict do nothing

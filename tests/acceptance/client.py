@@ -6,14 +6,16 @@ hook of theirs takes part, and nothing of theirs is written.
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import functools
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +74,10 @@ def find_client() -> Path | str:
     chosen = OUTER_ENV.get("CLAUDE_BIN")
     if chosen:
         return Path(chosen) if os.access(chosen, os.X_OK) else f"CLAUDE_BIN={chosen} is not executable"
+    deadline = time.monotonic() + INSTALL_TIMEOUT_S
     try:
-        return _executable(CACHE) or _install()
+        with _one_at_a_time():
+            return _executable(CACHE) or _install(within_s=deadline - time.monotonic())
     except (OSError, subprocess.SubprocessError) as error:
         return f"claude-code {CLIENT_VERSION} could not be installed: {error}"
 
@@ -136,14 +140,21 @@ def run_quietly(
     )
 
 
-def _install() -> Path:
-    """Install beside the cache folder and rename, so that a half made installation is never found."""
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Of the processes that share a run of the tests one installs, and the others wait for it."""
     CACHE.parent.mkdir(exist_ok=True)
+    with (CACHE.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install(*, within_s: float) -> Path:
+    """Install beside the cache folder and rename, so that a half made installation is never found."""
     fresh = Path(tempfile.mkdtemp(prefix=f"{CACHE.name}.", dir=CACHE.parent))
     try:
-        _npm_install(fresh)
-        with contextlib.suppress(OSError):  # another run was faster, and its folder is as good
-            fresh.rename(CACHE)
+        _npm_install(fresh, within_s=within_s)
+        fresh.rename(CACHE)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     if found := _executable(CACHE):
@@ -151,11 +162,11 @@ def _install() -> Path:
     raise FileNotFoundError("npm brought no executable for this platform")
 
 
-def _npm_install(folder: Path) -> None:
+def _npm_install(folder: Path, *, within_s: float) -> None:
     package = f"@anthropic-ai/claude-code@{CLIENT_VERSION}"
     # The executable comes in a platform package of its own: no install script is needed.
     command = ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(folder), package]
-    subprocess.run(command, env=OUTER_ENV, capture_output=True, timeout=INSTALL_TIMEOUT_S, check=True)
+    subprocess.run(command, env=OUTER_ENV, capture_output=True, timeout=within_s, check=True)
 
 
 def _executable(folder: Path) -> Path | None:

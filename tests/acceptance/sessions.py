@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 
@@ -22,17 +23,15 @@ from behavior_plugin.host import HookRun
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
 from tests.factories import payload
+from tests.waiting import DEADLINE_S, POLL_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "behavior_plugin" / "worker" / "__main__.py"
 # A version manager's python3 is a shell script that takes longer than the hook itself.
 PYTHONS = Path(sys.executable).resolve().parent
-DEADLINE_S = 20.0
 TASK = "The invoice total is off by one cent for some orders, find out why and fix it"
 SAME_TASK = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
 OTHER_TASK = "Write a short introduction for the project's web page, for readers who do not program."
-
-Found = TypeVar("Found")
 
 
 class Session:
@@ -77,6 +76,36 @@ class Session:
         return self
 
 
+def behavior(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process, in a terminal that is wide enough for every line."""
+    command = [sys.executable, str(ROOT / "behavior_plugin"), *words]
+    environment = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def said(*words: str, cwd: Path = ROOT) -> str:
+    """What a command that succeeds says."""
+    done = behavior(*words, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def told(*words: str, cwd: Path = ROOT) -> Any:
+    """The same, for a script."""
+    return json.loads(said(*words, "--json", cwd=cwd))
+
+
 def make_database(shelf: Path) -> None:
     """Give the data folder a database that was made once for all tests: making one takes longer than most tests."""
     if not shelf.exists():
@@ -88,24 +117,13 @@ def make_database(shelf: Path) -> None:
     Path(paths.data_folder()).chmod(0o700)
 
 
-def wait_for(find: Callable[[], Found | None], what: str, *, within_s: float = DEADLINE_S) -> Found:
-    """What `find` returns as soon as that is something; a worker that is on its way up is waited for."""
-    deadline = time.monotonic() + within_s
-    while True:
-        with suppress(BehaviorError):
-            if found := find():
-                return found
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.02)
-
-
 def holds_for(seconds: float, is_so: Callable[[], object]) -> bool:
     """Whether something is true now and stays so."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not is_so():
             return False
-        time.sleep(0.02)
+        time.sleep(POLL_S)
     return True
 
 
@@ -197,7 +215,7 @@ def _end(home: Path) -> list[str]:
     while processes_of(home) and time.monotonic() < deadline:
         with suppress(BehaviorError):
             stop_worker()
-        time.sleep(0.02)
+        time.sleep(POLL_S)
     left = commands_of(home)
     for process in processes_of(home):
         process.kill()

@@ -1,36 +1,20 @@
-"""`behavior db backup|restore|move|rollback` on the embedded server, as a process: what was learned gets out and in."""
+"""`behavior db backup|restore|move|rollback|tune` on the embedded server, each as a process of its own."""
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, wake
 from behavior_plugin.worker.client import stop_worker
-from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, nothing_left, patterns, status
+from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, patterns, status, told
 
-
-@pytest.fixture(autouse=True)
-def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
-    with nothing_left(own_home):
-        yield
-
-
-def db(*words: str) -> Any:
-    """What a command tells a script."""
-    command = [sys.executable, str(ROOT / "behavior_plugin"), "db", *words, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
+pytestmark = pytest.mark.usefixtures("clean_ending")
 
 
 def work(project: Path) -> None:
@@ -44,11 +28,11 @@ def test_what_was_rolled_back_is_restored(project: Path, tmp_path: Path) -> None
     before = drain()
     file = tmp_path / "backup.jsonl.gz"
 
-    saved = db("backup", str(file))
-    gone = db("rollback", "--with-rows")
+    saved = told("db", "backup", str(file))
+    gone = told("db", "rollback", "--with-rows")
     empty = patterns()
-    restored = db("restore", str(file))
-    again = db("restore", gone["backup"])
+    restored = told("db", "restore", str(file))
+    again = told("db", "restore", gone["backup"])
 
     assert saved == {"file": str(file), "rows": 2}
     assert gone["rows"] == 2
@@ -67,15 +51,30 @@ def test_work_that_is_kept_as_memories_moves_into_the_table_of_its_own(
     before = drain()
     Session(project).work("What comes while the worker is away")
 
-    moved = db("move", "--to", "behavior_patterns", "--delete-source")
+    moved = told("db", "move", "--to", "behavior_patterns", "--delete-source")
     left = patterns()
     stop_worker()  # it keeps the settings that it was started with
     monkeypatch.setenv("BEHAVIOR_STORAGE", "behavior_patterns")
 
-    assert moved == {"moved": 2, "already_there": 0, "left": [], "deleted": 2}
+    assert moved == {"moved": 2, "already_there": 0, "skipped": [], "deleted": 2}
     assert left == []
     assert patterns() == before
     assert status()["open_sessions"] == 1
+
+
+def test_an_index_is_built_on_a_server_that_no_worker_takes_away(project: Path) -> None:
+    """A build may take longer than an idle worker, and with it the embedded server, stays."""
+    work(project)
+    before = drain()
+
+    made = told("db", "tune", "--index", "hnsw", "--apply")
+    is_running = wake.is_listening()
+    seen = told("db", "tune", "--index", "hnsw")
+
+    assert (made["present"]["kind"], made["present"]["is_valid"], made["is_due"]) == ("hnsw", True, False)
+    assert not is_running
+    assert seen["present"] == made["present"]
+    assert patterns() == before
 
 
 def test_a_terminal_is_shown_how_far_it_is(project: Path, tmp_path: Path) -> None:

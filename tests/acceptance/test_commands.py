@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,21 @@ from tests.acceptance.sessions import (
     SAME_TASK,
     TASK,
     Session,
+    behavior,
     commands_of,
     drain,
-    nothing_left,
     patterns,
     processes_of,
-    wait_for,
+    said,
+    told,
     worker_pid,
 )
+from tests.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("clean_ending")
 USAGE = 2
 COMMANDS = [*([name] for name in cli.commands), ["worker", "start"], ["worker", "stop"], []]
 on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the kernel must tell who listens")
-
-
-@pytest.fixture(autouse=True)
-def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
-    monkeypatch.setenv("COLUMNS", "200")
-    with nothing_left(own_home):
-        yield
 
 
 @pytest.fixture
@@ -52,27 +46,6 @@ def known(project: Path) -> str:
     Session(project).work(TASK, "python3 -m unittest").end()
     [pattern] = drain()
     return str(pattern.id)
-
-
-def behavior(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "behavior_plugin"), *arguments]
-    done = subprocess.run(
-        command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def said(*arguments: str, cwd: Path = ROOT) -> str:
-    """What a command that succeeds says."""
-    done = behavior(*arguments, cwd=cwd)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def told(*arguments: str, cwd: Path = ROOT) -> Any:
-    """The same, for a script."""
-    return json.loads(said(*arguments, "--json", cwd=cwd))
 
 
 def running_workers() -> list[str]:

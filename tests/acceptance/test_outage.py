@@ -20,26 +20,19 @@ from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.worker.client import ask_running_worker, start_worker, stop_worker
 from behavior_plugin.worker.learner import TRIES
-from tests.acceptance.sessions import TASK, Session, in_spool, nothing_left, processes_of, wait_for, worker_pid
-from tests.conftest import LOGIN
+from tests.acceptance.sessions import TASK, Session, in_spool, processes_of, worker_pid
+from tests.database import LOGIN
 from tests.tcp_proxy import Fault, TcpProxy
+from tests.waiting import wait_for
 
 # A failure is told by an assertion, which may come after several waits.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("clean_ending", "no_embedder")]
 
 # The worker pauses for longer and longer between its tries.
 BACK_S = 60.0
 ANSWER_S = 20.0
 NETWORK = [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET]
 TABLE = "public.behavior_patterns"
-
-
-@pytest.fixture(autouse=True)
-def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
-    with nothing_left(own_home):
-        yield
 
 
 @pytest.fixture
@@ -324,11 +317,13 @@ def test_a_session_that_is_put_off_for_ever_holds_up_no_other(
 ) -> None:
     """A statement that times out looks like a busy server each time, and is this row's own fault."""
     slow = Session(project)
-    owner.execute(f"""
+    owner.execute(
+        f"""
         create function public.too_slow() returns trigger language plpgsql as
         $$ begin raise 'too slow' using errcode = 'query_canceled'; end $$;
         create trigger too_slow before insert on {TABLE} for each row
-          when (new.session_id = '{slow.id}') execute function public.too_slow()""".encode())
+          when (new.session_id = '{slow.id}') execute function public.too_slow()""".encode()
+    )
     slow.work().end()
     wait_until_it_waits(1)
 

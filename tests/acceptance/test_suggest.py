@@ -24,19 +24,13 @@ from tests.acceptance.sessions import (
     in_spool,
     nothing_left,
     patterns,
-    wait_for,
     worker_pid,
 )
+from tests.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("clean_ending")
 # What the client grants is much more; a person at the keyboard feels this.
 NOTICEABLE_S = 2.0
-
-
-@pytest.fixture(autouse=True)
-def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
-    with nothing_left(own_home):
-        yield
 
 
 def remember(project: Path, prompt: str = TASK, **work: Any) -> None:

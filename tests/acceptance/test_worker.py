@@ -42,23 +42,16 @@ from tests.acceptance.sessions import (
     processes_of,
     running_client,
     status,
-    wait_for,
     worker_pid,
 )
 from tests.factories import payload
+from tests.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
 # Long enough for a test to do what it wants before the worker closes a session by itself.
 NEVER_S = "60"
-
-
-@pytest.fixture(autouse=True)
-def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
-    with nothing_left(own_home):
-        yield
 
 
 def start_directly() -> subprocess.Popen[bytes]:

@@ -9,17 +9,17 @@ import psycopg
 import pytest
 
 from behavior_plugin.store.embedded.server import Server
+from tests.database import made_database
+from tests.integration.carrying import Terminal
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def empty(server: Server) -> str:
+def empty(server: Server) -> Iterator[str]:
     """The name of a database without anything of ours."""
-    name = f"empty_{next(_numbers)}"
-    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-    return name
+    with made_database(server, f"empty_{next(_numbers)}") as name:
+        yield name
 
 
 @pytest.fixture
@@ -27,3 +27,9 @@ def fresh(server: Server, empty: str) -> Iterator[psycopg.Connection]:
     """A connection that may do everything, to a database without anything of ours."""
     with psycopg.connect(server.conninfo(dbname=empty), autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def terminal(server: Server, database: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """The command `behavior` on the test's own database."""
+    return Terminal(server, database, monkeypatch)

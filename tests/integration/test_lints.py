@@ -17,7 +17,7 @@ from behavior_plugin.config import Storage
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES
-from tests.database import rows
+from tests.database import made_database, rows
 
 # Everything of ours lies in these two; the first is what an API shows. What an extension brought is not ours.
 PREPARED = """
@@ -175,12 +175,12 @@ DEFECTS = {
 @pytest.fixture(scope="module")
 def projects(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, psycopg.Connection]]:
     """For each way of storing a database that, as Supabase's, gives everything new to everyone."""
-    with ExitStack() as stack, psycopg.connect(server.conninfo(), autocommit=True) as admin:
+    with ExitStack() as stack:
         found = {}
         for storage in STORAGES:
             assert templates(storage), "it brings the roles, which all databases of a server share"
-            admin.execute(f"create database linted_{storage}".encode())
-            conninfo = server.conninfo(dbname=f"linted_{storage}")
+            name = stack.enter_context(made_database(server, f"linted_{storage}"))
+            conninfo = server.conninfo(dbname=name)
             owner = found[storage] = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
             for kind in ("tables", "functions"):
                 everyone = "anon, authenticated, service_role"

@@ -15,8 +15,18 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import OURS, add_member, address, invite, join, make_login, members, remove_member
+from behavior_plugin.store.members import (
+    OURS,
+    add_member,
+    connection_url,
+    invite,
+    join,
+    make_login,
+    members,
+    remove_member,
+)
 from behavior_plugin.store.postgres import PostgresStore
+from tests.database import A, make_user
 from tests.factories import make_pattern
 
 _numbers = itertools.count(1)
@@ -33,7 +43,7 @@ def login(server: Server) -> Iterator[str]:
 
 def url_of(owner: psycopg.Connection, login: str) -> str:
     _, password = invite(owner, login, None, new_password=True)
-    return address(owner, login, password)
+    return connection_url(owner, login, password)
 
 
 def make_users_an_applications(owner: psycopg.Connection) -> None:
@@ -64,7 +74,7 @@ def test_inviting_again_changes_neither_the_user_nor_the_password(owner: psycopg
 
     assert password
     assert again == (user, "")
-    with psycopg.connect(address(owner, login, password)) as connection:
+    with psycopg.connect(connection_url(owner, login, password)) as connection:
         assert connection.info.user == login
 
 
@@ -78,23 +88,23 @@ def test_a_login_that_was_there_keeps_its_password_and_stays_when_its_member_lea
     is_gone = remove_member(owner, login)
 
     assert (password, is_gone) == ("", False)
-    with psycopg.connect(address(owner, login, "its own")) as connection:
+    with psycopg.connect(connection_url(owner, login, "its own")) as connection:
         assert connection.info.user == login
 
 
 def test_who_has_left_is_nobody_at_once_and_whose_patterns_stay(owner: psycopg.Connection, login: str) -> None:
     """A session that is open at that moment must not go on."""
     user, password = invite(owner, login, None, new_password=False)
-    store = PostgresStore(address(owner, login, password))
+    store = PostgresStore(connection_url(owner, login, password))
     store.save(make_pattern(), None, None)
-    with psycopg.connect(address(owner, login, password), autocommit=True) as session:
+    with psycopg.connect(connection_url(owner, login, password), autocommit=True) as session:
         assert remove_member(owner, login) is True
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("select count(*) from public.behavior_patterns")
     store.close()
 
     back, password = invite(owner, login, user, new_password=False)
-    store = PostgresStore(address(owner, login, password))
+    store = PostgresStore(connection_url(owner, login, password))
 
     assert back == user
     assert store.count() == 1
@@ -141,7 +151,7 @@ def test_a_login_that_may_not_become_a_member_is_told_who_can_help(owner: psycop
     password = make_login(owner, login)
 
     with (
-        psycopg.connect(address(owner, login, password), autocommit=True) as guest,
+        psycopg.connect(connection_url(owner, login, password), autocommit=True) as guest,
         pytest.raises(SchemaError, match=f"login {login}") as caught,
     ):
         join(guest)
@@ -152,15 +162,17 @@ def test_a_login_that_may_not_become_a_member_is_told_who_can_help(owner: psycop
 def test_where_the_users_are_an_applications_one_of_them_must_be_named(owner: psycopg.Connection, login: str) -> None:
     """A user that we make up would be a stranger in the application's own table."""
     make_users_an_applications(owner)
+    make_login(owner, login)
 
     with pytest.raises(ConfigError, match="users of its own"):
         add_member(owner, login)
 
-    owner.execute("insert into auth.users values ('aaaaaaaa-0000-4000-8000-00000000000a')")
-    named = uuid.UUID("aaaaaaaa-0000-4000-8000-00000000000a")
+    make_user(owner, A)
+    named = uuid.UUID(A)
     assert add_member(owner, login, named) == named
-    with pytest.raises(SchemaError, match="no member"):
-        add_member(owner, "another", uuid.uuid4())
+    make_login(owner, "behavior_other")
+    with pytest.raises(SchemaError, match="Could not make the login behavior_other a member"):
+        add_member(owner, "behavior_other", uuid.uuid4())
 
 
 def test_logins_and_users_that_we_make_are_marked(owner: psycopg.Connection, login: str) -> None:
@@ -178,7 +190,7 @@ def test_logins_and_users_that_we_make_are_marked(owner: psycopg.Connection, log
 @pytest.mark.parametrize("password", ["plain", "p@ss:w/ord?#[%]", " ' \\ "])
 def test_the_url_says_what_it_was_made_of(owner: psycopg.Connection, login: str, password: str) -> None:
     """A password with a sign that has a meaning in URLs must arrive as it is."""
-    said = conninfo_to_dict(address(owner, login, password))
+    said = conninfo_to_dict(connection_url(owner, login, password))
 
     assert (said["user"], said["password"]) == (login, password)
     assert (said["host"], said["port"], said["dbname"]) == (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -13,62 +11,44 @@ from psycopg.types.json import Jsonb
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError, StoreError
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations, script
-from tests.conftest import LOGIN
-from tests.database import A, B, rows
+from tests.database import LOGIN, A, B, make_memories, make_user, member_store, rows
 from tests.factories import make_action, make_pattern
 
 MODEL = "offline"
 ONES = [1.0] * 1536
-FOUND = """
-create table public.memories (
-    id         uuid primary key default gen_random_uuid(),
-    user_id    uuid not null,
-    type       text not null,
-    content    text,
-    metadata   jsonb,
-    embedding  vector(1536),
-    created_at timestamptz default now(),
-    tags       text[] not null default '{}',
-    note       text
-);
-alter table public.memories enable row level security;
-create policy mine on public.memories using (auth.uid() = user_id);
-grant select, insert, update, delete on public.memories to authenticated;
-"""
 # The shape of the guide that the table comes from: no more than this is asked of others.
 FOREIGN_CONTENT = '{"trigger": "Fix the failing test", "actions": [], "outcome": "success"}'
 FOREIGN_METADATA = {"confidence": 0.8, "use_count": 3, "context": {"directory": "/work"}}
-# What another program may keep as a workflow, and why it is no pattern.
+# What another program may keep as a workflow, and why it is not a pattern.
 UNREADABLE: list[tuple[str | None, Any, str]] = [
-    (None, {}, "its content is no JSON object"),
-    ("", {}, "its content is no JSON"),
-    ("not json at all", {}, "its content is no JSON"),
-    ('{"trigger": "x"', {}, "its content is no JSON"),
-    ('{"trigger": "\\u0000"}', {}, "its content is no JSON"),
-    ('{"trigger": "\\ud83d"}', {}, "its content is no JSON"),
-    ('{"trigger": 1e999999}', {}, "its content is no JSON"),
-    ('{"trigger":' + 50_000 * "[" + 50_000 * "]" + "}", {}, "its content is no JSON"),
-    ("null", {}, "its content is no JSON object"),
-    ("[1, 2]", {}, "its content is no JSON object"),
-    ("{}", {}, "its trigger is no text"),
+    (None, {}, "its content is not a JSON object"),
+    ("", {}, "its content is not JSON"),
+    ("not json at all", {}, "its content is not JSON"),
+    ('{"trigger": "x"', {}, "its content is not JSON"),
+    ('{"trigger": "\\u0000"}', {}, "its content is not JSON"),
+    ('{"trigger": "\\ud83d"}', {}, "its content is not JSON"),
+    ('{"trigger": 1e999999}', {}, "its content is not JSON"),
+    ('{"trigger":' + 50_000 * "[" + 50_000 * "]" + "}", {}, "its content is not JSON"),
+    ("null", {}, "its content is not a JSON object"),
+    ("[1, 2]", {}, "its content is not a JSON object"),
+    ("{}", {}, "its trigger is not a string"),
     (FOREIGN_CONTENT.replace("Fix the failing test", " \\n "), {}, "its trigger is blank"),
     (FOREIGN_CONTENT.replace("Fix the failing test", 33_000 * "x"), {}, "its trigger is too long"),
-    (FOREIGN_CONTENT.replace("[]", "{}"), {}, "its actions are no list"),
+    (FOREIGN_CONTENT.replace("[]", "{}"), {}, "its actions are not a list"),
     (FOREIGN_CONTENT.replace("success", "great"), {}, "its outcome is unknown"),
-    (FOREIGN_CONTENT, None, "its metadata is no JSON object"),
-    (FOREIGN_CONTENT, [], "its metadata is no JSON object"),
-    (FOREIGN_CONTENT, {"confidence": "high"}, "its metadata has a value of another kind"),
+    (FOREIGN_CONTENT, None, "its metadata is not a JSON object"),
+    (FOREIGN_CONTENT, [], "its metadata is not a JSON object"),
+    (FOREIGN_CONTENT, {"confidence": "high"}, "its metadata has a value of the wrong type"),
     (FOREIGN_CONTENT, {"confidence": "NaN"}, "its confidence is not from 0 to 1"),
-    (FOREIGN_CONTENT, {"use_count": 99999999999}, "its metadata has a value of another kind"),
+    (FOREIGN_CONTENT, {"use_count": 99999999999}, "its metadata has a value of the wrong type"),
     (FOREIGN_CONTENT, {"use_count": -1}, "its use_count is below 0"),
-    (FOREIGN_CONTENT, {"context": "here"}, "its context is no object"),
-    (FOREIGN_CONTENT, {"started_at": "yesterday evening"}, "its metadata has a value of another kind"),
-    (FOREIGN_CONTENT, {"started_at": "infinity"}, "it has a date that no calendar has"),
-    (FOREIGN_CONTENT, {"last_used_at": "0044-03-15 12:00 BC"}, "it has a date that no calendar has"),
+    (FOREIGN_CONTENT, {"context": "here"}, "its context is not an object"),
+    (FOREIGN_CONTENT, {"started_at": "yesterday evening"}, "its metadata has a value of the wrong type"),
+    (FOREIGN_CONTENT, {"started_at": "infinity"}, "it has a date out of range"),
+    (FOREIGN_CONTENT, {"last_used_at": "0044-03-15 12:00 BC"}, "it has a date out of range"),
     (FOREIGN_CONTENT, {"source_key": ""}, "its source_key is empty or too long"),
 ]
 
@@ -91,22 +71,10 @@ def ground(template: str, fresh: psycopg.Connection) -> psycopg.Connection:
 @pytest.fixture
 def found(ground: psycopg.Connection) -> psycopg.Connection:
     """The same with a table of memories that another program made, and uses."""
-    ground.execute(FOUND.encode())
+    make_memories(ground)
     for user in (A, B):
-        ground.execute("insert into auth.users (id) values (%s)", [user])
+        make_user(ground, user)
     return ground
-
-
-@contextmanager
-def opened(server: Server, owner: psycopg.Connection) -> Iterator[PostgresStore]:
-    """A member's store on a migrated database."""
-    make_login(owner, LOGIN, server.password)
-    add_member(owner, LOGIN)
-    store = PostgresStore(server.conninfo(LOGIN, owner.info.dbname), "memories")
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def keep(owner: psycopg.Connection, user: str, content: str | None, metadata: Any, **columns: Any) -> None:
@@ -155,7 +123,7 @@ def test_a_table_that_is_there_is_used_and_stays_as_it_is(server: Server, found:
 
     migrate(found, "memories")
     after = shape(found), rows(found, "select to_jsonb(m) from public.memories m")
-    with opened(server, found) as store:
+    with member_store(found, server, storage="memories") as store:
         store.save(pattern, ONES, MODEL)
         [match] = store.nearest(ONES, MODEL, floor=0.9, project=None, limit=5)
 
@@ -221,7 +189,7 @@ def test_a_view_of_that_name_is_refused(ground: psycopg.Connection) -> None:
     """It has columns, and nothing else that is needed."""
     ground.execute("create view public.memories as select 1 as id")
 
-    with pytest.raises(SchemaError, match="it is no table"):
+    with pytest.raises(SchemaError, match="it is not a table"):
         migrate(ground, "memories")
 
 
@@ -259,7 +227,7 @@ def test_other_programs_go_on_writing(found: psycopg.Connection) -> None:
 def test_workflows_of_another_shape_are_no_patterns_and_disturb_none(server: Server, found: psycopg.Connection) -> None:
     """One row of another program must not silence all the others; nor may it take their place in an answer."""
     migrate(found, "memories")
-    with opened(server, found) as store:
+    with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL})
         found.execute("update public.memories set created_at = 'infinity'")
         for content, metadata, _ in UNREADABLE:
@@ -290,7 +258,7 @@ def test_each_problem_is_named(owner: psycopg.Connection, content: str | None, m
 def test_a_workflow_of_the_guide_s_shape_is_a_pattern(server: Server, found: psycopg.Connection) -> None:
     """It has no model for its vector, so it is found by its words alone; all else is there."""
     migrate(found, "memories")
-    with opened(server, found) as store:
+    with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, FOREIGN_METADATA)
         [stored] = store.newest(project=None, limit=5)
 
@@ -307,7 +275,7 @@ def test_a_workflow_of_the_guide_s_shape_is_a_pattern(server: Server, found: psy
 def test_vector_of_no_length_matches_nothing(server: Server, found: psycopg.Connection) -> None:
     """Another program's table has no check against it, and the distance to it is not a number."""
     migrate(found, "memories")
-    with opened(server, found) as store:
+    with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL}, embedding=str([0] * 1536))
 
         assert store.nearest(ONES, MODEL, floor=-1, project=None, limit=5) == []
@@ -329,7 +297,7 @@ def test_a_pattern_is_checked_where_the_table_does_not(
 ) -> None:
     """What one way of storing refuses the other must not take: it could never be moved."""
     migrate(found, "memories")
-    with opened(server, found) as store:
+    with member_store(found, server, storage="memories") as store:
         with pytest.raises(StoreError, match="memories_workflow_check"):
             store.save(pattern, embedding, MODEL)
 
@@ -340,7 +308,7 @@ def test_what_others_added_to_a_pattern_survives_a_longer_version(server: Server
     """A program may tag the memories that it likes."""
     migrate(found, "memories")
     pattern = make_pattern()
-    with opened(server, found) as store:
+    with member_store(found, server, storage="memories") as store:
         store.save(pattern, ONES, MODEL)
         found.execute("""update public.memories set metadata = metadata || '{"liked": true}',
                          content = (content::jsonb || '{"note": [1]}')::text""")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,25 @@ from psycopg import pq
 
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import SQL, STORAGES, migrations
-from tests.conftest import LOGIN
-from tests.database import A, B, ask, dump, insert, make_user, rows, run_program
+from tests.database import LOGIN, A, B, ask, dump, insert, made_database, make_user, member, rows, run_program
 from tests.factories import make_pattern
 
 PACKAGE = SQL.parent / "behavior_plugin"
 FILES = [migration.file for migration in migrations("behavior_patterns")]
 QUERIES = sorted(SQL.glob("**/queries/*.sql"))
 ROUNDS = 5
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def whole(server: Server) -> Iterator[psycopg.Connection]:
     """A database with both ways of storing; some queries speak of both."""
-    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-        admin.execute("create database whole")
-    with psycopg.connect(server.conninfo(dbname="whole"), autocommit=True) as connection:
+    with (
+        made_database(server, "whole") as name,
+        psycopg.connect(server.conninfo(dbname=name), autocommit=True) as connection,
+    ):
         for storage in STORAGES:
             migrate(connection, storage)
         yield connection
@@ -75,14 +73,10 @@ def shape(server: Server, dbname: str) -> str:
 def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
     """Whether a user of a migrated database can keep a pattern and find it again."""
     with psycopg.connect(server.conninfo(dbname=dbname), autocommit=True) as owner:
-        make_login(owner, LOGIN, server.password)
-        add_member(owner, LOGIN, user)
-    store = PostgresStore(server.conninfo(LOGIN, dbname))
-    try:
+        member(owner, server, LOGIN, user)
+    with closing(PostgresStore(server.conninfo(LOGIN, dbname))) as store:
         store.save(make_pattern(), [1.0] * 1536, "model")
         return len(store.nearest([1.0] * 1536, "model", floor=0.9, project=None, limit=5)) == 1
-    finally:
-        store.close()
 
 
 # Running
@@ -100,19 +94,16 @@ def test_first_run_makes_everything_and_the_second_nothing(server: Server, fresh
 
 def test_two_that_migrate_at_once_both_succeed(server: Server) -> None:
     """Two machines may share one new database and start in the same second."""
+
+    def run(name: str, at_once: threading.Barrier) -> list[tuple[Any, ...]]:
+        with psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner:
+            at_once.wait(timeout=30)
+            migrate(owner)
+            return noted(owner)
+
     for _ in range(ROUNDS):
-        name = f"raced_{next(_numbers)}"
-        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-            admin.execute(f"create database {name}".encode())
         at_once = threading.Barrier(2)
-
-        def run(name: str, at_once: threading.Barrier) -> list[tuple[Any, ...]]:
-            with psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner:
-                at_once.wait(timeout=30)
-                migrate(owner)
-                return noted(owner)
-
-        with ThreadPoolExecutor(max_workers=2) as threads:
+        with made_database(server, "raced") as name, ThreadPoolExecutor(max_workers=2) as threads:
             done = [threads.submit(run, name, at_once) for _ in range(2)]
 
         assert [each.result() for each in done] == [known(), known()]
@@ -210,13 +201,13 @@ def test_public_schema_that_was_closed_is_opened_for_our_callers_alone(
     assert not ask(fresh, "select has_schema_privilege('anon', 'public', 'usage')")
 
 
-AUTH_OF_SOMEBODY_ELSE = """
+AUTH_OF_SOMEBODY_ELSE = f"""
 create schema auth;
 create table auth.users (id uuid primary key, email text unique, created_at timestamptz);
 create function auth.uid() returns uuid language sql stable
     as $$ select (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
 grant usage on schema auth to authenticated;
-insert into auth.users values ('aaaaaaaa-0000-4000-8000-00000000000a', 'a@example.org');
+insert into auth.users values ('{A}', 'a@example.org');
 """
 # Referring to a table puts triggers of the server's own on it, and nothing else.
 SHAPE_OF_AUTH = """
@@ -286,7 +277,8 @@ def test_each_query_fits_the_migrated_database(whole: psycopg.Connection, file: 
             names.append(match[1])
         return f"${names.index(match[1]) + 1}"
 
-    statement = re.sub(r"%\((\w+)\)s", numbered, file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8").replace("{table}", "behavior.migrations")
+    statement = re.sub(r"%\((\w+)\)s", numbered, text)
     whole.execute("set search_path = ''")
     result = whole.pgconn.prepare(b"", statement.encode())
 

@@ -11,7 +11,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, StoreUnavailableError
 from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
-from tests.conftest import LOGIN
+from tests.database import LOGIN
 from tests.factories import make_pattern
 
 
@@ -52,7 +52,7 @@ def test_text_and_times_come_back_whatever_a_session_begins_with(
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("postgresql://me@no.such.host.invalid/db", "has a host name that nobody knows"),
+        ("postgresql://me@no.such.host.invalid/db", "has a host name that cannot be resolved"),
         ("postgresql://me@127.0.0.1:1/db", "cannot be reached"),
     ],
 )
@@ -66,7 +66,7 @@ def test_why_a_server_cannot_be_used_is_said(url: str, why: str) -> None:
     ("changes", "why"),
     [
         ({"password": "wrong"}, "refuses the password"),
-        ({"password": ""}, "wants a password"),
+        ({"password": ""}, "requires a password"),
         ({"dbname": "nowhere"}, "has no such database or login"),
     ],
 )

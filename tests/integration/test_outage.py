@@ -11,11 +11,10 @@ import secrets
 import shutil
 import subprocess
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 import psycopg
@@ -30,9 +29,10 @@ from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
-from tests.conftest import LOGIN
+from tests.database import LOGIN
 from tests.factories import make_action, make_pattern
 from tests.tcp_proxy import Fault, TcpProxy
+from tests.waiting import wait_for
 
 # Only a call that hangs takes longer, and only a store that does not come back by itself.
 HANGING_S = 40.0
@@ -101,20 +101,10 @@ def direct(server: Server, database: str) -> str:
     return server.conninfo(LOGIN, database)
 
 
-@contextmanager
-def opened(conninfo: str, storage: Storage = "behavior_patterns") -> Iterator[PostgresStore]:
-    """A store as the worker opens it."""
-    store = PostgresStore(conninfo, storage)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 @pytest.fixture
 def remote(proxy: TcpProxy, direct: str, storage: Storage) -> Iterator[PostgresStore]:
     """The store on the other side of the proxy, with a connection that has been of use already."""
-    with opened(proxy.conninfo(direct), storage) as store:
+    with closing(PostgresStore(proxy.conninfo(direct), storage)) as store:
         in_the_end(store.count)
         yield store
 
@@ -146,14 +136,10 @@ def is_passing(failure: StoreError) -> bool:
 
 def in_the_end(call: Callable[[], object]) -> object:
     """What a call returns once the store is available, asked again and again as the worker does."""
-    deadline = time.monotonic() + BACK_S
-    while True:
-        try:
-            return started(call).result(HANGING_S)
-        except StoreUnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+    [result] = wait_for(
+        lambda: [started(call).result(HANGING_S)], "the store is back", within_s=BACK_S, passing=StoreUnavailableError
+    )
+    return result
 
 
 def save(store: PostgresStore, *patterns: Pattern) -> None:
@@ -176,10 +162,7 @@ def keys(*patterns: Pattern) -> list[str]:
 
 def until_it_waits(owner: psycopg.Connection) -> None:
     """Until a statement waits for a lock: nothing else in these tests does."""
-    deadline = time.monotonic() + BACK_S
-    while owner.execute("select from pg_locks where not granted").fetchone() is None:
-        assert time.monotonic() < deadline, "no statement waits"
-        time.sleep(0.02)
+    wait_for(lambda: owner.execute("select 1 from pg_locks where not granted").fetchone(), "a statement waits")
 
 
 def terminate(owner: psycopg.Connection) -> None:
@@ -248,7 +231,7 @@ def test_a_store_that_is_opened_during_the_fault_works_after_it(
     pattern = make_pattern()
     proxy.begin(fault)
 
-    with opened(proxy.conninfo(direct)) as store:
+    with closing(PostgresStore(proxy.conninfo(direct))) as store:
         failure = told(lambda: save(store, pattern))
         proxy.end()
         in_the_end(lambda: save(store, pattern))
@@ -327,7 +310,7 @@ def test_a_commit_that_got_stuck_does_not_lock_its_row_for_good(
     proxy.begin(Fault.BLACK_HOLE, at=MOMENTS["commit"])
     failure = told(lambda: save(remote, pattern))
 
-    with opened(direct) as by_another_way:
+    with closing(PostgresStore(direct)) as by_another_way:
         in_the_end(lambda: save(by_another_way, pattern))
 
     assert is_passing(failure)
@@ -366,7 +349,7 @@ def test_a_time_limit_of_the_server_is_told_as_passing(
     pattern = make_pattern()
     with ExitStack() as fault:
         fault.enter_context(setting(owner, name, "1s"))
-        with opened(direct) as store:
+        with closing(PostgresStore(direct)) as store:
             in_the_end(store.count)
             with owner.transaction():
                 owner.execute("lock table public.behavior_patterns in share mode")
@@ -383,7 +366,7 @@ def test_a_deadlock_is_told_as_passing(direct: str, owner: psycopg.Connection) -
     """The server ends one of two that wait for each other; which one is not known beforehand."""
     pattern = make_pattern()
     run_before_each_row(owner, "perform pg_advisory_xact_lock(1); perform pg_advisory_xact_lock(2);")
-    with setting(owner, "deadlock_timeout", "2s"), opened(direct) as store:
+    with setting(owner, "deadlock_timeout", "2s"), closing(PostgresStore(direct)) as store:
         with owner.transaction():
             owner.execute("set local deadlock_timeout = '1min'")
             owner.execute("select pg_advisory_xact_lock(2)")
@@ -402,7 +385,7 @@ def test_a_serialization_failure_is_told_as_passing(direct: str, owner: psycopg.
     """Where the server's default is a stricter isolation, two that write the same row cannot both go on."""
     early = make_pattern()
     late = early.model_copy(update={"actions": (make_action(), make_action("Edit"))})
-    with setting(owner, "default_transaction_isolation", "repeatable read"), opened(direct) as store:
+    with setting(owner, "default_transaction_isolation", "repeatable read"), closing(PostgresStore(direct)) as store:
         in_the_end(lambda: save(store, early))
         with owner.transaction():
             owner.execute("update public.behavior_patterns set confidence = 0.5")
@@ -424,7 +407,7 @@ def test_a_server_that_only_reads_is_told_as_passing_and_still_read(
     save(store, before)
     with ExitStack() as fault:
         fault.enter_context(setting(owner, "default_transaction_read_only", "on"))
-        with opened(direct) as reading:
+        with closing(PostgresStore(direct)) as reading:
             found = in_the_end(lambda: [match.pattern.source_key for match in nearest(reading)])
             failure = told(lambda: save(reading, during))
 
@@ -443,7 +426,7 @@ def test_a_server_that_lets_nobody_in_is_told_as_passing(
     """Others hold all connections there are, or somebody keeps everyone out while he repairs something."""
     first, second = make_pattern(), make_pattern()
     again = closed.replace("0", "-1").replace("false", "true")
-    with psycopg.connect(server.conninfo(), autocommit=True) as outside, opened(direct) as store:
+    with psycopg.connect(server.conninfo(), autocommit=True) as outside, closing(PostgresStore(direct)) as store:
         in_the_end(lambda: save(store, first))
         outside.execute(f"alter database {database} {closed}")
         outside.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s", [database])
@@ -531,13 +514,13 @@ def test_a_lack_of_connections_is_told_when_the_store_is_opened(direct: str, own
     """Somebody has to close a client, or to raise the limit: the network has nothing to do with it."""
     owner.execute(f"alter database {owner.info.dbname} connection limit 0")
 
-    with pytest.raises(StoreUnavailableError, match="has no connection left"):
+    with pytest.raises(StoreUnavailableError, match="has no free connection"):
         started(lambda: open_store(Settings.model_validate({"database_url": direct}))).result(HANGING_S)
 
 
 def test_why_nobody_is_let_in_is_told_by_an_open_store(direct: str) -> None:
     """Passwords are changed, and the pool of connections by itself only ever says that it has none."""
-    with opened(make_conninfo(direct, password=CANARY)) as store:
+    with closing(PostgresStore(make_conninfo(direct, password=CANARY))) as store:
         failure = told(store.count)
 
     assert is_passing(failure)

@@ -6,10 +6,11 @@ import psycopg
 import pytest
 
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import add_member, address, make_login
+from behavior_plugin.store.members import connection_url
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import script
+from tests.database import A, member_store, rows
 from tests.factories import make_pattern
 
 USERS = [f"user_{number}" for number in range(20)]
@@ -20,12 +21,9 @@ EVERYTHING = "select to_jsonb(each) from public.behavior_patterns each order by 
 def team(server: Server, owner: psycopg.Connection) -> psycopg.Connection:
     """The owner's connection to a database of twenty members with three patterns each."""
     for user in USERS:
-        make_login(owner, user, server.password)
-        add_member(owner, user)
-        store = PostgresStore(address(owner, user, server.password))
-        for number in range(3):
-            store.save(make_pattern(), [1.0, number / 10, *[0.0] * 1534], "model")
-        store.close()
+        with member_store(owner, server, user) as store:
+            for number in range(3):
+                store.save(make_pattern(), [1.0, number / 10, *[0.0] * 1534], "model")
     return owner
 
 
@@ -50,9 +48,7 @@ def test_no_row_is_lost_or_changed(team: psycopg.Connection) -> None:
 def test_the_rows_are_spread_and_each_user_is_sought_in_one_place(split: psycopg.Connection) -> None:
     """That is what it is good for."""
     filled = split.execute("select count(distinct tableoid) from public.behavior_patterns").fetchone()
-    plan = split.execute(
-        "explain select * from public.behavior_patterns where user_id = 'aaaaaaaa-0000-4000-8000-00000000000a'"
-    ).fetchall()
+    plan = rows(split, f"explain select * from public.behavior_patterns where user_id = '{A}'")
 
     assert filled
     assert filled[0] > 5
@@ -62,14 +58,14 @@ def test_the_rows_are_spread_and_each_user_is_sought_in_one_place(split: psycopg
 def test_each_member_finds_the_own_patterns_and_no_others(server: Server, split: psycopg.Connection) -> None:
     """The fence stands before the whole table, and there is no door into a single partition."""
     for user in USERS[:3]:
-        store = PostgresStore(address(split, user, server.password))
+        store = PostgresStore(connection_url(split, user, server.password))
         assert store.count() == 3
         assert len(store.nearest([1.0] + [0.0] * 1535, "model", floor=0.5, project=None, limit=10)) == 3
         store.save(make_pattern(), None, None)
         assert store.count() == 4
         store.close()
     with (
-        psycopg.connect(address(split, USERS[0], server.password)) as member,
+        psycopg.connect(connection_url(split, USERS[0], server.password)) as member,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         member.execute("select * from behavior.patterns_0")

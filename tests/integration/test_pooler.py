@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
@@ -28,7 +25,6 @@ OWNER, ANN, BEN = "postgres", "pooled_ann", "pooled_ben"
 MODEL = "offline"
 VECTOR = [1.0, *[0.0] * 1535]
 MACHINES, THREADS, TURNS = 3, 2, 5
-_numbers = itertools.count(1)
 
 # What a session carries from one transaction to the next.
 CARRIED = """
@@ -39,13 +35,6 @@ select current_user::text,
        (select count(*) from pg_locks where locktype = 'advisory'),
        (select count(*) from pg_class where relpersistence = 't')
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
-    """libpq takes what a connection string leaves open from PG* variables."""
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -62,27 +51,14 @@ def passwords(server: Server, users: dict[str, uuid.UUID]) -> dict[str, str]:
     return {OWNER: server.password, **{login: f"{login}'s password" for login in users}}
 
 
-@pytest.fixture
-def empty(server: Server) -> str:
-    """The name of a database without anything of ours."""
-    name = f"pooled_{next(_numbers)}"
-    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-    return name
-
-
-@contextmanager
-def opened(pooler: Pooler, login: str, dbname: str) -> Iterator[PostgresStore]:
+def opened(pooler: Pooler, login: str, dbname: str) -> closing[PostgresStore]:
     """The store of the user that the login is."""
-    with closing(PostgresStore(pooler.conninfo(login, dbname))) as store:
-        yield store
+    return closing(PostgresStore(pooler.conninfo(login, dbname)))
 
 
-@contextmanager
-def connected(pooler: Pooler, login: str, dbname: str) -> Iterator[psycopg.Connection]:
+def connected(pooler: Pooler, login: str, dbname: str) -> psycopg.Connection:
     """Somebody else's program with the same login."""
-    with psycopg.connect(pooler.conninfo(login, dbname), autocommit=True) as connection:
-        yield connection
+    return psycopg.connect(pooler.conninfo(login, dbname), autocommit=True)
 
 
 def save(store: PostgresStore, key: str, whose: str) -> None:

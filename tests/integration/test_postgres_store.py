@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
@@ -25,12 +25,12 @@ from behavior_plugin.redact import PROJECT_LIMIT, redact_context
 from behavior_plugin.store.connection import PATIENCE_S
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
-from tests.conftest import LOGIN
+from tests.database import LOGIN, member, member_store
 from tests.factories import START, make_action, make_pattern
+from tests.waiting import wait_for
 
 MODEL = "offline"
 CANARY = "canary-7f3a9c"
@@ -122,13 +122,10 @@ def storage(request: pytest.FixtureRequest) -> Storage:
 
 
 @pytest.fixture
-def other_store(server: Server, database: str, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
+def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
     """Another user's store on the same database."""
-    make_login(owner, "behavior_other", server.password)
-    add_member(owner, "behavior_other")
-    opened = PostgresStore(server.conninfo("behavior_other", database), storage)
-    yield opened
-    opened.close()
+    with member_store(owner, server, "behavior_other", storage) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -603,8 +600,7 @@ def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_serve
     """Events wait in the spool while the store is away, and go on when it is back: nobody restarts the worker."""
     with psycopg.connect(own_server.conninfo(), autocommit=True) as owner:
         migrate(owner)
-        make_login(owner, LOGIN, own_server.password)
-        add_member(owner, LOGIN)
+        member(owner, own_server, LOGIN)
     store = PostgresStore(own_server.conninfo(LOGIN))
     save(store, make_pattern())
 
@@ -616,18 +612,9 @@ def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_serve
     took_s = time.monotonic() - began
 
     own_server.start()
-    assert _in_time(store.count) == 1
+    assert wait_for(store.count, "the store is back", passing=StoreUnavailableError) == 1
     store.close()
     assert took_s < 3 * PATIENCE_S + 5
-
-
-def _in_time(ask: Callable[[], int]) -> int:
-    deadline = time.monotonic() + 2 * PATIENCE_S
-    while True:
-        try:
-            return ask()
-        except StoreUnavailableError:
-            assert time.monotonic() < deadline, "the store did not come back"
 
 
 def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStore, owner: psycopg.Connection) -> None:
@@ -638,7 +625,7 @@ def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStor
     with pytest.raises(StoreUnavailableError):
         store.count()
 
-    assert _in_time(store.count) == 1
+    assert wait_for(store.count, "the store is back", passing=StoreUnavailableError) == 1
 
 
 def test_closed_store_is_unavailable(server: Server, database: str, storage: Storage) -> None:

@@ -33,7 +33,8 @@ from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern
 from tests.integration.homes import short_home
-from tests.integration.processes import has_ended, processes_on, wait_until
+from tests.integration.processes import has_ended, processes_on
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("BEHAVIOR_TORTURE_ROUNDS", "1"))
@@ -46,6 +47,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreError
 from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded import account
+from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern
 
 account.SHELF, rows, (what, moment, delay_s) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
@@ -57,13 +59,14 @@ def watch(event, arguments):
     if event == "os.rename" and what == "rename" and Path(os.fsdecode(arguments[1])).name == moment:
         kill()
 
-def migrate(owner, migration):
-    if migration.file.name == moment:
+def migrate(owner, statements):
+    if statements == files.get(moment):
         threading.Timer(float(delay_s), kill).start()
-    run(owner, migration)
+    run(owner, statements)
 
+files = {each.file.name: each.file.read_bytes() for each in migrations("behavior_patterns")}
 module = sys.modules["behavior_plugin.store.migrate"]
-run, module._run = module._run, migrate
+run, module.run_script = module.run_script, migrate
 sys.addaudithook(watch)
 print("starting", flush=True)
 store = open_store(Settings())
@@ -97,7 +100,7 @@ class Owner:
         return self._said.read_text(encoding="ascii").splitlines()
 
     def wait_for(self, word: str) -> None:
-        wait_until(lambda: word in self.said or self._process.poll() is not None, word)
+        wait_for(lambda: word in self.said or self._process.poll() is not None, word)
 
     def stored(self) -> set[str]:
         """The keys of the rows that the store acknowledged."""

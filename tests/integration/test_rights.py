@@ -16,11 +16,10 @@ import pytest
 
 from behavior_plugin.config import Storage
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.members import add_member, make_login
+from behavior_plugin.store.members import make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES
-from tests.conftest import LOGIN
-from tests.database import INSERT, VECTOR, A, B, ask, insert, make_user, rows
+from tests.database import INSERT, LOGIN, VECTOR, A, B, ask, insert, made_database, make_user, member, rows
 
 OWNER, MEMBER, STRANGER, OUTSIDER = "postgres", "rights_member", "rights_stranger", "rights_outsider"
 # A has one row and B has two; the second of B's is for counting only.
@@ -221,10 +220,10 @@ def fill(server: Server, dbname: str, storage: Storage) -> None:
             for key in keys:
                 insert(owner, user, key, storage)
             owner.execute(f"update public.{storage} set id = %s where {source_key} = %s".encode(), [ROW[user], keys[0]])
-        for login in (MEMBER, STRANGER, OUTSIDER):
+        member(owner, server, MEMBER, UUID(A))
+        for login in (STRANGER, OUTSIDER):
             make_login(owner, login, server.password)
-        add_member(owner, MEMBER, UUID(A))
-        owner.execute(f"revoke authenticated from {OUTSIDER}".encode())
+        owner.execute(f"grant authenticated to {STRANGER}".encode())
 
 
 @pytest.fixture
@@ -237,11 +236,10 @@ def filled(server: Server, database: str, owner: psycopg.Connection, storage: St
 @pytest.fixture(scope="module")
 def everybody(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, Everybody]]:
     """For each way of storing one database, in which whatever is tried is undone."""
-    with ExitStack() as stack, psycopg.connect(server.conninfo(), autocommit=True) as admin:
+    with ExitStack() as stack:
         found = {}
         for storage in STORAGES:
-            name = f"fenced_{storage}"
-            admin.execute(f"create database {name} template {templates(storage)}".encode())
+            name = stack.enter_context(made_database(server, f"fenced_{storage}", template=templates(storage)))
             fill(server, name, storage)
             found[storage] = Everybody(server, name, storage, stack)
         yield found

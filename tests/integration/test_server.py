@@ -23,7 +23,8 @@ from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded import binaries, leftovers
 from behavior_plugin.store.embedded.server import SETTINGS, Server
-from tests.integration.processes import has_ended, processes_on, wait_until
+from tests.integration.processes import has_ended, processes_on
+from tests.waiting import wait_for
 
 CANARY = "canary-7f3a9c"
 T = TypeVar("T")
@@ -42,7 +43,7 @@ account.SHELF = Path(sys.argv[4])
 folder.mkdir(mode=0o700, exist_ok=True)
 chosen = account.choose(folder, run_folder, binaries.find())
 if way == "another account":
-    chosen = account.as_another(folder, shelf=account.SHELF)
+    chosen = account.as_another(folder)
 if way == "no lifeline":
     chosen = dataclasses.replace(chosen, lifeline=())
 server = Server(folder, run_folder, account=chosen)
@@ -65,9 +66,8 @@ def run_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(folder: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(folder: Path, run_folder: Path, shelf: Path) -> Iterator[Server]:
     """A server that has not been started; nothing of it may be left running."""
-    monkeypatch.setattr(accounts, "SHELF", shelf)
     server = Server(folder, run_folder)
     yield server
     server.stop()
@@ -92,11 +92,12 @@ def owner(folder: Path, run_folder: Path, shelf: Path) -> Iterator[Callable[[str
 
 
 @pytest.fixture
-def shelf() -> Iterator[Path]:
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that other accounts can reach, which tmp_path is not."""
     with tempfile.TemporaryDirectory(prefix="b-") as name:
         Path(name).chmod(0o755)
-        yield Path(name) / "behavior-plugin"
+        monkeypatch.setattr(accounts, "SHELF", Path(name) / "behavior-plugin")
+        yield accounts.SHELF
 
 
 def may_look(at: Callable[[], T]) -> T:
@@ -235,10 +236,10 @@ def test_server_outlives_the_thread_that_started_it(server: Server) -> None:
 def test_kill_in_the_middle_of_the_first_start_blocks_nothing(
     server: Server, owner: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    """F103: a half-made data folder that never starts again would need a hand."""
+    """A half-made data folder that never starts again would need a hand."""
     place = server.data.parent
     process = owner("as usual")
-    wait_until(lambda: list(place.glob("init-*/base/1/*")), "initdb is at work")
+    wait_for(lambda: list(place.glob("init-*/base/1/*")), "initdb is at work")
     os.killpg(process.pid, signal.SIGKILL)
     assert list(place.glob("init-*"))
 
@@ -250,7 +251,7 @@ def test_kill_in_the_middle_of_the_first_start_blocks_nothing(
 
 @pytest.mark.parametrize(("major", "way"), [("17", "behavior db upgrade"), ("99", "No way leads back")])
 def test_data_of_another_major_is_refused_and_kept(server: Server, major: str, way: str) -> None:
-    """F107: neither a newer nor an older program may ever cost what was learnt."""
+    """Neither a newer nor an older program may ever cost what was learnt."""
     server.start()
     server.stop()
     (server.data / "PG_VERSION").write_text(f"{major}\n", encoding="ascii")
@@ -274,7 +275,7 @@ def test_server_goes_when_its_owner_is_killed(
 
     process.kill()
 
-    wait_until(lambda: has_ended(pid), "the server ends")
+    wait_for(lambda: has_ended(pid), "the server ends")
     assert not (server.data / "postmaster.pid").exists()
 
 
@@ -295,7 +296,7 @@ def test_server_of_a_dead_owner_is_replaced(server: Server, owner: Callable[[str
 
 
 def test_frozen_server_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """I5: a frozen process never holds the system up."""
+    """A frozen process never holds the system up."""
     monkeypatch.setattr(leftovers, "ENDINGS_S", {signal.SIGINT: 0.1, signal.SIGKILL: 5})
     server.start()
     keep_a_row(server)
@@ -322,13 +323,13 @@ def test_rows_survive_a_killed_server(server: Server) -> None:
 
 
 def test_zombie_is_not_taken_for_a_server(server: Server, folder: Path, run_folder: Path) -> None:
-    """F104: where nobody reaps, a dead server keeps its pid."""
+    """Where nobody reaps, a dead server keeps its pid."""
     server.start()
     keep_a_row(server)
     zombie = server.pid
     assert zombie
     os.kill(zombie, signal.SIGKILL)
-    wait_until(lambda: psutil.Process(zombie).status() == psutil.STATUS_ZOMBIE, "the server is a zombie")
+    wait_for(lambda: psutil.Process(zombie).status() == psutil.STATUS_ZOMBIE, "the server is a zombie")
 
     later = Server(folder, run_folder)
     later.start()
@@ -354,7 +355,7 @@ def test_zombie_is_not_taken_for_a_server(server: Server, folder: Path, run_fold
     ids=["empty", "garbage", "dead", "living", "first", "own", "huge", "zeroes"],
 )
 def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder: Path, lock: str, text: str) -> None:
-    """F104: after a reboot the pid in a lock file belongs to no one, or to anyone."""
+    """After a reboot the pid in a lock file belongs to no one, or to anyone."""
     server.start()
     keep_a_row(server)
     server.stop()
@@ -436,8 +437,8 @@ def test_log_holds_nothing_of_the_rows(server: Server, folder: Path) -> None:
     doomed.execute(f"select '{CANARY}'")
     os.kill(doomed.info.backend_pid, signal.SIGKILL)
     log = folder / "server.log"
-    wait_until(lambda: "was terminated by signal 9" in log.read_text(encoding="utf-8"), "the crash is logged")
-    wait_until(server.is_alive, "the server has recovered")
+    wait_for(lambda: "was terminated by signal 9" in log.read_text(encoding="utf-8"), "the crash is logged")
+    wait_for(server.is_alive, "the server has recovered")
     doomed.close()
 
     said = log.read_text(encoding="utf-8")
@@ -486,12 +487,9 @@ def test_failed_initdb_tells_what_it_said(server: Server, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
-def test_lost_password_is_made_anew(
-    folder: Path, run_folder: Path, shelf: Path, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lost_password_is_made_anew(folder: Path, run_folder: Path, shelf: Path, way: str) -> None:
     """Whoever owns the files can read them anyway, so a lost password need not close the data for ever."""
-    monkeypatch.setattr(accounts, "SHELF", shelf)
-    account = accounts.as_another(folder, shelf=shelf) if way == "another account" else None
+    account = accounts.as_another(folder) if way == "another account" else None
     server = Server(folder, run_folder, account=account)
     server.start()
     keep_a_row(server)
@@ -522,9 +520,8 @@ def test_wrong_password_says_how_it_is_made_anew(server: Server, folder: Path) -
     assert f"remove {folder / 'password'}" in raised.value.hint
 
 
-def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, shelf: Path) -> None:
     """Home folders have the names that people have."""
-    monkeypatch.setattr(accounts, "SHELF", shelf)
     deep = tmp_path / 'Ann\'s "own" data, and more' / ("x" * 150) / "postgres"
     deep.parent.mkdir(parents=True)
     server = Server(deep, run_folder)
@@ -599,7 +596,7 @@ def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_fo
     folder.mkdir(mode=0o700)
     modes = {path: mode(path) for path in (folder, *folder.parents)}
     people = Path("/etc/passwd").read_bytes()
-    server = Server(folder, run_folder, account=accounts.as_another(folder, shelf=shelf))
+    server = Server(folder, run_folder, account=accounts.as_another(folder))
 
     server.start()
     keep_a_row(server)
@@ -623,13 +620,13 @@ def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_fo
 @as_root
 def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Path, shelf: Path) -> None:
     """The leftovers and the locks must be seen across accounts too."""
-    server = Server(folder, run_folder, account=accounts.as_another(folder, shelf=shelf))
+    server = Server(folder, run_folder, account=accounts.as_another(folder))
     server.start()
     keep_a_row(server)
     left = server.pid
     living = subprocess.Popen(["sleep", "600"])
 
-    later = Server(folder, run_folder, account=accounts.as_another(folder, shelf=shelf))
+    later = Server(folder, run_folder, account=accounts.as_another(folder))
     later.start()
     assert left
     assert has_ended(left)
@@ -650,10 +647,9 @@ def test_where_the_data_lies_decides_the_account(
     folder: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kernel setting that changed must not start a new, empty memory."""
-    monkeypatch.setattr(accounts, "SHELF", shelf)
     folder.mkdir(mode=0o700)
     installed = binaries.find()
-    elsewhere = accounts.as_another(folder, shelf=shelf)
+    elsewhere = accounts.as_another(folder)
     elsewhere.data.mkdir(parents=True)
     assert accounts.choose(folder, run_folder, installed) == elsewhere
     shutil.rmtree(shelf)

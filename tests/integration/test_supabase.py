@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,11 +15,12 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES, migrations
 from behavior_plugin.store.supabase import lay_out
+from tests.database import A, made_database, rows
 
 # What a new project has: the login's schema with a table that is not ours to fill, pgvector in a schema of its own, and
 # an owner that is no superuser but passes by every policy.
 PROJECT = """
-create role project_owner login createrole createdb bypassrls password %(password)s;
+create role project_owner login createrole createdb bypassrls password {password};
 alter database {database} owner to project_owner;
 grant anon, authenticated, service_role to project_owner with admin option;
 create schema auth;
@@ -33,7 +35,7 @@ create schema extensions authorization project_owner;
 grant usage on schema extensions to anon, authenticated, service_role;
 create extension vector with schema extensions;
 grant all on schema public to project_owner;
-insert into auth.users values ('aaaaaaaa-0000-4000-8000-00000000000a', null, 'a@example.org');
+insert into auth.users values ('{user}', null, 'a@example.org');
 """
 
 
@@ -70,32 +72,27 @@ def test_another_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
     assert not others[0].exists()
 
 
-def test_the_owner_of_a_project_who_is_no_superuser_can_run_them(
-    server: Server, template: str, own_database: str
-) -> None:
-    """Supabase gives nobody a superuser."""
+@pytest.fixture
+def project(server: Server, template: str) -> Iterator[str]:
+    """The name of a database as a new project has it."""
     assert template, "it brings the roles, which all databases of a server share"
-    with psycopg.connect(server.conninfo(dbname=own_database), autocommit=True) as admin:
-        statements = PROJECT.format(database=own_database).replace("%(password)s", f"'{server.password}'")
-        admin.execute(statements.encode())
-    try:
-        with psycopg.connect(server.conninfo("project_owner", own_database), autocommit=True) as project_owner:
-            done = migrate(project_owner)
-            fenced = project_owner.execute(
-                "select relowner::regrole::text, relforcerowsecurity from pg_class where relname = 'behavior_patterns'"
-            ).fetchone()
-    finally:
-        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-            admin.execute(f"drop database {own_database}".encode())
-            admin.execute("drop owned by project_owner")
-            admin.execute("drop role project_owner")
+    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+        with made_database(server, "project_of_supabase") as name:
+            with psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner:
+                owner.execute(PROJECT.format(database=name, password=f"'{server.password}'", user=A).encode())
+            yield name
+        admin.execute("drop owned by project_owner")
+        admin.execute("drop role project_owner")
+
+
+def test_the_owner_of_a_project_who_is_no_superuser_can_run_them(server: Server, project: str) -> None:
+    """Supabase gives nobody a superuser."""
+    with psycopg.connect(server.conninfo("project_owner", project), autocommit=True) as project_owner:
+        done = migrate(project_owner)
+        fenced = rows(
+            project_owner,
+            "select relowner::regrole::text, relforcerowsecurity from pg_class where relname = 'behavior_patterns'",
+        )
 
     assert done == [each.file.name for each in migrations("behavior_patterns")]
-    assert fenced == ("project_owner", True)
-
-
-@pytest.fixture
-def own_database(server: Server) -> str:
-    with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-        admin.execute("create database project_of_supabase")
-    return "project_of_supabase"
+    assert fenced == [("project_owner", True)]

@@ -5,7 +5,6 @@ The embedded server has no TLS, so a pooler in front of it has.
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,18 +18,11 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store import OpenStore, open_store
 from behavior_plugin.store.embedded.server import Server
-from tests.conftest import LOGIN
+from tests.database import LOGIN
 from tests.factories import make_pattern
 from tests.pgbouncer import ADDRESS, Pooler, pooled
 
 HOST = "db.example.test"
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
-    """libpq takes what a URL leaves open from PG* variables."""
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ def as_usual(home: Path) -> None:
 
 def as_another(home: Path) -> None:
     """The data belongs to another account, as where root may have no user namespace."""
-    made = accounts.as_another(home / "postgres", shelf=accounts.SHELF)
+    made = accounts.as_another(home / "postgres")
     if made.data.exists():
         return
     with pytest.MonkeyPatch.context() as patch, older_postgres():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -13,9 +13,9 @@ import pytest
 
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store import backup
+from tests.database import A
 
-USER = UUID("aaaaaaaa-0000-4000-8000-00000000000a")
-ABOUT = backup.header("behavior_patterns", USER)
+USER = UUID(A)
 LINES = [json.dumps({"id": str(number), "user_id": str(USER), "trigger": "שלום 🧵 \u2028 \\n"}) for number in range(50)]
 
 
@@ -23,14 +23,19 @@ LINES = [json.dumps({"id": str(number), "user_id": str(USER), "trigger": "שלו
 def file(tmp_path: Path) -> Path:
     written = tmp_path / "folder" / "backup.jsonl.gz"
     written.parent.mkdir()
-    backup.write(written, ABOUT, LINES)
+    write(written, LINES)
     return written
 
 
-def read(file: Path) -> tuple[backup.Header, list[str]]:
+def write(file: Path, lines: Iterable[str], *, overwrite: bool = False) -> int:
+    return backup.write(file, lines, storage="behavior_patterns", user_id=USER, overwrite=overwrite)
+
+
+def read(file: Path) -> list[str]:
     with file.open("rb") as raw:
         about, lines = backup.read(raw)
-        return about, list(lines)
+        assert (about.storage, about.user_id) == ("behavior_patterns", USER)
+        return list(lines)
 
 
 def rewrite(file: Path, text: str) -> None:
@@ -43,14 +48,14 @@ def text_of(file: Path) -> str:
 
 def test_what_was_written_is_read(file: Path) -> None:
     """A backup is worth what comes out of it."""
-    assert read(file) == (ABOUT, LINES)
+    assert read(file) == LINES
 
 
 def test_backup_of_nothing_is_a_backup(file: Path, tmp_path: Path) -> None:
     """A new user may make one each night from the first day on."""
-    assert backup.write(tmp_path / "empty", ABOUT, []) == 0
+    assert write(tmp_path / "empty", []) == 0
 
-    assert read(tmp_path / "empty") == (ABOUT, [])
+    assert read(tmp_path / "empty") == []
 
 
 def test_only_the_owner_may_read_it(file: Path) -> None:
@@ -62,13 +67,13 @@ def test_a_file_that_is_there_is_overwritten_only_when_told(file: Path) -> None:
     """It may be the only backup there is."""
     before = file.read_bytes()
 
-    with pytest.raises(BehaviorError, match="there already") as caught:
-        backup.write(file, ABOUT, LINES[:1])
+    with pytest.raises(BehaviorError, match="exists already") as caught:
+        write(file, LINES[:1])
 
     assert "--force" in caught.value.hint
     assert file.read_bytes() == before
-    assert backup.write(file, ABOUT, LINES[:1], overwrite=True) == 1
-    assert read(file) == (ABOUT, LINES[:1])
+    assert write(file, LINES[:1], overwrite=True) == 1
+    assert read(file) == LINES[:1]
 
 
 def test_what_fails_in_the_middle_leaves_no_file_and_spoils_none(file: Path) -> None:
@@ -81,7 +86,7 @@ def test_what_fails_in_the_middle_leaves_no_file_and_spoils_none(file: Path) -> 
     before = file.read_bytes()
     for target in (file, file.with_name("new")):
         with pytest.raises(KeyboardInterrupt):
-            backup.write(target, ABOUT, failing(), overwrite=True)
+            write(target, failing(), overwrite=True)
 
     assert list(file.parent.iterdir()) == [file]
     assert file.read_bytes() == before
@@ -92,8 +97,8 @@ def test_a_place_that_takes_no_file_is_named(file: Path, name: str) -> None:
     """A mistyped path is the commonest mistake."""
     (file.parent / "file").touch()
 
-    with pytest.raises(BehaviorError, match=r"cannot be written|is there already"):
-        backup.write(file.parent / name, ABOUT, LINES)
+    with pytest.raises(BehaviorError, match=r"cannot be written|exists already"):
+        write(file.parent / name, LINES)
 
 
 def test_every_truncation_is_found_out(file: Path) -> None:
@@ -102,7 +107,7 @@ def test_every_truncation_is_found_out(file: Path) -> None:
 
     for length in range(0, len(whole), 7):
         file.write_bytes(whole[:length])
-        with pytest.raises(BehaviorError, match="no backup"):
+        with pytest.raises(BehaviorError, match="not a backup"):
             read(file)
 
 
@@ -112,7 +117,7 @@ def test_every_flipped_byte_is_found_out(file: Path) -> None:
 
     for at in range(10, len(whole), 5):
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
-        with pytest.raises(BehaviorError, match=r"no backup|format"):
+        with pytest.raises(BehaviorError, match=r"not a backup|format"):
             read(file)
 
 
@@ -146,7 +151,7 @@ def test_a_file_of_another_kind_or_changed_by_hand_is_refused(file: Path, change
     )
     file.write_bytes(gzip.compress(text.encode("utf-8", "surrogatepass")))
 
-    with pytest.raises(BehaviorError, match="no backup") as caught:
+    with pytest.raises(BehaviorError, match="not a backup") as caught:
         read(file)
 
     assert "Nothing was changed" in caught.value.hint
@@ -157,7 +162,7 @@ def test_a_file_that_is_no_gzip_is_refused(file: Path, content: bytes) -> None:
     """Anybody may mistype a name."""
     file.write_bytes(content)
 
-    with pytest.raises(BehaviorError, match="no backup"):
+    with pytest.raises(BehaviorError, match="not a backup"):
         read(file)
 
 
@@ -175,6 +180,6 @@ def test_numbers_that_are_too_long_for_python_are_no_damage(tmp_path: Path) -> N
     """The database has no such limit, and what came out of it must go in again."""
     line = '{"id": "1", "user_id": "2", "actions": [' + 5000 * "9" + ", 1e400]}"
 
-    backup.write(tmp_path / "file", ABOUT, [line])
+    write(tmp_path / "file", [line])
 
-    assert read(tmp_path / "file")[1] == [line]
+    assert read(tmp_path / "file") == [line]

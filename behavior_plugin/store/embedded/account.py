@@ -1,4 +1,4 @@
-"""As whom Postgres runs, since it refuses root: as ourselves, in a user namespace, or as another account.
+"""Which account Postgres runs as, since it refuses root: ours, ours in a user namespace, or another.
 
 A user namespace leaves the data in its place. Where the kernel forbids one (most containers) another account
 needs folders that it can reach; they lie in a place of their own: the parents of ours are never opened.
@@ -27,7 +27,7 @@ UPGRADED = "data.new"
 
 @cache
 def lifeline() -> tuple[str, ...]:
-    """What in front of a command stops it when its owner dies; nothing where the system has no such thing."""
+    """The words before a command that stop it when its owner dies; none if the system has no such program."""
     words = ("setpriv", "--pdeathsig", "INT")
     return words if _succeeds(*words, "true") else ()
 
@@ -44,11 +44,11 @@ class Account:
     prefix: tuple[str, ...] = ()
     owner: pwd.struct_passwd | None = None
     lifeline: tuple[str, ...] = field(default_factory=lifeline)
-    name: str = "data"
+    data_name: str = "data"
 
     @property
     def data(self) -> Path:
-        return self.place / self.name
+        return self.place / self.data_name
 
     def command(self, *words: str) -> list[str]:
         # The kernel forgets the lifeline when the user changes, so it comes last.
@@ -72,19 +72,19 @@ class Account:
         """The programs, where the account can reach them."""
         if not self.owner:
             return installed
-        return installed.copy(self.place.parent, workplace=self.place / "init-binaries")
+        return installed.copy(self.place.parent, staging=self.place / "init-binaries")
 
 
 def choose(folder: Path, run_folder: Path, programs: Binaries) -> Account:
-    """The account for a data folder: where data lies already decides, so that none is ever forgotten.
+    """The account for a data folder: where data lies already decides, so that none is ever left behind.
 
     Raises:
         StoreUnavailableError: we are root and there is no way to be someone else.
     """
     if os.geteuid() != 0:
         return as_ourselves(folder, run_folder)
-    if _has_data(_elsewhere(folder, SHELF)):
-        return as_another(folder, shelf=SHELF)
+    if _has_data(_elsewhere(folder)):
+        return as_another(folder)
     inside = in_namespace(folder, run_folder)
     if _succeeds(*inside.prefix, "test", "-w", str(folder), "-a", "-x", programs.program("postgres")):
         return inside
@@ -93,7 +93,7 @@ def choose(folder: Path, run_folder: Path, programs: Binaries) -> Account:
             f"Postgres does not run as root, and {inside.data} can only be opened in a user namespace.",
             hint="Allow user namespaces (`unshare --user true` must succeed), or run as an ordinary user.",
         )
-    return as_another(folder, shelf=SHELF)
+    return as_another(folder)
 
 
 def as_ourselves(folder: Path, run_folder: Path) -> Account:
@@ -107,16 +107,16 @@ def in_namespace(folder: Path, run_folder: Path) -> Account:
     return Account(folder, run_folder, prefix)
 
 
-def as_another(folder: Path, *, shelf: Path) -> Account:
+def as_another(folder: Path) -> Account:
     """An existing account, with folders of its own on the shelf."""
     user = _unprivileged()
-    place = _elsewhere(folder, shelf)
+    place = _elsewhere(folder)
     prefix = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     return Account(place, place / "run", prefix, user)
 
 
-def _elsewhere(folder: Path, shelf: Path) -> Path:
-    return shelf / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+def _elsewhere(folder: Path) -> Path:
+    return SHELF / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
 
 
 def _has_data(place: Path) -> bool:

@@ -41,13 +41,13 @@ class Binaries:
     def major(self) -> str:
         return self.version.split(".")[0]
 
-    def copy(self, shelf: Path, *, workplace: Path) -> Binaries:
+    def copy(self, shelf: Path, *, staging: Path) -> Binaries:
         """The same programs on a shelf that other accounts can read; copied once for each version."""
         target = shelf / f"{self.package}-{self.version}"
         if not target.exists():
-            self._copy_files(workplace)
+            self._copy_files(staging)
             try:
-                workplace.rename(target)
+                staging.rename(target)
             except OSError:  # another worker was faster
                 if not target.exists():
                     raise
@@ -64,7 +64,7 @@ class Binaries:
 
 
 def find_below(folder: Path, major: str) -> Binaries | None:
-    """The programs of one major version, wherever below a folder they lie; None where they do not."""
+    """The programs of one major version, wherever below a folder they lie; None if they do not."""
     for program in folder.resolve().glob("**/bin/postgres"):
         tree = program.parent.parent
         found = Binaries(tree.parent.parent, tree.parent.name, tree.name)

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -30,7 +31,7 @@ INITDB = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
-# Of the log, in a message.
+# Of what a program said, in a message.
 SHOWN_LINES = 3
 SHOWN_CHARACTERS = 400
 # The answer to our own question whether it is ready, which says nothing about why it is not.
@@ -38,20 +39,19 @@ NOT_YET = "FATAL:  the database system is "
 
 
 def settle_upgrade(place: Path) -> None:
-    """End an upgrade that was killed while it exchanged the data: what the old data left, the new takes.
+    """Finish an upgrade that was killed while it swapped the data: the new takes the place that the old has left.
 
-    While the old is still in its place the new is given up, for rows may have been added to the old since.
+    While the old is still in its place the new is discarded, for rows may have been added to the old since.
     """
     new, data = place / UPGRADED, place / "data"
     if new.exists():
         new.rename(place / f"init-{secrets.token_hex(4)}" if data.exists() else data)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove what was being made when its maker died; the caller is the only maker."""
     for path in folder.glob("init-*"):
-        if (path / "postmaster.pid").exists() and (left := leftovers.find_server(path)):
-            leftovers.end(left)
+        leftovers.end_server_on(path)
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -169,8 +169,13 @@ def open_log(file: Path) -> IO[bytes]:
 def last_words(log: Path) -> str:
     """The end of a log, without its times, on one line."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line.split("] ", 1)[-1].strip() for line in lines if line.strip() and NOT_YET not in line]
-    return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:] or "it said nothing"
+    return shortened(line.split("] ", 1)[-1] for line in lines if NOT_YET not in line) or "it said nothing"
+
+
+def shortened(lines: Iterable[str]) -> str:
+    """The last lines that are not empty, on one line."""
+    said = [line.strip() for line in lines if line.strip()]
+    return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:]
 
 
 def _run(command: list[str], log: Path, what_fails: str, *, stdin: str = "") -> None:

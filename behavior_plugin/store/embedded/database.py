@@ -9,6 +9,7 @@ import psycopg
 
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Storage
+from behavior_plugin.store.connection import value
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
@@ -36,5 +37,5 @@ def set_up(server: Server, storage: Storage) -> None:
 
 def _make_database(server: Server) -> None:
     with psycopg.connect(server.conninfo(), autocommit=True) as owner:
-        if not owner.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
+        if not value(owner, "select exists (select from pg_database where datname = %s)", [DATABASE]):
             owner.execute(f"create database {DATABASE}")

@@ -1,4 +1,4 @@
-"""What a dead owner left behind: a server that still runs, and lock files of nobody who serves the data.
+"""What a dead owner left behind: a server that still runs, and lock files that no running server holds.
 
 The proof is always the process itself, its program and its folder: a pid in a file may be anyone's by now.
 """
@@ -24,6 +24,12 @@ def find_server(data: Path) -> psutil.Process | None:
     found = [process for process in psutil.process_iter() if _serves(process, data)]
     # A child that was forked a moment ago still looks like its parent.
     return min(found, key=lambda process: process.create_time(), default=None)
+
+
+def end_server_on(data: Path) -> None:
+    """End the server on a data folder, if one left its lock file there and still runs."""
+    if (data / "postmaster.pid").exists() and (left := find_server(data)):
+        end(left)
 
 
 def end(process: psutil.Process) -> None:

@@ -1,7 +1,7 @@
 """The embedded Postgres: one server process, a child of ours, that lives as long as we do.
 
 Whether it is alive is decided by connecting, never by a pid. What a dead owner left running is shut down and
-started anew, so that every server is our child, with our settings, and stops when we are killed.
+started again, so that every server is our child, with our settings, and stops when we are killed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Server:
     ) -> None:
         self.folder = folder
         self._run_folder = run_folder
-        self._wanted = account
+        self._wanted_account = account
         self._wanted_programs = programs
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "server.log"
@@ -90,8 +90,8 @@ class Server:
             return
         self.stop()
         try:
-            self._prepare()
-            self._launch(deadline=time.monotonic() + START_TIMEOUT_S)
+            programs = self._prepare()
+            self._launch(programs, deadline=time.monotonic() + START_TIMEOUT_S)
         except (OSError, subprocess.SubprocessError) as error:
             raise StoreUnavailableError(f"The embedded Postgres cannot be started: {error}") from error
 
@@ -127,52 +127,49 @@ class Server:
 
     @cached_property
     def account(self) -> Account:
-        """As whom it runs."""
+        """Which account it runs as."""
         paths.make_private(str(self.folder))  # the choice depends on who can write to it
-        return self._wanted or choose(self.folder, self._run_folder, binaries.find())
+        return self._wanted_account or choose(self.folder, self._run_folder, binaries.find())
 
     @property
     def _password_file(self) -> Path:
         return self.folder / "password"
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Binaries:
+        """Everything that a start needs; returns the programs to start."""
         self.account.prepare()
         self._end_leftover_server()
         cluster.settle_upgrade(self.account.place)
         for place in {self.folder, self.account.place, self.account.sockets}:
-            cluster.remove_leftovers(place)
-        programs = self._programs()
+            cluster.remove_unfinished(place)
+        programs = self.account.programs(self._wanted_programs or binaries.find())
         if not self.data.exists():
             cluster.make_password(self._password_file)
             cluster.make_data(self.account, programs, password=self.password, log=self._log)
         cluster.check_major(self.data, programs)
         if not self._password_file.exists():
             cluster.renew_password(self.account, programs, self._password_file, log=self._log)
-
-    def _programs(self) -> Binaries:
-        return self.account.programs(self._wanted_programs or binaries.find())
+        return programs
 
     def _end_leftover_server(self) -> None:
-        if (self.data / "postmaster.pid").exists() and (left := leftovers.find_server(self.data)):
-            leftovers.end(left)
+        leftovers.end_server_on(self.data)
         if self._ping() != pq.Ping.NO_RESPONSE:
             raise StoreUnavailableError(
                 f"Another server already answers in {self.account.sockets}.", hint="Stop it, then try again."
             )
 
-    def _launch(self, *, deadline: float) -> None:
-        """Start the process until it stays, which takes a second time where a lock file was stale."""
+    def _launch(self, programs: Binaries, *, deadline: float) -> None:
+        """Start the process until it stays up, which takes a second try where a lock file was stale."""
         while True:
-            self._process = self._keeper.submit(self._spawn).result()
+            self._process = self._keeper.submit(self._spawn, programs).result()
             if self._answers(deadline):
                 return self._greet()
             if time.monotonic() > deadline or not self._may_try_again():
                 self.stop()
                 raise self._failure(f"does not start: {cluster.last_words(self._log)}")
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self, programs: Binaries) -> subprocess.Popen[bytes]:
         sockets = str(self.account.sockets).replace('"', '""')
-        programs = self._programs()
         settings = {**SETTINGS, "unix_socket_directories": f'"{sockets}"'}
         known = {name: value for name, value in settings.items() if SINCE.get(name, 0) <= int(programs.major)}
         options = [word for name, value in known.items() for word in ("-c", f"{name}={value}")]

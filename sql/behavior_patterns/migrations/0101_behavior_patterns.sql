@@ -2,7 +2,7 @@
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
--- pgvector's names are looked up once, here, in whichever of the usual schemas it lives.
+-- pgvector's names are resolved once, here, in whichever of the usual schemas it is installed.
 set local search_path = pg_catalog, public, extensions;
 
 create table if not exists public.behavior_patterns (
@@ -31,21 +31,21 @@ create table if not exists public.behavior_patterns (
     started_at        timestamptz not null default now(),
     created_at        timestamptz not null default now(),
     updated_at        timestamptz not null default now(),
-    -- The user comes first in every key: so the table can be partitioned by user, or spread over machines.
+    -- The user comes first in every key, so that the table can be partitioned by user, or spread over machines.
     primary key (user_id, id),
     unique (user_id, source_key),
     -- Vectors of different models must never be compared, and the distance to a zero vector is not a number.
     check ((trigger_embedding is null) = (embedding_model is null)),
     check (trigger_embedding is null or vector_norm(trigger_embedding) > 0)
 )
--- Room on each page for one more version of a row, which is 2 kB at most beside its vector: so that counting a use
--- rewrites no index.
+-- Room on each page for one more version of a row, which is at most 2 kB without its vector, so that counting a use
+-- touches no index.
 with (fillfactor = 75);
 
--- Beside the row: 6 kB in it leave no room for a second version, and counting a use would copy them. Numbers like these
--- do not get smaller by compression.
+-- Out of line: 6 kB in the row would leave no room for a second version, and counting a use would copy them. Floats
+-- like these do not compress.
 alter table public.behavior_patterns alter column trigger_embedding set storage external;
--- In the row as they are: compressed, a user's bits would all be unpacked in every search.
+-- Inline and uncompressed: otherwise every search would decompress all of a user's bits.
 alter table public.behavior_patterns alter column trigger_bits set storage plain;
 
 comment on table public.behavior_patterns is 'Stores learned workflow patterns for behavior intelligence';
@@ -60,12 +60,13 @@ comment on column public.behavior_patterns.schema_version is 'The shape of conte
 comment on column public.behavior_patterns.confidence is 'Quality score (0.0-1.0) based on outcome and user feedback';
 comment on column public.behavior_patterns.use_count is 'Number of times this pattern was recalled and used';
 
--- The most useful index there is: it holds each user's bits side by side, so that a search reads them all, and nobody
--- else's, 30 rows a page instead of one. No vector index is made here: on an empty table it would be a wrong one
--- (an ivfflat made so finds a third), and up to 20,000 patterns of one user none is needed. `behavior db tune` makes it.
+-- The index that searches rely on: it holds each user's bits side by side, so that a search reads all of them and
+-- nobody else's, 30 rows to a page instead of one. No vector index is created here: built on an empty table, it answers
+-- wrongly (ivfflat then finds a third), and up to 20,000 patterns of one user none is needed. `behavior db tune` builds
+-- it when it pays.
 create index if not exists behavior_patterns_user_bits_idx
     on public.behavior_patterns (user_id, embedding_model, project) include (id, trigger_bits);
--- The same without the bits is 40 times smaller: by it a user's patterns are counted.
+-- The same without the bits, 40 times smaller: for counting a user's patterns.
 create index if not exists behavior_patterns_user_model_idx
     on public.behavior_patterns (user_id, embedding_model, project);
 create index if not exists behavior_patterns_user_started_idx
@@ -81,7 +82,7 @@ end
 $$;
 revoke all on function public.update_behavior_pattern_timestamp() from public, anon, authenticated, service_role;
 
--- Not on the counters: being recalled is no change of the pattern.
+-- Not on the counters: being recalled does not change a pattern.
 create or replace trigger behavior_patterns_updated_at
     before update of trigger, trigger_embedding, embedding_model, context, actions, final_outcome, confidence,
                      provenance, schema_version

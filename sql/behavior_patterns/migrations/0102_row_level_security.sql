@@ -5,7 +5,7 @@ select pg_advisory_xact_lock(7236430166542121);
 alter table public.behavior_patterns enable row level security;
 alter table public.behavior_patterns force row level security;
 
--- TRUNCATE passes by row level security, so everything is taken away before the little that is needed is given.
+-- TRUNCATE bypasses row level security, so everything is revoked before the little that is needed is granted.
 revoke all on table public.behavior_patterns from public, anon, authenticated, service_role;
 grant usage on schema public to authenticated, service_role;
 grant select, delete on table public.behavior_patterns to authenticated;
@@ -17,7 +17,7 @@ grant update (trigger, trigger_embedding, embedding_model, context, actions, fin
    on table public.behavior_patterns to authenticated;
 grant select, insert, update, delete on table public.behavior_patterns to service_role;
 
--- (select behavior.caller()) is asked once a query; without the select, once a row.
+-- (select behavior.caller()) is evaluated once per query; without the select, once per row.
 drop policy if exists own_patterns_select on public.behavior_patterns;
 create policy own_patterns_select on public.behavior_patterns
     for select to authenticated using ((select behavior.caller()) = user_id);

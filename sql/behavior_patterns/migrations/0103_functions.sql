@@ -1,9 +1,9 @@
--- The two functions of the seed. Both run with the caller's rights and take no user: who asks is who is meant.
--- Their bodies are parsed here, once, so that no search_path of a caller can put another operator in.
+-- The guide's two functions. Both run with the caller's rights and take no user: they are about whoever calls them.
+-- Their bodies are parsed here, once, so that no caller's search_path can slip another operator in.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
--- Loads pgvector: who is no superuser may only name those of its settings that the session knows already.
+-- Load pgvector: only a superuser may set parameters of a library that is not loaded.
 do $$ begin perform '[1]'::vector; end $$;
 
 drop function if exists public.find_similar_patterns;
@@ -30,36 +30,37 @@ create function public.find_similar_patterns(
     provenance    jsonb
 )
     language sql stable security invoker set search_path = ''
-    -- The planner does not know who asks, and takes every user for an average one: it would read the whole table for a
-    -- small user beside a large one (300 ms for 100,000 rows), or search the graph for one who is hardly in it. So the
-    -- ways are chosen below by counting, and here it is kept to them.
+    -- The planner does not know who is asking, and takes every user for an average one: it would read the whole table
+    -- for a small user next to a large one (300 ms for 100,000 rows), or search the graph for one who is hardly in it.
+    -- So the path is chosen below, by counting, and these settings keep the planner to it.
     set enable_seqscan = off
     set enable_bitmapscan = off
     set enable_sort = off
-    -- Planned for the arguments at hand, a search in all projects asks for none, and one in a project finds it by index.
+    -- Planned for the actual arguments, a search of all projects filters by none, and one of a project uses the index.
     set plan_cache_mode = force_custom_plan
-    -- Before PostgreSQL 18 what is switched off counts as a huge cost, for which compiling would seem to pay.
+    -- Before PostgreSQL 18, what is switched off counts as a huge cost, which would make compiling seem worthwhile.
     set jit = off
-    -- As many as the candidates asked for; going on where a filter leaves fewer. Unused without such an index.
+    -- As many as the candidates asked for; more are fetched if filtering leaves fewer. Unused without such an index.
     set hnsw.ef_search = 150
     set hnsw.iterative_scan = relaxed_order
     set ivfflat.iterative_scan = relaxed_order
 begin atomic
-    -- First those whose bits differ least, of which then those whose vectors are nearest; who has fewer is compared
-    -- exactly. Each candidate takes 10 to 15 us, and how many are needed depends on how many are alike: of the five
-    -- nearest of 1,000, mostly unlike each other, 500 candidates hold 0.996 and 200 hold 0.955; of more than 4,000,
-    -- 200 hold 0.999. (Of 2,700 real prompts 400 hold 1.000.)
-    -- Reading all of one's bits (0.25 us a row) or asking an index over everybody's (20 us a candidate, in vain for
-    -- others') costs the same for sqrt(15000 * all rows) own ones. Without such an index nobody is counted further.
+    -- First the rows whose bits differ least, then, of these, those whose vectors are nearest; a user with fewer rows
+    -- than that is compared exactly. A candidate costs 10 to 15 us, and how many are needed depends on how many are
+    -- alike: of the five nearest among 1,000, mostly unlike each other, 500 candidates hold 0.996 and 200 hold 0.955;
+    -- among more than 4,000, 200 hold 0.999. (Among 2,700 real prompts, 400 hold 1.000.)
+    -- Reading all of one's own bits (0.25 us a row) costs the same as searching an index over everybody's (20 us a
+    -- candidate, wasted on others' rows) at sqrt(15000 * all rows) own ones. Without that index nobody's rows are
+    -- counted beyond 4,000.
     with asked as (
-        -- Selected from here they are made once a search; a plan for any prompt would make them anew for each row.
+        -- Selected from here they are computed once per search; a generic plan would recompute them for each row.
         select binary_quantize(query_embedding)::bit(1536) as bits
     ), shared as (
         select greatest(20000, sqrt(15000 * greatest(reltuples, 0)::float8))::bigint as pays_beyond
           from pg_catalog.pg_class
          where oid = to_regclass('public.behavior_patterns_trigger_bits_idx')
     ), own as materialized (
-        -- Materialized, or it would be counted anew for each place that asks how many there are.
+        -- Materialized, or it would be counted again in each place that refers to it.
         select count(*) as patterns
           from (select
                   from public.behavior_patterns
@@ -78,7 +79,7 @@ begin atomic
             and bp.user_id = (select behavior.caller())
             and bp.embedding_model = query_model
             and (in_project is null or bp.project = in_project)
-          -- "+ 0": no index is in this order, so that it is never taken for one's own rows.
+          -- "+ 0" matches no index, so that the one over everybody's bits is never used for one's own rows.
           order by (bp.trigger_bits <~> (select bits from asked)) + 0
           limit (select wanted from way))
         union all
@@ -91,8 +92,8 @@ begin atomic
           order by bp.trigger_bits <~> (select bits from asked)
           limit 150)
     )
-    -- Ties are broken out here, over the few rows found. "distance <= ..." is false where the distance is not a number,
-    -- unless the threshold is none either: to Postgres, nothing is greater than NaN.
+    -- Ties are broken out here, over the few rows found. "distance <= ..." is false if the distance is NaN, unless the
+    -- threshold is NaN too: to Postgres, nothing is greater than NaN.
     select found.id, found.trigger, found.context, found.actions, found.final_outcome, found.confidence,
            found.use_count, 1 - found.distance, found.last_used_at, found.created_at, found.started_at,
            found.session_id, found.source_key, found.provenance

@@ -1,11 +1,11 @@
--- Keep exported rows with all that is in them, as those of one user where one is named. What is there already stays as
--- it is there. Tells of each row whether it was added, or is the same work as one that was there.
+-- Store exported rows with everything in them, as the rows of one user if one is named. Rows that are there already
+-- stay as they are. Answers for each row whether it was added, and whether its work was there before.
 with given as (
-    select place, coalesce(%(user_id)s::uuid, kept.user_id) as user_id, id, source_key, session_id, project, trigger,
-           trigger_embedding, embedding_model, context, actions, final_outcome, confidence, use_count, last_used_at,
-           provenance, schema_version, started_at, created_at, updated_at
+    select place, kept.*
       from unnest(%(lines)s::jsonb[]) with ordinality as lines (line, place)
-           cross join lateral jsonb_populate_record(null::public.behavior_patterns, line) as kept
+           cross join lateral jsonb_populate_record(
+               null::public.behavior_patterns,
+               line || jsonb_strip_nulls(jsonb_build_object('user_id', %(user_id)s::uuid))) as kept
 ), added as (
     insert into public.behavior_patterns
            (user_id, id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,

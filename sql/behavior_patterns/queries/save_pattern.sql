@@ -1,4 +1,4 @@
--- Keep one pattern; delivered again it changes nothing, unless more has become known of the same work.
+-- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then.
 insert into public.behavior_patterns as kept
        (user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
         final_outcome, confidence, provenance, started_at)

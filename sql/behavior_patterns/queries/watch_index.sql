@@ -1,4 +1,4 @@
--- How far the building of an index on the patterns has come, whoever builds it; no row where nobody does.
+-- The progress of an index build on the patterns, whoever runs it; no row if nobody does.
 select phase, blocks_done, blocks_total, tuples_done, tuples_total
   from pg_stat_progress_create_index
  where relid = to_regclass('public.behavior_patterns')

@@ -1,15 +1,15 @@
--- The table of memories, where it is not there yet. One that is there is used as it was found, if it has what we need:
--- its columns, policies and rights are never changed, and only indexes of ours are put on it.
+-- The table of memories, if there is none yet. An existing one is used as it was found, if it has what we need: its
+-- columns, policies and rights are never changed; we only add indexes.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
--- pgvector's names are looked up once, here, in whichever of the usual schemas it lives.
+-- pgvector's names are resolved once, here, in whichever of the usual schemas it is installed.
 set local search_path = pg_catalog, public, extensions;
 
--- What keeps a memory from being a pattern of ours; null where nothing does. A key of metadata may be missing, and
--- keys that we do not know are let alone. The sizes are those of behavior_patterns, to which a memory can be moved.
--- Whatever cannot be read is a problem and no error: one row of another program must not end a query over all rows.
--- The indexes of 0203 hold its answers: who changes it has to make them anew.
+-- What keeps a memory from being a pattern of ours; null if nothing does. Any key of metadata may be missing, and keys
+-- that we do not know are left alone. The sizes are those of behavior_patterns, to which a memory can be moved.
+-- What cannot be parsed is a problem, not an error: another program's row must not abort a query over all rows.
+-- The indexes of 0203 store its answers: whoever changes it must rebuild them.
 create or replace function behavior.workflow_problem(content text, metadata jsonb) returns text
     language plpgsql immutable cost 1000 set search_path = '' set timezone = 'UTC' set datestyle = 'ISO'
 as $$
@@ -18,38 +18,39 @@ declare
 begin
     work := content::jsonb;
     return case
-        when jsonb_typeof(work) is distinct from 'object' then 'its content is no JSON object'
-        when jsonb_typeof(metadata) is distinct from 'object' then 'its metadata is no JSON object'
-        when jsonb_typeof(work -> 'trigger') is distinct from 'string' then 'its trigger is no text'
+        when jsonb_typeof(work) is distinct from 'object' then 'its content is not a JSON object'
+        when jsonb_typeof(metadata) is distinct from 'object' then 'its metadata is not a JSON object'
+        when jsonb_typeof(work -> 'trigger') is distinct from 'string' then 'its trigger is not a string'
         when work ->> 'trigger' !~ '\S' then 'its trigger is blank'
         when octet_length(work ->> 'trigger') > 32768 then 'its trigger is too long'
-        when jsonb_typeof(work -> 'actions') is distinct from 'array' then 'its actions are no list'
+        when jsonb_typeof(work -> 'actions') is distinct from 'array' then 'its actions are not a list'
         when pg_column_size(work -> 'actions') > 4194304 then 'its actions are too long'
         when coalesce(work ->> 'outcome', '') not in ('success', 'partial', 'failed') then 'its outcome is unknown'
-        when jsonb_typeof(coalesce(metadata -> 'context', '{}')) <> 'object' then 'its context is no object'
+        when jsonb_typeof(coalesce(metadata -> 'context', '{}')) <> 'object' then 'its context is not an object'
         when pg_column_size(metadata -> 'context') > 262144 then 'its context is too long'
-        when jsonb_typeof(coalesce(metadata -> 'provenance', '{}')) <> 'object' then 'its provenance is no object'
+        when jsonb_typeof(coalesce(metadata -> 'provenance', '{}')) <> 'object' then 'its provenance is not an object'
         when pg_column_size(metadata -> 'provenance') > 65536 then 'its provenance is too long'
         when (metadata ->> 'confidence')::float8 not between 0 and 1 then 'its confidence is not from 0 to 1'
         when (metadata ->> 'use_count')::integer < 0 then 'its use_count is below 0'
         when (metadata ->> 'schema_version')::smallint < 1 then 'its schema_version is below 1'
-        -- Python knows no others: one date beyond them would end a query over all rows as well.
+        -- Python can represent no others: a single date outside this range would abort a query over all rows.
         when not '[0001-01-02 00:00+00, 9999-12-30 00:00+00]'::tstzrange
                  @> all (array[coalesce((metadata ->> 'started_at')::timestamptz, 'epoch'),
                                coalesce((metadata ->> 'updated_at')::timestamptz, 'epoch'),
                                coalesce((metadata ->> 'last_used_at')::timestamptz, 'epoch')])
-        then 'it has a date that no calendar has'
+        then 'it has a date out of range'
         when octet_length(metadata ->> 'source_key') not between 1 and 200 then 'its source_key is empty or too long'
         when octet_length(metadata ->> 'session_id') > 200 then 'its session_id is too long'
-        -- These two are keys of an index, which has room for 2,704 bytes.
+        -- These two are keys of an index, whose entries hold at most 2,704 bytes.
         when octet_length(metadata ->> 'project') > 2000 then 'its project is too long'
-        when octet_length(metadata ->> 'embedding_model') not between 1 and 200 then 'its embedding_model is no name'
+        when octet_length(metadata ->> 'embedding_model') not between 1 and 200
+        then 'its embedding_model is empty or too long'
     end;
 exception when others then
-    return case when work is null then 'its content is no JSON' else 'its metadata has a value of another kind' end;
+    return case when work is null then 'its content is not JSON' else 'its metadata has a value of the wrong type' end;
 end
 $$;
--- Not taken from public: whoever writes a memory runs it, since indexes and a check of the table ask it.
+-- Not revoked from public: whoever writes a memory runs it, since indexes and a check constraint call it.
 
 do $$
 declare
@@ -68,7 +69,7 @@ begin
             embedding  vector(1536),
             created_at timestamptz not null default now(),
             updated_at timestamptz not null default now(),
-            -- The user comes first in every key: so the table can be partitioned by user, or spread over machines.
+            -- The user comes first in every key, so that the table can be partitioned by user, or spread over machines.
             primary key (user_id, id),
             constraint memories_workflow_check
                  check (type <> 'workflow' or behavior.workflow_problem(content, metadata) is null),
@@ -77,10 +78,10 @@ begin
         ) with (fillfactor = 90);
         -- Out-of-line vectors make an exact scan 3 to 12 times slower.
         alter table public.memories alter column embedding set storage plain;
-        -- Beside so long a vector all else would be out of line; each search by project would fetch it row by row.
+        -- Next to so long a vector it would move out of line, and a search by project would fetch it row by row.
         alter table public.memories alter column metadata set storage main;
         comment on table public.memories is
-            'Made by behavior-plugin: patterns have type workflow, other types are free for other programs';
+            'Made by behavior-plugin: patterns have type workflow, other programs may use other types';
         comment on column public.memories.content is 'Of a workflow: JSON text with trigger, actions and outcome';
         comment on column public.memories.metadata is 'Of a workflow: confidence, use_count, context and more';
         comment on column public.memories.embedding is 'Of a workflow: of its trigger, by metadata.embedding_model';
@@ -98,7 +99,7 @@ begin
         select wanted[number][1] as name, wanted[number][2] as type from generate_subscripts(wanted, 1) number
     )
     select array_agg(problem) into problems from (
-        select 'it is no table'
+        select 'it is not a table'
           from pg_class where oid = 'public.memories'::regclass and relkind not in ('r', 'p')
         union all
         select format('column %s is %s, and must be %s', name,
@@ -125,8 +126,8 @@ begin
          where not has_table_privilege('authenticated', 'public.memories', 'DELETE')
     ) as found_wrong (problem);
     if problems is not null then
-        raise exception 'public.memories is there and cannot be used as it is: %', array_to_string(problems, '; ')
-              using hint = 'Nothing was changed. Mend the table, or set BEHAVIOR_STORAGE=behavior_patterns.';
+        raise exception 'public.memories exists and cannot be used as it is: %', array_to_string(problems, '; ')
+              using hint = 'Nothing was changed. Fix the table, or set BEHAVIOR_STORAGE=behavior_patterns.';
     end if;
 end
 $$;

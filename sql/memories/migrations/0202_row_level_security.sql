@@ -1,5 +1,5 @@
--- Who may see and change a memory: its user, and nobody else. For a table of ours only: the fence of one that was found
--- is its owner's, and stays as it is.
+-- Who may see and change a memory: its user, and nobody else. Only for a table of ours: the fence around one that was
+-- found is its owner's, and stays as it is.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 
@@ -7,7 +7,7 @@ create or replace function behavior.update_memory_timestamp() returns trigger
     language plpgsql set search_path = '' set timezone = 'UTC'
 as $$
 begin
-    -- A pattern's own date is in its metadata, for which every table of memories has room. The column repeats it.
+    -- A pattern's own date is in its metadata, which every table of memories has. This column repeats it.
     if new.type = 'workflow' then
         new.updated_at = coalesce((new.metadata ->> 'updated_at')::timestamptz, pg_catalog.now());
     elsif tg_op = 'UPDATE' then
@@ -26,7 +26,7 @@ begin
     alter table public.memories enable row level security;
     alter table public.memories force row level security;
 
-    -- TRUNCATE passes by row level security, so everything is taken away before the little that is needed is given.
+    -- TRUNCATE bypasses row level security, so everything is revoked before the little that is needed is granted.
     revoke all on table public.memories from public, anon, authenticated, service_role;
     grant usage on schema public to authenticated, service_role;
     grant select, delete on table public.memories to authenticated;
@@ -34,7 +34,7 @@ begin
     grant update (content, metadata, embedding) on table public.memories to authenticated;
     grant select, insert, update, delete on table public.memories to service_role;
 
-    -- (select behavior.caller()) is asked once a query; without the select, once a row.
+    -- (select behavior.caller()) is evaluated once per query; without the select, once per row.
     drop policy if exists own_memories_select on public.memories;
     create policy own_memories_select on public.memories
         for select to authenticated using ((select behavior.caller()) = user_id);

@@ -1,17 +1,17 @@
--- Patterns as memories: how one is written and read, and what finds it fast. What is no pattern of ours is passed over.
+-- Patterns as memories: how they are written and read, and what finds them fast. Other workflows are passed over.
 begin;
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
 
--- The two indexes of the seed, corrected. Confidence is compared as JSON: to convert it could fail in others' writes.
+-- The guide's two indexes, corrected. Confidence is compared as JSON: a cast could make other programs' writes fail.
 create index if not exists memories_type_workflow_idx
     on public.memories (user_id, created_at desc) where type = 'workflow';
 create index if not exists memories_workflow_confidence_idx
     on public.memories (user_id, (metadata -> 'confidence') desc) where type = 'workflow';
--- The same work is kept once, however often it is delivered.
+-- The same work is stored once, however often it is delivered.
 create unique index if not exists memories_workflow_source_key_idx
     on public.memories (user_id, (metadata ->> 'source_key')) where type = 'workflow';
--- What a search asks. The problem was looked for when the row was written, and is not looked for again.
+-- What a search uses. Its condition was evaluated when the row was written, and is not evaluated again.
 create index if not exists memories_workflow_model_idx
     on public.memories (user_id, (metadata ->> 'embedding_model'), (metadata ->> 'project'))
  where type = 'workflow' and behavior.workflow_problem(content, metadata) is null;
@@ -23,14 +23,14 @@ drop function if exists behavior.pattern_row(public.memories);
 drop function if exists behavior.must_be_workflow(text, jsonb, vector);
 drop function if exists behavior.from_memory(text, jsonb);
 drop function if exists behavior.to_memory(jsonb);
-drop function if exists behavior.readable(timestamptz);
+drop function if exists behavior.python_date(timestamptz);
 
--- A date, or null where Python has none such; of those in metadata no other passes as a pattern's.
-create function behavior.readable(date timestamptz) returns timestamptz
+-- A date, or null if Python cannot represent it; those in metadata are checked by workflow_problem().
+create function behavior.python_date(date timestamptz) returns timestamptz
     language sql immutable set search_path = ''
     return case when date between '0001-01-02 00:00+00' and '9999-12-30 00:00+00' then date end;
 
--- Reading: one row, or none where it is no pattern of ours.
+-- Reading: one row, or none if it is not a pattern of ours.
 create function behavior.from_memory(content text, metadata jsonb) returns table (
     trigger         text,
     actions         jsonb,
@@ -56,14 +56,14 @@ begin atomic
            metadata ->> 'embedding_model', coalesce(metadata -> 'provenance', '{}'),
            coalesce((metadata ->> 'schema_version')::smallint, 1::smallint), (metadata ->> 'last_used_at')::timestamptz,
            (metadata ->> 'started_at')::timestamptz, (metadata ->> 'updated_at')::timestamptz
-      -- "offset 0" has the content read once, and "case" has it read only where it can be.
+      -- "offset 0" has the content parsed once, and "case" only if it can be.
       from (select case when behavior.workflow_problem(content, metadata) is null then content::jsonb end as work
              offset 0) as read
      where work is not null;
 end;
 
--- Writing: the content and metadata of a pattern, which comes with the columns of behavior_patterns as its keys. What
--- pattern_row found beside them in another memory is under provenance.memory, and gets its old place again.
+-- Writing: the content and metadata of a pattern, whose keys are the columns of behavior_patterns. Whatever else
+-- pattern_row found in a memory is under provenance.memory, and returns to its old place.
 create function behavior.to_memory(pattern jsonb) returns table (content text, metadata jsonb)
     language sql stable rows 1 security invoker set search_path = '' set timezone = 'UTC'
 begin atomic
@@ -88,8 +88,8 @@ begin atomic
       from (select coalesce(pattern #> '{provenance,memory}', '{}') as kept) as given;
 end;
 
--- A memory as a row of behavior_patterns, with nothing left out; null where it is no pattern of ours. A vector of
--- which nobody said which model made it is kept as one of the model "unknown", which no search asks for.
+-- A memory as a row of behavior_patterns, with nothing left out; null if it is not a pattern of ours. A vector whose
+-- model nobody named is stored under the model "unknown", which no search asks for.
 create function behavior.pattern_row(memory public.memories) returns jsonb
     language sql stable security invoker set search_path = '' set timezone = 'UTC'
 begin atomic
@@ -112,10 +112,10 @@ begin atomic
                'provenance', read.provenance || case when beside.memory is null then '{}'
                                                      else jsonb_build_object('memory', beside.memory) end,
                'schema_version', read.schema_version,
-               'started_at', coalesce(read.started_at, behavior.readable(memory.created_at)),
-               'created_at', behavior.readable(memory.created_at),
-               'updated_at', coalesce(read.updated_at, behavior.readable((columns ->> 'updated_at')::timestamptz),
-                                      behavior.readable(memory.created_at)))
+               'started_at', coalesce(read.started_at, behavior.python_date(memory.created_at)),
+               'created_at', behavior.python_date(memory.created_at),
+               'updated_at', coalesce(read.updated_at, behavior.python_date((columns ->> 'updated_at')::timestamptz),
+                                      behavior.python_date(memory.created_at)))
       from behavior.from_memory(memory.content, memory.metadata) as read,
            to_jsonb(memory) as columns,
            lateral (select jsonb_object_agg(part, kept) as memory
@@ -135,12 +135,12 @@ begin atomic
                      where kept <> '{}') as beside;
 end;
 
--- What behavior_patterns refuses by its checks is refused here by saving, also where the table is not ours.
+-- What behavior_patterns refuses by its checks is refused here when it is saved, even if the table is not ours.
 create or replace function behavior.refuse(problem text) returns boolean
     language plpgsql immutable set search_path = ''
 as $$
 begin
-    raise check_violation using message = 'no pattern: ' || problem, constraint = 'memories_workflow_check';
+    raise check_violation using message = 'not a pattern: ' || problem, constraint = 'memories_workflow_check';
 end
 $$;
 
@@ -149,14 +149,14 @@ create function behavior.must_be_workflow(content text, metadata jsonb, embeddin
 begin atomic
     select case when problem is null then true else behavior.refuse(problem) end
       from (select case
-                       when vector_norm(embedding) = 0 then 'its vector has no length'
+                       when vector_norm(embedding) = 0 then 'its vector is zero'
                        when (embedding is null) <> (metadata ->> 'embedding_model' is null)
-                       then 'it has a vector or a model, and not both'
+                       then 'it has a vector without a model, or a model without a vector'
                        else behavior.workflow_problem(content, metadata)
                    end as problem) as found;
 end;
 
--- As public.find_similar_patterns, and as careful.
+-- The counterpart of public.find_similar_patterns, and as careful.
 create function behavior.find_similar_workflows(
     query_embedding vector,
     query_model     text,
@@ -182,11 +182,11 @@ create function behavior.find_similar_workflows(
     language sql stable security invoker set search_path = ''
 begin atomic
     -- Ties are broken out here, over the few rows found: a second sort key inside would switch a vector index off.
-    -- "distance <= ..." is false where the distance is not a number, unless the threshold is none either.
+    -- "distance <= ..." is false if the distance is NaN, unless the threshold is NaN too.
     select found.id, read.trigger, read.context, read.actions, read.final_outcome, read.confidence, read.use_count,
            1 - found.distance, read.last_used_at, found.created_at, coalesce(read.started_at, found.created_at),
            read.session_id, coalesce(read.source_key, found.id::text), read.provenance
-      from ((select m.id, m.content, m.metadata, behavior.readable(m.created_at) as created_at,
+      from ((select m.id, m.content, m.metadata, behavior.python_date(m.created_at) as created_at,
                     m.embedding <=> query_embedding as distance
                from public.memories m
               where in_project is null
@@ -197,8 +197,8 @@ begin atomic
               order by m.embedding <=> query_embedding
               limit least(greatest(coalesce(match_count, 5), 0), 50))
             union all
-            -- By itself, since "in_project is null or ..." is no condition that an index can be searched by.
-            (select m.id, m.content, m.metadata, behavior.readable(m.created_at),
+            -- A branch of its own, since no index can be searched by "in_project is null or ...".
+            (select m.id, m.content, m.metadata, behavior.python_date(m.created_at),
                     m.embedding <=> query_embedding
                from public.memories m
               where m.user_id = (select behavior.caller())
@@ -233,8 +233,8 @@ end;
 create view behavior.workflows with (security_invoker = true) as
 select m.id, m.user_id, coalesce(read.source_key, m.id::text) as source_key, read.session_id, read.project,
        read.trigger, read.context, read.actions, read.final_outcome, read.confidence, read.use_count,
-       read.last_used_at, read.provenance, coalesce(read.started_at, behavior.readable(m.created_at)) as started_at,
-       behavior.readable(m.created_at) as created_at
+       read.last_used_at, read.provenance, coalesce(read.started_at, behavior.python_date(m.created_at)) as started_at,
+       behavior.python_date(m.created_at) as created_at
   from public.memories m
        cross join lateral behavior.from_memory(m.content, m.metadata) as read
  where m.type = 'workflow';
@@ -247,7 +247,7 @@ declare
     made regprocedure;
 begin
     foreach made in array array[
-        'behavior.readable(timestamptz)', 'behavior.from_memory(text, jsonb)', 'behavior.to_memory(jsonb)',
+        'behavior.python_date(timestamptz)', 'behavior.from_memory(text, jsonb)', 'behavior.to_memory(jsonb)',
         'behavior.pattern_row(public.memories)', 'behavior.refuse(text)',
         'behavior.must_be_workflow(text, jsonb, vector)',
         'behavior.find_similar_workflows(vector, text, float8, integer, text)', 'behavior.count_workflow_use(uuid)'

@@ -1,4 +1,4 @@
--- Delete the memories that behavior_patterns has: the same in all but its counters, or learned more of since.
+-- Delete the memories whose pattern is in behavior_patterns, either the same in all but its counters or updated since.
 delete from public.memories m
  using public.behavior_patterns bp
  where bp.user_id = m.user_id

@@ -1,4 +1,4 @@
--- The patterns of these keys, each as JSON with every column of behavior_patterns.
+-- The patterns with these keys, each as JSON with every column of behavior_patterns.
 select behavior.pattern_row(m)::text as line
   from unnest(%(user_ids)s::uuid[], %(ids)s::uuid[]) as wanted (user_id, id)
        join public.memories m using (user_id, id)

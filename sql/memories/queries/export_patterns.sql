@@ -1,4 +1,4 @@
--- Patterns in the order of their keys, each as JSON with the columns of behavior_patterns: the caller's, or everyone's.
+-- The caller's patterns, or everyone's, in key order: each as JSON with the columns of behavior_patterns.
 select behavior.pattern_row(m)::text as line
   from public.memories m
  where type = 'workflow'

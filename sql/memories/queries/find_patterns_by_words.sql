@@ -1,15 +1,15 @@
 -- The caller's own patterns that share words with a text, for when there is no embedder. The similarity is the share
 -- of the text's words that the trigger has, so that it means the same for every text.
--- Of a text longer than any trigger the beginning is read: full text search has an end, and prompts have none.
+-- Only as much of the text is read as a trigger can hold: full text search has a limit, and prompts have none.
 with asked as (
     select tsvector_to_array(to_tsvector('pg_catalog.english', left(%(text)s, 32768))) as words
-), most as materialized (
+), best as materialized (
     select id,
            cardinality(array(select unnest(words)
                              intersect
                              select unnest(tsvector_to_array(
-                                        to_tsvector('pg_catalog.english', content::jsonb ->> 'trigger')))))::float8
-           / greatest(cardinality(words), 3) as similarity
+                                        to_tsvector('pg_catalog.english', content::jsonb ->> 'trigger')))))
+           / greatest(cardinality(words), 3)::float8 as similarity
       from public.memories, asked
      where user_id = (select behavior.caller())
        and type = 'workflow'
@@ -20,8 +20,9 @@ with asked as (
 )
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
        session_id, source_key, provenance, similarity
-  from behavior.workflows join most using (id)
+  from behavior.workflows join best using (id)
  where user_id = (select behavior.caller())
-   and id = any (array(select id from most))
+   -- Said twice for the planner: so it finds these rows by key, and parses no others.
+   and id = any (array(select id from best))
    and similarity > 0
  order by similarity desc, started_at desc, id

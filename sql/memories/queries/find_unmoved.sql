@@ -1,4 +1,4 @@
--- The keys of the patterns that are in memories and not yet in behavior_patterns.
+-- The keys of the patterns that are in memories but not yet in behavior_patterns.
 select m.user_id, m.id
   from public.memories m
  where m.type = 'workflow'

@@ -1,4 +1,4 @@
--- The memories that are workflows and no patterns of ours, and why.
+-- The workflows in memories that are not patterns of ours, and why.
 select user_id, id, behavior.workflow_problem(content, metadata) as reason
   from public.memories
  where type = 'workflow'

@@ -1,5 +1,5 @@
--- Keep exported rows with all that is in them, as those of one user where one is named. What is there already stays as
--- it is there. Tells of each row whether it was added, or is the same work as one that was there.
+-- Store exported rows with everything in them, as the rows of one user if one is named. Rows that are there already
+-- stay as they are. Answers for each row whether it was added, and whether its work was there before.
 with given as (
     select place, coalesce(%(user_id)s::uuid, kept.user_id) as user_id, kept.id, kept.content, kept.metadata,
            kept.embedding, kept.created_at, line ->> 'source_key' as source_key

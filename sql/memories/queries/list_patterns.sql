@@ -1,4 +1,4 @@
--- The caller's own patterns, newest first. Which these are is found before more of them is read than their date.
+-- The caller's own patterns, newest first. Ids are picked by date first; only the picked rows are parsed.
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
        session_id, source_key, provenance
   from behavior.workflows

@@ -1,4 +1,4 @@
--- Keep one pattern; delivered again it changes nothing, unless more has become known of the same work.
+-- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then.
 -- It is checked here, since a table of memories that is not ours has no checks for patterns.
 with given as (
     select content, metadata, jsonb_array_length(%(actions)s::jsonb) as actions

@@ -1,4 +1,4 @@
--- The design that this store began as, without its comments: what ours is measured against.
+-- The design of the migration guide (docs/schema.md), without its comments: what ours is measured against.
 CREATE TABLE IF NOT EXISTS public.behavior_patterns (
   id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
 

@@ -1,4 +1,4 @@
--- The keys of the patterns that are in memories.
+-- The keys of all patterns that are in memories.
 select user_id, id
   from public.memories
  where type = 'workflow'

@@ -1,3 +1,3 @@
--- Have times and numbers written in full and in one way, to the transaction's end, whatever the server's own way is.
+-- Write times and numbers in full and in one format, to the end of the transaction, whatever the server's defaults.
 select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true),
        set_config('extra_float_digits', '3', true)

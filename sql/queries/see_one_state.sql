@@ -1,2 +1,0 @@
--- See the rows as they are now, to the transaction's end, whatever is written meanwhile.
-set transaction isolation level repeatable read
