@@ -14,9 +14,9 @@ setup: $(VENV)/.ready
 demo: $(VENV)/.ready
 	@$(BIN)/behavior demo
 
-# A process for each core; one that has nothing left takes tests over from another.
+# More processes than cores may be, since most tests wait; one that has nothing left takes tests over from another.
 test: $(VENV)/.ready-to-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 # Kill the server and its owner at ever other moments: make torture ROUNDS=100
 torture: $(VENV)/.ready-to-test

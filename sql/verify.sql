@@ -76,6 +76,16 @@ create function pg_temp.fences(relation regclass) returns text[]
           from pg_class
          where oid = relation);
 
+-- The columns that statistics are kept of: by the planner's estimates, which EXPLAIN shows to anybody, they tell of
+-- everybody's values.
+create function pg_temp.statistics(relation regclass) returns text[]
+    language sql
+    return array(
+        select attrelid::regclass || '.' || attname || ' has statistics'
+          from pg_attribute
+         where attrelid = any (pg_temp.parts(relation)) and attnum > 0 and not attisdropped
+           and coalesce(attstattarget, -1) <> 0);
+
 create function pg_temp.role_name(role oid) returns text
     language sql
     return case role when 0 then 'public' else pg_get_userbyid(role) end;
@@ -188,15 +198,21 @@ create function pg_temp.triggers(relation regclass) returns text[]
         select pg_get_triggerdef(oid) from pg_trigger
          where tgrelid = relation and not tgisinternal and tgenabled in ('O', 'A'));
 
--- Whoever is given a login of that name later would be the member.
-create function pg_temp.members_without_login() returns text[]
+-- Members without a login: whoever is given one of that name later would be the member. And members that no policy
+-- applies to; a superuser is the owner, who is a member by working here.
+create function pg_temp.wrong_members() returns text[]
     language plpgsql
 as $$
 begin
     if to_regclass('behavior.members') is null then
         return '{}';
     end if;
-    return array(select 'no login ' || login from behavior.members where to_regrole(quote_ident(login)) is null);
+    return array(select 'no login ' || login from behavior.members where to_regrole(quote_ident(login)) is null)
+           || array(select format('%s may become %s', login, other.rolname)
+                      from behavior.members
+                           join pg_roles myself on myself.rolname = login and not myself.rolsuper
+                           join pg_roles other on pg_has_role(myself.oid, other.oid, 'member')
+                     where (other.rolsuper or other.rolbypassrls) and login <> session_user);
 end
 $$;
 
@@ -312,6 +328,10 @@ declare
     a      uuid;
     b      uuid;
 begin
+    if not has_table_privilege('auth.users', 'select') then
+        call pg_temp.report('crossing', array['only the database''s owner can try it: this login may not read auth.users']);
+        return;
+    end if;
     call pg_temp.choose_users();
     a := (current_setting('behavior.users')::uuid[])[1];
     b := (current_setting('behavior.users')::uuid[])[2];
@@ -349,7 +369,7 @@ begin
               'caller()', 'caller: invoker, stable, search_path=""', 'caller for {authenticated,service_role}'],
         pg_temp.fences(to_regclass('behavior.members')) || pg_temp.policies(to_regclass('behavior.members'))
         || pg_temp.rights(to_regclass('behavior.members')) || pg_temp.functions('behavior.caller'))
-        || pg_temp.members_without_login());
+        || pg_temp.wrong_members());
     call pg_temp.report('migrations', pg_temp.differences(
         '{authenticated select,service_role select}', pg_temp.rights(to_regclass('behavior.migrations'))));
     call pg_temp.report('indexes valid', pg_temp.invalid_indexes(pg_temp.verified()));

@@ -20,6 +20,9 @@ from behavior_plugin.store.refusals import in_our_words
 
 # The comment on the users and logins that we make, so that an application's are left alone.
 OURS = "Made by behavior-plugin"
+# What policies, grants and Supabase's API are made of: nobody's login.
+_CHOOSE = "Choose another name for the member's login."
+_RESERVED = ("anon", "authenticated", "authenticator", "service_role")
 NOT_A_MEMBER = "Have the database's owner run `behavior db member add`; until then events stay in the spool."
 
 
@@ -51,11 +54,17 @@ def invite(owner: psycopg.Connection, login: str, user_id: UUID | None, *, new_p
     Returns its user, and its password: "" if it keeps the one it had.
 
     Raises:
-        ConfigError: it is another user than `user_id`, or a user must be named and is not.
+        ConfigError: it is another user than `user_id`, or a user must be named and is not; or the login is none that
+            a member could have.
         SchemaError: the connection may not do that.
     """
+    _check_name(login)
     with owner.transaction():
         is_new = not _exists(owner, login)
+        if is_new:
+            _forget(owner, login)
+        elif not _is_bound(owner, login):
+            raise ConfigError(f"No policy applies to the login {login}: it is no member's.", hint=_CHOOSE)
         password = make_login(owner, login) if is_new or new_password else ""
         return _checked(login, add_member(owner, login, user_id), user_id), password
 
@@ -135,6 +144,25 @@ def make_login(owner: psycopg.Connection, login: str, password: str | None = Non
         if is_new:
             owner.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(OURS)))
     return password
+
+
+def _check_name(login: str) -> None:
+    if login in _RESERVED or login.startswith("pg_"):
+        raise ConfigError(f"{login} is a role of the server's, and nobody's login.", hint=_CHOOSE)
+    if not 0 < len(login.encode("utf-8", "replace")) < 64 or not login.isprintable():
+        raise ConfigError("A login has 1 to 63 bytes, all of them printable.", hint=_CHOOSE)
+
+
+def _forget(owner: psycopg.Connection, login: str) -> None:
+    """What an earlier login of that name left behind is not the new one's."""
+    with in_our_words("behavior.members", hint="Run `behavior db migrate` first."):
+        owner.execute("delete from behavior.members where login = %s", [login])
+
+
+def _is_bound(owner: psycopg.Connection, login: str) -> bool:
+    """Whether row level security applies to a login that is there."""
+    rights = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = %s"
+    return bool(value(owner, rights, [login]))
 
 
 def _grant_rights(owner: psycopg.Connection, login: str) -> None:

@@ -32,17 +32,18 @@ def migrate(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -
 
 
 def _due(connection: psycopg.Connection, storage: Storage) -> list[Migration]:
-    applied = _applied(connection)
+    applied = applied_migrations(connection)
     known = {migration.version for migration in migrations(*STORAGES)}
-    if applied - known:
+    if unknown := applied - known:
         raise SchemaError(
-            f"The database has migration {max(applied)}, and this version knows only {max(known)}.",
+            f"The database has migration {max(unknown)}, which this version does not know.",
             hint="Update the plugin; until then events stay in the spool.",
         )
     return [migration for migration in migrations(storage) if migration.version not in applied]
 
 
-def _applied(connection: psycopg.Connection) -> set[int]:
+def applied_migrations(connection: psycopg.Connection) -> set[int]:
+    """The numbers of those that a database has. Raises as `migrate` does."""
     with in_our_words("behavior.migrations"):
         if value(connection, "select to_regclass('behavior.migrations')") is None:
             return set()

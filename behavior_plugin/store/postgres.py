@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from uuid import UUID
 import psycopg
 from pgvector import Vector
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 from pydantic import ValidationError
 
@@ -53,6 +54,7 @@ class PostgresStore:
                 "client_encoding": "utf8",
                 "on_failure": self._note_refusal,
             },
+            configure=lambda connection: set_json_loads(_read_json, connection),
             open=True,
         )
 
@@ -147,6 +149,14 @@ def _known(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Rea
         except StoreError as error:
             log.warning("left out: %s", error)
     return known
+
+
+def _read_json(text: str | bytes) -> Any:
+    """None for what Postgres takes and Python does not, as a number of 5,000 digits: that row alone is left out."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _stored(row: DictRow) -> StoredPattern:

@@ -162,8 +162,9 @@ def _refused(line: str, error: psycopg.Error) -> Skipped:
 
 
 def _key(line: str) -> tuple[str, str]:
+    """Whose row a line is, and its id; anything at all in a file that somebody wrote by hand."""
     row = parsed(line)
-    return row["user_id"], row["id"]
+    return str(row.get("user_id")), str(row.get("id"))
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 -- and while nobody is working; then run the files in migrations/ again, in order: they restore indexes, policies,
 -- rights and functions. Until then nobody but the owner can reach the rows.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
 
@@ -17,6 +18,14 @@ create table public.behavior_patterns (
     unique (user_id, source_key),
     foreign key (user_id) references auth.users (id) on delete cascade
 ) partition by hash (user_id);
+-- As in 0101_behavior_patterns.sql, before there is a row.
+do $$
+begin
+    execute (select 'alter table public.behavior_patterns ' || string_agg(format('alter column %I set statistics 0', attname), ', ')
+               from pg_attribute
+              where attrelid = 'public.behavior_patterns'::regclass and attnum > 0 and not attisdropped);
+end
+$$;
 comment on table public.behavior_patterns is 'Stores learned workflow patterns for behavior intelligence';
 
 -- Not in the schema that an API exposes: partitions have no policies of their own, and nobody has rights on them.

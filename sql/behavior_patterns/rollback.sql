@@ -3,6 +3,7 @@
 -- It refuses while there are patterns. To lose them, first: set behavior.rollback_with_rows = 'yes';
 -- Nothing that others have built on the table is dropped with it: a view of theirs makes the whole rollback fail.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
 -- An owner that row level security applies to would see no rows, and drop them all. This makes that an error.

@@ -16,6 +16,7 @@ call pg_temp.report('indexes', pg_temp.missing(
           'btree (user_id, embedding_model, project) INCLUDE (id, trigger_bits)',
           'btree (user_id, embedding_model, project)', 'btree (user_id, started_at DESC)'],
     pg_temp.indexes(pg_temp.verified())));
+call pg_temp.report('statistics', pg_temp.statistics(pg_temp.verified()));
 call pg_temp.report('row level security', pg_temp.differences('{enabled,forced}', pg_temp.fences(pg_temp.verified())));
 call pg_temp.report('policies', pg_temp.differences(
     array['own_patterns_select for select to authenticated using (( SELECT behavior.caller() AS caller) = user_id)',

@@ -79,10 +79,21 @@ begin
     end if;
 end
 $$;
+do $$
+begin
+    if pg_temp.is_ours() then
+        call pg_temp.report('statistics', pg_temp.statistics(pg_temp.verified()));
+    else
+        raise notice 'skipped: statistics: the table is another program''s; its statistics tell every login of the values in it';
+    end if;
+end
+$$;
 call pg_temp.report('indexes', pg_temp.missing(
     array['btree (user_id, created_at DESC) WHERE (type = ''workflow''::text)',
-          'btree (user_id, ((metadata -> ''confidence''::text)) DESC) WHERE (type = ''workflow''::text)',
-          'unique btree (user_id, ((metadata ->> ''source_key''::text))) WHERE (type = ''workflow''::text)',
+          'btree (user_id, ((metadata -> ''confidence''::text)) DESC)'
+          ' WHERE ((type = ''workflow''::text) AND (octet_length((metadata ->> ''confidence''::text)) <= 200))',
+          'unique btree (user_id, ((metadata ->> ''source_key''::text)))'
+          ' WHERE ((type = ''workflow''::text) AND (octet_length((metadata ->> ''source_key''::text)) <= 200))',
           'btree (user_id, ((metadata ->> ''embedding_model''::text)), ((metadata ->> ''project''::text)))'
           ' WHERE ((type = ''workflow''::text) AND (behavior.workflow_problem(content, metadata) IS NULL))'],
     pg_temp.indexes(pg_temp.verified())));

@@ -1,10 +1,14 @@
 -- What the later files expect of Supabase, for servers that have none of it: schema auth with users, uid() and role(),
 -- and the roles anon, authenticated and service_role. What exists is never touched.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 
 do $$
 begin
+    if current_setting('server_version_num')::integer < 160000 then
+        raise exception 'PostgreSQL 16 or newer is needed, and this is %', current_setting('server_version');
+    end if;
     -- Not "create schema if not exists": it demands the right to create before it looks, so that a less privileged
     -- owner could not run this again.
     if to_regnamespace('behavior') is null then
@@ -29,8 +33,12 @@ begin
         if to_regrole(wanted[1]) is null then
             begin
                 execute format('create role %I nologin %s', wanted[1], wanted[2]);
-            exception when duplicate_object or unique_violation then
-                null;
+            exception
+                when duplicate_object or unique_violation then
+                    null;
+                when insufficient_privilege then
+                    raise exception 'the role % is missing and this login may not create it: %', wanted[1],
+                          'that takes a superuser, or a login with CREATEROLE and BYPASSRLS';
             end;
         end if;
     end loop;

@@ -1,6 +1,7 @@
 -- Who is asking. A member's login is that member's user, whatever its session claims: claims are a setting that any
 -- client can write. They are believed only of a session that is behind an API, or could bypass every policy anyway.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 
 create table if not exists behavior.members (

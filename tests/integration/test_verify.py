@@ -115,15 +115,18 @@ SABOTAGES: dict[str, list[str]] = {
     "drop index {index}": ["indexes"],
     "update pg_index set indisvalid = false where indexrelid = '{index}'::regclass": ["indexes valid", "indexes"],
     "alter table public.{table} disable trigger {trigger}": ["triggers"],
-    "alter table public.{table} add column more text": ["columns"],
+    "alter table public.{table} add column more text": ["columns", "statistics"],
     "create view public.everything as select * from public.{table}": ["views"],
     "create view behavior.everything as select * from public.{table};"
     "create view behavior.more as select * from behavior.everything;"
     "grant select on behavior.more to authenticated": ["views"],
     "create materialized view public.everything as select * from public.{table}": ["views"],
-    "alter role authenticated bypassrls": ["roles", *EVERYBODY_ELSE],
+    "alter role authenticated bypassrls": ["roles", "members", *EVERYBODY_ELSE],
+    "alter role behavior_app bypassrls": ["members"],
+    "grant service_role to behavior_app": ["members"],
+    "alter table public.{table} alter column user_id set statistics 100": ["statistics"],
     "alter role anon superuser": ["roles", "anon"],
-    "grant service_role to authenticated": ["roles", *EVERYBODY_ELSE],
+    "grant service_role to authenticated": ["roles", "members", *EVERYBODY_ELSE],
     "grant postgres to anon": ["roles", "anon"],
     "alter table behavior.members disable row level security": ["members"],
     "grant insert on behavior.members to authenticated": ["members"],
@@ -275,9 +278,10 @@ def test_fence_of_a_table_that_was_found_has_to_hold_but_not_to_be_ours(
 
 @pytest.mark.parametrize(("attributes", "skipped"), [("nobypassrls", ["anon"]), ("bypassrls", ["anon", "stranger"])])
 def test_owner_need_be_no_superuser_and_may_be_a_member(
-    server: Server, fresh: psycopg.Connection, attributes: str, skipped: list[str]
+    server: Server, template: str, fresh: psycopg.Connection, attributes: str, skipped: list[str]
 ) -> None:
     """On a server of one's own the owner of the database works in it as well; what it may not try, it is told."""
+    assert template, "it brings the roles, which all databases of a server share"
     login = f"verify_{attributes}"
     make_login(fresh, login, server.password)
     fresh.execute(f"alter role {login} {attributes}".encode())

@@ -79,6 +79,11 @@ def read_password(file: Path) -> str:
             f"The embedded Postgres has no password in {file}.",
             hint="Start the worker once (`behavior worker start`): it makes one.",
         ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreUnavailableError(
+            f"The embedded Postgres's password cannot be read from {file} ({type(error).__name__}).",
+            hint="Move it away: the next start makes a new one.",
+        ) from None
 
 
 def make_data(account: Account, programs: Binaries, *, password: str, log: Path) -> None:
@@ -122,12 +127,15 @@ def read_major(data: Path) -> str:
         StoreUnavailableError: it does not say.
     """
     try:
-        return (data / "PG_VERSION").read_text(encoding="ascii").strip()
+        major = (data / "PG_VERSION").read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
+        major = ""
+    if not major.isdecimal():
         raise StoreUnavailableError(
             f"{data} is not a Postgres data folder, or a damaged one; nothing in it was changed.",
             hint="Put it back from a backup, or move it away: a new one is made at the next start.",
-        ) from None
+        )
+    return major
 
 
 def check_major(data: Path, programs: Binaries) -> None:

@@ -1,5 +1,6 @@
 -- The table of patterns: one row for each piece of work.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 
 -- pgvector's names are resolved once, here, in whichever of the usual schemas it is installed.
@@ -36,7 +37,11 @@ create table if not exists public.behavior_patterns (
     unique (user_id, source_key),
     -- Vectors of different models must never be compared, and the distance to a zero vector is not a number.
     check ((trigger_embedding is null) = (embedding_model is null)),
-    check (trigger_embedding is null or vector_norm(trigger_embedding) > 0)
+    check (trigger_embedding is null or vector_norm(trigger_embedding) > 0),
+    -- Python can read no others, and one such row would abort a query over all of a user's rows.
+    check ('[0001-01-02 00:00+00, 9999-12-30 00:00+00]'::tstzrange
+           @> all (array[started_at, created_at, updated_at, coalesce(last_used_at, 'epoch')])),
+    check (not (context @? '$.**{64}' or actions @? '$.**{64}' or provenance @? '$.**{64}'))
 )
 -- Room on each page for one more version of a row, which is at most 2 kB without its vector, so that counting a use
 -- touches no index.
@@ -47,6 +52,16 @@ with (fillfactor = 75);
 alter table public.behavior_patterns alter column trigger_embedding set storage external;
 -- Inline and uncompressed: otherwise every search would decompress all of a user's bits.
 alter table public.behavior_patterns alter column trigger_bits set storage plain;
+
+-- No statistics: the planner's estimates draw on everybody's values, and EXPLAIN shows them to anybody, so that a text
+-- of another user's could be guessed letter by letter.
+do $$
+begin
+    execute (select 'alter table public.behavior_patterns ' || string_agg(format('alter column %I set statistics 0', attname), ', ')
+               from pg_attribute
+              where attrelid = 'public.behavior_patterns'::regclass and attnum > 0 and not attisdropped);
+end
+$$;
 
 comment on table public.behavior_patterns is 'Stores learned workflow patterns for behavior intelligence';
 comment on column public.behavior_patterns.source_key is 'The same for the same work, however often it is delivered';

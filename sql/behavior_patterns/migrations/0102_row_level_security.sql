@@ -1,5 +1,6 @@
 -- Who may see and change a pattern: its user, and nobody else.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 
 alter table public.behavior_patterns enable row level security;

@@ -1,6 +1,7 @@
 -- The guide's two functions. Both run with the caller's rights and take no user: they are about whoever calls them.
 -- Their bodies are parsed here, once, so that no caller's search_path can slip another operator in.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
 -- Load pgvector: only a superuser may set parameters of a library that is not loaded.
@@ -101,7 +102,7 @@ begin atomic
               from public.behavior_patterns bp
              where bp.user_id = (select behavior.caller())
                and bp.id = any (array(select candidates.id from candidates))
-             order by bp.trigger_embedding <=> query_embedding
+             order by bp.trigger_embedding <=> query_embedding, bp.started_at desc, bp.id
              limit least(greatest(coalesce(match_count, 5), 0), 50)) found
      where found.distance <= 1 - match_threshold and match_threshold <> 'NaN'
      order by found.distance, found.started_at desc, found.id;

@@ -1,6 +1,7 @@
 -- The table of memories, if there is none yet. An existing one is used as it was found, if it has what we need: its
 -- columns, policies and rights are never changed; we only add indexes.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 
 -- pgvector's names are resolved once, here, in whichever of the usual schemas it is installed.
@@ -30,6 +31,7 @@ begin
         when pg_column_size(metadata -> 'context') > 262144 then 'its context is too long'
         when jsonb_typeof(coalesce(metadata -> 'provenance', '{}')) <> 'object' then 'its provenance is not an object'
         when pg_column_size(metadata -> 'provenance') > 65536 then 'its provenance is too long'
+        when work @? '$.**{64}' or metadata @? '$.**{64}' then 'it is nested too deeply'
         when (metadata ->> 'confidence')::float8 not between 0 and 1 then 'its confidence is not from 0 to 1'
         when (metadata ->> 'use_count')::integer < 0 then 'its use_count is below 0'
         when (metadata ->> 'schema_version')::smallint < 1 then 'its schema_version is below 1'
@@ -80,6 +82,11 @@ begin
         alter table public.memories alter column embedding set storage plain;
         -- Next to so long a vector it would move out of line, and a search by project would fetch it row by row.
         alter table public.memories alter column metadata set storage main;
+        -- No statistics: the planner's estimates draw on everybody's values, and EXPLAIN shows them to anybody.
+        execute (select 'alter table public.memories '
+                        || string_agg(format('alter column %I set statistics 0', attname), ', ')
+                   from pg_attribute
+                  where attrelid = 'public.memories'::regclass and attnum > 0 and not attisdropped);
         comment on table public.memories is
             'Made by behavior-plugin: patterns have type workflow, other programs may use other types';
         comment on column public.memories.content is 'Of a workflow: JSON text with trigger, actions and outcome';

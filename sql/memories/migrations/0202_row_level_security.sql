@@ -1,6 +1,7 @@
 -- Who may see and change a memory: its user, and nobody else. Only for a table of ours: the fence around one that was
 -- found is its owner's, and stays as it is.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 
 create or replace function behavior.update_memory_timestamp() returns trigger

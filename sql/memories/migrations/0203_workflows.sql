@@ -1,16 +1,20 @@
 -- Patterns as memories: how they are written and read, and what finds them fast. Other workflows are passed over.
 begin;
+set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
 
--- The guide's two indexes, corrected. Confidence is compared as JSON: a cast could make other programs' writes fail.
+-- The guide's two indexes, corrected. Other programs' writes must not fail for them: confidence is compared as JSON,
+-- since a cast can fail, and what is too long for an index is left out of it.
 create index if not exists memories_type_workflow_idx
     on public.memories (user_id, created_at desc) where type = 'workflow';
 create index if not exists memories_workflow_confidence_idx
-    on public.memories (user_id, (metadata -> 'confidence') desc) where type = 'workflow';
+    on public.memories (user_id, (metadata -> 'confidence') desc)
+ where type = 'workflow' and octet_length(metadata ->> 'confidence') <= 200;
 -- The same work is stored once, however often it is delivered.
 create unique index if not exists memories_workflow_source_key_idx
-    on public.memories (user_id, (metadata ->> 'source_key')) where type = 'workflow';
+    on public.memories (user_id, (metadata ->> 'source_key'))
+ where type = 'workflow' and octet_length(metadata ->> 'source_key') <= 200;
 -- What a search uses. Its condition was evaluated when the row was written, and is not evaluated again.
 create index if not exists memories_workflow_model_idx
     on public.memories (user_id, (metadata ->> 'embedding_model'), (metadata ->> 'project'))

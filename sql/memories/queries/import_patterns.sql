@@ -21,7 +21,8 @@ select given.user_id, given.id, added.id is not null as is_added,
        exists (select from public.memories there
                 where there.user_id = given.user_id
                   and there.type = 'workflow'
-                  and there.metadata ->> 'source_key' = given.source_key)
+                  and there.metadata ->> 'source_key' = given.source_key
+                  and octet_length(there.metadata ->> 'source_key') <= 200)
        or exists (select from public.memories there
                    where there.user_id = given.user_id
                      and there.type = 'workflow'

@@ -13,7 +13,8 @@ insert into public.memories as kept (user_id, type, content, metadata, embedding
 select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
   from given
  where behavior.must_be_workflow(content, metadata, %(embedding)s)
-    on conflict (user_id, (metadata ->> 'source_key')) where type = 'workflow' do update
+    on conflict (user_id, (metadata ->> 'source_key'))
+          where type = 'workflow' and octet_length(metadata ->> 'source_key') <= 200 do update
    set content = (kept.content::jsonb || excluded.content::jsonb)::text,
        metadata = kept.metadata || (excluded.metadata - array['session_id', 'use_count', 'last_used_at', 'started_at',
                                                            'schema_version']),
