@@ -5,6 +5,12 @@ Nothing is read from the project a session runs in: a repository must not choose
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import os
+import tomllib
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -20,13 +26,23 @@ from pydantic_settings import (
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import ConfigError
 
+PREFIX = "BEHAVIOR_"
+# Of the environment alone: where the data folder is, and whether the hooks do anything.
+_NOT_SETTINGS = ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")
+# How long the worker takes its time changes no answer.
+_TIMES = ("linger_s", "settle_s")
+
+# No part of the URL is shown: where a password is not escaped, any part may hold some of it.
+YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
+EMBEDDED = "embedded server"
+
 Storage = Literal["behavior_patterns", "memories"]
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Each field `x` is also the environment variable `BEHAVIOR_X`."""
 
-    model_config = SettingsConfigDict(env_prefix="BEHAVIOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -59,6 +75,11 @@ class Settings(BaseSettings):
         default=1.0, ge=0, description="Seconds to wait for late events before an ended session is assembled."
     )
 
+    @property
+    def where(self) -> str:
+        """Which database it is, fit to be shown."""
+        return YOUR_POSTGRES if self.database_url else EMBEDDED
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -82,9 +103,54 @@ def load() -> Settings:
         ConfigError: a value is not valid, or config.toml is not TOML; the message names the field, never its value.
     """
     try:
+        _refuse_unknown(_names_in_file())
         return Settings()
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"Not a valid setting: {problems}") from None
     except (ValueError, OSError) as error:
         raise ConfigError(f"{config_file()} cannot be read: {error}") from None
+
+
+def are_hooks_off() -> bool:
+    """Here, that is: the client may have been started with another environment."""
+    return bool(os.environ.get("BEHAVIOR_DISABLE"))
+
+
+def unknown_variables() -> list[str]:
+    """BEHAVIOR_* variables that are no setting, each with the one that may be meant.
+
+    They are no error: a test, or a later version, may have variables of its own.
+    """
+    names = [name for name in os.environ if name.startswith(PREFIX) and name not in _NOT_SETTINGS]
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    return [_with_guess(name, known) for name in sorted(names) if name.upper() not in known]
+
+
+def fingerprint(settings: Settings, salt: bytes) -> dict[str, str]:
+    """What tells whether two processes have the same settings, field by field, and never what they are."""
+    return {name: hmac.new(salt, value.encode(), hashlib.sha256).hexdigest() for name, value in _values(settings)}
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in sorted(set(Settings.model_fields).difference(_TIMES)):
+        value = getattr(settings, name)
+        yield name, str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _names_in_file() -> list[str]:
+    try:
+        return list(tomllib.loads(config_file().read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return []
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    if unknown := [name for name in names if name not in Settings.model_fields]:
+        guesses = ", ".join(_with_guess(name, list(Settings.model_fields)) for name in unknown)
+        raise ConfigError(f"Unknown setting in {config_file()}: {guesses}.")
+
+
+def _with_guess(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"{name} (did you mean {near[0]}?)" if near else name

@@ -10,6 +10,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,16 @@ from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.errors import BehaviorError, SetupError
 from behavior_plugin.install import check_interpreter, client_settings_file
 from behavior_plugin.model import StoredPattern
+from behavior_plugin.worker import NOT_OPEN
+from behavior_plugin.worker import PROBE as PROBE_ID
 from behavior_plugin.worker.client import ask_worker, start_worker
 
 PLUGIN = Path(wake.ROOT)
+SWITCH_ON = "Unset it in the environment that Claude Code is started from."
 REPAIR = "Delete that file, or run `behavior install` again."
+# What a part cannot be tried without, and how that is told.
+NEEDS = {"store": ["worker"], "embedder": ["worker"], "events": ["worker"], "probe": ["hooks", "worker", "store"]}
+BROKEN = {"hooks": "the hooks do not work", "worker": "it needs the worker", "store": "the store does not work"}
 PROBE = "Probe of the behavior plugin: carry one event from the hook to the table and back."
 
 
@@ -49,10 +56,11 @@ def examine() -> Iterator[Check]:
         "events": _events,
         "probe": _probe,
     }
-    has_worker = True
+    failed: list[str] = []
     for name, part in parts.items():
-        check = _tried(name, part) if has_worker else Check(name, False, "Not tried: it needs the worker.")
-        has_worker = has_worker and (check.is_ok or name != "worker")
+        missing = next((needed for needed in NEEDS.get(name, ()) if needed in failed), "")
+        check = Check(name, False, f"Skipped: {BROKEN[missing]}.") if missing else _tried(name, part)
+        failed += [] if check.is_ok else [name]
         yield check
 
 
@@ -60,14 +68,21 @@ def _tried(name: str, part: Callable[[], str]) -> Check:
     try:
         return Check(name, True, part())
     except BehaviorError as error:
-        return Check(name, False, str(error), error.hint)
+        return Check(name, False, str(error), _remedy(error))
     except OSError as error:
         return Check(name, False, f"{error.strerror}: {error.filename}", "Look at the folder's owner and rights.")
 
 
+def _remedy(error: BehaviorError) -> str:
+    """What to do now; never to run the doctor."""
+    return f"{paths.in_data('worker.log')} may say more." if "behavior doctor" in error.hint else error.hint
+
+
 def _settings() -> str:
     changed = config.load().model_dump(exclude_defaults=True)
-    return f"{config.config_file()} and BEHAVIOR_*: {', '.join(changed) or 'all defaults'}"
+    unknown = ", ".join(config.unknown_variables())
+    ignored = f"; ignored, being no setting: {unknown}" if unknown else ""
+    return f"{config.config_file()} and BEHAVIOR_*: {', '.join(changed) or 'all defaults'}{ignored}"
 
 
 def _data_folder() -> str:
@@ -89,6 +104,8 @@ def _interpreter() -> str:
 
 def _hooks() -> str:
     """Whether the hooks are registered in the settings cannot be required: the plugin may be loaded another way."""
+    if config.are_hooks_off():
+        raise BehaviorError("They are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
     events = ", ".join(host.registered_hooks(PLUGIN))
     settings = client_settings_file()
     where = f"; also in {settings}" if settings.is_file() and host.registered_in_settings(settings) else ""
@@ -115,7 +132,7 @@ def _embedder() -> str:
 
 def _events() -> str:
     status = ask_worker("status")
-    if status["last_error"]:
+    if status["last_error"] and status["store"] != NOT_OPEN:  # else the store's own check has told it
         raise BehaviorError(f"The worker's last error: {status['last_error']}")
     if lost := spool.lost():
         why = paths.in_data("lost")
@@ -125,18 +142,22 @@ def _events() -> str:
 
 def _probe() -> str:
     with tempfile.TemporaryDirectory(prefix="behavior-doctor-") as folder:
-        session_id = f"behavior-doctor-{uuid.uuid4()}"
+        session_id = f"{PROBE_ID}{uuid.uuid4()}"
         try:
-            return _send_probe(session_id, folder)
-        finally:
-            ask_worker("forget_session", session_id=session_id)
+            found = _send_probe(session_id, folder)
+        except BaseException:
+            with suppress(BehaviorError):  # why the probe failed is what must be told
+                ask_worker("forget_session", session_id=session_id)
+            raise
+        ask_worker("forget_session", session_id=session_id)
+        return found
 
 
 def _send_probe(session_id: str, folder: str) -> str:
     hooks = host.registered_hooks(PLUGIN)
     for event, payload in _probe_session(session_id, folder):
         host.run_well(hooks[event], payload, environment=os.environ)
-    ask_worker("drain")
+    ask_worker("drain", probe=session_id)
     stored = [StoredPattern.model_validate(row) for row in ask_worker("list", limit=20, directory=folder)]
     if not any(pattern.session_id == session_id for pattern in stored):
         raise BehaviorError("The probe went in at the hook and did not arrive in the table.")

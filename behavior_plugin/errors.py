@@ -34,7 +34,7 @@ class BehaviorError(Exception):
 class ConfigError(BehaviorError):
     """A setting is not valid."""
 
-    hint = "Correct it in config.toml or in the BEHAVIOR_* environment; `behavior doctor` names both."
+    hint = "Correct it in config.toml, in the data folder, or in the BEHAVIOR_* environment."
 
 
 class SetupError(BehaviorError):

@@ -15,6 +15,7 @@ from behavior_plugin.render import quote, steps
 
 if TYPE_CHECKING:
     # What it comes with costs a tenth of a second.
+    from behavior_plugin.store.members import Member
     from behavior_plugin.store.verify import Finding
 
 # Enough of an id to name a pattern, as git does with commits.
@@ -51,6 +52,13 @@ def show_list(patterns: Iterable[StoredPattern]) -> None:
     console.print(table)
 
 
+def show_members(members: Iterable[Member]) -> None:
+    table = Table("login", "user", "since", box=None, pad_edge=False)
+    for member in members:
+        table.add_row(escape(member.login), str(member.user_id), f"{member.joined_at.astimezone():%Y-%m-%d %H:%M}")
+    console.print(table)
+
+
 def show_pattern(pattern: StoredPattern) -> None:
     context = pattern.context
     rows = {
@@ -67,6 +75,14 @@ def show_pattern(pattern: StoredPattern) -> None:
     show_rows(rows)
     for line in steps(pattern.actions, most=ALL_STEPS):
         console.print(f"  {escape(line)}")
+
+
+def show_state(state: dict[str, Any]) -> None:
+    """What is not known, or not the case, takes no line."""
+    rows = {name: value for name, value in state.items() if value not in ("", None)}
+    if "learned" in rows:
+        rows["learned"] = f"{rows['learned']} since the worker started"
+    show_rows(rows)
 
 
 def show_rows(rows: dict[str, Any]) -> None:

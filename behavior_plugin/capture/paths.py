@@ -6,6 +6,9 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker
     config.toml, lost, worker.lock, worker.log
+
+A BEHAVIOR_HOME that is not absolute would name another folder in each directory. Commands refuse it; a hook, which must
+not fail, takes the per-user folder as if it were not set, as XDG_DATA_HOME asks of its readers.
 """
 
 import os
@@ -17,10 +20,19 @@ LONGEST_RUN_FOLDER = 80
 
 def data_folder():
     """The folder that holds everything we keep, absolute. It need not exist yet."""
-    chosen = os.environ.get("BEHAVIOR_HOME")
-    if chosen:
-        return os.path.abspath(os.path.expanduser(chosen))
+    chosen = _chosen()
+    if os.path.isabs(chosen):
+        return os.path.normpath(chosen)
     return os.path.join(_user_data_folder(), "behavior-plugin")
+
+
+def is_misplaced():
+    """Whether BEHAVIOR_HOME is set and not absolute, so that it is not followed."""
+    return bool(_chosen()) and not os.path.isabs(_chosen())
+
+
+def _chosen():
+    return os.path.expanduser(os.environ.get("BEHAVIOR_HOME", ""))
 
 
 def _user_data_folder():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,18 @@ from behavior_plugin import __version__
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
-from behavior_plugin.errors import BehaviorError, WorkerUnavailableError
+from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
 from behavior_plugin.model import StoredPattern, Suggestion
-from behavior_plugin.worker.client import STATUS_S, ask_running_worker, ask_worker, start_worker, stop_worker
+from behavior_plugin.worker.client import (
+    STATUS_S,
+    ask_running_worker,
+    ask_worker,
+    other_settings,
+    start_worker,
+    stop_worker,
+)
 
+OFF = "switched off by BEHAVIOR_DISABLE"
 FROZEN = "does not answer (`behavior worker stop` ends it)"
 
 
@@ -48,6 +57,8 @@ def cli() -> None:
     Commands that need the worker start it; it ends by itself a few minutes after the last session.
     Everything is kept in one folder: BEHAVIOR_HOME, else the per-user data folder (`behavior status` names it).
     """
+    if paths.is_misplaced():  # it would be another folder in each directory
+        raise ConfigError("BEHAVIOR_HOME is not an absolute path.", hint="Write it from / or from ~, or unset it.")
 
 
 cli.add_command(db)
@@ -61,6 +72,7 @@ cli.add_command(db)
 @json_option
 def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | None, as_json: bool) -> None:
     """Find past work that resembles TEXT, best first."""
+    _say_if_off()
     found = ask_worker(
         "recall", text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, floor=floor
     )
@@ -79,6 +91,7 @@ def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | N
 @json_option
 def list_patterns(limit: int, here: bool, as_json: bool) -> None:
     """List what has been learned, newest first."""
+    _say_if_off()
     found = ask_worker("list", limit=limit, directory=_here() if here else None)
     if as_json:
         return print_json(found)
@@ -112,7 +125,7 @@ def status(as_json: bool) -> None:
 
     The worker is asked, never started.
     """
-    from behavior_plugin import terminal
+    from behavior_plugin import config, terminal
     from behavior_plugin.worker.inbox import waiting
 
     try:
@@ -120,10 +133,16 @@ def status(as_json: bool) -> None:
     except WorkerUnavailableError:
         is_frozen = wake.is_listening()
         found = {"worker": FROZEN if is_frozen else "not running (it starts with a session)", **waiting()}
-    found = {"data_folder": paths.data_folder(), "lost_events": spool.lost(), **found}
+    found = {
+        "data_folder": paths.data_folder(),
+        "hooks": OFF if config.are_hooks_off() else "",
+        "lost_events": spool.lost(),
+        **_settings(),
+        **found,
+    }
     if as_json:
         return print_json(found)
-    return terminal.show_rows(found)
+    return terminal.show_state(found)
 
 
 @cli.command()
@@ -223,6 +242,28 @@ def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
         stop_worker()
     change = installing.uninstall(settings_file=settings or installing.client_settings_file(), dry_run=dry_run)
     _report_change(change.model_dump(mode="json"), as_json=as_json)
+
+
+def _settings() -> dict[str, str]:
+    """Which store is set, and what is wrong with the settings, if anything is."""
+    from behavior_plugin import config
+
+    try:
+        settings = config.load()
+    except BehaviorError as error:
+        return {"settings": str(error)}
+    others: list[str] = []
+    with suppress(WorkerError):
+        others = other_settings()
+    problem = f"others than the worker was started with ({', '.join(others)})" if others else ""
+    return {"settings": problem, "store": settings.where, "storage": settings.storage}
+
+
+def _say_if_off() -> None:
+    from behavior_plugin import config
+
+    if config.are_hooks_off():
+        click.echo(f"behavior: the hooks are {OFF}: nothing new is learned or suggested.", err=True)
 
 
 def _here() -> str:

@@ -29,6 +29,12 @@ STILL_MEMORIES = (
     "New patterns still go to memories: the setting `storage` says so (BEHAVIOR_STORAGE, or config.toml). "
     "Set BEHAVIOR_STORAGE=behavior_patterns to change that."
 )
+STILL_THERE = "The memories that were moved are still there, too: `behavior db move --delete-source` deletes them."
+FATES = {
+    "dropped": "{} is out of the database.",
+    "kept": "The table {} was there before and stays; what was added to it is gone.",
+    "absent": "There is no table {}; nothing to do.",
+}
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -71,13 +77,17 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
     from behavior_plugin.store.rows import as_owner, import_rows
 
     with file.open("rb") as raw:
-        about, _ = backups.read(raw)  # before a server is started for nothing
+        about, _ = backups.read(raw, str(file))  # before a server is started for nothing
     if user_id and about.user_id is None:
         raise click.UsageError("--user-id: this backup is of all users, and its patterns stay theirs.")
     with owner_without_worker() as (owner, settings), progress() as bar, file.open("rb") as raw:
-        _, lines = backups.read(bar.wrap_file(raw, total=file.stat().st_size, description="Restore"))
+        watched = bar.wrap_file(raw, total=file.stat().st_size, description="Restore")
+        _, lines = backups.read(watched, str(file))
         migrate(owner, settings.storage)
         user = None if about.user_id is None else user_id or own_user(owner, settings)
+        if user:
+            backups.check_restorer(owner, settings.storage, file, user)
+            backups.check_user(owner, user)
         with as_owner(owner):
             tally = import_rows(owner, settings.storage, lines, user_id=user)
     _report(_counts(tally, "restored"), as_json=as_json)
@@ -95,11 +105,11 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
 @click.option("--delete-source", is_flag=True, help="Then delete the memories whose pattern is in the other table.")
 @json_option
 def move(delete_source: bool, as_json: bool) -> None:
-    """Move everybody's patterns out of a memories table into the table behavior_patterns.
+    """Move patterns from a memories table into behavior_patterns.
 
-    Memories stay as they were, unless --delete-source: then those go whose pattern is in the other table. What could
-    not be moved is named with the reason and stays. To stop in the middle loses nothing: begin again.
-    The exit status is 1 where a pattern stays behind.
+    They are everybody's. Memories stay as they were, unless --delete-source: then those go whose pattern is in the
+    other table. What could not be moved is named with the reason and stays. To stop in the middle loses nothing:
+    begin again. The exit status is 1 where a pattern stays behind.
     """
     from behavior_plugin.store import move as moving
     from behavior_plugin.store.rows import Tally
@@ -117,25 +127,34 @@ def move(delete_source: bool, as_json: bool) -> None:
             counts["deleted"], stay = moving.delete_moved(owner)
             named = {each.id for each in tally.skipped}
             counts["skipped"] += [asdict(each) for each in stay if each.id not in named]
-    if settings.storage == "memories" and not as_json:
+    if as_json:
+        return _report(counts, as_json=True)
+    if settings.storage == "memories":
         click.echo(STILL_MEMORIES)
-    _report(counts, as_json=as_json)
+    if not (unmoved or present or counts["skipped"]):
+        return click.echo("There is nothing to move.")
+    _report(counts, as_json=False)
+    return None if delete_source else click.echo(STILL_THERE)
 
 
 @click.command()
 @click.option("--with-rows", is_flag=True, help="Also where there are patterns: everybody's are backed up first.")
-@click.option("--backup", "file", type=FILE, help="The backup's file; by default one in the data folder.")
+@click.option("--backup", "file", type=FILE, help="With --with-rows, the backup's file; else one in the data folder.")
 @json_option
 def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
-    """Take the table of patterns out of the database, with all that was made for it.
+    """Take the table of patterns out of the database.
 
-    It is refused while there are patterns, and where something of yours, such as a view, depends on the table. A table
-    of memories that was there before stays, and so do users, members and pgvector. The next worker makes what it
-    needs again, empty.
+    With it goes all that was made for it. It is refused while there are patterns, and where something of yours,
+    such as a view, depends on the table. A table of memories that was there before stays, and so do users, members
+    and pgvector. The next worker makes what it needs again, empty.
     """
     from behavior_plugin.store import backup as backups
     from behavior_plugin.store.rollback import rollback as run_rollback
 
+    if file and not with_rows:
+        raise click.UsageError("--backup: there is a backup only with --with-rows.")
+    if file:
+        backups.check_target(file)  # before a server is started for nothing, and a table dropped
     undo = ExitStack()
     with owner_without_worker() as (owner, settings), progress() as bar:
         target = file or _backup_file(settings.storage)
@@ -147,14 +166,14 @@ def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
             return count
 
         try:
-            count = run_rollback(owner, settings.storage, save if with_rows else None)
+            done = run_rollback(owner, settings.storage, save if with_rows else None)
         except SchemaError:  # nothing was changed; after any other error the backup may be all there is
             undo.close()
             raise
-    text = f"{settings.storage} is out of the database."
-    if count:
-        text += f"\n{count} patterns are in {target}. To bring them back: behavior db restore {quote(str(target))}"
-    found = {"storage": settings.storage, "rows": count, "backup": str(target) if count else None}
+    text = FATES[done.table].format(settings.storage)
+    if done.rows:
+        text += f"\n{done.rows} patterns are in {target}. To bring them back: behavior db restore {quote(str(target))}"
+    found = {"storage": settings.storage, **asdict(done), "backup": str(target) if done.rows else None}
     print_result(found, text, as_json=as_json)
 
 

@@ -19,14 +19,29 @@ if TYPE_CHECKING:
 POLL_S = 0.5
 
 
-def lines(tuning: Tuning) -> Iterator[str]:
-    """What there is and what fits, in lines."""
-    yield f"{tuning.patterns:,} patterns with a vector, {tuning.largest_user:,} of them of one user."
-    yield f"Now: {_named(tuning.present)}."
+def size(tuning: Tuning) -> str:
+    return f"{tuning.patterns:,} patterns with a vector, {tuning.largest_user:,} of them of one user."
+
+
+def due(tuning: Tuning, *, is_embedded: bool) -> str:
+    """What there is, and what --apply would make of it."""
+    now = f"Now: {_named(tuning.present)}."
     if not tuning.is_due:
-        yield "This fits; nothing to do."
+        return f"{now}\nThis fits; nothing to do."
+    does = "drops the index" if tuning.wanted.kind == "none" else "builds it"
+    meanwhile = "no worker runs, and events wait in the spool" if is_embedded else "the table stays in use"
+    return f"{now}\nWanted: {_named(tuning.wanted)}. --apply {does}; meanwhile {meanwhile}."
+
+
+def done(before: Tuning, present: Index, *, took_s: float) -> str:
+    """What was made of it."""
+    if present.kind == "none":
+        change = f"Dropped {before.present.kind}."
+    elif before.present.is_valid and (before.present.kind, before.present.lists) == (present.kind, present.lists):
+        change = f"Set how many lists of {present.kind} are searched."
     else:
-        yield f"Wanted: {_named(tuning.wanted)}. --apply builds it, while the table stays in use."
+        change = f"Built {present.kind} in {took_s:.1f} s."
+    return f"{change}\nNow: {_named(present)}."
 
 
 @contextmanager
@@ -67,6 +82,12 @@ def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> Non
 def _named(index: Index) -> str:
     if index.kind == "none":
         return "no index over everybody's vectors; each search reads the bits of one user's"
-    lists = f", {index.lists} lists of which {index.probes or 1} are searched" if index.lists else ""
-    size = f", {index.bytes / 1e6:,.0f} MB" if index.bytes else ""
+    lists = f", {_lists(index.lists, index.probes or 1)}" if index.lists else ""
+    size = f", {index.bytes / 1e6:,.1f} MB" if index.bytes else ""
     return f"{index.kind}{lists}{size}" + ("" if index.is_valid else ", unfinished and unusable")
+
+
+def _lists(lists: int, searched: int) -> str:
+    if lists == 1:
+        return "1 list"
+    return f"{lists:,} lists of which {searched:,} {'is' if searched == 1 else 'are'} searched"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from behavior_plugin.config import Settings
+from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
 from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
 from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
@@ -16,11 +16,12 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, join
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.refusals import why_not
+from behavior_plugin.store.refusals import remedy, why_not
 
-# No part of the URL is shown: where a password is not escaped, any part may hold some of it.
-YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
-EMBEDDED = "embedded server"
+URL_FORM = (
+    "Write it as postgresql://login:password@host:5432/database; in the password, characters such as @ : / ? # % [ ] "
+    "must be percent-encoded (@ is %40)."
+)
 
 __all__ = [
     "OpenStore",
@@ -128,8 +129,8 @@ def _connected(
     try:
         connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
     except psycopg.OperationalError as error:
-        raise StoreUnavailableError(f"{where} {why_not(error)}.") from None
-    except psycopg.Error as error:  # not a URL, or one with an unknown option
-        raise ConfigError(f"BEHAVIOR_DATABASE_URL is not a valid connection URL ({type(error).__name__}).") from None
+        raise StoreUnavailableError(f"{where} {why_not(error)}.", hint=remedy(error)) from None
+    except psycopg.Error:  # not a URL, or one with an unknown option
+        raise ConfigError("BEHAVIOR_DATABASE_URL is not a valid connection URL.", hint=URL_FORM) from None
     with connection:
         yield connection

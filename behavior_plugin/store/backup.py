@@ -14,21 +14,26 @@ import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final, Literal, TextIO
+from shlex import quote
+from typing import IO, Any, BinaryIO, Final, Literal
 from uuid import UUID
 
+import psycopg
 from pydantic import BaseModel, ValidationError
 
 from behavior_plugin import __version__
 from behavior_plugin.config import Storage
-from behavior_plugin.errors import BehaviorError
-from behavior_plugin.store.rows import parsed
+from behavior_plugin.errors import BehaviorError, SchemaError
+from behavior_plugin.store.connection import value
+from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.rows import NOT_THE_OWNER, parsed
 
 FORMAT: Final = "behavior-plugin backup"
 VERSION = 1
 # The longest row that the table takes has 5 MB, and JSON may need six characters for one.
 LONGEST_LINE = 64_000_000
 _HINT = "Nothing was changed. Restore from another backup file."
+_ANOTHER = "Choose another file."
 
 
 class Header(BaseModel):
@@ -42,6 +47,20 @@ class Header(BaseModel):
     made_by: str
 
 
+def check_target(file: Path) -> None:
+    """Find out before the work is done whether a new backup can be written there.
+
+    Raises:
+        BehaviorError: it cannot.
+    """
+    try:
+        _check_free(file, hint=_ANOTHER)
+        with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
 def write(file: Path, lines: Iterable[str], *, storage: Storage, user_id: UUID | None, overwrite: bool = False) -> int:
     """Write a backup of one user, or of all, that only its owner can read; returns how many rows are in it.
 
@@ -50,38 +69,89 @@ def write(file: Path, lines: Iterable[str], *, storage: Storage, user_id: UUID |
     """
     about = Header(storage=storage, user_id=user_id, made_at=datetime.now(UTC), made_by=__version__)
     try:
-        _check_free(file, overwrite=overwrite)
+        if not overwrite:
+            _check_free(file)
         # Made 0600, whatever the umask.
         with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent, delete=False) as raw:
             try:
                 count = _write_lines(raw, about, lines)
                 raw.flush()
                 os.fsync(raw.fileno())
-                _check_free(file, overwrite=overwrite)
+                if not overwrite:
+                    _check_free(file)
                 Path(raw.name).rename(file)
             except BaseException:
                 Path(raw.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise BehaviorError(f"{file} cannot be written: {error.strerror}", hint="Choose another file.") from error
+        raise _unwritable(file, error) from error
     return count
 
 
-def read(raw: BinaryIO) -> tuple[Header, Iterator[str]]:
-    """What a backup is of, and its rows.
+def read(raw: BinaryIO, name: str = "This file") -> tuple[Header, Iterator[str]]:
+    """What a backup is of, and its rows; `name` is what messages call it.
 
     Raises:
         BehaviorError: it is not a backup, or a newer version's. So does the iterator, if the file is damaged or was
             changed; what it gave until then must not count.
     """
-    text = gzip.open(raw, "rt", encoding="utf-8", newline="\n")  # noqa: SIM115 - the caller closes what it opened
-    return _header(_next_line(text)), _rows(text)
+    lines = _Lines(raw, name)
+    return _header(lines), _rows(lines)
 
 
-def _header(line: str) -> Header:
-    found = _parsed(line)
+class _Lines:
+    """The lines of a backup, which are counted so that damage can be located."""
+
+    def __init__(self, raw: BinaryIO, name: str) -> None:
+        self._text = gzip.open(raw, "rt", encoding="utf-8", newline="\n")  # noqa: SIM115 - the caller closes `raw`
+        self._name = name
+        self.number = 0
+
+    def next(self) -> str:
+        """The next line, which must be there."""
+        line = self.read()
+        if not line and self.number == 1:
+            raise self.foreign()
+        if not line.endswith("\n"):
+            raise self.torn()
+        return line[:-1]
+
+    def read(self) -> str:
+        """The same, or "" at the end."""
+        self.number += 1
+        try:
+            return self._text.readline(LONGEST_LINE)
+        except EOFError:
+            raise self.torn() from None
+        except gzip.BadGzipFile as error:
+            raise self.foreign() if "Not a gzipped file" in str(error) else self.damaged() from None
+        except (zlib.error, UnicodeDecodeError):
+            raise self.damaged() from None
+        except OSError as error:
+            raise BehaviorError(f"{self._name} cannot be read: {error.strerror}", hint=_HINT) from None
+
+    def parsed(self, line: str) -> dict[str, Any]:
+        try:
+            return parsed(line)
+        except ValueError:
+            raise self.damaged() if self.number > 1 else self.foreign() from None
+
+    def foreign(self) -> BehaviorError:
+        return BehaviorError(f"{self._name} is not a backup of this plugin.", hint=_HINT)
+
+    def damaged(self) -> BehaviorError:
+        return BehaviorError(f"{self._name} is damaged at line {self.number}.", hint=_HINT)
+
+    def torn(self) -> BehaviorError:
+        # What is unpacked at once has several lines.
+        return BehaviorError(f"{self._name} is damaged: it ends in the middle, near line {self.number}.", hint=_HINT)
+
+
+def _header(lines: _Lines) -> Header:
+    line = lines.next()
+    found = lines.parsed(line)
     if found.get("format") != FORMAT:
-        raise _damaged()
+        raise lines.foreign()
     if found.get("version") != str(VERSION):
         raise BehaviorError(
             f"This backup has format {found.get('version')}, and this version of the plugin knows {VERSION}.",
@@ -90,7 +160,7 @@ def _header(line: str) -> Header:
     try:
         return Header.model_validate_json(line)
     except ValidationError:
-        raise _damaged() from None
+        raise lines.damaged() from None
 
 
 def _write_lines(raw: IO[bytes], about: Header, lines: Iterable[str]) -> int:
@@ -104,44 +174,55 @@ def _write_lines(raw: IO[bytes], about: Header, lines: Iterable[str]) -> int:
     return count
 
 
-def _rows(text: TextIO) -> Iterator[str]:
+def _rows(lines: _Lines) -> Iterator[str]:
     """Every line but the last, which must count them."""
     count = 0
-    while (found := _parsed(line := _next_line(text))).keys() != {"rows"}:
-        if not {"id", "user_id"} <= found.keys():
-            raise _damaged()
+    while (found := lines.parsed(line := lines.next())).keys() != {"rows"}:
+        if not (_is_id(found.get("id")) and _is_id(found.get("user_id"))):
+            raise lines.damaged()
         yield line
         count += 1
     # The checksum comes behind the last line, and is compared when the end is read.
-    if found["rows"] != str(count) or _read(text):
-        raise _damaged()
+    if found["rows"] != str(count) or lines.read():
+        raise lines.damaged()
 
 
-def _parsed(line: str) -> dict[str, Any]:
+def _is_id(value: Any) -> bool:
     try:
-        return parsed(line)
-    except ValueError:
-        raise _damaged() from None
+        return bool(UUID(value))
+    except (TypeError, ValueError, AttributeError):
+        return False
 
 
-def _next_line(text: TextIO) -> str:
-    line = _read(text)
-    if not line.endswith("\n"):
-        raise _damaged()
-    return line[:-1]
+def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
+    """Raises SchemaError where there is no such user; an owner who may not look finds out from what is refused."""
+    with in_our_words("auth.users"):
+        if not value(owner, "select has_table_privilege('auth.users', 'select')"):
+            return
+        if not value(owner, "select exists (select from auth.users where id = %s)", [user_id]):
+            raise SchemaError(
+                f"There is no user {user_id}.",
+                hint=f"Add the member first: `behavior db member add LOGIN --user-id {user_id}`. Without --user-id the "
+                "patterns become yours.",
+            )
 
 
-def _read(text: TextIO) -> str:
-    try:
-        return text.readline(LONGEST_LINE)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
-        raise _damaged() from None
+def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user_id: UUID) -> None:
+    """Raises SchemaError where the login may not restore one user's patterns, and names the command that may."""
+    with in_our_words(f"public.{storage}"):
+        if not value(login, "select row_security_active(%s)", [f"public.{storage}"]):
+            return
+    command = f"behavior db restore {quote(str(file))} --user-id {user_id}"
+    raise SchemaError(
+        "Restoring sets ids and dates, which only the database's owner may do.",
+        hint=f"Give the file to the owner: `{command}`. {NOT_THE_OWNER}",
+    )
 
 
-def _damaged() -> BehaviorError:
-    return BehaviorError("This file is not a backup, or is damaged.", hint=_HINT)
+def _check_free(file: Path, *, hint: str = "Choose another file, or --force to overwrite it.") -> None:
+    if file.exists():
+        raise BehaviorError(f"{file} exists already.", hint=hint)
 
 
-def _check_free(file: Path, *, overwrite: bool) -> None:
-    if not overwrite and file.exists():
-        raise BehaviorError(f"{file} exists already.", hint="Choose another file, or --force to overwrite it.")
+def _unwritable(file: Path, error: OSError) -> BehaviorError:
+    return BehaviorError(f"{file} cannot be written: {error.strerror}", hint=_ANOTHER)

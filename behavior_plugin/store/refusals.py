@@ -9,33 +9,61 @@ import psycopg
 
 from behavior_plugin.errors import SchemaError, StoreError, StoreUnavailableError
 
-# What libpq and the server say of a connection that they refuse, and what it means. The first match counts.
+_SET = "in BEHAVIOR_DATABASE_URL or in config.toml"
+_FROM_HERE = "Ask the database's owner to let this login in from here (pg_hba.conf), or correct the login or sslmode."
+_WAIT = "It passes when others leave; else ask the database's owner for more connections (max_connections)."
+_RESOLVE = f"Correct the host {_SET}; where it is right, look at this machine's network and DNS."
+_UNREACHABLE = f"See that the server runs and that this machine has a network; else correct host and port {_SET}."
+
+# What libpq and the server say of a connection that they refuse, what it means, and what to do. The first match counts.
 REFUSALS = {
-    "password authentication failed": "refuses the password",
-    "no password supplied": "requires a password, and the URL has none",
-    ", SSL encryption": "does not let this login in from here",
-    "no encryption": "does not let this login in from here without TLS",
-    "no pg_hba.conf entry": "does not let this login in from here",
-    "certificate verify failed": "has a TLS certificate that sslrootcert does not vouch for",
-    "does not match host name": "has a TLS certificate for another host name",
-    "root certificate file": "cannot be verified: sslrootcert names no readable file",
-    "does not support SSL": "does not speak TLS, which sslmode demands",
-    "SSL required": "demands TLS, which sslmode forbids",
-    "too many clients": "has no free connection",
-    "remaining connection slots": "has no free connection",
-    "too many connections": "has no free connection",
-    "does not exist": "has no such database or login",
-    "could not translate host name": "has a host name that cannot be resolved",
-    "failed to resolve host": "has a host name that cannot be resolved",
+    "password authentication failed": ("refuses the password", f"Correct the login or its password {_SET}."),
+    "no password supplied": ("requires a password, and the URL has none", f"Add the password to the URL {_SET}."),
+    ", SSL encryption": ("does not let this login in from here", _FROM_HERE),
+    "no encryption": ("does not let this login in from here without TLS", f"Add sslmode=require to the URL {_SET}."),
+    "no pg_hba.conf entry": ("does not let this login in from here", _FROM_HERE),
+    "certificate verify failed": (
+        "has a TLS certificate that sslrootcert does not vouch for",
+        f"Let sslrootcert in the URL {_SET} name the certificate of the server's authority.",
+    ),
+    "does not match host name": (
+        "has a TLS certificate for another host name",
+        f"Use the host name that the certificate is for {_SET}.",
+    ),
+    "root certificate file": (
+        "cannot be verified: sslrootcert names no readable file",
+        f"Correct sslrootcert in the URL {_SET}.",
+    ),
+    "does not support SSL": (
+        "does not speak TLS, which sslmode demands",
+        f"Have TLS switched on at the server, or change sslmode {_SET}.",
+    ),
+    "SSL required": ("demands TLS, which sslmode forbids", f"Write sslmode=require in the URL {_SET}."),
+    "too many clients": ("has no free connection", _WAIT),
+    "remaining connection slots": ("has no free connection", _WAIT),
+    "too many connections": ("has no free connection", _WAIT),
+    "does not exist": (
+        "has no such database or login",
+        f"Correct the database's name or the login {_SET}; a database is made with `createdb`.",
+    ),
+    "could not translate host name": ("has a host name that cannot be resolved", _RESOLVE),
+    "failed to resolve host": ("has a host name that cannot be resolved", _RESOLVE),
 }
 # A failure of these classes is the row's: its values, a constraint, a limit, a trigger's refusal, a bug. Any other
-# concerns every row and ends by itself or when somebody acts: a row waits for that, and is never set aside.
-_OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX")
+# concerns every row and ends by itself or when somebody acts: a row waits for that, and is never set aside. So do
+# XX001 and XX002, a table or an index that is damaged.
+_OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX000")
+_NO_RIGHT = "42501"
 
 
 def why_not(error: psycopg.Error) -> str:
     """Why a connection was not made."""
-    return next((why for said, why in REFUSALS.items() if said in str(error)), "cannot be reached")
+    return _refusal(error)[0]
+
+
+def remedy(error: psycopg.Error) -> str:
+    """What to do where a connection was not made."""
+    return _refusal(error)[1]
 
 
 def as_store_error(error: psycopg.Error) -> StoreError:
@@ -45,6 +73,11 @@ def as_store_error(error: psycopg.Error) -> StoreError:
         what = state or "not sent:"  # without a state it is psycopg that speaks, of a value that it cannot send
         named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
         return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
+    if state == _NO_RIGHT:
+        return StoreUnavailableError(
+            "This login is not a member of the pattern store, or is no longer (42501).",
+            hint="Ask the database's owner: `behavior db member add`.",
+        )
     if state:
         return StoreUnavailableError(f"The pattern store is temporarily unavailable ({state} {type(error).__name__}).")
     return StoreUnavailableError(f"The pattern store cannot be reached ({type(error).__name__}).")
@@ -64,6 +97,10 @@ def in_our_words(what: str, *, hint: str = "") -> Iterator[None]:
         raise StoreUnavailableError(f"{what}: {_first_line(error)}") from None
     except psycopg.Error as error:
         raise SchemaError(f"{what}: {_first_line(error)}", hint=hint) from None
+
+
+def _refusal(error: psycopg.Error) -> tuple[str, str]:
+    return next((why for said, why in REFUSALS.items() if said in str(error)), ("cannot be reached", _UNREACHABLE))
 
 
 def _first_line(error: psycopg.Error) -> str:

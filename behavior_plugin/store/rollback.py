@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import psycopg
 from psycopg import sql
@@ -18,13 +20,24 @@ from behavior_plugin.store.sql_files import query, script
 # Writes rows into a file; returns how many.
 Save = Callable[[Iterable[str]], int]
 
+# What became of it: it was not there; it was another program's before us, and stays; or it is dropped.
+Fate = Literal["absent", "kept", "dropped"]
+
 _HAS_ROWS = "--with-rows writes them into a file first, and says how to bring them back."
 _NO_PATTERNS = "Nothing was changed. Move or delete them yourself, then try again."
 _DEPENDS = "Nothing was changed. Drop it yourself if it is not needed any more, then try again."
 
 
-def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = None) -> int:
-    """Run <storage>/rollback.sql; returns how many rows went. `save` must keep them; without it, no row may be there.
+@dataclass(frozen=True)
+class RolledBack:
+    """What became of the table, and how many rows went with it."""
+
+    table: Fate
+    rows: int
+
+
+def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = None) -> RolledBack:
+    """Run <storage>/rollback.sql. `save` must keep the rows that go; without it, no row may be there.
 
     Nobody can write between the two: it is one transaction, and the table is locked.
 
@@ -35,7 +48,8 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
     with in_our_words("The rollback was refused", hint=NOT_THE_OWNER):
         try:
             owner.execute("begin")
-            count = _save_rows(owner, storage, save) if _drops_table(owner, storage) else 0
+            fate = _fate(owner, storage)
+            count = _save_rows(owner, storage, save) if fate == "dropped" else 0
             # Its "begin" finds a transaction open and only warns; its "commit" ends it.
             owner.execute(script("rollback", storage))
         except psycopg.errors.DependentObjectsStillExist as error:
@@ -43,15 +57,17 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
         finally:
             if not owner.closed:
                 owner.rollback()
-    return count
+    return RolledBack(fate, count)
 
 
-def _drops_table(owner: psycopg.Connection, storage: Storage) -> bool:
-    """Whether there is a table to be dropped: a memories table that was there before us stays."""
+def _fate(owner: psycopg.Connection, storage: Storage) -> Fate:
+    """What the script will do with the table: one of memories that was there before us stays."""
     [(name, comment)] = owner.execute(
         "select to_regclass(%(table)s), obj_description(to_regclass(%(table)s))", {"table": f"public.{storage}"}
     )
-    return name is not None and (storage == "behavior_patterns" or (comment or "").startswith(OURS))
+    if name is None:
+        return "absent"
+    return "dropped" if storage == "behavior_patterns" or (comment or "").startswith(OURS) else "kept"
 
 
 def _save_rows(owner: psycopg.Connection, storage: Storage, save: Save | None) -> int:

@@ -27,6 +27,9 @@ from behavior_plugin.store.sql_files import query
 
 Kind = Literal["none", "hnsw", "ivfflat"]
 
+UNTUNED = "Patterns are kept in a memories table: each user's are compared exactly there; there is nothing to tune."
+UNTUNED_HINT = "Beyond some thousand patterns of one user, `behavior db move --to behavior_patterns`."
+
 INDEX = "behavior_patterns_trigger_bits_idx"
 # As in 0103_functions.sql, which says how they were measured.
 FEWEST = 20_000
@@ -84,10 +87,7 @@ def check(owner: psycopg.Connection, storage: Storage, kind: Kind | None = None)
         StoreUnavailableError: the connection was lost, or the server is short of something for now.
     """
     if storage != "behavior_patterns":
-        raise StoreError(
-            "Patterns are kept in a memories table: each user's are compared exactly there; there is nothing to tune.",
-            hint="Beyond some thousand patterns of one user, `behavior db move --to behavior_patterns`.",
-        )
+        raise StoreError(UNTUNED, hint=UNTUNED_HINT)
     with in_our_words("The table cannot be sized up"), owner.transaction():
         owner.execute(query("bypass_row_security"))
         [size] = _rows(owner, query("size_up", storage))

@@ -8,3 +8,8 @@ desk.py      what it answers when asked
 listener.py  the socket it is asked on
 client.py    how the commands ask it
 """
+
+# The sessions that `behavior doctor` plays begin so.
+PROBE = "behavior-doctor-"
+# What the state tells of a store that is not open.
+NOT_OPEN = "not open"

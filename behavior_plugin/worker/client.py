@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -21,6 +22,10 @@ ANSWER_S = 300.0
 PING_S = 2.0
 # The state has a count in it, and the store may be slow to say that it is gone.
 STATUS_S = 15.0
+OTHERS_HINT = (
+    "`behavior worker stop` ends it; the next command starts it with the settings that you have here. What stands in "
+    "config.toml is the same for sessions and commands."
+)
 
 
 def ask_worker(verb: str, *, within_s: float = ANSWER_S, **asked: Any) -> Any:
@@ -50,7 +55,7 @@ def start_worker() -> bool:
 
     Raises:
         SetupError: there is no Python environment for it.
-        ConfigError: it would end at once, for a setting that is not valid.
+        ConfigError: it would end at once, for a setting that is not valid; or the one that runs has other settings.
         WorkerUnavailableError: it does not come up; the message has the end of its log.
     """
     _make_folder()
@@ -68,7 +73,24 @@ def start_worker() -> bool:
         time.sleep(0.02)
     if not is_started:
         _see_that_it_answers()
+    _see_that_it_is_ours()
     return is_started
+
+
+def other_settings() -> list[str]:
+    """The names of the settings with which the worker that runs was started, and that are others here and now.
+
+    Raises:
+        ConfigError: a setting is not valid here.
+        WorkerUnavailableError: none runs.
+    """
+    # Imported here: a command that only asks for help should start fast.
+    from behavior_plugin import config
+
+    salt = secrets.token_hex()
+    ours = config.fingerprint(config.load(), salt.encode())
+    theirs = ask_running_worker("settings", within_s=PING_S, salt=salt)
+    return [name for name in ours if ours[name] != theirs.get(name)]
 
 
 def stop_worker(within_s: float = 30.0) -> bool:
@@ -111,6 +133,18 @@ def _see_that_it_answers() -> None:
         ask_running_worker("ping", within_s=PING_S)
     except errors.WorkerUnavailableError as error:
         raise errors.WorkerUnavailableError(hint="`behavior worker stop` ends it, by force if need be.") from error
+
+
+def _see_that_it_is_ours() -> None:
+    """Whose settings are right only a person can say: a worker that served two by turns would fill two stores."""
+    try:
+        others = other_settings()
+    except errors.WorkerUnavailableError:
+        raise
+    except errors.WorkerError:  # it does not know the question
+        raise errors.WorkerError("The worker is of another version than this command.", hint=OTHERS_HINT) from None
+    if others:
+        raise errors.ConfigError(f"The worker was started with other settings ({', '.join(others)}).", hint=OTHERS_HINT)
 
 
 def _check_settings() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from behavior_plugin import wire
 from behavior_plugin.capture import context as places
-from behavior_plugin.config import Settings
+from behavior_plugin.config import Settings, fingerprint
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, StoreError, told
 from behavior_plugin.model import Context, Event, StoredPattern, Suggestion
@@ -52,8 +52,9 @@ class House(Protocol):
     def embedder(self, within_s: float) -> Embedder | None: ...
     def status(self) -> dict[str, Any]: ...
     def order(self, what: Callable[[], Any], within_s: float) -> Any: ...
-    def drain(self) -> dict[str, int]: ...
+    def drain(self, probe: str = "") -> dict[str, int]: ...
     def reap(self, idle_s: float | None) -> dict[str, int]: ...
+    def discard(self, session_id: str) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -67,11 +68,12 @@ class Desk:
         self._verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
             "ping": lambda _: "here",
             "status": lambda _: house.status(),
+            "settings": lambda asked: fingerprint(house.settings, str(asked["salt"]).encode()),
             "recall": self._recall,
             "list": self._list,
             "show": self._show,
             "forget_session": self._forget_session,
-            "drain": lambda _: house.order(house.drain, ORDER_S),
+            "drain": lambda asked: house.order(lambda: house.drain(asked.get("probe") or ""), ORDER_S),
             "reap": lambda asked: house.order(lambda: house.reap(asked.get("idle_s")), ORDER_S),
             "stop": lambda _: house.stop(),
         }
@@ -187,7 +189,10 @@ class Desk:
         return [pattern.model_dump(mode="json") for pattern in patterns]
 
     def _forget_session(self, asked: dict[str, Any]) -> int:
-        return self._house.store(START_S).forget_session(str(asked["session_id"]))
+        """Out of the spool first: that is possible also where the store does not work."""
+        session_id = str(asked["session_id"])
+        self._house.order(lambda: self._house.discard(session_id), ORDER_S)
+        return self._house.store(START_S).forget_session(session_id)
 
 
 def _context(directory: str) -> Context:

@@ -18,9 +18,11 @@ from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder, open_embedder
 from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, told
 from behavior_plugin.store import OpenStore, PostgresStore, open_store
+from behavior_plugin.worker import NOT_OPEN
 
 # How long a store that cannot be reached is left alone, at first and at most.
 RETRY_S, LONGEST_RETRY_S = 2.0, 60.0
+POLL_S = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +36,23 @@ class Engines:
         self._embedder: Future[Embedder | None] = Future()
         self._embedder_problem = ""
         self._retry_at, self._retry_s = 0.0, RETRY_S
-        self.last_error = ""
+        self._failed_openings = 0
+        self.last_error = self._hint = ""
 
     def store(self, within_s: float) -> PostgresStore:
-        """The store, once it is open. Raises StoreUnavailableError where it is not in time."""
-        try:
-            return self._store.result(within_s).patterns
-        except FutureTimeoutError:
-            raise StoreUnavailableError(self.last_error or "The pattern store is still starting.") from None
+        """The store, once it is open.
+
+        Raises StoreUnavailableError where it is not in time, and as soon as a try to open it has failed: whoever asks
+        is told why, and need not sit through the tries that follow.
+        """
+        deadline, failed_before = time.monotonic() + within_s, self._failed_openings
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self._store.result(max(0, min(POLL_S, left))).patterns
+            except FutureTimeoutError:
+                if left <= POLL_S or self._failed_openings > failed_before:
+                    raise self._why_not_open() from None
 
     def embedder(self, within_s: float) -> Embedder | None:
         """The embedder, once it is loaded; None where there is none, and words must do."""
@@ -64,11 +75,11 @@ class Engines:
             return
         try:
             self._store.set_result(open_store(self._settings))
-            self.last_error = ""
+            self.last_error = self._hint = ""
         except BehaviorError as error:
-            self.put_off(error)
+            self._opening_failed(error)
         except Exception as error:  # whatever it is, it is told, and tried again later
-            self.put_off(StoreUnavailableError(f"The pattern store cannot be opened: {told(error)}"))
+            self._opening_failed(StoreUnavailableError(f"The pattern store cannot be opened: {told(error)}"))
 
     def close_store(self) -> None:
         """Also of use where a store has failed: the next try opens it anew, with its server."""
@@ -80,13 +91,18 @@ class Engines:
         """Whether the store is open, and has not failed a moment ago."""
         return self._store.done() and self.may_try()
 
+    def hasten(self) -> None:
+        """Try a store that is not open now: somebody asks for it, who may have mended what was wrong."""
+        if not self._store.done():
+            self._retry_at = 0.0
+
     def may_try(self) -> bool:
         return time.monotonic() >= self._retry_at
 
     def put_off(self, error: BehaviorError) -> None:
         """Leave the store alone for a while, and after each failure for longer."""
         log.warning("%s", error)
-        self.last_error = str(error)
+        self.last_error, self._hint = str(error), error.hint
         # Not all of a team at the same moment, when their server is back.
         self._retry_at = time.monotonic() + self._retry_s * random.uniform(0.5, 1)  # noqa: S311 - guards nothing
         self._retry_s = min(self._retry_s * 2, LONGEST_RETRY_S)
@@ -99,11 +115,19 @@ class Engines:
         store = opened.result() if opened.done() else None
         embedder = self._embedder.result() if self._embedder.done() else None
         return {
-            "store": store.where if store else "not open",
+            "store": store.where if store else NOT_OPEN,
             "patterns": _count(store.patterns) if store else None,
             "embedder": embedder.model if embedder else "none, full text search only",
             "embedder_problem": self._embedder_problem,
         }
+
+    def _opening_failed(self, error: BehaviorError) -> None:
+        self.put_off(error)
+        self._failed_openings += 1
+
+    def _why_not_open(self) -> StoreUnavailableError:
+        """Always of this class, whatever was refused: no session may be set aside for it."""
+        return StoreUnavailableError(self.last_error or "The pattern store is still starting.", hint=self._hint)
 
     def _load_embedder(self) -> None:
         try:

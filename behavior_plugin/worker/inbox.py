@@ -19,6 +19,7 @@ import psutil
 from behavior_plugin import wire
 from behavior_plugin.capture import spool
 from behavior_plugin.model import Event, EventKind
+from behavior_plugin.worker import PROBE
 
 # A session whose host is not known counts as over after this much silence.
 SILENCE_S = 30 * 60
@@ -28,7 +29,10 @@ TORN_S = 60 * 60
 
 @dataclass
 class Session:
-    """A session that is not stored yet. `seen` is monotonic: when its last event was filed."""
+    """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
+
+    `delays` counts how often the store did not take it, `tries` how often it failed by itself.
+    """
 
     key: str
     session_id: str
@@ -37,6 +41,12 @@ class Session:
     seen: float
     events: int = 0
     is_ended: bool = False
+    delays: int = 0
+    tries: int = 0
+
+    @property
+    def is_probe(self) -> bool:
+        return self.session_id.startswith(PROBE)
 
     def is_over(self, quiet_s: float) -> bool:
         """Ended, or left by its host, and quiet for long enough that no event is still on its way."""
@@ -82,7 +92,7 @@ class Inbox:
         return [wire.parse(*spool.read(record)) for record in records]
 
     def done(self, session: Session) -> None:
-        """Forget a session that is stored: out of sight by one rename, so that no half of it is ever found."""
+        """Forget a session that is stored or not wanted: by one rename, so that no half of it is ever found."""
         gone = _folder("tmp") / f"done-{session.key}-{time.time_ns()}"
         _folder("open", session.key).rename(gone)
         del self.sessions[session.key]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, told
 from behavior_plugin.learn import learn
@@ -14,6 +13,8 @@ from behavior_plugin.worker.inbox import Inbox, Session, waiting
 
 # A session that fails this often for a reason of its own is set aside, so that the others go on.
 TRIES = 3
+# A probe that nobody has waited for so long is thrown away: it is no work of anybody's.
+PROBE_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -24,26 +25,29 @@ class Learner:
     def __init__(self, inbox: Inbox, engines: Engines) -> None:
         self._inbox = inbox
         self._engines = engines
-        self._tries: Counter[str] = Counter()
-        self._delays: Counter[str] = Counter()
         self.learned = 0
         self.last_error = ""
 
     def learn_from_what_is_over(self, settle_s: float) -> None:
         """Learn from each session that is over and has been quiet for `settle_s`, while the store takes it."""
-        over = [session for session in self._inbox.sessions.values() if session.is_over(settle_s)]
+        self._throw_old_probes_away()
+        over = [session for session in self._real_sessions() if session.is_over(settle_s)]
         # What the store did not take last time comes last: it may be this session's fault, and must not hold up others.
-        for session in sorted(over, key=lambda session: self._delays[session.key]):
+        for session in sorted(over, key=lambda session: session.delays):
             if self._engines.can_store():
                 self._try(session)
 
-    def drain(self) -> dict[str, int]:
-        """File everything and learn from every session that has ended; what is left open goes on."""
+    def drain(self, probe: str = "") -> dict[str, int]:
+        """File everything and learn from every session that has ended; what is left open goes on.
+
+        A probe is learned from only where it is named: by the doctor that sent it.
+        """
         self._engines.open_store()
         while self._inbox.sort():
             pass
         before = self.learned
-        for session in [session for session in self._inbox.sessions.values() if session.is_ended]:
+        probes = [session for session in self._inbox.sessions.values() if session.session_id == probe]
+        for session in [session for session in self._real_sessions() + probes if session.is_ended]:
             self._learn(session)
         return {"learned": self.learned - before, **waiting()}
 
@@ -51,23 +55,38 @@ class Learner:
         """Close the sessions whose host is gone, and with `idle_s` those that have been silent for so long."""
         self.drain()
         before = self.learned
-        closed = [session for session in self._inbox.sessions.values() if _is_left(session, idle_s)]
+        closed = [session for session in self._real_sessions() if _is_left(session, idle_s)]
         for session in closed:
             self._learn(session)
         return {"closed": len(closed), "learned": self.learned - before, **waiting()}
+
+    def discard(self, session_id: str) -> None:
+        """Throw away what waits of a session, stored or not."""
+        while self._inbox.sort():
+            pass
+        for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
+            self._inbox.done(session)
+
+    def _real_sessions(self) -> list[Session]:
+        return [session for session in self._inbox.sessions.values() if not session.is_probe]
+
+    def _throw_old_probes_away(self) -> None:
+        for session in [each for each in self._inbox.sessions.values() if each.is_probe]:
+            if time.monotonic() - session.seen >= PROBE_S:
+                self._inbox.done(session)
 
     def _try(self, session: Session) -> None:
         try:
             self._learn(session)
             self._engines.went_well()
         except (StoreUnavailableError, EmbedError) as error:
-            self._delays[session.key] += 1
+            session.delays += 1
             self._engines.put_off(error)
         except Exception as error:
             log.error("session %s could not be learned from: %s", session.key, told(error))
             self.last_error = f"{type(error).__name__} in session {session.key}"
-            self._tries[session.key] += 1
-            if self._tries[session.key] >= TRIES:
+            session.tries += 1
+            if session.tries >= TRIES:
                 self._inbox.bury(session, self.last_error)
 
     def _learn(self, session: Session) -> None:
@@ -82,7 +101,7 @@ class Learner:
             self._inbox.bury(session, "calls without the prompt that they belong to")
             return
         self._inbox.done(session)
-        self.learned += len(patterns)
+        self.learned += 0 if session.is_probe else len(patterns)
         log.info("session %s: %d events, %d patterns", session.key, session.events, len(patterns))
 
 

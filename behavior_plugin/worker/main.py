@@ -39,6 +39,8 @@ from behavior_plugin.worker.listener import Listener
 RESCAN_S = 5.0
 # How long the end of a worker takes at most, with that of its server.
 LEAVING_S = 15.0
+# Who waits for the store at least so long is a person at a terminal, and no hook.
+PERSON_S = 10.0
 LOG_BYTES = 512 * 1024
 
 log = logging.getLogger(__name__)
@@ -108,6 +110,9 @@ class Worker:
 
     def store(self, within_s: float) -> PostgresStore:
         self._needed_at = time.monotonic()
+        if within_s >= PERSON_S:
+            self._engines.hasten()
+            self._hint.set()
         return self._engines.store(within_s)
 
     def embedder(self, within_s: float) -> Embedder | None:
@@ -120,11 +125,14 @@ class Worker:
         self._hint.set()
         return done.result(within_s)
 
-    def drain(self) -> dict[str, int]:
-        return self._learner.drain()
+    def drain(self, probe: str = "") -> dict[str, int]:
+        return self._learner.drain(probe)
 
     def reap(self, idle_s: float | None) -> dict[str, int]:
         return self._learner.reap(idle_s)
+
+    def discard(self, session_id: str) -> None:
+        self._learner.discard(session_id)
 
     def stop(self) -> None:
         self._is_stopping = True

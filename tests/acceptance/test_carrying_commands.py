@@ -12,7 +12,7 @@ import pytest
 
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.worker.client import stop_worker
-from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, patterns, status, told
+from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, patterns, said, status, told
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
 
@@ -74,6 +74,9 @@ def test_an_index_is_built_on_a_server_that_no_worker_takes_away(project: Path) 
     assert (made["present"]["kind"], made["present"]["is_valid"], made["is_due"]) == ("hnsw", True, False)
     assert not is_running
     assert seen["present"] == made["present"]
+    assert (made["is_applied"], seen["is_applied"]) == (True, False)
+    assert "--apply drops the index; meanwhile no worker runs" in said("db", "tune")
+    assert "\nDropped hnsw.\nNow: no index" in said("db", "tune", "--apply")
     assert patterns() == before
 
 

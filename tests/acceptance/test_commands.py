@@ -209,7 +209,10 @@ def test_status_tells_what_a_running_worker_has(known: str) -> None:
     assert found["worker"] == "running"
     assert found["pid"] == worker_pid()
     assert (found["patterns"], found["store"], found["last_error"]) == (1, "embedded server", "")
-    assert "embedded server" in said("status")
+    text = said("status")
+    assert "embedded server" in text
+    assert "1 since the worker started" in text
+    assert "last error" not in text
 
 
 @on_linux
@@ -289,6 +292,86 @@ def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert "canary-value" not in done.stdout
 
 
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_worker_with_other_settings_is_not_asked_but_told_of(
+    where: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would answer from another store, in another's name perhaps, and the doctor would call all well."""
+    said("worker", "start")
+    if where == "file":
+        (Path(paths.data_folder()) / "config.toml").write_text('recall_scope = "all"\n')
+    else:
+        monkeypatch.setenv("BEHAVIOR_RECALL_SCOPE", "all")
+
+    for command in (["list"], ["recall", "x"], ["drain"], ["worker", "start"]):
+        done = behavior(*command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "other settings (recall_scope)" in done.stderr
+        assert "`behavior worker stop` ends it" in done.stderr
+    assert "recall_scope" in failed_checks()["worker"]["found"]
+    assert "recall_scope" in told("status")["settings"]
+
+    said("worker", "stop")
+    assert told("list") == []
+    assert told("status")["settings"] == ""
+
+
+def test_status_tells_of_settings_that_cannot_be_read() -> None:
+    """Else everything looks well, and no worker comes up."""
+    file = Path(paths.make_private(paths.data_folder())) / "config.toml"
+    file.write_text("storage = memories\n")
+    assert str(file) in told("status")["settings"]
+
+    file.write_text('databse_url = "x"\n')
+    assert "did you mean database_url?" in said("status")
+    assert "did you mean database_url?" in failed_checks()["settings"]["found"]
+
+
+def test_status_tells_without_a_worker_which_store_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And takes no line for what is not known; the URL is nobody's business."""
+    assert told("status")["store"] == "embedded server"
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://me:canary-7f3a9c@127.0.0.1:1/db")
+
+    text = said("status")
+
+    assert "your own Postgres" in text
+    assert "canary" not in text
+    assert all(len(line.split()) > 1 for line in text.splitlines())
+
+
+def test_hooks_that_are_switched_off_are_told_of(known: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has forgotten the switch looks for the fault everywhere else."""
+    monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
+
+    listed = behavior("list")
+    failed = failed_checks()
+
+    assert told("status")["hooks"] == "switched off by BEHAVIOR_DISABLE"
+    assert listed.returncode == 0
+    assert "switched off by BEHAVIOR_DISABLE" in listed.stderr
+    assert "switched off by BEHAVIOR_DISABLE" in failed["hooks"]["found"]
+    assert failed["probe"]["found"] == "Skipped: the hooks do not work."
+
+
+def test_a_data_folder_that_depends_on_the_directory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each directory would have a memory of its own."""
+    monkeypatch.setenv("BEHAVIOR_HOME", "memory")
+
+    done = behavior("status")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "not an absolute path" in done.stderr
+
+
+def test_doctor_mentions_variables_that_are_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typo there cannot be refused: it may be another program's."""
+    monkeypatch.setenv("BEHAVIOR_EMBEDER", "none")
+
+    [settings] = [check for check in told("doctor") if check["name"] == "settings"]
+
+    assert "BEHAVIOR_EMBEDER (did you mean BEHAVIOR_EMBEDDER?)" in settings["found"]
+
+
 # Trying itself out
 
 
@@ -301,6 +384,7 @@ def test_doctor_finds_a_fresh_home_well_and_leaves_no_pattern(own_home: Path) ->
     assert [check["name"] for check in checks][-1] == "probe"
     assert all(check["is_ok"] for check in checks)
     assert patterns() == []
+    assert told("status")["learned"] == 0
     assert told("status")["dead_letters"] == told("status")["open_sessions"] == 0
 
 

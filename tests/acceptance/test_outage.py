@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +22,7 @@ from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.worker.client import ask_running_worker, start_worker, stop_worker
 from behavior_plugin.worker.learner import TRIES
-from tests.acceptance.sessions import TASK, Session, in_spool, processes_of, worker_pid
+from tests.acceptance.sessions import TASK, Session, behavior, in_spool, processes_of, worker_pid
 from tests.database import LOGIN
 from tests.tcp_proxy import Fault, TcpProxy
 from tests.waiting import wait_for
@@ -31,6 +33,8 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("clean_ending", 
 # The worker pauses for longer and longer between its tries.
 BACK_S = 60.0
 ANSWER_S = 20.0
+# Two commands, each of which starts a Python, and one a worker.
+AT_ONCE_S = 30.0
 NETWORK = [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET]
 TABLE = "public.behavior_patterns"
 
@@ -369,3 +373,44 @@ def test_a_wrong_password_is_told_as_such_and_nowhere_written(
 
     assert "password" in told
     assert "canary-7f3a9c" not in told + Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [({"password": "canary-7f3a9c"}, "Correct the login or its password"), ({"dbname": "nowhere"}, "database's name")],
+    ids=["password", "database"],
+)
+def test_a_store_that_refuses_for_good_is_told_at_once_and_once(
+    wrong: dict[str, str], remedy: str, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of silence looks like a hang; and whoever asks what is wrong must hear what to do."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", make_conninfo(server.conninfo(LOGIN, database), **wrong))
+    began = time.monotonic()
+
+    listed = behavior("list")
+    examined = behavior("doctor", "--json")
+
+    assert time.monotonic() - began < AT_ONCE_S
+    assert listed.returncode == examined.returncode == 1
+    assert remedy in listed.stderr
+    failed = {check["name"]: check for check in json.loads(examined.stdout) if not check["is_ok"]}
+    assert list(failed) == ["store", "probe"]
+    assert remedy in failed["store"]["hint"]
+    assert failed["probe"]["found"] == "Skipped: the store does not work."
+    assert "behavior doctor" not in examined.stdout
+    assert not in_spool("new")
+    assert not in_spool("open")
+
+
+def test_who_asks_again_after_the_cause_is_mended_gets_an_answer(
+    project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """The worker pauses between its tries; a person who asks is no reason to pause."""
+    proxy.begin(Fault.REFUSE)
+    play(project)
+    wait_until_it_waits(1)
+    with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
+        ask_running_worker("list", within_s=ANSWER_S)
+    proxy.end()
+
+    assert isinstance(ask_running_worker("list", within_s=ANSWER_S), list)

@@ -53,6 +53,17 @@ def test_where_nothing_is_to_be_upgraded_it_says_so(project: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Nothing to upgrade")
+    assert "BEHAVIOR_DATABASE_URL" not in done.stdout
+
+
+def test_a_server_of_one_s_own_is_not_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Nothing to upgrade` would be taken to be about that one."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://ann@localhost:1/team")
+
+    done = behavior("db", "upgrade")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "that of BEHAVIOR_DATABASE_URL is not touched" in done.stdout
 
 
 def test_a_failure_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -23,10 +23,15 @@ import pytest
 
 from behavior_plugin import host
 from behavior_plugin.capture import paths, spool
+from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.worker import PROBE
 from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
+from behavior_plugin.worker.engines import Engines
+from behavior_plugin.worker.inbox import Inbox
+from behavior_plugin.worker.learner import PROBE_S, Learner
 from tests.acceptance.sessions import (
     OTHER_TASK,
     ROOT,
@@ -146,6 +151,42 @@ def test_a_prompt_without_a_word_does_not_hold_up_the_others(project: Path, monk
     found = learned(2)
 
     assert {pattern.trigger for pattern in found} == {"\N{THUMBS UP SIGN}", TASK}
+
+
+def test_a_probe_is_learned_from_only_by_the_doctor_that_sent_it(project: Path) -> None:
+    """It would be found as somebody's work, and travel in backups."""
+    start_worker()
+    probe = Session(project)
+    probe.id = f"{PROBE}1"
+    probe.work().end()
+    Session(project).work(OTHER_TASK).end()
+
+    found = drain()
+    ask_worker("forget_session", session_id=probe.id)
+
+    assert [pattern.trigger for pattern in found] == [OTHER_TASK]
+    assert not in_spool("open")
+    assert len(patterns()) == 1
+
+
+def test_a_probe_that_nobody_waits_for_is_thrown_away(project: Path, own_home: Path) -> None:
+    """The doctor may have been killed, or its worker."""
+    probe = Session(project)
+    probe.id = f"{PROBE}1"
+    spool.make()
+    spool.put("SessionEnd", json.dumps(payload("SessionEnd", session_id=probe.id)).encode())
+    inbox = Inbox()
+    inbox.sort()
+    learner = Learner(inbox, Engines(Settings()))
+
+    learner.learn_from_what_is_over(0)
+    assert len(in_spool("open")) == 1
+
+    [session] = inbox.sessions.values()
+    session.seen -= PROBE_S
+    learner.learn_from_what_is_over(0)
+    assert not in_spool("open")
+    assert not inbox.sessions
 
 
 # One at a time

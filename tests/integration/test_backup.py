@@ -131,6 +131,40 @@ def test_a_user_s_backup_becomes_the_caller_s_own(
     assert by_user[str(mine)] == by_user[A] == by_user[str(user_of(owner, LOGIN))]
 
 
+def test_a_member_who_restores_is_told_what_the_owner_must_run_and_that_works(
+    server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
+) -> None:
+    """So one takes along to a team what was learned alone."""
+    fill(server, owner, storage)
+    mine = user_of(owner, LOGIN)
+    terminal.told("backup", str(file), login=LOGIN, storage=storage)
+    before = table(owner, storage)
+    owner.execute(f"delete from public.{storage} where user_id = %s".encode(), [mine])
+
+    refused = terminal.refused("restore", str(file), login=LOGIN, storage=storage)
+    told = terminal.told("restore", str(file), "--user-id", str(mine), storage=storage)
+
+    assert str(refused) == "Restoring sets ids and dates, which only the database's owner may do."
+    assert f"`behavior db restore {file} --user-id {mine}`" in refused.hint
+    assert told["restored"] == len(TEXTS)
+    assert table(owner, storage) == before
+
+
+def test_an_unknown_user_is_named_once_and_before_anything_is_tried(
+    server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
+) -> None:
+    """A mistyped id is one mistake, and not one for each pattern."""
+    fill(server, owner, storage)
+    terminal.told("backup", str(file), login=LOGIN, storage=storage)
+    before = table(owner, storage)
+
+    refused = terminal.refused("restore", str(file), "--user-id", A, storage=storage)
+
+    assert str(refused) == f"There is no user {A}."
+    assert f"`behavior db member add LOGIN --user-id {A}`" in refused.hint
+    assert table(owner, storage) == before
+
+
 def strip(owner: psycopg.Connection, storage: Storage, user: str) -> list[dict[str, Any]]:
     """A user's rows, without the user."""
     found = [json.loads(line) for line in canonical(owner, storage)]

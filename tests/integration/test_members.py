@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterator
+from shlex import quote
 
 import psycopg
 import pytest
@@ -148,6 +149,21 @@ def test_what_is_nobodys_login_becomes_no_member(owner: psycopg.Connection, name
     assert not [each for each in members(owner) if each.login == name]
 
 
+def test_who_leaves_is_told_how_to_come_back(terminal: Terminal, owner: psycopg.Connection, login: str) -> None:
+    """The user's id is what leads to the patterns, and nobody else has noted it."""
+    user = terminal.told("member", "add", login)["user_id"]
+    listed = terminal.run("member", "list").stdout.splitlines()
+
+    told = terminal.told("member", "remove", login)
+    terminal.run("member", "add", login, "--user-id", user)
+    said = terminal.run("member", "remove", login).stdout
+
+    assert listed[0].split() == ["login", "user", "since"]
+    assert any(line.startswith(login) and user in line and "." not in line for line in listed)
+    assert told == {"login": login, "is_login_dropped": True, "user_id": user, "patterns": 0}
+    assert f"0 patterns stay. To get them back: behavior db member add {quote(login)} --user-id {user}" in said
+
+
 def test_removing_who_is_no_member_says_so(owner: psycopg.Connection) -> None:
     """A slip of the pen must not pass for done."""
     with pytest.raises(SchemaError, match="no member nobody"):
@@ -242,3 +258,10 @@ def test_the_url_says_what_it_was_made_of(owner: psycopg.Connection, login: str,
         str(owner.info.port),
         owner.info.dbname,
     )
+
+
+def test_a_check_of_the_database_ends_with_a_count(terminal: Terminal) -> None:
+    """A long list that simply stops might have been cut off."""
+    *lines, last = terminal.run("verify").stdout.splitlines()
+
+    assert last == f"{len(lines)} checks, all ok"

@@ -196,6 +196,19 @@ def test_a_table_of_another_program_is_moved_from_and_named_what_cannot(
     assert len(table(fresh, "memories")) == 4
 
 
+def test_it_is_said_that_memories_are_still_there_and_when_nothing_is(
+    both: psycopg.Connection, terminal: Terminal
+) -> None:
+    """`0 moved` reads like a failure, and a copy in two places like a mistake."""
+    moved, deleted, empty = (
+        terminal.run("move", *words, storage="memories").stdout for words in ((), ("--delete-source",), ())
+    )
+
+    assert "still there, too: `behavior db move --delete-source`" in moved
+    assert "still there" not in deleted
+    assert empty.endswith("There is nothing to move.\n")
+
+
 @pytest.mark.parametrize("storage", ["behavior_patterns"])
 def test_without_memories_there_is_nothing_to_move(owner: psycopg.Connection, terminal: Terminal) -> None:
     """To make an empty table for it would be a surprise."""

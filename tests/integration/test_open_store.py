@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from behavior_plugin.config import Settings
-from behavior_plugin.errors import BehaviorError, StoreUnavailableError
+from behavior_plugin.errors import BehaviorError, ConfigError, StoreUnavailableError
 from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
 from tests.database import LOGIN
@@ -58,8 +59,10 @@ def test_text_and_times_come_back_whatever_a_session_begins_with(
 )
 def test_why_a_server_cannot_be_used_is_said(url: str, why: str) -> None:
     """A slip in the URL is found at once, or after an hour."""
-    with pytest.raises(StoreUnavailableError, match=why):
+    with pytest.raises(StoreUnavailableError, match=why) as caught:
         open_store(Settings.model_validate({"database_url": url}))
+
+    assert "BEHAVIOR_DATABASE_URL or in config.toml" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -74,5 +77,29 @@ def test_why_a_server_refuses_is_said(server: Server, database: str, changes: di
     """The server told, and whoever set the URL is not there to ask it."""
     url = make_conninfo(server.conninfo(LOGIN, database), **changes)
 
-    with pytest.raises(StoreUnavailableError, match=why):
+    with pytest.raises(StoreUnavailableError, match=why) as caught:
         open_store(Settings.model_validate({"database_url": url}))
+
+    assert "BEHAVIOR_DATABASE_URL or in config.toml" in caught.value.hint
+    assert "doctor" not in caught.value.hint
+
+
+def test_what_is_no_url_is_told_with_an_example() -> None:
+    """Whoever does not know the form cannot guess it; the name of a Python class is no help."""
+    with pytest.raises(ConfigError) as caught:
+        open_store(Settings.model_validate({"database_url": "CanarySecret"}))
+
+    assert "Error" not in str(caught.value)
+    assert "postgresql://login:password@host:5432/database" in caught.value.hint
+
+
+def test_a_login_whose_member_was_removed_is_told_so(server: Server, database: str, owner: psycopg.Connection) -> None:
+    """Nothing about it is temporary; but what it has done waits in the spool, and is not set aside."""
+    settings = Settings.model_validate({"database_url": server.conninfo(LOGIN, database)})
+    with closing(open_store(settings)) as store:
+        owner.execute("delete from auth.users")
+
+        with pytest.raises(StoreUnavailableError, match="is not a member") as caught:
+            store.patterns.save(make_pattern(), None, None)
+
+    assert "behavior db member add" in caught.value.hint

@@ -75,6 +75,8 @@ PASSING = {
     "57P01": "admin_shutdown",
     "57P03": "cannot_connect_now",
     "58030": "io_error",
+    "XX001": "data_corrupted",
+    "XX002": "index_corrupted",
 }
 OF_THE_ROW = {
     "22001": "string_data_right_truncation",

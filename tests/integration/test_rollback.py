@@ -43,7 +43,7 @@ def test_rollback_leaves_the_ground_as_it_was(
 
     told = terminal.told("rollback", storage=storage)
 
-    assert told == {"storage": storage, "rows": 0, "backup": None}
+    assert told == {"storage": storage, "table": "dropped", "rows": 0, "backup": None}
     assert dump(server, owner.info.dbname, *SHAPE) == dump(server, fresh.info.dbname, *SHAPE)
     assert rows(owner, "select version from behavior.migrations") == rows(
         fresh, "select version from behavior.migrations"
@@ -55,12 +55,28 @@ def test_rollback_runs_twice_and_where_nothing_is(
     owner: psycopg.Connection, terminal: Terminal, storage: Storage
 ) -> None:
     """A script that failed half-way is run again."""
-    for _ in range(2):
-        terminal.told("rollback", storage=storage)
+    first, second = (terminal.told("rollback", storage=storage)["table"] for _ in range(2))
+    said = terminal.run("rollback", storage=storage).stdout
     for other in STORAGES:
         owner.execute(script("rollback", other))
 
+    assert (first, second) == ("dropped", "absent")
+    assert said == f"There is no table {storage}; nothing to do.\n"
     assert ask(owner, f"select to_regclass('public.{storage}')") is None
+
+
+@pytest.mark.parametrize("name", ["there", "no/such/folder"])
+def test_a_backup_that_cannot_be_written_is_found_out_first(
+    owner: psycopg.Connection, terminal: Terminal, storage: Storage, tmp_path: Path, name: str
+) -> None:
+    """Nothing is dropped for it, and no option is recommended that the command does not have."""
+    Path(tmp_path, "there").touch()
+
+    refused = terminal.refused("rollback", "--with-rows", "--backup", str(tmp_path / name), storage=storage)
+
+    assert refused.hint == "Choose another file."
+    assert ask(owner, f"select to_regclass('public.{storage}')") is not None
+    assert terminal.run("rollback", "--backup", str(tmp_path / "new"), storage=storage).exit_code == 2
 
 
 def test_rollback_refuses_where_there_are_rows_and_then_saves_them_first(
@@ -152,6 +168,6 @@ def test_rollback_leaves_a_table_of_another_program_as_it_was(
 
     told = Terminal(server, fresh.info.dbname, monkeypatch).told("rollback", storage="memories")
 
-    assert told == {"storage": "memories", "rows": 0, "backup": None}
+    assert told == {"storage": "memories", "table": "kept", "rows": 0, "backup": None}
     assert with_us != before
     assert dump(server, fresh.info.dbname) == before

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from behavior_plugin.cli import cli
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.embedded.server import Server
@@ -65,11 +67,31 @@ def test_another_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
     first.write_text("-- mine")
     others[0].unlink()
 
-    with pytest.raises(BehaviorError, match=re.escape(str(first))):
+    with pytest.raises(BehaviorError, match=f"{re.escape(str(first))} differs") as caught:
         lay_out(tmp_path, "behavior_patterns")
+
+    assert "pushed already" in caught.value.hint
 
     assert first.read_text() == "-- mine"
     assert not others[0].exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A mistyped folder is no bug of ours."""
+    Path(tmp_path, "supabase").touch()
+
+    with pytest.raises(BehaviorError, match=r"supabase.* cannot be written: Not a directory") as caught:
+        lay_out(tmp_path, "behavior_patterns")
+
+    assert caught.value.hint == "Choose another folder."
+
+
+def test_the_command_says_where_they_are_already(tmp_path: Path) -> None:
+    """`They` would be anything."""
+    first, second = (CliRunner().invoke(cli, ["db", "supabase", str(tmp_path)]).stdout for _ in range(2))
+
+    assert str(tmp_path / "supabase" / "migrations") in first
+    assert second == f"All migrations are in {tmp_path}/supabase/migrations already.\n"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import migrations, script
 from tests.database import LOGIN, member
+from tests.integration.carrying import Terminal
 from tests.waiting import DEADLINE_S, wait_for
 
 MANY = 2_000
@@ -327,3 +329,26 @@ def test_counting_a_use_rewrites_no_index(early: psycopg.Connection) -> None:
 
     assert counted == (FEW,)
     assert updates == (FEW, FEW)
+
+
+def test_the_command_says_what_it_did(early: psycopg.Connection, terminal: Terminal) -> None:
+    """`Nothing to do`, after half a minute of building, leaves one wondering."""
+    due = terminal.run("tune", "--index", "ivfflat").stdout
+    built = terminal.run("tune", "--index", "ivfflat", "--apply").stdout
+    again = terminal.told("tune", "--index", "ivfflat", "--apply")
+    drop = terminal.run("tune", "--index", "none").stdout
+    dropped = terminal.told("tune", "--index", "none", "--apply")
+
+    assert "2 lists of which 1 is searched. --apply builds it; meanwhile the table stays in use." in due
+    assert re.search(r"\nBuilt ivfflat in \d+\.\d s\.\nNow: ivfflat, 2 lists", built)
+    assert "--apply drops the index" in drop
+    assert (again["is_applied"], dropped["is_applied"]) == (False, True)
+
+
+def test_memories_need_no_tuning_and_that_is_no_failure(terminal: Terminal) -> None:
+    """A script that runs it each month must not stop there."""
+    told = terminal.told("tune", storage="memories")
+
+    assert told == {"storage": "memories", "is_due": False, "is_applied": False}
+    assert "nothing to tune" in terminal.run("tune", storage="memories").stdout
+    assert "nothing to tune" in str(terminal.refused("tune", "--index", "hnsw", storage="memories"))

@@ -16,7 +16,11 @@ from behavior_plugin.store import backup
 from tests.database import A
 
 USER = UUID(A)
-LINES = [json.dumps({"id": str(number), "user_id": str(USER), "trigger": "שלום 🧵 \u2028 \\n"}) for number in range(50)]
+NO_BACKUP = "is not a backup|is damaged"
+LINES = [
+    json.dumps({"id": str(UUID(int=number)), "user_id": str(USER), "trigger": "שלום 🧵 \u2028 \\n"})
+    for number in range(50)
+]
 
 
 @pytest.fixture
@@ -107,7 +111,7 @@ def test_every_truncation_is_found_out(file: Path) -> None:
 
     for length in range(0, len(whole), 7):
         file.write_bytes(whole[:length])
-        with pytest.raises(BehaviorError, match="not a backup"):
+        with pytest.raises(BehaviorError, match=NO_BACKUP):
             read(file)
 
 
@@ -117,7 +121,7 @@ def test_every_flipped_byte_is_found_out(file: Path) -> None:
 
     for at in range(10, len(whole), 5):
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
-        with pytest.raises(BehaviorError, match=r"not a backup|format"):
+        with pytest.raises(BehaviorError, match=rf"{NO_BACKUP}|format"):
             read(file)
 
 
@@ -138,10 +142,13 @@ def test_every_flipped_byte_is_found_out(file: Path) -> None:
         "{0}{1}{1}{last}",
         "{0}{1}not JSON\n{last}",
         '{0}{1}{{"no": "id"}}\n{last}',
+        '{0}{1}{{"id": "1", "user_id": "1"}}\n{last}',
+        '{0}{1}{{"id": [1], "user_id": {{}}}}\n{last}',
+        '{0}{1}{{"id": null, "user_id": "\\ud800"}}\n{last}',
         "{0}{1}" + 100_000 * "[" + "\n{last}",
         "{0}{1}\ud800",
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_a_file_of_another_kind_or_changed_by_hand_is_refused(file: Path, changed: str) -> None:
     """What was cut out of it, or put in, is not ours to guess."""
@@ -151,7 +158,7 @@ def test_a_file_of_another_kind_or_changed_by_hand_is_refused(file: Path, change
     )
     file.write_bytes(gzip.compress(text.encode("utf-8", "surrogatepass")))
 
-    with pytest.raises(BehaviorError, match="not a backup") as caught:
+    with pytest.raises(BehaviorError, match=NO_BACKUP) as caught:
         read(file)
 
     assert "Nothing was changed" in caught.value.hint
@@ -166,6 +173,25 @@ def test_a_file_that_is_no_gzip_is_refused(file: Path, content: bytes) -> None:
         read(file)
 
 
+def test_it_is_said_which_file_is_damaged_how_and_where(file: Path) -> None:
+    """Of several backups one wants to know which to throw away, and whether to download it again."""
+
+    def refusal(content: bytes) -> str:
+        file.write_bytes(content)
+        with file.open("rb") as raw, pytest.raises(BehaviorError) as caught:
+            list(backup.read(raw, str(file))[1])
+        return str(caught.value)
+
+    whole = file.read_bytes()
+    lines = text_of(file).splitlines(keepends=True)
+
+    assert refusal(b"# Readme") == refusal(b"") == f"{file} is not a backup of this plugin."
+    assert refusal(gzip.compress(b"[]\n")) == f"{file} is not a backup of this plugin."
+    assert f"{file} is damaged: it ends in the middle" in refusal(whole[:-20])
+    assert refusal(gzip.compress("".join(lines[:10]).encode())).endswith("near line 11.")
+    assert refusal(gzip.compress("".join([*lines[:9], "x\n"]).encode())) == f"{file} is damaged at line 10."
+
+
 def test_a_newer_format_is_told_from_a_broken_file(file: Path) -> None:
     """Who has two machines updates one of them first."""
     rewrite(file, text_of(file).replace('"version":1', '"version":2', 1))
@@ -178,7 +204,7 @@ def test_a_newer_format_is_told_from_a_broken_file(file: Path) -> None:
 
 def test_numbers_that_are_too_long_for_python_are_no_damage(tmp_path: Path) -> None:
     """The database has no such limit, and what came out of it must go in again."""
-    line = '{"id": "1", "user_id": "2", "actions": [' + 5000 * "9" + ", 1e400]}"
+    line = f'{{"id": "{A}", "user_id": "{A}", "actions": [' + 5000 * "9" + ", 1e400]}"
 
     write(tmp_path / "file", [line])
 

@@ -24,6 +24,29 @@ def test_the_data_folder_is_the_users(own_home: Path, monkeypatch: pytest.Monkey
     assert paths.data_folder() == "/data/behavior-plugin"
 
 
+@pytest.mark.parametrize("chosen", ["memory", "./memory", "../memory", "~nobody-of-that-name/memory"])
+def test_a_chosen_folder_that_depends_on_the_directory_is_not_followed(
+    chosen: str, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each directory would have a memory of its own, and nobody would know why."""
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    usual = paths.data_folder()
+    assert not paths.is_misplaced()
+
+    monkeypatch.setenv("BEHAVIOR_HOME", chosen)
+
+    assert paths.data_folder() == usual
+    assert paths.is_misplaced()
+
+
+def test_a_chosen_folder_may_begin_at_home(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no shell has done it, we do."""
+    monkeypatch.setenv("BEHAVIOR_HOME", "~/memory/../mine")
+
+    assert paths.data_folder() == str(own_home / "mine")
+    assert not paths.is_misplaced()
+
+
 def test_a_missing_home_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Services and sandboxes start without HOME."""
     monkeypatch.delenv("BEHAVIOR_HOME")
