@@ -54,6 +54,8 @@ REFUSALS = {
 # XX001 and XX002, a table or an index that is damaged.
 _OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX000")
 _NO_RIGHT = "42501"
+# What is too large stays too large, though psycopg counts it with what passes.
+_LIMIT = "54"
 
 
 def why_not(error: psycopg.Error) -> str:
@@ -93,9 +95,9 @@ def in_our_words(what: str, *, hint: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except psycopg.OperationalError as error:
-        raise StoreUnavailableError(f"{what}: {_first_line(error)}") from None
     except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError) and not (error.sqlstate or "").startswith(_LIMIT):
+            raise StoreUnavailableError(f"{what}: {_first_line(error)}") from None
         raise SchemaError(f"{what}: {_first_line(error)}", hint=hint) from None
 
 

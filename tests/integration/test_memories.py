@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from functools import reduce
 from typing import Any
 
 import psycopg
@@ -22,6 +25,9 @@ ONES = [1.0] * 1536
 # The shape of the guide that the table comes from: no more than this is asked of others.
 FOREIGN_CONTENT = '{"trigger": "Fix the failing test", "actions": [], "outcome": "success"}'
 FOREIGN_METADATA = {"confidence": 0.8, "use_count": 3, "context": {"directory": "/work"}}
+# Longer than an index's entry may be, and not to be compressed.
+NOISE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(200))
+DEEP: dict[str, Any] = reduce(lambda inner, _: {"a": inner}, range(70), {})
 # What another program may keep as a workflow, and why it is not a pattern.
 UNREADABLE: list[tuple[str | None, Any, str]] = [
     (None, {}, "its content is not a JSON object"),
@@ -50,6 +56,10 @@ UNREADABLE: list[tuple[str | None, Any, str]] = [
     (FOREIGN_CONTENT, {"started_at": "infinity"}, "it has a date out of range"),
     (FOREIGN_CONTENT, {"last_used_at": "0044-03-15 12:00 BC"}, "it has a date out of range"),
     (FOREIGN_CONTENT, {"source_key": ""}, "its source_key is empty or too long"),
+    (FOREIGN_CONTENT, {"source_key": NOISE}, "its source_key is empty or too long"),
+    (FOREIGN_CONTENT, {"confidence": NOISE}, "its metadata has a value of the wrong type"),
+    (FOREIGN_CONTENT, {"context": DEEP}, "it is nested too deeply"),
+    (FOREIGN_CONTENT.replace("[]", json.dumps([DEEP])), {}, "it is nested too deeply"),
 ]
 
 
@@ -222,6 +232,16 @@ def test_other_programs_go_on_writing(found: psycopg.Connection) -> None:
         found.execute("update public.memories set note = 'seen'")
 
     assert rows(found, "select count(*) from public.memories") == [(len(UNREADABLE) + 1,)]
+
+
+def test_rows_that_were_there_before_us_do_not_stop_the_migration(found: psycopg.Connection) -> None:
+    """Of an index's limits their program knew nothing."""
+    for content, metadata, _ in UNREADABLE:
+        keep(found, A, content, metadata)
+
+    migrate(found, "memories")
+
+    assert rows(found, "select count(*) from public.memories") == [(len(UNREADABLE),)]
 
 
 def test_workflows_of_another_shape_are_no_patterns_and_disturb_none(server: Server, found: psycopg.Connection) -> None:
