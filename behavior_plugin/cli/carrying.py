@@ -74,7 +74,7 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
     from behavior_plugin.store import backup as backups
     from behavior_plugin.store import own_user
     from behavior_plugin.store.migrate import migrate
-    from behavior_plugin.store.rows import as_owner, import_rows
+    from behavior_plugin.store.rows import as_owner, check_restorer, check_user, import_rows
 
     with file.open("rb") as raw:
         about, _ = backups.read(raw, str(file))  # before a server is started for nothing
@@ -86,8 +86,8 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
         migrate(owner, settings.storage)
         user = None if about.user_id is None else user_id or own_user(owner, settings)
         if user:
-            backups.check_restorer(owner, settings.storage, file, user)
-            backups.check_user(owner, user)
+            check_restorer(owner, settings.storage, file, user)
+            check_user(owner, user)
         with as_owner(owner):
             tally = import_rows(owner, settings.storage, lines, user_id=user)
     _report(_counts(tally, "restored"), as_json=as_json)

@@ -31,7 +31,10 @@ KEEPS_ITS_OWN = (
     "--new-password."
 )
 ONLY_EMBEDDED = "This is about the embedded server alone: that of BEHAVIOR_DATABASE_URL is not touched."
-REPAIR = "Run the migrations again by hand, as sql/README.md tells: they put back what is theirs."
+REPAIR = (
+    "What is missing or changed, the migrations put back when they are run again by hand (sql/README.md says how). "
+    "What is too much, such as a policy or a view of somebody's, drop yourself."
+)
 
 
 @click.group()
@@ -72,10 +75,13 @@ def verify(as_json: bool) -> None:
     one transaction, which is rolled back.
     """
     from behavior_plugin import terminal
+    from behavior_plugin.store.migrate import applied_migrations
     from behavior_plugin.store.verify import failures
     from behavior_plugin.store.verify import verify as run_checks
 
     with owner_beside_worker() as (owner, settings):
+        if not applied_migrations(owner):
+            raise SchemaError("This database has not been set up.", hint="Run `behavior db migrate`.")
         findings = run_checks(owner, settings.storage)
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -14,19 +14,15 @@ import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
 from typing import IO, Any, BinaryIO, Final, Literal
 from uuid import UUID
 
-import psycopg
 from pydantic import BaseModel, ValidationError
 
 from behavior_plugin import __version__
 from behavior_plugin.config import Storage
-from behavior_plugin.errors import BehaviorError, SchemaError
-from behavior_plugin.store.connection import value
-from behavior_plugin.store.refusals import in_our_words
-from behavior_plugin.store.rows import NOT_THE_OWNER, parsed
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.rows import parsed
 
 FORMAT: Final = "behavior-plugin backup"
 VERSION = 1
@@ -192,31 +188,6 @@ def _is_id(value: Any) -> bool:
         return bool(UUID(value))
     except (TypeError, ValueError, AttributeError):
         return False
-
-
-def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
-    """Raises SchemaError where there is no such user; an owner who may not look finds out from what is refused."""
-    with in_our_words("auth.users"):
-        if not value(owner, "select has_table_privilege('auth.users', 'select')"):
-            return
-        if not value(owner, "select exists (select from auth.users where id = %s)", [user_id]):
-            raise SchemaError(
-                f"There is no user {user_id}.",
-                hint=f"Add the member first: `behavior db member add LOGIN --user-id {user_id}`. Without --user-id the "
-                "patterns become yours.",
-            )
-
-
-def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user_id: UUID) -> None:
-    """Raises SchemaError where the login may not restore one user's patterns, and names the command that may."""
-    with in_our_words(f"public.{storage}"):
-        if not value(login, "select row_security_active(%s)", [f"public.{storage}"]):
-            return
-    command = f"behavior db restore {quote(str(file))} --user-id {user_id}"
-    raise SchemaError(
-        "Restoring sets ids and dates, which only the database's owner may do.",
-        hint=f"Give the file to the owner: `{command}`. {NOT_THE_OWNER}",
-    )
 
 
 def _check_free(file: Path, *, hint: str = "Choose another file, or --force to overwrite it.") -> None:

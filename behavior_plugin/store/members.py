@@ -20,6 +20,7 @@ from behavior_plugin.store.refusals import in_our_words
 
 # The comment on the users and logins that we make, so that an application's are left alone.
 OURS = "Made by behavior-plugin"
+_OWNER_ONLY = "This needs the database owner's login, with the right to create roles."
 # What policies, grants and Supabase's API are made of: nobody's login.
 _CHOOSE = "Choose another name for the member's login."
 _RESERVED = ("anon", "authenticated", "authenticator", "service_role")
@@ -104,7 +105,7 @@ def remove_member(owner: psycopg.Connection, login: str) -> bool:
         SchemaError: there is no such member, or the connection may not do that.
     """
     name = sql.Identifier(login)
-    with in_our_words(f"Could not remove the login {login}"), owner.transaction():
+    with in_our_words(f"Could not remove the login {login}", hint=_OWNER_ONLY), owner.transaction():
         if not owner.execute("delete from behavior.members where login = %s", [login]).rowcount:
             raise SchemaError(f"There is no member {login}.", hint="`behavior db member list` shows them.")
         owner.execute(sql.SQL("revoke authenticated from {}").format(name))
@@ -139,7 +140,7 @@ def make_login(owner: psycopg.Connection, login: str, password: str | None = Non
         if is_new
         else "alter role {} login password {}"
     )
-    with in_our_words(f"The login {login} cannot be made"):
+    with in_our_words(f"The login {login} cannot be made", hint=_OWNER_ONLY):
         owner.execute(sql.SQL(action).format(name, sql.Literal(password)))
         if is_new:
             owner.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(OURS)))

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,8 @@ import psycopg
 from psycopg import errors
 
 from behavior_plugin.config import Storage
+from behavior_plugin.errors import SchemaError
+from behavior_plugin.store.connection import value
 from behavior_plugin.store.members import users_are_ours
 from behavior_plugin.store.refusals import in_our_words
 from behavior_plugin.store.sql_files import query
@@ -86,6 +90,31 @@ def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[N
         owner.execute(query("exact_output"))
         owner.execute(query("bypass_row_security"))
         yield
+
+
+def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
+    """Raises SchemaError where there is no such user; an owner who may not look finds out from what is refused."""
+    with in_our_words("auth.users"):
+        if not value(owner, "select has_table_privilege('auth.users', 'select')"):
+            return
+        if not value(owner, "select exists (select from auth.users where id = %s)", [user_id]):
+            raise SchemaError(
+                f"There is no user {user_id}.",
+                hint=f"Add the member first: `behavior db member add LOGIN --user-id {user_id}`. Without --user-id the "
+                "patterns become yours.",
+            )
+
+
+def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user_id: UUID) -> None:
+    """Raises SchemaError where the login may not restore one user's patterns, and names the command that may."""
+    with in_our_words(f"public.{storage}"):
+        if not value(login, "select row_security_active(%s)", [f"public.{storage}"]):
+            return
+    command = f"behavior db restore {quote(str(file))} --user-id {user_id}"
+    raise SchemaError(
+        "Restoring sets ids and dates, which only the database's owner may do.",
+        hint=f"Give the file to the owner: `{command}`. {NOT_THE_OWNER}",
+    )
 
 
 def parsed(line: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError
 from behavior_plugin.store.connection import value
 from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.rows import NOT_THE_OWNER
 from behavior_plugin.store.sql_files import query
 
 Kind = Literal["none", "hnsw", "ivfflat"]
@@ -88,7 +89,7 @@ def check(owner: psycopg.Connection, storage: Storage, kind: Kind | None = None)
     """
     if storage != "behavior_patterns":
         raise StoreError(UNTUNED, hint=UNTUNED_HINT)
-    with in_our_words("The table cannot be sized up"), owner.transaction():
+    with in_our_words("The table cannot be sized up", hint=NOT_THE_OWNER), owner.transaction():
         owner.execute(query("bypass_row_security"))
         [size] = _rows(owner, query("size_up", storage))
         present = _present(owner)
@@ -136,7 +137,8 @@ def apply(owner: psycopg.Connection, tuning: Tuning, *, memory: int = MODEST_MEM
         # As in the migrations: pgvector's names are found in whichever of the usual schemas it lives.
         owner.execute("set search_path = pg_catalog, public, extensions")
         owner.execute("select '[1]'::vector")  # loads pgvector: its settings are known from here on
-        if not _is_usable(tuning.present, tuning.wanted):
+        # Looked at again: another may have built it since the table was sized up.
+        if not _is_usable(_present(owner), tuning.wanted):
             owner.execute(sql.SQL("drop index concurrently if exists public.{}").format(sql.Identifier(INDEX)))
             _create(owner, tuning, memory)
         _set_probes(owner, tuning.wanted.probes)

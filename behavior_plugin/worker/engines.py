@@ -1,4 +1,4 @@
-"""What a worker runs on: the embedder, loaded once, and the store, opened anew wherever it fails.
+"""What a worker runs on: the embedder, loaded once, and the store, opened again wherever it fails.
 
 The store is opened and closed on the main thread, which lives as long as an embedded server should; every thread asks.
 """
@@ -82,7 +82,7 @@ class Engines:
             self._opening_failed(StoreUnavailableError(f"The pattern store cannot be opened: {told(error)}"))
 
     def close_store(self) -> None:
-        """Also of use where a store has failed: the next try opens it anew, with its server."""
+        """Also of use where a store has failed: the next try opens it again, with its server."""
         if self._store.done():
             opened, self._store = self._store.result(), Future()
             opened.close()
@@ -111,7 +111,7 @@ class Engines:
         self._retry_s = RETRY_S
 
     def status(self) -> dict[str, Any]:
-        opened = self._store  # once: it may be closed and opened anew meanwhile
+        opened = self._store  # once: it may be closed and opened again meanwhile
         store = opened.result() if opened.done() else None
         embedder = self._embedder.result() if self._embedder.done() else None
         return {

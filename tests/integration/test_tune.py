@@ -14,7 +14,7 @@ from behavior_plugin.store import tune
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import migrations, script
-from tests.database import LOGIN, member
+from tests.database import LOGIN, ask, member
 from tests.integration.carrying import Terminal
 from tests.waiting import DEADLINE_S, wait_for
 
@@ -277,6 +277,17 @@ def test_second_run_changes_nothing(early: psycopg.Connection) -> None:
     make(early, "hnsw")
 
     assert early.execute("select to_regclass(%s)::oid", [tune.INDEX]).fetchone() == before
+
+
+def test_what_another_has_built_meanwhile_is_not_built_again(early: psycopg.Connection) -> None:
+    """Two who look at the same time both find it missing; a build takes minutes."""
+    seen = tune.check(early, "behavior_patterns", "hnsw")
+    tune.apply(early, seen)
+    built = ask(early, f"select 'public.{tune.INDEX}'::regclass::oid")
+
+    tune.apply(early, seen)
+
+    assert ask(early, f"select 'public.{tune.INDEX}'::regclass::oid") == built
 
 
 def test_what_an_interrupted_build_left_is_built_anew(early: psycopg.Connection, writer: psycopg.Connection) -> None:

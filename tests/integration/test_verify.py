@@ -331,3 +331,18 @@ def test_the_command_ends_with_an_error_that_names_what_failed(
     assert "ok      row level security" in well.out
     assert (ended.value.code, ill.err.splitlines()[0]) == (1, "behavior: Failed: row level security.")
     assert {"name": "row level security", "verdict": "failed", "what": "missing forced"} in json.loads(ill.out)
+
+
+def test_the_command_says_that_a_database_was_never_set_up(
+    server: Server, fresh: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty checks that fail would hide the one thing to do."""
+    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=fresh.info.dbname))
+
+    with pytest.raises(SystemExit):
+        behavior(monkeypatch, "db", "verify")
+
+    assert capsys.readouterr().err.splitlines() == [
+        "behavior: This database has not been set up.",
+        "Run `behavior db migrate`.",
+    ]
