@@ -47,8 +47,8 @@ def _in_order(events: Iterable[Event]) -> list[Event]:
 
 
 def _identity(event: Event) -> tuple[object, ...]:
-    if event.kind is EventKind.ACTION and event.tool_use_id:
-        return (event.kind, event.tool_use_id)
+    if event.action and event.action.id:
+        return (event.kind, event.action.id)
     if event.kind is EventKind.PROMPT and event.prompt_id:
         return (event.kind, event.prompt_id, event.prompt)
     return (event.kind, event.at, event.order)

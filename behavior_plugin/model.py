@@ -35,39 +35,66 @@ class EventKind(StrEnum):
     OTHER = "other"
 
 
+class DurationSource(StrEnum):
+    """Who says how long a call took."""
+
+    # Measured by the client, without permission and hook time.
+    HOST = "host"
+    # The time between the call's record and its result's, which includes those.
+    TRANSCRIPT = "transcript"
+
+
 class Action(_Frozen):
     """One tool call.
 
-    `duration_ms` is what the host measured, without permission and hook time; absent where it sent none.
-    `agent` is "main" or the id of the subagent that made the call.
+    `id` is the client's own, and `timestamp` is when the call began. `duration_ms` is absent where nobody measured it,
+    and so is `duration_source` then. `agent` is "main", "user" for a line of the user's own shell, or the id of the
+    subagent that made the call; `started_agent` is the id of the subagent that this call started.
     """
 
+    id: str | None = None
     tool: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     outcome: Outcome
     timestamp: AwareDatetime
     duration_ms: int | None = Field(default=None, ge=0)
+    duration_source: DurationSource | None = None
     agent: str = "main"
+    started_agent: str | None = None
     error: str | None = None
 
 
 class Context(_Frozen):
-    """Where it happened. `project` names the repository: the same in its subfolders and worktrees.
+    """Where it happened.
 
-    Paths in `files_touched` are relative to `directory` where they lie inside it.
+    `project` names the repository, the same in all its subfolders, worktrees and clones: its remote, else its common
+    git folder, else the directory. `root` is the top folder of the worktree; paths in `files_touched` are relative to
+    it where they lie inside it. `commit` is there only where no branch is checked out.
     """
 
     directory: str = ""
+    root: str = ""
     project: str = ""
     project_type: str | None = None
     branch: str | None = None
+    commit: str | None = None
     files_touched: tuple[str, ...] = ()
 
 
-class Event(_Frozen):
-    """One thing a hook reported, read from its spool record.
+class EventSource(StrEnum):
+    """Who told us of an event."""
 
-    `order` sorts the events of one machine: monotonic nanoseconds since it was started.
+    HOOK = "hook"
+    TRANSCRIPT = "transcript"
+
+
+class Event(_Frozen):
+    """One thing that happened in a session, as a hook reported it or as the client's transcript has it.
+
+    `order` sorts the events of one source on one machine: for hooks monotonic nanoseconds since the machine was
+    started, for a transcript the place in it. `reason` says how a session began (startup, resume, clear, compact,
+    fork) or why it ended. `prompt_id` names the prompt that is being worked on; a prompt with the id of an earlier one
+    was typed while that was worked on.
     """
 
     kind: EventKind
@@ -76,11 +103,13 @@ class Event(_Frozen):
     machine: str
     at: AwareDatetime
     order: int
+    source: EventSource = EventSource.HOOK
     host_pid: int | None = None
+    transcript: str | None = None
+    reason: str | None = None
     context: Context = Context()
     prompt: str | None = None
     prompt_id: str | None = None
-    tool_use_id: str | None = None
     action: Action | None = None
     files: tuple[str, ...] = ()
 

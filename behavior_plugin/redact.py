@@ -93,9 +93,11 @@ def redact_pattern(pattern: Pattern) -> Pattern:
 def redact_context(context: Context) -> Context:
     return Context(
         directory=redact(context.directory, PATH_LIMIT),
+        root=redact(context.root, PATH_LIMIT),
         project=redact(context.project, PROJECT_LIMIT),
         project_type=context.project_type and redact(context.project_type, STRING_LIMIT),
         branch=context.branch and redact(context.branch, STRING_LIMIT),
+        commit=context.commit and redact(context.commit, STRING_LIMIT),
         files_touched=tuple(redact(file, PATH_LIMIT) for file in context.files_touched[:FILES_LIMIT]),
     )
 
@@ -117,8 +119,10 @@ def _first_and_last(actions: tuple[Action, ...]) -> tuple[Action, ...]:
 def _action(action: Action) -> Action:
     return action.model_copy(
         update={
+            "id": action.id and redact(action.id, STRING_LIMIT),
             "tool": redact(action.tool, STRING_LIMIT),
             "agent": redact(action.agent, STRING_LIMIT),
+            "started_agent": action.started_agent and redact(action.started_agent, STRING_LIMIT),
             "parameters": _plain(action.parameters, depth=0),
             "error": action.error and redact(action.error, ERROR_LIMIT),
         }

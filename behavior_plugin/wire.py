@@ -56,10 +56,11 @@ def parse(envelope: dict[str, Any], payload: bytes) -> Event:
         at=at,
         order=int(envelope.get("monotonic_ns") or 0),
         host_pid=envelope.get("host_pid"),
+        transcript=_text(fields, "transcript_path"),
+        reason=_text(fields, "source") or _text(fields, "reason"),
         context=_context(envelope, fields),
         prompt=_text(fields, "prompt") if kind is EventKind.PROMPT else None,
         prompt_id=_text(fields, "prompt_id"),
-        tool_use_id=_text(fields, "tool_use_id"),
         action=_action(name, fields, at) if kind is EventKind.ACTION else None,
         files=_files(fields) if kind is EventKind.ACTION else (),
     )
@@ -98,14 +99,17 @@ def _context(envelope: dict[str, Any], fields: dict[str, Any]) -> Context:
     directory = _text(envelope, "directory") or _text(fields, "cwd") or ""
     return Context(
         directory=directory,
+        root=_text(envelope, "root") or directory,
         project=_text(envelope, "project") or directory,
         project_type=_text(envelope, "project_type"),
         branch=_text(envelope, "branch"),
+        commit=_text(envelope, "commit"),
     )
 
 
 def _action(name: str, fields: dict[str, Any], at: datetime) -> Action:
     return Action(
+        id=_text(fields, "tool_use_id"),
         tool=_text(fields, "tool_name") or "unknown",
         parameters=_parameters(_object(fields, "tool_input")),
         outcome=_outcome(name, fields),

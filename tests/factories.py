@@ -45,9 +45,9 @@ def make_prompt(text: str, **changes: Any) -> Event:
 
 
 def make_call(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Event:
-    """An action's event; `parameters` go to its action, the rest to the event."""
-    parameters = changes.pop("parameters", {"command": "make test"})
-    return make_event("action", action=make_action(tool, outcome=outcome, parameters=parameters), **changes)
+    """An action's event; what an action has goes to its action, the rest to the event."""
+    of_action = {name: changes.pop(name) for name in Action.model_fields if name in changes}
+    return make_event("action", action=make_action(tool, outcome=outcome, **of_action), **changes)
 
 
 def make_pattern(**changes: Any) -> Pattern:

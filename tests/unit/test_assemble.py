@@ -84,7 +84,7 @@ def test_work_that_was_broken_off_is_partial() -> None:
 
 def test_an_event_that_comes_twice_counts_once() -> None:
     """A hook that is registered twice reports everything twice."""
-    prompt, call = make_prompt("fix the tests", prompt_id="p1"), make_call(tool_use_id="t1")
+    prompt, call = make_prompt("fix the tests", prompt_id="p1"), make_call(id="t1")
     again = call.model_copy(update={"at": call.at + timedelta(milliseconds=5)})
 
     [pattern] = assemble([prompt, prompt.model_copy(update={"order": 10**9}), call, again])
