@@ -42,8 +42,6 @@ ERROR_LIMIT = 500
 PATH_LIMIT = 4_096
 # A key of an index holds 2,700 bytes, and a character may be four.
 PROJECT_LIMIT = 500
-PARAMETERS_LIMIT = 20  # entries of one dict or list
-DEPTH_LIMIT = 4  # dicts and lists inside each other
 ACTIONS_LIMIT = 200  # the first half and the last half
 FILES_LIMIT = 100
 # What is read beyond a limit, so that a secret which lies across it is recognised.
@@ -63,6 +61,18 @@ class Secret:
     is_secret: Callable[[str], bool] = bool
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much of a JSON value is kept."""
+
+    string: int  # characters
+    entries: int  # of one dict or list
+    depth: int  # dicts and lists inside each other
+
+
+PARAMETERS = Limits(string=STRING_LIMIT, entries=20, depth=4)
+
+
 def redact(text: str, limit: int | None = None) -> str:
     """Mask the secrets in a text, then cut it to `limit` characters.
 
@@ -73,6 +83,11 @@ def redact(text: str, limit: int | None = None) -> str:
     if limit is None:
         return _masked(visible, _found(visible))
     return _masked(visible[:limit], _found(visible[: limit + MARGIN]))[:limit]
+
+
+def redact_value(value: Any, limits: Limits) -> Any:
+    """A JSON value without secrets, and no larger than the limits."""
+    return _plain(value, limits, depth=0, name="")
 
 
 def redact_pattern(pattern: Pattern) -> Pattern:
@@ -123,21 +138,21 @@ def _action(action: Action) -> Action:
             "tool": redact(action.tool, STRING_LIMIT),
             "agent": redact(action.agent, STRING_LIMIT),
             "started_agent": action.started_agent and redact(action.started_agent, STRING_LIMIT),
-            "parameters": _plain(action.parameters, depth=0),
+            "parameters": redact_value(action.parameters, PARAMETERS),
             "error": action.error and redact(action.error, ERROR_LIMIT),
         }
     )
 
 
-def _plain(value: Any, *, depth: int, name: str = "") -> Any:
-    """A JSON value without secrets, bounded; `name` is the key or option it stands under."""
+def _plain(value: Any, limits: Limits, *, depth: int, name: str) -> Any:
+    """`name` is the key or option that the value stands under."""
     match value:
-        case dict() | list() | tuple() if depth == DEPTH_LIMIT:
+        case dict() | list() | tuple() if depth == limits.depth:
             return LEFT_OUT
         case dict():
-            return _plain_dict(value, depth=depth + 1)
+            return _plain_dict(value, limits, depth=depth + 1)
         case list() | tuple():
-            return _plain_list(value, depth=depth + 1)
+            return _plain_list(value, limits, depth=depth + 1)
         case None | bool():
             return value
         case int() if abs(value) >= 2**63:
@@ -145,21 +160,21 @@ def _plain(value: Any, *, depth: int, name: str = "") -> Any:
         case int() | float() if math.isfinite(value) and not NAMED_PASSWORD.search(name):
             return value
     text = str(value)
-    return MASK if _is_secret_under(name, text) else redact(text, STRING_LIMIT)
+    return MASK if _is_secret_under(name, text) else redact(text, limits.string)
 
 
-def _plain_dict(values: dict[Any, Any], *, depth: int) -> dict[str, Any]:
-    kept = list(values.items())[:PARAMETERS_LIMIT]
-    plain = {redact(str(key), STRING_LIMIT): _plain(item, depth=depth, name=str(key)) for key, item in kept}
+def _plain_dict(values: dict[Any, Any], limits: Limits, *, depth: int) -> dict[str, Any]:
+    kept = list(values.items())[: limits.entries]
+    plain = {redact(str(key), STRING_LIMIT): _plain(item, limits, depth=depth, name=str(key)) for key, item in kept}
     left_out = len(values) - len(kept)
     return {**plain, LEFT_OUT: f"{left_out} more"} if left_out else plain
 
 
-def _plain_list(values: list[Any] | tuple[Any, ...], *, depth: int) -> list[Any]:
+def _plain_list(values: list[Any] | tuple[Any, ...], limits: Limits, *, depth: int) -> list[Any]:
     """In a command line given as a list, an option names the word after it."""
-    kept = values[:PARAMETERS_LIMIT]
+    kept = values[: limits.entries]
     options = ["", *(str(item) if str(item).startswith("-") else "" for item in kept)]
-    plain = [_plain(item, depth=depth, name=option) for item, option in zip(kept, options, strict=False)]
+    plain = [_plain(item, limits, depth=depth, name=option) for item, option in zip(kept, options, strict=False)]
     left_out = len(values) - len(kept)
     return [*plain, f"{LEFT_OUT} {left_out} more"] if left_out else plain
 

@@ -17,7 +17,7 @@ from behavior_plugin.redact import (
     ACTIONS_LIMIT,
     FILES_LIMIT,
     MASK,
-    PARAMETERS_LIMIT,
+    PARAMETERS,
     SECRETS,
     STRING_LIMIT,
     TRIGGER_LIMIT,
@@ -268,7 +268,7 @@ def test_a_pattern_is_bounded() -> None:
     assert len(found.context.files_touched) == FILES_LIMIT
     assert len(found.actions) == ACTIONS_LIMIT
     assert (found.actions[0].tool, found.actions[-1].tool) == ("tool 0", "tool 299")
-    assert len(found.actions[0].parameters) == PARAMETERS_LIMIT + 1
+    assert len(found.actions[0].parameters) == PARAMETERS.entries + 1
     assert max(len(text) for text in found.actions[0].parameters.values()) == STRING_LIMIT
     assert found.actions[99].parameters["actions left out after this one"] == 100
 
