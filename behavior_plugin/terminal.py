@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     # What it comes with costs a tenth of a second.
     from behavior_plugin.store.members import Member
     from behavior_plugin.store.verify import Finding
+    from behavior_plugin.worker.dead import Letter
 
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
@@ -56,6 +57,14 @@ def show_members(members: Iterable[Member]) -> None:
     table = Table("login", "user", "since", box=None, pad_edge=False)
     for member in members:
         table.add_row(escape(member.login), str(member.user_id), f"{member.joined_at.astimezone():%Y-%m-%d %H:%M}")
+    console.print(table)
+
+
+def show_letters(letters: Iterable[Letter]) -> None:
+    table = Table("id", "since", "events", "reason", "where", box=None, pad_edge=False)
+    for letter in letters:
+        since = f"{letter.set_aside_at.astimezone():%Y-%m-%d %H:%M}"
+        table.add_row(letter.id, since, str(letter.records), _text(letter.reason, 100), escape(str(letter.path)))
     console.print(table)
 
 

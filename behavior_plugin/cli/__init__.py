@@ -17,6 +17,7 @@ import click
 from behavior_plugin import __version__
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.database import db
+from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
 from behavior_plugin.model import StoredPattern, Suggestion
@@ -62,6 +63,7 @@ def cli() -> None:
 
 
 cli.add_command(db)
+cli.add_command(dead)
 
 
 @cli.command()

@@ -1,11 +1,29 @@
-"""The door that wake.py opens: `python -I .../worker/__main__.py`, with the code that lies beside the hooks."""
+"""The door that wake.py opens: `python -I .../worker/__main__.py`, with the code that lies beside the hooks.
 
+What is heavy is imported only by the one that has the lock: of ten that are started at once nine leave cheaply.
+"""
+
+import os
 import sys
 from pathlib import Path
 
 # Isolated Python does not look beside the script, and an installed copy of another version must not be taken.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from behavior_plugin.worker.main import main
+from behavior_plugin.worker import START_ANEW
+from behavior_plugin.worker.lock import as_the_worker
 
-sys.exit(main())
+
+def run() -> int:
+    with as_the_worker() as is_first:
+        if not is_first:
+            return 0
+        from behavior_plugin.worker.main import main
+
+        return main()
+
+
+code = run()
+if code == START_ANEW and Path(__file__).exists():
+    os.execv(sys.executable, [sys.executable, "-I", __file__])  # noqa: S606
+sys.exit(max(code, 0))

@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,29 +95,58 @@ def other_settings() -> list[str]:
 
 
 def stop_worker(within_s: float = 30.0) -> bool:
-    """End the worker, one that does not answer by force, and wait until it is gone; returns whether one ran."""
+    """End the worker, one that does not answer or does not end by force, and wait until it is gone.
+
+    Returns whether one ran.
+    """
     try:
         pid = _told_to_end()
     except errors.WorkerUnavailableError:
+        return kill_worker()
+    if not _is_gone_within(pid, within_s):
+        kill_worker()
+    return True
+
+
+def is_well() -> bool:
+    """Whether a worker says so itself: one that leaves, hangs or is frozen does not."""
+    try:
+        return bool(ask_running_worker("ping", within_s=PING_S) == "here")
+    except errors.WorkerError:
         return False
-    deadline = time.monotonic() + within_s
-    while _exists(pid):
-        if time.monotonic() > deadline:
-            raise errors.WorkerError(f"The worker (pid {pid}) was told to end and has not.")
-        time.sleep(0.02)
+
+
+def kill_worker(within_s: float = 5.0) -> bool:
+    """End who listens on the socket, as the kernel knows it: a frozen worker cannot tell its pid.
+
+    Returns whether somebody listened. What it was doing waits in the spool, and its server goes with it.
+
+    Raises:
+        WorkerError: the kernel does not tell who listens, or the process does not end.
+    """
+    if (pid := _listener()) is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    if not _is_gone_within(pid, within_s):
+        raise errors.WorkerError(f"The worker (pid {pid}) was killed and has not ended.")
     return True
 
 
 def _told_to_end() -> int:
-    try:
-        ask_running_worker("ping", within_s=PING_S)
-    except errors.WorkerUnavailableError:
-        if not wake.is_listening():
-            raise
-        return _killed()
+    ask_running_worker("ping", within_s=PING_S)
     pid = int(ask_running_worker("status", within_s=STATUS_S)["pid"])
     ask_running_worker("stop", within_s=STATUS_S)
     return pid
+
+
+def _is_gone_within(pid: int, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while is_there := _exists(pid):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return not is_there
 
 
 def _make_folder() -> None:
@@ -154,18 +184,17 @@ def _check_settings() -> None:
     config.load()
 
 
-def _killed() -> int:
-    """End who listens, as the kernel knows it: a frozen worker cannot tell its pid."""
+def _listener() -> int | None:
+    """The pid of the process that listens; nothing where none does."""
     if not hasattr(socket, "SO_PEERCRED"):
         raise errors.WorkerError("The worker does not answer, and this system does not tell its pid.")
     try:
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(paths.worker_socket())
             told = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        pid, _, _ = struct.unpack("3i", told)
-        os.kill(pid, signal.SIGKILL)
-    except OSError as error:
-        raise errors.WorkerUnavailableError from error
+    except OSError:
+        return None
+    pid, _, _ = struct.unpack("3i", told)
     return int(pid)
 
 

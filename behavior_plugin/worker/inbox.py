@@ -1,65 +1,36 @@
-"""The spool's other end: file new records by session, tell which sessions are over, set aside what cannot be read.
+"""The spool's other end: file new records by session, and forget the sessions that are stored.
 
-A record moves by renaming, new/ to open/<session>/, and is deleted only when its session is stored; whenever the
-worker dies, the next one finds everything where it was.
+A record moves by renaming, new/ to open/KEY/, and is deleted only when its session is stored; whenever the worker dies,
+the next one finds everything where it was. What cannot be read is set aside, and what only cannot be read yet, because
+a newer version wrote it or the disk does not give it, stays where it is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
+import stat
 import time
-from dataclasses import dataclass
-from datetime import datetime
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-
-import psutil
 
 from behavior_plugin import wire
 from behavior_plugin.capture import spool
 from behavior_plugin.model import Event, EventKind
-from behavior_plugin.worker import PROBE
+from behavior_plugin.worker import dead
+from behavior_plugin.worker.session import Session
 
-# A session whose host is not known counts as over after this much silence.
-SILENCE_S = 30 * 60
 # A temporary file older than this was left by a hook that was killed.
 TORN_S = 60 * 60
-
-
-@dataclass
-class Session:
-    """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
-
-    `delays` counts how often the store did not take it, `tries` how often it failed by itself.
-    """
-
-    key: str
-    session_id: str
-    host_pid: int | None
-    last_at: datetime
-    seen: float
-    events: int = 0
-    is_ended: bool = False
-    delays: int = 0
-    tries: int = 0
-
-    @property
-    def is_probe(self) -> bool:
-        return self.session_id.startswith(PROBE)
-
-    def is_over(self, quiet_s: float) -> bool:
-        """Ended, or left by its host, and quiet for long enough that no event is still on its way."""
-        quiet = time.monotonic() - self.seen
-        return quiet >= (quiet_s if self.is_ended or self.host_pid else SILENCE_S) and not self.is_live()
-
-    def is_live(self) -> bool:
-        if self.is_ended:
-            return False
-        return is_running(self.host_pid, self.last_at) if self.host_pid else self.is_recent()
-
-    def is_recent(self) -> bool:
-        return time.monotonic() - self.seen < SILENCE_S
+# How many records are filed at most before the worker looks after everything else again.
+BATCH = 1_000
+# The events that tell sessions apart, as they end a record's name.
+TELLING = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
+# How many clients are remembered with the session they had last.
+MOST_CLIENTS = 1_000
 
 
 class Inbox:
@@ -68,106 +39,181 @@ class Inbox:
     def __init__(self) -> None:
         spool.make()
         self.sessions: dict[str, Session] = {}
+        self.left: dict[str, str] = {}  # the names of records that stay in new/, each with the reason
+        self._arrived: deque[str] = deque()
+        self._claims: dict[str, str] = {}
+        self._last_of_client: dict[tuple[str, int], str] = {}
+        dead.clean_up()
         self._sweep_temporary()
-        for folder in _folder("open").iterdir():
-            if not folder.is_dir():
-                _bury(folder, "not a session's folder")
-                continue
-            if not any(folder.iterdir()):
-                folder.rmdir()
-                continue
-            for record in sorted(folder.iterdir()):
-                self._file(record, folder.name)
+        self._filed_before = sorted(_names(_folder("open")))
+        for mark in _names(_folder("tries")).difference(self._filed_before):
+            _folder("tries", mark).unlink()
 
     def sort(self) -> int:
-        """File what is new; returns how many records that were."""
-        records = sorted(_folder("new").iterdir())
-        for record in records:
-            self._file(record, None)
-        return len(records)
+        """File what is new, the oldest first and no more than a batch; returns how many records that were.
+
+        What an earlier worker has filed comes before everything else, and counts as a record for each session.
+        """
+        if self._filed_before:
+            return self._take_up_some()
+        if not self._arrived:
+            spool.make()  # somebody may have tidied up
+            self._arrived.extend(sorted(_names(_folder("new")) - self.left.keys()))
+        filed = 0
+        while self._arrived and filed < BATCH:
+            self._file(_folder("new", self._arrived.popleft()))
+            filed += 1
+        return filed
+
+    def look_again(self) -> None:
+        """Try once more what was left in new/."""
+        self.left.clear()
 
     def events(self, session: Session) -> list[Event]:
         """Everything that was filed for a session, in order of arrival."""
-        records = sorted(_folder("open", session.key).iterdir())
-        return [wire.parse(*spool.read(record)) for record in records]
+        return [event for record in self._records(session.key) if (event := self._read(record))]
+
+    def attempt(self, session: Session) -> int:
+        """How often a session has been tried, this time included; kept on disk, since a worker may die of it."""
+        marks = _folder("tries")
+        marks.mkdir(mode=0o700, exist_ok=True)
+        with (marks / session.key).open("ab") as mark:
+            mark.write(b".")
+            return mark.tell()
+
+    def untried(self, session: Session) -> None:
+        """The attempt was no fault of the session's."""
+        _folder("tries", session.key).unlink(missing_ok=True)
 
     def done(self, session: Session) -> None:
         """Forget a session that is stored or not wanted: by one rename, so that no half of it is ever found."""
         gone = _folder("tmp") / f"done-{session.key}-{time.time_ns()}"
-        _folder("open", session.key).rename(gone)
-        del self.sessions[session.key]
-        shutil.rmtree(gone)
+        with contextlib.suppress(FileNotFoundError):  # deleted by hand
+            _folder("open", session.key).rename(gone)
+        self._forget(session)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def bury(self, session: Session, reason: str) -> None:
         """Set a whole session aside, with the reason."""
-        _bury(_folder("open", session.key), reason)
-        del self.sessions[session.key]
+        with contextlib.suppress(FileNotFoundError):
+            dead.bury(_folder("open", session.key), reason)
+        self._forget(session)
 
-    def _file(self, record: Path, key: str | None) -> None:
+    def _file(self, record: Path) -> None:
+        event = self._read(record)
+        if event is None:
+            return
+        session = self._session_of(event)
+        folder = _folder("open", session.key)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        record.rename(folder / record.name)
+        self._note(session, event)
+
+    def _read(self, record: Path) -> Event | None:
+        """A record's event; nothing where it has gone, is left for later, or was no record and is set aside now."""
         try:
-            event = wire.parse(*spool.read(record))
+            return wire.parse(*spool.read(record))
         except FileNotFoundError:
-            return
+            return None
+        except spool.NewerRecord as error:
+            self.left[record.name] = str(error)
+        except OSError as error:
+            if stat.S_ISREG(record.lstat().st_mode):
+                self.left[record.name] = f"it cannot be read: {error.strerror}"
+            else:
+                dead.bury(record, "it is no file")
         except Exception as error:  # whatever is wrong with it, the others go on
-            _bury(record, _reason(error))
-            return
-        self._note(event)
-        if key is None:
-            folder = _folder("open", _key(event))
-            folder.mkdir(mode=0o700, exist_ok=True)
-            record.rename(folder / record.name)
+            dead.bury(record, _reason(error))
+        return None
 
-    def _note(self, event: Event) -> None:
-        key = _key(event)
-        if key not in self.sessions:
-            self.sessions[key] = Session(key, event.session_id, event.host_pid, event.at, time.monotonic())
-        session = self.sessions[key]
-        session.events += 1
-        session.seen = time.monotonic()
-        session.last_at = max(session.last_at, event.at)
-        session.host_pid = event.host_pid or session.host_pid
-        if event.kind is EventKind.SESSION_END:
-            session.is_ended = True
-        elif event.kind in (EventKind.SESSION_START, EventKind.PROMPT):
-            # Taken up again under its old id. Any other event after the end is only late.
-            session.is_ended = False
+    def _session_of(self, event: Event) -> Session:
+        """The session that an event belongs to: its own, or the open one whose prompt or transcript it names.
+
+        A client was seen to use two ids by turns in one conversation.
+        """
+        claimed = (self._claims[claim] for claim in _claims(event) if claim in self._claims)
+        key = next(claimed, None) or _key(event)
+        return self.sessions.get(key) or Session(key, event.session_id, event.at)
+
+    def _note(self, session: Session, event: Event) -> None:
+        self.sessions[session.key] = session
+        session.note(event)
+        for claim in _claims(event):
+            self._claims[claim] = session.key
+            session.claims.add(claim)
+        self._link(session, event)
+
+    def _link(self, session: Session, event: Event) -> None:
+        """Note which session the same client had before: after a /clear, or a fork, that is what is gone on with."""
+        if event.host_pid is None:
+            return
+        client = (event.machine, event.host_pid)
+        before = self._last_of_client.pop(client, session.session_id)
+        if event.kind is EventKind.SESSION_START and event.reason != "startup" and before != session.session_id:
+            session.follows = before
+        self._last_of_client[client] = session.session_id
+        if len(self._last_of_client) > MOST_CLIENTS:
+            del self._last_of_client[next(iter(self._last_of_client))]
+
+    def _forget(self, session: Session) -> None:
+        del self.sessions[session.key]
+        for claim in session.claims:
+            self._claims.pop(claim, None)
+        self.untried(session)
+
+    def _take_up_some(self) -> int:
+        batch, self._filed_before = self._filed_before[:BATCH], self._filed_before[BATCH:]
+        for name in batch:
+            self._take_up(_folder("open", name))
+        return len(batch)
+
+    def _take_up(self, folder: Path) -> None:
+        """What a worker that is gone has filed. Only what tells sessions apart is read; the calls can wait."""
+        if not folder.is_dir() or folder.is_symlink():
+            return dead.bury(folder, "not a session's folder")
+        telling = [name for name in sorted(_names(folder)) if name.endswith(TELLING)]
+        records = [folder / name for name in telling] or sorted(folder.iterdir())[:1]
+        for event in filter(None, map(self._read, records)):
+            self._note(self.sessions.get(folder.name) or Session(folder.name, event.session_id, event.at), event)
+        if folder.name in self.sessions:
+            self.sessions[folder.name].events = len(_names(folder))
+        elif not any(folder.iterdir()):
+            folder.rmdir()
+        else:
+            dead.bury(folder, "none of its records can be read")
+        return None
+
+    def _records(self, key: str) -> list[Path]:
+        return [_folder("open", key, name) for name in sorted(_names(_folder("open", key)))]
 
     def _sweep_temporary(self) -> None:
-        for left in _folder("tmp").iterdir():
+        for left in list(_folder("tmp").iterdir()):
             with contextlib.suppress(FileNotFoundError):  # a hook has just delivered it
-                if left.is_dir():
+                if left.is_dir() and not left.is_symlink():
                     shutil.rmtree(left)
-                elif time.time() - left.stat().st_mtime > TORN_S:
+                elif time.time() - left.lstat().st_mtime > TORN_S:
                     left.unlink()
 
 
 def waiting() -> dict[str, int]:
     """How many records and sessions wait, counted on disk: true also where no worker runs."""
-    counts = {name: _count(_folder(name)) for name in ("new", "open")}
-    dead = _folder("dead")
-    letters = sum(letter.suffix != ".reason" for letter in dead.iterdir()) if dead.is_dir() else 0
-    return {"new_events": counts["new"], "open_sessions": counts["open"], "dead_letters": letters}
+    counts = {name: len(_names(_folder(name))) for name in ("new", "open")}
+    return {"new_events": counts["new"], "open_sessions": counts["open"], **dead.counted()}
 
 
-def is_running(pid: int, since: datetime) -> bool:
-    """Whether the process that had this id at that time still runs: ids are used again."""
+def oldest() -> float | None:
+    """When the oldest event that waits was noted, in seconds since 1970; nothing where none waits."""
+    folders = [_folder("new"), *(folder for folder in _folder("open").iterdir() if folder.is_dir())]
+    times = [name.partition("-")[0] for folder in folders for name in [min(_names(folder), default="")]]
+    return min((int(digits) / 1e9 for digits in times if digits.isdigit()), default=None)
+
+
+def _names(folder: Path) -> set[str]:
+    """Names only: a backlog has very many."""
     try:
-        process = psutil.Process(pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= since.timestamp() + 1)
-    except psutil.Error:
-        return False
-
-
-def _count(folder: Path) -> int:
-    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
-
-
-def _bury(what: Path, reason: str) -> None:
-    grave = _folder("dead") / what.name
-    if grave.exists():
-        grave = grave.with_name(f"{what.name}-{time.time_ns()}")
-    grave.with_name(grave.name + ".reason").write_text(reason + "\n", encoding="utf-8")
-    what.rename(grave)
+        return set(os.listdir(folder))  # noqa: PTH208 - a path for each would take ten times the memory
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def _reason(error: Exception) -> str:
@@ -180,6 +226,14 @@ def _reason(error: Exception) -> str:
 def _key(event: Event) -> str:
     """A folder's name for a session; never made of the payload's own characters."""
     return hashlib.sha256(f"{event.machine}\x1f{event.session_id}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _claims(event: Event) -> Iterator[str]:
+    """What proves that an event belongs to the session which had the same: its prompt, or its client's transcript."""
+    if event.prompt_id:
+        yield f"{event.machine}\x1f{event.prompt_id}"
+    if event.transcript and event.host_pid:
+        yield f"{event.machine}\x1f{event.host_pid}\x1f{event.transcript}"
 
 
 def _folder(*names: str) -> Path:

@@ -7,7 +7,6 @@ listener's answer questions. Work on the spool that a question asks for is hande
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import logging.handlers
 import os
@@ -19,26 +18,27 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
-
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
+from typing import Any
 
 from behavior_plugin import __version__, config
-from behavior_plugin.capture import paths, spool, wake
+from behavior_plugin.capture import paths, wake
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, told
 from behavior_plugin.store import PostgresStore
+from behavior_plugin.worker import START_ANEW
+from behavior_plugin.worker.code import is_newer
 from behavior_plugin.worker.desk import Desk
 from behavior_plugin.worker.engines import Engines
-from behavior_plugin.worker.inbox import Inbox, waiting
+from behavior_plugin.worker.inbox import Inbox, oldest, waiting
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.listener import Listener
+from behavior_plugin.worker.upkeep import Upkeep
+from behavior_plugin.worker.watch import Watch
 
 # The watcher is a hint that may be lost; this is how long a record may then lie unseen.
 RESCAN_S = 5.0
-# How long the end of a worker takes at most, with that of its server.
-LEAVING_S = 15.0
+# A worker that has not looked at the spool for so long hangs: nothing it does takes nearly as long.
+HUNG_S = 15 * 60.0
 # Who waits for the store at least so long is a person at a terminal, and no hook.
 PERSON_S = 10.0
 LOG_BYTES = 512 * 1024
@@ -47,24 +47,21 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Run the worker until nobody needs it. 0 also where another one already runs."""
-    os.umask(0o077)
-    paths.make_private(paths.data_folder())
-    with Path(paths.in_data("worker.lock")).open("w") as lock:
-        if not _is_first(lock):
-            return 0
-        _start_log()
-        try:
-            Worker(config.load()).run()
-        except BehaviorError as error:
-            log.error("%s %s", error, error.hint)
-            wake.is_up()  # nobody needs to wait for it any more
-            return 1
-        except Exception as error:
-            log.error("the worker ended unexpectedly: %s", told(error))
-            wake.is_up()
-            return 3
-    return 0
+    """Run the worker until nobody needs it; only for who holds the worker's lock.
+
+    Returns 0, or what `behavior` would exit with, or START_ANEW.
+    """
+    _start_log()
+    try:
+        return Worker(config.load()).run()
+    except BehaviorError as error:
+        log.error("%s %s", error, error.hint)
+        wake.is_up()  # nobody needs to wait for it any more
+        return 1
+    except Exception as error:
+        log.error("the worker ended unexpectedly: %s", told(error))
+        wake.is_up()
+        return 3
 
 
 class Worker:
@@ -76,18 +73,22 @@ class Worker:
         self._engines = Engines(settings)
         self._inbox = Inbox()
         self._learner = Learner(self._inbox, self._engines)
+        self._upkeep = Upkeep(self._inbox)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hint = threading.Event()
+        self._watch = Watch(self._hint)
         self._is_stopping = False
-        self._needed_at = time.monotonic()
+        self._is_behind = False
+        self._needed_at = self._looked_at = time.monotonic()
+        self._trouble = ""
 
-    def run(self) -> None:
+    def run(self) -> int:
+        """Returns START_ANEW where other code should take over, else 0."""
         paths.make_run_folder()
         listener = Listener(paths.worker_socket(), Desk(self).answer)
         # On a thread: the handler interrupts the main one, which may hold the lock of the hint that it would set.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.stop, daemon=True).start())
         self._engines.start_embedder()
-        observer = self._watch()
         try:
             self._engines.open_store()
             # A prompt needs the embedder too, and waits longer for a worker that has not got it yet.
@@ -95,18 +96,29 @@ class Worker:
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
             while not self._is_stopping:
                 self._look()
+                if self._upkeep.wants_new_start():
+                    return START_ANEW
                 if not self._is_needed():
                     break
                 self._hint.wait(self._pause())
                 self._hint.clear()
+            return 0
         finally:
             listener.leave()
-            observer.stop()
+            self._watch.stop()
             self._engines.close_store()
             _leave_short_run_folder()
             log.info("the worker ends")
 
     # What the desk asks
+
+    def hear(self, version: str) -> str:
+        """What a ping is answered: "here", or "leaving" where another worker should be started."""
+        if is_newer(version):
+            log.info("version %s asks: it takes over", version)
+            self.stop()
+        looked_at = max(self._looked_at, self._learner.beat)
+        return "leaving" if self._is_stopping or time.monotonic() - looked_at > HUNG_S else "here"
 
     def store(self, within_s: float) -> PostgresStore:
         self._needed_at = time.monotonic()
@@ -146,19 +158,42 @@ class Worker:
             **self._engines.status(),
             "live_sessions": sum(session.is_live() for session in self._inbox.sessions.copy().values()),
             "learned": self._learner.learned,
-            "last_error": self._engines.last_error or self._learner.last_error,
+            "dropped": self._learner.dropped,
+            "last_error": self._engines.last_error or self._learner.last_error or self._trouble,
+            "left_in_spool": "; ".join(sorted(set(self._inbox.left.copy().values()))),
             **waiting(),
+            "oldest_event": _as_time(oldest()),
         }
 
     # The loop
 
     def _look(self) -> None:
+        """One round of everything; a part that fails is told, and keeps none of the others from being done."""
+        self._trouble, self._is_behind = "", False
+        for part in (self._follow_orders, self._file, self._open_store, self._learn, self._upkeep.keep_bounds):
+            self._looked_at = time.monotonic()
+            try:
+                part()
+            except Exception as error:
+                self._trouble = f"{part.__name__.strip('_')}: {type(error).__name__}"
+                log.error("%s failed: %s", part.__name__.strip("_"), told(error))
+
+    def _follow_orders(self) -> None:
         while not self._orders.empty():
             self._orders.get()()
-        self._inbox.sort()
+
+    def _file(self) -> None:
+        if self._inbox.sort():
+            self._is_behind = True
+        self._watch.keep()
+
+    def _open_store(self) -> None:
         if self._engines.may_try():
             self._engines.open_store()
-        self._learner.learn_from_what_is_over(self.settings.settle_s)
+
+    def _learn(self) -> None:
+        if self._learner.learn_from_what_is_over(self.settings.settle_s):
+            self._is_behind = True
 
     def _is_needed(self) -> bool:
         """Whether a session is live, or was until a moment ago, or work is left that can be done."""
@@ -166,45 +201,18 @@ class Worker:
         can_store = self._engines.can_store()
         if any(can_store or session.is_live() for session in self._inbox.sessions.values()):
             self._needed_at = now
-        return now - self._needed_at <= self.settings.linger_s or not self._orders.empty()
+        return now - self._needed_at <= self.settings.linger_s or self._is_behind or not self._orders.empty()
 
     def _pause(self) -> float:
+        if self._is_behind and not self._trouble:
+            return 0
         is_settling = any(not session.is_live() for session in self._inbox.sessions.values())
         soon = self.settings.settle_s if is_settling else self.settings.linger_s
         return min(RESCAN_S, max(0.05, soon))
 
-    def _watch(self) -> Any:
-        observer = Observer()
-        try:
-            observer.schedule(_Hinter(self._hint), spool.folder("new"))
-            observer.start()
-        except OSError as error:  # out of watches: the rescan alone must do
-            log.warning("the spool is not watched: %s", error)
-        return observer
 
-
-class _Hinter(FileSystemEventHandler):
-    def __init__(self, hint: threading.Event) -> None:
-        self._hint = hint
-
-    def on_moved(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - the base class's
-        self._hint.set()
-
-    on_created = on_moved
-
-
-def _is_first(lock: IO[str]) -> bool:
-    """Take the lock, which is held for life; one that is on its way out no longer listens, and is waited for."""
-    deadline = time.monotonic() + LEAVING_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if wake.is_listening() or time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
+def _as_time(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _fulfil(done: Future[Any], what: Callable[[], Any]) -> None:
@@ -222,8 +230,13 @@ def _leave_short_run_folder() -> None:
 
 
 def _start_log() -> None:
-    file = Path(paths.in_data("worker.log"))
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    """A log that cannot be written stops nothing."""
+    logging.raiseExceptions = False
+    handler: logging.Handler = logging.NullHandler()
+    with contextlib.suppress(OSError):
+        handler = logging.handlers.RotatingFileHandler(
+            paths.in_data("worker.log"), maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8"
+        )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     # It writes where the database is, and nothing that we do not say ourselves.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

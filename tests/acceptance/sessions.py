@@ -44,9 +44,18 @@ class Session:
         self.client_pid = client_pid or os.getpid()
         self.prompt_id = ""
 
+    @property
+    def transcript(self) -> Path:
+        return self.directory.parent / f"{self.id}.jsonl"
+
     def send(self, event: str, **changes: Any) -> HookRun:
         """Run the hook of an event; it must end with 0 and say nothing on stderr."""
-        common = {"session_id": self.id, "cwd": str(self.directory), "prompt_id": self.prompt_id}
+        common = {
+            "session_id": self.id,
+            "cwd": str(self.directory),
+            "prompt_id": self.prompt_id,
+            "transcript_path": str(self.transcript),
+        }
         run = host.run(
             host.registered_hooks(ROOT)[event],
             payload(event, **common | changes),

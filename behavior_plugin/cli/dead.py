@@ -1,0 +1,98 @@
+"""`behavior dead`: what could not be read or learned from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from behavior_plugin.cli.output import json_option, print_json, print_result
+from behavior_plugin.errors import BehaviorError
+
+if TYPE_CHECKING:
+    # Imported where it is used: what knows secrets takes a tenth of a second to load.
+    from behavior_plugin.worker.dead import Letter
+
+
+@click.group()
+def dead() -> None:
+    """Look after dead letters: events that could not be read or learned from.
+
+    Each is kept for 30 days, without its secrets, and no more than a thousand or 256 MB of them.
+    """
+
+
+@dead.command("list")
+@json_option
+def list_letters(as_json: bool) -> None:
+    """List the dead letters, oldest first, each with its reason."""
+    from behavior_plugin import terminal
+    from behavior_plugin.worker.dead import letters
+
+    found = letters()
+    if as_json:
+        return print_json([_as_dict(letter) for letter in found])
+    return terminal.show_letters(found) if found else click.echo("There are no dead letters.")
+
+
+def _which(command: click.Command) -> click.Command:
+    command = click.argument("ids", metavar="[ID]...", nargs=-1)(command)
+    return click.option("--all", "is_all", is_flag=True, help="All of them.")(command)
+
+
+@dead.command()
+@_which
+@json_option
+def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
+    """Put dead letters among the new events again, to be learned from.
+
+    That helps where a newer version can read them. ID is what `list` shows, or enough of its beginning.
+    """
+    from behavior_plugin.worker import dead as letter_box
+
+    count = sum(letter_box.retry(letter) for letter in _chosen(ids, is_all=is_all))
+    text = f"{count} events are new again. `behavior drain` learns from them now, else the next session does."
+    print_result({"events": count}, text, as_json=as_json)
+
+
+@dead.command()
+@_which
+@json_option
+def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
+    """Delete dead letters for good. ID is what `list` shows, or enough of its beginning."""
+    from behavior_plugin.worker import dead as letter_box
+
+    chosen = _chosen(ids, is_all=is_all)
+    for letter in chosen:
+        letter_box.delete(letter)
+    print_result({"deleted": len(chosen)}, f"{len(chosen)} dead letters are deleted.", as_json=as_json)
+
+
+def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[Letter]:
+    from behavior_plugin.worker.dead import letters
+
+    if bool(ids) == is_all:
+        raise click.UsageError("Name the letters, or say --all.")
+    found = letters()
+    return found if is_all else list(dict.fromkeys(_named(each, found) for each in ids))
+
+
+def _named(beginning: str, found: list[Letter]) -> Letter:
+    named = [letter for letter in found if letter.id.startswith(beginning)]
+    if len(named) != 1:
+        problem = "More than one dead letter has" if named else "No dead letter has"
+        raise BehaviorError(
+            f"{problem} an id that begins with {beginning}.", hint="`behavior dead list` shows the ids."
+        )
+    return named[0]
+
+
+def _as_dict(letter: Letter) -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "reason": letter.reason,
+        "set_aside_at": letter.set_aside_at.isoformat(),
+        "events": letter.records,
+        "bytes": letter.size,
+        "path": str(letter.path),
+    }

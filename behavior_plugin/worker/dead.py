@@ -1,0 +1,201 @@
+"""Dead letters: what could not be read or learned from, kept with its reason and without its secrets.
+
+dead/NAME is a record, or the folder of a session's records; dead/NAME.reason says why it lies there. One rename brings
+a letter here, so that it is never in two places; only then is it redacted, where it lies, under NAME.unclean. Whoever
+dies in between leaves that to the next worker.
+
+A letter is kept for KEPT_DAYS. Of more than MOST_LETTERS, or MOST_BYTES, the oldest go first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin.capture import spool
+from behavior_plugin.redact import Limits, redact, redact_value
+
+KEPT_DAYS = 30
+MOST_LETTERS = 1_000
+MOST_BYTES = 256 * 1024 * 1024
+# Of a payload that can be read, and of one that cannot.
+LIMITS = Limits(string=20_000, entries=500, depth=16)
+TEXT_LIMIT = 64_000
+# A hook keeps half of this.
+LONGEST_RECORD = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter: `id` is short and stays the same, `size` is in bytes."""
+
+    id: str
+    path: Path
+    reason: str
+    set_aside_at: datetime
+    records: int
+    size: int
+
+
+def bury(what: Path, reason: str, *, name: str = "") -> None:
+    """Set a record, or a session's folder, aside.
+
+    Raises OSError where that is not possible; it then lies where it lay.
+    """
+    grave = _free(_folder() / (name or what.name))
+    _beside(grave, "unclean").write_text(reason + "\n", encoding="utf-8")
+    what.rename(grave)
+    _clean(grave)
+
+
+def clean_up() -> None:
+    """Redact what a worker that died has left unredacted, and drop the reasons of letters that are gone."""
+    for mark in list(_folder().glob("*.unclean")):
+        _clean(mark.with_suffix(""))
+    for mark in list(_folder().glob("*.reason")):
+        if not os.path.lexists(mark.with_suffix("")):
+            mark.unlink(missing_ok=True)
+
+
+def letters() -> list[Letter]:
+    """All of them, the oldest first."""
+    found = [_letter(mark) for mark in _folder().glob("*.reason") if os.path.lexists(mark.with_suffix(""))]
+    return sorted(found, key=lambda letter: (letter.set_aside_at, letter.path.name))
+
+
+def retry(letter: Letter) -> int:
+    """Put a letter's records among the new ones again; returns how many that were."""
+    new = Path(spool.folder("new"))
+    records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
+    for record in records:
+        record.rename(new / record.name)
+    delete(letter)
+    return len(records)
+
+
+def delete(letter: Letter) -> None:
+    """Delete a letter, or what is left of one."""
+    if _is_folder(letter.path):
+        shutil.rmtree(letter.path)
+    else:
+        letter.path.unlink(missing_ok=True)
+    _beside(letter.path, "reason").unlink(missing_ok=True)
+
+
+def keep_bounds(is_old: Callable[[Letter], bool]) -> int:
+    """Delete the letters that are too old, or too many; returns how many those were."""
+    found = letters()
+    gone = {*_beyond(found), *filter(is_old, found)}
+    for letter in gone:
+        delete(letter)
+    return len(gone)
+
+
+def _beyond(found: list[Letter]) -> Iterator[Letter]:
+    size = 0
+    for number, letter in enumerate(reversed(found), start=1):
+        size += letter.size
+        if number > MOST_LETTERS or size > MOST_BYTES:
+            yield letter
+
+
+def _letter(mark: Path) -> Letter:
+    path = mark.with_suffix("")
+    records = list(path.iterdir()) if _is_folder(path) else [path]
+    return Letter(
+        id=hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8],
+        path=path,
+        reason=mark.read_text(encoding="utf-8", errors="replace").strip(),
+        set_aside_at=datetime.fromtimestamp(mark.stat().st_mtime, UTC),
+        records=len(records),
+        size=sum(record.lstat().st_size for record in records),
+    )
+
+
+def _clean(grave: Path) -> None:
+    """Write each record of a letter anew, without its secrets; done again it changes nothing."""
+    if not os.path.lexists(grave):
+        return _beside(grave, "unclean").unlink(missing_ok=True)
+    for record in sorted(grave.iterdir()) if _is_folder(grave) else [grave]:
+        if stat.S_ISREG(record.lstat().st_mode):
+            _replace(record, _without_secrets(_beginning(record)))
+    _beside(grave, "unclean").rename(_beside(grave, "reason"))
+    return None
+
+
+def _beginning(record: Path) -> bytes:
+    try:
+        with record.open("rb") as source:
+            return source.read(LONGEST_RECORD)
+    except PermissionError:  # made so by hand; what nobody can read holds no secret for anybody
+        return b""
+
+
+def _without_secrets(record: bytes) -> bytes:
+    head, _, payload = record.partition(b"\n")
+    try:
+        envelope = json.loads(head)
+        if not isinstance(envelope, dict):
+            raise TypeError
+    except (ValueError, TypeError, RecursionError):
+        return _as_text(record)
+    kept = _as_json(payload)
+    return json.dumps({**redact_value(envelope, LIMITS), "size": len(kept)}).encode() + b"\n" + kept
+
+
+def _as_json(payload: bytes) -> bytes:
+    try:
+        value = json.loads(payload.decode(json.detect_encoding(payload), errors="replace"), parse_int=_number)
+        return json.dumps(redact_value(value, LIMITS)).encode()
+    except (ValueError, RecursionError):
+        return _as_text(payload)
+
+
+def _number(digits: str) -> Any:
+    return int(digits) if len(digits) < 20 else digits
+
+
+def _as_text(raw: bytes) -> bytes:
+    return redact(raw.decode("utf-8", errors="replace"), TEXT_LIMIT).encode("utf-8", errors="replace")
+
+
+def _replace(record: Path, content: bytes) -> None:
+    new = Path(spool.folder("tmp")) / f"clean-{time.time_ns()}"
+    try:
+        new.write_bytes(content)
+        new.replace(record)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+
+
+def _free(grave: Path) -> Path:
+    return grave.with_name(f"{grave.name}-{time.time_ns()}") if os.path.lexists(grave) else grave
+
+
+def _beside(grave: Path, ending: str) -> Path:
+    return grave.with_name(f"{grave.name}.{ending}")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _folder() -> Path:
+    return Path(spool.folder("dead"))
+
+
+def counted() -> dict[str, int]:
+    """How many there are, for the state; true also where there is no spool."""
+    names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
+    return {"dead_letters": sum(name.endswith((".reason", ".unclean")) for name in names)}

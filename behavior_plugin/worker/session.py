@@ -1,0 +1,97 @@
+"""A session that waits in the spool: what is known of it, and whether it is live or over.
+
+The wall clock decides nothing here: it jumps, and is only what a person reads. Silence is measured by the monotonic
+clock, which stands still while the machine sleeps, and a client's process is told from a later one with its number by
+the kernel's own count.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+import psutil
+
+from behavior_plugin.model import Event, EventKind
+from behavior_plugin.worker import PROBE
+
+# A session whose client is not known counts as over after this much silence.
+SILENCE_S = 30 * 60
+
+
+class Client:
+    """The process that an event came from, as it was then."""
+
+    def __init__(self, pid: int, since: datetime) -> None:
+        self.pid = pid
+        try:
+            process = psutil.Process(pid)
+            self._process = process if process.create_time() <= since.timestamp() + 1 else None
+        except psutil.Error:
+            self._process = None
+
+    @classmethod
+    def of(cls, event: Event) -> Self | None:
+        """Nothing where it is not known, or runs on another machine that shares the folder."""
+        is_here = event.host_pid is not None and event.machine in ("", os.uname().nodename)
+        return cls(event.host_pid, event.at) if is_here and event.host_pid else None
+
+    def is_running(self) -> bool:
+        try:
+            return bool(self._process and self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            return False
+
+
+@dataclass
+class Session:
+    """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
+
+    `last_at` is when the last event was noted, by the wall clock.
+    `claims` is what proves that an event belongs to it, `delays` counts how often the store did not take it, and
+    `follows` is the session that the same client had before.
+    """
+
+    key: str
+    session_id: str
+    last_at: datetime
+    client: Client | None = None
+    follows: str | None = None
+    claims: set[str] = field(default_factory=set)
+    seen: float = field(default_factory=time.monotonic)
+    events: int = 0
+    is_ended: bool = False
+    delays: int = 0
+
+    @property
+    def is_probe(self) -> bool:
+        return self.session_id.startswith(PROBE)
+
+    def note(self, event: Event) -> None:
+        """Take in what an event says, in the order of arrival."""
+        self.events += 1
+        self.seen = time.monotonic()
+        self.last_at = max(self.last_at, event.at)
+        is_other = self.client is None or self.client.pid != event.host_pid
+        if event.host_pid and (is_other or event.kind is EventKind.SESSION_START):
+            self.client = Client.of(event)
+        if event.kind is EventKind.SESSION_END:
+            self.is_ended = True
+        elif event.kind in (EventKind.SESSION_START, EventKind.PROMPT):
+            # Taken up again under its old id. Any other event after the end is only late.
+            self.is_ended = False
+
+    def is_over(self, quiet_s: float) -> bool:
+        """Ended, or left by its client, and quiet for long enough that no event is still on its way."""
+        return self.quiet_s() >= (quiet_s if self.is_ended or self.client else SILENCE_S) and not self.is_live()
+
+    def is_live(self) -> bool:
+        if self.is_ended:
+            return False
+        return self.client.is_running() if self.client else self.quiet_s() < SILENCE_S
+
+    def quiet_s(self) -> float:
+        return time.monotonic() - self.seen
