@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +36,7 @@ def list_letters(as_json: bool) -> None:
     return terminal.show_letters(found) if found else click.echo("There are no dead letters.")
 
 
-def _which(command: click.Command) -> click.Command:
+def _which(command: Callable[..., None]) -> Callable[..., None]:
     command = click.argument("ids", metavar="[ID]...", nargs=-1)(command)
     return click.option("--all", "is_all", is_flag=True, help="All of them.")(command)
 
@@ -81,9 +82,8 @@ def _named(beginning: str, found: list[Letter]) -> Letter:
     named = [letter for letter in found if letter.id.startswith(beginning)]
     if len(named) != 1:
         problem = "More than one dead letter has" if named else "No dead letter has"
-        raise BehaviorError(
-            f"{problem} an id that begins with {beginning}.", hint="`behavior dead list` shows the ids."
-        )
+        hint = "`behavior dead list` shows the ids."
+        raise BehaviorError(f"{problem} an id that begins with {beginning}.", hint=hint)
     return named[0]
 
 

@@ -75,6 +75,7 @@ def letters() -> list[Letter]:
 
 def retry(letter: Letter) -> int:
     """Put a letter's records among the new ones again; returns how many that were."""
+    spool.make()
     new = Path(spool.folder("new"))
     records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
     for record in records:
