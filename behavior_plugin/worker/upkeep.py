@@ -21,7 +21,7 @@ from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.overdue import Overdue
 
 EVERY_S = 60.0
-SELF_EVERY_S = 10.0
+SELF_EVERY_S = 5.0
 KEPT = timedelta(days=30)
 MOST_MEMORY = 1024 * 1024 * 1024
 
@@ -51,7 +51,7 @@ class Upkeep:
             log.warning("%d dead letters were deleted: they were too old, or too many", gone)
 
     def wants_new_start(self) -> bool:
-        """Whether the worker should start anew, with the code that is there now; looked at every ten seconds."""
+        """Whether the worker should start anew, with the code that is there now; looked at every few seconds."""
         if time.monotonic() < self._self_due:
             return False
         self._self_due = time.monotonic() + SELF_EVERY_S

@@ -69,6 +69,13 @@ def kill_worker(home: Path) -> None:
     wait_for(lambda: not processes_of(home), "the end of all processes")
 
 
+def is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def postgres_of(home: Path) -> list[psutil.Process]:
     return [process for process in processes_of(home) if process.name() == "postgres"]
 
@@ -288,6 +295,79 @@ def test_one_that_is_frozen_is_ended_by_force(own_home: Path) -> None:
 
     wait_for(lambda: not processes_of(own_home), "the end of all processes")
     assert start_worker()
+
+
+def test_one_that_is_frozen_is_replaced_by_the_next(project: Path, own_home: Path) -> None:
+    """It holds the lock and answers nobody: without this nothing would be learned until somebody looked."""
+    start_worker()
+    frozen = worker_pid()
+    os.kill(frozen, signal.SIGSTOP)
+
+    heir = start_directly()
+
+    wait_for(lambda: is_zombie(frozen), "the end of the frozen one")
+    assert wait_for(worker_pid, "another worker") == heir.pid
+    Session(project).work().end()
+    assert len(learned()) == 1
+    stop_worker()
+    assert heir.wait() == 0
+
+
+def copied_plugin(to: Path) -> Path:
+    """A plugin of the test's own, to be updated and removed; returns the door of its worker."""
+    for name in ("behavior_plugin", "sql", "hooks"):
+        shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return to / "behavior_plugin" / "worker" / "__main__.py"
+
+
+def test_code_that_is_updated_under_it_takes_over(tmp_path: Path) -> None:
+    """Otherwise the old one would run for as long as sessions overlap: for weeks, on some machines."""
+    door = copied_plugin(tmp_path / "plugin")
+    old = subprocess.Popen([sys.executable, "-I", str(door)])
+    worker_pid()
+    version = tmp_path / "plugin" / "behavior_plugin" / "__init__.py"
+    version.write_text(version.read_text().replace('__version__ = "', '__version__ = "9'))
+
+    found = wait_for(lambda: found if (found := status())["version"].startswith("9") else None, "the new version")
+
+    assert found["pid"] == old.pid
+    stop_worker()
+    assert old.wait() == 0
+
+
+def test_it_ends_where_the_plugin_is_removed(tmp_path: Path, own_home: Path) -> None:
+    """Nothing of a removed plugin goes on running, and nothing starts it again."""
+    door = copied_plugin(tmp_path / "plugin")
+    orphan = subprocess.Popen([sys.executable, "-I", str(door)])
+    worker_pid()
+
+    shutil.rmtree(tmp_path / "plugin")
+
+    assert orphan.wait(30) == 0
+    wait_for(lambda: not processes_of(own_home), "the end of its server")
+
+
+def test_an_older_one_leaves_when_a_newer_version_asks() -> None:
+    """An update from a marketplace lies in a folder of its own: the old one's code does not change."""
+    start_worker()
+    pid = worker_pid()
+
+    assert ask_running_worker("ping", version="0.0.1") == "here"
+    assert ask_running_worker("ping", version="999.0") == "leaving"
+
+    wait_for(lambda: not psutil.pid_exists(pid), "its end")
+
+
+def test_events_are_noticed_at_once_also_where_the_spool_was_made_again(project: Path) -> None:
+    """A watch on a folder that is gone tells nothing; the next look would come seconds later."""
+    start_worker()
+    worker_pid()
+    shutil.rmtree(spool.folder())
+    wait_for(lambda: Path(spool.folder("new")).exists(), "a new spool")
+
+    Session(project).work().end()
+
+    assert len(learned()) == 1
 
 
 # Nothing is lost
