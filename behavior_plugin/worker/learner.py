@@ -8,6 +8,7 @@ import time
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, told
 from behavior_plugin.learn import learn
 from behavior_plugin.model import Event, EventKind
+from behavior_plugin.reconcile import reconcile
 from behavior_plugin.worker.engines import LONGEST_RETRY_S, Engines
 from behavior_plugin.worker.inbox import Inbox, Session, waiting
 
@@ -91,7 +92,7 @@ class Learner:
 
     def _learn(self, session: Session) -> None:
         embedder = self._engines.embedder(LONGEST_RETRY_S)
-        events = self._inbox.events(session)
+        events = reconcile(self._inbox.events(session), [])
         try:
             patterns = learn(events, embedder=embedder, store=self._engines.store(0))
         except StoreUnavailableError:

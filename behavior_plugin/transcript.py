@@ -1,0 +1,344 @@
+"""Understand what the client wrote down: the records of a transcript become Events. The only place that knows them.
+
+The client appends one record for each block of a message, repeats records when a session is resumed, and copies them
+into a fork. A call and its result are two records, anything may stand between them, and the result may come first.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from behavior_plugin import calls
+from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, NOTIFICATION, section, text
+from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
+from behavior_plugin.prompts import PromptKind, as_typed, kind_of
+
+MAIN = "main"
+USER = "user"
+# A longer line is passed over: the largest that a tool writes has a file of some megabytes twice.
+LONGEST_LINE = 32_000_000
+# Results that are kept for a call whose record is yet to come; it is the next but few.
+MOST_EARLY = 10
+
+# Whole requests, two thirds of a file.
+_REQUESTS = (b'{"type":"api-request', b'{"type": "api-request')
+# Records that hold nothing for us.
+_OTHERS = frozenset(
+    """
+    agent-name agent-setting ai-title atis-latch cost-state custom-title file-history-delta file-history-snapshot
+    last-prompt mode permission-mode pr-link progress queue-operation summary tag tools-used worktree-state
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
+# What the client writes in the user's place.
+_NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly")
+# Text that an editor puts before the user's own.
+_EDITOR = ("<ide_", "<system-reminder>")
+_REJECTED = ("The user doesn't want to proceed with this tool use", "[Request interrupted by user")
+_REFUSED = re.compile(r"</?tool_use_error>")
+_SHELL_INPUT = "<bash-input>"
+_SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_START = datetime.fromtimestamp(0, tz=UTC)
+
+
+@dataclass
+class Skipped:
+    """The lines that nothing could be made of, each with the reason; only the first ones are named."""
+
+    count: int = 0
+    lines: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, reason: str) -> None:
+        self.count += 1
+        if len(self.lines) < 100:
+            self.lines.append((line, reason))
+
+
+def read(
+    lines: Iterable[bytes],
+    *,
+    session_id: str,
+    agent: str = MAIN,
+    machine: str = "",
+    skipped: Skipped | None = None,
+) -> list[Event]:
+    """The events of one transcript file, in its order; `agent` is whose file it is.
+
+    What is kept grows with the number of prompts and calls, not with the size of what they read and wrote.
+    """
+    reader = _Reader(session_id, agent, machine)
+    for number, line in enumerate(lines, start=1):
+        reason = _take(line, reader)
+        if reason and skipped is not None:
+            skipped.add(number, reason)
+    return reader.events
+
+
+def subagent_file(transcript: str, agent: str) -> str | None:
+    """Where the client keeps the transcript of a subagent; None for an id that could lead elsewhere."""
+    if not transcript.endswith(".jsonl") or not _PLAIN_ID.fullmatch(agent):
+        return None
+    return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{agent}.jsonl")
+
+
+def _take(line: bytes, reader: _Reader) -> str | None:
+    """Read one line; says why where it could not be."""
+    if line.startswith(_REQUESTS) or line.isspace():
+        return None
+    if len(line) > LONGEST_LINE:
+        return "the line is too long"
+    try:
+        record = calls.read_json(line)
+    except (ValueError, RecursionError) as error:
+        return f"the line is not JSON ({type(error).__name__})"
+    if not isinstance(record, dict):
+        return "the line is JSON, but no object"
+    try:
+        return reader.take(record)
+    except (TypeError, ValueError) as error:
+        return f"the record cannot be read ({type(error).__name__})"
+
+
+@dataclass(frozen=True)
+class _Result:
+    """A call's result: the block in the message, what stands beside it, and when it came."""
+
+    block: dict[str, Any]
+    response: dict[str, Any]
+    denial: Any
+    at: datetime
+
+    def told_of(self, call: Event) -> dict[str, Any]:
+        parameters = call.action.parameters if call.action else {}
+        ended = self._outcome(parameters)
+        took = calls.milliseconds(self.response, "totalDurationMs")
+        return {
+            "files": calls.files(parameters, self.response, ended),
+            "outcome": ended,
+            "duration_ms": calls.between(call.at, self.at) if took is None else took,
+            "started_agent": text(self.response, "agentId", LONGEST_NAME),
+            "error": self._error(),
+        }
+
+    def _outcome(self, parameters: dict[str, Any]) -> Outcome:
+        """One that the user stopped, or did not let begin, neither worked nor failed."""
+        if self.block.get("is_error") is not True:
+            return calls.outcome(parameters, self.response)
+        if self.denial == "user-rejected" or _text(self.block.get("content")).startswith(_REJECTED):
+            return Outcome.PARTIAL
+        return Outcome.FAILED
+
+    def _error(self) -> str | None:
+        if self.block.get("is_error") is not True:
+            return None
+        return _REFUSED.sub("", _text(self.block.get("content"))[:LONGEST_ERROR]) or None
+
+
+class _Reader:
+    """What is known so far: the events, the calls that have no result yet, whose turn it is."""
+
+    def __init__(self, session_id: str, agent: str, machine: str) -> None:
+        self.events: list[Event] = []
+        self._session_id = session_id
+        self._agent = agent
+        self._machine = machine
+        self._calls: set[str] = set()
+        self._waiting: dict[str, int] = {}
+        self._early: dict[str, _Result] = {}
+        self._prompts: set[str] = set()
+        self._prompt_id: str | None = None
+        self._shell_line: str | None = None
+        self._at = _START
+        self._is_turn_open = False
+
+    def take(self, record: dict[str, Any]) -> str | None:
+        self._at = _time(record) or self._at
+        kind = record.get("type")
+        if kind == "user":
+            self._user(record)
+        elif kind == "assistant":
+            self._assistant(record)
+        elif kind == "attachment":
+            self._attachment(record)
+        elif kind == "system":
+            if record.get("subtype") in ("turn_duration", "stop_hook_summary"):
+                self._end_turn(record)
+        elif kind not in _OTHERS:
+            return f"the record's type is unknown ({str(kind)[:40]})"
+        return None
+
+    def _user(self, record: dict[str, Any]) -> None:
+        content = section(record, "message").get("content")
+        results = [block for block in _blocks(content) if block.get("type") == "tool_result"]
+        for block in results:
+            # What stands beside the message is told of one result.
+            response = section(record, "toolUseResult") if len(results) == 1 else {}
+            self._result(_Result(block, response, record.get("toolDenialKind"), self._at))
+        if results or any(record.get(mark) is True for mark in _NO_PROMPT):
+            return
+        if self._whose(record) != MAIN:
+            self._prompt_id = text(record, "promptId", LONGEST_NAME) or self._prompt_id
+            return
+        self._typed(_text(content), record)
+
+    def _typed(self, words: str, record: dict[str, Any]) -> None:
+        """What a person typed, or the client in a person's place."""
+        uuid = text(record, "uuid", LONGEST_NAME)
+        if uuid in self._prompts:
+            return
+        if uuid:
+            self._prompts.add(uuid)
+        # Older clients name no prompts; the record's own name is as good.
+        prompt_id = text(record, "promptId", LONGEST_NAME) or uuid
+        if words.startswith("[Request interrupted"):
+            self._is_turn_open = False
+        elif words.startswith(_SHELL_INPUT):
+            self._shell(words, uuid, prompt_id, record)
+        elif words.startswith(_SHELL_OUTPUT):
+            self._shell_ended()
+        else:
+            self._prompt(words, prompt_id, record)
+
+    def _prompt(self, words: str, prompt_id: str | None, record: dict[str, Any]) -> None:
+        typed = as_typed(words)
+        kind = kind_of(typed)
+        if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
+            return
+        self._prompt_id = prompt_id
+        self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
+        self._add(EventKind.PROMPT, record, prompt=typed)
+
+    def _shell(self, words: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
+        """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
+        command = words.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
+        action = Action(
+            id=uuid,
+            tool="Bash",
+            parameters=calls.parameters({"command": command}),
+            outcome=Outcome.PARTIAL,
+            timestamp=self._at,
+            agent=USER,
+        )
+        self._prompt_id, self._is_turn_open = prompt_id, False
+        self._add(EventKind.ACTION, record, action=action)
+        if uuid:
+            self._shell_line = uuid
+            self._waiting[uuid] = len(self.events) - 1
+
+    def _shell_ended(self) -> None:
+        place = self._waiting.pop(self._shell_line or "", None)
+        if place is not None:
+            took = calls.between(self.events[place].at, self._at)
+            self._complete(place, outcome=Outcome.SUCCESS, duration_ms=took)
+
+    def _assistant(self, record: dict[str, Any]) -> None:
+        message = section(record, "message")
+        for block in _blocks(message.get("content")):
+            if block.get("type") == "tool_use":
+                self._call(block, record)
+        if message.get("stop_reason") == "end_turn":
+            self._end_turn(record)
+
+    def _call(self, block: dict[str, Any], record: dict[str, Any]) -> None:
+        name = text(block, "id", LONGEST_NAME)
+        if not name or name in self._calls:
+            return
+        action = Action(
+            id=name,
+            tool=text(block, "name", LONGEST_NAME) or "unknown",
+            parameters=calls.parameters(section(block, "input")),
+            outcome=Outcome.PARTIAL,
+            timestamp=self._at,
+            agent=self._whose(record),
+        )
+        self._calls.add(name)
+        self._waiting[name] = len(self.events)
+        self._is_turn_open = True
+        self._add(EventKind.ACTION, record, action=action)
+        if name in self._early:
+            self._result(self._early.pop(name))
+
+    def _result(self, result: _Result) -> None:
+        name = text(result.block, "tool_use_id", LONGEST_NAME) or ""
+        place = self._waiting.pop(name, None)
+        if place is not None:
+            self._complete(place, **result.told_of(self.events[place]))
+        elif name not in self._calls:
+            self._early[name] = result
+            if len(self._early) > MOST_EARLY:
+                del self._early[next(iter(self._early))]
+
+    def _attachment(self, record: dict[str, Any]) -> None:
+        """A prompt that was typed while a call ran, or a notification that came meanwhile, has no other record."""
+        attachment = section(record, "attachment")
+        uuid = text(record, "uuid", LONGEST_NAME) or ""
+        if attachment.get("type") != "queued_command" or uuid in self._prompts or self._whose(record) != MAIN:
+            return
+        self._prompts.add(uuid)
+        self._prompt(_text(attachment.get("prompt")), self._prompt_id, record)
+
+    def _end_turn(self, record: dict[str, Any]) -> None:
+        if self._is_turn_open and self._whose(record) == MAIN:
+            self._add(EventKind.TURN_END, record)
+            self._is_turn_open = False
+
+    def _whose(self, record: dict[str, Any]) -> str:
+        """The agent that a record is about; old clients wrote their subagents' records into the main file."""
+        if self._agent == MAIN and record.get("isSidechain") is True:
+            return text(record, "agentId", LONGEST_NAME) or "subagent"
+        return self._agent
+
+    def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:
+        self.events.append(
+            Event(
+                kind=kind,
+                name=str(record.get("type"))[:LONGEST_NAME],
+                session_id=self._session_id,
+                machine=self._machine,
+                at=self._at,
+                order=len(self.events),
+                source=EventSource.TRANSCRIPT,
+                context=_context(text(record, "cwd") or "", text(record, "gitBranch")),
+                prompt_id=self._prompt_id,
+                **more,
+            )
+        )
+
+    def _complete(self, place: int, *, files: tuple[str, ...] = (), **ending: Any) -> None:
+        event = self.events[place]
+        action = event.action and event.action.model_copy(
+            update={**ending, "duration_source": DurationSource.TRANSCRIPT}
+        )
+        self.events[place] = event.model_copy(update={"action": action, "files": files})
+
+
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def _text(content: Any) -> str:
+    """The text of a message: its images, and what an editor adds, are left out."""
+    if isinstance(content, str):
+        return content
+    texts = [block["text"] for block in _blocks(content) if isinstance(block.get("text"), str)]
+    return "\n".join(text for text in texts if not text.startswith(_EDITOR))
+
+
+def _time(record: dict[str, Any]) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(str(record.get("timestamp"))[:40])
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=100)
+def _context(directory: str, branch: str | None) -> Context:
+    """What a record says of the place; the client writes HEAD where no branch is checked out."""
+    return Context(directory=directory, branch=None if branch == "HEAD" else branch)
