@@ -80,7 +80,7 @@ def _place(event: Event) -> tuple[object, ...]:
     if event.source is EventSource.TRANSCRIPT:
         return (event.order, event.at, event.name, named)
     order = event.order - int((event.at - _began(event)) / timedelta(microseconds=1)) * 1000
-    return (order if event.host_pid else 0, _began(event), order, event.name, named)
+    return (order if event.host_pid else 0, _began(event), event.at, order, event.name, named)
 
 
 def _began(event: Event) -> datetime:
