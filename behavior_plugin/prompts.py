@@ -33,6 +33,8 @@ _MACHINE_STARTS = (
     "<bash-stdout>",
     "<bash-stderr>",
     "<system-reminder>",
+    "<teammate-message",
+    "<user-memory-input>",
     "[Request interrupted",
     "Caveat: The messages below",
     "This session is being continued from a previous conversation",

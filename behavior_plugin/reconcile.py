@@ -8,15 +8,15 @@ the turns that the hooks had a part in are taken from it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from behavior_plugin.model import Action, Context, Event, EventKind, EventSource
 from behavior_plugin.prompts import TASKS, PromptKind, essence, kind_of
 
-_Stream: TypeAlias = Iterable[tuple[datetime, Event]]
-_Identity: TypeAlias = tuple[object, ...]
+_Marked: TypeAlias = tuple[datetime, Event]
+_Identity: TypeAlias = tuple[Any, ...]
 
 _WORK = (EventKind.PROMPT, EventKind.ACTION, EventKind.TURN_END)
 # Prompts that a person begins a turn with.
@@ -32,9 +32,12 @@ def reconcile(reported: Sequence[Event], recorded: Sequence[Event]) -> list[Even
     by_client = _once(recorded)
     if by_hooks:
         by_client = _as_here(_belonging(by_client, by_hooks), by_hooks)
+    recorded_at = list(_marked(by_client))
+    marks = {_identity(event): mark for mark, event in recorded_at}
     told = {_identity(event): event for event in by_hooks}
-    one = [(began, _merged(told.pop(_identity(event), None), event)) for began, event in _marked(by_client)]
-    return list(_without_repeated_ends(_woven([one, _marked(told.values())])))
+    known = [(mark, _merged(told.get(_identity(event)), event)) for mark, event in recorded_at]
+    alone = [(mark, event) for mark, event in _marked(by_hooks, marks) if _identity(event) not in marks]
+    return list(_without_repeated_ends(_woven([known, alone])))
 
 
 def _once(events: Iterable[Event]) -> list[Event]:
@@ -61,7 +64,7 @@ def _in_order(events: Iterable[Event]) -> list[Event]:
     streams: dict[object, list[Event]] = {}
     for event in events:
         streams.setdefault(_stream(event), []).append(event)
-    return list(_woven([_marked(sorted(stream, key=_place)) for _, stream in sorted(streams.items())]))
+    return list(_woven([_marked(_sorted(stream)) for _, stream in sorted(streams.items())]))
 
 
 def _stream(event: Event) -> tuple[str, int, str]:
@@ -74,7 +77,18 @@ def _subagent(event: Event) -> str:
     return event.action.agent if event.action and event.action.agent not in ("main", "user") else ""
 
 
-def _place(event: Event) -> tuple[object, ...]:
+def _sorted(stream: Iterable[Event]) -> list[Event]:
+    """In order of their places; but no call began before its own prompt, whatever it is said to have taken."""
+    placed = sorted(((_place(event), event) for event in stream), key=lambda pair: pair[0])
+    prompts: dict[str | None, _Identity] = {}
+    for place, event in placed:
+        if event.prompt and event.prompt_id:
+            prompts.setdefault(event.prompt_id, place)
+    placed.sort(key=lambda pair: (max(pair[0], prompts.get(pair[1].prompt_id, ())), pair[1].prompt is None))
+    return [event for _, event in placed]
+
+
+def _place(event: Event) -> tuple[Any, ...]:
     """Where an event stands in its stream; hooks hear of a call when it has ended."""
     named = str(_identity(event)[1:])
     if event.source is EventSource.TRANSCRIPT:
@@ -87,15 +101,19 @@ def _began(event: Event) -> datetime:
     return event.action.timestamp if event.action else event.at
 
 
-def _marked(events: Iterable[Event]) -> Iterator[tuple[datetime, Event]]:
-    """Each event with the time it is sorted by: its own, or a later one before it, so that no order is undone."""
+def _marked(events: Iterable[Event], marks: Mapping[_Identity, datetime] | None = None) -> Iterator[_Marked]:
+    """Each event with the time it is sorted by: when it began, or what came before it, so that no order is undone.
+
+    `marks` are those of the transcript, for what it knows as well.
+    """
     latest: datetime | None = None
     for event in events:
-        latest = max(latest, _began(event)) if latest else _began(event)
+        times = [latest, _began(event), marks.get(_identity(event)) if marks else None]
+        latest = max(time for time in times if time)
         yield latest, event
 
 
-def _woven(streams: Iterable[_Stream]) -> Iterator[Event]:
+def _woven(streams: Iterable[Iterable[_Marked]]) -> Iterator[Event]:
     return (event for _, event in heapq.merge(*streams, key=lambda marked: marked[0]))
 
 

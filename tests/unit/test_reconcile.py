@@ -141,6 +141,16 @@ def test_calls_stand_where_they_began() -> None:
     assert ids(reconcile([short, long], [])) == ["t1", "t2"]
 
 
+def test_a_call_stands_behind_its_prompt_whatever_it_is_said_to_have_taken() -> None:
+    """A call before the first prompt would be nobody's."""
+    prompt = make_prompt("fix it", prompt_id="p1")
+    call = make_call(id="t1", prompt_id="p1", timestamp=prompt.at - timedelta(minutes=1))
+    recorded = prompt.model_copy(update={"source": TRANSCRIPT, "at": call.at + timedelta(seconds=1)})
+
+    assert reconcile([call, prompt], []) == [prompt, call]
+    assert reconcile([call, prompt], [recorded]) == [prompt, call]
+
+
 def test_a_clock_that_is_set_back_changes_no_order() -> None:
     """Within one process the monotonic clock tells what came first."""
     events = [make_event("other", host_pid=7) for _ in range(4)]
