@@ -76,6 +76,17 @@ def test_the_hosts_duration_is_kept_and_gaps_have_the_transcripts(session: str) 
         assert not by_host or action.duration_ms == durations[action.id]
 
 
+def test_a_call_began_when_the_transcript_says() -> None:
+    """A hook is started some time after the call's end, and can only reckon back."""
+    turn = recorded_turn(1)
+    late = make_call(id="t1", prompt_id="p1", timestamp=turn[1].at + timedelta(seconds=30))
+
+    [call] = [event for event in reconcile([*as_hooks_tell(turn[:1]), late], turn) if event.action]
+
+    assert call.action
+    assert call.action.timestamp == turn[1].at
+
+
 @pytest.mark.parametrize("session", SESSIONS)
 def test_whatever_hook_is_missing_the_calls_are_the_same(session: str) -> None:
     """Hooks of a headless run are killed at its end."""
@@ -262,6 +273,7 @@ def test_a_notification_is_one_whoever_tells_of_it() -> None:
     events = reconcile([*as_hooks_tell(turn), reported], [*turn, recorded])
 
     assert prompts(events) == ["fix it", NOTIFICATION]
+    assert events[-1].prompt_id == "p2"  # as the turn that it sets off is named
 
 
 def test_an_outcome_that_no_hook_reported_is_the_transcripts() -> None:

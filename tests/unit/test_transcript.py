@@ -131,6 +131,24 @@ def test_a_turn_that_was_interrupted_has_no_end() -> None:
     assert open_turns == ["Make a pipe", "Watch the build", "Tell me a story", "/compact keep it short"]
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        record("user", [{"type": "text", "text": "[Request interrupted by user]"}], uuid="u2"),
+        record("user", "<bash-input>git status</bash-input>", uuid="u2"),
+    ],
+)
+def test_what_the_client_says_after_a_break_is_no_end_of_the_turn(between: bytes) -> None:
+    """The work was broken off; that the model has a word to say on something else does not finish it."""
+    end = record("assistant", [{"type": "text", "text": "OK."}], message={"stop_reason": "end_turn"})
+
+    broken_off = read([record("user", "fix it", uuid="u1"), call(), result(), between, end])
+    ended = read([record("user", "fix it", uuid="u1"), call(), result(), end])
+
+    assert EventKind.TURN_END not in {event.kind for event in broken_off}
+    assert ended[-1].kind is EventKind.TURN_END
+
+
 @pytest.mark.parametrize("agent", SESSIONS["print-subagents"])
 def test_a_subagents_file_gives_its_calls_and_nothing_else(agent: str) -> None:
     """Its first message is the main agent's, and its end is no turn's."""
