@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, NOTIFICATION, section, text
-from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
+from behavior_plugin.calls import LONGEST_NAME, NOTIFICATION, section, text
+from behavior_plugin.model import Action, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
+from behavior_plugin.records import Result, blocks, context_of, results, time_of, words
 
 MAIN = "main"
 USER = "user"
@@ -32,15 +32,11 @@ _REQUESTS = (b'{"type":"api-request', b'{"type": "api-request')
 _OTHERS = frozenset(
     """
     agent-name agent-setting ai-title atis-latch cost-state custom-title file-history-delta file-history-snapshot
-    last-prompt mode permission-mode pr-link progress queue-operation summary tag tools-used worktree-state
+    frame-link last-prompt mode permission-mode pr-link progress queue-operation summary tag tools-used worktree-state
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 # What the client writes in the user's place.
-_NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly")
-# Text that an editor puts before the user's own.
-_EDITOR = ("<ide_", "<system-reminder>")
-_REJECTED = ("The user doesn't want to proceed with this tool use", "[Request interrupted by user")
-_REFUSED = re.compile(r"</?tool_use_error>")
+_NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -105,41 +101,6 @@ def _take(line: bytes, reader: _Reader) -> str | None:
         return f"the record cannot be read ({type(error).__name__})"
 
 
-@dataclass(frozen=True)
-class _Result:
-    """A call's result: the block in the message, what stands beside it, and when it came."""
-
-    block: dict[str, Any]
-    response: dict[str, Any]
-    denial: Any
-    at: datetime
-
-    def told_of(self, call: Event) -> dict[str, Any]:
-        parameters = call.action.parameters if call.action else {}
-        ended = self._outcome(parameters)
-        took = calls.milliseconds(self.response, "totalDurationMs")
-        return {
-            "files": calls.files(parameters, self.response, ended),
-            "outcome": ended,
-            "duration_ms": calls.between(call.at, self.at) if took is None else took,
-            "started_agent": text(self.response, "agentId", LONGEST_NAME),
-            "error": self._error(),
-        }
-
-    def _outcome(self, parameters: dict[str, Any]) -> Outcome:
-        """One that the user stopped, or did not let begin, neither worked nor failed."""
-        if self.block.get("is_error") is not True:
-            return calls.outcome(parameters, self.response)
-        if self.denial == "user-rejected" or _text(self.block.get("content")).startswith(_REJECTED):
-            return Outcome.PARTIAL
-        return Outcome.FAILED
-
-    def _error(self) -> str | None:
-        if self.block.get("is_error") is not True:
-            return None
-        return _REFUSED.sub("", _text(self.block.get("content"))[:LONGEST_ERROR]) or None
-
-
 class _Reader:
     """What is known so far: the events, the calls that have no result yet, whose turn it is."""
 
@@ -150,7 +111,7 @@ class _Reader:
         self._machine = machine
         self._calls: set[str] = set()
         self._waiting: dict[str, int] = {}
-        self._early: dict[str, _Result] = {}
+        self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
@@ -158,7 +119,7 @@ class _Reader:
         self._is_turn_open = False
 
     def take(self, record: dict[str, Any]) -> str | None:
-        self._at = _time(record) or self._at
+        self._at = time_of(record) or self._at
         kind = record.get("type")
         if kind == "user":
             self._user(record)
@@ -174,39 +135,33 @@ class _Reader:
         return None
 
     def _user(self, record: dict[str, Any]) -> None:
-        content = section(record, "message").get("content")
-        results = [block for block in _blocks(content) if block.get("type") == "tool_result"]
-        for block in results:
-            # What stands beside the message is told of one result.
-            response = section(record, "toolUseResult") if len(results) == 1 else {}
-            self._result(_Result(block, response, record.get("toolDenialKind"), self._at))
-        if results or any(record.get(mark) is True for mark in _NO_PROMPT):
-            return
-        if self._whose(record) != MAIN:
+        found = results(record, self._at)
+        for result in found:
+            self._result(result)
+        if self._agent != MAIN:
             self._prompt_id = text(record, "promptId", LONGEST_NAME) or self._prompt_id
-            return
-        self._typed(_text(content), record)
+        elif not found and not any(record.get(mark) is True for mark in _NO_PROMPT):
+            self._typed(words(section(record, "message").get("content")), record)
 
-    def _typed(self, words: str, record: dict[str, Any]) -> None:
+    def _typed(self, said: str, record: dict[str, Any]) -> None:
         """What a person typed, or the client in a person's place."""
         uuid = text(record, "uuid", LONGEST_NAME)
         if uuid in self._prompts:
             return
-        if uuid:
-            self._prompts.add(uuid)
+        self._prompts.update([uuid] if uuid else [])
         # Older clients name no prompts; the record's own name is as good.
         prompt_id = text(record, "promptId", LONGEST_NAME) or uuid
-        if words.startswith("[Request interrupted"):
+        if said.startswith("[Request interrupted"):
             self._is_turn_open = False
-        elif words.startswith(_SHELL_INPUT):
-            self._shell(words, uuid, prompt_id, record)
-        elif words.startswith(_SHELL_OUTPUT):
+        elif said.startswith(_SHELL_INPUT):
+            self._shell(said, uuid, prompt_id, record)
+        elif said.startswith(_SHELL_OUTPUT):
             self._shell_ended()
         else:
-            self._prompt(words, prompt_id, record)
+            self._prompt(said, prompt_id, record)
 
-    def _prompt(self, words: str, prompt_id: str | None, record: dict[str, Any]) -> None:
-        typed = as_typed(words)
+    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any]) -> None:
+        typed = as_typed(said)
         kind = kind_of(typed)
         if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
             return
@@ -214,9 +169,9 @@ class _Reader:
         self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
         self._add(EventKind.PROMPT, record, prompt=typed)
 
-    def _shell(self, words: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
+    def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
         """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
-        command = words.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
+        command = said.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
         action = Action(
             id=uuid,
             tool="Bash",
@@ -238,11 +193,10 @@ class _Reader:
             self._complete(place, outcome=Outcome.SUCCESS, duration_ms=took)
 
     def _assistant(self, record: dict[str, Any]) -> None:
-        message = section(record, "message")
-        for block in _blocks(message.get("content")):
+        for block in blocks(record):
             if block.get("type") == "tool_use":
                 self._call(block, record)
-        if message.get("stop_reason") == "end_turn":
+        if section(record, "message").get("stop_reason") == "end_turn":
             self._end_turn(record)
 
     def _call(self, block: dict[str, Any], record: dict[str, Any]) -> None:
@@ -264,7 +218,7 @@ class _Reader:
         if name in self._early:
             self._result(self._early.pop(name))
 
-    def _result(self, result: _Result) -> None:
+    def _result(self, result: Result) -> None:
         name = text(result.block, "tool_use_id", LONGEST_NAME) or ""
         place = self._waiting.pop(name, None)
         if place is not None:
@@ -277,11 +231,13 @@ class _Reader:
     def _attachment(self, record: dict[str, Any]) -> None:
         """A prompt that was typed while a call ran, or a notification that came meanwhile, has no other record."""
         attachment = section(record, "attachment")
-        uuid = text(record, "uuid", LONGEST_NAME) or ""
-        if attachment.get("type") != "queued_command" or uuid in self._prompts or self._whose(record) != MAIN:
+        if attachment.get("type") != "queued_command" or self._whose(record) != MAIN:
             return
-        self._prompts.add(uuid)
-        self._prompt(_text(attachment.get("prompt")), self._prompt_id, record)
+        uuid = text(record, "uuid", LONGEST_NAME)
+        # A queued line for the shell has records of its own.
+        if uuid not in self._prompts and attachment.get("commandMode") != "bash":
+            self._prompts.update([uuid] if uuid else [])
+            self._prompt(words(attachment.get("prompt")), self._prompt_id, record)
 
     def _end_turn(self, record: dict[str, Any]) -> None:
         if self._is_turn_open and self._whose(record) == MAIN:
@@ -304,7 +260,7 @@ class _Reader:
                 at=self._at,
                 order=len(self.events),
                 source=EventSource.TRANSCRIPT,
-                context=_context(text(record, "cwd") or "", text(record, "gitBranch")),
+                context=context_of(record),
                 prompt_id=self._prompt_id,
                 **more,
             )
@@ -316,29 +272,3 @@ class _Reader:
             update={**ending, "duration_source": DurationSource.TRANSCRIPT}
         )
         self.events[place] = event.model_copy(update={"action": action, "files": files})
-
-
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-
-
-def _text(content: Any) -> str:
-    """The text of a message: its images, and what an editor adds, are left out."""
-    if isinstance(content, str):
-        return content
-    texts = [block["text"] for block in _blocks(content) if isinstance(block.get("text"), str)]
-    return "\n".join(text for text in texts if not text.startswith(_EDITOR))
-
-
-def _time(record: dict[str, Any]) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(str(record.get("timestamp"))[:40])
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-@lru_cache(maxsize=100)
-def _context(directory: str, branch: str | None) -> Context:
-    """What a record says of the place; the client writes HEAD where no branch is checked out."""
-    return Context(directory=directory, branch=None if branch == "HEAD" else branch)

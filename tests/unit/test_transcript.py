@@ -122,6 +122,14 @@ def test_a_queued_prompt_belongs_to_the_turn_it_steers() -> None:
     assert first.at < queued.at
 
 
+@pytest.mark.parametrize(("mode", "expected"), [("prompt", ["use the parser"]), ("bash", [])])
+def test_a_queued_line_for_the_shell_is_no_prompt(mode: str, expected: list[str]) -> None:
+    """It has records of its own when it is run."""
+    queued = {"type": "queued_command", "prompt": "use the parser", "commandMode": mode}
+
+    assert prompts(read([json.dumps({"type": "attachment", "attachment": queued}).encode()])) == expected
+
+
 def test_a_turn_that_was_interrupted_has_no_end() -> None:
     """Whether the work was finished is not known then."""
     events = read(transcript_lines("interactive-interrupts-and-compaction"))
