@@ -7,12 +7,23 @@ up ("yes", "go on"). An episode with actions is a pattern, one without is none.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from behavior_plugin import __version__
-from behavior_plugin.model import Action, Context, Event, EventKind, Outcome, Pattern, Provenance
-from behavior_plugin.prompts import PromptKind, kind_of
+from behavior_plugin import __version__, calls
+from behavior_plugin.model import (
+    Action,
+    Context,
+    DurationSource,
+    Event,
+    EventKind,
+    EventSource,
+    Outcome,
+    Pattern,
+    Provenance,
+)
+from behavior_plugin.prompts import TASKS, PromptKind, kind_of
 
 # Files that tools write for themselves.
 _DROPPINGS = (
@@ -30,53 +41,102 @@ _DROPPINGS = (
 class _Episode:
     prompt: Event
     actions: list[Event] = field(default_factory=list)
+    # The prompts that it consists of; a turn's end names the one that it ends.
+    prompt_ids: set[str | None] = field(default_factory=set)
     is_ended: bool = False
 
 
-def assemble(events: Iterable[Event]) -> list[Pattern]:
-    """The patterns of one session. The events may come in any order, and more than once."""
-    return [_pattern(episode) for episode in _episodes(_in_order(events)) if episode.actions]
+def assemble(events: Sequence[Event]) -> list[Pattern]:
+    """The patterns of one session; its events come in order, each once, as `reconcile` leaves them."""
+    episodes = _episodes(_nested(_completed(events)))
+    return [_pattern(episode) for episode in episodes if any(map(_is_work, episode.actions))]
 
 
-def _in_order(events: Iterable[Event]) -> list[Event]:
-    """By time, each call once: a hook that is registered twice reports everything twice."""
-    once = {
-        _identity(event): event for event in sorted(events, key=lambda event: (event.at, event.order), reverse=True)
-    }
-    return sorted(once.values(), key=lambda event: (event.at, event.order))
-
-
-def _identity(event: Event) -> tuple[object, ...]:
-    if event.action and event.action.id:
-        return (event.kind, event.action.id)
-    if event.kind is EventKind.PROMPT and event.prompt_id:
-        return (event.kind, event.prompt_id, event.prompt)
-    return (event.kind, event.at, event.order)
-
-
-def _episodes(events: Sequence[Event]) -> list[_Episode]:
-    episodes: list[_Episode] = []
+def _completed(events: Sequence[Event]) -> list[Event]:
+    """The calls that went on in the background end as their notifications say; the last word counts."""
+    endings: dict[str, tuple[calls.Ending, datetime]] = {}
     for event in events:
-        if _opens_episode(event, episodes):
+        ending = calls.ending(event.prompt) if event.prompt else None
+        if ending:
+            endings[ending.call] = (ending, event.at)
+    return [
+        event.model_copy(update={"action": _ended(event.action, *endings[event.action.id])})
+        if event.action and event.action.id in endings
+        else event
+        for event in events
+    ]
+
+
+def _ended(action: Action, ending: calls.Ending, at: datetime) -> Action:
+    is_measured = ending.duration_ms is not None
+    return action.model_copy(
+        update={
+            "outcome": ending.outcome,
+            "duration_ms": ending.duration_ms if is_measured else calls.between(action.timestamp, at),
+            "duration_source": DurationSource.HOST if is_measured else DurationSource.TRANSCRIPT,
+        }
+    )
+
+
+def _nested(events: Sequence[Event]) -> Iterator[Event]:
+    """A subagent's calls right behind the call that started it, wherever they stood; the others as they come."""
+    started = {event.action.started_agent for event in events if event.action}
+    inner: dict[str, list[Event]] = {}
+    outer: list[Event] = []
+    for event in events:
+        is_inner = event.action and event.action.agent in started
+        (inner.setdefault(event.action.agent, []) if event.action and is_inner else outer).append(event)
+    waiting = outer[::-1]
+    while waiting or inner:
+        if not waiting:  # agents that are said to have started each other
+            waiting = inner.pop(next(iter(inner)))[::-1]
+        event = waiting.pop()
+        yield event
+        if event.action and event.action.started_agent in inner:
+            waiting += inner.pop(event.action.started_agent)[::-1]
+
+
+def _episodes(events: Iterable[Event]) -> list[_Episode]:
+    episodes: list[_Episode] = []
+    seen: set[str] = set()
+    for event in events:
+        if _opens_episode(event, is_first=not episodes, is_steering=event.prompt_id in seen):
             episodes.append(_Episode(prompt=event))
-        elif episodes:
+        if episodes:
             _join(episodes[-1], event)
+        if event.kind is EventKind.PROMPT and event.prompt_id:
+            seen.add(event.prompt_id)
     return episodes
 
 
-def _opens_episode(event: Event, episodes: Sequence[_Episode]) -> bool:
-    if event.kind is not EventKind.PROMPT or not event.prompt:
+def _opens_episode(event: Event, *, is_first: bool, is_steering: bool) -> bool:
+    """A prompt with the id of an earlier one was typed while that was worked on: it steers, and begins nothing."""
+    if event.kind is not EventKind.PROMPT or not event.prompt or is_steering:
         return False
     kind = kind_of(event.prompt)
-    return kind is PromptKind.TASK or (kind is PromptKind.FOLLOW_UP and not episodes)
+    return kind in TASKS or (kind is PromptKind.FOLLOW_UP and is_first)
 
 
 def _join(episode: _Episode, event: Event) -> None:
     if event.kind is EventKind.ACTION:
         episode.actions.append(event)
+    if event.kind is EventKind.TURN_END:
+        episode.is_ended |= event.prompt_id is None or event.prompt_id in episode.prompt_ids
+    elif _sets_to_work(event):
+        episode.prompt_ids.add(event.prompt_id)
         episode.is_ended = False
-    elif event.kind is EventKind.TURN_END:
-        episode.is_ended = True
+
+
+def _sets_to_work(event: Event) -> bool:
+    """Whether the assistant has to do something, or does it, so that a turn goes on until its end."""
+    if event.kind is EventKind.PROMPT and event.prompt:
+        return kind_of(event.prompt) not in (PromptKind.BUILT_IN, PromptKind.OWN_COMMAND)
+    return event.action is not None and event.action.agent == "main"
+
+
+def _is_work(event: Event) -> bool:
+    """A line of the user's own shell alone is no work to learn from."""
+    return event.action is not None and event.action.agent != "user"
 
 
 def _pattern(episode: _Episode) -> Pattern:
@@ -90,20 +150,35 @@ def _pattern(episode: _Episode) -> Pattern:
         final_outcome=_final_outcome(episode),
         started_at=prompt.at,
         session_id=prompt.session_id,
-        provenance=Provenance(machine=prompt.machine, version=__version__),
+        provenance=Provenance(machine=prompt.machine, source=_sources(episode), version=__version__),
     )
 
 
 def _source_key(prompt: Event) -> str:
-    """The same prompt of the same session on the same machine, however often it is delivered."""
-    which = prompt.prompt_id or str(prompt.order)
-    words = "\x1f".join((prompt.machine, prompt.session_id, which, prompt.prompt or ""))
-    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:40]
+    """The same prompt of the same session, however often it is delivered and whoever tells of it."""
+    if prompt.prompt_id:
+        return _key(prompt.session_id, prompt.prompt_id)
+    return _key(prompt.machine, prompt.session_id, str(prompt.order), prompt.prompt or "")
+
+
+def _key(*words: str) -> str:
+    return hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()[:40]
+
+
+def _sources(episode: _Episode) -> str:
+    """Who told of the prompt and the actions."""
+    told = {event.source for event in [episode.prompt, *episode.actions]}
+    names = {EventSource.HOOK: "hooks", EventSource.TRANSCRIPT: "transcript"}
+    return "+".join(name for source, name in names.items() if source in told)
 
 
 def _final_outcome(episode: _Episode) -> Outcome:
-    """How the work ended: as its last call did; partial where the turn was broken off before its end."""
-    outcomes = [event.action.outcome for event in episode.actions if event.action]
+    """How the work ended: as its last call did; partial where the turn was broken off before its end.
+
+    A subagent's failure is the main agent's to judge, and what the user tries in the shell is the user's.
+    """
+    work = [event.action for event in episode.actions if event.action and _is_work(event)]
+    outcomes = [action.outcome for action in work if action.agent == "main"] or [action.outcome for action in work]
     if outcomes[-1] is Outcome.FAILED:
         return Outcome.FAILED
     if not episode.is_ended or outcomes[-1] is Outcome.PARTIAL:
@@ -119,7 +194,7 @@ def _context(episode: _Episode) -> Context:
 
 
 def _relative(action: Action, context: Context) -> Action:
-    """Paths as they are written inside the project, so that the workflow reads the same in another clone."""
+    """Paths as they are written inside the worktree, so that the workflow reads the same in another clone."""
     parameters = {
         key: _inside(value, context) if isinstance(value, str) and value.startswith("/") else value
         for key, value in action.parameters.items()
@@ -128,5 +203,5 @@ def _relative(action: Action, context: Context) -> Action:
 
 
 def _inside(path: str, context: Context) -> str:
-    directory = context.directory.rstrip("/") + "/"
-    return path[len(directory) :] if len(directory) > 1 and path.startswith(directory) else path
+    root = (context.root or context.directory).rstrip("/") + "/"
+    return path[len(root) :] if len(root) > 1 and path.startswith(root) else path

@@ -19,7 +19,8 @@ PLAIN = "work"
 def learn(events: Sequence[Event], *, embedder: Embedder | None, store: PostgresStore) -> list[Pattern]:
     """Assemble, redact, embed and store; returns what was stored. Doing it again changes nothing.
 
-    Redaction comes first of all that leaves this function: what is embedded is the text that is stored.
+    The events are those of one session, as `reconcile` leaves them. Redaction comes first of all that leaves this
+    function: what is embedded is the text that is stored.
 
     Raises:
         StoreError, EmbedError: nothing, or only a part, is stored; do it again.

@@ -7,6 +7,7 @@ hide or command, on one line each, and unable to close the frame around it.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -48,8 +49,14 @@ def render(suggestion: Suggestion) -> str:
 
 
 def steps(actions: Sequence[Action], most: int = MOST_STEPS) -> list[str]:
-    """The actions as numbered lines: the same call in a row is one line, and the middle of a long list is left out."""
-    lines = [_line(same, len(list(run))) for same, run in groupby(map(_step, actions))]
+    """The main agent's actions as numbered lines, a subagent's counted on the line of the call that started it.
+
+    The same call in a row is one line, and the middle of a long list is left out.
+    """
+    by_agent = Counter(action.agent for action in actions)
+    own = [action for action in actions if action.agent == "main"] or actions
+    done = [(*_step(action), by_agent[action.started_agent or ""]) for action in own]
+    lines = [_line(*same, len(list(run))) for same, run in groupby(done)]
     if len(lines) > most:
         left_out = len(lines) - most + 1
         lines = [
@@ -77,10 +84,10 @@ def _step(action: Action) -> tuple[str, Outcome]:
     return quote(f"{action.tool} {main}", LONGEST_STEP), action.outcome
 
 
-def _line(step: tuple[str, Outcome], times: int) -> str:
-    text, outcome = step
+def _line(text: str, outcome: Outcome, inner: int, times: int) -> str:
     ending = {Outcome.SUCCESS: "", Outcome.PARTIAL: " (did not finish)", Outcome.FAILED: " (failed)"}[outcome]
-    return f"{text}{f' (x{times})' if times > 1 else ''}{ending}"
+    calls = f" ({inner} {'call' if inner == 1 else 'calls'})" if inner else ""
+    return f"{text}{calls}{f' (x{times})' if times > 1 else ''}{ending}"
 
 
 def _ending(outcome: Outcome) -> str:

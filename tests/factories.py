@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.model import Action, Context, Event, EventKind, Outcome, Pattern
+from behavior_plugin import transcript
+from behavior_plugin.model import (
+    Action,
+    Context,
+    DurationSource,
+    Event,
+    EventKind,
+    EventSource,
+    Outcome,
+    Pattern,
+)
 
 PAYLOADS = Path(__file__).parent / "payloads"
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
+# The recorded sessions, each with its subagents.
+SESSIONS = {
+    "print-fix-and-follow-up": (),
+    "print-subagents": ("a6747a4b1259f8dcf", "a1a578ecf73e36bf7"),
+    "interactive-interrupts-and-compaction": (),
+}
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _ticks = itertools.count()
 
@@ -47,7 +65,62 @@ def make_prompt(text: str, **changes: Any) -> Event:
 def make_call(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Event:
     """An action's event; what an action has goes to its action, the rest to the event."""
     of_action = {name: changes.pop(name) for name in Action.model_fields if name in changes}
-    return make_event("action", action=make_action(tool, outcome=outcome, **of_action), **changes)
+    event = make_event("action", **changes)
+    action = make_action(tool, outcome=outcome, **{"timestamp": event.at, **of_action})
+    return event.model_copy(update={"action": action})
+
+
+def transcript_lines(session: str, agent: str = "main") -> list[bytes]:
+    """The lines of a transcript that the real client wrote."""
+    main = str(TRANSCRIPTS / f"{session}.jsonl")
+    path = main if agent == "main" else transcript.subagent_file(main, agent)
+    return Path(path or "").read_bytes().splitlines(keepends=True)
+
+
+def recorded_events(session: str) -> list[Event]:
+    """What the real client wrote down of a session and its subagents."""
+    agents = ("main", *SESSIONS[session])
+    return [
+        event
+        for agent in agents
+        for event in transcript.read(transcript_lines(session, agent), session_id=session, agent=agent)
+    ]
+
+
+def reported_events(recorded: Iterable[Event]) -> list[Event]:
+    """What hooks would have reported of the same: a call at its end, and none that did not run to its end."""
+    seen = [event for event in recorded if not _goes_unreported(event)]
+    started = make_event("session_start", at=seen[0].at - timedelta(seconds=1), host_pid=7, order=0)
+    return [started, *(_reported(event) for event in seen)]
+
+
+def _goes_unreported(event: Event) -> bool:
+    action = event.action
+    if action is None:
+        return False
+    is_refused = (action.error or "").startswith(("Error: No such tool", "String to replace"))
+    return action.agent == "user" or is_refused or action.outcome is Outcome.PARTIAL
+
+
+def _reported(event: Event) -> Event:
+    action, at = event.action, event.at + timedelta(milliseconds=30)
+    if action:
+        took = max(0, (action.duration_ms or 0) - 20)
+        at += timedelta(milliseconds=took)
+        began = at - timedelta(milliseconds=took)
+        measured = {"duration_ms": took, "duration_source": DurationSource.HOST, "timestamp": began}
+        action = action.model_copy(update=measured)
+    return event.model_copy(
+        update={
+            "source": EventSource.HOOK,
+            "machine": "laptop",
+            "at": at,
+            "order": int((at - START).total_seconds() * 1e9),
+            "host_pid": 7,
+            "context": Context(directory="/home/dev/project", root="/home/dev/project", project="remote/project"),
+            "action": action,
+        }
+    )
 
 
 def make_pattern(**changes: Any) -> Pattern:

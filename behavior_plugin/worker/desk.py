@@ -20,7 +20,7 @@ from behavior_plugin.config import Settings, fingerprint
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, StoreError, told
 from behavior_plugin.model import Context, Event, StoredPattern, Suggestion
-from behavior_plugin.prompts import PromptKind, kind_of
+from behavior_plugin.prompts import TASKS, PromptKind, kind_of
 from behavior_plugin.recall import MANUAL_FLOOR, recall
 from behavior_plugin.redact import redact_context
 from behavior_plugin.render import render
@@ -109,7 +109,7 @@ class Desk:
         kind = kind_of(prompt.prompt or "")
         if kind is PromptKind.OWN_COMMAND:
             return self._answer_command(prompt)
-        return self._suggest_once(prompt, is_waited_for) if kind is PromptKind.TASK else None
+        return self._suggest_once(prompt, is_waited_for) if kind in TASKS else None
 
     def _answer_command(self, prompt: Event) -> str:
         """What `/behavior:recall TEXT` asks for, always with an answer: here a person waits for one."""

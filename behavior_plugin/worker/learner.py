@@ -8,9 +8,11 @@ import time
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, told
 from behavior_plugin.learn import learn
 from behavior_plugin.model import Event, EventKind
+from behavior_plugin.reconcile import reconcile
 from behavior_plugin.worker.engines import LONGEST_RETRY_S, Engines
 from behavior_plugin.worker.inbox import Inbox, waiting
 from behavior_plugin.worker.session import Session
+from behavior_plugin.worker.transcripts import recorded
 
 # A session that has been tried so often, and has failed each time by itself or brought the worker down, is set aside.
 TRIES = 5
@@ -124,7 +126,8 @@ class Learner:
 
     def _learn(self, session: Session) -> None:
         embedder = self._engines.embedder(LONGEST_RETRY_S)
-        events = self._inbox.events(session)
+        reported = self._inbox.events(session)
+        events = reconcile(reported, recorded(reported))
         try:
             patterns = learn(events, embedder=embedder, store=self._engines.store(0))
         except StoreUnavailableError:
@@ -137,7 +140,7 @@ class Learner:
         if not session.is_probe:
             self.learned += len(patterns)
             self.dropped += not patterns
-        log.info("session %s: %d events, %d patterns", session.key, len(events), len(patterns))
+        log.info("session %s: %d events, %d patterns", session.key, len(reported), len(patterns))
 
 
 def _is_left(session: Session, idle_s: float | None) -> bool:

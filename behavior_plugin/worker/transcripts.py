@@ -42,7 +42,7 @@ def _agents(events: Sequence[Event]) -> set[str]:
 
 def _read(path: str, session_id: str, agent: str) -> list[Event]:
     try:
-        with open(path, "rb", opener=_regular_file) as file:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "rb", opener=_regular_file) as file:
             return read(_lines(file), session_id=session_id, agent=agent)
     except FileNotFoundError:
         return []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from behavior_plugin.assemble import assemble
-from behavior_plugin.model import Context, Outcome
-from tests.factories import START, make_call, make_event, make_prompt
+from behavior_plugin.model import Context, DurationSource, EventSource, Outcome
+from behavior_plugin.reconcile import reconcile
+from tests.factories import SESSIONS, make_call, make_event, make_prompt, recorded_events, reported_events
 
 FAILED = Outcome.FAILED
 
@@ -82,51 +85,300 @@ def test_work_that_was_broken_off_is_partial() -> None:
     assert pattern.final_outcome is Outcome.PARTIAL
 
 
-def test_an_event_that_comes_twice_counts_once() -> None:
-    """A hook that is registered twice reports everything twice."""
-    prompt, call = make_prompt("fix the tests", prompt_id="p1"), make_call(id="t1")
-    again = call.model_copy(update={"at": call.at + timedelta(milliseconds=5)})
-
-    [pattern] = assemble([prompt, prompt.model_copy(update={"order": 10**9}), call, again])
-
-    assert len(pattern.actions) == 1
-
-
-def test_late_delivery_does_not_change_the_order() -> None:
-    """Hooks run side by side, and their records arrive as they please."""
-    prompt, first, second = make_prompt("fix the tests"), make_call("Read"), make_call("Edit")
-
-    [pattern] = assemble([second, prompt, first])
-
-    assert [action.tool for action in pattern.actions] == ["Read", "Edit"]
-
-
 def test_the_key_is_the_works_own() -> None:
-    """Delivered again it is the same row; the same words in another session, or on another machine, are another."""
+    """Delivered again it is the same row, whoever tells of it; the same words in another session are another."""
     prompt = make_prompt("fix the tests", prompt_id="p1")
-    elsewhere = prompt.model_copy(update={"machine": "desktop"})
-    later = prompt.model_copy(update={"session_id": "other"})
+    recorded = prompt.model_copy(update={"source": EventSource.TRANSCRIPT, "machine": "", "order": 3})
+    forked = prompt.model_copy(update={"session_id": "other"})
 
-    keys = [assemble([each, make_call()])[0].source_key for each in (prompt, prompt, elsewhere, later)]
+    keys = [assemble([each, make_call()])[0].source_key for each in (prompt, prompt, recorded, forked)]
 
-    assert keys[0] == keys[1]
+    assert len(set(keys[:3])) == 1
+    assert keys[3] != keys[0]
+
+
+def test_a_prompt_without_an_id_is_known_by_when_and_where_it_was_typed() -> None:
+    """Old clients name no prompts."""
+    prompt = make_prompt("fix the tests")
+    others = [prompt.model_copy(update=change) for change in ({"order": 10**9}, {"machine": "desktop"})]
+
+    keys = [assemble([each, make_call()])[0].source_key for each in (prompt, *others)]
+
     assert len(set(keys)) == 3
 
 
-def test_paths_are_told_from_the_project() -> None:
+def test_paths_are_told_from_the_top_of_the_worktree() -> None:
     """In another clone the same workflow has the same files; what tools leave behind is nobody's work."""
-    context = Context(directory="/home/dev/project", project="/home/dev/project", branch="main")
+    context = Context(directory="/home/dev/project/sub", root="/home/dev/project", project="remote", branch="main")
+    app = "/home/dev/project/src/app.py"
     events = [
-        make_prompt("fix it", context=context, at=START - timedelta(days=1)),
+        make_prompt("fix it", context=context),
         make_call(
             "Edit",
-            parameters={"file_path": "/home/dev/project/src/app.py"},
-            files=("/home/dev/project/src/app.py", "/home/dev/project/src/__pycache__/app.pyc", "/etc/hosts"),
+            parameters={"file_path": app},
+            files=(app, app, "/home/dev/project/src/__pycache__/app.pyc", "/home/dev/project2/x.py", "/etc/hosts"),
         ),
     ]
 
     [pattern] = assemble(events)
 
-    assert pattern.context.files_touched == ("src/app.py", "/etc/hosts")
+    assert pattern.context.files_touched == ("src/app.py", "/home/dev/project2/x.py", "/etc/hosts")
     assert pattern.actions[0].parameters["file_path"] == "src/app.py"
     assert pattern.context.branch == "main"
+
+
+def notification(call: str = "t1", status: str = "completed", *, rest: str = "") -> str:
+    return (
+        f"<task-notification>\n<task-id>b1</task-id>\n<tool-use-id>{call}</tool-use-id>\n"
+        f"<status>{status}</status>\n{rest}</task-notification>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (notification(rest='<summary>Background command "make" completed (exit code 0)</summary>'), Outcome.SUCCESS),
+        (notification(rest='<summary>Background command "make" completed (exit code 2)</summary>'), FAILED),
+        (notification(status="failed"), FAILED),
+        (notification(status="killed"), Outcome.PARTIAL),
+    ],
+)
+def test_a_notification_says_how_a_call_in_the_background_ended(text: str, outcome: Outcome) -> None:
+    """The client reports such a call when it was started, long before it ends."""
+    prompt, call = make_prompt("build it"), make_call(id="t1", outcome=Outcome.PARTIAL)
+    notified = make_prompt(text, at=call.at + timedelta(seconds=5))
+
+    [pattern] = assemble([prompt, call, notified, make_event("turn_end")])
+
+    assert pattern.actions[0].outcome is outcome
+    assert pattern.actions[0].duration_ms == 5000
+    assert pattern.actions[0].duration_source is DurationSource.TRANSCRIPT
+
+
+def test_a_notifications_own_duration_is_the_hosts() -> None:
+    """It tells how long a subagent took."""
+    text = notification(rest="<usage><tool_uses>2</tool_uses><duration_ms>675</duration_ms></usage>")
+
+    [pattern] = assemble([make_prompt("survey"), make_call("Agent", id="t1"), make_prompt(text)])
+
+    assert pattern.actions[0].duration_ms == 675
+    assert pattern.actions[0].duration_source is DurationSource.HOST
+
+
+def test_a_notification_may_come_when_something_else_is_worked_on() -> None:
+    """It completes the call it names, wherever that is, and joins nothing."""
+    events = [
+        make_prompt("build it"),
+        make_call(id="t1", outcome=Outcome.PARTIAL),
+        make_event("turn_end"),
+        make_prompt("write the changelog"),
+        make_call("Write", id="t2"),
+        make_prompt(notification(status="failed")),
+        make_event("turn_end"),
+    ]
+
+    first, second = assemble(events)
+
+    assert first.final_outcome is FAILED
+    assert second.final_outcome is Outcome.SUCCESS
+
+
+def test_subagents_calls_stand_behind_the_call_that_started_them() -> None:
+    """Side by side they interleave, and the hook of the call that started them may come last."""
+    events = [
+        make_prompt("survey"),
+        make_call("Read", id="b1", agent="b"),
+        make_call("Agent", id="a0", started_agent="a"),
+        make_call("Read", id="a1", agent="a"),
+        make_call("Agent", id="b0", started_agent="b"),
+        make_call("Agent", id="a2", agent="a", started_agent="inner"),
+        make_call("Read", id="inner1", agent="inner"),
+        make_call("Read", id="b2", agent="b"),
+        make_call("Read", id="lone", agent="unknown"),
+        make_call("Bash", id="main"),
+    ]
+
+    [pattern] = assemble(events)
+
+    order = [action.id for action in pattern.actions]
+    assert order == ["a0", "a1", "a2", "inner1", "b0", "b1", "b2", "lone", "main"]
+
+
+def test_a_subagent_works_for_the_prompt_that_it_was_started_for() -> None:
+    """In the background it may go on while the next task is worked on."""
+    events = [
+        make_prompt("survey"),
+        make_call("Agent", id="a0", started_agent="a"),
+        make_prompt("write the changelog"),
+        make_call("Write", id="main"),
+        make_call("Read", id="a1", agent="a"),
+    ]
+
+    first, second = assemble(events)
+
+    assert [action.id for action in first.actions] == ["a0", "a1"]
+    assert [action.id for action in second.actions] == ["main"]
+
+
+def test_agents_that_claim_to_have_started_each_other_lose_no_call() -> None:
+    """Ids are what a payload says they are."""
+    events = [
+        make_prompt("survey"),
+        make_call("Agent", id="a", agent="a", started_agent="b"),
+        make_call("Agent", id="b", agent="b", started_agent="a"),
+        make_call("Agent", id="c", agent="c", started_agent="c"),
+    ]
+
+    [pattern] = assemble(events)
+
+    assert {action.id for action in pattern.actions} == {"a", "b", "c"}
+
+
+def test_a_chain_of_thousands_of_agents_is_no_trouble() -> None:
+    """A recursion would not survive it."""
+    chain = [make_call("Agent", agent=f"a{number}", started_agent=f"a{number + 1}") for number in range(5_000)]
+
+    [pattern] = assemble([make_prompt("survey"), *chain])
+
+    assert len(pattern.actions) == 5_000
+
+
+def test_the_outcome_is_the_main_agents() -> None:
+    """A subagent's failed attempt is the main agent's to judge, and the user's shell is the user's."""
+    events = [
+        make_prompt("survey"),
+        make_call("Agent", started_agent="a"),
+        make_call("Read", agent="a", outcome=FAILED),
+        make_event("turn_end"),
+        make_call(agent="user", outcome=FAILED),
+    ]
+
+    [pattern] = assemble(events)
+
+    assert pattern.final_outcome is Outcome.SUCCESS
+
+
+def test_a_prompt_typed_during_the_work_steers_it() -> None:
+    """It is a part of the same turn, however much it says."""
+    events = [
+        make_prompt("fix the tests", prompt_id="p1"),
+        make_call("Edit"),
+        make_prompt("use the new parser for that", prompt_id="p1"),
+        make_call("Write"),
+    ]
+
+    [pattern] = assemble(events)
+
+    assert len(pattern.actions) == 2
+
+
+def test_a_built_in_command_opens_nothing_and_a_custom_one_does() -> None:
+    """`/compact` is no work; `/release` is."""
+    events = [
+        make_prompt("fix the tests"),
+        make_call("Edit"),
+        make_event("turn_end"),
+        make_prompt("/compact keep it short"),
+        make_prompt("go on"),
+        make_call("Write"),
+        make_event("turn_end"),
+        make_prompt("/release 1.2"),
+        make_call("Bash"),
+        make_event("turn_end"),
+        make_prompt("/clear"),
+    ]
+
+    patterns = assemble(events)
+
+    assert [(pattern.trigger, len(pattern.actions)) for pattern in patterns] == [
+        ("fix the tests", 2),
+        ("/release 1.2", 1),
+    ]
+    assert {pattern.final_outcome for pattern in patterns} == {Outcome.SUCCESS}
+
+
+def test_the_users_own_shell_alone_is_no_work() -> None:
+    """There is nothing to learn from before the assistant did something."""
+    assert assemble([make_prompt("hello"), make_call(agent="user")]) == []
+
+
+@pytest.mark.parametrize("follow_up", ["go on", notification("t9")])
+def test_a_turn_that_was_broken_off_leaves_the_work_unfinished(follow_up: str) -> None:
+    """The turn before it came to its end, and the next did not."""
+    events = [make_prompt("fix the tests"), make_call("Edit"), make_event("turn_end"), make_prompt(follow_up)]
+
+    [pattern] = assemble(events)
+
+    assert pattern.final_outcome is Outcome.PARTIAL
+
+
+def test_the_end_of_another_turn_ends_nothing() -> None:
+    """After an interrupt a line in the user's shell makes a turn of its own, and that has an end."""
+    events = [
+        make_prompt("fix the tests", prompt_id="p1"),
+        make_call("Edit", prompt_id="p1"),
+        make_call(agent="user", prompt_id="p2"),
+        make_event("turn_end", prompt_id="p2"),
+    ]
+
+    [pattern] = assemble(events)
+
+    assert pattern.final_outcome is Outcome.PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("sources", "told_by"),
+    [
+        ((EventSource.HOOK, EventSource.HOOK), "hooks"),
+        ((EventSource.TRANSCRIPT, EventSource.TRANSCRIPT), "transcript"),
+        ((EventSource.HOOK, EventSource.TRANSCRIPT), "hooks+transcript"),
+    ],
+)
+def test_a_pattern_says_who_told_of_it(sources: tuple[EventSource, EventSource], told_by: str) -> None:
+    """Durations of the one and of the other are not alike."""
+    [pattern] = assemble([make_prompt("fix it", source=sources[0]), make_call(source=sources[1])])
+
+    assert pattern.provenance.source == told_by
+
+
+def test_a_real_session_nests_its_subagents() -> None:
+    """One ran in the foreground, one in the background while the main agent worked on."""
+    [pattern] = assemble(reconcile([], recorded_events("print-subagents")))
+
+    assert [(action.tool, action.outcome.value, action.agent) for action in pattern.actions] == [
+        ("Agent", "success", "main"),
+        ("Bash", "success", "a6747a4b1259f8dcf"),
+        ("Agent", "success", "main"),
+        ("Bash", "success", "a1a578ecf73e36bf7"),
+        ("Read", "failed", "a1a578ecf73e36bf7"),
+        ("Bash", "success", "main"),
+        ("Bash", "failed", "main"),
+        ("NoSuchTool", "failed", "main"),
+        ("Edit", "failed", "main"),
+    ]
+    assert [action.duration_ms for action in pattern.actions if action.tool == "Agent"] == [326, 675]
+    assert pattern.final_outcome is FAILED
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_hooks_and_transcript_make_the_same_patterns_of_a_real_session(session: str) -> None:
+    """So a session that is learned from again, with more known of it, replaces what was stored."""
+    recorded = recorded_events(session)
+
+    alone = assemble(reconcile([], recorded))
+    together = assemble(reconcile(reported_events(recorded), recorded))
+
+    assert [pattern.source_key for pattern in together] == [pattern.source_key for pattern in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.trigger, one.final_outcome) == (other.trigger, other.final_outcome)
+        assert [action.id for action in one.actions] == [action.id for action in other.actions]
+        assert one.context.files_touched == other.context.files_touched
+
+
+def test_a_session_of_20_000_calls_is_one_pattern() -> None:
+    """Some sessions last for days."""
+    events = [make_prompt("do it all"), *(make_call(id=f"t{number}") for number in range(20_000))]
+
+    [pattern] = assemble(reconcile(events, []))
+
+    assert len(pattern.actions) == 20_000

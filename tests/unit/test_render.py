@@ -105,3 +105,16 @@ def test_the_middle_of_a_long_workflow_is_left_out_and_counted() -> None:
     assert lines[0] == "1. Bash 0"
     assert lines[-1] == "8. Bash 19"
     assert lines[4] == "5. ... 13 more ..."
+
+
+def test_a_subagents_calls_are_counted_on_the_line_that_started_it() -> None:
+    """The reader wants to know that it was handed on, not what was read there."""
+    actions = [
+        make_action("Agent", parameters={"description": "List tests"}, started_agent="a1"),
+        make_action("Read", agent="a1"),
+        make_action("Bash", agent="a1"),
+        make_action(agent="user"),
+        make_action("Edit", parameters={"file_path": "app.py"}),
+    ]
+
+    assert steps(actions) == ["1. Agent List tests (2 calls)", "2. Edit app.py"]

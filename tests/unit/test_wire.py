@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from behavior_plugin.model import Event, EventKind, Outcome
+from behavior_plugin.model import DurationSource, Event, EventKind, Outcome
 from behavior_plugin.wire import UnreadableError, parse
 from tests.factories import PAYLOADS, payload
 
@@ -36,6 +37,51 @@ def test_a_call_has_its_duration_and_parameters() -> None:
     assert action.outcome is Outcome.SUCCESS
     assert action.duration_ms is not None
     assert action.agent == "main"
+
+
+def test_a_call_began_before_it_was_reported() -> None:
+    """The hook runs at its end; the host says how long it took."""
+    event = read("PostToolUse", duration_ms=2500)
+
+    assert event.action
+    assert event.at - event.action.timestamp == timedelta(milliseconds=2500)
+    assert event.action.duration_source is DurationSource.HOST
+
+
+def test_a_call_without_duration_has_no_source_of_one() -> None:
+    """Clients before 2.1.119 measured nothing."""
+    action = read("PostToolUse", duration_ms=None).action
+
+    assert action
+    assert (action.duration_ms, action.duration_source) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("PostToolUse-Bash-timed_out", Outcome.PARTIAL),
+        ("PostToolUse-Bash-background", Outcome.SUCCESS),
+        ("PostToolUse-Agent-background", Outcome.SUCCESS),
+        ("PostToolUse-Agent-foreground", Outcome.SUCCESS),
+        ("PostToolUse-mcp", Outcome.SUCCESS),
+        ("PostToolUseFailure-mcp", Outcome.FAILED),
+        ("PostToolUseFailure-subagent-Read", Outcome.FAILED),
+    ],
+)
+def test_every_way_a_call_can_end_is_told_apart(name: str, outcome: Outcome) -> None:
+    """What ran into its limit goes on in the background; what was to be started there was started."""
+    action = read(name).action
+
+    assert action
+    assert action.outcome is outcome
+
+
+def test_a_call_names_the_subagent_that_it_started() -> None:
+    """So that the subagent's own calls find their place."""
+    action = read("PostToolUse-Agent-background").action
+
+    assert action
+    assert action.started_agent == "a1a578ecf73e36bf7"
 
 
 def test_a_failure_is_another_event_and_carries_its_error() -> None:
@@ -104,7 +150,9 @@ def test_what_is_no_event_is_refused_with_a_reason(raw: bytes) -> None:
         parse({**ENVELOPE, "event": "PostToolUse"}, raw)
 
 
-@pytest.mark.parametrize("odd", ["null", "5", "[]", "{}", "true", '"text"', "1e400", "-1", "NaN", "9" * 100_000])
+@pytest.mark.parametrize(
+    "odd", ["null", "5", "[]", "{}", "true", '"text"', "1e400", "-1", "1e300", "NaN", "9" * 100_000]
+)
 @pytest.mark.parametrize(
     "field", ["tool_name", "tool_input", "tool_response", "tool_use_id", "duration_ms", "cwd", "agent_id", "prompt_id"]
 )

@@ -1,0 +1,288 @@
+"""Understand what the client wrote down: the records of a transcript become Events. The only place that knows them.
+
+The client appends one record for each block of a message, repeats records when a session is resumed, and copies them
+into a fork. A call and its result are two records, anything may stand between them, and the result may come first.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from behavior_plugin import calls
+from behavior_plugin.calls import LONGEST_NAME, NOTIFICATION, section, text
+from behavior_plugin.model import Action, DurationSource, Event, EventKind, EventSource, Outcome
+from behavior_plugin.prompts import HUMAN, PromptKind, as_typed, kind_of
+from behavior_plugin.records import Result, blocks, context_of, results, time_of, words
+
+MAIN = "main"
+USER = "user"
+# A longer line is passed over: the largest that a tool writes has a file of some megabytes twice.
+LONGEST_LINE = 32_000_000
+# Results that are kept for a call whose record is yet to come; it is the next but few.
+MOST_EARLY = 10
+
+# Whole requests, two thirds of a file.
+_REQUESTS = (b'{"type":"api-request', b'{"type": "api-request')
+# Records that hold nothing for us.
+_OTHERS = frozenset(
+    """
+    agent-name agent-setting ai-title atis-latch cost-state custom-title file-history-delta file-history-snapshot
+    frame-link last-prompt mode permission-mode pr-link progress queue-operation summary tag tools-used worktree-state
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
+# What the client writes in the user's place.
+_NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
+_SHELL_INPUT = "<bash-input>"
+_SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_START = datetime.fromtimestamp(0, tz=UTC)
+
+
+@dataclass
+class Skipped:
+    """The lines that nothing could be made of, each with the reason; only the first ones are named."""
+
+    count: int = 0
+    lines: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, reason: str) -> None:
+        self.count += 1
+        if len(self.lines) < 100:
+            self.lines.append((line, reason))
+
+
+def read(
+    lines: Iterable[bytes],
+    *,
+    session_id: str,
+    agent: str = MAIN,
+    machine: str = "",
+    skipped: Skipped | None = None,
+) -> list[Event]:
+    """The events of one transcript file, in its order; `agent` is whose file it is.
+
+    What is kept grows with the number of prompts and calls, not with the size of what they read and wrote.
+    """
+    reader = _Reader(session_id, agent, machine)
+    for number, line in enumerate(lines, start=1):
+        reason = _take(line, reader)
+        if reason and skipped is not None:
+            skipped.add(number, reason)
+    reader.give_back_names()
+    return reader.events
+
+
+def subagent_file(transcript: str, agent: str) -> str | None:
+    """Where the client keeps the transcript of a subagent; None for an id that could lead elsewhere."""
+    if not transcript.endswith(".jsonl") or not _PLAIN_ID.fullmatch(agent):
+        return None
+    return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{agent}.jsonl")
+
+
+def _take(line: bytes, reader: _Reader) -> str | None:
+    """Read one line; says why where it could not be."""
+    if line.startswith(_REQUESTS) or line.isspace():
+        return None
+    if len(line) > LONGEST_LINE:
+        return "the line is too long"
+    try:
+        record = calls.read_json(line)
+    except (ValueError, RecursionError) as error:
+        return f"the line is not JSON ({type(error).__name__})"
+    if not isinstance(record, dict):
+        return "the line is JSON, but no object"
+    try:
+        return reader.take(record)
+    except (TypeError, ValueError) as error:
+        return f"the record cannot be read ({type(error).__name__})"
+
+
+class _Reader:
+    """What is known so far: the events, the calls that have no result yet, whose turn it is."""
+
+    def __init__(self, session_id: str, agent: str, machine: str) -> None:
+        self.events: list[Event] = []
+        self._session_id = session_id
+        self._agent = agent
+        self._machine = machine
+        self._calls: set[str] = set()
+        self._waiting: dict[str, int] = {}
+        self._early: dict[str, Result] = {}
+        self._prompts: set[str] = set()
+        self._typed_prompts: list[tuple[int, str, str]] = []  # where it stands, its id, its record's
+        self._prompt_id: str | None = None
+        self._shell_line: str | None = None
+        self._at = _START
+        self._is_turn_open = False
+
+    def take(self, record: dict[str, Any]) -> str | None:
+        self._at = time_of(record) or self._at
+        kind = record.get("type")
+        if kind == "user":
+            self._user(record)
+        elif kind == "assistant":
+            self._assistant(record)
+        elif kind == "attachment":
+            self._attachment(record)
+        elif kind == "system":
+            if record.get("subtype") in ("turn_duration", "stop_hook_summary"):
+                self._end_turn(record)
+        elif kind not in _OTHERS:
+            return f"the record's type is unknown ({str(kind)[:40]})"
+        return None
+
+    def give_back_names(self) -> None:
+        """A fork gives the prompts that it copies the id of its own first one, the last of those that share it."""
+        owners = {prompt_id: place for place, prompt_id, _ in self._typed_prompts}
+        ends = [*(place for place, _, _ in self._typed_prompts[1:]), len(self.events)]
+        for (place, prompt_id, uuid), end in zip(self._typed_prompts, ends, strict=False):
+            if owners[prompt_id] != place:
+                for copied in range(place, end):
+                    self.events[copied] = self.events[copied].model_copy(update={"prompt_id": uuid})
+
+    def _user(self, record: dict[str, Any]) -> None:
+        found = results(record, self._at)
+        for result in found:
+            self._result(result)
+        if self._agent != MAIN:
+            self._prompt_id = text(record, "promptId", LONGEST_NAME) or self._prompt_id
+        elif not found and not any(record.get(mark) is True for mark in _NO_PROMPT):
+            self._typed(words(section(record, "message").get("content")), record)
+
+    def _typed(self, said: str, record: dict[str, Any]) -> None:
+        """What a person typed, or the client in a person's place."""
+        uuid = text(record, "uuid", LONGEST_NAME)
+        if uuid in self._prompts:
+            return
+        self._prompts.update([uuid] if uuid else [])
+        # Older clients name no prompts; the record's own name is as good.
+        prompt_id = text(record, "promptId", LONGEST_NAME) or uuid
+        if said.startswith("[Request interrupted"):
+            self._is_turn_open = False
+        elif said.startswith(_SHELL_INPUT):
+            self._shell(said, uuid, prompt_id, record)
+        elif said.startswith(_SHELL_OUTPUT):
+            self._shell_ended()
+        else:
+            self._prompt(said, prompt_id, record)
+
+    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any]) -> None:
+        typed = as_typed(said)
+        kind = kind_of(typed)
+        if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
+            return
+        self._prompt_id = prompt_id
+        is_typed = kind in HUMAN and record.get("type") == "user"
+        if is_typed and prompt_id and (uuid := text(record, "uuid", LONGEST_NAME)):
+            self._typed_prompts.append((len(self.events), prompt_id, uuid))
+        self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
+        self._add(EventKind.PROMPT, record, prompt=typed)
+
+    def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
+        """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
+        command = said.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
+        action = Action(
+            id=uuid,
+            tool="Bash",
+            parameters=calls.parameters({"command": command}),
+            outcome=Outcome.PARTIAL,
+            timestamp=self._at,
+            agent=USER,
+        )
+        self._prompt_id, self._is_turn_open = prompt_id, False
+        self._add(EventKind.ACTION, record, action=action)
+        if uuid:
+            self._shell_line = uuid
+            self._waiting[uuid] = len(self.events) - 1
+
+    def _shell_ended(self) -> None:
+        place = self._waiting.pop(self._shell_line or "", None)
+        if place is not None:
+            took = calls.between(self.events[place].at, self._at)
+            self._complete(place, outcome=Outcome.SUCCESS, duration_ms=took)
+
+    def _assistant(self, record: dict[str, Any]) -> None:
+        for block in blocks(record):
+            if block.get("type") == "tool_use":
+                self._call(block, record)
+        if section(record, "message").get("stop_reason") == "end_turn":
+            self._end_turn(record)
+
+    def _call(self, block: dict[str, Any], record: dict[str, Any]) -> None:
+        name = text(block, "id", LONGEST_NAME)
+        if not name or name in self._calls:
+            return
+        action = Action(
+            id=name,
+            tool=text(block, "name", LONGEST_NAME) or "unknown",
+            parameters=calls.parameters(section(block, "input")),
+            outcome=Outcome.PARTIAL,
+            timestamp=self._at,
+            agent=self._whose(record),
+        )
+        self._calls.add(name)
+        self._waiting[name] = len(self.events)
+        self._is_turn_open = True
+        self._add(EventKind.ACTION, record, action=action)
+        if name in self._early:
+            self._result(self._early.pop(name))
+
+    def _result(self, result: Result) -> None:
+        name = text(result.block, "tool_use_id", LONGEST_NAME) or ""
+        place = self._waiting.pop(name, None)
+        if place is not None:
+            self._complete(place, **result.told_of(self.events[place]))
+        elif name not in self._calls:
+            self._early[name] = result
+            if len(self._early) > MOST_EARLY:
+                del self._early[next(iter(self._early))]
+
+    def _attachment(self, record: dict[str, Any]) -> None:
+        """A prompt that was typed while a call ran, or a notification that came meanwhile, has no other record."""
+        attachment = section(record, "attachment")
+        if attachment.get("type") != "queued_command" or self._whose(record) != MAIN:
+            return
+        uuid = text(record, "uuid", LONGEST_NAME)
+        # A queued line for the shell has records of its own.
+        if uuid not in self._prompts and attachment.get("commandMode") != "bash":
+            self._prompts.update([uuid] if uuid else [])
+            self._prompt(words(attachment.get("prompt")), self._prompt_id, record)
+
+    def _end_turn(self, record: dict[str, Any]) -> None:
+        if self._is_turn_open and self._whose(record) == MAIN:
+            self._add(EventKind.TURN_END, record)
+            self._is_turn_open = False
+
+    def _whose(self, record: dict[str, Any]) -> str:
+        """The agent that a record is about; old clients wrote their subagents' records into the main file."""
+        if self._agent == MAIN and record.get("isSidechain") is True:
+            return text(record, "agentId", LONGEST_NAME) or "subagent"
+        return self._agent
+
+    def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:
+        self.events.append(
+            Event(
+                kind=kind,
+                name=str(record.get("type"))[:LONGEST_NAME],
+                session_id=self._session_id,
+                machine=self._machine,
+                at=self._at,
+                order=len(self.events),
+                source=EventSource.TRANSCRIPT,
+                context=context_of(record),
+                prompt_id=self._prompt_id,
+                **more,
+            )
+        )
+
+    def _complete(self, place: int, *, files: tuple[str, ...] = (), **ending: Any) -> None:
+        event = self.events[place]
+        action = event.action and event.action.model_copy(
+            update={**ending, "duration_source": DurationSource.TRANSCRIPT}
+        )
+        self.events[place] = event.model_copy(update={"action": action, "files": files})
