@@ -72,6 +72,7 @@ def launcher(folder: Path, *, home: Path) -> Iterator[Launcher]:
     environment = with_python(os.environ) | {
         "BEHAVIOR_HOME": str(home),
         "CLAUDE_PID": str(os.getpid()),
+        "CLAUDE_PLUGIN_DATA": str(home),
         "CLAUDE_PLUGIN_ROOT": str(ROOT),
     }
     answer = folder / f"answer-{home.name}"

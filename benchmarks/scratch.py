@@ -40,11 +40,8 @@ def scratch() -> Iterator[Path]:
 
 def shown(items: Iterable[Item], what: str, total: float | None = None) -> Iterable[Item]:
     """The same items, with a bar on stderr that tells how far it has come."""
-    return track(items, what, total=total, console=Console(stderr=True), transient=True)
-
-
-def note(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    console = Console(stderr=True)
+    return track(items, what, total=total, console=console, transient=True, disable=not console.is_terminal)
 
 
 def say(text: str) -> None:
