@@ -93,11 +93,7 @@ def _options() -> argparse.Namespace:
 
 def _project(folder: Path) -> str:
     """The project's name, as a question from that folder has it."""
-    return redact_context(Context(directory=str(folder), **_told_of(folder))).project
-
-
-def _told_of(folder: Path) -> dict[str, Any]:
-    return {name: value for name, value in context.describe(str(folder)).items() if name != "directory"}
+    return redact_context(Context(**{"directory": str(folder), **context.describe(str(folder))})).project
 
 
 @contextmanager
