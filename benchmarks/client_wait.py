@@ -4,7 +4,7 @@
 that follows a script, and takes the time from one request to the next: the model answers at once, so that is the call,
 the client's own work and the wait for hooks. The plugins that are compared register the same events, with `true` as
 every command or with ours, each as we register them (what may be asynchronous is) and with nothing asynchronous. They
-take turns, in another order each time, beside a worker that is up.
+take turns, in another order each time, beside a worker that is up; `python3` is the interpreter itself.
 """
 
 from __future__ import annotations
