@@ -1,0 +1,224 @@
+"""What our hooks cost, next to the least that any hook in Python costs, in one table.
+
+`python -m benchmarks.hooks` runs every row once a round, in another order each time, so that whatever else the machine
+does meets them all alike. What is learned and recalled is in a scratch folder: 10,000 patterns in the embedded server,
+all of one project, with a worker that is up. The notes of tool calls go to a spool of their own, which no worker reads,
+or its work on 6 MB would be measured with the next recall. Each round has other prompts, since no pattern is suggested
+twice in a session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from behavior_plugin import host
+from behavior_plugin.capture import context
+from behavior_plugin.model import Context
+from behavior_plugin.redact import redact_context
+from behavior_plugin.worker.client import start_worker
+from benchmarks import prompts
+from benchmarks.filling import fill
+from benchmarks.processes import BARE, PYTHON, Cost, Launcher, Spread, launcher
+from benchmarks.scratch import machine, say, scratch, shown
+from tests.acceptance.sessions import ROOT, worker_pid
+from tests.factories import payload
+
+HOOK = ROOT / "hooks" / "hook.py"
+ROUNDS = 200
+PATTERNS = 10_000
+BIG = 6_000_000
+# From one round's task to the next one's.
+STEP = 37
+BARE_NAME = "`python3 -I -S -c pass`"
+CAPTURE_NAME, RECALL_NAME = "PostToolUse", "UserPromptSubmit, answered"
+AS_REGISTERED = ", as registered"
+
+# Given the number of a round, the file that a command gets as its input.
+Payload = Callable[[int], Path]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One command to be measured; `is_asking` tells whether it runs beside the worker."""
+
+    name: str
+    command: Sequence[str]
+    payload: Payload
+    is_asking: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table. Ratios are to the middle bare Python of the run, times in milliseconds."""
+
+    name: str
+    wall: Spread
+    wall_ratio: float
+    wall_p99_ratio: float
+    cpu: Spread
+    cpu_ratio: float
+    peak_mb: float
+    answered: int
+
+
+def main() -> None:
+    options = _options()
+    with scratch() as folder:
+        project = folder / "project"
+        fill(options.patterns, project=_project(project))
+        start_worker()
+        worker_pid()
+        with _launchers(folder) as (alone, beside):
+            results = _results(_measured(_rows(folder, project), alone, beside, options.rounds))
+            say(_json(results, options) if options.json else _told(results, options, alone.own_peak_mb))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure what our hooks cost.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is run (default: %(default)s)")
+    parser.add_argument("--patterns", type=int, default=PATTERNS, help="how many are stored (default: %(default)s)")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def _project(folder: Path) -> str:
+    """The project's name, as a question from that folder has it."""
+    return redact_context(Context(**{"directory": str(folder), **context.describe(str(folder))})).project
+
+
+@contextmanager
+def _launchers(folder: Path) -> Iterator[tuple[Launcher, Launcher]]:
+    """One whose hooks have a home without a worker, and one for those beside the worker."""
+    with launcher(folder, home=folder / "other") as alone, launcher(folder, home=folder / "home") as beside:
+        yield alone, beside
+
+
+def _rows(folder: Path, project: Path) -> list[Row]:
+    nothing = Path(os.devnull)
+    small = _written(folder / "small", payload("PostToolUse", cwd=str(project)))
+    big = _written(folder / "big", payload("PostToolUse-Write", cwd=str(project), tool_response={"content": "x" * BIG}))
+    start = _written(folder / "start", payload("SessionStart", cwd=str(project)))
+    alike, unlike = _asking(folder, prompts.reworded), _asking(folder, prompts.unrelated)
+    registered = {event: hook.command for event, hook in host.registered_hooks(ROOT).items()}
+
+    def ours(name: str, event: str, payload: Payload, *, is_asking: bool = False) -> list[Row]:
+        alone = (str(PYTHON), "-I", "-S", str(HOOK), event)
+        whole = ("sh", "-c", registered[event])
+        return [Row(name, alone, payload, is_asking), Row(name + AS_REGISTERED, whole, payload, is_asking)]
+
+    return [
+        Row("`true`", ("true",), lambda _: nothing),
+        Row(BARE_NAME, BARE, lambda _: nothing),
+        Row("`python3 -I -S -c 'import json'`", (*BARE[:-1], "import json"), lambda _: nothing),
+        *ours(CAPTURE_NAME, "PostToolUse", lambda _: small),
+        *ours("PostToolUse, 6 MB", "PostToolUse", lambda _: big),
+        *ours(RECALL_NAME, "UserPromptSubmit", alike, is_asking=True),
+        *ours(RECALL_NAME.replace("answered", "unanswered"), "UserPromptSubmit", unlike, is_asking=True),
+        *ours("SessionStart", "SessionStart", lambda _: start, is_asking=True),
+    ]
+
+
+def _asking(folder: Path, prompt: Callable[[int], str]) -> Payload:
+    """Prompts of one session, each about something else."""
+    common = {"cwd": str(folder / "project"), "session_id": str(uuid.uuid4())}
+
+    def written(number: int) -> Path:
+        return _written(folder / "prompt", payload("UserPromptSubmit", prompt=prompt(number * STEP), **common))
+
+    return written
+
+
+def _written(file: Path, content: dict[str, Any]) -> Path:
+    file.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    return file
+
+
+def _measured(rows: list[Row], alone: Launcher, beside: Launcher, rounds: int) -> dict[str, list[Cost]]:
+    costs: dict[str, list[Cost]] = {row.name: [] for row in rows}
+    random = np.random.default_rng(5)
+    for number in shown(range(rounds + 1), "measuring", total=rounds + 1):
+        for place in random.permutation(len(rows)):
+            row = rows[place]
+            cost = (beside if row.is_asking else alone).run(row.command, row.payload(number))
+            if number:  # the first round makes folders and brings files into memory
+                costs[row.name].append(cost)
+        _clear(alone.home)
+    return costs
+
+
+def _clear(home: Path) -> None:
+    """Drop what was noted where nobody reads it: hundreds of 6 MB would fill the disk."""
+    for record in (home / "spool" / "new").iterdir():
+        record.unlink()
+
+
+def _results(costs: dict[str, list[Cost]]) -> list[Result]:
+    bare_wall = Spread.of([cost.wall_ms for cost in costs[BARE_NAME]]).p50
+    bare_cpu = Spread.of([cost.cpu_ms for cost in costs[BARE_NAME]]).p50
+    return [_result(name, some, bare_wall, bare_cpu) for name, some in costs.items()]
+
+
+def _result(name: str, costs: Sequence[Cost], bare_wall: float, bare_cpu: float) -> Result:
+    wall = Spread.of([cost.wall_ms for cost in costs])
+    cpu = Spread.of([cost.cpu_ms for cost in costs])
+    return Result(
+        name=name,
+        wall=wall,
+        wall_ratio=wall.p50 / bare_wall,
+        wall_p99_ratio=wall.p99 / bare_wall,
+        cpu=cpu,
+        cpu_ratio=cpu.p50 / bare_cpu,
+        peak_mb=max(cost.peak_mb for cost in costs),
+        answered=sum(cost.is_answered for cost in costs),
+    )
+
+
+def _json(results: Sequence[Result], options: argparse.Namespace) -> str:
+    told = {"machine": machine(), "rounds": options.rounds, "patterns": options.patterns}
+    return json.dumps(told | {"rows": [asdict(result) for result in results]}, indent=2)
+
+
+def _told(results: Sequence[Result], options: argparse.Namespace, own_peak_mb: float) -> str:
+    """The results in Markdown."""
+    caption = f"{options.rounds} rounds, {options.patterns:,} patterns, {machine()}:"
+    header = (
+        "| hook | wall min ms | p50 | p99 | p50 / bare | p99 / bare's p50 "
+        "| CPU min ms | p50 | p99 | p50 / bare | peak MB | answered |"
+    )
+    rows = [_line(result, own_peak_mb) for result in results]
+    return "\n".join([caption, "", header, "| --- " * 12 + "|", *rows, "", *_reached(results)])
+
+
+def _line(result: Result, own_peak_mb: float) -> str:
+    # A child counts as its own what the process that started it held, which is as much as a bare Python holds.
+    peak = f"{result.peak_mb:.0f}" if result.peak_mb > own_peak_mb + 1 else f"{own_peak_mb:.0f} or less"
+    return (
+        f"| {result.name} | {result.wall} | {result.wall_ratio:.2f} | {result.wall_p99_ratio:.2f} "
+        f"| {result.cpu} | {result.cpu_ratio:.2f} | {peak} | {result.answered or ''} |"
+    )
+
+
+def _reached(results: Sequence[Result]) -> Iterator[str]:
+    named = {result.name: result for result in results}
+    capture, recall = named[CAPTURE_NAME], named[RECALL_NAME]
+    for what, ratio, most in (
+        ("capture, CPU p50", capture.cpu_ratio, 1.5),
+        ("recall, wall p50", recall.wall_ratio, 3),
+        ("recall, wall p99", recall.wall_p99_ratio, 6),
+    ):
+        met = "met" if ratio <= most else "not met"
+        yield f"* {what}: {ratio:.2f} times bare Python, to reach {most}: {met}"
+
+
+if __name__ == "__main__":
+    main()

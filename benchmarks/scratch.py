@@ -1,0 +1,60 @@
+"""A home and a project for a benchmark alone: nothing of whoever runs it takes part, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+from behavior_plugin.capture import paths
+from tests.acceptance.sessions import nothing_left
+
+SETTINGS = ("BEHAVIOR_", "CLAUDE", "OPENAI_", "PG", "XDG_")
+# Longer than any benchmark: a worker that leaves half-way would be measured as one that starts.
+LINGER_S = 3600
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder with a `project` in it, and BEHAVIOR_HOME beside that; every process of it is ended afterwards."""
+    for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory(prefix="b-") as folder:
+        home = Path(folder, "home")
+        os.environ.update(BEHAVIOR_HOME=str(home), BEHAVIOR_LINGER_S=str(LINGER_S))
+        Path(paths.make_private(str(home)), "interpreter").write_text(sys.executable)
+        _make_project(Path(folder, "project"))
+        with nothing_left(home):
+            yield Path(folder)
+
+
+def shown(items: Iterable[Item], what: str, total: float | None = None) -> Iterable[Item]:
+    """The same items, with a bar on stderr that tells how far it has come."""
+    console = Console(stderr=True)
+    return track(items, what, total=total, console=console, transient=True, disable=not console.is_terminal)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def machine() -> str:
+    """What of the machine a figure depends on most."""
+    return f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.system()}"
+
+
+def _make_project(folder: Path) -> None:
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (folder / "pyproject.toml").touch()
