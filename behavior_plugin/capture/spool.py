@@ -143,7 +143,10 @@ class _Opened(list):  # type: ignore[type-arg]
 
     def __exit__(self, *_):
         for descriptor in self:
-            os.close(descriptor)
+            try:
+                os.close(descriptor)
+            except OSError:  # of a folder, so nothing depends on it
+                pass
 
     def folder(self, name, parent=None):
         """A folder; no link is followed, and none but our own user's is entered."""
@@ -172,8 +175,13 @@ def _deliver(event, payload, is_cut, notes):
         spool = opened.folder("spool", opened.folder(paths.data_folder()))
         _refuse_if_full(spool)
         tmp, new = opened.folder("tmp", spool), opened.folder("new", spool)
-        _write(tmp, name, _envelope(event, now, len(payload), is_cut, notes) + payload)
-        os.rename(name, name, src_dir_fd=tmp, dst_dir_fd=new)
+        record = _envelope(event, now, len(payload), is_cut, notes) + payload
+        try:
+            _write(tmp, name, record)
+            os.rename(name, name, src_dir_fd=tmp, dst_dir_fd=new)
+        except BaseException:  # where the disk is full, half a record would only help to fill it
+            _forget(tmp, name)
+            raise
 
 
 def _refuse_if_full(spool):
@@ -194,11 +202,15 @@ def _write(tmp, name, record):
         view = memoryview(record)
         while view:
             view = view[os.write(target, view) :]
-    except BaseException:  # where the disk is full, half a record would only help to fill it
-        os.unlink(name, dir_fd=tmp)
-        raise
     finally:
         os.close(target)
+
+
+def _forget(tmp, name):
+    try:
+        os.unlink(name, dir_fd=tmp)
+    except OSError:
+        pass
 
 
 def _envelope(event, now, size, is_cut, notes):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from behavior_plugin import host
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import paths, spool
 from tests.acceptance.sessions import PYTHONS, ROOT
 
 TOLD = b"behavior: event not recorded: "
@@ -44,9 +46,12 @@ def plugin_copy(folder: Path) -> Path:
     return folder
 
 
-def make_data_folder(home: Path) -> Path:
+@contextmanager
+def data_folder(home: Path) -> Iterator[Path]:
     """A data folder whose interpreter does nothing, so that no worker comes up."""
     data = home / "behavior"
     data.mkdir(mode=0o700)
     (data / "interpreter").write_text("/bin/true\n")
-    return data
+    yield data
+    if Path(paths.in_data("run")).is_symlink():  # the path of a test's folder is long
+        shutil.rmtree(paths.run_folder(), ignore_errors=True)

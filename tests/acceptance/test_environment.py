@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.capture import paths, spool
-from tests.acceptance.feeding import TOLD, feed, kept, make_data_folder, plugin_copy, surroundings
+from tests.acceptance.feeding import TOLD, data_folder, feed, kept, plugin_copy, surroundings
 from tests.waiting import wait_for
 
 RAW = '{"session_id": "s", "prompt": "größer 世界 \\udcff"}\n'.encode("utf-8", "surrogateescape")
@@ -27,9 +27,10 @@ NOBODY: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": [], "cw
 
 
 @pytest.fixture(autouse=True)
-def data(own_home: Path) -> Path:
+def data(own_home: Path) -> Iterator[Path]:
     """These tests look at the hooks alone."""
-    return make_data_folder(own_home)
+    with data_folder(own_home) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -225,8 +226,6 @@ def test_where_the_worker_cannot_be_woken_the_event_is_kept_all_the_same(event: 
         run.symlink_to("/no/such/folder")
 
     assert_kept(feed(event, RAW, env=surroundings(TMPDIR="/no/such/folder")))
-    if run.is_symlink() and run.is_dir():
-        shutil.rmtree(run.readlink())
 
 
 @pytest.fixture
@@ -327,5 +326,3 @@ def test_a_frozen_worker_costs_a_prompt_or_two(data: Path) -> None:
         wait_for(lambda: len(starts.read_text().split()) > 1, "another start")
     assert starts.read_text().split() == ["started"] * 2
     assert len(kept()) == 3
-    if Path(paths.in_data("run")).is_symlink():
-        shutil.rmtree(paths.run_folder())

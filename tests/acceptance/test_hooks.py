@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,15 +18,16 @@ import pytest
 from behavior_plugin import host
 from behavior_plugin.capture import spool
 from behavior_plugin.capture.handlers import HANDLERS, PAYLOAD_LIMIT
-from tests.acceptance.feeding import TOLD, feed, kept, make_data_folder, plugin_copy, surroundings
+from tests.acceptance.feeding import TOLD, data_folder, feed, kept, plugin_copy, surroundings
 from tests.acceptance.sessions import ROOT
 from tests.factories import payload
 
 
 @pytest.fixture(autouse=True)
-def data(own_home: Path) -> Path:
+def data(own_home: Path) -> Iterator[Path]:
     """These tests look at the hooks alone."""
-    return make_data_folder(own_home)
+    with data_folder(own_home) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("event", HANDLERS)

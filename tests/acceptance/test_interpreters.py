@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from behavior_plugin import host
 from behavior_plugin.capture import shortcut
 from behavior_plugin.capture.handlers import HANDLERS
 from behavior_plugin.install import install
-from tests.acceptance.feeding import feed, kept, make_data_folder, plugin_copy, surroundings
+from tests.acceptance.feeding import data_folder, feed, kept, plugin_copy, surroundings
 from tests.acceptance.sessions import ROOT
 from tests.waiting import wait_for
 
@@ -25,9 +26,10 @@ SHELLS = [shell for name in ("sh", "bash", "dash", "zsh", "ksh") if (shell := sh
 
 
 @pytest.fixture(autouse=True)
-def data(own_home: Path) -> Path:
+def data(own_home: Path) -> Iterator[Path]:
     """These tests look at the hooks alone."""
-    return make_data_folder(own_home)
+    with data_folder(own_home) as folder:
+        yield folder
 
 
 @pytest.fixture
