@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import socket
 import threading
@@ -179,11 +180,17 @@ def test_what_runs_beside_has_no_descriptor_of_ours(
     if not is_listed:
         monkeypatch.setattr("os.listdir", lambda _: os.scandir("/no/such/folder"))
     reading, writing = os.pipe()
-    told = own_home / "told"
+    told, over = own_home / "told", own_home / "over"
 
-    wake.beside(lambda: told.touch())
+    def stay() -> None:
+        told.touch()
+        wait_for(over.exists, "the end")
 
-    os.close(writing)
-    assert os.read(reading, 1) == b""
-    os.close(reading)
+    wake.beside(stay)
+
     wait_for(told.exists, "what was to be done")
+    os.close(writing)
+    ready, _, _ = select.select([reading], [], [], 10)
+    over.touch()
+    assert ready, "somebody still holds the pipe"
+    os.close(reading)
