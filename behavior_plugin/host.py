@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from behavior_plugin.capture import paths
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.install import is_ours, plugin_hooks, settings_hooks
 
@@ -138,7 +139,9 @@ def _variables(hook: HookCommand, payload: Mapping[str, Any], client_pid: int) -
         "CLAUDE_PROJECT_DIR": str(payload["cwd"]),
         "PWD": str(payload["cwd"]),
     }
-    return variables | ({"CLAUDE_PLUGIN_ROOT": str(hook.plugin_root)} if hook.plugin_root else {})
+    # Where the plugin's own data is, only the client knows; ours is as good a folder.
+    of_plugin = {"CLAUDE_PLUGIN_ROOT": str(hook.plugin_root), "CLAUDE_PLUGIN_DATA": paths.data_folder()}
+    return variables | (of_plugin if hook.plugin_root else {})
 
 
 def _start(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from behavior_plugin.capture import paths, wake
+from behavior_plugin.capture import paths, shortcut, wake
 from behavior_plugin.client_settings import ClientSettings, Json, are_hooks, read_settings, replace_file
 from behavior_plugin.errors import SetupError
 
@@ -32,8 +32,9 @@ import behavior_plugin.worker.main
 from behavior_plugin.store.embedded import binaries
 binaries.find()
 """
-# As hooks.json has it; the quotes go with it.
+# As hooks.json has them; the quotes go with them.
 _SCRIPT = '"$CLAUDE_PLUGIN_ROOT/hooks/hook.py"'
+_SHORTCUT = f'"$CLAUDE_PLUGIN_DATA/{shortcut.NAME}"'
 # What has no UTF-8, and what would end the line of the record.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -88,7 +89,7 @@ def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
 
 
 def is_ours(command: str) -> bool:
-    """Whether a hook's command is `python3 -I -S .../hooks/hook.py EVENT`, wherever the plugin lay then."""
+    """Whether a hook's command has `python3 -I -S .../hooks/hook.py EVENT` in it, wherever the plugin lay then."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -180,11 +181,12 @@ def _backup(settings: ClientSettings) -> Path:
 
 
 def _our_hooks(plugin_root: Path) -> Json:
-    """The plugin's hooks with its folder written out: hooks in settings are not told where it lies."""
+    """The plugin's hooks with its folders written out: hooks in settings are not told where they lie."""
     script = shlex.quote(f"{_written(plugin_root)}/hooks/hook.py")
+    python = shlex.quote(_written(Path(paths.in_data(shortcut.NAME))))
     hooks = plugin_hooks(plugin_root)
     for entry in [entry for groups in hooks.values() for group in groups for entry in group["hooks"]]:
-        entry["command"] = entry["command"].replace(_SCRIPT, script)
+        entry["command"] = entry["command"].replace(_SCRIPT, script).replace(_SHORTCUT, python)
     return hooks
 
 

@@ -2,41 +2,75 @@
 
 A repository may be hostile: its configuration can make git run anything, its HEAD may be a pipe. So git is never
 asked, and only regular files are read, a few kilobytes of each.
+
+A project is known by the address of its remote: all its worktrees and clones, wherever they lie, are one project. That
+also means that a copy can claim to be another project, by naming its remote, and is then shown how that one was worked
+on; it cannot change what is kept. Without a remote it is known by the common git folder, else by the directory.
 """
 
 import os
 import stat
 
+from behavior_plugin.capture import remote
+
 SMALL = 4096
-# Nearest folder first, and in each the first name that exists.
+MOST_LEVELS = 100
+MOST_ENTRIES = 500
+# Nearest folder first, and in each the first name that exists. A Makefile is in projects of every type, so it tells
+# nothing.
 PROJECT_TYPES = (
     ("Cargo.toml", "rust"),
     ("go.mod", "go"),
+    ("deno.json", "typescript"),
+    ("deno.jsonc", "typescript"),
     ("tsconfig.json", "typescript"),
     ("package.json", "javascript"),
+    ("bun.lock", "javascript"),
+    ("bun.lockb", "javascript"),
     ("pyproject.toml", "python"),
     ("setup.py", "python"),
+    ("setup.cfg", "python"),
+    ("Pipfile", "python"),
     ("requirements.txt", "python"),
     ("pom.xml", "java"),
+    ("build.sbt", "scala"),
     ("build.gradle", "java"),
     ("build.gradle.kts", "kotlin"),
     ("Gemfile", "ruby"),
     ("composer.json", "php"),
     ("mix.exs", "elixir"),
+    ("pubspec.yaml", "dart"),
     ("Package.swift", "swift"),
+    ("stack.yaml", "haskell"),
+    ("build.zig", "zig"),
     ("CMakeLists.txt", "cpp"),
+    ("meson.build", "cpp"),
+)
+# Where no name tells: the ends of names in the project's top folder.
+PROJECT_ENDS = (
+    (".sln", "dotnet"),
+    (".slnx", "dotnet"),
+    (".csproj", "dotnet"),
+    (".fsproj", "dotnet"),
+    (".cabal", "haskell"),
+    (".gemspec", "ruby"),
 )
 
 
 def describe(directory):
-    """`directory` with its `project`, `project_type` and `branch`; what cannot be told is left out."""
+    """`directory` with `root`, `project`, `project_type`, `branch` and `commit`; what cannot be told is left out."""
     if not os.path.isabs(directory):
         return {}
-    root, git = _find_repository(directory)
-    notes = {"directory": directory, "project": directory, "project_type": _project_type(directory, root)}
+    folder = os.path.normpath(directory)
+    root, git = _find_repository(folder)
+    notes = {"directory": directory, "root": root, "project": root, "project_type": _project_type(folder, root)}
     if git:
-        notes["project"] = _main_worktree(root, git)
-        notes["branch"] = _branch(git)
+        common = _common_folder(git)
+        main = _main_worktree(root, git, common)
+        head = _head(git)
+        notes["project"] = _remote(common, main) or main
+        notes["branch"] = _branch(head) or _rebased_branch(git)
+        notes["commit"] = _commit(head)
     return {key: value for key, value in notes.items() if value}
 
 
@@ -44,16 +78,30 @@ def _find_repository(directory):
     """The nearest folder upwards that holds .git, and the git folder behind that."""
     for folder in _upwards(directory):
         mark = os.path.join(folder, ".git")
-        if os.path.isdir(mark):
-            return folder, mark
-        pointer = _read_small(mark)
-        if pointer.startswith("gitdir:"):
-            return folder, os.path.normpath(os.path.join(folder, pointer[len("gitdir:") :].strip()))
+        git = mark if os.path.isdir(mark) else _pointed_to(mark, folder)
+        if git and os.path.lexists(os.path.join(git, "HEAD")):
+            return (folder, git) if _is_trusted(mark) and _is_trusted(git) else (directory, None)
     return directory, None
 
 
+def _pointed_to(mark, folder):
+    """The git folder of a worktree or submodule, whose .git is a file that names it."""
+    pointer = _read_small(mark)
+    if not pointer.startswith("gitdir:"):
+        return None
+    return os.path.normpath(os.path.join(folder, pointer[len("gitdir:") :].strip()))
+
+
+def _is_trusted(path):
+    """As git judges it: what another user has put there is no repository of ours. Root trusts everybody's."""
+    try:
+        return os.geteuid() == 0 or os.stat(path).st_uid in (0, os.geteuid())
+    except (OSError, ValueError):
+        return False
+
+
 def _upwards(directory):
-    while True:
+    for _ in range(MOST_LEVELS):
         yield directory
         parent = os.path.dirname(directory)
         if parent == directory:
@@ -61,19 +109,44 @@ def _upwards(directory):
         directory = parent
 
 
-def _branch(git):
-    """The branch's name; nothing where the head is detached."""
-    head = _read_small(os.path.join(git, "HEAD")).strip()
-    return head[len("ref: refs/heads/") :] if head.startswith("ref: refs/heads/") else None
+def _head(git):
+    return _read_small(os.path.join(git, "HEAD")).partition("\n")[0].strip()
 
 
-def _main_worktree(root, git):
-    """One name for all worktrees of a repository: the folder that its common .git lies in."""
+def _branch(head):
+    """The branch's name; nothing where the head is detached, or kept in a table that only git can read."""
+    name = head[len("ref: refs/heads/") :] if head.startswith("ref: refs/heads/") else ""
+    return None if name == ".invalid" else name
+
+
+def _rebased_branch(git):
+    """The branch that a rebase is under way for: the head is detached meanwhile."""
+    for folder in ("rebase-merge", "rebase-apply"):
+        name = _read_small(os.path.join(git, folder, "head-name")).strip()
+        if name.startswith("refs/heads/"):
+            return name[len("refs/heads/") :]
+    return None
+
+
+def _commit(head):
+    """The beginning of the commit that a detached head stands on."""
+    return head[:12] if len(head) in (40, 64) and not head.strip("0123456789abcdef") else None
+
+
+def _common_folder(git):
+    """The git folder that all worktrees of a repository share."""
     common = _read_small(os.path.join(git, "commondir")).strip()
-    if not common:
-        return root
-    common = os.path.normpath(os.path.join(git, common))
-    return os.path.dirname(common) if os.path.basename(common) == ".git" else common
+    return os.path.normpath(os.path.join(git, common)) if common else git
+
+
+def _main_worktree(root, git, common):
+    """One name for all worktrees of a repository: the folder that its common .git lies in."""
+    return root if common == git else remote.without_git(common)
+
+
+def _remote(common, main):
+    config = _read(os.path.join(common, "config"), remote.CONFIG_LIMIT)
+    return remote.identity(remote.address(config), main)
 
 
 def _project_type(directory, root):
@@ -82,20 +155,37 @@ def _project_type(directory, root):
             if os.path.isfile(os.path.join(folder, name)):
                 return project_type
         if folder == root:
-            return None
-    return None
+            break
+    return _type_by_ends(root)
+
+
+def _type_by_ends(folder):
+    ends = {name[name.rfind(".") :] for name in _some_names(folder)}
+    return next((project_type for end, project_type in PROJECT_ENDS if end in ends), None)
+
+
+def _some_names(folder):
+    """The names in a folder, or as many of them as a hook has the time for."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry, _ in zip(entries, range(MOST_ENTRIES))]
+    except (OSError, ValueError):
+        return []
 
 
 def _read_small(path):
+    return os.fsdecode(_read(path, SMALL))
+
+
+def _read(path, limit):
+    """The beginning of a regular file; nothing of anything else."""
     try:
         source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return ""
+    except (OSError, ValueError):
+        return b""
     try:
-        if not stat.S_ISREG(os.fstat(source).st_mode):
-            return ""
-        return os.fsdecode(os.read(source, SMALL))
+        return os.read(source, limit) if stat.S_ISREG(os.fstat(source).st_mode) else b""
     except OSError:
-        return ""
+        return b""
     finally:
         os.close(source)

@@ -19,7 +19,8 @@ COLD_ANSWER_S = 0.9
 ANSWER_LIMIT = 8000
 
 _started = time.monotonic()
-_is_kept = False
+# Whether the event is kept or its loss is told: whatever happens after that is no loss.
+_is_settled = False
 
 
 def main(event):
@@ -33,30 +34,42 @@ def main(event):
             raise TimeoutError
         if payload.strip():
             HANDLERS.get(event, note)(event, payload, is_cut)
-    except Exception as error:
-        spool.lose(error)
+    except BaseException as error:
+        if not _is_settled:
+            spool.lose(error)
 
 
 def note(event, payload, is_cut, notes=None):
-    global _is_kept
-    spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)
-    _is_kept = True
+    """Keep the event, or say that it could not be; returns which. What else is to be done is done in either case."""
+    global _is_settled
+    try:
+        spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)
+        _is_settled = True
+    except Exception as error:
+        _is_settled = True
+        spool.lose(error)
+        return False
+    return True
 
 
 def note_and_wake(event, payload, is_cut):
     """The session's start: the worker is started beside it and never waited for."""
-    from behavior_plugin.capture import context, wake
+    from behavior_plugin.capture import shortcut, wake
 
-    note(event, payload, is_cut, context.describe(_directory()))
-    if wake.wake() is wake.NOT_SET_UP:
+    is_kept = note(event, payload, is_cut, _whereabouts())
+    shortcut.keep()
+    found = wake.wake()
+    if is_kept and found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
+    if found != wake.RUNNING:  # a worker would do it, if one came up
+        wake.beside(spool.keep_bounds)
 
 
 def note_and_suggest(event, payload, is_cut):
-    """The prompt: noted first, then put to the worker; no answer in time is no answer."""
-    from behavior_plugin.capture import ask, context, wake
+    """The prompt: noted first, then put to the worker; no answer in time is no answer, and perhaps a frozen worker."""
+    from behavior_plugin.capture import ask, wake
 
-    note(event, payload, is_cut, context.describe(_directory()))
+    note(event, payload, is_cut, _whereabouts())
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
     deadline = _started + min(patience, HARD_STOP_S - 0.05)
     try:
@@ -64,7 +77,7 @@ def note_and_suggest(event, payload, is_cut):
     except ask.NobodyThere:
         wake.wake()
     except OSError:
-        pass
+        wake.replace()
 
 
 def _ask_until(deadline, payload):
@@ -111,11 +124,14 @@ def _is_asked_for(payload):
     return b'"/behavior:' in payload
 
 
-def _directory():
+def _whereabouts():
+    """What can be told of the directory. An event without it is better than none."""
+    from behavior_plugin.capture import context
+
     try:
-        return os.getcwd()
-    except OSError:  # deleted under the session
-        return ""
+        return context.describe(os.getcwd())
+    except Exception:  # the directory was deleted under the session, or something that nobody has thought of
+        return {}
 
 
 def _answer(text):
@@ -132,7 +148,7 @@ def _stop_hard():
 
 
 def _leave(*_):
-    if not _is_kept:
+    if not _is_settled:
         spool.lose(TimeoutError())
     os._exit(0)
 

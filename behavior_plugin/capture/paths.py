@@ -1,10 +1,11 @@
 """Where our files lie: the one answer that hook, worker and terminal share.
 
 data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user data folder
-    spool/{tmp,new,open,dead}   events on their way to a pattern
+    spool/{tmp,new,open,dead}   events on their way to a pattern; `full` there says that no more are taken
     run/                    the sockets; a link to a short folder where the path is too long for one
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker
+    python3                 a link to the Python that runs the hooks, where they stand in settings
     config.toml, lost, worker.lock, worker.log
 
 A BEHAVIOR_HOME that is not absolute would name another folder in each directory. Commands refuse it; a hook, which must
@@ -48,7 +49,10 @@ def _home():
         return home
     import pwd
 
-    return pwd.getpwuid(os.geteuid()).pw_dir
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        raise OSError(6, "HOME is not set, and this user has no home of record") from None
 
 
 def in_data(*names):
@@ -67,6 +71,11 @@ def run_folder():
 
 def worker_socket():
     return os.path.join(run_folder(), "worker.sock")
+
+
+def open_carefully(path, flags):
+    """For open(opener=...): a link is refused, and a pipe that nobody writes to is empty instead of waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
 
 
 def make_private(folder):

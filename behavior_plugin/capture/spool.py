@@ -4,6 +4,10 @@ A record is written under tmp/ and renamed into new/ (as in a Maildir), so a rea
 line of JSON, the envelope, and then the payload, byte for byte as the host sent it: understanding it is the worker's
 work, where it can be corrected and done again. The worker files new/ records by session into open/, and sets aside
 in dead/ what it cannot read.
+
+Its policies: what waits is bounded in number and bytes; at the bound new events are refused and told, and the old ones
+stay. Nothing is synced: a kill loses nothing, a power cut may lose the last seconds, and a record that it left short is
+known by its size.
 """
 
 import os
@@ -12,8 +16,24 @@ import time
 from behavior_plugin.capture import paths
 
 VERSION = 1
+# Of what waits in new/ and open/. A hook counts nothing: it looks for the mark that `keep_bounds` makes.
+MOST_WAITING = 250_000
+MOST_BYTES = 2 * 1024**3
+# The file that tells of losses stops growing here.
+MOST_LOST_BYTES = 64 * 1024
+LONGEST_LINE = 200
+LONGEST_ENVELOPE = 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class SpoolFull(OSError):  # noqa: N818 - its name is told to the user
+    """So much waits already that nothing more is kept."""
+
+
+class NewerRecord(ValueError):  # noqa: N818 - it reads as what was found
+    """A record that a later version of us has written, and will understand."""
 
 
 def put(event, payload, is_cut=False, notes=None):
@@ -31,44 +51,50 @@ def put(event, payload, is_cut=False, notes=None):
 def read(path):
     """An envelope and the payload behind it.
 
-    Raises OSError where the file cannot be read, ValueError where it is no record of this version.
+    Raises OSError where the file cannot be read, ValueError where it is no whole record of this version, and of these
+    NewerRecord where a later version may read it.
     """
-    import json
+    with open(path, "rb", opener=paths.open_carefully) as record:
+        envelope = _read_envelope(record)
+        payload = record.read(envelope["size"] + 1)
+    if len(payload) < envelope["size"]:
+        raise ValueError("it is cut off")
+    if len(payload) > envelope["size"]:
+        raise ValueError("it is longer than it was")
+    return envelope, payload
 
-    with open(path, "rb", opener=_open_record) as record:
-        envelope = json.loads(record.readline())
-        if not isinstance(envelope, dict) or envelope.get("v") != VERSION:
-            raise ValueError(f"not a spool record of version {VERSION}")
-        return envelope, record.read()
+
+def read_envelope(path):
+    """The envelope alone; raises as `read` does, but does not tell whether the payload is whole."""
+    with open(path, "rb", opener=paths.open_carefully) as record:
+        return _read_envelope(record)
 
 
 def lose(error):
-    """Say that an event could not be kept: silence means kept."""
+    """Say that an event could not be kept: silence means kept. Never raises."""
     why = getattr(error, "strerror", None)
-    line = f"behavior: event not recorded: {type(error).__name__}{f' ({why})' if why else ''}\n".encode()
+    text = f"behavior: event not recorded: {type(error).__name__}{f' ({why})' if why else ''}"
+    line = " ".join(text.split())[:LONGEST_LINE].encode("ascii", "replace") + b"\n"
     try:
         os.write(2, line)
     except OSError:
         pass
     try:
-        record = os.open(paths.in_data("lost"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        os.write(record, b"%d %s" % (time.time(), line))
-    except OSError:
+        _count_loss(b"%d %s" % (time.time(), line))
+    except Exception:  # it has been said; to count it as well was an attempt
         pass
 
 
 def lost():
-    """How many events could not be kept since the file that says why was last deleted."""
+    """How many events could not be kept since the file that says why was last deleted.
+
+    At least: the file stops growing at MOST_LOST_BYTES.
+    """
     try:
-        with open(paths.in_data("lost"), "rb") as told:
+        with open(paths.in_data("lost"), "rb", opener=paths.open_carefully) as told:
             return sum(1 for _ in told)
-    except OSError:
+    except (OSError, ValueError):
         return 0
-
-
-def _open_record(path, _):
-    """What lies there may be a link or a pipe, put there by hand: never follow, never wait."""
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def folder(*names):
@@ -78,23 +104,100 @@ def folder(*names):
 def make():
     """Make the spool's folders where they are missing."""
     paths.make_private(paths.data_folder())
-    for name in ("", "tmp", "new", "open", "dead"):
-        paths.make_private(os.path.normpath(folder(name)))
+    with _Opened() as opened:
+        spool = opened.made("spool", opened.folder(paths.data_folder()))
+        for name in ("tmp", "new", "open", "dead"):
+            opened.made(name, spool)
+
+
+def keep_bounds():
+    """Count what waits, and from then on have hooks refuse events, or take them again. Returns why they refuse.
+
+    For the worker, and for a process beside the hooks: to count takes a second where much waits.
+    """
+    why = _too_much()
+    if why:
+        _mark_full(why)
+    else:
+        try:
+            os.unlink(folder("full"))
+        except FileNotFoundError:
+            pass
+    return why
+
+
+def quote(text):
+    """A text as JSON, in ASCII."""
+    try:
+        from _json import encode_basestring_ascii
+    except ImportError:  # an interpreter without the C helper
+        from json.encoder import encode_basestring_ascii
+    return encode_basestring_ascii(text)
+
+
+class _Opened(list):  # type: ignore[type-arg]
+    """Descriptors that are open for a while. What was checked and what is written to are then one and the same."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for descriptor in self:
+            try:
+                os.close(descriptor)
+            except OSError:  # of a folder, so nothing depends on it
+                pass
+
+    def folder(self, name, parent=None):
+        """A folder; no link is followed, and none but our own user's is entered."""
+        entered = os.open(name, _FOLDER, dir_fd=parent)
+        self.append(entered)
+        if os.fstat(entered).st_uid != os.geteuid():
+            raise PermissionError(1, "belongs to another user", name)
+        return entered
+
+    def made(self, name, parent):
+        """The same, made if need be, and private."""
+        try:
+            os.mkdir(name, 0o700, dir_fd=parent)
+        except FileExistsError:
+            pass
+        folder = self.folder(name, parent)
+        if os.fstat(folder).st_mode & 0o077:
+            os.fchmod(folder, 0o700)
+        return folder
 
 
 def _deliver(event, payload, is_cut, notes):
     now = time.time_ns()
     name = f"{now:020d}-{os.getpid()}-{event}"
-    # Everything by one descriptor, so that the folder that was checked is the folder that is written to.
-    spool = os.open(folder(), _FOLDER)
-    if os.fstat(spool).st_uid != os.geteuid():
-        raise PermissionError(1, "the spool belongs to another user")
-    _write(spool, "tmp/" + name, _envelope(event, now, len(payload), is_cut, notes) + payload)
-    os.rename("tmp/" + name, "new/" + name, src_dir_fd=spool, dst_dir_fd=spool)
+    with _Opened() as opened:
+        spool = opened.folder("spool", opened.folder(paths.data_folder()))
+        _refuse_if_full(spool)
+        tmp, new = opened.folder("tmp", spool), opened.folder("new", spool)
+        record = _envelope(event, now, len(payload), is_cut, notes) + payload
+        try:
+            _write(tmp, name, record)
+            os.rename(name, name, src_dir_fd=tmp, dst_dir_fd=new)
+        except BaseException:  # where the disk is full, half a record would only help to fill it
+            _forget(tmp, name)
+            raise
 
 
-def _write(spool, name, record):
-    target = os.open(name, _CREATE, 0o600, dir_fd=spool)
+def _refuse_if_full(spool):
+    try:
+        mark = os.open("full", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=spool)
+    except FileNotFoundError:
+        return
+    try:
+        why = os.read(mark, LONGEST_LINE).decode("ascii", "replace")
+    finally:
+        os.close(mark)
+    raise SpoolFull(28, f"the spool is full: {why.strip() or 'so it was marked'}")
+
+
+def _write(tmp, name, record):
+    target = os.open(name, _CREATE, 0o600, dir_fd=tmp)
     try:
         view = memoryview(record)
         while view:
@@ -103,29 +206,83 @@ def _write(spool, name, record):
         os.close(target)
 
 
+def _forget(tmp, name):
+    try:
+        os.unlink(name, dir_fd=tmp)
+    except OSError:
+        pass
+
+
 def _envelope(event, now, size, is_cut, notes):
     """Written by hand: importing json costs a hook as much as everything else it does."""
     host = os.environ.get("CLAUDE_PID", "")
+    is_pid = host.isascii() and host.isdigit() and len(host) < 20
     fields = [
         f'"v":{VERSION},"event":"{event}","time_ns":{now},"monotonic_ns":{time.monotonic_ns()}',
-        f'"machine":{_quote(os.uname().nodename)},"host_pid":{host if host.isdigit() else "null"}',
+        f'"machine":{quote(os.uname().nodename)},"host_pid":{host if is_pid else "null"}',
         f'"size":{size},"is_cut":{"true" if is_cut else "false"}',
-        *[f"{_quote(name)}:{_quote(value)}" for name, value in notes.items()],
+        *[f"{quote(name)}:{quote(value)}" for name, value in notes.items()],
     ]
     return "{{{}}}\n".format(",".join(fields)).encode("ascii")
 
 
-def _quote(text):
+def _read_envelope(record):
+    import json
+
     try:
-        from _json import encode_basestring_ascii
-    except ImportError:  # an interpreter without the C helper
-        from json.encoder import encode_basestring_ascii
-    return encode_basestring_ascii(text)
+        envelope = json.loads(record.readline(LONGEST_ENVELOPE))
+    except RecursionError:
+        raise ValueError("its envelope is nested too deeply") from None
+    version = envelope.get("v") if isinstance(envelope, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise NewerRecord(f"a spool record of version {version}; this is version {VERSION}")
+    size = envelope.get("size") if version == VERSION else None
+    if not isinstance(size, int) or size < 0:
+        raise ValueError(f"not a spool record of version {VERSION}")
+    return envelope
 
 
-class NewerRecord(ValueError):  # noqa: N818
-    pass
+def _count_loss(line):
+    with _Opened() as opened:
+        record = os.open("lost", _APPEND, 0o600, dir_fd=opened.folder(paths.data_folder()))
+        opened.append(record)
+        if os.fstat(record).st_size < MOST_LOST_BYTES:
+            os.write(record, line)
 
 
-def keep_bounds():
-    pass
+def _too_much():
+    """Why nothing more may wait, or an empty text."""
+    size = 0
+    for records, found in enumerate(_sizes([folder("new"), folder("open")]), start=1):
+        size += found
+        if records >= MOST_WAITING:
+            return f"{MOST_WAITING} events wait"
+        if size >= MOST_BYTES:
+            return f"{MOST_BYTES >> 20} MB wait"
+    return ""
+
+
+def _sizes(folders):
+    """The size of each file in these folders and below. What moves meanwhile may be missed, which is near enough."""
+    while folders:
+        try:
+            entries = os.scandir(folders.pop())
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:
+                    pass
+
+
+def _mark_full(why):
+    mark = os.open(folder("full"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(mark, f"{why}\n".encode("ascii"))
+    finally:
+        os.close(mark)

@@ -3,11 +3,16 @@
 import os
 import time
 
-from behavior_plugin.capture import ask, paths
+from behavior_plugin import __version__
+from behavior_plugin.capture import ask, paths, spool
 
-RUNNING, STARTING, NOT_SET_UP = "running", "starting", "not set up"
+RUNNING, STARTING, SILENT, NOT_SET_UP = "running", "starting", "silent", "not set up"
+PING_S = 0.2
 # A start is not tried again before this; a worker that is up has removed the mark.
 START_S = 5
+# Nor is a successor for one that does not answer: it may only be busy.
+REPLACE_S = 60
+MOST_DESCRIPTORS = 1 << 20
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NOT_SET_UP_ANSWER = (
     b'{"systemMessage":"behavior: events are kept, but nothing is learned from them yet: '
@@ -20,39 +25,68 @@ _PASSED_ON_ENDS = ("_PROXY", "_proxy")
 
 
 def wake():
-    """RUNNING where a worker listens, STARTING where one has just been started, else NOT_SET_UP."""
-    if is_listening():
+    """See to it that a worker of this version runs, and say how far that is.
+
+    RUNNING where one answers, SILENT where one listens and does not, STARTING where one has just been started, else
+    NOT_SET_UP.
+    """
+    found = _ping()
+    if found == RUNNING:
         return RUNNING
+    if found == SILENT:
+        replace()
+        return SILENT
     python = interpreter()
     if python is None:
         return NOT_SET_UP
     if not is_starting():
-        _mark_start()
-        _start_detached([python, "-I", os.path.join(ROOT, "behavior_plugin", "worker", "__main__.py")])
+        _mark("starting")
+        _start(python)
     return STARTING
 
 
-def is_listening():
+def replace():
+    """Start a worker beside one that does not answer in time. Whether it is dead, the new one finds out by itself."""
+    python = interpreter()
+    if python and not is_starting() and not _is_marked("replacing", REPLACE_S):
+        _mark("replacing")
+        _start(python)
+
+
+def beside(do):
+    """Do something in a process that nobody waits for: in a session of its own, with no descriptor of ours."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
     try:
-        ask.ask("ping", b"", 0.2)
+        os.setsid()
+        if os.fork() == 0:
+            _let_go()
+            do()
+    finally:
+        os._exit(0)
+
+
+def is_listening():
+    """Whether a worker listens, even if it does not answer."""
+    try:
+        ask.ask("ping", b"", PING_S)
     except ask.NobodyThere:
         return False
-    except OSError:  # somebody is there, if busy
+    except OSError:
         return True
     return True
 
 
 def is_starting():
-    try:
-        return 0 <= time.time() - os.stat(_mark()).st_mtime < START_S
-    except OSError:
-        return False
+    return _is_marked("starting", START_S)
 
 
 def is_up():
     """Called by the worker when it can answer."""
     try:
-        os.unlink(_mark())
+        os.unlink(_mark_file("starting"))
     except OSError:
         pass
 
@@ -68,52 +102,74 @@ def interpreter():
 def recorded():
     """The Python that was named when we were set up, whether or not it is still there."""
     try:
-        with open(paths.in_data("interpreter"), encoding="utf-8") as record:
+        with open(paths.in_data("interpreter"), encoding="utf-8", opener=paths.open_carefully) as record:
             return record.readline().strip()
     except (OSError, ValueError):
         return None
 
 
-def _mark():
-    return os.path.join(paths.run_folder(), "starting")
-
-
-def _mark_start():
-    paths.make_run_folder()
-    os.close(os.open(_mark(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    os.utime(_mark())
-
-
-def _start_detached(command):
-    """Twice forked, in a session of its own, with no descriptor of ours: the host need not wait for its end."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
+def _ping():
+    """What answers. It is told our version, so that an older worker can leave to a newer: then it counts as gone."""
+    us = f'{{"version":{spool.quote(__version__)},"root":{spool.quote(ROOT)}}}'
     try:
-        os.setsid()
-        if os.fork() == 0:
-            _let_go()
-            os.execve(command[0], command, _environment())
-    finally:
-        os._exit(0)
+        answer = ask.ask("ping", us.encode("ascii"), PING_S)
+    except ask.NobodyThere:
+        return None
+    except OSError:  # busy, frozen, or dead in mid-answer
+        return SILENT
+    return None if b'"leaving"' in answer else RUNNING
+
+
+def _is_marked(name, for_s):
+    try:
+        return 0 <= time.time() - os.stat(_mark_file(name)).st_mtime < for_s
+    except OSError:
+        return False
+
+
+def _mark(name):
+    paths.make_run_folder()
+    os.close(paths.open_carefully(_mark_file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+    os.utime(_mark_file(name))
+
+
+def _mark_file(name):
+    return os.path.join(paths.run_folder(), name)
+
+
+def _start(python):
+    command = [python, "-I", os.path.join(ROOT, "behavior_plugin", "worker", "__main__.py")]
+    beside(lambda: os.execve(python, command, _environment()))
 
 
 def _let_go():
     import _signal
 
-    # The registered commands ignore SIGTERM, and what they start would go on ignoring it.
-    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+    # The registered commands ignore these, and what they start would go on ignoring them.
+    for sign in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(sign, _signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
-    for descriptor in os.listdir("/dev/fd"):
-        if int(descriptor) > 2:
-            try:
-                os.close(int(descriptor))
-            except OSError:
-                pass
+    _close_the_rest()
     os.chdir("/")
+
+
+def _close_the_rest():
+    try:
+        for descriptor in map(int, os.listdir("/dev/fd")):
+            if descriptor > 2:
+                _close(descriptor)
+    except OSError:  # no such folder here
+        most = os.sysconf("SC_OPEN_MAX")
+        os.closerange(3, most if 0 < most <= MOST_DESCRIPTORS else 4096)
+
+
+def _close(descriptor):
+    try:
+        os.close(descriptor)
+    except OSError:  # that of the list itself
+        pass
 
 
 def _environment():

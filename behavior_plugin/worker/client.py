@@ -63,7 +63,7 @@ def start_worker() -> bool:
     deadline = time.monotonic() + START_S
     is_started = False
     # Again and again: the one that was said to be starting may have died of it.
-    while (found := wake.wake()) != wake.RUNNING:
+    while (found := wake.wake()) not in (wake.RUNNING, wake.SILENT):
         if found == wake.NOT_SET_UP:
             raise errors.SetupError
         if time.monotonic() > deadline:

@@ -12,43 +12,22 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from behavior_plugin import host
 from behavior_plugin.capture import spool
 from behavior_plugin.capture.handlers import HANDLERS, PAYLOAD_LIMIT
+from tests.acceptance.feeding import TOLD, data_folder, feed, kept, plugin_copy, surroundings
+from tests.acceptance.sessions import ROOT
 from tests.factories import payload
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
-def no_worker(own_home: Path) -> None:
-    """These tests look at the hooks alone: with an interpreter that does nothing, no worker comes up."""
-    data = own_home / "behavior"
-    data.mkdir(mode=0o700)
-    (data / "interpreter").write_text("/bin/true\n")
-
-
-def feed(event: str, raw: bytes, *, root: Path = ROOT, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the command that hooks.json registers for an event, as text through a shell, on raw bytes."""
-    environment = {**os.environ, "CLAUDE_PLUGIN_ROOT": str(root), "CLAUDE_PID": str(os.getpid())}
-    command = host.registered_hooks(ROOT)[event].command
-    options = {"env": environment, "input": raw, **options}
-    return subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=20, check=False, **options)
-
-
-def kept() -> list[bytes]:
-    return [spool.read(record)[1] for record in sorted(Path(spool.folder("new")).iterdir())]
-
-
-def plugin_copy(folder: Path) -> Path:
-    ignore = shutil.ignore_patterns("__pycache__", "demo", "vocab.txt")
-    shutil.copytree(ROOT / "hooks", folder / "hooks", ignore=ignore)
-    shutil.copytree(ROOT / "behavior_plugin", folder / "behavior_plugin", ignore=ignore)
-    return folder
+def data(own_home: Path) -> Iterator[Path]:
+    """These tests look at the hooks alone."""
+    with data_folder(own_home) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("event", HANDLERS)
@@ -172,68 +151,20 @@ def test_without_an_interpreter_nothing_happens(event: str, search: str) -> None
     assert (done.returncode, done.stdout) == (0, b"")
 
 
-def test_modules_in_the_working_directory_are_not_imported(tmp_path: Path) -> None:
-    """A repository must not get its code into the hook."""
-    mark = tmp_path / "mark"
-    for name in ("os", "time", "json", "select", "sitecustomize", "behavior_plugin"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'w')\n")
-    environment = {**os.environ, "CLAUDE_PLUGIN_ROOT": str(ROOT), "PYTHONPATH": str(tmp_path)}
-    environment["PYTHONSTARTUP"] = str(tmp_path / "sitecustomize.py")
-
-    done = feed("UserPromptSubmit", b'{"session_id": "s"}', cwd=tmp_path, env=environment)
-
-    assert done.returncode == 0
-    assert not mark.exists()
-
-
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
 def test_closed_or_full_standard_streams_do_no_harm(closed: str) -> None:
     """Flushing a closed stream at the interpreter's end would give 120."""
     command = host.registered_hooks(ROOT)["SessionStart"].command
-    environment = {**os.environ, "CLAUDE_PLUGIN_ROOT": str(ROOT)}
+    wrapped = ["/bin/sh", "-c", f"{{ {command}; }} {closed}"]
 
-    done = subprocess.run(["/bin/sh", "-c", f"{{ {command}; }} {closed}"], env=environment, input=b"{}", check=False)
+    done = subprocess.run(wrapped, env=surroundings(), input=b"{}", check=False)
 
     assert done.returncode == 0
 
 
-@pytest.fixture
-def full_disk(own_home: Path) -> Iterator[Path]:
-    """A data folder on a disk of 64 kilobytes."""
-    data = own_home / "behavior"
-    shutil.rmtree(data)
-    data.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(data)], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("only root can mount a small disk")
-    yield data
-    subprocess.run(["umount", str(data)], check=True)
-
-
-def test_a_full_disk_is_told_in_one_line(full_disk: Path) -> None:
-    """The event is lost, and that is said; the session goes on."""
-    done = feed("PostToolUse", b"{" + b" " * 200_000 + b"}")
-
-    assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr == b"behavior: event not recorded: OSError (No space left on device)\n"
-    assert not list((full_disk / "spool" / "new").iterdir())
-
-
-def test_a_data_folder_that_is_not_ours_is_not_used(own_home: Path) -> None:
-    """Nothing is written where somebody else may read it."""
-    shutil.rmtree(own_home / "behavior")
-    (own_home / "behavior").write_text("a file")
-
-    done = feed("PostToolUse", b"{}")
-
-    assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr.startswith(b"behavior: event not recorded: ")
-    assert done.stderr.count(b"\n") == 1
-
-
 def test_records_are_readable_by_their_user_alone() -> None:
     """They hold prompts and file contents, not yet redacted."""
-    feed("PostToolUse", b"{}", env={**os.environ, "CLAUDE_PLUGIN_ROOT": str(ROOT)}, preexec_fn=lambda: os.umask(0))
+    feed("PostToolUse", b"{}", before="umask 0; ")
 
     [record] = Path(spool.folder("new")).iterdir()
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
@@ -241,7 +172,7 @@ def test_records_are_readable_by_their_user_alone() -> None:
 
 def test_one_variable_switches_everything_off() -> None:
     """In an emergency nobody wants to look for a setting."""
-    done = feed("UserPromptSubmit", b"{}", env={**os.environ, "BEHAVIOR_DISABLE": "1", "CLAUDE_PLUGIN_ROOT": str(ROOT)})
+    done = feed("UserPromptSubmit", b"{}", env=surroundings(BEHAVIOR_DISABLE="1"))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert not Path(spool.folder()).exists()
@@ -270,12 +201,12 @@ def test_a_payload_that_does_not_come_is_told() -> None:
     os.close(writing)
     os.close(reading)
     assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr.startswith(b"behavior: event not recorded: TimeoutError")
+    assert done.stderr.startswith(TOLD + b"TimeoutError")
 
 
-def test_a_plugin_that_is_not_set_up_says_so_to_the_user(own_home: Path, tmp_path: Path) -> None:
+def test_a_plugin_that_is_not_set_up_says_so_to_the_user(data: Path, tmp_path: Path) -> None:
     """A plugin that does nothing and says nothing is the worst there is."""
-    (own_home / "behavior" / "interpreter").unlink()
+    (data / "interpreter").unlink()
     root = plugin_copy(tmp_path / "plugin")
 
     done = feed("SessionStart", json.dumps(payload("SessionStart")).encode(), root=root)

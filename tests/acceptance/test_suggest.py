@@ -147,6 +147,7 @@ def test_another_projects_workflow_is_suggested_where_that_is_wished(
 def test_a_subfolder_of_the_repository_is_the_same_project(project: Path) -> None:
     """People start the client where they stand."""
     (project / ".git").mkdir(parents=True)
+    (project / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     remember(project)
 
     assert TASK in suggestion(Session(project / "src"), TASK)

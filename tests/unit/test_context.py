@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from behavior_plugin.capture import context
 
 
-def git(folder: Path, *words: str) -> None:
+def git(folder: Path, *words: str) -> str:
     identity = ["-c", "user.name=Dev", "-c", "user.email=dev@example.invalid", "-c", "protocol.file.allow=always"]
-    subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+    done = subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -58,22 +60,120 @@ def test_a_worktree_is_the_same_project_on_another_branch(repository: Path, tmp_
 
 def test_a_submodule_is_a_project_of_its_own(repository: Path, tmp_path: Path) -> None:
     """It has a history, branches and workflows of its own."""
-    outer = tmp_path / "outer"
-    outer.mkdir()
-    git(outer, "init", "-q")
-    git(outer, "submodule", "add", "-q", str(repository), "inner")
+    git(repository, "remote", "add", "origin", "https://host.example/outer.git")
+    source = tmp_path / "source"
+    source.mkdir()
+    git(source, "init", "-q", "-b", "main")
+    git(source, "commit", "-q", "--allow-empty", "-m", "start")
+    git(repository, "submodule", "add", "-q", str(source), "inner")
 
-    found = context.describe(str(outer / "inner"))
+    found = context.describe(str(repository / "inner"))
 
-    assert found["project"] == str(outer / "inner")
+    assert found["project"] == str(source)
+    assert found["root"] == str(repository / "inner")
     assert found["branch"] == "main"
+    git(repository / "inner", "remote", "remove", "origin")
+    assert context.describe(str(repository / "inner"))["project"] == str(repository / "inner")
 
 
-def test_a_detached_head_has_no_branch(repository: Path) -> None:
+def test_a_clone_is_the_same_project_wherever_it_lies(repository: Path, tmp_path: Path) -> None:
+    """On another machine, or moved: the remote is what they have in common."""
+    clone = tmp_path / "clone"
+    for folder, address in ((repository, "git@host.example:a/b.git"), (clone, "https://u:p@host.example/a/b")):
+        folder.mkdir(exist_ok=True)
+        git(folder, "init", "-q")
+        git(folder, "remote", "add", "origin", address)
+    git(repository, "worktree", "add", "-q", str(tmp_path / "worktree"))
+
+    folders = (repository, clone, tmp_path / "worktree")
+
+    assert {context.describe(str(folder))["project"] for folder in folders} == {"host.example/a/b"}
+    assert [context.describe(str(folder))["root"] for folder in folders] == [str(folder) for folder in folders]
+
+
+def test_a_clone_of_a_folder_is_the_project_that_lies_there(repository: Path, tmp_path: Path) -> None:
+    """Without a server, the folder that one clones from is what they have in common."""
+    git(tmp_path, "clone", "-q", str(repository), "clone")
+
+    assert context.describe(str(tmp_path / "clone"))["project"] == str(repository)
+
+
+def test_a_detached_head_has_a_commit_and_no_branch(repository: Path) -> None:
     """A commit's hash is no branch."""
+    assert "commit" not in context.describe(str(repository))
     git(repository, "checkout", "-q", "--detach")
 
-    assert "branch" not in context.describe(str(repository))
+    found = context.describe(str(repository))
+
+    assert "branch" not in found
+    assert found["commit"] == git(repository, "rev-parse", "HEAD")[:12]
+
+
+@pytest.mark.parametrize("backend", ["--merge", "--apply"])
+def test_a_rebase_is_work_on_the_branch_that_is_rebased(repository: Path, backend: str) -> None:
+    """Its head is detached until the last conflict is solved, and that is when somebody asks for help."""
+    for branch, text in (("main", "one"), ("fix", "two")):
+        git(repository, "checkout", "-q", "-B", branch, "main~0" if branch == "main" else "main~1")
+        (repository / "file").write_text(text)
+        git(repository, "add", "file")
+        git(repository, "commit", "-q", "-m", text)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(repository, "rebase", backend, "main")
+
+    found = context.describe(str(repository))
+
+    assert found["branch"] == "fix"
+    assert found["commit"] == git(repository, "rev-parse", "HEAD")[:12]
+
+
+def test_a_repository_that_keeps_its_branches_in_a_table_has_none_to_tell(repository: Path) -> None:
+    """Its HEAD is a placeholder; only git can read the table."""
+    (repository / ".git" / "HEAD").write_text("ref: refs/heads/.invalid\n")
+
+    found = context.describe(str(repository))
+
+    assert "branch" not in found
+    assert found["project"] == str(repository)
+
+
+@pytest.mark.parametrize("head", ["", "ref: refs/tags/x", "0" * 39, "g" * 40, "a" * 4096, "ref: refs/heads/\x00"[:16]])
+def test_a_strange_head_is_neither_branch_nor_commit(repository: Path, head: str) -> None:
+    """It may be half written, or somebody's joke."""
+    (repository / ".git" / "HEAD").write_text(head)
+
+    assert {"branch", "commit"} & set(context.describe(str(repository))) == set()
+
+
+def test_a_folder_named_git_is_not_always_a_repository(repository: Path) -> None:
+    """git passes by one without a HEAD, and a file that leads nowhere or to itself."""
+    empty, itself, nowhere = (repository / name for name in ("empty", "itself", "nowhere"))
+    (empty / ".git").mkdir(parents=True)
+    for folder, pointer in ((itself, ".git"), (nowhere, "/no/such/folder")):
+        folder.mkdir()
+        (folder / ".git").write_text(f"gitdir: {pointer}\n")
+
+    for folder in (empty, itself, nowhere):
+        assert context.describe(str(folder))["root"] == str(repository)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(("owner", "is_ours"), [(0, True), (65534, True), (65533, False)])
+def test_what_another_user_has_put_there_is_no_repository_of_ours(owner: int, is_ours: bool) -> None:
+    """In a folder that everybody can write to, anybody can say what the project is."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        git(Path(folder), "init", "-q", "-b", "theirs")
+        for path in (Path(folder, ".git"), *Path(folder, ".git").iterdir()):
+            os.chown(path, owner, owner)
+        assert context.describe(folder)["branch"] == "theirs"
+
+        os.seteuid(65534)
+        try:
+            found = context.describe(folder)
+        finally:
+            os.seteuid(0)
+
+        assert ("branch" in found) == is_ours
 
 
 def test_without_a_repository_the_directory_is_the_project(tmp_path: Path) -> None:
@@ -106,14 +206,43 @@ def test_the_nearest_marker_counts(repository: Path) -> None:
     assert "project_type" not in context.describe(str(repository))
 
 
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize("name", ["HEAD", "commondir"])
-def test_a_pipe_in_the_git_folder_does_not_hang(repository: Path, name: str) -> None:
-    """Whoever opens it would wait for ever."""
-    (repository / ".git" / name).unlink(missing_ok=True)
-    os.mkfifo(repository / ".git" / name)
+@pytest.mark.parametrize(("end", "expected"), context.PROJECT_ENDS)
+def test_where_no_name_tells_the_end_of_one_does(repository: Path, end: str, expected: str) -> None:
+    """Some trades name the file after the project; it lies in the top folder."""
+    (repository / f"Project.Name{end}").touch()
+    (repository / "src").mkdir()
 
-    assert context.describe(str(repository))["project"] == str(repository)
+    assert context.describe(str(repository / "src"))["project_type"] == expected
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", ["HEAD", "commondir", "config", "rebase-merge/head-name"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "folder", "huge", "binary"])
+def test_a_hostile_file_in_the_git_folder_is_harmless(repository: Path, name: str, kind: str) -> None:
+    """Whoever opens it would wait for ever, read for ever, or choke."""
+    file = repository / ".git" / name
+    file.unlink(missing_ok=True)
+    file.parent.mkdir(exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "endless":
+        file.symlink_to("/dev/zero")
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "huge":
+        file.touch()
+        os.truncate(file, 100_000_000)
+    else:
+        file.write_bytes(bytes(range(256)) * 1000)
+
+    assert context.describe(str(repository))["root"] == str(repository)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("directory", ["//", "//no/such", "/" + "x/" * 3000, "/no\0where", "/gone", "/\ud800"])
+def test_an_odd_directory_has_an_end(directory: str) -> None:
+    """It comes from a payload."""
+    assert context.describe(directory)["directory"] == directory
 
 
 @pytest.mark.timeout(10)

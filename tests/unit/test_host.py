@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from behavior_plugin.capture import paths
 from behavior_plugin.errors import BehaviorError, ConfigError, SetupError
 from behavior_plugin.host import HookCommand, HookRun, registered_hooks, registered_in_settings, run
 from behavior_plugin.install import install
@@ -129,6 +130,7 @@ def test_hook_gets_payload_folder_and_environment(tmp_path: Path) -> None:
         "CLAUDE_PID=4711",
         f"CLAUDE_PROJECT_DIR={tmp_path}",
         "CLAUDE_PLUGIN_ROOT=/the plugin",
+        f"CLAUDE_PLUGIN_DATA={paths.data_folder()}",
         "MINE=x",
         f"PWD={tmp_path}",
     } <= set(variables)
@@ -140,7 +142,7 @@ def test_hook_gets_payload_folder_and_environment(tmp_path: Path) -> None:
 
 def test_settings_hook_is_not_told_a_plugin_folder(tmp_path: Path) -> None:
     """A command that needs the variable would work here and fail in the client."""
-    hook = make_hook('echo "[$CLAUDE_PLUGIN_ROOT] $CLAUDE_PROJECT_DIR $CLAUDE_PID"')
+    hook = make_hook('echo "[$CLAUDE_PLUGIN_ROOT$CLAUDE_PLUGIN_DATA] $CLAUDE_PROJECT_DIR $CLAUDE_PID"')
 
     result = run(hook, make_payload(tmp_path), environment=ENVIRONMENT)
 

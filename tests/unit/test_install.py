@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from behavior_plugin.capture import paths
 from behavior_plugin.errors import ConfigError, SetupError
+from behavior_plugin.host import registered_hooks
 from behavior_plugin.install import Change, client_settings_file, install, is_ours, uninstall
 
 PLUGIN = Path(__file__).parents[2]
@@ -130,8 +132,9 @@ def test_entries_are_those_of_the_plugin_with_its_folder_written_out(put_in: Ins
     put_in()
 
     text = settings.read_text(encoding="utf-8")
-    assert "CLAUDE_PLUGIN_ROOT" not in text
-    written = json.loads(text.replace(str(PLUGIN), r"\"$CLAUDE_PLUGIN_ROOT").replace("hook.py", r"hook.py\""))
+    assert "$CLAUDE_PLUGIN" not in text
+    text = text.replace(str(PLUGIN), r"\"$CLAUDE_PLUGIN_ROOT").replace("hook.py", r"hook.py\"")
+    written = json.loads(text.replace(paths.in_data("python3"), r"\"$CLAUDE_PLUGIN_DATA/python3\""))
     assert written["hooks"] == read(PLUGIN / "hooks" / "hooks.json")["hooks"]
 
 
@@ -563,6 +566,8 @@ def test_deleted_plugin_folder_does_not_block_the_session(put_in: Install, setti
         "python3 -I -S '/a b/hooks/hook.py' SessionEnd || exit 0",
         "/usr/bin/python3.12 -I -S /x/hooks/hook.py Stop",
         "BEHAVIOR_DISABLE= python3 -I -S /x/hooks/hook.py Stop 2>/dev/null",
+        "trap '' TERM; python3 -I -S \"$CLAUDE_PLUGIN_ROOT/hooks/hook.py\" Stop || exit 0",
+        registered_hooks(PLUGIN)["Stop"].command,
     ],
 )
 def test_our_command_is_recognised(command: str) -> None:

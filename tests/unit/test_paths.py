@@ -55,6 +55,30 @@ def test_a_missing_home_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path(paths.data_folder()).is_absolute()
 
 
+def test_a_user_without_any_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container, a process may run under a number that no account has."""
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.geteuid", lambda: 3_141_592)
+
+    with pytest.raises(OSError, match="no home"):
+        paths.data_folder()
+
+
+@pytest.mark.timeout(10)
+def test_a_careful_open_neither_follows_nor_waits(tmp_path: Path) -> None:
+    """Whoever can write to the folder could otherwise hold a hook up, or lead it elsewhere."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+
+    with open(tmp_path / "pipe", "rb", opener=paths.open_carefully) as pipe:
+        assert pipe.read() == b""
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match=r"symbolic|device"):
+            paths.open_carefully(str(tmp_path / name), os.O_WRONLY | os.O_CREAT)
+    assert not (tmp_path / "target").exists()
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_folders_are_private_whatever_the_umask(umask: int, tmp_path: Path) -> None:
     """What waits in them is not redacted yet."""

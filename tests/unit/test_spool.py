@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +49,7 @@ def test_the_envelope_says_when_where_and_for_whom(monkeypatch: pytest.MonkeyPat
     assert envelope["branch"] == 'a"b\\c\nü\udcff'
 
 
-@pytest.mark.parametrize("pid", ["", "no number", "-1", "12; touch pwn"])
+@pytest.mark.parametrize("pid", ["", "no number", "-1", "12; touch pwn", "\u00b2", "9" * 5000])
 def test_a_strange_host_pid_is_left_out(pid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is not ours."""
     monkeypatch.setenv("CLAUDE_PID", pid)
@@ -97,6 +100,70 @@ def test_a_spool_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
         spool.put("Stop", b"{}")
 
 
+@pytest.mark.parametrize("name", ["new", "tmp", ".."])
+def test_no_link_is_followed_inside_the_data_folder(name: str, tmp_path: Path) -> None:
+    """Nor is the data folder itself one: what is checked and what is written to are the same folder."""
+    spool.put("Stop", b"1")
+    elsewhere = tmp_path / "elsewhere"
+    folder = Path(os.path.normpath(spool.folder(name)))
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match="directory"):
+        spool.put("Stop", b"2")
+
+    assert b"2" not in [file.read_bytes()[-1:] for file in elsewhere.rglob("*") if file.is_file()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("name", ["new", "tmp", "", ".."])
+def test_no_folder_of_another_user_is_written_to(name: str) -> None:
+    """He could read what waits there, or take it away."""
+    spool.put("Stop", b"1")
+    os.chown(os.path.normpath(spool.folder(name)), 65534, 65534)
+
+    with pytest.raises(PermissionError):
+        spool.put("Stop", b"2")
+
+
+@contextmanager
+def longest_file(size: int) -> Iterator[None]:
+    """No file may grow beyond this, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 100, 50_000])
+def test_a_record_that_cannot_be_written_whole_leaves_nothing(size: int) -> None:
+    """Its pieces would help to fill the disk that was full."""
+    spool.put("Stop", b"1")
+
+    with longest_file(size), pytest.raises(OSError, match="large"):
+        spool.put("Stop", b"2" * 100_000)
+
+    spool.put("Stop", b"3")
+    assert list(Path(spool.folder("tmp")).iterdir()) == []
+    assert [spool.read(record)[1] for record in records()] == [b"1", b"3"]
+
+
+def test_no_descriptor_stays_open() -> None:
+    """Neither where an event is kept nor where it is refused."""
+    spool.put("Stop", b"1")
+    before = len(list(Path("/dev/fd").iterdir()))
+
+    for _ in range(3):
+        spool.put("Stop", b"2")
+    Path(spool.folder("full")).touch()
+    with pytest.raises(spool.SpoolFull):
+        spool.put("Stop", b"3")
+
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
 def test_records_sort_by_their_time() -> None:
     """The oldest is taken first."""
     for number in range(20):
@@ -112,6 +179,123 @@ def test_what_is_no_record_is_refused(written: bytes, tmp_path: Path) -> None:
 
     with pytest.raises(ValueError):  # noqa: PT011 - several kinds, each of them one
         spool.read(tmp_path / "record")
+
+
+@pytest.mark.parametrize(("change", "reason"), [(b"1234567", "cut off"), (b"123456789", "longer")])
+def test_a_record_of_another_length_is_refused(change: bytes, reason: str) -> None:
+    """A power cut can leave a file short that was reported as kept."""
+    spool.put("Stop", b"12345678")
+    [record] = records()
+    record.write_bytes(record.read_bytes().replace(b"12345678", change))
+
+    with pytest.raises(ValueError, match=reason):
+        spool.read(record)
+
+    assert spool.read_envelope(record)["size"] == 8
+
+
+def test_a_record_of_a_later_version_is_told_from_a_broken_one(tmp_path: Path) -> None:
+    """The later version will understand it, so nobody may throw it away."""
+    (tmp_path / "record").write_bytes(b'{"v": %d, "whatever": []}\n{}' % (spool.VERSION + 1))
+
+    for read in (spool.read, spool.read_envelope):
+        with pytest.raises(spool.NewerRecord):
+            read(tmp_path / "record")
+
+
+@pytest.mark.timeout(10)
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a link may lead anywhere."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(__file__)
+
+    with pytest.raises(ValueError):  # noqa: PT011 - to JSON it is an empty text
+        spool.read(tmp_path / "pipe")
+    with pytest.raises(OSError, match="symbolic"):
+        spool.read(tmp_path / "link")
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_WAITING", 4), ("MOST_BYTES", 2**20)])
+def test_a_full_spool_takes_nothing_more_until_there_is_room(
+    bound: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody learns from the events they must not fill the disk; the old ones stay, and the refusal is told."""
+    monkeypatch.setattr(spool, bound, most)
+    for _ in range(3):
+        spool.put("Stop", b"x" * 300_000)
+    assert spool.keep_bounds() == ""
+    session = Path(spool.folder("open", "session"))
+    session.mkdir()
+    records()[0].rename(session / records()[0].name)
+    spool.put("Stop", b"x" * 300_000)
+
+    assert "wait" in spool.keep_bounds()
+
+    with pytest.raises(spool.SpoolFull, match="the spool is full: "):
+        spool.put("Stop", b"{}")
+    assert len(records()) == 3
+    shutil.rmtree(session)
+    assert spool.keep_bounds() == ""
+    spool.put("Stop", b"{}")
+
+
+def test_bounds_of_a_spool_that_is_not_there() -> None:
+    """Nothing waits, and nothing is made."""
+    assert spool.keep_bounds() == ""
+    assert not Path(paths.data_folder()).exists()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", ["pipe", "empty", "text"])
+def test_a_strange_mark_is_a_mark(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever lies there, the hook neither waits for it nor repeats it at length."""
+    spool.make()
+    mark = Path(spool.folder("full"))
+    os.mkfifo(mark) if kind == "pipe" else mark.write_bytes(b"" if kind == "empty" else b"\x1b[31m\nx\xff" * 1000)
+
+    with pytest.raises(spool.SpoolFull) as refused:
+        spool.put("Stop", b"{}")
+    spool.lose(refused.value)
+
+    told = capfd.readouterr().err
+    assert told.startswith("behavior: event not recorded: SpoolFull (the spool is full: ")
+    assert told.count("\n") == 1
+    assert told.isascii()
+    assert len(told) <= spool.LONGEST_LINE + 1
+
+
+def test_what_tells_of_losses_does_not_grow_for_ever(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is written where the disk is full, too."""
+    paths.make_private(paths.data_folder())
+    Path(paths.in_data("lost")).write_bytes(b"x\n" * (spool.MOST_LOST_BYTES // 2))
+
+    spool.lose(OSError(28, "No space left on device"))
+
+    assert capfd.readouterr().err
+    assert spool.lost() == spool.MOST_LOST_BYTES // 2
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", ["no folder", "pipe", "link", "folder"])
+def test_a_loss_that_cannot_be_counted_is_told_all_the_same(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The line on standard error is what is promised."""
+    lost = Path(paths.in_data("lost"))
+    if kind != "no folder":
+        paths.make_private(paths.data_folder())
+    if kind == "pipe":
+        os.mkfifo(lost)
+    elif kind == "link":
+        lost.symlink_to(tmp_path / "target")
+    elif kind == "folder":
+        lost.mkdir()
+
+    spool.lose(OSError(28, "No space left on device"))
+
+    assert capfd.readouterr().err.count("\n") == 1
+    assert spool.lost() == 0
+    assert not (tmp_path / "target").exists()
 
 
 def test_a_loss_is_told_and_counted(capfd: pytest.CaptureFixture[str]) -> None:

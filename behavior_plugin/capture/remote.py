@@ -1,0 +1,101 @@
+"""A repository's remote, called the same by everybody: read from git's configuration without asking git.
+
+Addresses hold users, passwords and tokens. Nothing of those may be left in a name that is stored, so where it is not
+certain what is what there is no name.
+"""
+
+import os
+
+CONFIG_LIMIT = 64 * 1024
+LONGEST = 1000
+_ESCAPED = {"n": "\n", "t": "\t", "b": "\b"}
+
+
+def address(config):
+    """The address of `origin` in a git configuration, else of the first remote. What it includes is not read."""
+    if len(config) == CONFIG_LIMIT:  # the last line may be cut off
+        config = config.rpartition(b"\n")[0]
+    found = {}  # type: dict[str, str]
+    remote = None
+    for line in _lines(os.fsdecode(config)):
+        if line.startswith("["):
+            remote = _named_remote(line)
+        elif remote and _key(line) == "url":
+            found.setdefault(remote, _value(line.partition("=")[2]))
+    return found.get("origin") or next(iter(found.values()), "")
+
+
+def identity(address, folder):
+    """`host/path`, however it is reached and by whom: without scheme, user, password, port and `.git`.
+
+    A repository on this machine is its absolute path; `folder` is what a relative one starts from. None where the
+    address does not say which repository it is.
+    """
+    if not 0 < len(address) <= LONGEST:
+        return None
+    scheme, is_url, rest = address.partition("://")
+    host, colon, path = rest.partition("/") if is_url else address.partition(":")
+    if scheme.lower() == "file" and is_url:
+        return without_git(os.path.normpath("/" + path))
+    if not is_url and (not colon or "/" in host):
+        return without_git(os.path.normpath(os.path.join(folder, address)))
+    host = _without_port(host.rpartition("@")[2].lower())
+    path = path.partition("?")[0].partition("#")[0].strip("/")
+    if path.endswith(".git"):
+        path = path[: -len(".git")].rstrip("/")
+    is_certain = host and path and "@" not in path and not path.startswith(":")
+    return f"{host}/{path}" if is_certain else None
+
+
+def without_git(folder):
+    """The folder that a git folder lies in; a bare repository is its own."""
+    return os.path.dirname(folder) if os.path.basename(folder) == ".git" else folder
+
+
+def _without_port(host):
+    """Nothing where it is no host with a port: then it may be a password with a slash in it."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    name, _, port = host.partition(":")
+    return name if not port or port.isdigit() else None
+
+
+def _key(line):
+    return line.partition("=")[0].strip().lower()
+
+
+def _lines(config):
+    """Its lines; one that ends with a backslash goes on in the next."""
+    begun = ""
+    for line in config.lstrip("\ufeff").split("\n"):
+        line = begun + line.rstrip("\r")
+        if (len(line) - len(line.rstrip("\\"))) % 2:
+            begun = line[:-1]
+        else:
+            begun = ""
+            yield line.strip()
+
+
+def _named_remote(header):
+    """The name in `[remote "name"]`."""
+    section, _, rest = header[1:].partition('"')
+    name, quote, _ = rest.rpartition('"')
+    return _value(name) if quote and section.strip().lower() == "remote" else None
+
+
+def _value(text):
+    """A value as git writes it: without its quotes, escapes and comment."""
+    found = []
+    is_quoted = False
+    letters = iter(text.strip())
+    for letter in letters:
+        if letter == "\\":
+            escaped = next(letters, "")
+            found.append(_ESCAPED.get(escaped, escaped))
+        elif letter == '"':
+            is_quoted = not is_quoted
+        elif letter in "#;" and not is_quoted:
+            break
+        else:
+            found.append(letter)
+    return "".join(found).strip()

@@ -1,0 +1,328 @@
+"""Whatever a hook finds around it, it ends well, is silent, and either keeps the event or says in one line that not."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.capture import paths, spool
+from tests.acceptance.feeding import TOLD, data_folder, feed, kept, plugin_copy, surroundings
+from tests.waiting import wait_for
+
+RAW = '{"session_id": "s", "prompt": "größer 世界 \\udcff"}\n'.encode("utf-8", "surrogateescape")
+# One that only keeps, and the one that does most.
+EVENTS = pytest.mark.parametrize("event", ["PostToolUse", "UserPromptSubmit"])
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else, or mount a disk")
+NOBODY: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
+
+
+@pytest.fixture(autouse=True)
+def data(own_home: Path) -> Iterator[Path]:
+    """These tests look at the hooks alone."""
+    with data_folder(own_home) as folder:
+        yield folder
+
+
+@pytest.fixture
+def commons() -> Iterator[Path]:
+    """A folder that another user can enter, with the plugin in it and a folder of his own."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        plugin_copy(folder / "plugin")
+        (folder / "own").mkdir(mode=0o700)
+        os.chown(folder / "own", 65534, 65534)
+        if subprocess.run(["/usr/bin/python3", "-c", "pass"], **NOBODY, check=False).returncode != 0:
+            pytest.skip("another user has no python3 here")
+        yield folder
+
+
+def feed_nobody(
+    event: str, commons: Path, variables: dict[str, str], *, limit: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a hook as another user, with nothing in its environment but these variables."""
+    plugin = {"CLAUDE_PLUGIN_ROOT": str(commons / "plugin"), "PATH": "/usr/bin:/bin"}
+    return feed(event, RAW, env={**plugin, **variables}, preexec_fn=limit, **NOBODY)
+
+
+def assert_told(done: subprocess.CompletedProcess[bytes]) -> None:
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.startswith(TOLD)
+    assert done.stderr.count(b"\n") == 1
+
+
+def assert_kept(done: subprocess.CompletedProcess[bytes], folder: Path | None = None) -> None:
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert kept(folder) == [RAW]
+
+
+@AS_ROOT
+@EVENTS
+@pytest.mark.parametrize("home", [None, "", "/dev/null", "/nonexistent", "relative", "read-only"])
+def test_a_user_without_a_home_to_write_to_is_told(event: str, home: str | None, commons: Path) -> None:
+    """As in a sandbox, or in a service."""
+    (commons / "read-only").mkdir(mode=0o555)
+    place = str(commons / "read-only") if home == "read-only" else home
+
+    assert_told(feed_nobody(event, commons, {} if place is None else {"HOME": place}))
+
+
+@AS_ROOT
+@EVENTS
+def test_a_data_folder_can_be_named_where_there_is_no_home(event: str, commons: Path) -> None:
+    """The platform's variable is enough."""
+    done = feed_nobody(event, commons, {"XDG_DATA_HOME": str(commons / "own")})
+
+    assert_kept(done, commons / "own" / "behavior-plugin" / "spool" / "new")
+
+
+@AS_ROOT
+@EVENTS
+def test_another_users_data_folder_is_not_written_to(event: str, commons: Path, data: Path) -> None:
+    """With sudo, HOME may still be the other user's."""
+    theirs = commons / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+
+    assert_told(feed_nobody(event, commons, {"BEHAVIOR_HOME": str(theirs)}))
+    assert_told(feed_nobody(event, commons, {"BEHAVIOR_HOME": str(data)}))
+    assert list(theirs.iterdir()) == []
+
+
+@AS_ROOT
+@EVENTS
+def test_a_locked_data_folder_is_told(event: str, commons: Path) -> None:
+    """Its own user has taken every right from it."""
+    (commons / "own").chmod(0)
+
+    assert_told(feed_nobody(event, commons, {"BEHAVIOR_HOME": str(commons / "own")}))
+
+
+@AS_ROOT
+@pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
+def test_where_no_process_can_be_started_the_event_is_kept_all_the_same(event: str, commons: Path) -> None:
+    """What fails after the event is kept is no loss, and nobody is told of one."""
+    (commons / "own" / "interpreter").write_text("/bin/true\n")
+    hook = commons / "plugin" / "hooks" / "hook.py"
+    environment = {"BEHAVIOR_HOME": str(commons / "own"), "PATH": "/usr/bin:/bin"}
+
+    done = subprocess.run(
+        ["/usr/bin/python3", "-I", "-S", str(hook), event],
+        input=RAW,
+        env=environment,
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)),
+        check=False,
+        **NOBODY,
+    )
+
+    assert_kept(done, commons / "own" / "spool" / "new")
+
+
+@AS_ROOT
+@EVENTS
+def test_a_shell_that_cannot_start_python_does_not_yield_2(event: str, commons: Path) -> None:
+    """Some shells end with 2 when they cannot fork, before any || is looked at; 2 would erase the prompt."""
+    done = feed_nobody(event, commons, {}, limit=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)))
+
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+@EVENTS
+@pytest.mark.parametrize("limit", ["-n 32", "-v 524288"])
+def test_narrow_limits_are_enough(event: str, limit: str) -> None:
+    """A hook needs little."""
+    assert_kept(feed(event, RAW, before=f"ulimit {limit}; "))
+
+
+@EVENTS
+def test_where_no_file_may_be_written_that_is_told(event: str) -> None:
+    """The limit on a file's size counts for us, too."""
+    spool.make()
+
+    assert_told(feed(event, RAW, before="ulimit -f 0; "))
+    assert list(Path(spool.folder("tmp")).iterdir()) == []
+
+
+@EVENTS
+@pytest.mark.parametrize("language", ["C", "POSIX", "xx_XX.ISO-8859-15", ""])
+def test_any_language_will_do(event: str, language: str, tmp_path: Path) -> None:
+    """Bytes come in and bytes are kept; a folder's name is bytes, too."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/gr\xc3\xb6\xc3\x9fer \xff"))
+    odd.mkdir()
+
+    assert_kept(feed(event, RAW, env=surroundings(LANG=language, LC_ALL=language), cwd=odd))
+
+
+@pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
+def test_a_folder_that_is_deleted_under_the_session_is_no_loss(event: str, tmp_path: Path) -> None:
+    """Worktrees come and go."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+
+    assert_kept(feed(event, RAW, before=f"cd '{gone}'; rmdir '{gone}'; "))
+
+
+@EVENTS
+def test_modules_in_the_working_directory_are_not_imported(event: str, tmp_path: Path) -> None:
+    """A repository must not get its code into the hook."""
+    mark = tmp_path / "mark"
+    planted = f"open({str(mark)!r}, 'w')\n"
+    for name in ("os", "time", "json", "select", "sitecustomize", "usercustomize", "behavior_plugin"):
+        (tmp_path / f"{name}.py").write_text(planted)
+    (tmp_path / "encodings").mkdir()
+    (tmp_path / "encodings" / "__init__.py").write_text(planted)
+    (tmp_path / ".env").write_text("BEHAVIOR_HOME=/nowhere\n")
+    names = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE")
+    environment = surroundings(PYTHONSTARTUP=str(tmp_path / "os.py")) | dict.fromkeys(names, str(tmp_path))
+
+    assert_kept(feed(event, RAW, cwd=tmp_path, env=environment))
+    assert not mark.exists()
+
+
+@EVENTS
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "pipe", "socket"])
+@pytest.mark.parametrize("name", [".", "spool", "spool/new", "spool/tmp"])
+def test_what_is_no_folder_of_ours_is_not_used(event: str, name: str, kind: str, data: Path, tmp_path: Path) -> None:
+    """Nothing is written where somebody else may read it, and nothing is waited for."""
+    spool.make()
+    place, elsewhere = data / name, tmp_path / "elsewhere"
+    shutil.rmtree(place)
+    if kind == "link":
+        shutil.copytree(Path(__file__).parent, elsewhere)
+        for inside in ("new", "tmp", "spool/new", "spool/tmp"):
+            (elsewhere / inside).mkdir(parents=True, exist_ok=True)
+    if "link" in kind:
+        place.symlink_to(elsewhere)
+    elif kind == "file":
+        place.write_text("a file")
+    else:
+        os.mknod(place, 0o600 | (stat.S_IFIFO if kind == "pipe" else stat.S_IFSOCK))
+
+    assert_told(feed(event, RAW))
+    assert not any(RAW in file.read_bytes() for file in elsewhere.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
+@pytest.mark.parametrize("kind", ["file", "pipe", "dangling link"])
+def test_where_the_worker_cannot_be_woken_the_event_is_kept_all_the_same(event: str, kind: str, data: Path) -> None:
+    """The worker's folder is another thing than the spool."""
+    run = data / "run"
+    if kind == "file":
+        run.write_text("")
+    elif kind == "pipe":
+        os.mkfifo(run)
+    else:
+        run.symlink_to("/no/such/folder")
+
+    assert_kept(feed(event, RAW, env=surroundings(TMPDIR="/no/such/folder")))
+
+
+@pytest.fixture
+def small_disk(data: Path) -> Iterator[Path]:
+    """A data folder on a disk of 128 kilobytes."""
+    shutil.rmtree(data)
+    data.mkdir(mode=0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", str(data)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    yield data
+    subprocess.run(["umount", str(data)], check=True)
+
+
+@EVENTS
+def test_a_full_disk_is_told_and_what_is_there_stays(event: str, small_disk: Path) -> None:
+    """Half a record is taken away again; when there is room, all is well again."""
+    (small_disk / "interpreter").write_text("/bin/true\n")
+    assert_kept(feed(event, RAW))
+
+    assert_told(done := feed(event, b"{" + b" " * 200_000 + b"}"))
+
+    assert done.stderr == TOLD + b"OSError (No space left on device)\n"
+    assert list((small_disk / "spool" / "tmp").iterdir()) == []
+    assert kept() == [RAW]
+    (small_disk / "filler").write_bytes(b"x" * 60_000)
+    with pytest.raises(OSError, match="space"):
+        (small_disk / "rest").write_bytes(b"x" * 100_000)
+    assert_told(feed(event, RAW))
+    (small_disk / "rest").unlink()
+    assert feed(event, RAW).stderr == b""
+    assert kept() == [RAW, RAW]
+
+
+@AS_ROOT
+def test_a_read_only_disk_is_told(small_disk: Path) -> None:
+    """A disk with errors becomes one."""
+    feed("PostToolUse", RAW)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    assert_told(feed("PostToolUse", RAW))
+
+
+def test_a_spool_that_is_full_takes_nothing_and_says_so(data: Path) -> None:
+    """Where nobody learns from the events, they must not fill the disk."""
+    spool.make()
+    Path(spool.folder("full")).write_text("250000 events wait\n")
+
+    assert_told(done := feed("PostToolUse", RAW))
+
+    assert done.stderr == TOLD + b"SpoolFull (the spool is full: 250000 events wait)\n"
+    assert spool.lost() == 1
+
+
+@pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
+def test_a_full_spool_does_not_keep_the_worker_from_being_started(event: str, data: Path) -> None:
+    """It alone can make room."""
+    spool.make()
+    Path(spool.folder("full")).write_text("250000 events wait\n")
+
+    assert_told(feed(event, RAW))
+
+    assert Path(paths.run_folder(), "starting").exists()
+
+
+def test_a_session_without_a_worker_looks_after_the_bounds_itself(data: Path, tmp_path: Path) -> None:
+    """A plugin that was never set up has no worker that would."""
+    (data / "interpreter").unlink()
+    spool.make()
+    mark = Path(spool.folder("full"))
+    mark.write_text("250000 events wait\n")
+
+    feed("SessionStart", RAW, root=plugin_copy(tmp_path / "plugin"))
+
+    wait_for(lambda: not mark.exists(), "the mark's end")
+    assert feed("PostToolUse", RAW).stderr == b""
+
+
+def test_a_frozen_worker_costs_a_prompt_or_two(data: Path) -> None:
+    """Another one is started beside it, which takes over where the first is dead; but not at each prompt."""
+    script, starts = data.parent / "python", data / "starts"
+    script.write_text(f"#!/bin/sh\necho started >>'{starts}'\n")
+    script.chmod(0o755)
+    (data / "interpreter").write_text(str(script))
+    paths.make_run_folder()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(paths.worker_socket())
+        listener.listen()
+
+        for _ in range(2):
+            done = feed("UserPromptSubmit", RAW)
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+        mark = Path(paths.run_folder(), "replacing")
+        wait_for(starts.exists, "a start")
+        os.utime(mark, (1, 1))
+        feed("UserPromptSubmit", RAW)
+        wait_for(lambda: len(starts.read_text().split()) > 1, "another start")
+    assert starts.read_text().split() == ["started"] * 2
+    assert len(kept()) == 3

@@ -1,0 +1,189 @@
+"""Which Python runs the hooks: the real one behind a version manager's, found again when it is gone, in every shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin import host
+from behavior_plugin.capture import shortcut
+from behavior_plugin.capture.handlers import HANDLERS
+from behavior_plugin.install import install
+from tests.acceptance.feeding import data_folder, feed, kept, plugin_copy, surroundings
+from tests.acceptance.sessions import ROOT
+from tests.waiting import wait_for
+
+REAL = Path(sys.executable).resolve()
+SHELLS = [shell for name in ("sh", "bash", "dash", "zsh", "ksh") if (shell := shutil.which(name))]
+
+
+@pytest.fixture(autouse=True)
+def data(own_home: Path) -> Iterator[Path]:
+    """These tests look at the hooks alone."""
+    with data_folder(own_home) as folder:
+        yield folder
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Path:
+    """Where the client has its folder for the plugin's data, with odd characters in it."""
+    folder = tmp_path / "it's $HOME `data`"
+    folder.mkdir(mode=0o700)
+    return folder / shortcut.NAME
+
+
+@pytest.fixture
+def shim(tmp_path: Path) -> Path:
+    """A version manager's python3, which tells of each of its uses."""
+    file = tmp_path / "shims" / "python3"
+    file.parent.mkdir()
+    file.write_text(f'#!/bin/sh\necho used >>{file}.uses\nexec {REAL} "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
+def uses(shim: Path) -> int:
+    told = shim.with_name("python3.uses")
+    return len(told.read_text().split()) if told.exists() else 0
+
+
+def through(link: Path, path: Path, **options: Any) -> dict[str, Any]:
+    """Options to `feed` for a client whose PATH has python3 in the folder of `path`."""
+    return {"env": surroundings(PATH=f"{path.parent}:/usr/sbin", CLAUDE_PLUGIN_DATA=str(link.parent)), **options}
+
+
+def assert_keeps(event: str, **options: Any) -> None:
+    before = kept()
+    done = feed(event, b'{"session_id": "s"}', **options)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert kept() == [*before, b'{"session_id": "s"}']
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shim_is_used_once(shell: str, link: Path, shim: Path) -> None:
+    """It costs more than all that a hook does."""
+    assert_keeps("SessionStart", **through(link, shim, shell=shell))
+    for event in HANDLERS:
+        assert_keeps(event, **through(link, shim, shell=shell))
+
+    assert link.readlink() == REAL
+    assert uses(shim) == 1
+
+
+@pytest.mark.parametrize("target", ["/no/such/python3", "cannot start", "fails", "no program", "."])
+def test_a_python_that_is_gone_or_broken_is_replaced_by_the_next_session(
+    target: str, link: Path, shim: Path, tmp_path: Path
+) -> None:
+    """Nothing is lost meanwhile: what the PATH has is tried behind it."""
+    broken = tmp_path / target
+    link.symlink_to(target if target.startswith((".", "/")) else broken)
+    if target == "fails":
+        broken.write_text("#!/bin/sh\nexit 1\n")
+    elif target == "cannot start":
+        broken.write_text("#!/no/such/interpreter\n")
+    elif target == "no program":
+        broken.write_bytes(b"\x7fELF")
+    if broken.exists():
+        broken.chmod(0o755)
+
+    assert_keeps("PostToolUse", **through(link, shim))
+    assert_keeps("SessionStart", **through(link, shim))
+    assert_keeps("PostToolUse", **through(link, shim))
+
+    assert link.readlink() == REAL
+    assert uses(shim) == 2
+
+
+@pytest.mark.parametrize("how", ["--symlinks", "--copies"])
+def test_an_environment_that_is_deleted_with_its_project_leaves_a_working_link(
+    how: str, link: Path, tmp_path: Path
+) -> None:
+    """The first session may begin where a project's own environment is active."""
+    subprocess.run([REAL, "-m", "venv", "--without-pip", how, str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python3"
+    assert_keeps("SessionStart", **through(link, python))
+    shutil.rmtree(tmp_path / "venv")
+
+    assert_keeps("PostToolUse", **through(link, python))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_hooks_in_settings_have_a_shortcut_of_their_own(shell: str, data: Path, shim: Path, tmp_path: Path) -> None:
+    """The client gives them no folder; ours has its place in the command."""
+    settings = tmp_path / "settings.json"
+    install(settings_file=settings, plugin_root=ROOT, interpreter=Path(sys.executable))
+    (data / "interpreter").write_text("/bin/true\n")
+    environment = {**os.environ, "PATH": f"{shim.parent}:/usr/sbin"}
+
+    for event in ("SessionStart", "PostToolUse"):
+        command = host.registered_in_settings(settings)[event].command
+        done = subprocess.run([shell, "-c", command], input=b"{}", env=environment, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    assert (data / shortcut.NAME).readlink() == REAL
+    assert kept() == [b"{}", b"{}"]
+    assert uses(shim) == 1
+
+
+@pytest.mark.parametrize("folder", [None, "", ".", "data", "/no/such/folder"])
+def test_without_a_folder_for_it_the_hooks_work_all_the_same(folder: str | None, shim: Path, tmp_path: Path) -> None:
+    """An older client, or a link that somebody planted where the session is."""
+    (tmp_path / shortcut.NAME).symlink_to("/bin/true")
+    environment = surroundings(PATH=f"{shim.parent}:/usr/sbin")
+    environment |= {} if folder is None else {"CLAUDE_PLUGIN_DATA": folder}
+
+    for event in ("SessionStart", "UserPromptSubmit"):
+        done = feed(event, b"{}", env=environment, cwd=tmp_path / "shims")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    assert kept() == [b"{}", b"{}"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("event", HANDLERS)
+def test_a_plugin_that_is_deleted_under_the_session_says_one_line(
+    event: str, shell: str, link: Path, tmp_path: Path
+) -> None:
+    """Also where the link is still there, and two Pythons could complain."""
+    link.symlink_to(REAL)
+    root = plugin_copy(tmp_path / "plugin")
+    shutil.rmtree(root)
+
+    done = feed(event, b"{}", root=root, shell=shell, env=surroundings(root=root, CLAUDE_PLUGIN_DATA=str(link.parent)))
+
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.count(b"\n") <= 1
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, shell: str, data: Path) -> None:
+    """The terminal is closed, Ctrl-C is pressed, or the client ends its hooks: the event is kept first."""
+    command = host.registered_hooks(ROOT)["PostToolUse"].command
+    with subprocess.Popen(
+        [shell, "-c", command], stdin=subprocess.PIPE, env=surroundings(), start_new_session=True
+    ) as hook:
+        assert hook.stdin
+        hook.stdin.write(b"{")
+        hook.stdin.flush()
+        wait_for(lambda: is_ignored(hook.pid, sign), "the shell's trap")
+        os.killpg(hook.pid, sign)
+        hook.stdin.write(b"}")
+        hook.stdin.close()
+
+    assert hook.returncode == 0
+    assert kept() == [b"{}"]
+
+
+def is_ignored(pid: int, sign: int) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    ignored = next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn"))
+    return bool(ignored & 1 << (sign - 1))

@@ -1,0 +1,196 @@
+"""Who notices that the worker is missing, old or dumb starts another one, but not every time."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from behavior_plugin import __version__
+from behavior_plugin.capture import paths, wake
+from tests.waiting import wait_for
+
+
+@pytest.fixture(autouse=True)
+def starts(own_home: Path) -> Iterator[Path]:
+    """A file with a line for each start of the worker: the interpreter does nothing else."""
+    script, told = own_home / "python", own_home / "starts"
+    script.write_text(f"#!/bin/sh\ngrep SigIgn /proc/self/status >>{told}\n")
+    script.chmod(0o755)
+    Path(paths.make_private(paths.data_folder()), "interpreter").write_text(f"{script}\n")
+    yield told
+    if Path(paths.in_data("run")).is_symlink():  # the path of a test's folder is long
+        shutil.rmtree(paths.run_folder(), ignore_errors=True)
+
+
+@contextmanager
+def worker(answer: bytes | None) -> Iterator[list[bytes]]:
+    """Something that listens where the worker does; yields what it is asked. Without an answer it gives none."""
+    paths.make_run_folder()
+    asked: list[bytes] = []
+    over = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while not over.is_set():
+            line, _ = listener.accept()
+            with line, suppress(OSError):
+                asked.append(line.recv(65536))
+                if answer is None:
+                    over.wait(10)
+                else:
+                    line.sendall(b"%d\n" % len(answer) + answer)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(paths.worker_socket())
+        listener.listen()
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        try:
+            yield asked
+        finally:
+            over.set()
+            with socket.socket(socket.AF_UNIX) as last:
+                last.connect(paths.worker_socket())
+                last.sendall(b"\n")
+            thread.join()
+    Path(paths.worker_socket()).unlink()
+
+
+def age(name: str, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(paths.in_data(name), (then, then))
+
+
+def wait_for_starts(starts: Path, number: int) -> None:
+    wait_for(lambda: starts.exists() and len(starts.read_text().splitlines()) >= number, f"{number} starts")
+    assert len(starts.read_text().splitlines()) == number
+
+
+def test_a_worker_is_told_which_version_asks() -> None:
+    """An older one can then leave to the newer."""
+    with worker(b'{"result": "here"}') as asked:
+        assert wake.wake() == wake.RUNNING
+
+    verb, _, body = asked[0].partition(b"\n")
+    assert verb.split() == [b"ping", str(len(body)).encode()]
+    assert json.loads(body) == {"version": __version__, "root": wake.ROOT}
+
+
+def test_a_missing_worker_is_started_once(starts: Path) -> None:
+    """Fifty hooks may notice it at the same time."""
+    assert wake.wake() == wake.STARTING
+    assert wake.wake() == wake.STARTING
+    wait_for_starts(starts, 1)
+
+    age("run/starting", wake.START_S + 1)
+    assert wake.wake() == wake.STARTING
+    wait_for_starts(starts, 2)
+
+
+def test_a_worker_that_leaves_has_a_successor_at_once(starts: Path) -> None:
+    """The new one waits for the lock by itself, so no prompt need come in between."""
+    with worker(b'{"result": "leaving"}'):
+        assert wake.wake() == wake.STARTING
+
+    wait_for_starts(starts, 1)
+
+
+def test_a_silent_worker_is_replaced_once_a_minute(starts: Path) -> None:
+    """It may be frozen, or only busy: the new one finds out."""
+    with worker(None):
+        assert wake.wake() == wake.SILENT
+        assert not wake.is_starting(), "a prompt would wait longer for it"
+        wake.replace()
+        assert wake.wake() == wake.SILENT
+        wait_for_starts(starts, 1)
+
+        age("run/replacing", wake.REPLACE_S + 1)
+        assert wake.wake() == wake.SILENT
+        wait_for_starts(starts, 2)
+
+
+def test_a_worker_that_is_just_starting_is_not_replaced() -> None:
+    """It cannot answer yet."""
+    wake.wake()
+
+    wake.replace()
+
+    assert not Path(paths.run_folder(), "replacing").exists()
+
+
+def test_without_an_environment_nothing_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The hook says so to the user."""
+    Path(paths.in_data("interpreter")).unlink()
+    monkeypatch.setattr(wake, "ROOT", str(tmp_path))
+
+    assert wake.wake() == wake.NOT_SET_UP
+    wake.replace()
+
+    assert not Path(paths.run_folder(), "replacing").exists()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", ["interpreter", "run/starting", "run/replacing"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str) -> None:
+    """Hooks have no time for it."""
+    paths.make_run_folder()
+    Path(paths.in_data(name)).unlink(missing_ok=True)
+    os.mkfifo(paths.in_data(name))
+    age(name, 3600)
+
+    for do in (wake.wake, wake.replace):
+        try:
+            do()
+        except OSError:
+            assert name != "interpreter"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_worker_heeds_the_signals_that_its_hook_ignores(starts: Path) -> None:
+    """The registered commands ignore them, and what is ignored stays so over exec."""
+    child = os.fork()
+    if not child:
+        import signal
+
+        for sign in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, signal.SIG_IGN)
+        wake.wake()
+        os._exit(0)
+    os.waitpid(child, 0)
+    wait_for_starts(starts, 1)
+
+    ignored = int(starts.read_text().split()[1], 16)
+    assert [sign for sign in (1, 2, 15) if ignored & 1 << (sign - 1)] == []
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_what_runs_beside_has_no_descriptor_of_ours(
+    is_listed: bool, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host would wait for the end of a pipe that somebody still holds; a system may not list descriptors."""
+    if not is_listed:
+        monkeypatch.setattr("os.listdir", lambda _: os.scandir("/no/such/folder"))
+    reading, writing = os.pipe()
+    told, over = own_home / "told", own_home / "over"
+
+    def stay() -> None:
+        told.touch()
+        wait_for(over.exists, "the end")
+
+    wake.beside(stay)
+
+    wait_for(told.exists, "what was to be done")
+    os.close(writing)
+    ready, _, _ = select.select([reading], [], [], 10)
+    over.touch()
+    assert ready, "somebody still holds the pipe"
+    os.close(reading)
