@@ -1,7 +1,8 @@
 """Understand what the client wrote down: the records of a transcript become Events. The only place that knows them.
 
 The client appends one record for each block of a message, repeats records when a session is resumed, and copies them
-into a fork. A call and its result are two records, anything may stand between them, and the result may come first.
+into a fork, there under the name of the fork's first prompt. A call and its result are two records, anything may stand
+between them, and the result may come first.
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ class _Reader:
         self._waiting: dict[str, int] = {}
         self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
+        self._turns: dict[str, tuple[int, str]] = {}
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
         self._at = _START
@@ -158,16 +160,27 @@ class _Reader:
         elif said.startswith(_SHELL_OUTPUT):
             self._shell_ended()
         else:
-            self._prompt(said, prompt_id, record)
+            self._prompt(said, prompt_id, record, begins=uuid)
 
-    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any]) -> None:
+    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any], begins: str | None = None) -> None:
+        """`begins` names the record of a prompt that begins a turn of its own."""
         typed = as_typed(said)
         kind = kind_of(typed)
         if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
             return
+        if begins and prompt_id and kind is not PromptKind.MACHINE:
+            self._tell_apart(prompt_id, begins)
         self._prompt_id = prompt_id
         self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
         self._add(EventKind.PROMPT, record, prompt=typed)
+
+    def _tell_apart(self, prompt_id: str, uuid: str) -> None:
+        """The last prompt of a name owns it. One before it was copied, and goes by its record's name."""
+        start, name = self._turns.get(prompt_id, (len(self.events), ""))
+        for place in range(start, len(self.events)):
+            if self.events[place].prompt_id == prompt_id:
+                self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
+        self._turns[prompt_id] = (len(self.events), uuid)
 
     def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
         """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
