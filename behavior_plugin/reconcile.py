@@ -202,7 +202,8 @@ def _merged(reported: Event | None, recorded: Event) -> Event:
     if reported is None:
         return recorded
     if reported.action is None or recorded.action is None:
-        return reported.model_copy(update={"prompt_id": recorded.prompt_id})
+        # What comes while a call runs is reported when the call has ended, and recorded as of when it came.
+        return reported.model_copy(update={"prompt_id": recorded.prompt_id, "at": recorded.at})
     files = dict.fromkeys([*reported.files, *recorded.files])
     action = _merged_call(reported.action, recorded.action)
     return reported.model_copy(update={"action": action, "files": tuple(files)})

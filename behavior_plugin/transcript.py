@@ -1,7 +1,8 @@
 """Understand what the client wrote down: the records of a transcript become Events. The only place that knows them.
 
 The client appends one record for each block of a message, repeats records when a session is resumed, and copies them
-into a fork. A call and its result are two records, anything may stand between them, and the result may come first.
+into a fork, there under the name of the fork's first prompt. A call and its result are two records, anything may stand
+between them, and the result may come first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_NAME, NOTIFICATION, section, text
 from behavior_plugin.model import Action, DurationSource, Event, EventKind, EventSource, Outcome
-from behavior_plugin.prompts import HUMAN, PromptKind, as_typed, kind_of
+from behavior_plugin.prompts import PromptKind, as_typed, kind_of
 from behavior_plugin.records import Result, blocks, context_of, results, time_of, words
 
 MAIN = "main"
@@ -73,7 +74,6 @@ def read(
         reason = _take(line, reader)
         if reason and skipped is not None:
             skipped.add(number, reason)
-    reader.give_back_names()
     return reader.events
 
 
@@ -114,7 +114,7 @@ class _Reader:
         self._waiting: dict[str, int] = {}
         self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
-        self._typed_prompts: list[tuple[int, str, str]] = []  # where it stands, its id, its record's
+        self._turns: dict[str, tuple[int, str]] = {}
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
         self._at = _START
@@ -135,15 +135,6 @@ class _Reader:
         elif kind not in _OTHERS:
             return f"the record's type is unknown ({str(kind)[:40]})"
         return None
-
-    def give_back_names(self) -> None:
-        """A fork gives the prompts that it copies the id of its own first one, the last of those that share it."""
-        owners = {prompt_id: place for place, prompt_id, _ in self._typed_prompts}
-        ends = [*(place for place, _, _ in self._typed_prompts[1:]), len(self.events)]
-        for (place, prompt_id, uuid), end in zip(self._typed_prompts, ends, strict=False):
-            if owners[prompt_id] != place:
-                for copied in range(place, end):
-                    self.events[copied] = self.events[copied].model_copy(update={"prompt_id": uuid})
 
     def _user(self, record: dict[str, Any]) -> None:
         found = results(record, self._at)
@@ -169,19 +160,27 @@ class _Reader:
         elif said.startswith(_SHELL_OUTPUT):
             self._shell_ended()
         else:
-            self._prompt(said, prompt_id, record)
+            self._prompt(said, prompt_id, record, begins=uuid)
 
-    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any]) -> None:
+    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any], begins: str | None = None) -> None:
+        """`begins` names the record of a prompt that begins a turn of its own."""
         typed = as_typed(said)
         kind = kind_of(typed)
         if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
             return
+        if begins and prompt_id and kind is not PromptKind.MACHINE:
+            self._tell_apart(prompt_id, begins)
         self._prompt_id = prompt_id
-        is_typed = kind in HUMAN and record.get("type") == "user"
-        if is_typed and prompt_id and (uuid := text(record, "uuid", LONGEST_NAME)):
-            self._typed_prompts.append((len(self.events), prompt_id, uuid))
         self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
         self._add(EventKind.PROMPT, record, prompt=typed)
+
+    def _tell_apart(self, prompt_id: str, uuid: str) -> None:
+        """The last prompt of a name owns it. One before it was copied, and goes by its record's name."""
+        start, name = self._turns.get(prompt_id, (len(self.events), ""))
+        for place in range(start, len(self.events)):
+            if self.events[place].prompt_id == prompt_id:
+                self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
+        self._turns[prompt_id] = (len(self.events), uuid)
 
     def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
         """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""

@@ -158,8 +158,8 @@ def test_a_call_stands_behind_its_prompt_whatever_it_is_said_to_have_taken() -> 
     call = make_call(id="t1", prompt_id="p1", timestamp=prompt.at - timedelta(minutes=1))
     recorded = prompt.model_copy(update={"source": TRANSCRIPT, "at": call.at + timedelta(seconds=1)})
 
-    assert reconcile([call, prompt], []) == [prompt, call]
-    assert reconcile([call, prompt], [recorded]) == [prompt, call]
+    for events in (reconcile([call, prompt], []), reconcile([call, prompt], [recorded])):
+        assert [event.kind for event in events] == [EventKind.PROMPT, EventKind.ACTION]
 
 
 def test_a_clock_that_is_set_back_changes_no_order() -> None:
@@ -274,6 +274,7 @@ def test_a_notification_is_one_whoever_tells_of_it() -> None:
 
     assert prompts(events) == ["fix it", NOTIFICATION]
     assert events[-1].prompt_id == "p2"  # as the turn that it sets off is named
+    assert events[-1].at == recorded.at < reported.at  # the hook waits until the model is told
 
 
 def test_an_outcome_that_no_hook_reported_is_the_transcripts() -> None:

@@ -296,6 +296,22 @@ def test_repeated_records_count_once() -> None:
     assert read(lines * 3) == read(lines)
 
 
+def test_a_forks_copied_turns_keep_names_of_their_own() -> None:
+    """The client writes all it copies under the name of the fork's first prompt, which would make one turn of them."""
+    copied = [
+        record("user", "fix it", uuid="u1", promptId="new"),
+        call("t1"),
+        result("t1", promptId="new"),
+        record("user", "/greet Ada", uuid="u2", promptId="new"),
+        call("t2"),
+    ]
+    lines = [*copied, record("user", "go on", uuid="u3", promptId="new"), call("t3")]
+
+    events = read(lines)
+
+    assert [event.prompt_id for event in events] == ["u1", "u1", "u2", "u2", "new", "new"]
+
+
 def test_results_are_not_kept() -> None:
     """They are most of a file, and where secrets lie."""
     [event] = read([call(), result(text="x" * 50_000, toolUseResult={"stdout": "x" * 50_000})])
