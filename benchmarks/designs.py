@@ -92,7 +92,7 @@ def layouts() -> list[Layout]:
             "vectors in the row",
             _make_plain,
             (
-                Design("exact: b-tree, all own vectors", _search_plainly, "behavior_patterns_user_model_idx"),
+                Design("exact: b-tree, all own vectors", _search_plainly, "plain_idx", _drop("plain_idx")),
                 Design("HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors, _drop(vectors)),
                 Design(
                     "HNSW on halfvec",
@@ -169,7 +169,7 @@ def _make_partitions(owner: psycopg.Connection) -> None:
 
 def _search_plainly(owner: psycopg.Connection) -> None:
     _define(owner, DISTANCE, "")
-    _run(owner, "reindex index public.behavior_patterns_user_model_idx")
+    _run(owner, "create index plain_idx on public.behavior_patterns (user_id, embedding_model, project)")
 
 
 def _remake_bits(owner: psycopg.Connection) -> None:

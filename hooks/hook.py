@@ -7,7 +7,8 @@ import os
 import sys
 
 try:
-    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    # First, so that nothing is looked for in vain; there is nothing here that has a name of Python's own.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from behavior_plugin.capture import handlers
 
     handlers.main(sys.argv[1] if len(sys.argv) > 1 else "")

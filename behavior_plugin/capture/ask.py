@@ -20,11 +20,25 @@ def ask(verb, body, within_s):
     Raises NobodyThere where no worker listens, OSError (TimeoutError among them) where no whole answer came in time.
     """
     deadline = time.monotonic() + within_s
+    return answer(put(verb, body, deadline), deadline)
+
+
+def put(verb, body, deadline):
+    """Put a question, for whoever has something else to do before the answer comes; see `answer`. Raises as `ask`."""
     line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         _connect(line, deadline)
         line.settimeout(_left(deadline))
         line.sendall(b"%s %d\n" % (verb.encode("ascii"), len(body)) + body)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def answer(line, deadline):
+    """The answer to a question that was put. Raises as `ask`."""
+    try:
         return _read_answer(line, deadline)
     finally:
         line.close()

@@ -12,6 +12,8 @@ PAYLOAD_LIMIT = 8 * 1024 * 1024
 HARD_STOP_S = 1.0
 # Standard input that is never closed must not cost the event: what has come by then is kept.
 READ_STOP_S = 0.8
+# A question that fits into a socket is put before the event is noted, so that the worker works meanwhile.
+SHORT_QUESTION = 64 * 1024
 # How long a prompt may wait for its answer: from a worker that is up, and from one that is just starting, or where
 # the answer is all that is asked for.
 ANSWER_S = 0.3
@@ -21,6 +23,8 @@ ANSWER_LIMIT = 8000
 _started = time.monotonic()
 # Whether the event is kept or its loss is told: whatever happens after that is no loss.
 _is_settled = False
+# Whether standard input was taken for ended when it was not.
+_is_late = False
 
 
 def main(event):
@@ -66,18 +70,29 @@ def note_and_wake(event, payload, is_cut):
 
 
 def note_and_suggest(event, payload, is_cut):
-    """The prompt: noted first, then put to the worker; no answer in time is no answer, and perhaps a frozen worker."""
+    """The prompt: noted, and put to the worker; no answer in time is no answer, and perhaps a frozen worker."""
     from behavior_plugin.capture import ask, wake
 
-    note(event, payload, is_cut, _whereabouts())
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
     deadline = _started + min(patience, HARD_STOP_S - 0.05)
+    question = _put_early(payload, deadline)
+    note(event, payload, is_cut, _whereabouts())
     try:
-        _answer(_ask_until(deadline, payload))
+        _answer(ask.answer(question, deadline) if question else _ask_until(deadline, payload))
     except ask.NobodyThere:
         wake.wake()
     except OSError:
         wake.replace()
+
+
+def _put_early(payload, deadline):
+    """The question under way; nothing where it has to wait until the event is noted."""
+    from behavior_plugin.capture import ask
+
+    try:
+        return ask.put("suggest", payload, deadline) if len(payload) <= SHORT_QUESTION else None
+    except OSError:
+        return None
 
 
 def _ask_until(deadline, payload):
@@ -105,15 +120,12 @@ HANDLERS = {
 
 def _read_payload():
     """The bytes of standard input and whether they are not all of it, read up to the limit and the deadline."""
-    import select
-
     pieces = []  # type: list[bytes]
     room = PAYLOAD_LIMIT
     while room > 0:
-        ready, _, _ = select.select([0], [], [], max(0, READ_STOP_S - _time_spent()))
-        piece = os.read(0, min(room, 1 << 20)) if ready else b""
+        piece = os.read(0, min(room, 1 << 20))
         if not piece:
-            return b"".join(pieces), not ready
+            return b"".join(pieces), _is_late
         pieces.append(piece)
         room -= len(piece)
     return b"".join(pieces), True
@@ -140,18 +152,19 @@ def _answer(text):
 
 
 def _stop_hard():
-    """Leave by ourselves, with 0, long before the host's patience ends."""
+    """Leave by ourselves, with 0, long before the host's patience ends; and before that, wait for no more input."""
     import _signal
 
-    _signal.signal(_signal.SIGALRM, _leave)
-    _signal.setitimer(_signal.ITIMER_REAL, HARD_STOP_S)
+    _signal.signal(_signal.SIGALRM, _be_late)
+    _signal.setitimer(_signal.ITIMER_REAL, READ_STOP_S, HARD_STOP_S - READ_STOP_S)
 
 
-def _leave(*_):
-    if not _is_settled:
-        spool.lose(TimeoutError())
-    os._exit(0)
-
-
-def _time_spent():
-    return time.monotonic() - _started
+def _be_late(*_):
+    """At the first time end the input, which whoever reads it sees as its end; at the second leave."""
+    global _is_late
+    if _is_late:
+        if not _is_settled:
+            spool.lose(TimeoutError())
+        os._exit(0)
+    _is_late = True
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

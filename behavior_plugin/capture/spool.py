@@ -128,6 +128,8 @@ def keep_bounds():
 
 def quote(text):
     """A text as JSON, in ASCII."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'  # most are; what follows takes a module
     try:
         from _json import encode_basestring_ascii
     except ImportError:  # an interpreter without the C helper

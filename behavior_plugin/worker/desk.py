@@ -12,7 +12,9 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 from behavior_plugin import wire
 from behavior_plugin.capture import context as places
@@ -40,7 +42,12 @@ MOST_SESSIONS = 1000
 
 log = logging.getLogger(__name__)
 
-IsWaitedFor = Callable[[], bool]
+
+class Caller(Protocol):
+    """Who asks."""
+
+    def is_waiting(self) -> bool: ...
+    def afterwards(self, do: Callable[[], None]) -> None: ...
 
 
 class House(Protocol):
@@ -79,10 +86,10 @@ class Desk:
             "stop": lambda _: house.stop(),
         }
 
-    def answer(self, verb: str, body: bytes, is_waited_for: IsWaitedFor) -> bytes:
+    def answer(self, verb: str, body: bytes, caller: Caller) -> bytes:
         """Never raises: what goes wrong is told to who asked, except to a hook, which is told nothing."""
         if verb == "suggest":
-            return self._suggest_or_nothing(body, is_waited_for)
+            return self._suggest_or_nothing(body, caller)
         try:
             return _json({"result": self._verbs[verb](json.loads(body or b"{}"))})
         except BehaviorError as error:
@@ -92,9 +99,9 @@ class Desk:
             told_to_asker = f"unexpected {type(error).__name__}, see the log"
             return _json({"error": {"kind": "WorkerError", "message": told_to_asker}})
 
-    def _suggest_or_nothing(self, payload: bytes, is_waited_for: IsWaitedFor) -> bytes:
+    def _suggest_or_nothing(self, payload: bytes, caller: Caller) -> bytes:
         try:
-            text = self._suggest(payload, is_waited_for)
+            text = self._suggest(payload, caller)
         except Exception as error:  # a hook is told nothing: the session goes on without us
             log.warning("no suggestion: %s", told(error))
             return b""
@@ -104,12 +111,12 @@ class Desk:
         # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
         return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
-    def _suggest(self, payload: bytes, is_waited_for: IsWaitedFor) -> str | None:
+    def _suggest(self, payload: bytes, caller: Caller) -> str | None:
         prompt = wire.parse({"event": "UserPromptSubmit"}, payload)
         kind = kind_of(prompt.prompt or "")
         if kind is PromptKind.OWN_COMMAND:
             return self._answer_command(prompt)
-        return self._suggest_once(prompt, is_waited_for) if kind in TASKS else None
+        return self._suggest_once(prompt, caller) if kind in TASKS else None
 
     def _answer_command(self, prompt: Event) -> str:
         """What `/behavior:recall TEXT` asks for, always with an answer: here a person waits for one."""
@@ -123,16 +130,19 @@ class Desk:
             answer += text + "\n"
         return answer or "The behavior plugin knows of no earlier work like this."
 
-    def _suggest_once(self, prompt: Event, is_waited_for: IsWaitedFor) -> str | None:
+    def _suggest_once(self, prompt: Event, caller: Caller) -> str | None:
         """At most one suggestion for a prompt, and none twice in a session; one that comes too late was not made."""
         assert prompt.prompt
         found = self._find(prompt.prompt, _context(prompt.context.directory), within_s=COLD_S)
-        for suggestion in found if is_waited_for() else ():
+        for suggestion in found if caller.is_waiting() else ():
             if self._is_news(prompt.session_id, suggestion.pattern):
-                with contextlib.suppress(StoreError):  # a store that only reads for now is of use all the same
-                    self._house.store(COLD_S).count_use(suggestion.pattern.id)
+                caller.afterwards(partial(self._count_use, suggestion.pattern.id))
                 return render(suggestion)
         return None
+
+    def _count_use(self, pattern_id: UUID) -> None:
+        with contextlib.suppress(StoreError):  # a store that only reads for now is of use all the same
+            self._house.store(COLD_S).count_use(pattern_id)
 
     def _is_news(self, session_id: str, pattern: StoredPattern) -> bool:
         """Whether this session has neither been shown the pattern nor made it; from then on it has been shown."""

@@ -20,8 +20,29 @@ PATIENCE_S = 10
 
 log = logging.getLogger(__name__)
 
-# What is asked (the verb and its body), and whether the caller still waits for what is answered.
-Answer = Callable[[str, bytes, Callable[[], bool]], bytes]
+
+class Caller:
+    """Who asks, over a connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._then: list[Callable[[], None]] = []
+
+    def is_waiting(self) -> bool:
+        """A caller says no more than its question, so whatever can be read after it is the caller's end."""
+        return not select.select([self._connection], [], [], 0)[0]
+
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """Have something done when the answer has been given: nobody should wait for it."""
+        self._then.append(do)
+
+    def is_served(self) -> None:
+        for do in self._then:
+            do()
+
+
+# What is asked, the verb and its body, and by whom.
+Answer = Callable[[str, bytes, Caller], bytes]
 
 
 class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -57,12 +78,10 @@ class _Handler(socketserver.StreamRequestHandler):
             return
         body = self.rfile.read(int(length))
         if len(body) == int(length):
-            answer = self.server.answer(verb, body, self._is_waited_for)
+            caller = Caller(self.connection)
+            answer = self.server.answer(verb, body, caller)
             self.wfile.write(b"%d\n" % len(answer) + answer)
-
-    def _is_waited_for(self) -> bool:
-        """A caller says no more than its question, so whatever can be read after it is the caller's end."""
-        return not select.select([self.connection], [], [], 0)[0]
+            caller.is_served()
 
 
 def _is_own_user(connection: socket.socket) -> bool:

@@ -428,7 +428,7 @@ def test_what_is_no_record_is_set_aside_with_a_reason_and_the_others_go_on(proje
         "1-2-garbage": b"\x00\xff\xfe\n",
         "1-3-no_object": b"[]\n{}",
         "1-4-deep": b"[" * 100_000,
-        "1-5-newer": b'{"v":2}\n{}',
+        "1-5-older": b'{"v":0}\n{}',
         "1-6-no_time": b'{"v":1,"time_ns":[1]}\n{"session_id":"s"}',
         "1-7-no_such_time": b'{"v":1,"time_ns":1%s}\n{"session_id":"s"}' % (b"0" * 40),
         "1-8-no_such_host": b'{"v":1,"host_pid":"x"}\n{"session_id":"s"}',

@@ -229,6 +229,18 @@ def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore)
     assert nearest(store, pointing(0, 1), floor=0.9, project="/elsewhere") == [late.source_key]
 
 
+def test_an_outcome_that_has_become_certain_replaces_a_partial_one(store: PostgresStore) -> None:
+    """How work in the background ended may be told only when its session is taken up again."""
+    early = make_pattern(final_outcome=Outcome.PARTIAL)
+    late = early.model_copy(update={"final_outcome": Outcome.SUCCESS, "confidence": 0.61})
+    save(store, early)
+
+    save(store, late)
+    save(store, early)
+
+    assert as_saved(the_only(store)) == late
+
+
 def test_version_with_fewer_actions_replaces_nothing(store: PostgresStore) -> None:
     """An old delivery that arrives late must not cut a workflow short."""
     late = make_pattern(actions=(make_action(), make_action("Edit")), final_outcome=Outcome.SUCCESS)

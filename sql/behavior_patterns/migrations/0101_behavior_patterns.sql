@@ -81,9 +81,11 @@ comment on column public.behavior_patterns.use_count is 'Number of times this pa
 -- it when it pays.
 create index if not exists behavior_patterns_user_bits_idx
     on public.behavior_patterns (user_id, embedding_model, project) include (id, trigger_bits);
--- The same without the bits, 40 times smaller: for counting a user's patterns.
+-- The same without the bits, 40 times smaller: for counting a user's patterns, and for nothing else. All rows are in it,
+-- but only a query that says so may use it: else the planner takes it for the search too, where it has to fetch every row.
 create index if not exists behavior_patterns_user_model_idx
-    on public.behavior_patterns (user_id, embedding_model, project);
+    on public.behavior_patterns (user_id, embedding_model, project)
+    where schema_version > 0;
 create index if not exists behavior_patterns_user_started_idx
     on public.behavior_patterns (user_id, started_at desc);
 

@@ -68,6 +68,7 @@ begin atomic
                  where user_id = (select behavior.caller())
                    and embedding_model = query_model
                    and (in_project is null or project = in_project)
+                   and schema_version > 0  -- always so: for the index that is made for counting
                  limit 1 + coalesce((select pays_beyond from shared), 4000)) counted
     ), way as (
         select coalesce(patterns > (select pays_beyond from shared), false) as is_shared,

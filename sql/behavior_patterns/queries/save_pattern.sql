@@ -16,5 +16,6 @@ values ((select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s,
        confidence = excluded.confidence,
        provenance = kept.provenance || excluded.provenance
  where jsonb_array_length(excluded.actions) > jsonb_array_length(kept.actions)
-    or (kept.trigger_embedding is null and excluded.trigger_embedding is not null
-        and jsonb_array_length(excluded.actions) = jsonb_array_length(kept.actions))
+    or (jsonb_array_length(excluded.actions) = jsonb_array_length(kept.actions)
+        and ((kept.trigger_embedding is null and excluded.trigger_embedding is not null)
+             or (kept.final_outcome = 'partial' and excluded.final_outcome <> 'partial')))

@@ -22,6 +22,8 @@ select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
  where case
            when behavior.workflow_problem(kept.content, kept.metadata) is not null then false
            else jsonb_array_length(kept.content::jsonb -> 'actions') < (select actions from given)
-                or (kept.embedding is null and excluded.embedding is not null
-                    and jsonb_array_length(kept.content::jsonb -> 'actions') = (select actions from given))
+                or (jsonb_array_length(kept.content::jsonb -> 'actions') = (select actions from given)
+                    and ((kept.embedding is null and excluded.embedding is not null)
+                         or (kept.content::jsonb ->> 'final_outcome' = 'partial'
+                             and excluded.content::jsonb ->> 'final_outcome' <> 'partial')))
        end
