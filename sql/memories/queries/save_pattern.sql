@@ -24,6 +24,6 @@ select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
            else jsonb_array_length(kept.content::jsonb -> 'actions') < (select actions from given)
                 or (jsonb_array_length(kept.content::jsonb -> 'actions') = (select actions from given)
                     and ((kept.embedding is null and excluded.embedding is not null)
-                         or (kept.content::jsonb ->> 'final_outcome' = 'partial'
-                             and excluded.content::jsonb ->> 'final_outcome' <> 'partial')))
+                         or (kept.content::jsonb ->> 'outcome' = 'partial'
+                             and excluded.content::jsonb ->> 'outcome' <> 'partial')))
        end
