@@ -5,6 +5,7 @@ What counts is what the model received, since text that a hook prints may go any
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,11 +21,14 @@ from behavior_plugin.capture import paths
 from behavior_plugin.worker.client import ask_worker, stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
+from tests.waiting import wait_for
 
 FIRST = "The add function returns the wrong result. Find out why and fix it."
 REWORDED = "Adding two numbers gives a wrong result: find the bug in the add function and repair it."
 UNRELATED = "Write a limerick about the weather in Bergen."
 MARK = "<past-workflow"
+# The client refuses a plain sleep.
+SLOW = "for i in 1 2 3; do sleep 1; done"
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,8 @@ class Desk:
                 home=self.home,
                 project=self.project,
                 model_url=model.base_url,
-                plugin_dir=REPOSITORY,
                 env_extra={"BEHAVIOR_HOME": paths.data_folder()},
-                **options,
+                **{"plugin_dir": REPOSITORY, **options},
             )
             return run, model.received_texts()
 
@@ -134,6 +137,90 @@ def test_work_comes_back_when_a_later_prompt_asks_for_it_in_other_words(desk: De
 
     assert third.exit_code == 0
     assert not any(MARK in text for text in texts)
+
+
+def every_ending(project: Path) -> list[Play]:
+    """A session in which a call ends in each way that a headless client knows."""
+    app = str(project / "app.py")
+    helper = {"description": "Count", "prompt": "Count the functions", "subagent_type": "general-purpose"}
+    return [
+        Play(
+            "Go through everything",
+            [
+                [call("Read", file_path=app), call("Bash", command="true"), call("Bash", command="exit 3")],
+                [call("Edit", file_path=app, old_string="not there", new_string="x"), call("NoSuchTool", a=1)],
+                [call("Bash", command="curl example.com")],
+                [call("Agent", **helper, run_in_background=False)],
+                [call("Bash", command="sleep 0.2; exit 4", run_in_background=True)],
+                [call("Bash", command=SLOW, timeout=300)],
+                [pause(delay_s=1), say("Done.")],
+            ],
+        ),
+        Play("Count the functions", [[call("Bash", command="grep -c def app.py")], [say("One.")]]),
+    ]
+
+
+def test_each_way_a_call_can_end_is_one_action_with_its_outcome(desk: Desk) -> None:
+    """What no hook hears of is what tells a workflow that works from one that does not."""
+    desk.work("Go through everything.", every_ending(desk.project), arguments=["--disallowedTools", "Bash(curl:*)"])
+
+    pattern = wait_for_pattern()
+
+    ended = [(a["tool"], a["parameters"].get("command"), a["outcome"]) for a in pattern["actions"]]
+    assert ended == [
+        ("Read", None, "success"),
+        ("Bash", "true", "success"),
+        ("Bash", "exit 3", "failed"),
+        ("Edit", None, "failed"),
+        ("NoSuchTool", None, "failed"),
+        ("Bash", "curl example.com", "failed"),
+        ("Agent", None, "success"),
+        ("Bash", "grep -c def app.py", "success"),
+        ("Bash", "sleep 0.2; exit 4", "failed"),
+        ("Bash", SLOW, "success"),
+    ]
+    agent, inner = pattern["actions"][6:8]
+    assert inner["agent"] == agent["started_agent"] != "main"
+    assert len({action["id"] for action in pattern["actions"]}) == len(ended)
+    # Past its time it went on in the background, and ended well.
+    assert pattern["actions"][-1]["duration_ms"] >= 2_900
+    measured = [action["duration_source"] for action in pattern["actions"]]
+    assert measured[:3] == ["host"] * 3
+    assert measured[3:6] == ["transcript"] * 3
+
+
+def test_calls_whose_hooks_did_not_come_are_taken_from_the_transcript(desk: Desk) -> None:
+    """A headless client kills its hooks at the end of a run; here they cannot even start."""
+    settings = desk.home / "hooks.json"
+    hooks = json.loads((REPOSITORY / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
+    lost = {event: groups for event, groups in hooks.items() if event in ("UserPromptSubmit", "SessionEnd")}
+    text = json.dumps({"hooks": lost}).replace("$CLAUDE_PLUGIN_ROOT", str(REPOSITORY))
+    settings.write_text(text.replace("$CLAUDE_PLUGIN_DATA", "/nonexistent"), encoding="utf-8")
+
+    desk.work(FIRST, [repair(desk.project)], plugin_dir=None, arguments=["--settings", str(settings)])
+
+    pattern = wait_for_pattern()
+    outcomes = [(action["tool"], action["outcome"]) for action in pattern["actions"]]
+    assert outcomes == [("Read", "success"), ("Bash", "failed"), ("Edit", "success"), ("Bash", "success")]
+    assert {action["duration_source"] for action in pattern["actions"]} == {"transcript"}
+    assert pattern["provenance"]["source"] == "hooks+transcript"
+
+
+def test_a_resumed_session_and_a_fork_double_nothing(desk: Desk) -> None:
+    """Both bring all records back: the one in its file, the other as copies under a new name."""
+    first, _ = desk.work(FIRST, [repair(desk.project)])
+    wait_for_pattern()
+    plays = [Play("name of the function", [[call("Bash", command="sed -i s/add/plus/ app.py")], [say("Renamed.")]])]
+    rename = "Change the name of the function to plus."
+
+    desk.work(rename, plays, resume=first.session_id)
+    patterns = wait_for(lambda: rows if len(rows := ask_worker("list")) == 2 else None, "the second pattern")
+    desk.work(rename, plays, resume=first.session_id, arguments=["--fork-session"])
+    patterns = wait_for(lambda: rows if len(rows := ask_worker("list")) == 3 else None, "the fork's pattern")
+
+    found = sorted((row["trigger"], len(row["actions"])) for row in patterns)
+    assert found == sorted([(FIRST, 4), (rename, 1), (rename, 1)])
+    assert len({row["session_id"] for row in patterns if row["trigger"] == rename}) == 2
 
 
 def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:
