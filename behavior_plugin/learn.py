@@ -16,16 +16,18 @@ from behavior_plugin.store import PostgresStore
 PLAIN = "work"
 
 
-def learn(events: Sequence[Event], *, embedder: Embedder | None, store: PostgresStore) -> list[Pattern]:
+def learn(
+    events: Sequence[Event], *, embedder: Embedder | None, store: PostgresStore, follows: str | None = None
+) -> list[Pattern]:
     """Assemble, redact, embed and store; returns what was stored. Doing it again changes nothing.
 
     The events are those of one session, as `reconcile` leaves them. Redaction comes first of all that leaves this
-    function: what is embedded is the text that is stored.
+    function: what is embedded is the text that is stored. `follows` is the session that this one follows, if any.
 
     Raises:
         StoreError, EmbedError: nothing, or only a part, is stored; do it again.
     """
-    patterns = [redact_pattern(_with_confidence(pattern)) for pattern in assemble(events)]
+    patterns = [redact_pattern(_linked(_with_confidence(pattern), follows)) for pattern in assemble(events)]
     embeddings = _embeddings([pattern.trigger for pattern in patterns], embedder)
     for pattern, embedding in zip(patterns, embeddings, strict=True):
         store.save(pattern, embedding, embedder.model if embedder else None)
@@ -52,3 +54,7 @@ def _embedding_or_none(text: str, embedder: Embedder) -> list[float] | None:
 
 def _with_confidence(pattern: Pattern) -> Pattern:
     return pattern.model_copy(update={"confidence": confidence([pattern.final_outcome])})
+
+
+def _linked(pattern: Pattern, follows: str | None) -> Pattern:
+    return pattern.model_copy(update={"provenance": pattern.provenance.model_copy(update={"follows": follows})})

@@ -115,12 +115,16 @@ class Event(_Frozen):
 
 
 class Provenance(_Frozen):
-    """Where a pattern comes from: which agent, on which machine, noted how, and by which version of us."""
+    """Where a pattern comes from: which agent, on which machine, noted how, and by which version of us.
+
+    `follows` is the session that the same client had before: the one that was cleared, or forked.
+    """
 
     agent: str = "claude-code"
     machine: str = ""
     source: str = "hooks"
     version: str = ""
+    follows: str | None = None
 
 
 class Pattern(_Frozen):

@@ -99,7 +99,10 @@ def redact_pattern(pattern: Pattern) -> Pattern:
             "context": redact_context(pattern.context),
             "actions": tuple(_action(action) for action in _first_and_last(pattern.actions)),
             "provenance": pattern.provenance.model_copy(
-                update={"machine": redact(pattern.provenance.machine, STRING_LIMIT)}
+                update={
+                    "machine": redact(pattern.provenance.machine, STRING_LIMIT),
+                    "follows": pattern.provenance.follows and redact(pattern.provenance.follows, STRING_LIMIT),
+                }
             ),
         }
     )

@@ -129,7 +129,7 @@ class Learner:
         reported = self._inbox.events(session)
         events = reconcile(reported, recorded(reported))
         try:
-            patterns = learn(events, embedder=embedder, store=self._engines.store(0))
+            patterns = learn(events, embedder=embedder, store=self._engines.store(0), follows=session.follows)
         except StoreUnavailableError:
             self._engines.close_store()
             raise

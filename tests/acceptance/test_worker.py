@@ -128,6 +128,21 @@ def test_a_call_that_is_reported_after_the_end_joins_its_session(
     assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit"]
 
 
+def test_a_cleared_session_is_known_to_the_one_that_follows(project: Path) -> None:
+    """They are one afternoon's work, under two names."""
+    first = Session(project).work(TASK)
+    first.send("SessionEnd", reason="clear")
+    second = Session(project)
+    second.send("SessionStart", source="clear")
+    second.ask(OTHER_TASK)
+    second.call()
+    second.end()
+
+    found = {pattern.session_id: pattern.provenance.follows for pattern in learned(2)}
+
+    assert found == {first.id: None, second.id: first.id}
+
+
 def test_a_session_that_is_taken_up_again_is_learned_from_again(project: Path) -> None:
     """Resuming brings the same id back after its end; what is done then is work as well."""
     session = Session(project).work(TASK).end()
