@@ -14,7 +14,7 @@ call pg_temp.report('columns', pg_temp.differences(
 call pg_temp.report('indexes', pg_temp.missing(
     array['unique btree (user_id, id)', 'unique btree (user_id, source_key)',
           'btree (user_id, embedding_model, project) INCLUDE (id, trigger_bits)',
-          'btree (user_id, embedding_model, project)', 'btree (user_id, started_at DESC)'],
+          'btree (user_id, embedding_model, project) WHERE (schema_version > 0)', 'btree (user_id, started_at DESC)'],
     pg_temp.indexes(pg_temp.verified())));
 call pg_temp.report('statistics', pg_temp.statistics(pg_temp.verified()));
 call pg_temp.report('row level security', pg_temp.differences('{enabled,forced}', pg_temp.fences(pg_temp.verified())));
