@@ -90,7 +90,7 @@ class Learner:
             StoreUnavailableError: the store takes nothing; all else waits.
             WorkerError: some can neither be learned from nor be set aside.
         """
-        for _ in range(TRIES + 1):
+        for _ in range(TRIES + 2):  # one more to set aside what failed each time, and one to see that nothing is left
             for session in (left := [each for each in sessions if each.key in self._inbox.sessions]):
                 self._engines.store(0)
                 self._try(session)
