@@ -14,7 +14,7 @@ import shutil
 import stat
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from behavior_plugin import wire
@@ -98,6 +98,17 @@ class Inbox:
         with contextlib.suppress(FileNotFoundError):
             dead.bury(_folder("open", session.key), reason)
         self._forget(session)
+
+    def set_apart(self, session: Session, events: Iterable[Event], reason: str) -> None:
+        """Set only these of a session's events aside. Whoever dies meanwhile leaves them as a session of their own."""
+        apart = _folder("open", f"{session.key}-apart")
+        apart.mkdir(mode=0o700, exist_ok=True)
+        moments = {(event.at, event.order) for event in events}
+        for record in self._records(session.key):
+            event = self._read(record)
+            if event and (event.at, event.order) in moments:
+                record.rename(apart / record.name)
+        dead.bury(apart, reason, name=session.key)
 
     def _file(self, record: Path) -> None:
         event = self._read(record)

@@ -130,9 +130,8 @@ class Learner:
         except StoreUnavailableError:
             self._engines.close_store()
             raise
-        if _is_without_prompt(events):
-            self._inbox.bury(session, "calls without the prompt that they belong to")
-            return
+        if orphans := _without_prompt(events):
+            self._inbox.set_apart(session, orphans, "calls without the prompt that they belong to")
         self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(patterns)
@@ -144,7 +143,7 @@ def _is_left(session: Session, idle_s: float | None) -> bool:
     return not session.is_live() or (idle_s is not None and session.quiet_s() >= idle_s)
 
 
-def _is_without_prompt(events: list[Event]) -> bool:
+def _without_prompt(events: list[Event]) -> list[Event]:
     """Calls that came after their session was closed, or from one that began before we were there."""
-    kinds = {event.kind for event in events}
-    return EventKind.ACTION in kinds and EventKind.PROMPT not in kinds
+    first = min((event.at for event in events if event.kind is EventKind.PROMPT), default=None)
+    return [event for event in events if event.action and (first is None or event.action.timestamp < first)]
