@@ -66,7 +66,8 @@ def _stored(patterns: Iterable[Pattern]) -> tuple[Counter[str], list[str]]:
     found: Counter[str] = Counter()
     wrong = []
     for pattern in patterns:
-        marks = [*_marks(pattern.trigger.encode()), *(action.id or "" for action in pattern.actions)]
+        parts = [pattern.trigger.encode(), *(action.model_dump_json().encode() for action in pattern.actions)]
+        marks = [mark for part in parts for mark in set(_marks(part))]
         found.update(marks)
         if len({mark.rpartition("-")[0] for mark in marks}) > 1:
             wrong.append(f"one pattern has {', '.join(marks)}")

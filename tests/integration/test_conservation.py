@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -24,19 +25,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from behavior_plugin.capture import paths, spool
-from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, StoreError, StoreUnavailableError
 from behavior_plugin.model import Pattern
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.worker import dead
-from behavior_plugin.worker.engines import Engines
-from behavior_plugin.worker.inbox import Inbox
-from behavior_plugin.worker.learner import Learner
-from behavior_plugin.worker.session import SILENCE_S
 from tests.database import LOGIN
 from tests.factories import payload
 from tests.faults import Faults, die, fail
+from tests.integration.working import Worker
 from tests.oracle import Oracle
 
 # `make torture` plays more stories, each time others; else they are always the same.
@@ -62,56 +58,6 @@ class Store(PostgresStore):
         FAULTS.step()
         if self.loses_answer:
             raise StoreUnavailableError
-
-
-class OpenEngines(Engines):
-    """The store is open already, and is tried again without a pause."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(Settings(embedder="none"))
-        self._embedder.set_result(None)
-        self._opened = store
-
-    def store(self, within_s: float) -> PostgresStore:
-        return self._opened
-
-    def open_store(self) -> None:
-        pass
-
-    def close_store(self) -> None:
-        pass
-
-    def can_store(self) -> bool:
-        return True
-
-
-class Worker:
-    """What a worker has in memory."""
-
-    def __init__(self, store: Store) -> None:
-        self.inbox = Inbox()
-        self.learner = Learner(self.inbox, OpenEngines(store))
-
-    def file(self) -> None:
-        self.inbox.sort()
-
-    def learn(self) -> None:
-        self.learner.learn_from_what_is_over(0)
-
-    def drain(self) -> None:
-        self.learner.drain()
-
-    def reap(self) -> None:
-        self.learner.reap(0)
-
-    def wait(self) -> None:
-        """Half an hour passes, as far as the sessions can tell."""
-        for session in self.inbox.sessions.values():
-            session.seen -= SILENCE_S
-
-    def retry(self) -> None:
-        for letter in dead.letters():
-            dead.retry(letter)
 
 
 @dataclass
@@ -153,12 +99,14 @@ GARBAGE = ["", "{", '["%s"]', '{"session_id": "%s', '{"no": "%s"}', "\x00%s\ufff
 class World(RuleBasedStateMachine):
     """Hooks, a worker that may die, and a store that may fail."""
 
-    def __init__(self, store: Store, owner: psycopg.Connection) -> None:
+    store: ClassVar[Store]
+    owner: ClassVar[psycopg.Connection]
+
+    def __init__(self) -> None:
         super().__init__()
         shutil.rmtree(spool.folder(), ignore_errors=True)
-        owner.execute("truncate public.behavior_patterns")
+        self.owner.execute("truncate public.behavior_patterns")
         self.oracle = Oracle()
-        self.store = store
         self.store.is_gone = self.store.loses_answer = self.store.is_mended = False
         self.worker: Worker | None = None
         self.conversations = [Conversation(number) for number in range(CONVERSATIONS)]
@@ -251,7 +199,8 @@ class World(RuleBasedStateMachine):
 
     def _event(self, conversation: Conversation, event: str, which: int) -> tuple[bytes, str]:
         """A payload and its mark, if it is an event that a pattern keeps."""
-        mark, changes = "", {}  # type: str, dict[str, Any]
+        mark = ""
+        changes: dict[str, Any] = {}
         if event == "UserPromptSubmit":
             mark = conversation.prompt = self.oracle.mark(conversation.number)
             conversation.prompt_id = str(uuid.uuid4())
@@ -328,11 +277,7 @@ def story(store: Store, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPat
     """What hypothesis plays, and what a test can play by itself. The client is this process."""
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
 
-    class Story(World):
-        def __init__(self) -> None:
-            super().__init__(store, owner)
-
-    return Story
+    return type("Story", (World,), {"store": store, "owner": owner})
 
 
 @pytest.mark.timeout(0)
