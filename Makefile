@@ -2,6 +2,8 @@
 # the first time.
 PYTHON ?= python3
 ROUNDS ?= 100
+STORIES ?= 1000
+SERVER_ROUNDS ?= 20
 VENV := .venv
 BIN := $(VENV)/bin
 # A virtual environment in which pip cannot ask questions or nag.
@@ -18,9 +20,13 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
-# Kill the server and its owner at ever other moments: make torture ROUNDS=100
+# Kill everything at ever other moments, and at each single step: make torture ROUNDS=1000. A round of the kill loop
+# takes a second, one of the server's half a minute.
 torture: $(VENV)/.ready-to-test
-	BEHAVIOR_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/integration/test_recovery.py --timeout=0
+	BEHAVIOR_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/acceptance/test_kill_loop.py
+	BEHAVIOR_TORTURE_STORIES=$(STORIES) $(BIN)/python -m pytest tests/integration/test_conservation.py
+	BEHAVIOR_TORTURE_ROUNDS=$(SERVER_ROUNDS) $(BIN)/python -m pytest --timeout=0 \
+		tests/integration/test_worker_crash_points.py tests/integration/test_recovery.py
 
 check: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .

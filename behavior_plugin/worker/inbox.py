@@ -14,11 +14,12 @@ import shutil
 import stat
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from behavior_plugin import wire
 from behavior_plugin.capture import spool
+from behavior_plugin.errors import WorkerError
 from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead
 from behavior_plugin.worker.session import Session
@@ -45,7 +46,7 @@ class Inbox:
         self._last_of_client: dict[tuple[str, int], str] = {}
         dead.clean_up()
         self._sweep_temporary()
-        self._filed_before = sorted(_names(_folder("open")))
+        self._filed_before = deque(sorted(_names(_folder("open"))))
         for mark in _names(_folder("tries")).difference(self._filed_before):
             _folder("tries", mark).unlink()
 
@@ -70,8 +71,11 @@ class Inbox:
         self.left.clear()
 
     def events(self, session: Session) -> list[Event]:
-        """Everything that was filed for a session, in order of arrival."""
-        return [event for record in self._records(session.key) if (event := self._read(record))]
+        """Everything that was filed for a session, in order of arrival.
+
+        Raises WorkerError where one cannot be read for now: learned from without it, the session would not be whole.
+        """
+        return [event for _, event in self._read_all(session)]
 
     def attempt(self, session: Session) -> int:
         """How often a session has been tried, this time included; kept on disk, since a worker may die of it."""
@@ -99,6 +103,16 @@ class Inbox:
             dead.bury(_folder("open", session.key), reason)
         self._forget(session)
 
+    def set_apart(self, session: Session, events: Iterable[Event], reason: str) -> None:
+        """Set only these of a session's events aside. Whoever dies meanwhile leaves them as a session of their own."""
+        apart = _folder("open", f"{session.key}-apart")
+        apart.mkdir(mode=0o700, exist_ok=True)
+        moments = {(event.at, event.order) for event in events}
+        for record, event in self._read_all(session):
+            if (event.at, event.order) in moments:
+                record.rename(apart / record.name)
+        dead.bury(apart, reason, name=session.key)
+
     def _file(self, record: Path) -> None:
         event = self._read(record)
         if event is None:
@@ -108,6 +122,16 @@ class Inbox:
         folder.mkdir(mode=0o700, exist_ok=True)
         record.rename(folder / record.name)
         self._note(session, event)
+
+    def _read_all(self, session: Session) -> list[tuple[Path, Event]]:
+        records = self._records(session.key)
+        for record in records:
+            self.left.pop(record.name, None)
+        found = [(record, event) for record in records if (event := self._read(record))]
+        for record in records:
+            if why := self.left.get(record.name):
+                raise WorkerError(why)
+        return found
 
     def _read(self, record: Path) -> Event | None:
         """A record's event; nothing where it has gone, is left for later, or was no record and is set aside now."""
@@ -162,10 +186,11 @@ class Inbox:
         self.untried(session)
 
     def _take_up_some(self) -> int:
-        batch, self._filed_before = self._filed_before[:BATCH], self._filed_before[BATCH:]
-        for name in batch:
-            self._take_up(_folder("open", name))
-        return len(batch)
+        taken = 0
+        while self._filed_before and taken < BATCH:
+            self._take_up(_folder("open", self._filed_before.popleft()))
+            taken += 1
+        return taken
 
     def _take_up(self, folder: Path) -> None:
         """What a worker that is gone has filed. Only what tells sessions apart is read; the calls can wait."""
@@ -179,7 +204,7 @@ class Inbox:
             self.sessions[folder.name].events = len(_names(folder))
         elif not any(folder.iterdir()):
             folder.rmdir()
-        else:
+        elif not any(record.name in self.left for record in records):  # else the next worker may read it
             dead.bury(folder, "none of its records can be read")
         return None
 

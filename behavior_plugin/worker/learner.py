@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from itertools import takewhile
 
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, told
 from behavior_plugin.learn import learn
-from behavior_plugin.model import Event, EventKind
+from behavior_plugin.model import Event, EventKind, EventSource
+from behavior_plugin.prompts import PromptKind, kind_of
 from behavior_plugin.reconcile import reconcile
 from behavior_plugin.worker.engines import LONGEST_RETRY_S, Engines
 from behavior_plugin.worker.inbox import Inbox, waiting
@@ -92,7 +95,7 @@ class Learner:
             StoreUnavailableError: the store takes nothing; all else waits.
             WorkerError: some can neither be learned from nor be set aside.
         """
-        for _ in range(TRIES + 1):
+        for _ in range(TRIES + 2):  # one more to set aside what failed each time, and one to see that nothing is left
             for session in (left := [each for each in sessions if each.key in self._inbox.sessions]):
                 self._engines.store(0)
                 self._try(session)
@@ -133,9 +136,8 @@ class Learner:
         except StoreUnavailableError:
             self._engines.close_store()
             raise
-        if _is_without_prompt(events):
-            self._inbox.bury(session, "calls without the prompt that they belong to")
-            return
+        if orphans := _without_prompt(events):
+            self._inbox.set_apart(session, orphans, "calls without the prompt that they belong to")
         self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(patterns)
@@ -147,7 +149,11 @@ def _is_left(session: Session, idle_s: float | None) -> bool:
     return not session.is_live() or (idle_s is not None and session.quiet_s() >= idle_s)
 
 
-def _is_without_prompt(events: list[Event]) -> bool:
-    """Calls that came after their session was closed, or from one that began before we were there."""
-    kinds = {event.kind for event in events}
-    return EventKind.ACTION in kinds and EventKind.PROMPT not in kinds
+def _without_prompt(events: Sequence[Event]) -> list[Event]:
+    """Reported calls that came after their session was closed, or from one that began before we were there."""
+    before = takewhile(lambda event: not _is_prompt(event), events)
+    return [event for event in before if event.action and event.source is EventSource.HOOK]
+
+
+def _is_prompt(event: Event) -> bool:
+    return event.kind is EventKind.PROMPT and kind_of(event.prompt or "") is not PromptKind.MACHINE

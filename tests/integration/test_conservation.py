@@ -1,0 +1,318 @@
+"""Conservation, whatever happens in whatever order: an event that was accepted waits, is stored, or is a dead letter.
+
+Hypothesis plays hooks, the worker and the store, kills or fails each of them at any step, and looks after every step.
+The spool's folder and the database are real; the worker's objects are, too, and are made anew where it died. What fails
+is printed as the shortest story that fails.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from behavior_plugin.capture import paths, spool
+from behavior_plugin.errors import BehaviorError, StoreError, StoreUnavailableError
+from behavior_plugin.model import Pattern
+from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.postgres import PostgresStore
+from tests.database import LOGIN
+from tests.factories import payload
+from tests.faults import Faults, die, fail
+from tests.integration.working import Worker
+from tests.oracle import Oracle
+
+# `make torture` plays more stories, each time others; else they are always the same.
+STORIES = int(os.environ.get("BEHAVIOR_TORTURE_STORIES", "60"))
+CONVERSATIONS = 4
+# The store refuses what this one does, until somebody mends that.
+POISONED = 3
+FAULTS = Faults()
+
+
+class Store(PostgresStore):
+    """A real one that can be stopped before and after it stores, and that fails in the ways that stores do."""
+
+    is_gone = loses_answer = is_mended = False
+
+    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> None:
+        if self.is_gone:
+            raise StoreUnavailableError
+        if "poisoned" in pattern.trigger and not self.is_mended:
+            raise StoreError
+        FAULTS.step()
+        super().save(pattern, embedding, model)
+        FAULTS.step()
+        if self.loses_answer:
+            raise StoreUnavailableError
+
+
+@dataclass
+class Conversation:
+    """One conversation of a client, which calls it by two ids in turn."""
+
+    number: int
+    ids: tuple[str, str] = field(default_factory=lambda: (str(uuid.uuid4()), str(uuid.uuid4())))
+    prompt: str = ""
+    prompt_id: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and at which step; nothing at step 0."""
+
+    step: int = 0
+    act: Callable[[], None] = die
+    is_for_ever: bool = False
+    is_gone: bool = False
+    loses_answer: bool = False
+
+
+SOME_STEP = st.integers(1, 30)
+faults = st.one_of(
+    st.just(Fault()),
+    st.builds(Fault, step=SOME_STEP),
+    st.builds(Fault, step=SOME_STEP, act=st.just(fail), is_for_ever=st.booleans()),
+    st.builds(Fault, is_gone=st.just(True)),
+    st.builds(Fault, loses_answer=st.just(True)),
+)
+EVENTS = ["SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUse", "PostToolUseFailure", "Stop", "SessionEnd"]
+TURN = ["UserPromptSubmit", "PostToolUse", "Stop"]
+TURNS = [TURN, ["SessionStart", *TURN], [*TURN, "SessionEnd"], ["SessionStart", *TURN, *TURN, "SessionEnd"]]
+STEPS = [Worker.file, Worker.learn, Worker.drain, Worker.reap, Worker.wait, Worker.retry]
+GARBAGE = ["", "{", '["%s"]', '{"session_id": "%s', '{"no": "%s"}', "\x00%s\ufffd", "[" * 2_000 + "%s"]
+
+
+class World(RuleBasedStateMachine):
+    """Hooks, a worker that may die, and a store that may fail."""
+
+    store: ClassVar[Store]
+    owner: ClassVar[psycopg.Connection]
+
+    def __init__(self) -> None:
+        super().__init__()
+        shutil.rmtree(spool.folder(), ignore_errors=True)
+        self.owner.execute("truncate public.behavior_patterns")
+        self.oracle = Oracle()
+        self.store.is_gone = self.store.loses_answer = self.store.is_mended = False
+        self.worker: Worker | None = None
+        self.conversations = [Conversation(number) for number in range(CONVERSATIONS)]
+        self.late: list[tuple[Path, str, str]] = []
+
+    # Hooks
+
+    @rule(
+        number=st.integers(0, CONVERSATIONS - 1),
+        event=st.sampled_from(EVENTS),
+        which=st.integers(0, 1),
+        times=st.sampled_from([1, 1, 1, 2]),
+        is_late=st.sampled_from([False, False, False, True]),
+        fault=faults,
+    )
+    def hook(self, number: int, event: str, which: int, times: int, is_late: bool, fault: Fault) -> None:
+        """Something happens in a conversation; its hook may be registered twice, slow, or die."""
+        conversation = self.conversations[number]
+        sent, mark = self._event(conversation, event, which)
+        for _ in range(times):
+            if self._put(event, sent, mark, conversation.prompt, fault) and is_late and times == 1:
+                self._hold(mark, conversation.prompt)
+
+    @rule(number=st.integers(0, CONVERSATIONS - 1), events=st.sampled_from(TURNS), which=st.integers(0, 1))
+    def turn(self, number: int, events: list[str], which: int) -> None:
+        """A turn as it is on most days."""
+        for event in events:
+            self.hook(number, event, which, 1, False, Fault())
+
+    @rule(text=st.sampled_from(GARBAGE), fault=faults)
+    def garbage(self, text: str, fault: Fault) -> None:
+        """A hook keeps whatever it is fed."""
+        mark = self.oracle.mark(100)
+        self._put("PostToolUse", text.replace("%s", mark).encode(), mark if "%s" in text else "", "", fault)
+
+    @rule()
+    def newer(self) -> None:
+        """A later version of us keeps an event, and is taken back again."""
+        spool.make()
+        mark = self.oracle.mark(101)
+        name = f"{time.time_ns():020d}-1-PostToolUse"
+        Path(spool.folder("new"), name).write_text(f'{{"v": 99}}\n{mark}', encoding="utf-8")
+        self.oracle.accept(mark)
+
+    @precondition(lambda self: self.late)
+    @rule()
+    def arrive(self) -> None:
+        """A hook that was slow is done, long after others that began later."""
+        self._arrive()
+
+    # The worker
+
+    @rule(step=st.sampled_from(STEPS), fault=faults)
+    def work(self, step: Callable[[Worker], None], fault: Fault) -> None:
+        """It does one thing; where none runs, one starts first."""
+        self._do(lambda: step(self.started()), fault)
+
+    @rule()
+    def die(self) -> None:
+        """It dies while it does nothing."""
+        self.worker = None
+
+    @rule()
+    def mend(self) -> None:
+        """The store takes from now on what it refused."""
+        self.store.is_mended = True
+
+    # What holds
+
+    @invariant()
+    def nothing_is_lost_doubled_or_glued(self) -> None:
+        self.oracle.check(self.patterns())
+
+    def teardown(self) -> None:
+        """The faults end; one drain, everything is closed, and all of it is where it belongs."""
+        while self.late:
+            self._arrive()
+        self.worker = None
+        self.started().drain()
+        self.started().reap()
+        self.oracle.check(self.patterns(), is_over=True)
+        self._check_liveness()
+
+    def _check_liveness(self) -> None:
+        fresh = Conversation(200)
+        for event in ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SessionEnd"):
+            assert self._put(event, *self._event(fresh, event, 0), fresh.prompt, Fault())
+        self.started().drain()
+        assert fresh.prompt in "".join(pattern.trigger for pattern in self.patterns())
+
+    def _event(self, conversation: Conversation, event: str, which: int) -> tuple[bytes, str]:
+        """A payload and its mark, if it is an event that a pattern keeps."""
+        mark = ""
+        changes: dict[str, Any] = {}
+        if event == "UserPromptSubmit":
+            mark = conversation.prompt = self.oracle.mark(conversation.number)
+            conversation.prompt_id = str(uuid.uuid4())
+            kind = "poisoned" if conversation.number == POISONED else "broken"
+            changes = {"prompt": f"Repair the {kind} parser of {mark}"}
+        elif event.startswith("Post"):
+            mark = self.oracle.mark(conversation.number)
+            changes = {"tool_use_id": mark}
+        named = {
+            "session_id": conversation.ids[which],
+            "prompt_id": conversation.prompt_id,
+            "transcript_path": f"/home/dev/{conversation.ids[0]}.jsonl",
+        }
+        return json.dumps(payload(event, **named, **changes)).encode(), mark
+
+    def _put(self, event: str, sent: bytes, mark: str, prompt: str, fault: Fault) -> bool:
+        """What the hook does; returns whether the event was accepted."""
+        is_accepted = self._do(lambda: spool.put(event, sent), fault)
+        if is_accepted and mark:
+            self.oracle.accept(mark, prompt=prompt)
+        return is_accepted
+
+    def _hold(self, mark: str, prompt: str) -> None:
+        """The hook was not done yet: it had only noted the time."""
+        record = max(Path(spool.folder("new")).iterdir(), key=lambda record: record.name)
+        away = Path(paths.in_data("late"))
+        away.mkdir(exist_ok=True)
+        self.late.append((record.rename(away / record.name), mark, prompt))
+        if mark:
+            self.oracle.accepted[mark] -= 1
+
+    def _arrive(self) -> None:
+        record, mark, prompt = self.late.pop(0)
+        spool.make()
+        record.rename(Path(spool.folder("new"), record.name))
+        if mark:
+            self.oracle.accept(mark, prompt=prompt)
+
+    def started(self) -> Worker:
+        if self.worker is None:
+            self.worker = Worker(self.store)
+        return self.worker
+
+    def _do(self, what: Callable[[], None], fault: Fault) -> bool:
+        """Returns whether it was done. Who fails goes on afterwards, as the worker's loop does; who dies does not."""
+        self.store.is_gone, self.store.loses_answer = fault.is_gone, fault.loses_answer
+        with FAULTS.at(fault.step, fault.act, paths.data_folder(), is_for_ever=fault.is_for_ever):
+            try:
+                what()
+                return True
+            except (BehaviorError, OSError):
+                return False
+            except BaseException:
+                self.worker = None
+                if not FAULTS.was_met or not fault.step:
+                    raise
+                return False
+            finally:
+                self.store.is_gone = self.store.loses_answer = False
+
+    def patterns(self) -> list[Pattern]:
+        return list(self.store.newest(project=None, limit=100_000))
+
+
+@pytest.fixture
+def store(server: Server, database: str) -> Iterator[Store]:
+    opened = Store(server.conninfo(LOGIN, database))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def story(store: Store, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> type[World]:
+    """What hypothesis plays, and what a test can play by itself. The client is this process."""
+    monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
+
+    return type("Story", (World,), {"store": store, "owner": owner})
+
+
+@pytest.mark.timeout(0)
+def test_whatever_happens_each_event_is_in_one_place(story: type[World], caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody can think of every order in which things go wrong."""
+    caplog.set_level(logging.CRITICAL, logger="behavior_plugin")  # every failure is told, and there are very many
+    run_state_machine_as_test(
+        story,
+        settings=settings(
+            max_examples=STORIES,
+            stateful_step_count=25,
+            derandomize="BEHAVIOR_TORTURE_STORIES" not in os.environ,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_calls_before_the_first_prompt_are_set_aside_and_the_rest_is_learned(story: type[World]) -> None:
+    """A session that is heard of in its middle, or taken up again after a late call, has calls without a prompt."""
+    told = story()
+    told.hook(0, "PostToolUse", 0, 1, False, Fault())
+    told.turn(0, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
+
+    told.work(Worker.drain, Fault())
+
+    assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 3, "stored": 2, "dead": 1, "waiting": 0}
+
+
+def test_a_drain_that_sets_a_session_aside_has_succeeded(story: type[World]) -> None:
+    """It is told in the state; whoever waits for the drain need not read of a failure."""
+    told = story()
+    told.turn(POISONED, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
+
+    told.started().drain()
+
+    assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 2, "stored": 0, "dead": 2, "waiting": 0}

@@ -1,0 +1,168 @@
+"""Death, and whatever can fail, at each single step of a worker's life: the next start recovers by itself.
+
+Some steps are drawn by a seed; `make torture` takes all of them. A step that fails is named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from behavior_plugin.capture import spool
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.worker.learner import TRIES
+from tests.database import LOGIN
+from tests.factories import payload
+from tests.integration.working import LIFE, Worker
+from tests.oracle import Oracle
+
+ROOT = Path(__file__).resolve().parents[2]
+IS_TORTURE = "BEHAVIOR_TORTURE_ROUNDS" in os.environ
+DRAWN = 40
+
+
+class Dying:
+    """The process that forks the workers something happens to."""
+
+    def __init__(self, conninfo: str) -> None:
+        command = [sys.executable, "-m", "tests.integration.dying_worker", conninfo]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def live(self, step: int, what: str) -> tuple[int, int]:
+        """A worker's life; returns its exit code, and how many steps it took if it came to its end."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{step} {what}\n")
+        self._process.stdin.flush()
+        code, steps = self._process.stdout.readline().split()
+        return int(code), int(steps)
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+@pytest.fixture
+def dying(server: Server, database: str) -> Iterator[Dying]:
+    process = Dying(server.conninfo(LOGIN, database))
+    yield process
+    process.end()
+
+
+class Scene:
+    """A spool with something of everything in it, as often as it is wanted, and an empty table."""
+
+    def __init__(self, store: PostgresStore, owner: psycopg.Connection, kept: Path) -> None:
+        self.oracle = Oracle()
+        self._store, self._owner, self._kept = store, owner, kept
+        self._set_up()
+        shutil.copytree(spool.folder(), kept)
+
+    def restore(self) -> None:
+        shutil.rmtree(spool.folder())
+        shutil.copytree(self._kept, spool.folder())
+        self._owner.execute("truncate public.behavior_patterns")
+
+    def outcome(self) -> Counter[str]:
+        """What a worker makes of what it finds, to which nothing happens."""
+        worker = Worker(self._store)
+        for part in LIFE:
+            part(worker)
+        return self.oracle.check(self._store.newest(project=None, limit=1000), is_over=True)
+
+    def problem(self, live: Callable[[int, str], tuple[int, int]], step: int, what: str) -> str:
+        """What is wrong after something has happened at a step; nothing where all is well."""
+        self.restore()
+        code, _ = live(step, what)
+        if code != (-signal.SIGKILL if what == "kill" else 0):
+            return f"the worker ended with {code}"
+        try:
+            outcome = self.outcome()
+        except (AssertionError, BehaviorError, OSError) as error:
+            return str(error)
+        return "" if outcome["stored"] > outcome["dead"] else f"hardly anything is stored: {dict(outcome)}"
+
+    def _set_up(self) -> None:
+        """What earlier workers have left, and then what is new."""
+        for events in ("spce", "spcse"):
+            self._play(events)
+        self._garbage("an earlier letter")
+        worker = Worker(self._store)
+        worker.file()
+        for tried in worker.inbox.sessions.values():
+            for _ in range(TRIES):
+                worker.inbox.attempt(tried)
+        for events in ("spcpce", "cpce", "ce", "se", "spcc"):
+            self._play(events)
+        Worker(self._store).file()
+        for events in ("spccse", "spcpcpce", "cspce", "ce", "pc"):
+            self._play(events)
+        self._garbage("a new record")
+        Path(spool.folder("open"), "stray").write_text("not a folder", encoding="utf-8")
+        Path(spool.folder("open"), "empty").mkdir()
+        Path(spool.folder("tmp"), "done-1").mkdir()
+        name = f"{time.time_ns():020d}-1-Stop"
+        Path(spool.folder("new"), name).write_text('{"v": 99}\n', encoding="utf-8")
+
+    def _garbage(self, text: str) -> None:
+        mark = self.oracle.mark(0)
+        spool.put("PostToolUse", f"{text}, {mark}".encode())
+        self.oracle.accept(mark)
+
+    def _play(self, events: str) -> None:
+        """A session: s is its start, p a prompt, c a call, e its end."""
+        session, prompt, prompt_id = str(uuid.uuid4()), "", ""
+        number = random.randrange(1, 10**9)
+        for letter in events:
+            mark = ""
+            changes: dict[str, str] = {}
+            event = {"s": "SessionStart", "p": "UserPromptSubmit", "c": "PostToolUse", "e": "SessionEnd"}[letter]
+            if letter in "pc":
+                mark = self.oracle.mark(number)
+            if letter == "p":
+                prompt, prompt_id = mark, str(uuid.uuid4())
+                changes = {"prompt": f"Repair the parser of {mark}"}
+            if letter == "c":
+                changes = {"tool_use_id": mark}
+            named = {"session_id": session, "transcript_path": f"/home/dev/{session}.jsonl", "prompt_id": prompt_id}
+            spool.put(event, json.dumps(payload(event, **named, **changes)).encode())
+            if mark:
+                self.oracle.accept(mark, prompt=prompt)
+
+
+@pytest.fixture
+def scene(store: PostgresStore, owner: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
+    return Scene(store, owner, tmp_path / "scene")
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("what", ["kill", "fail", "fill"])
+def test_a_worker_at_each_of_its_steps(what: str, scene: Scene, dying: Dying) -> None:
+    """Whatever it was doing, the next one finds everything where it was, and stores it once."""
+    undisturbed = scene.outcome()
+    assert undisturbed["stored"] > 10
+    assert undisturbed["dead"] > 3
+    scene.restore()
+    code, most = dying.live(0, what)
+    assert code == 0
+    steps = range(1, most + 1)
+
+    chosen = steps if IS_TORTURE else sorted(random.Random(what).sample(steps, DRAWN))
+    failed = {step: problem for step in chosen if (problem := scene.problem(dying.live, step, what))}
+
+    assert not failed, f"of {most} steps: {failed}"

@@ -1,0 +1,65 @@
+"""What a worker has in memory, with a store that is open already: driven step by step, in the test's own process."""
+
+from __future__ import annotations
+
+from behavior_plugin.config import Settings
+from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.worker import dead
+from behavior_plugin.worker.engines import Engines
+from behavior_plugin.worker.inbox import Inbox
+from behavior_plugin.worker.learner import Learner
+from behavior_plugin.worker.session import SILENCE_S
+
+
+class OpenEngines(Engines):
+    """The store is open already, and is tried again without a pause. There is no embedder."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        super().__init__(Settings(embedder="none"))
+        self._embedder.set_result(None)
+        self._opened = store
+
+    def store(self, within_s: float) -> PostgresStore:
+        return self._opened
+
+    def open_store(self) -> None:
+        pass
+
+    def close_store(self) -> None:
+        pass
+
+    def can_store(self) -> bool:
+        return True
+
+
+class Worker:
+    """One worker. To be thrown away where it died."""
+
+    def __init__(self, store: PostgresStore) -> None:
+        self.inbox = Inbox()
+        self.learner = Learner(self.inbox, OpenEngines(store))
+
+    def file(self) -> None:
+        self.inbox.sort()
+
+    def learn(self) -> None:
+        self.learner.learn_from_what_is_over(0)
+
+    def drain(self) -> None:
+        self.learner.drain()
+
+    def reap(self) -> None:
+        self.learner.reap(0)
+
+    def wait(self) -> None:
+        """Half an hour passes, as far as the sessions can tell."""
+        for session in self.inbox.sessions.values():
+            session.seen -= SILENCE_S
+
+    def retry(self) -> None:
+        for letter in dead.letters():
+            dead.retry(letter)
+
+
+# A worker's life, with everything in it that moves records.
+LIFE = (Worker.file, Worker.learn, Worker.drain, Worker.reap, Worker.retry, Worker.drain, Worker.reap)
