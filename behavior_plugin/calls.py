@@ -6,6 +6,7 @@ is kept of them is bounded here. A field that is missing or of another type is a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -60,6 +61,14 @@ def read_json(raw: bytes) -> Any:
 def text(fields: dict[str, Any], name: str, longest: int = LONGEST_TEXT) -> str | None:
     value = fields.get(name)
     return value[:longest] if isinstance(value, str) and value else None
+
+
+def identifier(fields: dict[str, Any], name: str) -> str | None:
+    """An id as it came; of one that is too long the beginning and a hash, so that two stay two."""
+    value = fields.get(name)
+    if not isinstance(value, str) or len(value) <= LONGEST_NAME:
+        return value if isinstance(value, str) and value else None
+    return value[:100] + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
 
 
 def section(fields: dict[str, Any], name: str) -> dict[str, Any]:

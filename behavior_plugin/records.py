@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, section, text
+from behavior_plugin.calls import LONGEST_ERROR, identifier, section, text
 from behavior_plugin.model import Context, Event, Outcome
 
 # Text that an editor puts before the user's own.
@@ -36,7 +36,7 @@ class Result:
             "files": calls.files(parameters, self.response, ended),
             "outcome": ended,
             "duration_ms": calls.between(call.at, self.at) if took is None else took,
-            "started_agent": text(self.response, "agentId", LONGEST_NAME),
+            "started_agent": identifier(self.response, "agentId"),
             "error": self._error(),
         }
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_NAME, NOTIFICATION, section, text
+from behavior_plugin.calls import LONGEST_NAME, NOTIFICATION, identifier, section, text
 from behavior_plugin.model import Action, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
 from behavior_plugin.records import Result, blocks, context_of, results, time_of, words
@@ -141,18 +141,18 @@ class _Reader:
         for result in found:
             self._result(result)
         if self._agent != MAIN:
-            self._prompt_id = text(record, "promptId", LONGEST_NAME) or self._prompt_id
+            self._prompt_id = identifier(record, "promptId") or self._prompt_id
         elif not found and not any(record.get(mark) is True for mark in _NO_PROMPT):
             self._typed(words(section(record, "message").get("content")), record)
 
     def _typed(self, said: str, record: dict[str, Any]) -> None:
         """What a person typed, or the client in a person's place."""
-        uuid = text(record, "uuid", LONGEST_NAME)
+        uuid = identifier(record, "uuid")
         if uuid in self._prompts:
             return
         self._prompts.update([uuid] if uuid else [])
         # Older clients name no prompts; the record's own name is as good.
-        prompt_id = text(record, "promptId", LONGEST_NAME) or uuid
+        prompt_id = identifier(record, "promptId") or uuid
         if said.startswith("[Request interrupted"):
             self._is_turn_open = False
         elif said.startswith(_SHELL_INPUT):
@@ -213,7 +213,7 @@ class _Reader:
             self._end_turn(record)
 
     def _call(self, block: dict[str, Any], record: dict[str, Any]) -> None:
-        name = text(block, "id", LONGEST_NAME)
+        name = identifier(block, "id")
         if not name or name in self._calls:
             return
         action = Action(
@@ -232,7 +232,7 @@ class _Reader:
             self._result(self._early.pop(name))
 
     def _result(self, result: Result) -> None:
-        name = text(result.block, "tool_use_id", LONGEST_NAME) or ""
+        name = identifier(result.block, "tool_use_id") or ""
         place = self._waiting.pop(name, None)
         if place is not None:
             self._complete(place, **result.told_of(self.events[place]))
@@ -246,7 +246,7 @@ class _Reader:
         attachment = section(record, "attachment")
         if attachment.get("type") != "queued_command" or self._whose(record) != MAIN:
             return
-        uuid = text(record, "uuid", LONGEST_NAME)
+        uuid = identifier(record, "uuid")
         # A queued line for the shell has records of its own.
         if uuid not in self._prompts and attachment.get("commandMode") != "bash":
             self._prompts.update([uuid] if uuid else [])
@@ -260,7 +260,7 @@ class _Reader:
     def _whose(self, record: dict[str, Any]) -> str:
         """The agent that a record is about; old clients wrote their subagents' records into the main file."""
         if self._agent == MAIN and record.get("isSidechain") is True:
-            return text(record, "agentId", LONGEST_NAME) or "subagent"
+            return identifier(record, "agentId") or "subagent"
         return self._agent
 
     def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, section, text
+from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, identifier, section, text
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, Outcome
 from behavior_plugin.prompts import as_typed
 
@@ -34,7 +34,7 @@ def parse(envelope: dict[str, Any], payload: bytes) -> Event:
         UnreadableError: the payload is no JSON object, or does not say which session it belongs to.
     """
     fields = _fields(envelope, payload)
-    session_id = text(fields, "session_id", LONGEST_NAME)
+    session_id = identifier(fields, "session_id")
     if not session_id:
         raise UnreadableError("the payload names no session")
     name = str(envelope.get("event"))
@@ -53,7 +53,7 @@ def parse(envelope: dict[str, Any], payload: bytes) -> Event:
         reason=text(fields, "source", LONGEST_NAME) or text(fields, "reason", LONGEST_NAME),
         context=_context(envelope, fields),
         prompt=_prompt(fields) if kind is EventKind.PROMPT else None,
-        prompt_id=text(fields, "prompt_id", LONGEST_NAME),
+        prompt_id=identifier(fields, "prompt_id"),
         action=action,
         files=_files(fields, action.outcome) if action else (),
     )
@@ -95,15 +95,15 @@ def _prompt(fields: dict[str, Any]) -> str | None:
 def _action(name: str, fields: dict[str, Any], at: datetime) -> Action:
     duration = calls.milliseconds(fields, "duration_ms")
     return Action(
-        id=text(fields, "tool_use_id", LONGEST_NAME),
+        id=identifier(fields, "tool_use_id"),
         tool=text(fields, "tool_name", LONGEST_NAME) or "unknown",
         parameters=calls.parameters(section(fields, "tool_input")),
         outcome=_outcome(name, fields),
         timestamp=at - timedelta(milliseconds=duration or 0),
         duration_ms=duration,
         duration_source=None if duration is None else DurationSource.HOST,
-        agent=text(fields, "agent_id", LONGEST_NAME) or "main",
-        started_agent=text(section(fields, "tool_response"), "agentId", LONGEST_NAME),
+        agent=identifier(fields, "agent_id") or "main",
+        started_agent=identifier(section(fields, "tool_response"), "agentId"),
         error=text(fields, "error", LONGEST_ERROR),
     )
 

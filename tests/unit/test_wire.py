@@ -204,3 +204,13 @@ def test_the_context_comes_from_the_hook_where_it_looked() -> None:
 
     assert event.context.branch == "main"
     assert event.context.project == "/home/dev/project"
+
+
+def test_two_long_ids_stay_two() -> None:
+    """Cut alike they would make one session of two."""
+    ends = [
+        parse({"event": "Stop"}, json.dumps({"session_id": "x" * long}).encode()).session_id for long in (300, 5000)
+    ]
+
+    assert len(set(ends)) == 2
+    assert max(map(len, ends)) <= 200
