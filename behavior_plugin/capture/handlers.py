@@ -69,6 +69,14 @@ def note_and_wake(event, payload, is_cut):
         wake.beside(spool.keep_bounds)
 
 
+def note_and_finish(event, payload, is_cut):
+    """The session's end: a worker that has died meanwhile is started again, to learn from it."""
+    from behavior_plugin.capture import wake
+
+    note(event, payload, is_cut)
+    wake.wake()
+
+
 def note_and_suggest(event, payload, is_cut):
     """The prompt: noted, and put to the worker; no answer in time is no answer, and perhaps a frozen worker."""
     from behavior_plugin.capture import ask, wake
@@ -114,7 +122,7 @@ HANDLERS = {
     "PostToolUse": note,
     "PostToolUseFailure": note,
     "Stop": note,
-    "SessionEnd": note,
+    "SessionEnd": note_and_finish,
 }
 
 

@@ -128,17 +128,22 @@ def status(as_json: bool) -> None:
     The worker is asked, never started.
     """
     from behavior_plugin import config, terminal
-    from behavior_plugin.worker.inbox import waiting
+    from behavior_plugin.worker.inbox import oldest, waiting
 
     try:
         found = {"worker": "running", **ask_running_worker("status", within_s=STATUS_S)}
     except WorkerUnavailableError:
         is_frozen = wake.is_listening()
-        found = {"worker": FROZEN if is_frozen else "not running (it starts with a session)", **waiting()}
+        found = {
+            "worker": FROZEN if is_frozen else "not running (it starts with a session)",
+            **waiting(),
+            "oldest_event": oldest(),
+        }
     found = {
         "data_folder": paths.data_folder(),
         "hooks": OFF if config.are_hooks_off() else "",
         "lost_events": spool.lost(),
+        "spool": spool.full(),
         **_settings(),
         **found,
     }

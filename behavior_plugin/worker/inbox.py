@@ -15,6 +15,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from behavior_plugin import wire
@@ -226,11 +227,12 @@ def waiting() -> dict[str, int]:
     return {"new_events": counts["new"], "open_sessions": counts["open"], **dead.counted()}
 
 
-def oldest() -> float | None:
-    """When the oldest event that waits was noted, in seconds since 1970; nothing where none waits."""
-    folders = [_folder("new"), *(folder for folder in _folder("open").iterdir() if folder.is_dir())]
-    times = [name.partition("-")[0] for folder in folders for name in [min(_names(folder), default="")]]
-    return min((int(digits) / 1e9 for digits in times if digits.isdigit()), default=None)
+def oldest() -> str | None:
+    """When the oldest event that waits was noted; nothing where none waits."""
+    folders = [_folder("new"), *(_folder("open", name) for name in _names(_folder("open")))]
+    first = [min(_names(folder), default="").partition("-")[0] for folder in folders]
+    times = [int(digits) / 1e9 for digits in first if digits.isdigit()]
+    return datetime.fromtimestamp(min(times), UTC).isoformat(timespec="seconds") if times else None
 
 
 def _names(folder: Path) -> set[str]:

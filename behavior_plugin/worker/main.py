@@ -162,7 +162,7 @@ class Worker:
             "last_error": self._engines.last_error or self._learner.last_error or self._trouble,
             "left_in_spool": "; ".join(sorted(set(self._inbox.left.copy().values()))),
             **waiting(),
-            "oldest_event": _as_time(oldest()),
+            "oldest_event": oldest(),
         }
 
     # The loop
@@ -209,10 +209,6 @@ class Worker:
         is_settling = any(not session.is_live() for session in self._inbox.sessions.values())
         soon = self.settings.settle_s if is_settling else self.settings.linger_s
         return min(RESCAN_S, max(0.05, soon))
-
-
-def _as_time(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _fulfil(done: Future[Any], what: Callable[[], Any]) -> None:

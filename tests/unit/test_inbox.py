@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -187,5 +188,6 @@ def test_the_oldest_event_that_waits_is_told() -> None:
     [session_folder] = Path(spool.folder("open")).iterdir()
     [first] = session_folder.iterdir()
     assert nothing is None
-    assert oldest() == int(first.name.partition("-")[0]) / 1e9
+    noted = datetime.fromtimestamp(int(first.name.partition("-")[0]) / 1e9, UTC)
+    assert oldest() == noted.isoformat(timespec="seconds")
     assert waiting() == {"new_events": 1, "open_sessions": 1, "dead_letters": 0}
