@@ -20,8 +20,8 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
-# Kill everything at ever other moments, and at each single step: make torture ROUNDS=1000. A round of the kill loop
-# takes a second, one of the server's half a minute.
+# Kill everything at ever other moments, and at each single step: make torture ROUNDS=1000. A round of the kill loop,
+# which comes first, takes a second.
 torture: $(VENV)/.ready-to-test
 	BEHAVIOR_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/acceptance/test_kill_loop.py
 	BEHAVIOR_TORTURE_STORIES=$(STORIES) $(BIN)/python -m pytest tests/integration/test_conservation.py

@@ -19,14 +19,13 @@ import pytest
 
 from behavior_plugin.capture import spool
 from behavior_plugin.worker.client import start_worker
-from tests.acceptance.clients import HOOKS, check_liveness, environment, everything_learned
+from tests.acceptance.clients import HOOKS, LOSS_NOTICE, check_liveness, environment, everything_learned
 from tests.acceptance.sessions import in_spool, status, worker_pid
 from tests.factories import payload
 from tests.oracle import Oracle
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 
-LOSS_NOTICE = b"behavior: event not recorded: "
 MEGABYTE = 1 << 20
 ODD_VALUES = [None, True, 7, -1.5, "", [], {}, ["x"], {"x": {"y": None}}, "\x00", "x" * 70_000, 2**70]
 HOSTILE_IDS = [

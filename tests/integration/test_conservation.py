@@ -316,3 +316,18 @@ def test_a_drain_that_sets_a_session_aside_has_succeeded(story: type[World]) -> 
     told.started().drain()
 
     assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 2, "stored": 0, "dead": 2, "waiting": 0}
+
+
+def test_what_fails_once_at_any_step_costs_nothing(story: type[World]) -> None:
+    """A disk that does not give a record for a moment must not have it left out of what is learned, and deleted."""
+    for step in range(1, 300):
+        told = story()
+        told.turn(0, ["SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUse", "SessionEnd"], 0)
+
+        told.work(Worker.drain, Fault(step=step, act=fail))
+        was_met = FAULTS.was_met
+        told.teardown()
+
+        if not was_met:
+            return
+    pytest.fail("a drain of one session has more steps than this test knows of")

@@ -77,12 +77,13 @@ class Scene:
         shutil.copytree(self._kept, spool.folder())
         self._owner.execute("truncate public.behavior_patterns")
 
-    def outcome(self) -> Counter[str]:
+    def outcome(self, *, is_disk_good: bool = True) -> Counter[str]:
         """What a worker makes of what it finds, to which nothing happens."""
         worker = Worker(self._store)
         for part in LIFE:
             part(worker)
-        return self.oracle.check(self._store.newest(project=None, limit=1000), is_over=True)
+        patterns = self._store.newest(project=None, limit=1000)
+        return self.oracle.check(patterns, is_over=True, is_disk_good=is_disk_good)
 
     def problem(self, live: Callable[[int, str], tuple[int, int]], step: int, what: str) -> str:
         """What is wrong after something has happened at a step; nothing where all is well."""
@@ -91,7 +92,7 @@ class Scene:
         if code != (-signal.SIGKILL if what == "kill" else 0):
             return f"the worker ended with {code}"
         try:
-            outcome = self.outcome()
+            outcome = self.outcome(is_disk_good=what == "kill")
         except (AssertionError, BehaviorError, OSError) as error:
             return str(error)
         return "" if outcome["stored"] > outcome["dead"] else f"hardly anything is stored: {dict(outcome)}"
