@@ -63,6 +63,8 @@ def note_and_wake(event, payload, is_cut):
     is_kept = note(event, payload, is_cut, _whereabouts())
     shortcut.keep()
     found = wake.wake()
+    if found == wake.SILENT:
+        wake.replace()
     if is_kept and found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
     if found != wake.RUNNING:  # a worker would do it, if one came up

@@ -114,12 +114,17 @@ def make_run_folder():
 
 
 def _make_short_run_folder(link):
+    """Of many that do so at once the first wins, and all take its folder; a link that leads nowhere is replaced."""
     import tempfile
 
     short = tempfile.mkdtemp(prefix="behavior-")
     try:
-        os.unlink(link)
-    except FileNotFoundError:
-        pass
-    os.symlink(short, link)
+        os.symlink(short, link)
+    except FileExistsError:
+        if os.path.isdir(link):
+            os.rmdir(short)
+            return make_private(os.readlink(link))
+        fresh = f"{link}.{os.getpid()}"
+        os.symlink(short, fresh)
+        os.rename(fresh, link)
     return short

@@ -27,15 +27,12 @@ _PASSED_ON_ENDS = ("_PROXY", "_proxy")
 def wake():
     """See to it that a worker of this version runs, and say how far that is.
 
-    RUNNING where one answers, SILENT where one listens and does not, STARTING where one has just been started, else
-    NOT_SET_UP.
+    RUNNING where one answers, SILENT where one listens and does not (see `replace`), STARTING where one has just been
+    started, else NOT_SET_UP.
     """
     found = _ping()
-    if found == RUNNING:
-        return RUNNING
-    if found == SILENT:
-        replace()
-        return SILENT
+    if found:
+        return found
     python = interpreter()
     if python is None:
         return NOT_SET_UP

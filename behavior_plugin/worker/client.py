@@ -52,7 +52,7 @@ def ask_running_worker(verb: str, *, within_s: float = ANSWER_S, **asked: Any) -
 
 
 def start_worker() -> bool:
-    """See to it that a worker listens; returns whether it had to be started.
+    """See to it that a worker answers; returns whether it had to be started.
 
     Raises:
         SetupError: there is no Python environment for it.

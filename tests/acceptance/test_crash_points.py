@@ -85,7 +85,7 @@ def run(event: str, fault: str, at: int) -> tuple[subprocess.CompletedProcess[by
         os.close(reading)
 
 
-@pytest.mark.parametrize("event", ["PostToolUse", "SessionStart"])
+@pytest.mark.parametrize("event", ["PostToolUse", "UserPromptSubmit", "SessionStart"])
 @pytest.mark.parametrize("fault", ["die", "die in mid-write"])
 def test_a_hook_that_is_killed_leaves_no_half_record(event: str, fault: str) -> None:
     """The next hook works, and whoever reads the spool finds only whole events."""

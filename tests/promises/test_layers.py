@@ -69,7 +69,7 @@ def test_the_light_room_imports_nothing_heavy_at_its_top(source: Path) -> None:
     assert {name for name, is_top in imports(source) if is_top} & HEAVY == set()
 
 
-@pytest.mark.parametrize("event", ["PostToolUse", "SessionEnd"])
+@pytest.mark.parametrize("event", ["PostToolUse", "PostToolUseFailure", "Stop"])
 def test_noting_an_event_loads_next_to_nothing(event: str, tmp_path: Path) -> None:
     """The modules that a capture hook has really loaded when it is done."""
     code = (

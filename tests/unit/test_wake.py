@@ -108,13 +108,16 @@ def test_a_silent_worker_is_replaced_once_a_minute(starts: Path) -> None:
     """It may be frozen, or only busy: the new one finds out."""
     with worker(None):
         assert wake.wake() == wake.SILENT
+        wake.replace()
         assert not wake.is_starting(), "a prompt would wait longer for it"
         wake.replace()
         assert wake.wake() == wake.SILENT
+        wake.replace()
         wait_for_starts(starts, 1)
 
         age("run/replacing", wake.REPLACE_S + 1)
         assert wake.wake() == wake.SILENT
+        wake.replace()
         wait_for_starts(starts, 2)
 
 
