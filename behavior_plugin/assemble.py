@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 
 from behavior_plugin import __version__, calls
 from behavior_plugin.model import (
@@ -45,11 +46,25 @@ class _Episode:
     prompt_ids: set[str | None] = field(default_factory=set)
     is_ended: bool = False
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is about this plugin, and so no work to learn from."""
+        return kind_of(self.prompt.prompt or "") is PromptKind.OWN_COMMAND
+
 
 def assemble(events: Sequence[Event]) -> list[Pattern]:
     """The patterns of one session; its events come in order, each once, as `reconcile` leaves them."""
     episodes = _episodes(_nested(_completed(events)))
-    return [_pattern(episode) for episode in episodes if any(map(_is_work, episode.actions))]
+    return [_pattern(each) for each in episodes if not each.is_own and any(map(_is_work, each.actions))]
+
+
+def homeless(events: Sequence[Event]) -> list[Event]:
+    """The reported calls that no prompt set off, so that they are in no pattern.
+
+    They came after their session was closed, or from one that began before we were there.
+    """
+    before = takewhile(lambda event: not _opens_episode(event, is_first=True, is_steering=False), _nested(events))
+    return [event for event in before if event.action and event.source is EventSource.HOOK]
 
 
 def _completed(events: Sequence[Event]) -> list[Event]:
@@ -100,7 +115,8 @@ def _episodes(events: Iterable[Event]) -> list[_Episode]:
     episodes: list[_Episode] = []
     seen: set[str] = set()
     for event in events:
-        if _opens_episode(event, is_first=not episodes, is_steering=event.prompt_id in seen):
+        is_open = bool(episodes) and not episodes[-1].is_own
+        if _opens_episode(event, is_first=not is_open, is_steering=is_open and event.prompt_id in seen):
             episodes.append(_Episode(prompt=event))
         if episodes:
             _join(episodes[-1], event)
@@ -114,7 +130,7 @@ def _opens_episode(event: Event, *, is_first: bool, is_steering: bool) -> bool:
     if event.kind is not EventKind.PROMPT or not event.prompt or is_steering:
         return False
     kind = kind_of(event.prompt)
-    return kind in TASKS or (kind is PromptKind.FOLLOW_UP and is_first)
+    return kind in TASKS or kind is PromptKind.OWN_COMMAND or (kind is PromptKind.FOLLOW_UP and is_first)
 
 
 def _join(episode: _Episode, event: Event) -> None:

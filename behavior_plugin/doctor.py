@@ -134,9 +134,10 @@ def _events() -> str:
     status = ask_worker("status")
     if status["last_error"] and status["store"] != NOT_OPEN:  # else the store's own check has told it
         raise BehaviorError(f"The worker's last error: {status['last_error']}")
-    if is_full := spool.full():
+    if why := spool.why_full():
         raise BehaviorError(
-            f"The spool is {is_full}.", hint="The worker makes room as soon as its store takes patterns."
+            f"The spool is full, and hooks keep nothing more: {why}.",
+            hint="The worker makes room as soon as its store takes patterns.",
         )
     if lost := spool.lost():
         why = paths.in_data("lost")

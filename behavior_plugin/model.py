@@ -40,7 +40,7 @@ class DurationSource(StrEnum):
 
     # Measured by the client, without permission and hook time.
     HOST = "host"
-    # The time between the call's record and its result's, which includes those.
+    # From the transcript: what it says of a subagent, else the time between the records, which includes those.
     TRANSCRIPT = "transcript"
 
 
@@ -67,8 +67,8 @@ class Action(_Frozen):
 class Context(_Frozen):
     """Where it happened.
 
-    `project` names the repository, the same in all its subfolders, worktrees and clones: its remote, else its common
-    git folder, else the directory. `root` is the top folder of the worktree; paths in `files_touched` are relative to
+    `project` names the repository, the same in all its subfolders, worktrees and clones: its remote, else the
+    folder of its main worktree, else the directory. `root` is the top folder of the worktree; paths in `files_touched` are relative to
     it where they lie inside it. `commit` is there only where no branch is checked out.
     """
 

@@ -62,14 +62,13 @@ def read(
     *,
     session_id: str,
     agent: str = MAIN,
-    machine: str = "",
     skipped: Skipped | None = None,
 ) -> list[Event]:
     """The events of one transcript file, in its order; `agent` is whose file it is.
 
     What is kept grows with the number of prompts and calls, not with the size of what they read and wrote.
     """
-    reader = _Reader(session_id, agent, machine)
+    reader = _Reader(session_id, agent)
     for number, line in enumerate(lines, start=1):
         reason = _take(line, reader)
         if reason and skipped is not None:
@@ -105,11 +104,10 @@ def _take(line: bytes, reader: _Reader) -> str | None:
 class _Reader:
     """What is known so far: the events, the calls that have no result yet, whose turn it is."""
 
-    def __init__(self, session_id: str, agent: str, machine: str) -> None:
+    def __init__(self, session_id: str, agent: str) -> None:
         self.events: list[Event] = []
         self._session_id = session_id
         self._agent = agent
-        self._machine = machine
         self._calls: set[str] = set()
         self._waiting: dict[str, int] = {}
         self._early: dict[str, Result] = {}
@@ -269,7 +267,7 @@ class _Reader:
                 kind=kind,
                 name=str(record.get("type"))[:LONGEST_NAME],
                 session_id=self._session_id,
-                machine=self._machine,
+                machine="",
                 at=self._at,
                 order=len(self.events),
                 source=EventSource.TRANSCRIPT,

@@ -1,4 +1,4 @@
-"""What each hook does: note the event; at a session's start also wake the worker; at a prompt also ask it.
+"""What each hook does: note the event; at a session's start and end also wake the worker; at a prompt also ask it.
 
 Never raises, never prints what is not an answer, and is over within HARD_STOP_S.
 """
@@ -44,7 +44,7 @@ def main(event):
 
 
 def note(event, payload, is_cut, notes=None):
-    """Keep the event, or say that it could not be; returns which. What else is to be done is done in either case."""
+    """Keep the event, or say that it could not be; returns whether it is kept. What else there is to do, is done."""
     global _is_settled
     try:
         spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)

@@ -1,7 +1,7 @@
 """Where our files lie: the one answer that hook, worker and terminal share.
 
 data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user data folder
-    spool/{tmp,new,open,dead}   events on their way to a pattern; `full` there says that no more are taken
+    spool/{tmp,new,open,dead,tries}   events on their way to a pattern; `full` there says that no more are taken
     run/                    the sockets; a link to a short folder where the path is too long for one
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker

@@ -64,12 +64,6 @@ def read(path):
     return envelope, payload
 
 
-def read_envelope(path):
-    """The envelope alone; raises as `read` does, but does not tell whether the payload is whole."""
-    with open(path, "rb", opener=paths.open_carefully) as record:
-        return _read_envelope(record)
-
-
 def lose(error):
     """Say that an event could not be kept: silence means kept. Never raises."""
     why = getattr(error, "strerror", None)
@@ -81,7 +75,7 @@ def lose(error):
         pass
     try:
         _count_loss(b"%d %s" % (time.time(), line))
-    except Exception:  # it has been said; to count it as well was an attempt
+    except Exception:  # it has been said; that it is not counted as well has to do
         pass
 
 
@@ -97,11 +91,11 @@ def lost():
         return 0
 
 
-def full():
+def why_full():
     """Why hooks keep nothing more for now; empty where they do."""
     try:
         with open(folder("full"), "rb", opener=paths.open_carefully) as mark:
-            return f"full, hooks keep nothing: {mark.read(LONGEST_LINE).decode('ascii', 'replace').strip()}"
+            return mark.read(LONGEST_LINE).decode("ascii", "replace").strip() or "so it was marked"
     except OSError:
         return ""
 

@@ -80,7 +80,7 @@ def is_starting():
     return _is_marked("starting", START_S)
 
 
-def is_up():
+def tell_up():
     """Called by the worker when it can answer."""
     try:
         os.unlink(_mark_file("starting"))
@@ -107,7 +107,7 @@ def recorded():
 
 def _ping():
     """What answers. It is told our version, so that an older worker can leave to a newer: then it counts as gone."""
-    us = f'{{"version":{spool.quote(__version__)},"root":{spool.quote(ROOT)}}}'
+    us = f'{{"version":{spool.quote(__version__)}}}'
     try:
         answer = ask.ask("ping", us.encode("ascii"), PING_S)
     except ask.NobodyThere:

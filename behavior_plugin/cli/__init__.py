@@ -143,7 +143,7 @@ def status(as_json: bool) -> None:
         "data_folder": paths.data_folder(),
         "hooks": OFF if config.are_hooks_off() else "",
         "lost_events": spool.lost(),
-        "spool": spool.full(),
+        "spool": f"full, hooks keep nothing more: {why}" if (why := spool.why_full()) else "",
         **_settings(),
         **found,
     }

@@ -8,7 +8,7 @@ dead.py      what could not be read or learned from
 watch.py     the hint that something has arrived
 learner.py   makes patterns of the sessions that are over
 transcripts.py  opens what the client itself has written of a session
-upkeep.py    bounds, and whether the worker is still the right one: code.py, overdue.py
+upkeep.py    bounds, and whether the worker is still the right one (code.py)
 engines.py   the store and the embedder, opened, kept and opened again
 desk.py      what it answers when asked
 listener.py  the socket it is asked on

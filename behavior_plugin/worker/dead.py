@@ -4,7 +4,7 @@ dead/NAME is a record, or the folder of a session's records; dead/NAME.reason sa
 a letter here, so that it is never in two places; only then is it redacted, where it lies, under NAME.unclean. Whoever
 dies in between leaves that to the next worker.
 
-A letter is kept for KEPT_DAYS. Of more than MOST_LETTERS, or MOST_BYTES, the oldest go first.
+A letter is kept for 30 days. Of more than MOST_LETTERS, or MOST_BYTES, the oldest go first.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from behavior_plugin import calls
 from behavior_plugin.capture import spool
 from behavior_plugin.redact import Limits, redact, redact_value
 
-KEPT_DAYS = 30
+KEPT = timedelta(days=30)
 MOST_LETTERS = 1_000
 MOST_BYTES = 256 * 1024 * 1024
 # Of a payload that can be read, and of one that cannot.
@@ -47,15 +47,15 @@ class Letter:
     size: int
 
 
-def bury(what: Path, reason: str, *, name: str = "") -> None:
+def set_aside(what: Path, reason: str, *, name: str = "") -> None:
     """Set a record, or a session's folder, aside.
 
     Raises OSError where that is not possible; it then lies where it lay.
     """
-    grave = _free(_folder() / (name or what.name))
-    _beside(grave, "unclean").write_text(reason + "\n", encoding="utf-8")
-    what.rename(grave)
-    _clean(grave)
+    letter = _free(_folder() / (name or what.name))
+    _beside(letter, "unclean").write_text(reason + "\n", encoding="utf-8")
+    what.rename(letter)
+    _clean(letter)
 
 
 def clean_up() -> None:
@@ -102,6 +102,12 @@ def keep_bounds(is_old: Callable[[Letter], bool]) -> int:
     return len(gone)
 
 
+def counted() -> dict[str, int]:
+    """How many there are, for the state; true also where there is no spool."""
+    names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
+    return {"dead_letters": sum(name.endswith((".reason", ".unclean")) for name in names)}
+
+
 def _beyond(found: list[Letter]) -> Iterator[Letter]:
     size = 0
     for number, letter in enumerate(reversed(found), start=1):
@@ -123,14 +129,14 @@ def _letter(mark: Path) -> Letter:
     )
 
 
-def _clean(grave: Path) -> None:
+def _clean(letter: Path) -> None:
     """Write each record of a letter anew, without its secrets; done again it changes nothing."""
-    if not os.path.lexists(grave):
-        return _beside(grave, "unclean").unlink(missing_ok=True)
-    for record in sorted(grave.iterdir()) if _is_folder(grave) else [grave]:
+    if not os.path.lexists(letter):
+        return _beside(letter, "unclean").unlink(missing_ok=True)
+    for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
         if stat.S_ISREG(record.lstat().st_mode):
             _replace(record, _without_secrets(_beginning(record)))
-    _beside(grave, "unclean").rename(_beside(grave, "reason"))
+    _beside(letter, "unclean").rename(_beside(letter, "reason"))
     return None
 
 
@@ -156,14 +162,9 @@ def _without_secrets(record: bytes) -> bytes:
 
 def _as_json(payload: bytes) -> bytes:
     try:
-        value = json.loads(payload.decode(json.detect_encoding(payload), errors="replace"), parse_int=_number)
-        return json.dumps(redact_value(value, LIMITS)).encode()
+        return json.dumps(redact_value(calls.read_json(payload), LIMITS)).encode()
     except (ValueError, RecursionError):
         return _as_text(payload)
-
-
-def _number(digits: str) -> Any:
-    return int(digits) if len(digits) < 20 else digits
 
 
 def _as_text(raw: bytes) -> bytes:
@@ -180,12 +181,12 @@ def _replace(record: Path, content: bytes) -> None:
             new.unlink()
 
 
-def _free(grave: Path) -> Path:
-    return grave.with_name(f"{grave.name}-{time.time_ns()}") if os.path.lexists(grave) else grave
+def _free(letter: Path) -> Path:
+    return letter.with_name(f"{letter.name}-{time.time_ns()}") if os.path.lexists(letter) else letter
 
 
-def _beside(grave: Path, ending: str) -> Path:
-    return grave.with_name(f"{grave.name}.{ending}")
+def _beside(letter: Path, ending: str) -> Path:
+    return letter.with_name(f"{letter.name}.{ending}")
 
 
 def _is_folder(path: Path) -> bool:
@@ -194,9 +195,3 @@ def _is_folder(path: Path) -> bool:
 
 def _folder() -> Path:
     return Path(spool.folder("dead"))
-
-
-def counted() -> dict[str, int]:
-    """How many there are, for the state; true also where there is no spool."""
-    names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
-    return {"dead_letters": sum(name.endswith((".reason", ".unclean")) for name in names)}

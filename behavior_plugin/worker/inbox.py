@@ -41,9 +41,9 @@ class Inbox:
     def __init__(self) -> None:
         spool.make()
         self.sessions: dict[str, Session] = {}
-        self.left: dict[str, str] = {}  # the names of records that stay in new/, each with the reason
+        self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
         self._arrived: deque[str] = deque()
-        self._claims: dict[str, str] = {}
+        self._proofs: dict[str, str] = {}
         self._last_of_client: dict[tuple[str, int], str] = {}
         dead.clean_up()
         self._sweep_temporary()
@@ -60,7 +60,7 @@ class Inbox:
             return self._take_up_some()
         if not self._arrived:
             spool.make()  # somebody may have tidied up
-            self._arrived.extend(sorted(_names(_folder("new")) - self.left.keys()))
+            self._arrived.extend(sorted(_names(_folder("new")) - self.postponed.keys()))
         filed = 0
         while self._arrived and filed < BATCH:
             self._file(_folder("new", self._arrived.popleft()))
@@ -68,8 +68,8 @@ class Inbox:
         return filed
 
     def look_again(self) -> None:
-        """Try once more what was left in new/."""
-        self.left.clear()
+        """Try once more what was postponed."""
+        self.postponed.clear()
 
     def events(self, session: Session) -> list[Event]:
         """Everything that was filed for a session, in order of arrival.
@@ -98,13 +98,13 @@ class Inbox:
         self._forget(session)
         shutil.rmtree(gone, ignore_errors=True)
 
-    def bury(self, session: Session, reason: str) -> None:
+    def set_aside(self, session: Session, reason: str) -> None:
         """Set a whole session aside, with the reason."""
         with contextlib.suppress(FileNotFoundError):
-            dead.bury(_folder("open", session.key), reason)
+            dead.set_aside(_folder("open", session.key), reason)
         self._forget(session)
 
-    def set_apart(self, session: Session, events: Iterable[Event], reason: str) -> None:
+    def set_some_aside(self, session: Session, events: Iterable[Event], reason: str) -> None:
         """Set only these of a session's events aside. Whoever dies meanwhile leaves them as a session of their own."""
         apart = _folder("open", f"{session.key}-apart")
         apart.mkdir(mode=0o700, exist_ok=True)
@@ -112,7 +112,7 @@ class Inbox:
         for record, event in self._read_all(session):
             if (event.at, event.order) in moments:
                 record.rename(apart / record.name)
-        dead.bury(apart, reason, name=session.key)
+        dead.set_aside(apart, reason, name=session.key)
 
     def _file(self, record: Path) -> None:
         event = self._read(record)
@@ -127,28 +127,28 @@ class Inbox:
     def _read_all(self, session: Session) -> list[tuple[Path, Event]]:
         records = self._records(session.key)
         for record in records:
-            self.left.pop(record.name, None)
+            self.postponed.pop(record.name, None)
         found = [(record, event) for record in records if (event := self._read(record))]
         for record in records:
-            if why := self.left.get(record.name):
+            if why := self.postponed.get(record.name):
                 raise WorkerError(why)
         return found
 
     def _read(self, record: Path) -> Event | None:
-        """A record's event; nothing where it has gone, is left for later, or was no record and is set aside now."""
+        """A record's event; nothing where it has gone, is postponed, or was no record and is set aside now."""
         try:
             return wire.parse(*spool.read(record))
         except FileNotFoundError:
             return None
         except spool.NewerRecord as error:
-            self.left[record.name] = str(error)
+            self.postponed[record.name] = str(error)
         except OSError as error:
             if stat.S_ISREG(record.lstat().st_mode):
-                self.left[record.name] = f"it cannot be read: {error.strerror}"
+                self.postponed[record.name] = f"it cannot be read: {error.strerror}"
             else:
-                dead.bury(record, "it is no file")
+                dead.set_aside(record, "it is no file")
         except Exception as error:  # whatever is wrong with it, the others go on
-            dead.bury(record, _reason(error))
+            dead.set_aside(record, _reason(error))
         return None
 
     def _session_of(self, event: Event) -> Session:
@@ -156,16 +156,16 @@ class Inbox:
 
         A client was seen to use two ids by turns in one conversation.
         """
-        claimed = (self._claims[claim] for claim in _claims(event) if claim in self._claims)
-        key = next(claimed, None) or _key(event)
+        known = (self._proofs[proof] for proof in _proofs(event) if proof in self._proofs)
+        key = next(known, None) or _key(event)
         return self.sessions.get(key) or Session(key, event.session_id, event.at)
 
     def _note(self, session: Session, event: Event) -> None:
         self.sessions[session.key] = session
         session.note(event)
-        for claim in _claims(event):
-            self._claims[claim] = session.key
-            session.claims.add(claim)
+        for proof in _proofs(event):
+            self._proofs[proof] = session.key
+            session.proofs.add(proof)
         self._link(session, event)
 
     def _link(self, session: Session, event: Event) -> None:
@@ -174,7 +174,7 @@ class Inbox:
             return
         client = (event.machine, event.host_pid)
         before = self._last_of_client.pop(client, session.session_id)
-        if event.kind is EventKind.SESSION_START and event.reason != "startup" and before != session.session_id:
+        if event.kind is EventKind.SESSION_START and event.reason in ("clear", "fork") and before != session.session_id:
             session.follows = before
         self._last_of_client[client] = session.session_id
         if len(self._last_of_client) > MOST_CLIENTS:
@@ -182,8 +182,8 @@ class Inbox:
 
     def _forget(self, session: Session) -> None:
         del self.sessions[session.key]
-        for claim in session.claims:
-            self._claims.pop(claim, None)
+        for proof in session.proofs:
+            self._proofs.pop(proof, None)
         self.untried(session)
 
     def _take_up_some(self) -> int:
@@ -196,29 +196,29 @@ class Inbox:
     def _take_up(self, folder: Path) -> None:
         """What a worker that is gone has filed. Only what tells sessions apart is read; the calls can wait."""
         if not folder.is_dir() or folder.is_symlink():
-            return dead.bury(folder, "not a session's folder")
+            return dead.set_aside(folder, "not a session's folder")
         telling = [name for name in sorted(_names(folder)) if name.endswith(TELLING)]
         records = [folder / name for name in telling] or sorted(folder.iterdir())[:1]
         for event in filter(None, map(self._read, records)):
             self._note(self.sessions.get(folder.name) or Session(folder.name, event.session_id, event.at), event)
         if folder.name in self.sessions:
-            self.sessions[folder.name].events = len(_names(folder))
-        elif not any(folder.iterdir()):
+            return None
+        if not any(folder.iterdir()):
             folder.rmdir()
-        elif not any(record.name in self.left for record in records):  # else the next worker may read it
-            dead.bury(folder, "none of its records can be read")
+        elif not any(record.name in self.postponed for record in records):  # else the next worker may read it
+            dead.set_aside(folder, "none of its records can be read")
         return None
 
     def _records(self, key: str) -> list[Path]:
         return [_folder("open", key, name) for name in sorted(_names(_folder("open", key)))]
 
     def _sweep_temporary(self) -> None:
-        for left in list(_folder("tmp").iterdir()):
+        for leftover in list(_folder("tmp").iterdir()):
             with contextlib.suppress(FileNotFoundError):  # a hook has just delivered it
-                if left.is_dir() and not left.is_symlink():
-                    shutil.rmtree(left)
-                elif time.time() - left.lstat().st_mtime > TORN_S:
-                    left.unlink()
+                if leftover.is_dir() and not leftover.is_symlink():
+                    shutil.rmtree(leftover)
+                elif time.time() - leftover.lstat().st_mtime > TORN_S:
+                    leftover.unlink()
 
 
 def waiting() -> dict[str, int]:
@@ -255,7 +255,7 @@ def _key(event: Event) -> str:
     return hashlib.sha256(f"{event.machine}\x1f{event.session_id}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _claims(event: Event) -> Iterator[str]:
+def _proofs(event: Event) -> Iterator[str]:
     """What proves that an event belongs to the session which had the same: its prompt, or its client's transcript."""
     if event.prompt_id:
         yield f"{event.machine}\x1f{event.prompt_id}"

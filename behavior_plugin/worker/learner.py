@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from itertools import takewhile
 
+from behavior_plugin.assemble import homeless
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, told
 from behavior_plugin.learn import learn
-from behavior_plugin.model import Event, EventKind, EventSource
-from behavior_plugin.prompts import PromptKind, kind_of
 from behavior_plugin.reconcile import reconcile
 from behavior_plugin.worker.engines import LONGEST_RETRY_S, Engines
 from behavior_plugin.worker.inbox import Inbox, waiting
@@ -74,7 +71,7 @@ class Learner:
         """Close the sessions whose client is gone, and with `idle_s` those that have been silent for so long."""
         self.drain()
         before = self.learned
-        closed = [session for session in self._real_sessions() if _is_left(session, idle_s)]
+        closed = [session for session in self._real_sessions() if _is_abandoned(session, idle_s)]
         self._learn_from(closed)
         return {"closed": len(closed), "learned": self.learned - before, **waiting()}
 
@@ -114,7 +111,7 @@ class Learner:
     def _try(self, session: Session) -> None:
         self.beat = time.monotonic()
         if self._inbox.attempt(session) > TRIES:
-            return self._inbox.bury(session, self.last_error or "the worker ended each time it was tried")
+            return self._inbox.set_aside(session, self.last_error or "the worker ended each time it was tried")
         try:
             self._learn(session)
             self._engines.went_well()
@@ -136,8 +133,8 @@ class Learner:
         except StoreUnavailableError:
             self._engines.close_store()
             raise
-        if orphans := _without_prompt(events):
-            self._inbox.set_apart(session, orphans, "calls without the prompt that they belong to")
+        if strays := homeless(events):
+            self._inbox.set_some_aside(session, strays, "calls without the prompt that they belong to")
         self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(patterns)
@@ -145,15 +142,5 @@ class Learner:
         log.info("session %s: %d events, %d patterns", session.key, len(reported), len(patterns))
 
 
-def _is_left(session: Session, idle_s: float | None) -> bool:
+def _is_abandoned(session: Session, idle_s: float | None) -> bool:
     return not session.is_live() or (idle_s is not None and session.quiet_s() >= idle_s)
-
-
-def _without_prompt(events: Sequence[Event]) -> list[Event]:
-    """Reported calls that came after their session was closed, or from one that began before we were there."""
-    before = takewhile(lambda event: not _is_prompt(event), events)
-    return [event for event in before if event.action and event.source is EventSource.HOOK]
-
-
-def _is_prompt(event: Event) -> bool:
-    return event.kind is EventKind.PROMPT and kind_of(event.prompt or "") is not PromptKind.MACHINE

@@ -56,7 +56,7 @@ def _file() -> IO[str]:
 
 def _take_from_unwell(lock: IO[str]) -> bool:
     deadline = time.monotonic() + LEAVING_S
-    while not _is_taken(lock):
+    while not _try_to_take(lock):
         if is_well():
             return False
         if time.monotonic() > deadline:
@@ -67,20 +67,20 @@ def _take_from_unwell(lock: IO[str]) -> bool:
 
 def _is_taken_within(lock: IO[str], within_s: float) -> bool:
     deadline = time.monotonic() + within_s
-    while not (is_taken := _is_taken(lock)) and time.monotonic() < deadline:
+    while not (is_taken := _try_to_take(lock)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return is_taken
 
 
 def _take(lock: IO[str], *, deadline: float) -> None:
-    while not _is_taken(lock):
+    while not _try_to_take(lock):
         if time.monotonic() > deadline:
             raise WorkerError("Another command works without the worker. Wait until it is done.")
         if not stop_worker():  # it is on its way, up or down
             time.sleep(POLL_S)
 
 
-def _is_taken(lock: IO[str]) -> bool:
+def _try_to_take(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -56,11 +56,11 @@ def main() -> int:
         return Worker(config.load()).run()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
-        wake.is_up()  # nobody needs to wait for it any more
+        wake.tell_up()  # nobody needs to wait for it any more
         return 1
     except Exception as error:
         log.error("the worker ended unexpectedly: %s", told(error))
-        wake.is_up()
+        wake.tell_up()
         return 3
 
 
@@ -83,7 +83,7 @@ class Worker:
         self._trouble = ""
 
     def run(self) -> int:
-        """Returns START_ANEW where other code should take over, else 0."""
+        """Returns START_ANEW where a new process should take over, else 0."""
         paths.make_run_folder()
         listener = Listener(paths.worker_socket(), Desk(self).answer)
         # On a thread: the handler interrupts the main one, which may hold the lock of the hint that it would set.
@@ -92,7 +92,7 @@ class Worker:
         try:
             self._engines.open_store()
             # A prompt needs the embedder too, and waits longer for a worker that has not got it yet.
-            self._engines.when_embedder_is_there(wake.is_up)
+            self._engines.when_embedder_is_there(wake.tell_up)
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
             while not self._is_stopping:
                 self._look()
@@ -160,7 +160,7 @@ class Worker:
             "learned": self._learner.learned,
             "dropped": self._learner.dropped,
             "last_error": self._engines.last_error or self._learner.last_error or self._trouble,
-            "left_in_spool": "; ".join(sorted(set(self._inbox.left.copy().values()))),
+            "left_in_spool": "; ".join(sorted(set(self._inbox.postponed.copy().values()))),
             **waiting(),
             "oldest_event": oldest(),
         }

@@ -1,8 +1,8 @@
 """A session that waits in the spool: what is known of it, and whether it is live or over.
 
-The wall clock decides nothing here: it jumps, and is only what a person reads. Silence is measured by the monotonic
-clock, which stands still while the machine sleeps, and a client's process is told from a later one with its number by
-the kernel's own count.
+The wall clock jumps, so it is asked but once: whether a client's process is as old as the event that names it. From then
+on the kernel's own count tells it from a later one with its number. Silence is measured by the monotonic clock, which
+stands still while the machine sleeps.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Session:
     """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
 
     `last_at` is when the last event was noted, by the wall clock.
-    `claims` is what proves that an event belongs to it, `delays` counts how often the store did not take it, and
+    `proofs` is what proves that an event belongs to it, `delays` counts how often the store did not take it, and
     `follows` is the session that the same client had before.
     """
 
@@ -60,9 +60,8 @@ class Session:
     last_at: datetime
     client: Client | None = None
     follows: str | None = None
-    claims: set[str] = field(default_factory=set)
+    proofs: set[str] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
-    events: int = 0
     is_ended: bool = False
     delays: int = 0
 
@@ -72,7 +71,6 @@ class Session:
 
     def note(self, event: Event) -> None:
         """Take in what an event says, in the order of arrival."""
-        self.events += 1
         self.seen = time.monotonic()
         self.last_at = max(self.last_at, event.at)
         is_other = self.client is None or self.client.pid != event.host_pid

@@ -18,14 +18,29 @@ from behavior_plugin.capture import spool
 from behavior_plugin.worker import dead
 from behavior_plugin.worker.code import Code
 from behavior_plugin.worker.inbox import Inbox
-from behavior_plugin.worker.overdue import Overdue
 
 EVERY_S = 60.0
 SELF_EVERY_S = 5.0
 KEPT = timedelta(days=30)
+# The wall clock may jump, so it is believed only when it has said so for this long.
+BELIEVED_S = 10 * 60
 MOST_MEMORY = 1024 * 1024 * 1024
 
 log = logging.getLogger(__name__)
+
+
+class Overdue:
+    """What has waited for too long: remembers since when each thing seems too old."""
+
+    def __init__(self, kept: timedelta) -> None:
+        self._kept = kept
+        self._since: dict[str, float] = {}
+
+    def is_overdue(self, name: str, *, since: datetime, now: datetime) -> bool:
+        if now - since <= self._kept:
+            self._since.pop(name, None)
+            return False
+        return time.monotonic() - self._since.setdefault(name, time.monotonic()) >= BELIEVED_S
 
 
 class Upkeep:
@@ -35,7 +50,7 @@ class Upkeep:
         self._inbox = inbox
         self._code = Code()
         self._process = psutil.Process()
-        self._sessions, self._letters = Overdue(KEPT), Overdue(timedelta(days=dead.KEPT_DAYS))
+        self._sessions, self._letters = Overdue(KEPT), Overdue(dead.KEPT)
         self._due = self._self_due = 0.0
 
     def keep_bounds(self) -> None:
@@ -66,7 +81,7 @@ class Upkeep:
     def _set_aside_overdue(self, now: datetime) -> None:
         for session in list(self._inbox.sessions.values()):
             if not session.is_live() and self._sessions.is_overdue(session.key, since=session.last_at, now=now):
-                self._inbox.bury(session, f"the store has not taken it for {KEPT.days} days")
+                self._inbox.set_aside(session, f"the store has not taken it for {KEPT.days} days")
 
     def _is_old(self, letter: dead.Letter, now: datetime) -> bool:
         return self._letters.is_overdue(letter.path.name, since=letter.set_aside_at, now=now)

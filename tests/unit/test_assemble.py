@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from behavior_plugin.assemble import assemble
+from behavior_plugin.assemble import assemble, homeless
 from behavior_plugin.model import Context, DurationSource, EventSource, Outcome
 from behavior_plugin.reconcile import reconcile
 from tests.factories import SESSIONS, make_call, make_event, make_prompt, recorded_events, reported_events
@@ -295,6 +295,53 @@ def test_a_built_in_command_opens_nothing_and_a_custom_one_does() -> None:
         ("/release 1.2", 1),
     ]
     assert {pattern.final_outcome for pattern in patterns} == {Outcome.SUCCESS}
+
+
+@pytest.mark.parametrize("opening", ["", "/model", "/compact", "<task-notification>\n<task-id>b1</task-id>"])
+def test_reported_calls_that_no_prompt_set_off_are_named(opening: str) -> None:
+    """They are in no pattern, and must not vanish with their session."""
+    stray = make_call("Read")
+    events = [*([make_prompt(opening)] if opening else []), stray, make_prompt("fix the tests"), make_call("Edit")]
+
+    [pattern] = assemble(events)
+
+    assert [action.tool for action in pattern.actions] == ["Edit"]
+    assert homeless(events) == [stray]
+
+
+def test_calls_that_only_the_transcript_tells_of_are_not_missed() -> None:
+    """They lie nowhere, so there is nothing to set aside."""
+    assert homeless([make_call("Bash", agent="user", source=EventSource.TRANSCRIPT), make_prompt("fix it")]) == []
+
+
+def test_what_our_own_command_sets_off_is_no_work() -> None:
+    """The assistant may run `behavior recall` to answer; a task that follows is a task all the same."""
+    events = [
+        make_prompt("fix the tests"),
+        make_call("Edit"),
+        make_prompt("/behavior:recall the invoice"),
+        make_call("Bash"),
+        make_prompt("yes, do that"),
+        make_call("Write"),
+    ]
+
+    found = [(pattern.trigger, [action.tool for action in pattern.actions]) for pattern in assemble(events)]
+
+    assert found == [("fix the tests", ["Edit"]), ("yes, do that", ["Write"])]
+    assert homeless(events[2:]) == []
+
+
+def test_a_task_with_the_id_of_a_notification_is_a_task() -> None:
+    """Only what is typed while a task is worked on steers it."""
+    events = [
+        make_prompt("<task-notification>\n<task-id>b1</task-id>", prompt_id="p1"),
+        make_prompt("fix the tests", prompt_id="p1"),
+        make_call("Edit"),
+    ]
+
+    [pattern] = assemble(events)
+
+    assert pattern.trigger == "fix the tests"
 
 
 def test_the_users_own_shell_alone_is_no_work() -> None:

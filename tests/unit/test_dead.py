@@ -47,7 +47,7 @@ def test_a_letter_is_the_record_without_its_secrets() -> None:
     """It may lie there for weeks, and be sent to whoever is to find out what was wrong."""
     record = arrived()
 
-    dead.bury(record, "it did not please")
+    dead.set_aside(record, "it did not please")
 
     [letter] = dead.letters()
     assert (letter.reason, letter.records) == ("it did not please", 1)
@@ -74,7 +74,7 @@ def test_what_is_no_record_loses_its_secrets_as_well(raw: bytes) -> None:
     record = Path(spool.folder("new", "1-1-Other"))
     record.write_bytes(raw)
 
-    dead.bury(record, "no record")
+    dead.set_aside(record, "no record")
 
     [letter] = dead.letters()
     assert SECRET.encode() not in letter.path.read_bytes()
@@ -84,7 +84,7 @@ def test_a_session_is_one_letter_and_can_be_retried() -> None:
     """What a newer version can learn from must find its way back, each event once."""
     folder = session_folder(b'{"session_id": "s", "n": 1}', b'{"session_id": "s", "n": 2}')
     before = names(folder)
-    dead.bury(folder, "it failed")
+    dead.set_aside(folder, "it failed")
     [letter] = dead.letters()
 
     count = dead.retry(letter)
@@ -96,7 +96,7 @@ def test_a_session_is_one_letter_and_can_be_retried() -> None:
 
 def test_a_retried_record_is_read_like_any_other() -> None:
     """Redaction changes its length, and the envelope must say so."""
-    dead.bury(arrived(), "once")
+    dead.set_aside(arrived(), "once")
     [letter] = dead.letters()
 
     dead.retry(letter)
@@ -108,8 +108,8 @@ def test_a_retried_record_is_read_like_any_other() -> None:
 
 def test_a_deleted_letter_is_gone_with_its_reason() -> None:
     """Nothing of it may be found afterwards."""
-    dead.bury(arrived(), "one")
-    dead.bury(session_folder(PAYLOAD), "two")
+    dead.set_aside(arrived(), "one")
+    dead.set_aside(session_folder(PAYLOAD), "two")
 
     for letter in dead.letters():
         dead.delete(letter)
@@ -119,8 +119,8 @@ def test_a_deleted_letter_is_gone_with_its_reason() -> None:
 
 def test_a_second_letter_of_the_same_name_does_not_replace_the_first() -> None:
     """A session that is taken up again may fail again."""
-    dead.bury(session_folder(PAYLOAD), "first")
-    dead.bury(session_folder(PAYLOAD), "second")
+    dead.set_aside(session_folder(PAYLOAD), "first")
+    dead.set_aside(session_folder(PAYLOAD), "second")
 
     assert [letter.reason for letter in dead.letters()] == ["first", "second"]
 
@@ -128,9 +128,9 @@ def test_a_second_letter_of_the_same_name_does_not_replace_the_first() -> None:
 def test_what_a_dead_worker_left_unredacted_is_redacted_by_the_next() -> None:
     """It may die between the rename and the redaction."""
     record = arrived()
-    grave = Path(spool.folder("dead", record.name))
-    record.rename(grave)
-    grave.with_name(f"{grave.name}.unclean").write_text("it failed\n", encoding="utf-8")
+    place = Path(spool.folder("dead", record.name))
+    record.rename(place)
+    place.with_name(f"{place.name}.unclean").write_text("it failed\n", encoding="utf-8")
     Path(spool.folder("dead", "gone.unclean")).write_text("it was not moved\n", encoding="utf-8")
     Path(spool.folder("dead", "moved.reason")).write_text("it was retried\n", encoding="utf-8")
 
@@ -150,8 +150,8 @@ def test_what_is_no_file_is_kept_and_harms_nobody(tmp_path: Path) -> None:
     link.symlink_to(secret)
     os.mkfifo(pipe)
 
-    dead.bury(link, "it is no file")
-    dead.bury(pipe, "it is no file")
+    dead.set_aside(link, "it is no file")
+    dead.set_aside(pipe, "it is no file")
 
     assert {letter.path.name for letter in dead.letters()} == {"link", "pipe"}
     assert secret.read_text(encoding="utf-8") == SECRET
@@ -161,7 +161,7 @@ def test_the_oldest_letters_go_where_there_are_too_many(monkeypatch: pytest.Monk
     """A fault that repeats itself must not fill the disk."""
     monkeypatch.setattr(dead, "MOST_LETTERS", 2)
     for number in range(4):
-        dead.bury(arrived(), f"number {number}")
+        dead.set_aside(arrived(), f"number {number}")
         mark = Path(f"{dead.letters()[-1].path}.reason")
         os.utime(mark, (1_000_000 + number, 1_000_000 + number))
 
@@ -173,8 +173,8 @@ def test_the_oldest_letters_go_where_there_are_too_many(monkeypatch: pytest.Monk
 
 def test_letters_beyond_the_bytes_and_the_days_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both bounds count beside the number."""
-    dead.bury(arrived(), "old")
-    dead.bury(arrived(), "new")
+    dead.set_aside(arrived(), "old")
+    dead.set_aside(arrived(), "new")
     old = datetime(2020, 1, 1, tzinfo=UTC)
     os.utime(Path(f"{dead.letters()[0].path}.reason"), (old.timestamp(), old.timestamp()))
 

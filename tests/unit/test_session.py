@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from behavior_plugin.model import Event
-from behavior_plugin.worker.overdue import BELIEVED_S, Overdue
 from behavior_plugin.worker.session import SILENCE_S, Session
 from tests.acceptance.sessions import running_client
 from tests.factories import make_event, make_prompt
@@ -90,17 +89,3 @@ def test_a_late_call_does_not_open_an_ended_session_again() -> None:
     found.note(make_prompt("one more thing"))
 
     assert (was_ended, found.is_ended) == (True, False)
-
-
-def test_what_seems_too_old_is_believed_only_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is set right again must not have cost anything."""
-    overdue = Overdue(timedelta(days=30))
-    clock = [1000.0]
-    monkeypatch.setattr("behavior_plugin.worker.overdue.time.monotonic", lambda: clock[0])
-    since = now()
-
-    assert not overdue.is_overdue("a", since=since, now=since + YEARS)
-    clock[0] += BELIEVED_S
-    assert overdue.is_overdue("a", since=since, now=since + YEARS)
-    assert not overdue.is_overdue("a", since=since, now=since)
-    assert not overdue.is_overdue("a", since=since, now=since + YEARS)

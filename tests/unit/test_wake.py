@@ -1,4 +1,4 @@
-"""Who notices that the worker is missing, old or dumb starts another one, but not every time."""
+"""Who notices that the worker is missing, silent starts another one, but not every time."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_worker_is_told_which_version_asks() -> None:
 
     verb, _, body = asked[0].partition(b"\n")
     assert verb.split() == [b"ping", str(len(body)).encode()]
-    assert json.loads(body) == {"version": __version__, "root": wake.ROOT}
+    assert json.loads(body) == {"version": __version__}
 
 
 def test_a_missing_worker_is_started_once(starts: Path) -> None:
