@@ -67,9 +67,9 @@ class Action(_Frozen):
 class Context(_Frozen):
     """Where it happened.
 
-    `project` names the repository, the same in all its subfolders, worktrees and clones: its remote, else the
-    folder of its main worktree, else the directory. `root` is the top folder of the worktree; paths in `files_touched` are relative to
-    it where they lie inside it. `commit` is there only where no branch is checked out.
+    `project` names the repository, the same in all its subfolders, worktrees and clones: its remote, else the folder of
+    its main worktree, else the directory. `root` is the top folder of the worktree; paths in `files_touched` are
+    relative to it where they lie inside it. `commit` is there only where no branch is checked out.
     """
 
     directory: str = ""

@@ -5,7 +5,8 @@ asked, and only regular files are read, a few kilobytes of each.
 
 A project is known by the address of its remote: all its worktrees and clones, wherever they lie, are one project. That
 also means that a copy can claim to be another project, by naming its remote, and is then shown how that one was worked
-on; it cannot change what is kept. Without a remote it is known by the folder of its main worktree, else by the directory.
+on; it cannot change what is kept. Without a remote it is known by the folder of its main worktree, else by the
+directory.
 """
 
 import os

@@ -1,8 +1,8 @@
 """A session that waits in the spool: what is known of it, and whether it is live or over.
 
-The wall clock jumps, so it is asked but once: whether a client's process is as old as the event that names it. From then
-on the kernel's own count tells it from a later one with its number. Silence is measured by the monotonic clock, which
-stands still while the machine sleeps.
+The wall clock jumps, so it is asked but once: whether a client's process is as old as the event that names it. From
+then on the kernel's own count tells it from a later one with its number. Silence is measured by the monotonic clock,
+which stands still while the machine sleeps.
 """
 
 from __future__ import annotations
