@@ -91,10 +91,11 @@ class EventSource(StrEnum):
 class Event(_Frozen):
     """One thing that happened in a session, as a hook reported it or as the client's transcript has it.
 
-    `order` sorts the events of one source on one machine: for hooks monotonic nanoseconds since the machine was
-    started, for a transcript the place in it. `reason` says how a session began (startup, resume, clear, compact,
-    fork) or why it ended. `prompt_id` names the prompt that is being worked on; a prompt with the id of an earlier one
-    was typed while that was worked on.
+    `pid_space` is where `host_pid` has its meaning: in another container it is another process. `order` sorts the
+    events of one source on one machine: for hooks monotonic nanoseconds since the machine was started, for a transcript
+    the place in it. `reason` says how a session began (startup, resume, clear, compact, fork) or why it ended.
+    `prompt_id` names the prompt that is being worked on; a prompt with the id of an earlier one was typed while that
+    was worked on.
     """
 
     kind: EventKind
@@ -105,6 +106,7 @@ class Event(_Frozen):
     order: int
     source: EventSource = EventSource.HOOK
     host_pid: int | None = None
+    pid_space: int | None = None
     transcript: str | None = None
     reason: str | None = None
     context: Context = Context()

@@ -49,6 +49,7 @@ def parse(envelope: dict[str, Any], payload: bytes) -> Event:
         at=at,
         order=int(envelope.get("monotonic_ns") or 0),
         host_pid=envelope.get("host_pid"),
+        pid_space=envelope.get("pid_space"),
         transcript=text(fields, "transcript_path"),
         reason=text(fields, "source", LONGEST_NAME) or text(fields, "reason", LONGEST_NAME),
         context=_context(envelope, fields),

@@ -11,7 +11,7 @@ try:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from behavior_plugin.capture import handlers
 
-    handlers.main(sys.argv[1] if len(sys.argv) > 1 else "")
+    handlers.main(sys.argv[1] if len(sys.argv) > 1 else "", is_again=sys.argv[2:] == ["again"])
 except BaseException as error:  # a half deleted plugin must not disturb the session either
     try:
         os.write(2, b"behavior: event not recorded: %s\n" % type(error).__name__.encode())

@@ -5,6 +5,8 @@ an answer recognisable: it is never passed on.
 """
 
 import _socket
+import os
+import sys
 import time
 
 from behavior_plugin.capture import paths
@@ -28,6 +30,7 @@ def put(verb, body, deadline):
     line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         _connect(line, deadline)
+        _refuse_strangers(line)
         line.settimeout(_left(deadline))
         line.sendall(b"%s %d\n" % (verb.encode("ascii"), len(body)) + body)
     except BaseException:
@@ -48,13 +51,24 @@ def _connect(line, deadline):
     line.settimeout(_left(deadline))
     try:
         line.connect(paths.worker_socket())
-    except (FileNotFoundError, ConnectionRefusedError) as error:
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NobodyThere(error.errno, "no worker listens") from error
     except OSError as error:
         # The path is longer than a socket's can be: no worker has made its short folder yet.
         if error.errno is None and not isinstance(error, _socket.timeout):
             raise NobodyThere("no worker listens") from error
         raise
+
+
+def _refuse_strangers(line):
+    """The sockets' folder may lie where others can make one of its name: what another user says is no answer."""
+    if hasattr(_socket, "SO_PEERCRED"):
+        told = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
+        owner = int.from_bytes(told[4:8], sys.byteorder)
+    else:
+        owner = os.lstat(paths.run_folder()).st_uid
+    if owner != os.geteuid():
+        raise NobodyThere("another user listens")
 
 
 def _read_answer(line, deadline):

@@ -27,8 +27,15 @@ _is_settled = False
 _is_late = False
 
 
-def main(event):
-    """Handle one hook call: the payload is on standard input, an answer goes to standard output."""
+class KilledError(Exception):
+    """Somebody ended the hook after it had read its event."""
+
+
+def main(event, is_again=False):
+    """Handle one hook call: the payload is on standard input, an answer goes to standard output.
+
+    `is_again`: another Python was tried first, and has failed.
+    """
     if os.environ.get("BEHAVIOR_DISABLE"):
         return
     try:
@@ -36,6 +43,8 @@ def main(event):
         payload, is_cut = _read_payload()
         if is_cut and not payload:
             raise TimeoutError
+        if is_again and not payload:
+            raise KilledError
         if payload.strip():
             HANDLERS.get(event, note)(event, payload, is_cut)
     except BaseException as error:
@@ -44,7 +53,7 @@ def main(event):
 
 
 def note(event, payload, is_cut, notes=None):
-    """Keep the event, or say that it could not be; returns whether it is kept. What else there is to do, is done."""
+    """Keep the event, or say that it could not be, and return why. What else there is to do, is done."""
     global _is_settled
     try:
         spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)
@@ -52,20 +61,22 @@ def note(event, payload, is_cut, notes=None):
     except Exception as error:
         _is_settled = True
         spool.lose(error)
-        return False
-    return True
+        return error
+    return None
 
 
 def note_and_wake(event, payload, is_cut):
     """The session's start: the worker is started beside it and never waited for."""
     from behavior_plugin.capture import shortcut, wake
 
-    is_kept = note(event, payload, is_cut, _whereabouts())
+    loss = note(event, payload, is_cut, _whereabouts())
     shortcut.keep()
     found = wake.wake()
     if found == wake.SILENT:
         wake.replace()
-    if is_kept and found == wake.NOT_SET_UP:
+    if loss:
+        _tell_user(f"events cannot be kept ({getattr(loss, 'strerror', None) or type(loss).__name__})")
+    elif found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
     if found != wake.RUNNING:  # a worker would do it, if one came up
         wake.beside(spool.keep_bounds)
@@ -159,6 +170,12 @@ def _whereabouts():
 def _answer(text):
     if text and len(text) <= ANSWER_LIMIT:
         os.write(1, text)
+
+
+def _tell_user(what):
+    """The client shows nobody what a hook says on stderr."""
+    text = spool.quote(f"behavior: {what}; `behavior doctor` says what to do.")
+    _answer(f'{{"systemMessage":{text}}}'.encode("ascii"))
 
 
 def _stop_hard():

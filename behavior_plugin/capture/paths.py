@@ -114,17 +114,22 @@ def make_run_folder():
 
 
 def _make_short_run_folder(link):
-    """Of many that do so at once the first wins, and all take its folder; a link that leads nowhere is replaced."""
+    """Of many that do so at once the first wins, and all take its folder; a link that leads to no folder of ours, or of
+    another user's by now, is replaced.
+    """
     import tempfile
 
     short = tempfile.mkdtemp(prefix="behavior-")
     try:
         os.symlink(short, link)
     except FileExistsError:
-        if os.path.isdir(link):
+        try:
+            made = make_private(os.readlink(link))
+        except OSError:
+            fresh = f"{link}.{os.getpid()}"
+            os.symlink(short, fresh)
+            os.rename(fresh, link)
+        else:
             os.rmdir(short)
-            return make_private(os.readlink(link))
-        fresh = f"{link}.{os.getpid()}"
-        os.symlink(short, fresh)
-        os.rename(fresh, link)
+            return made
     return short

@@ -15,12 +15,12 @@ from behavior_plugin.worker.lock import as_the_worker
 
 
 def run() -> int:
-    with as_the_worker() as is_first:
-        if not is_first:
+    with as_the_worker() as is_the_one:
+        if is_the_one is None:
             return 0
         from behavior_plugin.worker.main import main
 
-        return main()
+        return main(is_the_one)
 
 
 code = run()

@@ -194,8 +194,10 @@ def _listener() -> int | None:
             told = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     except OSError:
         return None
-    pid, _, _ = struct.unpack("3i", told)
-    return int(pid)
+    pid, uid, _ = struct.unpack("3i", told)
+    if pid <= 0:  # seen from inside a container, what runs outside has no number; to signal 0 would end ourselves
+        raise errors.WorkerError("The worker runs in another container. End it there.")
+    return int(pid) if uid == os.geteuid() else None
 
 
 def _exists(pid: int) -> bool:

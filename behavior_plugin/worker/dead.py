@@ -31,6 +31,9 @@ MOST_BYTES = 256 * 1024 * 1024
 # Of a payload that can be read, and of one that cannot.
 LIMITS = Limits(string=20_000, entries=500, depth=16)
 TEXT_LIMIT = 64_000
+LONGEST_NAME = 200
+# Behind a letter's name: why it lies there, and so long as it is not redacted yet.
+ENDINGS = (".reason", ".unclean")
 # A hook keeps half of this.
 LONGEST_RECORD = 16 * 1024 * 1024
 
@@ -50,16 +53,24 @@ class Letter:
 def set_aside(what: Path, reason: str, *, name: str = "") -> None:
     """Set a record, or a session's folder, aside.
 
-    Raises OSError where that is not possible; it then lies where it lay.
+    Raises OSError where that is not possible; it then lies where it lay. Redaction may have to wait, for a disk that is
+    full (see `clean_up`).
     """
-    letter = _free(_folder() / (name or what.name))
+    letter = _free(_folder() / _fit(name or what.name))
     _beside(letter, "unclean").write_text(reason + "\n", encoding="utf-8")
     what.rename(letter)
-    _clean(letter)
+    with contextlib.suppress(OSError):
+        _clean(letter)
 
 
 def clean_up() -> None:
-    """Redact what a worker that died has left unredacted, and drop the reasons of letters that are gone."""
+    """Redact what could not be so far, and see to it that each letter has a reason and each reason a letter.
+
+    Raises OSError where that is still not possible.
+    """
+    for letter in [path for path in _folder().iterdir() if path.suffix not in ENDINGS]:
+        if not any(os.path.lexists(f"{letter}{ending}") for ending in ENDINGS):
+            _beside(letter, "unclean").write_text("its reason is gone\n", encoding="utf-8")
     for mark in list(_folder().glob("*.unclean")):
         _clean(mark.with_suffix(""))
     for mark in list(_folder().glob("*.reason")):
@@ -69,18 +80,25 @@ def clean_up() -> None:
 
 def letters() -> list[Letter]:
     """All of them, the oldest first."""
-    found = [_letter(mark) for mark in _folder().glob("*.reason") if os.path.lexists(mark.with_suffix(""))]
+    marks = [mark for mark in _folder().iterdir() if mark.suffix in ENDINGS] if _folder().is_dir() else []
+    found = [_letter(mark) for mark in marks if os.path.lexists(mark.with_suffix(""))]
     return sorted(found, key=lambda letter: (letter.set_aside_at, letter.path.name))
 
 
 def retry(letter: Letter) -> int:
-    """Put a letter's records among the new ones again; returns how many that were."""
+    """Put a letter's records among the new ones again; returns how many that were.
+
+    A worker may set one of them aside at once: then it is another letter, that is left alone.
+    """
     spool.make()
     new = Path(spool.folder("new"))
     records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
     for record in records:
         record.rename(new / record.name)
-    delete(letter)
+    with contextlib.suppress(OSError):
+        letter.path.rmdir()
+    if not os.path.lexists(letter.path):
+        _forget(letter)
     return len(records)
 
 
@@ -90,7 +108,7 @@ def delete(letter: Letter) -> None:
         shutil.rmtree(letter.path)
     else:
         letter.path.unlink(missing_ok=True)
-    _beside(letter.path, "reason").unlink(missing_ok=True)
+    _forget(letter)
 
 
 def keep_bounds(is_old: Callable[[Letter], bool]) -> int:
@@ -105,7 +123,12 @@ def keep_bounds(is_old: Callable[[Letter], bool]) -> int:
 def counted() -> dict[str, int]:
     """How many there are, for the state; true also where there is no spool."""
     names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
-    return {"dead_letters": sum(name.endswith((".reason", ".unclean")) for name in names)}
+    return {"dead_letters": sum(name.endswith(ENDINGS) for name in names)}
+
+
+def _forget(letter: Letter) -> None:
+    for ending in ENDINGS:
+        Path(f"{letter.path}{ending}").unlink(missing_ok=True)
 
 
 def _beyond(found: list[Letter]) -> Iterator[Letter]:
@@ -134,18 +157,16 @@ def _clean(letter: Path) -> None:
     if not os.path.lexists(letter):
         return _beside(letter, "unclean").unlink(missing_ok=True)
     for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
-        if stat.S_ISREG(record.lstat().st_mode):
-            _replace(record, _without_secrets(_beginning(record)))
+        with contextlib.suppress(PermissionError):  # made so by hand: what cannot be read is left as it is
+            if stat.S_ISREG(record.lstat().st_mode):
+                _replace(record, _without_secrets(_beginning(record)))
     _beside(letter, "unclean").rename(_beside(letter, "reason"))
     return None
 
 
 def _beginning(record: Path) -> bytes:
-    try:
-        with record.open("rb") as source:
-            return source.read(LONGEST_RECORD)
-    except PermissionError:  # made so by hand; what nobody can read holds no secret for anybody
-        return b""
+    with record.open("rb") as source:
+        return source.read(LONGEST_RECORD)
 
 
 def _without_secrets(record: bytes) -> bytes:
@@ -179,6 +200,12 @@ def _replace(record: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             new.unlink()
+
+
+def _fit(name: str) -> str:
+    """A name that leaves room for ours behind it, and does not end like one of those."""
+    is_fit = len(os.fsencode(name)) <= LONGEST_NAME and not name.endswith(ENDINGS)
+    return name if is_fit else hashlib.sha256(os.fsencode(name)).hexdigest()
 
 
 def _free(letter: Path) -> Path:

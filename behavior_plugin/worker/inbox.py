@@ -35,6 +35,10 @@ TELLING = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
 MOST_CLIENTS = 1_000
 
 
+class UnreadableForNowError(WorkerError):
+    """A record cannot be read for now, and its session is not whole without it."""
+
+
 class Inbox:
     """The sessions that wait in the spool. To be used from one thread."""
 
@@ -45,7 +49,8 @@ class Inbox:
         self._arrived: deque[str] = deque()
         self._proofs: dict[str, str] = {}
         self._last_of_client: dict[tuple[str, int], str] = {}
-        dead.clean_up()
+        with contextlib.suppress(OSError):  # it will be tried again
+            dead.clean_up()
         self._sweep_temporary()
         self._filed_before = deque(sorted(_names(_folder("open"))))
         for mark in _names(_folder("tries")).difference(self._filed_before):
@@ -74,27 +79,40 @@ class Inbox:
     def events(self, session: Session) -> list[Event]:
         """Everything that was filed for a session, in order of arrival.
 
-        Raises WorkerError where one cannot be read for now: learned from without it, the session would not be whole.
+        Raises:
+            UnreadableForNowError: learned from without a record, the session would not be whole.
         """
-        return [event for _, event in self._read_all(session)]
+        found = self._read_all(session)
+        session.read = {record.name for record, _ in found}
+        return [event for _, event in found]
 
     def attempt(self, session: Session) -> int:
         """How often a session has been tried, this time included; kept on disk, since a worker may die of it."""
         marks = _folder("tries")
-        marks.mkdir(mode=0o700, exist_ok=True)
-        with (marks / session.key).open("ab") as mark:
-            mark.write(b".")
-            return mark.tell()
+        session.tries += 1
+        with contextlib.suppress(OSError):  # a full disk, where only learning makes room
+            marks.mkdir(mode=0o700, exist_ok=True)
+            with (marks / session.key).open("ab") as mark:
+                mark.write(b".")
+                mark.flush()
+                return mark.tell()
+        return session.tries
 
     def untried(self, session: Session) -> None:
         """The attempt was no fault of the session's."""
+        session.tries = 0
         _folder("tries", session.key).unlink(missing_ok=True)
 
     def done(self, session: Session) -> None:
-        """Forget a session that is stored or not wanted: by one rename, so that no half of it is ever found."""
+        """Forget a session that is stored or not wanted: by one rename, so that no half of it is ever found.
+
+        What another worker, on a folder that was deleted under it, has filed since it was read is new again.
+        """
         gone = _folder("tmp") / f"done-{session.key}-{time.time_ns()}"
         with contextlib.suppress(FileNotFoundError):  # deleted by hand
             _folder("open", session.key).rename(gone)
+        for name in _names(gone) - session.read if session.read else ():
+            (gone / name).rename(_folder("new", name))
         self._forget(session)
         shutil.rmtree(gone, ignore_errors=True)
 
@@ -131,7 +149,7 @@ class Inbox:
         found = [(record, event) for record in records if (event := self._read(record))]
         for record in records:
             if why := self.postponed.get(record.name):
-                raise WorkerError(why)
+                raise UnreadableForNowError(why)
         return found
 
     def _read(self, record: Path) -> Event | None:

@@ -10,7 +10,7 @@ from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerErro
 from behavior_plugin.learn import learn
 from behavior_plugin.reconcile import reconcile
 from behavior_plugin.worker.engines import LONGEST_RETRY_S, Engines
-from behavior_plugin.worker.inbox import Inbox, waiting
+from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, waiting
 from behavior_plugin.worker.session import Session
 from behavior_plugin.worker.transcripts import recorded
 
@@ -115,6 +115,10 @@ class Learner:
         try:
             self._learn(session)
             self._engines.went_well()
+        except UnreadableForNowError as error:
+            self._inbox.untried(session)
+            session.delays += 1
+            self.last_error = str(error)
         except (StoreUnavailableError, EmbedError) as error:
             self._inbox.untried(session)
             session.delays += 1
@@ -133,12 +137,13 @@ class Learner:
         except StoreUnavailableError:
             self._engines.close_store()
             raise
-        if strays := homeless(events):
+        strays = homeless(events)
+        if strays:
             self._inbox.set_some_aside(session, strays, "calls without the prompt that they belong to")
         self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(patterns)
-            self.dropped += not patterns
+            self.dropped += not patterns and not strays
         log.info("session %s: %d events, %d patterns", session.key, len(reported), len(patterns))
 
 

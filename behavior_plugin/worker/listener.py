@@ -55,15 +55,29 @@ class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         Path(path).unlink(missing_ok=True)
         self.answer = answer
         super().__init__(path, _Handler)
+        self._made = _identity(path)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.5}, daemon=True).start()
 
     def leave(self) -> None:
         """Be found no more. The loop ends with the process: to stop it would take half a second."""
-        with contextlib.suppress(FileNotFoundError):
-            Path(str(self.server_address)).unlink()
+        if self.is_found():
+            with contextlib.suppress(FileNotFoundError):
+                Path(str(self.server_address)).unlink()
+
+    def is_found(self) -> bool:
+        """Whether the socket at our address is the one we listen on."""
+        return _identity(str(self.server_address)) == self._made
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
         log.info("a caller went away: %s", sys.exception().__class__.__name__)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class _Handler(socketserver.StreamRequestHandler):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import WorkerError
@@ -26,15 +26,15 @@ KILLED_S = 5.0
 
 
 @contextmanager
-def as_the_worker() -> Iterator[bool]:
-    """Take the lock, for life; False where another worker is well.
+def as_the_worker() -> Iterator[Callable[[], bool] | None]:
+    """Take the lock, for life, and get what tells whether it still is the lock; None where another worker is well.
 
     One that is on its way out is waited for. One that holds the lock and answers nobody is killed: what it was doing
-    waits in the spool.
+    waits in the spool. A lock whose file was deleted keeps nobody out any more: who has it must go.
     """
     os.umask(0o077)
-    with _file() as lock:
-        yield _take_from_unwell(lock)
+    with Lock() as lock:
+        yield lock.is_there if _take_from_unwell(lock) else None
 
 
 @contextmanager
@@ -44,45 +44,76 @@ def without_worker() -> Iterator[None]:
     Raises:
         WorkerError: another command holds the lock and does not let go of it.
     """
-    with _file() as lock:
+    with Lock() as lock:
         _take(lock, deadline=time.monotonic() + PATIENCE_S)
         yield
 
 
-def _file() -> IO[str]:
-    paths.make_private(paths.data_folder())
-    return Path(paths.in_data("worker.lock")).open("w")
+class Lock:
+    """The file that is locked. Where somebody deletes it meanwhile, it is another file that counts."""
+
+    def __init__(self) -> None:
+        self._file = self._opened()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def try_to_take(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if self.is_there():
+            return True
+        self._file.close()
+        self._file = self._opened()
+        return False
+
+    def is_there(self) -> bool:
+        """Whether the file that is open is the one that others open."""
+        try:
+            named, ours = os.stat(self._file.name), os.fstat(self._file.fileno())  # noqa: PTH116 - both in one way
+        except OSError:
+            return False
+        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
+
+    def _opened(self) -> IO[str]:
+        paths.make_private(paths.data_folder())
+        return Path(paths.in_data("worker.lock")).open("w")
 
 
-def _take_from_unwell(lock: IO[str]) -> bool:
+def _take_from_unwell(lock: Lock) -> bool:
     deadline = time.monotonic() + LEAVING_S
-    while not _try_to_take(lock):
+    while not lock.try_to_take():
         if is_well():
             return False
         if time.monotonic() > deadline:
-            return kill_worker() and _is_taken_within(lock, KILLED_S)
+            return _is_killed() and _is_taken_within(lock, KILLED_S)
         time.sleep(POLL_S)
     return True
 
 
-def _is_taken_within(lock: IO[str], within_s: float) -> bool:
+def _is_killed() -> bool:
+    """Not where nobody listens, which is a command that works in the worker's place, nor where it is out of reach."""
+    try:
+        return kill_worker()
+    except WorkerError:
+        return False
+
+
+def _is_taken_within(lock: Lock, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
-    while not (is_taken := _try_to_take(lock)) and time.monotonic() < deadline:
+    while not (is_taken := lock.try_to_take()) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return is_taken
 
 
-def _take(lock: IO[str], *, deadline: float) -> None:
-    while not _try_to_take(lock):
+def _take(lock: Lock, *, deadline: float) -> None:
+    while not lock.try_to_take():
         if time.monotonic() > deadline:
             raise WorkerError("Another command works without the worker. Wait until it is done.")
         if not stop_worker():  # it is on its way, up or down
             time.sleep(POLL_S)
-
-
-def _try_to_take(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

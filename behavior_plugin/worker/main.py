@@ -11,6 +11,7 @@ import logging
 import logging.handlers
 import os
 import queue
+import shutil
 import signal
 import threading
 import time
@@ -46,14 +47,14 @@ LOG_BYTES = 512 * 1024
 log = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Run the worker until nobody needs it; only for who holds the worker's lock.
+def main(is_the_one: Callable[[], bool]) -> int:
+    """Run the worker until nobody needs it; only for who holds the worker's lock, and as long as that is so.
 
     Returns 0, or what `behavior` would exit with, or START_ANEW.
     """
     _start_log()
     try:
-        return Worker(config.load()).run()
+        return Worker(config.load(), is_the_one).run()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
         wake.tell_up()  # nobody needs to wait for it any more
@@ -67,8 +68,9 @@ def main() -> int:
 class Worker:
     """One worker, from start to end. See Desk for what may be asked of it meanwhile."""
 
-    def __init__(self, settings: config.Settings) -> None:
+    def __init__(self, settings: config.Settings, is_the_one: Callable[[], bool]) -> None:
         self.settings = settings
+        self._is_the_one = is_the_one
         self._started = datetime.now(UTC)
         self._engines = Engines(settings)
         self._inbox = Inbox()
@@ -84,8 +86,7 @@ class Worker:
 
     def run(self) -> int:
         """Returns START_ANEW where a new process should take over, else 0."""
-        paths.make_run_folder()
-        listener = Listener(paths.worker_socket(), Desk(self).answer)
+        self._listener = self._listen()
         # On a thread: the handler interrupts the main one, which may hold the lock of the hint that it would set.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.stop, daemon=True).start())
         self._engines.start_embedder()
@@ -94,7 +95,7 @@ class Worker:
             # A prompt needs the embedder too, and waits longer for a worker that has not got it yet.
             self._engines.when_embedder_is_there(wake.tell_up)
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
-            while not self._is_stopping:
+            while not self._is_stopping and self._is_the_one():
                 self._look()
                 if self._upkeep.wants_new_start():
                     return START_ANEW
@@ -104,7 +105,7 @@ class Worker:
                 self._hint.clear()
             return 0
         finally:
-            listener.leave()
+            self._listener.leave()
             self._watch.stop()
             self._engines.close_store()
             _leave_short_run_folder()
@@ -170,13 +171,23 @@ class Worker:
     def _look(self) -> None:
         """One round of everything; a part that fails is told, and keeps none of the others from being done."""
         self._trouble, self._is_behind = "", False
-        for part in (self._follow_orders, self._file, self._open_store, self._learn, self._upkeep.keep_bounds):
+        parts = (self._hear_again, self._follow_orders, self._file, self._open_store, self._learn)
+        for part in (*parts, self._upkeep.keep_bounds):
             self._looked_at = time.monotonic()
             try:
                 part()
             except Exception as error:
                 self._trouble = f"{part.__name__.strip('_')}: {type(error).__name__}"
                 log.error("%s failed: %s", part.__name__.strip("_"), told(error))
+
+    def _listen(self) -> Listener:
+        paths.make_run_folder()
+        return Listener(paths.worker_socket(), Desk(self).answer)
+
+    def _hear_again(self) -> None:
+        """Somebody may have tidied up the socket: who cannot be asked counts as gone, and none could take its place."""
+        if not self._listener.is_found():
+            self._listener = self._listen()
 
     def _follow_orders(self) -> None:
         while not self._orders.empty():
@@ -221,8 +232,10 @@ def _fulfil(done: Future[Any], what: Callable[[], Any]) -> None:
 def _leave_short_run_folder() -> None:
     """Leave nothing in the temporary folder; the next start makes it again."""
     with contextlib.suppress(OSError):
-        if Path(paths.in_data("run")).is_symlink():
-            Path(paths.run_folder()).rmdir()
+        link, folder = Path(paths.in_data("run")), Path(paths.run_folder())
+        if link.is_symlink():
+            link.unlink()  # first: a name that leads nowhere could be taken by somebody else
+            shutil.rmtree(folder)
 
 
 def _start_log() -> None:

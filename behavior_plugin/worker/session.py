@@ -11,6 +11,8 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from pathlib import Path
 from typing import Self
 
 import psutil
@@ -35,8 +37,8 @@ class Client:
 
     @classmethod
     def of(cls, event: Event) -> Self | None:
-        """Nothing where it is not known, or runs on another machine that shares the folder."""
-        is_here = event.host_pid is not None and event.machine in ("", os.uname().nodename)
+        """Nothing where it is not known, or runs on another machine or in another container that shares the folder."""
+        is_here = event.machine in ("", os.uname().nodename) and event.pid_space in (None, _pid_space())
         return cls(event.host_pid, event.at) if is_here and event.host_pid else None
 
     def is_running(self) -> bool:
@@ -46,13 +48,21 @@ class Client:
             return False
 
 
+@cache
+def _pid_space() -> int | None:
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return None
+
+
 @dataclass
 class Session:
     """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
 
-    `last_at` is when the last event was noted, by the wall clock.
-    `proofs` is what proves that an event belongs to it, `delays` counts how often the store did not take it, and
-    `follows` is the session that the same client had before.
+    `last_at` is when that was noted, by the wall clock. `proofs` is what proves that an event belongs to it, and
+    `follows` the session that the same client had before. `delays` counts how often the store did not take it, `tries`
+    how often it failed by itself, and `read` has the names of the records that were learned from.
     """
 
     key: str
@@ -64,6 +74,8 @@ class Session:
     seen: float = field(default_factory=time.monotonic)
     is_ended: bool = False
     delays: int = 0
+    tries: int = 0
+    read: set[str] = field(default_factory=set)
 
     @property
     def is_probe(self) -> bool:

@@ -64,6 +64,7 @@ class Upkeep:
         self._set_aside_overdue(now)
         if gone := dead.keep_bounds(lambda letter: self._is_old(letter, now)):
             log.warning("%d dead letters were deleted: they were too old, or too many", gone)
+        dead.clean_up()
 
     def wants_new_start(self) -> bool:
         """Whether the worker should start anew, with the code that is there now; looked at every few seconds."""

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 
 from behavior_plugin import host
-from behavior_plugin.capture import paths, spool
+from behavior_plugin.capture import ask, paths, spool, wake
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.model import Outcome
@@ -385,6 +385,29 @@ def test_events_are_noticed_at_once_also_where_the_spool_was_made_again(project:
     assert len(learned()) == 1
 
 
+def test_one_whose_socket_is_deleted_listens_again(project: Path) -> None:
+    """Temporary folders are tidied up; who cannot be asked would count as gone for as long as it lives."""
+    start_worker()
+    pid = worker_pid()
+    Path(paths.worker_socket()).unlink()
+
+    found = wait_for(lambda: status() if wake.is_listening() else None, "an answer")
+
+    assert found["pid"] == pid
+
+
+def test_one_whose_folder_is_deleted_goes_and_leaves_no_second(own_home: Path) -> None:
+    """Its lock keeps nobody out any more, and two would tear sessions apart."""
+    start_worker()
+    first = worker_pid()
+    shutil.rmtree(paths.data_folder())
+
+    wait_for(lambda: is_zombie(first), "its end")
+
+    assert start_worker()
+    assert worker_pid() != first
+
+
 # Nothing is lost
 
 
@@ -563,7 +586,8 @@ def test_a_long_path_with_a_space_is_no_problem(
 
     assert stat.S_IMODE(Path(paths.run_folder()).stat().st_mode) == 0o700
     assert stop_worker()
-    assert not list(short_temporary.iterdir())
+    # On a busy machine a hook may have started another one beside it.
+    wait_for(lambda: not stop_worker() and not list(short_temporary.iterdir()), "nothing in the temporary folder")
 
 
 # It is nobody else's
@@ -649,6 +673,39 @@ def test_another_user_cannot_ask_it(open_parent: Path) -> None:
 
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert b"PermissionError" in refused.stderr
+
+
+STRANGER = """
+import os, socket, sys
+os.umask(0)
+os.makedirs(sys.argv[1])
+ear = socket.socket(socket.AF_UNIX)
+ear.bind(sys.argv[1] + "/worker.sock")
+ear.listen()
+print("listening", flush=True)
+line, _ = ear.accept()
+print(len(line.recv(100)), flush=True)
+"""
+
+
+@as_root
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not tell who listens")
+def test_another_user_who_listens_in_its_place_is_told_nothing(open_parent: Path) -> None:
+    """The short folder's name is known to all, and once it is gone anybody may take it."""
+    squat = open_parent / "squat"
+    squat.mkdir(mode=0o777)
+    squat.chmod(0o777)
+    Path(paths.make_private(paths.data_folder()), "run").symlink_to(squat / "run")
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-S", "-c"]
+    with subprocess.Popen([*command, STRANGER, str(squat / "run")], stdout=subprocess.PIPE) as stranger:
+        assert stranger.stdout
+        assert stranger.stdout.readline() == b"listening\n"
+
+        with pytest.raises(ask.NobodyThere):
+            ask.ask("suggest", b"secret-canary", 5)
+        heard = stranger.stdout.readline()
+
+    assert heard == b"0\n"
 
 
 @as_root

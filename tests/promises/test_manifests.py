@@ -60,7 +60,7 @@ def test_a_registered_command_names_its_event_and_cannot_yield_2(event: str) -> 
     """2 would erase the prompt, or block; the wrapper turns everything into 0."""
     [entry] = [hook for group in HOOKS[event] for hook in group["hooks"]]
 
-    assert shlex.split(entry["command"])[-4:] == [event, "||", "exit", "0"]
+    assert shlex.split(entry["command"])[-5:] == [f"{event};", "fi", "||", "exit", "0"]
     assert "python3 -I -S " in entry["command"]
     assert "${" not in entry["command"], "the client pastes placeholders into the shell's text; a variable is safe"
 
