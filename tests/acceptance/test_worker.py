@@ -400,7 +400,7 @@ def test_one_whose_folder_is_deleted_goes_and_leaves_no_second(own_home: Path) -
     """Its lock keeps nobody out any more, and two would tear sessions apart."""
     start_worker()
     first = worker_pid()
-    shutil.rmtree(paths.data_folder())
+    Path(paths.data_folder()).rename(own_home / "away")
 
     wait_for(lambda: is_zombie(first), "its end")
 
