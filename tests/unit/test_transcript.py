@@ -397,3 +397,12 @@ def test_an_id_that_leads_elsewhere_names_no_file(agent: str) -> None:
     assert subagent_file("/home/dev/.claude/projects/p/session.jsonl", "a1b2") == (
         "/home/dev/.claude/projects/p/session/subagents/agent-a1b2.jsonl"
     )
+
+
+@pytest.mark.parametrize(("tool", "started"), [("Agent", "a1"), ("mcp__crm__find", None)])
+def test_another_tools_result_starts_no_subagent(tool: str, started: str | None) -> None:
+    """A server's own word for its agents is none of ours."""
+    [event] = read([call(tool=tool), result(toolUseResult={"agentId": "a1"})])
+
+    assert event.action
+    assert event.action.started_agent == started
