@@ -406,3 +406,12 @@ def test_another_tools_result_starts_no_subagent(tool: str, started: str | None)
 
     assert event.action
     assert event.action.started_agent == started
+
+
+def test_records_of_other_sessions_are_passed_over() -> None:
+    """They are those sessions' to store; an import takes all, and one that names none may be ours."""
+    lines = [record("user", text, sessionId=name) for text, name in [("fix it", "ours"), ("steal", "theirs")]]
+    lines.append(record("user", "write the changelog"))
+
+    assert prompts(read(lines, session_ids={"ours"})) == ["fix it", "write the changelog"]
+    assert prompts(read(lines)) == ["fix it", "steal", "write the changelog"]
