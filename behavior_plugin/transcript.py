@@ -116,7 +116,8 @@ class _Reader:
         self._waiting: dict[str, int] = {}
         self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
-        self._turns: dict[str, tuple[int, str]] = {}
+        # By prompt id: the last prompt's record, and the places of the events since.
+        self._turns: dict[str, tuple[str, list[int]]] = {}
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
         self._at = _START
@@ -185,11 +186,10 @@ class _Reader:
 
     def _tell_apart(self, prompt_id: str, uuid: str) -> None:
         """The last prompt of a name owns it. One before it was copied, and goes by its record's name."""
-        start, name = self._turns.get(prompt_id, (len(self.events), ""))
-        for place in range(start, len(self.events)):
-            if self.events[place].prompt_id == prompt_id:
-                self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
-        self._turns[prompt_id] = (len(self.events), uuid)
+        name, places = self._turns.get(prompt_id, ("", []))
+        for place in places:
+            self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
+        self._turns[prompt_id] = (uuid, [])
 
     def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
         """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
@@ -273,6 +273,8 @@ class _Reader:
         return self._agent
 
     def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:
+        if self._prompt_id in self._turns:
+            self._turns[self._prompt_id][1].append(len(self.events))
         self.events.append(
             Event(
                 kind=kind,

@@ -14,6 +14,7 @@ from behavior_plugin import transcript
 from behavior_plugin.model import DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.transcript import Skipped, subagent_file
 from tests.factories import SESSIONS, START, transcript_lines
+from tests.work import steps
 
 Call = tuple[str, str, str, str]
 
@@ -415,3 +416,13 @@ def test_records_of_other_sessions_are_passed_over() -> None:
 
     assert prompts(read(lines, session_ids={"ours"})) == ["fix it", "write the changelog"]
     assert prompts(read(lines)) == ["fix it", "steal", "write the changelog"]
+
+
+def test_many_prompts_that_take_turns_with_their_ids_are_linear_work() -> None:
+    """A forged transcript must not keep the worker busy for hours."""
+
+    def work(count: int) -> int:
+        lines = [record("user", "fix it", uuid=f"u{place}", promptId=f"p{place % count}") for place in range(2 * count)]
+        return steps(lambda: read(lines))
+
+    assert work(1_000) < 2.5 * work(500)
