@@ -95,7 +95,7 @@ def _ended(action: Action, ending: calls.Ending, at: datetime) -> Action:
 
 def _nested(events: Sequence[Event]) -> Iterator[Event]:
     """A subagent's calls right behind the call that started it, wherever they stood; the others as they come."""
-    started = {event.action.started_agent for event in events if event.action}
+    started = {_started(event) for event in events}
     inner: dict[str, list[Event]] = {}
     outer: list[Event] = []
     for event in events:
@@ -107,8 +107,14 @@ def _nested(events: Sequence[Event]) -> Iterator[Event]:
             waiting = inner.pop(next(iter(inner)))[::-1]
         event = waiting.pop()
         yield event
-        if event.action and event.action.started_agent in inner:
-            waiting += inner.pop(event.action.started_agent)[::-1]
+        waiting += inner.pop(_started(event) or "", [])[::-1]
+
+
+def _started(event: Event) -> str | None:
+    """The subagent that a call started, where it may have done so."""
+    action = event.action
+    is_possible = action and action.started_agent and calls.can_start(action.agent, action.started_agent)
+    return action.started_agent if action and is_possible else None
 
 
 def _episodes(events: Iterable[Event]) -> list[_Episode]:

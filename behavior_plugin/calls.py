@@ -35,6 +35,8 @@ NOTIFICATION = "<task-notification>"
 # File contents say what was written, not how the work was done, and are where secrets lie.
 _CONTENTS = frozenset({"content", "contents", "old_string", "new_string", "new_source", "edits", "file_text", "patch"})
 _PATH_FIELDS = ("file_path", "notebook_path")
+# The tools that start a subagent; the second is its name in older clients.
+_STARTERS = ("Agent", "Task")
 _EXIT_CODE = re.compile(r"exit code (\d{1,10})")
 
 
@@ -115,6 +117,17 @@ def files(tool_input: dict[str, Any], response: dict[str, Any], ended: Outcome) 
     changed = section(response, "bashEditDiff").get("changedFiles")
     listed = changed[:500] if isinstance(changed, list) else []
     return tuple(file[:LONGEST_TEXT] for file in [*named, *listed] if isinstance(file, str) and file)
+
+
+def started_agent(tool: str, response: dict[str, Any], *, agent: str) -> str | None:
+    """The subagent that a call of `agent` started; other tools may answer with whatever they like."""
+    started = identifier(response, "agentId")
+    return started if tool in _STARTERS and started and can_start(agent, started) else None
+
+
+def can_start(agent: str, started: str) -> bool:
+    """Nobody starts the main agent, the user or itself."""
+    return started not in ("main", "user", agent)
 
 
 def ending(notification: str) -> Ending | None:

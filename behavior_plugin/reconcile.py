@@ -176,7 +176,10 @@ def _kind(event: Event) -> PromptKind | None:
 
 def _as_here(events: Sequence[Event], reported: Sequence[Event]) -> list[Event]:
     """What only the transcript tells of happened where the hooks looked."""
-    places = [event.context for event in reported if event.kind in (EventKind.SESSION_START, EventKind.PROMPT)]
+    places: dict[str, Context] = {}
+    for event in reported:
+        if event.kind in (EventKind.SESSION_START, EventKind.PROMPT):
+            places.setdefault(event.context.root, event.context)
     seen = {context: _seen(context, places) for context in {event.context for event in events}}
     return [
         event.model_copy(
@@ -186,15 +189,22 @@ def _as_here(events: Sequence[Event], reported: Sequence[Event]) -> list[Event]:
     ]
 
 
-def _seen(context: Context, places: Iterable[Context]) -> Context:
+def _seen(context: Context, places: Mapping[str, Context]) -> Context:
     """What a hook saw of the same worktree; the branch is the client's own word."""
-    around = [place for place in places if place.root and f"{context.directory}/".startswith(f"{place.root}/")]
-    if not around:
+    root = next((folder for folder in _with_parents(context.directory) if folder in places), None)
+    if root is None:
         return context
-    place = max(around, key=lambda place: len(place.root))
+    place = places[root]
     return place.model_copy(
         update={"directory": context.directory, "branch": context.branch or place.branch},
     )
+
+
+def _with_parents(directory: str) -> Iterator[str]:
+    """A directory and those that it lies in, the nearest first."""
+    while directory:
+        yield directory
+        directory = directory.rpartition("/")[0]
 
 
 def _merged(reported: Event | None, recorded: Event) -> Event:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_ERROR, identifier, section, text
+from behavior_plugin.calls import LONGEST_ERROR, section, text
 from behavior_plugin.model import Context, Event, Outcome
 
 # Text that an editor puts before the user's own.
@@ -36,9 +36,13 @@ class Result:
             "files": calls.files(parameters, self.response, ended),
             "outcome": ended,
             "duration_ms": calls.between(call.at, self.at) if took is None else took,
-            "started_agent": identifier(self.response, "agentId"),
+            "started_agent": self._started_agent(call),
             "error": self._error(),
         }
+
+    def _started_agent(self, call: Event) -> str | None:
+        action = call.action
+        return calls.started_agent(action.tool, self.response, agent=action.agent) if action else None
 
     def _outcome(self, parameters: dict[str, Any]) -> Outcome:
         """One that the user stopped, or did not let begin, neither worked nor failed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -62,13 +62,16 @@ def read(
     *,
     session_id: str,
     agent: str = MAIN,
+    session_ids: Collection[str] | None = None,
     skipped: Skipped | None = None,
 ) -> list[Event]:
     """The events of one transcript file, in its order; `agent` is whose file it is.
 
+    Records that name another session than `session_ids` are passed over; None takes all.
+
     What is kept grows with the number of prompts and calls, not with the size of what they read and wrote.
     """
-    reader = _Reader(session_id, agent)
+    reader = _Reader(session_id, agent, session_ids)
     for number, line in enumerate(lines, start=1):
         reason = _take(line, reader)
         if reason and skipped is not None:
@@ -104,21 +107,25 @@ def _take(line: bytes, reader: _Reader) -> str | None:
 class _Reader:
     """What is known so far: the events, the calls that have no result yet, whose turn it is."""
 
-    def __init__(self, session_id: str, agent: str) -> None:
+    def __init__(self, session_id: str, agent: str, session_ids: Collection[str] | None) -> None:
         self.events: list[Event] = []
         self._session_id = session_id
         self._agent = agent
+        self._session_ids = session_ids
         self._calls: set[str] = set()
         self._waiting: dict[str, int] = {}
         self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
-        self._turns: dict[str, tuple[int, str]] = {}
+        # By prompt id: the last prompt's record, and the places of the events since.
+        self._turns: dict[str, tuple[str, list[int]]] = {}
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
         self._at = _START
         self._is_turn_open = False
 
     def take(self, record: dict[str, Any]) -> str | None:
+        if self._is_foreign(record):
+            return None
         self._at = time_of(record) or self._at
         kind = record.get("type")
         if kind == "user":
@@ -133,6 +140,11 @@ class _Reader:
         elif kind not in _OTHERS:
             return f"the record's type is unknown ({str(kind)[:40]})"
         return None
+
+    def _is_foreign(self, record: dict[str, Any]) -> bool:
+        """Whether it is another session's; that one has it stored itself."""
+        session_id = identifier(record, "sessionId")
+        return self._session_ids is not None and session_id is not None and session_id not in self._session_ids
 
     def _user(self, record: dict[str, Any]) -> None:
         found = results(record, self._at)
@@ -174,11 +186,10 @@ class _Reader:
 
     def _tell_apart(self, prompt_id: str, uuid: str) -> None:
         """The last prompt of a name owns it. One before it was copied, and goes by its record's name."""
-        start, name = self._turns.get(prompt_id, (len(self.events), ""))
-        for place in range(start, len(self.events)):
-            if self.events[place].prompt_id == prompt_id:
-                self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
-        self._turns[prompt_id] = (len(self.events), uuid)
+        name, places = self._turns.get(prompt_id, ("", []))
+        for place in places:
+            self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
+        self._turns[prompt_id] = (uuid, [])
 
     def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
         """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
@@ -262,6 +273,8 @@ class _Reader:
         return self._agent
 
     def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:
+        if self._prompt_id in self._turns:
+            self._turns[self._prompt_id][1].append(len(self.events))
         self.events.append(
             Event(
                 kind=kind,

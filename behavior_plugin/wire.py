@@ -95,16 +95,18 @@ def _prompt(fields: dict[str, Any]) -> str | None:
 
 def _action(name: str, fields: dict[str, Any], at: datetime) -> Action:
     duration = calls.milliseconds(fields, "duration_ms")
+    tool = text(fields, "tool_name", LONGEST_NAME) or "unknown"
+    agent = identifier(fields, "agent_id") or "main"
     return Action(
         id=identifier(fields, "tool_use_id"),
-        tool=text(fields, "tool_name", LONGEST_NAME) or "unknown",
+        tool=tool,
         parameters=calls.parameters(section(fields, "tool_input")),
         outcome=_outcome(name, fields),
         timestamp=at - timedelta(milliseconds=duration or 0),
         duration_ms=duration,
         duration_source=None if duration is None else DurationSource.HOST,
-        agent=identifier(fields, "agent_id") or "main",
-        started_agent=identifier(section(fields, "tool_response"), "agentId"),
+        agent=agent,
+        started_agent=calls.started_agent(tool, section(fields, "tool_response"), agent=agent),
         error=text(fields, "error", LONGEST_ERROR),
     )
 

@@ -35,21 +35,30 @@ def identity(address, folder):
         return None
     scheme, is_url, rest = address.partition("://")
     host, colon, path = rest.partition("/") if is_url else address.partition(":")
-    if scheme.lower() == "file" and is_url:
+    is_file = is_url and scheme.lower() == "file"
+    is_local = is_file or (not is_url and (not colon or "/" in host))
+    if is_local and _may_hold_user((rest if is_url else address).partition(":")[2]):
+        return None
+    if is_file:
         return without_git(os.path.normpath("/" + path))
-    if not is_url and (not colon or "/" in host):
+    if is_local:
         return without_git(os.path.normpath(os.path.join(folder, address)))
     host = _without_port(host.rpartition("@")[2].lower())
-    path = path.partition("?")[0].partition("#")[0].strip("/")
+    path = path.partition("?")[0].partition("#")[0].partition(";")[0].strip("/")
     if path.endswith(".git"):
         path = path[: -len(".git")].rstrip("/")
-    is_certain = host and path and "@" not in path and not path.startswith(":")
+    is_certain = host and path and not _may_hold_user(path) and not path.startswith(":")
     return f"{host}/{path}" if is_certain else None
 
 
 def without_git(folder):
     """The folder that a git folder lies in; a bare repository is its own."""
     return os.path.dirname(folder) if os.path.basename(folder) == ".git" else folder
+
+
+def _may_hold_user(text):
+    """Whether what stands before may be a user or a password, of an address that was written wrong."""
+    return "@" in text or "%40" in text
 
 
 def _without_port(host):

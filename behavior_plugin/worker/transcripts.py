@@ -25,12 +25,13 @@ def recorded(reported: Sequence[Event]) -> list[Event]:
     named = next((event.transcript for event in reversed(reported) if event.transcript), None)
     if not named or not named.endswith(".jsonl"):
         return []
-    events = _read(named, reported[0].session_id, MAIN)
+    session_ids = {event.session_id for event in reported}
+    events = _read(named, reported[0].session_id, MAIN, session_ids)
     done = {MAIN, USER}
     while new := sorted(_agents([*reported, *events]) - done)[: MOST_SUBAGENTS - len(done)]:
         for agent in new:
             if file := subagent_file(named, agent):
-                events += _read(file, reported[0].session_id, agent)
+                events += _read(file, reported[0].session_id, agent, session_ids)
         done.update(new)
     return events
 
@@ -40,10 +41,10 @@ def _agents(events: Sequence[Event]) -> set[str]:
     return {agent for action in actions for agent in (action.agent, action.started_agent) if agent}
 
 
-def _read(path: str, session_id: str, agent: str) -> list[Event]:
+def _read(path: str, session_id: str, agent: str, session_ids: set[str]) -> list[Event]:
     try:
         with open(path, "rb", opener=_regular_file) as file:
-            return read(_lines(file), session_id=session_id, agent=agent)
+            return read(_lines(file), session_id=session_id, agent=agent, session_ids=session_ids)
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:  # a path may hold a NUL

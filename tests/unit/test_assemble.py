@@ -429,3 +429,23 @@ def test_a_session_of_20_000_calls_is_one_pattern() -> None:
     [pattern] = assemble(reconcile(events, []))
 
     assert len(pattern.actions) == 20_000
+
+
+@pytest.mark.parametrize("started", ["main", "user", "a"])
+def test_a_call_that_claims_to_have_started_its_own_like_moves_nothing(started: str) -> None:
+    """One such answer would move all work to the last prompt."""
+    events = [
+        make_prompt("survey"),
+        make_call(id="first"),
+        make_call(id="shell", agent="user"),
+        make_call(id="inner", agent="a"),
+        make_prompt("write the changelog"),
+        make_call(id="second", agent="a", started_agent=started),
+    ]
+
+    patterns = assemble(events)
+
+    assert [[action.id for action in pattern.actions] for pattern in patterns] == [
+        ["first", "shell", "inner"],
+        ["second"],
+    ]

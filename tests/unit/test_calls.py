@@ -108,3 +108,20 @@ def test_a_time_that_runs_backwards_is_no_time() -> None:
     """Clocks are set back."""
     assert calls.between(START, START - timedelta(hours=1)) == 0
     assert calls.between(START, START + timedelta(seconds=1.5)) == 1500
+
+
+@pytest.mark.parametrize(
+    ("tool", "started", "agent", "expected"),
+    [
+        ("Agent", "a1", "main", "a1"),
+        ("Task", "a2", "a1", "a2"),
+        ("mcp__crm__find", "a1", "main", None),
+        ("Agent", "main", "a1", None),
+        ("Agent", "user", "main", None),
+        ("Agent", "a1", "a1", None),
+        ("Agent", 5, "main", None),
+    ],
+)
+def test_only_what_starts_agents_names_one(tool: str, started: object, agent: str, expected: str | None) -> None:
+    """Any tool may answer with an `agentId`; a session's own calls would be moved behind that call."""
+    assert calls.started_agent(tool, {"agentId": started}, agent=agent) == expected

@@ -20,6 +20,7 @@ from tests.factories import (
     reported_events,
     transcript_lines,
 )
+from tests.work import steps
 
 NOTIFICATION = "<task-notification>\n<tool-use-id>t1</tool-use-id>\n<status>completed</status>\n</task-notification>"
 TRANSCRIPT = EventSource.TRANSCRIPT
@@ -292,3 +293,24 @@ def test_without_reports_all_that_is_recorded_is_taken() -> None:
     turns = [*recorded_turn(1), *recorded_turn(2)]
 
     assert reconcile([], turns) == turns
+
+
+def test_the_place_that_lies_nearest_is_the_one() -> None:
+    """A repository may lie in another one; the branch of the first look at it is as good as any."""
+    places = [Context(directory=root, root=root, project=root) for root in ("/p/sub", "/p", "/p/su")]
+    reported = [make_event("session_start", context=place) for place in places]
+    turn = [event.model_copy(update={"context": Context(directory="/p/sub/deep")}) for event in recorded_turn(1)]
+
+    assert {event.context.project for event in reconcile(reported, turn)[-3:]} == {"/p/sub"}
+
+
+def test_many_prompts_in_many_places_are_linear_work() -> None:
+    """Who goes from folder to folder all day must not keep the worker busy for hours."""
+
+    def work(count: int) -> int:
+        places = [Context(directory=f"/p{place}", root=f"/p{place}") for place in range(count)]
+        reported = [make_prompt("go", prompt_id=f"p{place}", context=seen) for place, seen in enumerate(places)]
+        recorded = [event.model_copy(update={"source": TRANSCRIPT}) for event in reported]
+        return steps(lambda: reconcile(reported, recorded))
+
+    assert work(400) < 2.5 * work(200)

@@ -14,6 +14,7 @@ from behavior_plugin import transcript
 from behavior_plugin.model import DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.transcript import Skipped, subagent_file
 from tests.factories import SESSIONS, START, transcript_lines
+from tests.work import steps
 
 Call = tuple[str, str, str, str]
 
@@ -397,3 +398,31 @@ def test_an_id_that_leads_elsewhere_names_no_file(agent: str) -> None:
     assert subagent_file("/home/dev/.claude/projects/p/session.jsonl", "a1b2") == (
         "/home/dev/.claude/projects/p/session/subagents/agent-a1b2.jsonl"
     )
+
+
+@pytest.mark.parametrize(("tool", "started"), [("Agent", "a1"), ("mcp__crm__find", None)])
+def test_another_tools_result_starts_no_subagent(tool: str, started: str | None) -> None:
+    """A server's own word for its agents is none of ours."""
+    [event] = read([call(tool=tool), result(toolUseResult={"agentId": "a1"})])
+
+    assert event.action
+    assert event.action.started_agent == started
+
+
+def test_records_of_other_sessions_are_passed_over() -> None:
+    """They are those sessions' to store; an import takes all, and one that names none may be ours."""
+    lines = [record("user", text, sessionId=name) for text, name in [("fix it", "ours"), ("steal", "theirs")]]
+    lines.append(record("user", "write the changelog"))
+
+    assert prompts(read(lines, session_ids={"ours"})) == ["fix it", "write the changelog"]
+    assert prompts(read(lines)) == ["fix it", "steal", "write the changelog"]
+
+
+def test_many_prompts_that_take_turns_with_their_ids_are_linear_work() -> None:
+    """A forged transcript must not keep the worker busy for hours."""
+
+    def work(count: int) -> int:
+        lines = [record("user", "fix it", uuid=f"u{place}", promptId=f"p{place % count}") for place in range(2 * count)]
+        return steps(lambda: read(lines))
+
+    assert work(1_000) < 2.5 * work(500)

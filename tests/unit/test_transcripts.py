@@ -14,6 +14,7 @@ from behavior_plugin.worker.transcripts import recorded
 from tests.factories import make_prompt
 
 RECORDED = Path(__file__).parents[1] / "transcripts" / "print-subagents"
+SESSION = "22222222-2222-4222-8222-22222222bbbb"
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -26,7 +27,7 @@ def transcript(tmp_path: Path) -> Path:
 
 
 def told_of(transcript: object) -> list[Event]:
-    return [make_prompt("fix it", transcript=str(transcript))]
+    return [make_prompt("fix it", transcript=str(transcript), session_id=SESSION)]
 
 
 def agents(events: list[Event]) -> set[str]:
@@ -38,7 +39,7 @@ def test_a_transcript_is_read_with_those_of_its_subagents(transcript: Path) -> N
     events = recorded(told_of(transcript))
 
     assert len(agents(events)) == 3
-    assert {event.session_id for event in events} == {"session"}
+    assert {event.session_id for event in events} == {SESSION}
 
 
 def test_the_newest_event_names_the_transcript(transcript: Path) -> None:
@@ -87,3 +88,10 @@ def test_there_is_an_end_to_subagents(transcript: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(transcripts, "MOST_SUBAGENTS", 1)
 
     assert len(agents(recorded(told_of(transcript)))) == 2
+
+
+def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
+    """A payload may name any file; that session's work would be stored a second time."""
+    [reported] = told_of(transcript)
+
+    assert recorded([reported.model_copy(update={"session_id": "another"})]) == []

@@ -214,3 +214,13 @@ def test_two_long_ids_stay_two() -> None:
 
     assert len(set(ends)) == 2
     assert max(map(len, ends)) <= 200
+
+
+def test_another_tools_answer_starts_no_subagent() -> None:
+    """A server's own word for its agents is none of ours."""
+    fields = payload("PostToolUse-Agent-background", tool_name="mcp__crm__find")
+
+    action = parse({"event": "PostToolUse"}, json.dumps(fields).encode()).action
+
+    assert action
+    assert action.started_agent is None
