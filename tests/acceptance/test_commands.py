@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -448,6 +449,21 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(own_home: Path, m
         assert not list(Path(temporary).iterdir())
         assert not processes_of(Path(temporary))
     assert not list(own_home.iterdir())
+
+
+def test_the_demo_shows_the_steps_as_they_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the first thing anybody sees, also who has switched the hooks off for now."""
+    monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
+
+    steps = re.findall(r"^ +\d\. (\w+ .*)$", said("demo"), re.MULTILINE)
+
+    assert [step.split(" -am")[0] for step in steps] == [
+        "Read shop/invoices.py",
+        "Bash python3 -m unittest (failed)",
+        "Edit shop/invoices.py",
+        "Bash python3 -m unittest",
+        "Bash git commit",
+    ]
 
 
 # In the client's settings
