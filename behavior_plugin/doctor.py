@@ -7,6 +7,7 @@ makes a pattern of it in the real table, a prompt finds it there, and it is dele
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,7 +27,9 @@ from behavior_plugin.worker.client import ask_worker, start_worker
 
 PLUGIN = Path(wake.ROOT)
 SWITCH_ON = "Unset it in the environment that Claude Code is started from."
+FOLDER_ITSELF = "Set BEHAVIOR_HOME to the folder itself."
 REPAIR = "Delete that file, or run `behavior install` again."
+LEFT_HINT = "They stay there until they can be read: those of a newer version, until that version is back."
 # What a part cannot be tried without, and how that is told.
 NEEDS = {"store": ["worker"], "embedder": ["worker"], "events": ["worker"], "probe": ["hooks", "worker", "store"]}
 BROKEN = {"hooks": "the hooks do not work", "worker": "it needs the worker", "store": "the store does not work"}
@@ -64,6 +67,22 @@ def examine() -> Iterator[Check]:
         yield check
 
 
+def why_no_folder() -> str:
+    """Why hooks can keep nothing in the data folder, as they judge it; empty where they can, or may make it."""
+    folder = paths.data_folder()
+    try:
+        found = os.lstat(folder)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if stat.S_ISLNK(found.st_mode):
+        return f"{folder} is a link"
+    if not stat.S_ISDIR(found.st_mode):
+        return f"{folder} is no folder"
+    return "" if found.st_uid == os.geteuid() else f"{folder} belongs to another user"
+
+
 def _tried(name: str, part: Callable[[], str]) -> Check:
     try:
         return Check(name, True, part())
@@ -86,6 +105,10 @@ def _settings() -> str:
 
 
 def _data_folder() -> str:
+    if why := why_no_folder():
+        is_link = os.path.islink(paths.data_folder())  # noqa: PTH114 - as hooks ask
+        hint = FOLDER_ITSELF if is_link else "Look at its owner, or set BEHAVIOR_HOME to a folder of yours."
+        raise BehaviorError(f"Hooks can keep nothing: {why}.", hint=hint)
     spool.make()
     paths.make_run_folder()
     return f"{paths.data_folder()}, private"
@@ -139,6 +162,8 @@ def _events() -> str:
             f"The spool is full, and hooks keep nothing more: {why}.",
             hint="The worker makes room as soon as its store takes patterns.",
         )
+    if status["left_in_spool"]:
+        raise BehaviorError(f"Some records wait in the spool: {status['left_in_spool']}.", hint=LEFT_HINT)
     if lost := spool.lost():
         why = paths.in_data("lost")
         raise BehaviorError(f"{lost} events could not be kept; {why} says why.", hint="Delete it when it is mended.")

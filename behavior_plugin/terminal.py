@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
 ALL_STEPS = 200
+# Of a line that no terminal shows: a script wants each row whole.
+UNWRAPPED = 10_000
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -50,22 +52,23 @@ def show_list(patterns: Iterable[StoredPattern]) -> None:
             str(len(pattern.actions)),
             _text(pattern.trigger, 70),
         )
-    console.print(table)
+    _show_table(table)
 
 
 def show_members(members: Iterable[Member]) -> None:
     table = Table("login", "user", "since", box=None, pad_edge=False)
     for member in members:
         table.add_row(escape(member.login), str(member.user_id), f"{member.joined_at.astimezone():%Y-%m-%d %H:%M}")
-    console.print(table)
+    _show_table(table)
 
 
-def show_letters(letters: Iterable[Letter]) -> None:
-    table = Table("id", "since", "events", "reason", "where", box=None, pad_edge=False)
+def show_letters(letters: list[Letter]) -> None:
+    table = Table("id", "since", "events", "reason", box=None, pad_edge=False)
     for letter in letters:
         since = f"{letter.set_aside_at.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(letter.id, since, str(letter.records), _text(letter.reason, 100), escape(str(letter.path)))
-    console.print(table)
+        table.add_row(letter.id, since, str(letter.records), _text(letter.reason, 100))
+    _show_table(table)
+    console.print(f"They lie in {escape(str(letters[0].path.parent))}.")
 
 
 def show_pattern(pattern: StoredPattern) -> None:
@@ -89,8 +92,8 @@ def show_pattern(pattern: StoredPattern) -> None:
 def show_state(state: dict[str, Any]) -> None:
     """What is not known, or not the case, takes no line."""
     rows = {name: value for name, value in state.items() if value not in ("", None)}
-    if "learned" in rows:
-        rows["learned"] = f"{rows['learned']} since the worker started"
+    for name in rows.keys() & {"learned", "dropped"}:
+        rows[name] = f"{rows[name]} since the worker started"
     show_rows(rows)
 
 
@@ -109,6 +112,11 @@ def show_check(check: Check) -> None:
     console.print(f"{mark} {check.name:<12} {escape(check.found)}")
     if check.hint:
         console.print(f"       {'':<12} {escape(check.hint)}")
+
+
+def _show_table(table: Table) -> None:
+    wide = console if console.is_terminal else Console(highlight=False, width=UNWRAPPED)
+    wide.print(table)
 
 
 def _short(pattern: StoredPattern) -> str:

@@ -18,10 +18,11 @@ from behavior_plugin import __version__
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
-from behavior_plugin.cli.output import counted, json_option, print_json, print_result
+from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.worker.client import (
+    PING_S,
     STATUS_S,
     ask_running_worker,
     ask_worker,
@@ -105,7 +106,7 @@ def list_patterns(limit: int, here: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("pattern_id", metavar="ID")
+@click.argument("pattern_id", metavar="ID", callback=not_empty)
 @json_option
 def show(pattern_id: str, as_json: bool) -> None:
     """Show one pattern whole. ID is its id, or enough of its beginning."""
@@ -127,25 +128,16 @@ def status(as_json: bool) -> None:
 
     The worker is asked, never started.
     """
-    from behavior_plugin import config, terminal
-    from behavior_plugin.worker.inbox import oldest, waiting
+    from behavior_plugin import terminal
 
-    try:
-        found = {"worker": "running", **ask_running_worker("status", within_s=STATUS_S)}
-    except WorkerUnavailableError:
-        is_frozen = wake.is_listening()
-        found = {
-            "worker": FROZEN if is_frozen else "not running (it starts with a session)",
-            **waiting(),
-            "oldest_event": oldest(),
-        }
+    state = _state_of_worker()
     found = {
         "data_folder": paths.data_folder(),
-        "hooks": OFF if config.are_hooks_off() else "",
+        "hooks": _why_hooks_keep_nothing(),
         "lost_events": spool.lost(),
         "spool": f"full, hooks keep nothing more: {why}" if (why := spool.why_full()) else "",
-        **_settings(),
-        **found,
+        **_settings(is_answered="pid" in state),
+        **state,
     }
     if as_json:
         return print_json(found)
@@ -251,7 +243,28 @@ def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
     _report_change(change.model_dump(mode="json"), as_json=as_json)
 
 
-def _settings() -> dict[str, str]:
+def _state_of_worker() -> dict[str, Any]:
+    """What the worker says, else what the spool shows. A frozen one is found out by the ping, which waits less."""
+    from behavior_plugin.worker.inbox import oldest, waiting
+
+    try:
+        ask_running_worker("ping", within_s=PING_S)
+        return {"worker": "running", **ask_running_worker("status", within_s=STATUS_S)}
+    except WorkerUnavailableError:
+        worker = FROZEN if wake.is_listening() else "not running (it starts with a session)"
+        return {"worker": worker, **waiting(), "oldest_event": oldest()}
+
+
+def _why_hooks_keep_nothing() -> str:
+    from behavior_plugin import config
+    from behavior_plugin.doctor import why_no_folder
+
+    if config.are_hooks_off():
+        return OFF
+    return f"can keep nothing: {why}" if (why := why_no_folder()) else ""
+
+
+def _settings(*, is_answered: bool) -> dict[str, str]:
     """Which store is set, and what is wrong with the settings, if anything is."""
     from behavior_plugin import config
 
@@ -261,7 +274,7 @@ def _settings() -> dict[str, str]:
         return {"settings": str(error)}
     others: list[str] = []
     with suppress(WorkerError):
-        others = other_settings()
+        others = other_settings() if is_answered else []
     problem = f"others than the worker was started with ({', '.join(others)})" if others else ""
     return {"settings": problem, "store": settings.where, "storage": settings.storage}
 

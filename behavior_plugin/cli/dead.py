@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from behavior_plugin.cli.output import json_option, print_json, print_result
+from behavior_plugin.cli.output import json_option, not_empty, print_json, print_result
 from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
     # Imported where it is used: what knows secrets takes a tenth of a second to load.
     from behavior_plugin.worker.dead import Letter
+
+
+AGAIN = "The worker learns from new events; `behavior dead list` shows those that fail again."
+NONE = "There are no dead letters."
 
 
 @click.group()
@@ -33,11 +37,11 @@ def list_letters(as_json: bool) -> None:
     found = letters()
     if as_json:
         return print_json([_as_dict(letter) for letter in found])
-    return terminal.show_letters(found) if found else click.echo("There are no dead letters.")
+    return terminal.show_letters(found) if found else click.echo(NONE)
 
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.argument("ids", metavar="[ID]...", nargs=-1)(command)
+    command = click.argument("ids", metavar="[ID]...", nargs=-1, callback=not_empty)(command)
     return click.option("--all", "is_all", is_flag=True, help="All of them.")(command)
 
 
@@ -51,9 +55,10 @@ def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
     """
     from behavior_plugin.worker import dead as letter_box
 
-    count = sum(letter_box.retry(letter) for letter in _chosen(ids, is_all=is_all))
-    text = f"{count} events are new again. `behavior drain` learns from them now, else the next session does."
-    print_result({"events": count}, text, as_json=as_json)
+    chosen = _chosen(ids, is_all=is_all)
+    count = sum(letter_box.retry(letter) for letter in chosen)
+    text = f"{count} {'event is' if count == 1 else 'events are'} new again. {AGAIN}"
+    print_result({"events": count}, text if chosen else NONE, as_json=as_json)
 
 
 @dead.command()
@@ -66,7 +71,8 @@ def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
     chosen = _chosen(ids, is_all=is_all)
     for letter in chosen:
         letter_box.delete(letter)
-    print_result({"deleted": len(chosen)}, f"{len(chosen)} dead letters are deleted.", as_json=as_json)
+    text = "1 dead letter is deleted." if len(chosen) == 1 else f"{len(chosen)} dead letters are deleted."
+    print_result({"deleted": len(chosen)}, text if chosen else NONE, as_json=as_json)
 
 
 def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[Letter]:

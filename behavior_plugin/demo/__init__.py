@@ -43,7 +43,7 @@ def demo(show: Show, *, keep: bool = False) -> None:
     Raises:
         BehaviorError: a stage did not do what it should.
     """
-    with _scratch(keep) as folder, _own_data_folder(folder / "data"):
+    with _scratch(keep) as folder, _own_environment(folder / "data"):
         project = _make_project(folder / "project")
         began = time.monotonic()
         show("[bold]1. A recorded session goes through the registered hooks[/]")
@@ -60,8 +60,10 @@ def demo(show: Show, *, keep: bool = False) -> None:
 
 
 def _play_session(project: Path, show: Show) -> None:
+    """A call takes its time here too: it began as long before its report as it says, and calls stand in that order."""
     hooks = host.registered_hooks(PLUGIN)
     for event, payload in _recording(project):
+        time.sleep(payload.get("duration_ms", 0) / 1000)
         run = host.run_well(hooks[event], payload, environment=os.environ)
         show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}")
 
@@ -140,17 +142,16 @@ def _scratch(keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _own_data_folder(folder: Path) -> Iterator[None]:
-    """Nothing of the demo goes where the user's own patterns are, and its worker ends with it."""
-    before = os.environ.get("BEHAVIOR_HOME")
+def _own_environment(folder: Path) -> Iterator[None]:
+    """Nothing of the demo goes where the user's own patterns are, its hooks are on, and its worker ends with it."""
+    before = {name: os.environ.pop(name, None) for name in ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")}
     os.environ["BEHAVIOR_HOME"] = str(folder)
     try:
         yield
     finally:
         stop_worker()
         del os.environ["BEHAVIOR_HOME"]
-        if before is not None:
-            os.environ["BEHAVIOR_HOME"] = before
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _make_project(folder: Path) -> Path:

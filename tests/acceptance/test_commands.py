@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.cli import cli
+from behavior_plugin.worker import dead
 from behavior_plugin.worker.client import start_worker, stop_worker
 from tests.acceptance.sessions import (
     OTHER_TASK,
@@ -26,6 +30,7 @@ from tests.acceptance.sessions import (
     behavior,
     commands_of,
     drain,
+    in_spool,
     patterns,
     processes_of,
     said,
@@ -74,6 +79,9 @@ def test_every_command_explains_itself(command: list[str]) -> None:
         ["no-such-command"],
         ["recall"],
         ["show"],
+        ["show", ""],
+        ["dead", "retry"],
+        ["dead", "retry", ""],
         ["list", "--limit", "many"],
         ["list", "--limit", "0"],
         ["recall", "--floor", "2", "x"],
@@ -155,10 +163,14 @@ def test_show_needs_only_enough_of_an_id(known: str) -> None:
 
 def test_show_of_an_unknown_or_an_ambiguous_id_says_so(known: str, project: Path) -> None:
     """To show just any of them would be worse than none."""
-    Session(project).work(OTHER_TASK).end()
-    drain()
+    session = Session(project).work(OTHER_TASK)
+    for _ in range(16):  # more ids than there are digits to begin with
+        session.ask(OTHER_TASK)
+        session.call()
+    session.end()
+    first = Counter(str(pattern.id)[0] for pattern in drain()).most_common(1)[0][0]
 
-    unknown, ambiguous = behavior("show", "not-an-id"), behavior("show", "")
+    unknown, ambiguous = behavior("show", "not-an-id"), behavior("show", first)
 
     assert (unknown.returncode, unknown.stdout) == (ambiguous.returncode, ambiguous.stdout) == (1, "")
     assert "No pattern has an id that begins with not-an-id" in unknown.stderr
@@ -220,13 +232,87 @@ def test_a_frozen_worker_is_told_and_can_be_ended(known: str) -> None:
     """ "Not running" would be a lie, and a command that hangs with it no help."""
     os.kill(worker_pid(), signal.SIGSTOP)
 
-    asked = behavior("list")
+    asked, state = behavior("list"), told("status")
     stopped = said("worker", "stop")
 
     assert asked.returncode == 1
     assert "does not answer" in asked.stderr
+    assert "does not answer" in state["worker"]
+    assert "pid" not in state
     assert stopped == "The worker has ended.\n"
     wait_for(lambda: not is_worker_running(), "the end of the worker")
+
+
+def make_link(data: Path) -> None:
+    (data.parent / "elsewhere").mkdir()
+    data.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"), [(make_link, "is a link"), (Path.touch, "is no folder"), (os.mkfifo, "is no folder")]
+)
+def test_status_tells_of_a_data_folder_that_hooks_refuse(make: Callable[[Path], None], why: str) -> None:
+    """Nothing waits and nothing was lost there, so that all would look well."""
+    data = Path(paths.data_folder())
+    make(data)
+
+    found = told("status")["hooks"]
+    check = failed_checks()["data folder"]
+
+    assert found == f"can keep nothing: {data} {why}"
+    assert why in check["found"]
+    assert ("Set BEHAVIOR_HOME to the folder itself." in check["hint"]) == data.is_symlink()
+
+
+def test_doctor_tells_of_records_that_only_a_newer_version_can_read() -> None:
+    """They wait for that version, and nobody else would say so."""
+    spool.put("Stop", b"{}")
+    [record] = in_spool("new")
+    record.write_bytes(record.read_bytes().replace(b'"v":1', b'"v":99'))
+
+    failed = failed_checks()
+
+    assert list(failed) == ["events"]
+    assert "wait in the spool" in failed["events"]["found"]
+    assert told("status")["left_in_spool"] in failed["events"]["found"]
+
+
+# Dead letters
+
+
+def make_letters(count: int, reason: str = "it is no record") -> None:
+    for _ in range(count):
+        spool.put("Stop", b"{}")
+        dead.set_aside(in_spool("new")[0], reason)
+
+
+def test_dead_letters_are_lines_for_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is wrapped is no row to grep or to cut."""
+    make_letters(2, "it cannot be read for a reason that takes more than the width of a narrow terminal")
+    monkeypatch.setenv("COLUMNS", "40")
+
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "behavior_plugin"), "dead", "list"], capture_output=True, text=True, check=True
+    )
+
+    heading, *rows, where = done.stdout.splitlines()
+    assert heading.split() == ["id", "since", "events", "reason"]
+    assert [row.split()[0] for row in rows] == [letter["id"] for letter in told("dead", "list")]
+    assert all("a narrow terminal" in row for row in rows)
+    assert where == f"They lie in {spool.folder('dead')}."
+
+
+def test_dead_letters_are_counted_as_people_count() -> None:
+    """One is not some, and none is no success."""
+    assert said("dead", "retry", "--all") == said("dead", "delete", "--all") == "There are no dead letters.\n"
+
+    make_letters(3)
+    first, *_ = [letter["id"] for letter in told("dead", "list")]
+    assert said("dead", "retry", first).startswith("1 event is new again. The worker learns from new events;")
+    assert said("dead", "delete", "--all") == "2 dead letters are deleted.\n"
+
+    make_letters(1)
+    assert said("dead", "delete", "--all") == "1 dead letter is deleted.\n"
 
 
 # Doing
@@ -448,6 +534,21 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(own_home: Path, m
         assert not list(Path(temporary).iterdir())
         assert not processes_of(Path(temporary))
     assert not list(own_home.iterdir())
+
+
+def test_the_demo_shows_the_steps_as_they_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the first thing anybody sees, also who has switched the hooks off for now."""
+    monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
+
+    steps = re.findall(r"^ +\d\. (\w+ .*)$", said("demo"), re.MULTILINE)
+
+    assert [step.split(" -am")[0] for step in steps] == [
+        "Read shop/invoices.py",
+        "Bash python3 -m unittest (failed)",
+        "Edit shop/invoices.py",
+        "Bash python3 -m unittest",
+        "Bash git commit",
+    ]
 
 
 # In the client's settings
