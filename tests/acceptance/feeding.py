@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -30,6 +31,11 @@ def feed(
     command = host.registered_hooks(ROOT)[event].command
     options = {"env": surroundings(root=root), "input": raw, **options}
     return subprocess.run([shell, "-c", before + command], capture_output=True, timeout=20, check=False, **options)
+
+
+def is_message(stdout: bytes) -> bool:
+    """Whether a hook tells the user something, and nothing else: at a session's start that nothing can be kept."""
+    return list(json.loads(stdout)) == ["systemMessage"]
 
 
 def kept(folder: Path | None = None) -> list[bytes]:
