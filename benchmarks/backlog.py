@@ -123,7 +123,9 @@ def put(count: int, directory: Path) -> None:
 
 def put_session(number: int, directory: Path, events: int) -> None:
     """A session of one task and as many calls as there is room for."""
-    common = {"session_id": str(uuid.uuid4()), "cwd": str(directory), "prompt_id": str(uuid.uuid4())}
+    name = str(uuid.uuid4())
+    common = {"session_id": name, "cwd": str(directory), "prompt_id": str(uuid.uuid4())}
+    common["transcript_path"] = str(directory / f"{name}.jsonl")
     first: list[Noted] = [("SessionStart", {}), ("UserPromptSubmit", {"prompt": prompts.task(number)})]
     last: list[Noted] = [("Stop", {}), ("SessionEnd", {})]
     calls: list[Noted] = [

@@ -24,6 +24,9 @@ from behavior_plugin.worker import PROBE
 SILENCE_S = 30 * 60
 
 
+TURNS = (EventKind.SESSION_START, EventKind.PROMPT, EventKind.SESSION_END)
+
+
 class Client:
     """The process that an event came from, as it was then."""
 
@@ -62,7 +65,8 @@ class Session:
 
     `last_at` is when that was noted, by the wall clock. `proofs` is what proves that an event belongs to it, and
     `follows` the session that the same client had before. `delays` counts how often the store did not take it, `tries`
-    how often it failed by itself, and `read` has the names of the records that were learned from.
+    how often it failed by itself, and `read` has the names of the records that were learned from. `turned_at` is the
+    order of the newest event that began or ended it.
     """
 
     key: str
@@ -73,6 +77,7 @@ class Session:
     proofs: set[str] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
     is_ended: bool = False
+    turned_at: int = 0
     delays: int = 0
     tries: int = 0
     read: set[str] = field(default_factory=set)
@@ -88,11 +93,11 @@ class Session:
         is_other = self.client is None or self.client.pid != event.host_pid
         if event.host_pid and (is_other or event.kind is EventKind.SESSION_START):
             self.client = Client.of(event)
-        if event.kind is EventKind.SESSION_END:
-            self.is_ended = True
-        elif event.kind in (EventKind.SESSION_START, EventKind.PROMPT):
-            # Taken up again under its old id. Any other event after the end is only late.
-            self.is_ended = False
+        # Taken up again under its old id, by a start or a prompt; any other event after the end is only late. Events may
+        # be found in another order than they came: a folder that is listed while it is written to may miss the first.
+        if event.kind in TURNS and event.order >= self.turned_at:
+            self.turned_at = event.order
+            self.is_ended = event.kind is EventKind.SESSION_END
 
     def is_over(self, quiet_s: float) -> bool:
         """Ended, or left by its client, and quiet for long enough that no event is still on its way."""

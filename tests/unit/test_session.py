@@ -82,6 +82,20 @@ def test_a_client_that_is_taken_over_by_another_is_looked_at_anew() -> None:
         assert found.is_live()
 
 
+def test_an_end_that_is_found_before_the_prompt_is_an_end_all_the_same() -> None:
+    """A folder that is listed while hooks write to it may give the newer of two records alone."""
+    prompt, end = make_prompt("fix it"), make_event("session_end")
+
+    assert session(end, prompt).is_ended
+
+
+def test_a_late_end_does_not_end_what_was_taken_up_again() -> None:
+    """The hook of the end runs beside the client, which may be back before it is done."""
+    end, start = make_event("session_end"), make_event("session_start", reason="resume")
+
+    assert not session(start, end).is_ended
+
+
 def test_a_late_call_does_not_open_an_ended_session_again() -> None:
     """Hooks of calls run beside the session; only a start or a prompt takes it up."""
     found = session(make_event("session_start"), make_event("session_end"), make_event("turn_end"))
