@@ -93,8 +93,8 @@ class Session:
         is_other = self.client is None or self.client.pid != event.host_pid
         if event.host_pid and (is_other or event.kind is EventKind.SESSION_START):
             self.client = Client.of(event)
-        # Taken up again under its old id, by a start or a prompt; any other event after the end is only late. Events may
-        # be found in another order than they came: a folder that is listed while it is written to may miss the first.
+        # Taken up again under its old id, by a start or a prompt; any other event after the end is only late. Events
+        # may be found in another order than they came: a folder that is listed while it is written to may miss one.
         if event.kind in TURNS and event.order >= self.turned_at:
             self.turned_at = event.order
             self.is_ended = event.kind is EventKind.SESSION_END
