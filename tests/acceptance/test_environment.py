@@ -200,7 +200,6 @@ def test_what_is_no_folder_of_ours_is_not_used(event: str, name: str, kind: str,
     place, elsewhere = data / name, tmp_path / "elsewhere"
     shutil.rmtree(place)
     if kind == "link":
-        shutil.copytree(Path(__file__).parent, elsewhere)
         for inside in ("new", "tmp", "spool/new", "spool/tmp"):
             (elsewhere / inside).mkdir(parents=True, exist_ok=True)
     if "link" in kind:
@@ -211,7 +210,7 @@ def test_what_is_no_folder_of_ours_is_not_used(event: str, name: str, kind: str,
         os.mknod(place, 0o600 | (stat.S_IFIFO if kind == "pipe" else stat.S_IFSOCK))
 
     assert_told(feed(event, RAW))
-    assert not any(RAW in file.read_bytes() for file in elsewhere.rglob("*") if file.is_file())
+    assert not [file for file in elsewhere.rglob("*") if file.is_file()]
 
 
 @pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
