@@ -172,7 +172,9 @@ def _pattern(episode: _Episode) -> Pattern:
         final_outcome=_final_outcome(episode),
         started_at=prompt.at,
         session_id=prompt.session_id,
-        provenance=Provenance(machine=prompt.machine, source=_sources(episode), version=__version__),
+        provenance=Provenance(
+            agent=prompt.client, machine=prompt.machine, source=_sources(episode), version=__version__
+        ),
     )
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
 from behavior_plugin.model import Outcome
 
 # What is kept of one text: more than redaction reads of its longest, a path, so that no secret is cut in two here.
@@ -21,6 +23,8 @@ LONGEST_TEXT = 6_000
 # The same of an error, of which redaction keeps less.
 LONGEST_ERROR = 2_000
 LONGEST_NAME = 200
+# A longer line of a log is passed over: the largest that a tool writes has a file of some megabytes twice.
+LONGEST_LINE = 32_000_000
 # Characters of all parameters of one call.
 LONGEST_PARAMETERS = 30_000
 # Entries of one list or object. Redaction keeps fewer, and counts the rest.
@@ -55,6 +59,14 @@ def read_json(raw: bytes) -> Any:
     Raises:
         ValueError, RecursionError: it is no JSON, or nests too deep.
     """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return _read_leniently(raw)
+
+
+def _read_leniently(raw: bytes) -> Any:
+    """What strict JSON refuses: other encodings, half characters, numbers without end."""
     # Bytes that are not the encoding they look like still hold an event worth keeping.
     text = raw.decode(json.detect_encoding(raw), errors="replace")
     return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=lambda _: None)

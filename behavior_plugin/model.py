@@ -11,6 +11,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+# The agent that our hooks are made for.
+CLAUDE_CODE = "claude-code"
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,11 +94,11 @@ class EventSource(StrEnum):
 class Event(_Frozen):
     """One thing that happened in a session, as a hook reported it or as the client's transcript has it.
 
-    `pid_space` is where `host_pid` has its meaning: in another container it is another process. `order` sorts the
-    events of one source on one machine: for hooks monotonic nanoseconds since the machine was started, for a transcript
-    the place in it. `reason` says how a session began (startup, resume, clear, compact, fork) or why it ended.
-    `prompt_id` names the prompt that is being worked on; a prompt with the id of an earlier one was typed while that
-    was worked on.
+    `client` names the agent at work. `pid_space` is where `host_pid` has its meaning: in another container it is
+    another process. `order` sorts the events of one source on one machine: for hooks monotonic nanoseconds since the
+    machine was started, for a transcript the place in it. `reason` says how a session began (startup, resume, clear,
+    compact, fork) or why it ended. `prompt_id` names the prompt that is being worked on; a prompt with the id of an
+    earlier one was typed while that was worked on.
     """
 
     kind: EventKind
@@ -105,6 +108,7 @@ class Event(_Frozen):
     at: AwareDatetime
     order: int
     source: EventSource = EventSource.HOOK
+    client: str = CLAUDE_CODE
     host_pid: int | None = None
     pid_space: int | None = None
     transcript: str | None = None
@@ -122,7 +126,7 @@ class Provenance(_Frozen):
     `follows` is the session that the same client had before: the one that was cleared, or forked.
     """
 
-    agent: str = "claude-code"
+    agent: str = CLAUDE_CODE
     machine: str = ""
     source: str = "hooks"
     version: str = ""

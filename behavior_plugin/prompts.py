@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from itertools import islice
 
 from behavior_plugin.calls import LONGEST_TEXT, NOTIFICATION
 
@@ -65,6 +66,10 @@ _ACKNOWLEDGING = frozenset(
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 
+# A follow-up has no more; a prompt may be as long as a book, and is not read to its end for this.
+MOST_WORDS = 8
+_WORD = re.compile(r"[^\W_]+")
+
 _IMAGE = re.compile(r"\[Image(?: #\d{1,6}|:[^\]\n]{0,300})\]")
 
 
@@ -107,5 +112,5 @@ def _slash(prompt: str) -> str:
 
 
 def _says_nothing_of_its_own(text: str) -> bool:
-    words = re.findall(r"[^\W_]+", text.lower())
-    return len(words) <= 8 and all(word in _ACKNOWLEDGING or word.isdigit() for word in words)
+    words = [match[0].lower() for match in islice(_WORD.finditer(text), MOST_WORDS + 1)]
+    return len(words) <= MOST_WORDS and all(word in _ACKNOWLEDGING or word.isdigit() for word in words)

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_NAME, NOTIFICATION, identifier, section, text
-from behavior_plugin.model import Action, DurationSource, Event, EventKind, EventSource, Outcome
+from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, section, text
+from behavior_plugin.model import CLAUDE_CODE, Action, Event, EventKind, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
 from behavior_plugin.records import Result, blocks, context_of, results, time_of, words
+from behavior_plugin.telling import Telling
 
 MAIN = "main"
 USER = "user"
-# A longer line is passed over: the largest that a tool writes has a file of some megabytes twice.
-LONGEST_LINE = 32_000_000
 # Results that are kept for a call whose record is yet to come; it is the next but few.
 MOST_EARLY = 10
 
@@ -44,17 +42,8 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _START = datetime.fromtimestamp(0, tz=UTC)
 
 
-@dataclass
-class Skipped:
-    """The lines that nothing could be made of, each with the reason; only the first ones are named."""
-
-    count: int = 0
-    lines: list[tuple[int, str]] = field(default_factory=list)
-
-    def add(self, line: int, reason: str) -> None:
-        self.count += 1
-        if len(self.lines) < 100:
-            self.lines.append((line, reason))
+# Is told of each line that nothing could be made of: its number, from 1, and why.
+Skip: TypeAlias = Callable[[int, str], object]
 
 
 def read(
@@ -63,7 +52,7 @@ def read(
     session_id: str,
     agent: str = MAIN,
     session_ids: Collection[str] | None = None,
-    skipped: Skipped | None = None,
+    skip: Skip = lambda _line, _reason: None,
 ) -> list[Event]:
     """The events of one transcript file, in its order; `agent` is whose file it is.
 
@@ -72,11 +61,22 @@ def read(
     What is kept grows with the number of prompts and calls, not with the size of what they read and wrote.
     """
     reader = _Reader(session_id, agent, session_ids)
-    for number, line in enumerate(lines, start=1):
-        reason = _take(line, reader)
-        if reason and skipped is not None:
-            skipped.add(number, reason)
-    return reader.events
+    for _ in _taken(lines, reader, skip):
+        pass
+    return reader.finish()
+
+
+def read_in_parts(lines: Iterable[bytes], *, session_id: str, skip: Skip) -> Iterator[list[Event]]:
+    """The same of a main agent's file of any length, in parts that each hold whole pieces of work.
+
+    Only in a very long file there is more than one part; what then comes later of an earlier one, such as the end of a
+    call that went on in the background, is not told of.
+    """
+    reader = _Reader(session_id, MAIN, None)
+    for _ in _taken(lines, reader, skip):
+        if finished := reader.take_finished():
+            yield finished
+    yield reader.finish()
 
 
 def subagent_file(transcript: str, agent: str) -> str | None:
@@ -84,6 +84,14 @@ def subagent_file(transcript: str, agent: str) -> str | None:
     if not transcript.endswith(".jsonl") or not _PLAIN_ID.fullmatch(agent):
         return None
     return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{agent}.jsonl")
+
+
+def _taken(lines: Iterable[bytes], reader: _Reader, skip: Skip) -> Iterator[None]:
+    """Have the reader take line after line."""
+    for number, line in enumerate(lines, start=1):
+        if reason := _take(line, reader):
+            skip(number, reason)
+        yield
 
 
 def _take(line: bytes, reader: _Reader) -> str | None:
@@ -108,12 +116,10 @@ class _Reader:
     """What is known so far: the events, the calls that have no result yet, whose turn it is."""
 
     def __init__(self, session_id: str, agent: str, session_ids: Collection[str] | None) -> None:
-        self.events: list[Event] = []
-        self._session_id = session_id
+        self._telling = Telling(session_id, CLAUDE_CODE)
         self._agent = agent
         self._session_ids = session_ids
         self._calls: set[str] = set()
-        self._waiting: dict[str, int] = {}
         self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
         # By prompt id: the last prompt's record, and the places of the events since.
@@ -122,6 +128,15 @@ class _Reader:
         self._shell_line: str | None = None
         self._at = _START
         self._is_turn_open = False
+        # The record with the words that the turn may end with, as far as no record says so.
+        self._last_words: dict[str, Any] | None = None
+
+    def take_finished(self) -> list[Event]:
+        return self._telling.take_finished()
+
+    def finish(self) -> list[Event]:
+        self._end_unsaid()
+        return self._telling.take_all()
 
     def take(self, record: dict[str, Any]) -> str | None:
         if self._is_foreign(record):
@@ -178,17 +193,20 @@ class _Reader:
         kind = kind_of(typed)
         if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
             return
-        if begins and prompt_id and kind is not PromptKind.MACHINE:
+        if begins and kind is not PromptKind.MACHINE:
+            self._end_unsaid()
             self._tell_apart(prompt_id, begins)
         self._prompt_id = prompt_id
         self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
         self._add(EventKind.PROMPT, record, prompt=typed)
 
-    def _tell_apart(self, prompt_id: str, uuid: str) -> None:
+    def _tell_apart(self, prompt_id: str | None, uuid: str) -> None:
         """The last prompt of a name owns it. One before it was copied, and goes by its record's name."""
+        if not prompt_id:
+            return
         name, places = self._turns.get(prompt_id, ("", []))
         for place in places:
-            self.events[place] = self.events[place].model_copy(update={"prompt_id": name})
+            self._telling.rename_prompt(place, name)
         self._turns[prompt_id] = (uuid, [])
 
     def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
@@ -202,22 +220,22 @@ class _Reader:
             timestamp=self._at,
             agent=USER,
         )
+        self._end_unsaid()
         self._prompt_id, self._is_turn_open = prompt_id, False
-        self._add(EventKind.ACTION, record, action=action)
-        if uuid:
-            self._shell_line = uuid
-            self._waiting[uuid] = len(self.events) - 1
+        self._add(EventKind.ACTION, record, action=action, waits_for=uuid)
+        self._shell_line = uuid
 
     def _shell_ended(self) -> None:
-        place = self._waiting.pop(self._shell_line or "", None)
-        if place is not None:
-            took = calls.between(self.events[place].at, self._at)
-            self._complete(place, outcome=Outcome.SUCCESS, duration_ms=took)
+        name = self._shell_line or ""
+        if line := self._telling.waiting(name):
+            self._telling.complete(name, outcome=Outcome.SUCCESS, duration_ms=calls.between(line.at, self._at))
 
     def _assistant(self, record: dict[str, Any]) -> None:
         for block in blocks(record):
             if block.get("type") == "tool_use":
                 self._call(block, record)
+            if self._whose(record) == MAIN:
+                self._last_words = record if block.get("type") == "text" else None
         if section(record, "message").get("stop_reason") == "end_turn":
             self._end_turn(record)
 
@@ -234,17 +252,15 @@ class _Reader:
             agent=self._whose(record),
         )
         self._calls.add(name)
-        self._waiting[name] = len(self.events)
         self._is_turn_open = True
-        self._add(EventKind.ACTION, record, action=action)
+        self._add(EventKind.ACTION, record, action=action, waits_for=name)
         if name in self._early:
             self._result(self._early.pop(name))
 
     def _result(self, result: Result) -> None:
         name = identifier(result.block, "tool_use_id") or ""
-        place = self._waiting.pop(name, None)
-        if place is not None:
-            self._complete(place, **result.told_of(self.events[place]))
+        if call := self._telling.waiting(name):
+            self._telling.complete(name, **result.told_of(call))
         elif name not in self._calls:
             self._early[name] = result
             if len(self._early) > MOST_EARLY:
@@ -266,6 +282,12 @@ class _Reader:
             self._add(EventKind.TURN_END, record)
             self._is_turn_open = False
 
+    def _end_unsaid(self) -> None:
+        """Older clients do not say why the assistant stops. What ends with words, and no call, is a turn that ended."""
+        last, self._last_words = self._last_words, None
+        if last and section(last, "message").get("stop_reason") is None:
+            self._end_turn(last)
+
     def _whose(self, record: dict[str, Any]) -> str:
         """The agent that a record is about; old clients wrote their subagents' records into the main file."""
         if self._agent == MAIN and record.get("isSidechain") is True:
@@ -274,25 +296,12 @@ class _Reader:
 
     def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:
         if self._prompt_id in self._turns:
-            self._turns[self._prompt_id][1].append(len(self.events))
-        self.events.append(
-            Event(
-                kind=kind,
-                name=str(record.get("type"))[:LONGEST_NAME],
-                session_id=self._session_id,
-                machine="",
-                at=self._at,
-                order=len(self.events),
-                source=EventSource.TRANSCRIPT,
-                context=context_of(record),
-                prompt_id=self._prompt_id,
-                **more,
-            )
+            self._turns[self._prompt_id][1].append(self._telling.next_place)
+        self._telling.add(
+            kind,
+            name=str(record.get("type")),
+            at=self._at,
+            context=context_of(record),
+            prompt_id=self._prompt_id,
+            **more,
         )
-
-    def _complete(self, place: int, *, files: tuple[str, ...] = (), **ending: Any) -> None:
-        event = self.events[place]
-        action = event.action and event.action.model_copy(
-            update={**ending, "duration_source": DurationSource.TRANSCRIPT}
-        )
-        self.events[place] = event.model_copy(update={"action": action, "files": files})

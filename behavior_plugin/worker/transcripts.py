@@ -8,8 +8,9 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from behavior_plugin.calls import LONGEST_LINE
 from behavior_plugin.model import Event
-from behavior_plugin.transcript import LONGEST_LINE, MAIN, USER, read, subagent_file
+from behavior_plugin.transcript import MAIN, USER, read, subagent_file
 
 LONGEST = 512 * 1024 * 1024
 MOST_SUBAGENTS = 500

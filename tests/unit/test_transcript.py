@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin import transcript
+from behavior_plugin import telling, transcript
 from behavior_plugin.model import DurationSource, Event, EventKind, EventSource, Outcome
-from behavior_plugin.transcript import Skipped, subagent_file
+from behavior_plugin.transcript import subagent_file
 from tests.factories import SESSIONS, START, transcript_lines
 from tests.work import steps
 
@@ -67,6 +67,10 @@ def call(name: str = "t1", tool: str = "Bash", *, at: float = 0, **tool_input: A
 def result(name: str = "t1", text: str = "", *, at: float = 1, is_error: bool = False, **fields: Any) -> bytes:
     block = {"type": "tool_result", "tool_use_id": name, "content": text, "is_error": is_error}
     return record("user", [block], at=at, **fields)
+
+
+def kinds(events: Iterable[Event]) -> list[str]:
+    return [event.kind.value for event in events]
 
 
 def calls(events: Iterable[Event]) -> list[Call]:
@@ -329,24 +333,75 @@ def test_the_context_is_the_records_own() -> None:
     assert detached.branch is None
 
 
+def test_what_ends_with_words_has_ended_where_the_client_does_not_say_so() -> None:
+    """Older clients give no reason for a stop; without an end all their work would count as broken off."""
+    prompt, words = record("user", "fix it", uuid="p1"), record("assistant", [{"type": "text", "text": "Done."}], at=2)
+    lines = [prompt, call(), result(), words]
+    later = record("user", "now the other one", uuid="p2", at=3)
+    with_reason = record("assistant", [{"type": "text", "text": "I look"}], at=2, message={"stop_reason": "tool_use"})
+
+    assert kinds(read(lines)) == ["prompt", "action", "turn_end"]
+    assert kinds(read([*lines, later])) == ["prompt", "action", "turn_end", "prompt"]
+    assert kinds(read([prompt, words, call(), result()])) == ["prompt", "action"]
+    assert kinds(read([prompt, call(), result(), with_reason])) == ["prompt", "action"]
+
+
+def test_a_long_file_is_read_in_parts_that_hold_whole_pieces_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with the file, and no work is cut in two."""
+    monkeypatch.setattr(telling, "MOST_EVENTS", 10)
+    lines = [
+        line
+        for number in range(0, 100, 5)
+        for line in (
+            record("user", f"fix number {number} of them", uuid=f"p{number}", promptId=f"p{number}", at=number),
+            call(f"t{number}", at=number + 1),
+            result(f"t{number}", at=number + 2),
+            record("user", "go on", uuid=f"q{number}", promptId=f"q{number}", at=number + 3),
+            call(f"u{number}", at=number + 4),
+        )
+    ]
+
+    parts = list(transcript.read_in_parts(lines, session_id="session", skip=print))
+
+    assert [event for part in parts for event in part] == read(lines)
+    assert len(parts) > 5
+    assert all((part[0].prompt or "").startswith("fix number") for part in parts)
+
+
+def test_a_prompt_that_steers_begins_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to the work that it was typed during."""
+    monkeypatch.setattr(telling, "MOST_EVENTS", 3)
+    steering = {"type": "queued_command", "prompt": "and mind the tests"}
+    lines = [
+        record("user", "fix the first", uuid="p1", promptId="p1"),
+        *(call(f"t{number}", at=number) for number in range(4)),
+        record("attachment", "", attachment=steering, uuid="a1"),
+        *(call(f"u{number}", at=number) for number in range(4)),
+    ]
+
+    assert len(list(transcript.read_in_parts(lines, session_id="session", skip=print))) == 1
+
+
 def test_requests_are_passed_over_unread() -> None:
     """They are two thirds of a file."""
-    skipped = Skipped()
+    skipped: list[int] = []
 
-    assert read([b'{"type":"api-request-blob", this is never parsed\n'], skipped=skipped) == []
-    assert skipped.count == 0
+    assert (
+        read([b'{"type":"api-request-blob", this is never parsed\n'], skip=lambda line, _: skipped.append(line)) == []
+    )
+    assert not skipped
 
 
 def test_lines_that_cannot_be_read_are_counted_with_their_place() -> None:
     """An import says which they were; the others are read."""
     lines = [call(), b'{"type": "from-the-future"}\n', b"[]\n", b"\n", result(), b'{"type": "user", "mess']
-    skipped = Skipped()
+    skipped: list[int] = []
 
-    [event] = read(lines, skipped=skipped)
+    [event] = read(lines, skip=lambda line, _: skipped.append(line))
 
     assert event.action
     assert event.action.outcome is Outcome.SUCCESS
-    assert [line for line, _ in skipped.lines] == [2, 3, 6]
+    assert skipped == [2, 3, 6]
 
 
 @pytest.mark.parametrize("session", SESSIONS)

@@ -1,0 +1,97 @@
+"""Read an agent's log with care: once, in bounded memory whatever it holds; what cannot be read is noted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from behavior_plugin import calls
+from behavior_plugin.calls import LONGEST_LINE
+
+# A log that is one JSON value is held whole while it is read.
+LONGEST_DOCUMENT = 128 * 1024 * 1024
+# So many problems of a session are named; all are counted.
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What could not be read, and why. Lines are counted from 1; 0 is the whole file."""
+
+    file: Path
+    line: int
+    reason: str
+
+
+class Reading:
+    """The reading of one session's log. `skipped` counts what could not be read, and `problems` has the first of it.
+
+    `tell_bytes` is told how much has been read, as it is.
+    """
+
+    def __init__(self, tell_bytes: Callable[[int], object] = int) -> None:
+        self.skipped = 0
+        self.problems: list[Problem] = []
+        self._tell_bytes = tell_bytes
+
+    def head(self, file: Path, size: int) -> bytes:
+        """How a file begins. Raises OSError where it cannot be read."""
+        with _opened(file) as log:
+            return log.read(size)
+
+    def lines(self, file: Path) -> Iterator[bytes]:
+        """Line by line; one that is too long comes in pieces, of which none is a record. Raises OSError."""
+        with _opened(file) as log:
+            while line := log.readline(LONGEST_LINE + 1):
+                self._tell_bytes(len(line))
+                yield line
+
+    def records(self, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The JSON objects of a file that has one on each line, with their lines' numbers. Raises OSError."""
+        for number, line in enumerate(self.lines(file), start=1):
+            if line.isspace():
+                continue
+            value = self._value(line, file, number)
+            if isinstance(value, dict):
+                yield number, value
+
+    def document(self, file: Path) -> dict[str, Any]:
+        """The JSON object that a file is; an empty one where it is none. Raises OSError."""
+        raw = self.head(file, LONGEST_DOCUMENT + 1)
+        self._tell_bytes(len(raw))
+        value = self._value(raw, file, 0)
+        return value if isinstance(value, dict) else {}
+
+    def skip(self, file: Path, line: int, reason: str) -> None:
+        """Note that something could not be read."""
+        self.skipped += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(file, line, reason))
+
+    def _value(self, raw: bytes, file: Path, line: int) -> Any:
+        """What a text holds; None where that is no object, which is noted."""
+        what = "line" if line else "file"
+        if len(raw) > (LONGEST_LINE if line else LONGEST_DOCUMENT):
+            return self.skip(file, line, f"the {what} is too long")
+        try:
+            value = calls.read_json(raw)
+        except (ValueError, RecursionError) as error:
+            return self.skip(file, line, f"the {what} is not JSON ({type(error).__name__})")
+        return value if isinstance(value, dict) else self.skip(file, line, f"the {what} is JSON, but no object")
+
+
+def _opened(file: Path) -> BinaryIO:
+    return open(file, "rb", opener=_regular_file)
+
+
+def _regular_file(path: str, _: int) -> int:
+    """Opened without waiting for a pipe."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(0, "not a file")
