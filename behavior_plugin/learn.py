@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from behavior_plugin.assemble import assemble
 from behavior_plugin.confidence import confidence
-from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError
-from behavior_plugin.model import Event, Pattern
+from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
+from behavior_plugin.model import Event, Pattern, Saved
 from behavior_plugin.redact import redact_pattern
-from behavior_plugin.store import PostgresStore
+
+if TYPE_CHECKING:
+    # Who only makes patterns and has them kept elsewhere does without both.
+    from behavior_plugin.embed import Embedder
+    from behavior_plugin.store import PostgresStore
 
 # Every embedder can embed this.
 PLAIN = "work"
@@ -19,19 +23,52 @@ PLAIN = "work"
 def learn(
     events: Sequence[Event], *, embedder: Embedder | None, store: PostgresStore, follows: str | None = None
 ) -> list[Pattern]:
-    """Assemble, redact, embed and store; returns what was stored. Doing it again changes nothing.
+    """Assemble, redact, embed and store; returns the patterns. Doing it again changes nothing.
 
-    The events are those of one session, as `reconcile` leaves them. Redaction comes first of all that leaves this
-    function: what is embedded is the text that is stored. `follows` is the session that this one follows, if any.
+    The events are those of one session, as `reconcile` leaves them. `follows` is the session that this one follows, if
+    any.
 
     Raises:
         StoreError, EmbedError: nothing, or only a part, is stored; do it again.
     """
-    patterns = [redact_pattern(_linked(_with_confidence(pattern), follows)) for pattern in assemble(events)]
-    embeddings = _embeddings([pattern.trigger for pattern in patterns], embedder)
-    for pattern, embedding in zip(patterns, embeddings, strict=True):
-        store.save(pattern, embedding, embedder.model if embedder else None)
+    patterns = patterns_of(events, follows=follows)
+    for kept in keep(patterns, embedder=embedder, store=store):
+        if isinstance(kept, StoreError):
+            raise kept
     return patterns
+
+
+def patterns_of(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
+    """The patterns of one session, as they may leave this process: without secrets."""
+    return [redact_pattern(_linked(_with_confidence(pattern), follows)) for pattern in assemble(events)]
+
+
+def keep(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore) -> list[Saved | StoreError]:
+    """Embed and store redacted patterns. Says of each what became of it, or why the store refuses it.
+
+    What is known already is not embedded again.
+
+    Raises:
+        StoreUnavailableError, EmbedError: nothing, or only a part, is stored; do it again.
+    """
+    known = store.known(patterns, with_embedding=embedder is not None)
+    others = [pattern for pattern in patterns if pattern.source_key not in known]
+    embeddings = iter(_embeddings([pattern.trigger for pattern in others], embedder))
+    return [
+        Saved.KNOWN if pattern.source_key in known else _saved(pattern, next(embeddings), embedder, store)
+        for pattern in patterns
+    ]
+
+
+def _saved(
+    pattern: Pattern, embedding: list[float] | None, embedder: Embedder | None, store: PostgresStore
+) -> Saved | StoreError:
+    try:
+        return store.save(pattern, embedding, embedder.model if embedder else None)
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        return error
 
 
 def _embeddings(texts: Sequence[str], embedder: Embedder | None) -> list[list[float] | None]:

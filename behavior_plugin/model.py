@@ -159,6 +159,14 @@ class StoredPattern(Pattern):
     created_at: AwareDatetime
 
 
+class Saved(StrEnum):
+    """What became of a pattern that was saved: more may be known of the same work now, or no more than before."""
+
+    NEW = "new"
+    GROWN = "grown"
+    KNOWN = "known"
+
+
 class Match(_Frozen):
     """A stored pattern and how near its trigger is to what was asked: 0 to 1."""
 

@@ -28,6 +28,7 @@ class Telling:
         self._session_id = session_id
         self._client = client
         self._taken = 0
+        self._enough = MOST_EVENTS
         self._waiting: dict[str, int] = {}
 
     @property
@@ -87,9 +88,12 @@ class Telling:
 
     def take_finished(self) -> list[Event]:
         """Take out what is before the newest task, where many events are held; what is still to come of it is lost."""
-        if len(self.events) <= MOST_EVENTS:
+        if len(self.events) < self._enough:
             return []
-        return self._take(self._newest_task())
+        taken = self._take(self._newest_task())
+        # Not at each record again: what is left may be one piece of work that goes on.
+        self._enough = len(self.events) + MOST_EVENTS
+        return taken
 
     def take_all(self) -> list[Event]:
         return self._take(len(self.events))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from behavior_plugin.adapters import named
 from behavior_plugin.doctor import Check
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.render import quote, steps
 
 if TYPE_CHECKING:
     # What it comes with costs a tenth of a second.
+    from behavior_plugin.importer.report import Report, Workflow
     from behavior_plugin.store.members import Member
     from behavior_plugin.store.verify import Finding
     from behavior_plugin.worker.dead import Letter
@@ -82,11 +84,27 @@ def show_pattern(pattern: StoredPattern) -> None:
         "branch": context.branch or "none",
         "files": ", ".join(context.files_touched) or "none",
         "outcome": f"{pattern.final_outcome}, confidence {pattern.confidence:.2f}",
+        "told by": f"{pattern.provenance.agent} ({pattern.provenance.source})",
         "suggested": f"{pattern.use_count} times",
     }
     show_rows(rows)
     for line in steps(pattern.actions, most=ALL_STEPS):
         console.print(f"  {escape(line)}")
+
+
+def show_report(report: Report) -> None:
+    """What an import found, in the order in which a person asks: how much, what of it is new, what for, what not."""
+    console.print(_how_much(report))
+    if report.workflows:
+        console.print("\n[bold]Done most often[/]")
+        _show_table(_workflows(report.workflows))
+    passed_over = list(_passed_over(report))
+    if passed_over:
+        console.print("\n[bold]Passed over[/]")
+    for line in passed_over:
+        console.print(f"  {escape(line)}")
+    if report.new or report.grown:
+        console.print("\n`behavior list` shows what is known now, `behavior recall TEXT` finds work like TEXT.")
 
 
 def show_state(state: dict[str, Any]) -> None:
@@ -112,6 +130,69 @@ def show_check(check: Check) -> None:
     console.print(f"{mark} {check.name:<12} {escape(check.found)}")
     if check.hint:
         console.print(f"       {'':<12} {escape(check.hint)}")
+
+
+def _how_much(report: Report) -> str:
+    sessions = " and ".join(counted(count, f"{named(name).TITLE} session") for name, count in report.sessions.items())
+    read = f"{sessions or 'No sessions'}, {report.bytes / 1e6:,.1f} MB, read in {report.seconds:.1f} s"
+    held = f"{counted(report.prompts, 'prompt')}, {counted(report.calls, 'call')}"
+    endings = {"success": "ended well", "partial": "without a clear end", "failed": "in failure"}
+    ended = ", ".join(f"{report.outcomes[how]:,} {words}" for how, words in endings.items() if how in report.outcomes)
+    work = f"{counted(report.patterns, 'piece')} of work" + (f": {ended}" if ended else "")
+    return f"{read}: {held}.\n{work}.\n{_what_became(report)}"
+
+
+def _what_became(report: Report) -> str:
+    if report.is_dry_run:
+        return "Nothing was kept: this was a dry run."
+    grown = f", {report.grown:,} of which more is known now" if report.grown else ""
+    refused = f", {report.refused:,} refused" if report.refused else ""
+    return f"{report.new:,} are new{grown}, {report.known:,} were known{refused}."
+
+
+def _workflows(workflows: Iterable[Workflow]) -> Table:
+    table = Table("times", "worked", "fastest", "what was done", "and for what prompt", box=None, padding=(0, 0, 0, 2))
+    for workflow in workflows:
+        fastest = workflow.fastest
+        table.add_row(
+            str(workflow.times),
+            str(workflow.worked),
+            duration(fastest.took_ms) if fastest else "-",
+            _text(", ".join(workflow.labels), 60),
+            _text(fastest.trigger, 50) if fastest else "",
+        )
+    return table
+
+
+def _passed_over(report: Report) -> Iterator[str]:
+    if report.idle:
+        yield f"{counted(report.idle, 'session')} in which no work was done"
+    if report.older:
+        yield f"{counted(report.older, 'log')} that did not change since then"
+    if report.others:
+        yield f"{counted(report.others, 'file')} that {'is' if report.others == 1 else 'are'} no agent's log"
+    if report.skipped:
+        yield f"{counted(report.skipped, 'line or file', 'lines or files')} that could not be read:"
+    for problem in report.problems:
+        yield f"  {problem.file}{f':{problem.line}' if problem.line else ''}: {problem.reason}"
+    if report.skipped > len(report.problems):
+        yield f"  and {report.skipped - len(report.problems):,} more"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 session`, `2 sessions`"""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def duration(milliseconds: int) -> str:
+    """To two places that matter: `0.4 s`, `35 s`, `2 min 5 s`, `3 h 2 min`."""
+    seconds = milliseconds / 1000
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _show_table(table: Table) -> None:

@@ -18,6 +18,7 @@ from behavior_plugin import __version__
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
+from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
 from behavior_plugin.model import StoredPattern, Suggestion
@@ -65,6 +66,7 @@ def cli() -> None:
 
 cli.add_command(db)
 cli.add_command(dead)
+cli.add_command(import_sessions)
 
 
 @cli.command()

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     # Imported where it is used: rich costs a tenth of a second.
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 
 def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
@@ -41,10 +41,10 @@ def counted(found: dict[str, Any]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.items())
 
 
-def progress() -> Progress:
-    """A bar on stderr, where that is a terminal; it disappears when the work is done."""
+def progress(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr, where that is a terminal, with the usual columns or these; it disappears at the end."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +22,8 @@ from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings, fingerprint
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, StoreError, told
-from behavior_plugin.model import Context, Event, StoredPattern, Suggestion
+from behavior_plugin.learn import keep
+from behavior_plugin.model import Context, Event, Pattern, StoredPattern, Suggestion
 from behavior_plugin.prompts import TASKS, PromptKind, kind_of
 from behavior_plugin.recall import MANUAL_FLOOR, recall
 from behavior_plugin.redact import redact_context
@@ -80,6 +82,7 @@ class Desk:
             "recall": self._recall,
             "list": self._list,
             "show": self._show,
+            "keep": self._keep,
             "forget_session": self._forget_session,
             "drain": lambda asked: house.order(lambda: house.drain(asked.get("probe") or ""), ORDER_S),
             "reap": lambda asked: house.order(lambda: house.reap(asked.get("idle_s")), ORDER_S),
@@ -198,6 +201,15 @@ class Desk:
     def _show(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         patterns = self._house.store(START_S).starting_with(str(asked["id"]))
         return [pattern.model_dump(mode="json") for pattern in patterns]
+
+    def _keep(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Keep redacted patterns; those that the store refuses are told, each with the reason, and stop no others."""
+        patterns = [Pattern.model_validate(each) for each in asked["patterns"]]
+        kept = keep(patterns, embedder=self._house.embedder(START_S), store=self._house.store(START_S))
+        return {
+            "kept": Counter(each for each in kept if not isinstance(each, StoreError)),
+            "refused": [str(each) for each in kept if isinstance(each, StoreError)],
+        }
 
     def _forget_session(self, asked: dict[str, Any]) -> int:
         """Out of the spool first: that is possible also where the store does not work."""

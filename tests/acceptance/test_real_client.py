@@ -21,6 +21,7 @@ from behavior_plugin.capture import paths
 from behavior_plugin.worker.client import ask_worker, stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
+from tests.acceptance.sessions import told
 from tests.waiting import wait_for
 
 FIRST = "The add function returns the wrong result. Find out why and fix it."
@@ -221,6 +222,8 @@ def test_a_resumed_session_and_a_fork_double_nothing(desk: Desk) -> None:
     found = sorted((row["trigger"], len(row["actions"])) for row in patterns)
     assert found == sorted([(FIRST, 4), (rename, 1), (rename, 1)])
     assert len({row["session_id"] for row in patterns if row["trigger"] == rename}) == 2
+    assert told("import")["new"] == 0
+    assert ask_worker("list") == patterns
 
 
 def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:

@@ -1,0 +1,109 @@
+"""Take many logs side by side, in processes that yield to whatever else the machine has to do and end with this one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from multiprocessing.sharedctypes import Synchronized
+
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.importer.logs import Log
+from behavior_plugin.importer.session import Taken, Wanted, take
+
+# More would only make the one worker their bottleneck.
+MOST_PROCESSES = 4
+# Less than this is read faster than processes are started.
+SMALL_BYTES = 4 * 1024 * 1024
+NICENESS = 10
+TELL_S = 0.2
+
+# In a process of the pool: how many bytes all have read, and whether they are to stop.
+_read_so_far: Synchronized[int]
+_stops: Synchronized[int]
+
+
+class _StoppedError(BehaviorError):
+    """The import was broken off."""
+
+
+def taken_side_by_side(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Taken]:
+    """In the order of the logs. Raises BehaviorError as soon as one is raised; the other logs are left then."""
+    processes = min(MOST_PROCESSES, os.cpu_count() or 1, len(logs))
+    if processes < 2 or sum(log.size for log in logs) < SMALL_BYTES:
+        return _taken_here(logs, wanted, tell)
+    return _taken_in_pool(logs, wanted, tell, processes)
+
+
+def _taken_here(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Taken]:
+    taken: list[Taken] = []
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        tell(done, len(taken))
+
+    for log in logs:
+        taken.append(take(log, wanted, count))
+    return taken
+
+
+def _taken_in_pool(
+    logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object], processes: int
+) -> list[Taken]:
+    # Neither forked, since threads may run here, nor each started anew, which takes half a second.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    read_so_far, stops = context.Value("Q", 0), context.Value("b", 0)
+    pool = ProcessPoolExecutor(processes, context, _begin, (read_so_far, stops))
+    try:
+        # The largest first, so that none is left over at the end.
+        by_size = sorted(logs, key=lambda log: -log.size)
+        futures = {log: pool.submit(_take, log, wanted) for log in by_size}
+        _wait_for(list(futures.values()), lambda count: tell(read_so_far.value, count))
+        return [futures[log].result() for log in logs]
+    finally:
+        stops.value = 1
+        pool.shutdown(cancel_futures=True)
+
+
+def _wait_for(futures: Sequence[Future[Taken]], tell: Callable[[int], object]) -> None:
+    """Until all are done. Raises what the first one that fails does."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, TELL_S, FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        tell(len(futures) - len(pending))
+
+
+def _begin(read_so_far: Synchronized[int], stops: Synchronized[int]) -> None:
+    """In a new process of the pool."""
+    global _read_so_far, _stops
+    _read_so_far, _stops = read_so_far, stops
+    os.nice(NICENESS)
+    # Ctrl-C is for the command; it says when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_command, daemon=True).start()
+
+
+def _end_with_command() -> None:
+    command = multiprocessing.parent_process()
+    if command:
+        command.join()
+        os._exit(1)
+
+
+def _take(log: Log, wanted: Wanted) -> Taken:
+    return take(log, wanted, _count)
+
+
+def _count(size: int) -> None:
+    if _stops.value:
+        raise _StoppedError
+    with _read_so_far.get_lock():
+        _read_so_far.value += size

@@ -1,0 +1,116 @@
+"""What an action is called when runs of the same work are compared: the tool, or the programs that a shell line runs.
+
+`cd app && npm run build && git push -q` is "npm run build" and "git push".
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+from behavior_plugin.model import Action, Outcome
+
+# Programs whose first word says little without the second, or, after some words, the third.
+_WITH_WORD = frozenset(
+    """
+    apt apt-get brew bun bunx cargo composer deno docker dotnet flyctl gcloud gh git go just kubectl make mise npm npx
+    nx pip pip3 pnpm poetry rustup swift systemctl task terraform uv vercel yarn
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
+_WITH_TWO = frozenset({"run", "pr", "issue", "api", "repo", "workflow", "release", "exec", "compose"})
+# They run what stands behind them.
+_CARRIERS = frozenset(
+    "! command do elif else env exec if nice nohup sudo then time timeout until while xargs".split()  # noqa: SIM905
+)
+# They change nothing, or only the shell itself.
+_LOOKING = frozenset(
+    """
+    awk basename cat cd cut date diff dirname done du echo env esac export false fi file find for grep head jq less ls
+    popd printf pushd pwd read rg sed set sleep sort source stat tail test tr tree true type uniq wait wc which
+    """.split()  # noqa: SIM905
+)
+_LOOKING_SUB_COMMANDS = frozenset(
+    {f"git {word}" for word in "blame branch diff fetch log ls-files remote rev-parse show status".split()}  # noqa: SIM905
+    | {f"gh {what} {word}" for what in ("issue", "pr", "repo", "run") for word in ("list", "view")}
+)
+_READING_TOOLS = frozenset(
+    """
+    AskUserQuestion BashOutput EnterPlanMode ExitPlanMode Glob Grep LS NotebookRead Read TaskCreate TaskGet TaskList
+    TaskOutput TaskUpdate TodoRead TodoWrite ToolSearch
+    """.split()  # noqa: SIM905
+)
+_EDITING_TOOLS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
+_BETWEEN = frozenset({"&&", "||", "|", ";", "&", "(", ")", "|&", ";;", "{", "}"})
+_WORD = re.compile(r"[a-z][\w:.-]*")
+_PROGRAM = re.compile(r"[A-Za-z_][\w.+-]*")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_SETTING = re.compile(r"-(?:C|c|R|F|w|-repo|-prefix|-filter|-cwd|-dir)")
+# Of a shell line; what is longer brings its input along.
+LONGEST_COMMAND = 2_000
+
+
+def telling(actions: Sequence[Action]) -> tuple[str, ...]:
+    """The labels of what the main agent changed or ran, each once, in the order of their first time.
+
+    What only looks around says little of a workflow, and what failed is no part of how it is done.
+    """
+    own = [action for action in actions if action.agent == "main" and action.outcome is not Outcome.FAILED]
+    return tuple(dict.fromkeys(label for action in own for label in labels(action)))
+
+
+def labels(action: Action) -> tuple[str, ...]:
+    """The labels of one action; none where it only looks around."""
+    if action.tool == "Bash":
+        return tuple(_programs(str(action.parameters.get("command") or "")))
+    if action.tool in _READING_TOOLS:
+        return ()
+    if action.tool in _EDITING_TOOLS:
+        return ("edit",)
+    kind = action.parameters.get("skill") or action.parameters.get("subagent_type")
+    return (f"{action.tool} {kind}" if isinstance(kind, str) else action.tool,)
+
+
+def _programs(command: str) -> Iterator[str]:
+    segment: list[str] = []
+    for word in [*_words(command), ";"]:
+        if word not in _BETWEEN:
+            segment.append(word)
+            continue
+        if label := _label(segment):
+            yield label
+        segment = []
+
+
+def _words(command: str) -> list[str]:
+    """As a shell splits them; a document that is handed over in the line is left out, and so is what follows it."""
+    line, _, _ = command[:LONGEST_COMMAND].partition("<<")
+    split = shlex.shlex(line.replace("\n", " ; "), posix=True, punctuation_chars="();|&")
+    split.whitespace_split = True
+    try:
+        return list(split)
+    except ValueError:  # a quote that is never closed
+        return line.split()
+
+
+def _label(words: Sequence[str]) -> str | None:
+    while words and (words[0] in _CARRIERS or _ASSIGNMENT.match(words[0]) or words[0].isdigit()):
+        words = words[1:]
+    if len(words) > 1 and words[1] in _WITH_WORD and words[0] not in _WITH_WORD | _LOOKING:
+        words = words[1:]  # what stands before a program that is known carries it: `bundle exec`, `dotenv npm run dev`
+    program = posixpath.basename(words[0]) if words else ""
+    if not _PROGRAM.fullmatch(program) or program in _LOOKING:
+        return None
+    if program not in _WITH_WORD:
+        return program
+    label = " ".join([program, *_sub_command(words[1:])])
+    return None if label in _LOOKING_SUB_COMMANDS else label
+
+
+def _sub_command(words: Sequence[str]) -> list[str]:
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if _SETTING.fullmatch(rest[0]) else rest[1:]
+    count = 2 if rest and rest[0] in _WITH_TWO else 1
+    return [word for word in rest[:count] if _WORD.fullmatch(word)]

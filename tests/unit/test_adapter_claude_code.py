@@ -1,0 +1,66 @@
+"""Claude Code's logs: a session with its subagents, from the files that the client wrote."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from behavior_plugin.adapters import Reading, claude_code
+from behavior_plugin.model import Event
+from behavior_plugin.reconcile import reconcile
+from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
+
+LOG = TRANSCRIPTS / "print-subagents.jsonl"
+
+
+def read(file: Path, reading: Reading | None = None) -> list[Event]:
+    return [event for part in claude_code.read(file, reading or Reading()) for event in part]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_is_read_with_what_its_subagents_did(session: str) -> None:
+    """The same as live sessions have it from the same files."""
+    assert reconcile([], read(TRANSCRIPTS / f"{session}.jsonl")) == reconcile([], recorded_events(session))
+
+
+def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -> None:
+    """It is found there too."""
+    shutil.copy(LOG, tmp_path)
+    for file in (TRANSCRIPTS / "print-subagents" / "subagents").glob("*.jsonl"):
+        shutil.copy(file, tmp_path)
+
+    assert read(tmp_path / LOG.name) == read(LOG)
+
+
+def test_a_session_without_its_subagents_files_is_read_all_the_same(tmp_path: Path) -> None:
+    """A fork has none, and they may have been swept."""
+    shutil.copy(LOG, tmp_path)
+
+    events = read(tmp_path / LOG.name)
+
+    assert {event.action.agent for event in events if event.action} == {"main"}
+
+
+def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    """A person can then look at it; all else is read."""
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(LOG.read_bytes() + b'{"type":"from-the-future"}\n{"type":"user","mess')
+    reading = Reading()
+
+    events = read(torn, reading)
+
+    lines = len(LOG.read_bytes().splitlines())
+    assert len(events) == len([event for event in read(LOG) if not event.action or event.action.agent == "main"])
+    assert [(problem.file, problem.line) for problem in reading.problems] == [(torn, lines + 1), (torn, lines + 2)]
+    assert reading.skipped == 2
+
+
+def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
+    """That is what the bar shows."""
+    told: list[int] = []
+
+    read(TRANSCRIPTS / "print-fix-and-follow-up.jsonl", Reading(told.append))
+
+    assert sum(told) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size
