@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -26,6 +27,14 @@ from behavior_plugin.store.sql_files import query
 log = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
+
+
+class Saved(StrEnum):
+    """What saving a pattern did: added a row, told an old one more, or nothing."""
+
+    NEW = "new"
+    GROWN = "grown"
+    KNOWN = "known"
 
 
 class PostgresStore:
@@ -61,8 +70,11 @@ class PostgresStore:
     def close(self) -> None:
         self._pool.close()
 
-    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> None:
-        """Keep a pattern; the same one again changes nothing. `embedding` is 1536 numbers made by `model`."""
+    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
+        """Keep a pattern; the same one again changes nothing, nor the same work told by another session.
+
+        `embedding` is 1536 numbers made by `model`.
+        """
         values = {
             "source_key": pattern.source_key,
             "session_id": pattern.session_id,
@@ -72,13 +84,24 @@ class PostgresStore:
             "embedding_model": None if embedding is None else model,
             "context": Jsonb(pattern.context.model_dump(mode="json")),
             "actions": Jsonb([action.model_dump(mode="json") for action in pattern.actions]),
+            "calls": Jsonb(_calls(pattern)),
             "final_outcome": pattern.final_outcome.value,
             "confidence": pattern.confidence,
             "provenance": Jsonb(pattern.provenance.model_dump(mode="json")),
             "started_at": pattern.started_at,
         }
-        with self._transaction() as connection:
-            connection.execute(query("save_pattern", self._storage), values)
+        changed = self._fetch("save_pattern", values)
+        if not changed:
+            return Saved.KNOWN
+        return Saved.NEW if changed[0]["is_new"] else Saved.GROWN
+
+    def known(self, patterns: Sequence[Pattern], *, with_embedding: bool) -> set[str]:
+        """The keys of those that to save would change nothing; none of them need be embedded.
+
+        `with_embedding` says whether they would be saved with one: a row that lacks it would then be changed.
+        """
+        values = {"patterns": Jsonb([_told(pattern) for pattern in patterns]), "with_embedding": with_embedding}
+        return {row["source_key"] for row in self._fetch("find_known", values)}
 
     def nearest(
         self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
@@ -91,15 +114,15 @@ class PostgresStore:
             "project": project,
             "limit": limit,
         }
-        return _known(_match, self._fetch("find_similar_patterns", values))
+        return _readable(_match, self._fetch("find_similar_patterns", values))
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
         """The patterns whose trigger shares most words with the text; for when there is no embedder."""
         values = {"text": text, "project": project, "limit": limit}
-        return _known(_match, self._fetch("find_patterns_by_words", values))
+        return _readable(_match, self._fetch("find_patterns_by_words", values))
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
-        return _known(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
+        return _readable(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
 
     def starting_with(self, id_start: str) -> list[StoredPattern]:
         """At most two patterns whose id begins so: one where the beginning is long enough."""
@@ -140,15 +163,32 @@ class PostgresStore:
             raise StoreError("The pattern store refused the request (text that has no UTF-8).") from None
 
 
-def _known(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
+def _calls(pattern: Pattern) -> list[dict[str, Any]]:
+    """What the same work has, whichever session tells of it: each call by its id, or whole where it has none."""
+    return [{"id": action.id} if action.id else action.model_dump(mode="json") for action in pattern.actions]
+
+
+def _told(pattern: Pattern) -> dict[str, Any]:
+    """As much of a pattern as decides whether it is known."""
+    return {
+        "source_key": pattern.source_key,
+        "trigger": pattern.trigger,
+        "started_at": pattern.started_at.isoformat(),
+        "final_outcome": pattern.final_outcome.value,
+        "action_count": len(pattern.actions),
+        "calls": _calls(pattern),
+    }
+
+
+def _readable(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
     """The rows whose shape we know: one that a newer version stored must not hide the others."""
-    known = []
+    readable = []
     for row in rows:
         try:
-            known.append(read(row))
+            readable.append(read(row))
         except StoreError as error:
             log.warning("left out: %s", error)
-    return known
+    return readable
 
 
 def _read_json(text: str | bytes) -> Any:

@@ -28,7 +28,7 @@ from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import BehaviorError, StoreError, StoreUnavailableError
 from behavior_plugin.model import Pattern
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.postgres import PostgresStore, Saved
 from tests.database import LOGIN
 from tests.factories import payload
 from tests.faults import Faults, die, fail
@@ -48,16 +48,17 @@ class Store(PostgresStore):
 
     is_gone = loses_answer = is_mended = False
 
-    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> None:
+    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
         if self.is_gone:
             raise StoreUnavailableError
         if "poisoned" in pattern.trigger and not self.is_mended:
             raise StoreError
         FAULTS.step()
-        super().save(pattern, embedding, model)
+        saved = super().save(pattern, embedding, model)
         FAULTS.step()
         if self.loses_answer:
             raise StoreUnavailableError
+        return saved
 
 
 @dataclass

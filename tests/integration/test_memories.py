@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from functools import reduce
 from typing import Any
 
@@ -15,7 +16,7 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError, StoreError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.postgres import PostgresStore, Saved
 from behavior_plugin.store.sql_files import migrations, script
 from tests.database import LOGIN, A, B, make_memories, make_user, member_store, rows
 from tests.factories import make_action, make_pattern
@@ -337,6 +338,33 @@ def test_what_others_added_to_a_pattern_survives_a_longer_version(server: Server
         [stored] = store.newest(project=None, limit=5)
     assert len(stored.actions) == 2
     assert rows(found, "select metadata -> 'liked', content::jsonb -> 'note' from public.memories") == [(True, [1])]
+
+
+def test_work_is_known_though_the_server_s_clock_is_behind(server: Server, found: psycopg.Connection) -> None:
+    """Rows are sought by when they were made, and two machines seldom agree on the hour."""
+    migrate(found, "memories")
+    pattern = make_pattern()
+    fork = pattern.model_copy(update={"source_key": "fork"})
+    with member_store(found, server, storage="memories") as store:
+        store.save(pattern, ONES, MODEL)
+        found.execute("update public.memories set created_at = %s", [pattern.started_at - timedelta(hours=23)])
+
+        assert store.save(fork, ONES, MODEL) is Saved.KNOWN
+        assert store.save(pattern, ONES, MODEL) is Saved.KNOWN
+
+
+def test_what_another_program_made_of_a_pattern_is_left_to_it(server: Server, found: psycopg.Connection) -> None:
+    """It would be wrong to write over it, and an import must not try that each time."""
+    migrate(found, "memories")
+    pattern = make_pattern()
+    longer = pattern.model_copy(update={"actions": (make_action(), make_action())})
+    with member_store(found, server, storage="memories") as store:
+        store.save(pattern, ONES, MODEL)
+        found.execute("update public.memories set content = 'not json at all'")
+
+        assert store.known([longer], with_embedding=True) == {pattern.source_key}
+        assert store.save(longer, ONES, MODEL) is Saved.KNOWN
+        assert store.save(longer.model_copy(update={"source_key": "fork"}), ONES, MODEL) is Saved.NEW
 
 
 # A table of ours

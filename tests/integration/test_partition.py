@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import psycopg
 import pytest
 
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import connection_url
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.postgres import PostgresStore, Saved
 from behavior_plugin.store.sql_files import script
 from tests.database import A, member_store, rows
-from tests.factories import make_pattern
+from tests.factories import make_action, make_pattern
 
 USERS = [f"user_{number}" for number in range(20)]
 EVERYTHING = "select to_jsonb(each) from public.behavior_patterns each order by user_id, id"
@@ -69,6 +71,20 @@ def test_each_member_finds_the_own_patterns_and_no_others(server: Server, split:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         member.execute("select * from behavior.patterns_0")
+
+
+def test_the_same_work_is_known_in_a_table_that_is_split(server: Server, split: psycopg.Connection) -> None:
+    """Postgres allows less of a statement on such a table."""
+    pattern = make_pattern()
+    longer = pattern.model_copy(update={"actions": (make_action(), make_action("Edit"))})
+    fork = longer.model_copy(update={"source_key": "fork"})
+    with closing(PostgresStore(connection_url(split, USERS[0], server.password))) as store:
+        said = [store.save(each, None, None) for each in (pattern, longer, fork)]
+
+        known = store.known([pattern, fork, make_pattern()], with_embedding=False)
+
+    assert said == [Saved.NEW, Saved.GROWN, Saved.KNOWN]
+    assert known == {pattern.source_key, "fork"}
 
 
 def test_the_migrations_may_still_run_twice(split: psycopg.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import tempfile
 import time
 import traceback
@@ -11,24 +12,25 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.model import Context, Outcome, Pattern, StoredPattern
+from behavior_plugin.model import Action, Context, Outcome, Pattern, StoredPattern
 from behavior_plugin.redact import PROJECT_LIMIT, redact_context
 from behavior_plugin.store.connection import PATIENCE_S
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.sql_files import STORAGES
-from tests.database import LOGIN, member, member_store
+from behavior_plugin.store.postgres import PostgresStore, Saved
+from behavior_plugin.store.sql_files import STORAGES, query
+from tests.database import LOGIN, insert, member, member_store
 from tests.factories import START, make_action, make_pattern
 from tests.waiting import wait_for
 
@@ -43,6 +45,11 @@ SET_COUNT = {
 SET_CONTEXT = {
     "behavior_patterns": "update public.behavior_patterns set context = %s where id = %s",
     "memories": "update public.memories set metadata = jsonb_set(metadata, '{context}', %s) where id = %s",
+}
+# Where the rows of one instant are sought.
+WAY_IN: dict[Storage, str] = {
+    "behavior_patterns": r"behavior_patterns_user_started_idx .*\n.*Index Cond: .*started_at = ",
+    "memories": r"memories_type_workflow_idx .*\n.*Index Cond: .*created_at > ",
 }
 HOSTILE = [
     "it's",
@@ -77,6 +84,21 @@ def as_saved(stored: StoredPattern) -> Pattern:
 def save(store: PostgresStore, *patterns: Pattern, embedding: list[float] | None = None, model: str = MODEL) -> None:
     for pattern in patterns:
         store.save(pattern, embedding, model)
+
+
+def save_one(store: PostgresStore, pattern: Pattern, *, embedding: list[float] | None = None) -> Saved:
+    return store.save(pattern, embedding, MODEL)
+
+
+def calls(names: str) -> tuple[Action, ...]:
+    """Calls with an id each."""
+    return tuple(make_action(id=name) for name in names.split())
+
+
+def told_again(pattern: Pattern, **changes: object) -> Pattern:
+    """The same prompt, as a session tells of it that was forked from the pattern's."""
+    fork = {"source_key": f"fork of {pattern.source_key}", "session_id": "fork"}
+    return pattern.model_copy(update={**fork, **changes})
 
 
 def save_at(store: PostgresStore, degrees: float, *, model: str = MODEL, project: str = "here") -> str:
@@ -312,6 +334,223 @@ def test_very_long_question_is_answered(store: PostgresStore, text: str) -> None
     found = store.sharing_words(text, project=None, limit=5)
 
     assert len(found) <= 1
+
+
+# The same work, told by another session
+
+
+@pytest.mark.parametrize(("first", "later"), [("a b", "a b"), ("a b c", "a b"), ("a b", "b a")])
+def test_work_that_another_session_repeats_is_kept_once(store: PostgresStore, first: str, later: str) -> None:
+    """A fork's transcript begins with what it was forked from, and either of the two may be stored first."""
+    pattern = make_pattern(actions=calls(first))
+    save(store, pattern)
+
+    saved = save_one(store, told_again(pattern, actions=calls(later)), embedding=pointing(1))
+
+    assert saved is Saved.KNOWN
+    assert as_saved(the_only(store)) == pattern
+
+
+def test_instant_is_the_same_however_it_is_written(
+    store: PostgresStore, owner: psycopg.Connection, database: str
+) -> None:
+    """Hooks, transcripts and servers each have a time zone of their own."""
+    pattern = make_pattern(actions=calls("a"), started_at=START + timedelta(milliseconds=120))
+    save(store, pattern)
+    elsewhere = pattern.started_at.astimezone(timezone(timedelta(hours=9, minutes=30)))
+    fork = told_again(pattern, started_at=elsewhere)
+    owner.execute(f"alter database {database} set timezone = 'Asia/Kathmandu'".encode())
+    owner.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s", [LOGIN])
+    wait_for(store.count, "the store is back", passing=StoreUnavailableError)
+
+    foretold = store.known([fork], with_embedding=False)
+
+    assert foretold == {fork.source_key}
+    assert save_one(store, fork) is Saved.KNOWN
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"actions": calls("a b c")},
+        {"actions": calls("a d")},
+        {"actions": (*calls("a b"), make_action(agent="user"))},
+        {"trigger": "Fix the other test"},
+        {"started_at": START + timedelta(microseconds=1)},
+    ],
+    ids=["went on", "did another thing", "has a call without id", "another prompt", "another time"],
+)
+def test_what_another_session_did_itself_is_kept(store: PostgresStore, changes: dict[str, object]) -> None:
+    """A fork that went on has learned something, and two runs of one script may begin at one instant."""
+    pattern = make_pattern(actions=calls("a b"), started_at=START)
+    other = told_again(pattern, **changes)
+    save(store, pattern)
+
+    foretold = store.known([other], with_embedding=False)
+    saved = save_one(store, other)
+
+    assert foretold == set()
+    assert saved is Saved.NEW
+    assert store.count() == 2
+    assert other in [as_saved(stored) for stored in newest(store)]
+
+
+def test_calls_without_an_id_are_the_same_only_if_everything_is(store: PostgresStore) -> None:
+    """What has no name must be there as it is: better twice than lost."""
+    pattern = make_pattern(actions=(make_action(duration_ms=5), *calls("a")))
+    save(store, pattern)
+
+    same = save_one(store, told_again(pattern))
+    other = save_one(store, told_again(pattern, actions=(make_action(duration_ms=6), *calls("a"))))
+
+    assert (same, other) == (Saved.KNOWN, Saved.NEW)
+
+
+def test_work_whose_end_is_known_is_kept_beside_the_same_without_an_end(store: PostgresStore) -> None:
+    """A fork that was taken half-way must not hide that the work succeeded."""
+    cut = make_pattern(actions=calls("a"), final_outcome=Outcome.PARTIAL)
+    whole = told_again(cut, final_outcome=Outcome.SUCCESS)
+    cut_again = told_again(whole, final_outcome=Outcome.PARTIAL)
+
+    saved = [save_one(store, pattern) for pattern in (cut, whole, cut_again)]
+
+    assert saved == [Saved.NEW, Saved.NEW, Saved.KNOWN]
+
+
+def test_a_pattern_grows_even_if_another_session_has_the_same_work(store: PostgresStore) -> None:
+    """Its own session is learned from again, to its end."""
+    early = make_pattern(actions=calls("a"))
+    longer = told_again(early, actions=calls("a b"))
+    late = early.model_copy(update={"actions": calls("a b")})
+    save(store, early, longer)
+
+    foretold = store.known([late], with_embedding=False)
+    saved = save_one(store, late)
+
+    assert foretold == set()
+    assert saved is Saved.GROWN
+    assert late in [as_saved(stored) for stored in newest(store)]
+
+
+def test_same_work_of_another_user_is_not_in_the_way(store: PostgresStore, other_store: PostgresStore) -> None:
+    """Nobody may learn from an answer what somebody else has done."""
+    pattern = make_pattern(actions=calls("a"))
+    fork = told_again(pattern)
+    save(other_store, pattern)
+
+    foretold = store.known([pattern, fork], with_embedding=False)
+    saved = save_one(store, fork)
+
+    assert foretold == set()
+    assert saved is Saved.NEW
+    assert as_saved(the_only(other_store)) == pattern
+
+
+def test_saving_says_what_it_did(store: PostgresStore) -> None:
+    """Whoever imports years of work is told how much of it was new."""
+    early = make_pattern(actions=calls("a"), final_outcome=Outcome.PARTIAL)
+    longer = early.model_copy(update={"actions": calls("a b")})
+    ended = longer.model_copy(update={"final_outcome": Outcome.SUCCESS})
+
+    said = [save_one(store, pattern) for pattern in (early, early, longer, ended, early)]
+    embedded = [save_one(store, ended, embedding=pointing(1)) for _ in range(2)]
+
+    assert said == [Saved.NEW, Saved.KNOWN, Saved.GROWN, Saved.GROWN, Saved.KNOWN]
+    assert embedded == [Saved.GROWN, Saved.KNOWN]
+
+
+def test_pattern_without_embedding_is_known_to_those_that_would_save_it_without_one(store: PostgresStore) -> None:
+    """What was stored while the embedder was down is to be embedded when it is back."""
+    pattern = make_pattern()
+    save(store, pattern)
+
+    assert store.known([pattern], with_embedding=False) == {pattern.source_key}
+    assert store.known([pattern], with_embedding=True) == set()
+    assert store.known([], with_embedding=True) == set()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_known_is_what_saving_would_not_change(
+    store: PostgresStore, owner: psycopg.Connection, storage: Storage, seed: int
+) -> None:
+    """What is wrongly held for known is never learned; what is wrongly held for unknown is embedded for nothing."""
+    dice = random.Random(seed)
+    everything = f"select to_jsonb(each) from public.{storage} each order by id".encode()
+    found: set[tuple[bool, Saved]] = set()
+    for number in range(25):
+        work = START + timedelta(days=number)
+        for _ in range(dice.randint(0, 4)):
+            save(store, drawn(dice, work), embedding=dice.choice([None, pointing(1)]))
+        before = owner.execute(everything).fetchall()
+        pattern, embedding = drawn(dice, work), dice.choice([None, pointing(1)])
+
+        foretold = store.known([pattern], with_embedding=embedding is not None)
+        saved = save_one(store, pattern, embedding=embedding)
+
+        is_changed = owner.execute(everything).fetchall() != before
+        assert (pattern.source_key not in foretold) == is_changed == (saved is not Saved.KNOWN), pattern
+        found.add((is_changed, saved))
+    assert found == {(True, Saved.NEW), (True, Saved.GROWN), (False, Saved.KNOWN)}
+
+
+def test_many_are_told_apart_in_one_question(store: PostgresStore) -> None:
+    """An import asks of hundreds at once; of two versions of one work, it must not skip the longer."""
+    dice = random.Random(0)
+    patterns = [drawn(dice, START + timedelta(days=dice.randint(0, 60))) for _ in range(300)]
+    save(store, *patterns[::2])
+    unknown = {pattern.source_key for pattern in patterns if not store.known([pattern], with_embedding=False)}
+
+    known = store.known(patterns, with_embedding=False)
+
+    assert known == {pattern.source_key for pattern in patterns} - unknown
+    assert len(known) > 20
+    assert len(unknown) > 20
+
+
+def drawn(dice: random.Random, day: datetime) -> Pattern:
+    """One of few patterns of a day, so that two of them are often the same work, or nearly."""
+    names = " ".join(dice.sample("abc", dice.randint(1, 3)))
+    nameless = tuple(make_action(duration_ms=number) for number in range(dice.choice([0, 0, 1, 2])))
+    return make_pattern(
+        source_key=f"{day:%j} {dice.randint(1, 3)}",
+        trigger=dice.choice(["Fix it", "Fix it", "Fix it", "Fix that"]),
+        started_at=day + timedelta(microseconds=dice.choice([0, 0, 0, 1])),
+        actions=calls(names) + nameless,
+        final_outcome=dice.choice([Outcome.SUCCESS, Outcome.FAILED, Outcome.PARTIAL]),
+    )
+
+
+# In memories all of a user's rows are read to find what is known, once for all patterns.
+@pytest.mark.parametrize(
+    ("storage", "name"),
+    [("behavior_patterns", "save_pattern"), ("behavior_patterns", "find_known"), ("memories", "save_pattern")],
+)
+def test_the_rows_of_an_instant_are_sought_in_an_index(
+    store: PostgresStore,
+    owner: psycopg.Connection,
+    storage: Storage,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each pattern that is saved asks, and must not read all of a user's rows for it.
+
+    It is asked as the login, since no policy applies to an owner: an index that serves the one may not serve the other.
+    """
+    user = owner.execute("select user_id from behavior.members where login = %s", [LOGIN]).fetchone()
+    assert user
+    for number in range(3000):
+        insert(owner, user[0], str(number), storage)
+    asked: dict[str, dict[str, object]] = {}
+    monkeypatch.setattr(store, "_fetch", lambda name, values: asked.update({name: values}) or [])
+    save_one(store, make_pattern())
+    store.known([make_pattern() for _ in range(50)], with_embedding=True)
+
+    with store._transaction() as connection:
+        plan = connection.execute(sql.SQL("explain ") + query(name, storage), asked[name]).fetchall()
+
+    text = "\n".join(row["QUERY PLAN"] for row in plan)
+    assert re.search(WAY_IN[storage], text), text
+    assert "Seq Scan" not in text
 
 
 # Finding by meaning

@@ -1,10 +1,24 @@
--- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then.
+-- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then. Nor is it added
+-- if all of it is there under another key: a fork's transcript repeats what another session did.
+-- Answers whether it was added or is known better than it was; no row if nothing has changed, which find_known.sql
+-- foretells: who changes one changes the other.
+with own as (
+    select from public.behavior_patterns
+     where user_id = (select behavior.caller()) and source_key = %(source_key)s
+)
 insert into public.behavior_patterns as kept
        (user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
         final_outcome, confidence, provenance, started_at)
-values ((select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s, %(trigger)s, %(embedding)s,
-        %(embedding_model)s, %(context)s, %(actions)s, %(final_outcome)s, %(confidence)s, %(provenance)s,
-        %(started_at)s)
+select (select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s, %(trigger)s, %(embedding)s,
+       %(embedding_model)s, %(context)s, %(actions)s, %(final_outcome)s, %(confidence)s, %(provenance)s, %(started_at)s
+ where not exists (select from public.behavior_patterns other
+                    where other.user_id = (select behavior.caller())
+                      and other.started_at = %(started_at)s
+                      and other.trigger = %(trigger)s
+                      and other.source_key <> %(source_key)s
+                      and other.actions @> %(calls)s
+                      and (other.final_outcome <> 'partial' or %(final_outcome)s = 'partial'))
+    or exists (select from own)
     on conflict (user_id, source_key) do update
    set project = excluded.project,
        trigger = excluded.trigger,
@@ -19,3 +33,4 @@ values ((select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s,
     or (jsonb_array_length(excluded.actions) = jsonb_array_length(kept.actions)
         and ((kept.trigger_embedding is null and excluded.trigger_embedding is not null)
              or (kept.final_outcome = 'partial' and excluded.final_outcome <> 'partial')))
+returning not exists (select from own) as is_new

@@ -1,4 +1,7 @@
--- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then.
+-- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then. Nor is it added
+-- if all of it is there under another key: a fork's transcript repeats what another session did.
+-- Answers whether it was added or is known better than it was; no row if nothing has changed, which find_known.sql
+-- foretells: who changes one changes the other.
 -- It is checked here, since a table of memories that is not ours has no checks for patterns.
 with given as (
     select content, metadata, jsonb_array_length(%(actions)s::jsonb) as actions
@@ -8,11 +11,29 @@ with given as (
                'context', %(context)s::jsonb, 'actions', %(actions)s::jsonb, 'final_outcome', %(final_outcome)s::text,
                'confidence', %(confidence)s::float8, 'provenance', %(provenance)s::jsonb,
                'started_at', %(started_at)s::timestamptz))
+), there as materialized (
+    -- No index over metadata serves whom a policy applies to; the one over dates does. No row is made before its work
+    -- began, give or take what the clocks of two machines differ.
+    select m.metadata ->> 'source_key' as source_key, m.content, m.metadata
+      from public.memories m
+     where m.user_id = (select behavior.caller())
+       and m.type = 'workflow'
+       and m.created_at > %(started_at)s::timestamptz - interval '1 day'
+       and (m.metadata ->> 'source_key' = %(source_key)s::text
+            or m.metadata ->> 'started_at' = (select metadata ->> 'started_at' from given))
+), own as (
+    select from there where source_key = %(source_key)s::text
 )
 insert into public.memories as kept (user_id, type, content, metadata, embedding)
 select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
   from given
  where behavior.must_be_workflow(content, metadata, %(embedding)s)
+   and (not exists (select from there
+                           cross join lateral behavior.from_memory(there.content, there.metadata) as other
+                     where other.trigger = %(trigger)s::text
+                       and other.actions @> %(calls)s::jsonb
+                       and (other.final_outcome <> 'partial' or %(final_outcome)s::text = 'partial'))
+        or exists (select from own))
     on conflict (user_id, (metadata ->> 'source_key'))
           where type = 'workflow' and octet_length(metadata ->> 'source_key') <= 200 do update
    set content = (kept.content::jsonb || excluded.content::jsonb)::text,
@@ -27,3 +48,4 @@ select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
                          or (kept.content::jsonb ->> 'outcome' = 'partial'
                              and excluded.content::jsonb ->> 'outcome' <> 'partial')))
        end
+returning not exists (select from own) as is_new
