@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
 
 from behavior_plugin.errors import BehaviorError
@@ -58,6 +59,7 @@ def _taken_in_pool(
     # Neither forked, since threads may run here, nor each started anew, which takes half a second.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    _start_without_interrupts()
     read_so_far, stops = context.Value("Q", 0), context.Value("b", 0)
     pool = ProcessPoolExecutor(processes, context, _begin, (read_so_far, stops))
     try:
@@ -69,6 +71,15 @@ def _taken_in_pool(
     finally:
         stops.value = 1
         pool.shutdown(cancel_futures=True)
+
+
+def _start_without_interrupts() -> None:
+    """Ctrl-C is for the command, which says when to stop; what is started while it is ignored ignores it too."""
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _wait_for(futures: Sequence[Future[Taken]], tell: Callable[[int], object]) -> None:
@@ -86,8 +97,6 @@ def _begin(read_so_far: Synchronized[int], stops: Synchronized[int]) -> None:
     global _read_so_far, _stops
     _read_so_far, _stops = read_so_far, stops
     os.nice(NICENESS)
-    # Ctrl-C is for the command; it says when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_command, daemon=True).start()
 
 

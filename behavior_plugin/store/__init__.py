@@ -15,7 +15,7 @@ from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server,
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, join
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore, Saved
+from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.refusals import remedy, why_not
 
 URL_FORM = (
@@ -26,7 +26,6 @@ URL_FORM = (
 __all__ = [
     "OpenStore",
     "PostgresStore",
-    "Saved",
     "connect_as_owner",
     "open_as_owner",
     "open_store",

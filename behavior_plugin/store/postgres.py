@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.model import Match, Pattern, StoredPattern
+from behavior_plugin.model import Match, Pattern, Saved, StoredPattern
 from behavior_plugin.store.connection import PATIENCE_S, TimedConnection
 from behavior_plugin.store.refusals import as_store_error
 from behavior_plugin.store.sql_files import query
@@ -27,14 +26,6 @@ from behavior_plugin.store.sql_files import query
 log = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
-
-
-class Saved(StrEnum):
-    """What saving a pattern did: added a row, told an old one more, or nothing."""
-
-    NEW = "new"
-    GROWN = "grown"
-    KNOWN = "known"
 
 
 class PostgresStore:

@@ -26,9 +26,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import BehaviorError, StoreError, StoreUnavailableError
-from behavior_plugin.model import Pattern
+from behavior_plugin.model import Pattern, Saved
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.postgres import PostgresStore, Saved
+from behavior_plugin.store.postgres import PostgresStore
 from tests.database import LOGIN
 from tests.factories import payload
 from tests.faults import Faults, die, fail

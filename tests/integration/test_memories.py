@@ -14,9 +14,10 @@ from psycopg.types.json import Jsonb
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError, StoreError
+from behavior_plugin.model import Saved
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore, Saved
+from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations, script
 from tests.database import LOGIN, A, B, make_memories, make_user, member_store, rows
 from tests.factories import make_action, make_pattern

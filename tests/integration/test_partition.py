@@ -7,10 +7,11 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from behavior_plugin.model import Saved
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import connection_url
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore, Saved
+from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import script
 from tests.database import A, member_store, rows
 from tests.factories import make_action, make_pattern

@@ -22,13 +22,13 @@ from psycopg.types.json import Jsonb
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.model import Action, Context, Outcome, Pattern, StoredPattern
+from behavior_plugin.model import Action, Context, Outcome, Pattern, Saved, StoredPattern
 from behavior_plugin.redact import PROJECT_LIMIT, redact_context
 from behavior_plugin.store.connection import PATIENCE_S
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore, Saved
+from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES, query
 from tests.database import LOGIN, insert, member, member_store
 from tests.factories import START, make_action, make_pattern
