@@ -98,7 +98,7 @@ def _bar(found: Found) -> Iterator[Callable[[int, int], object]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with progress(*columns, TimeRemainingColumn()) as bar:
-        task = bar.add_task("", total=sum(log.size for log in found.logs))
+        task = bar.add_task("starting", total=sum(log.size for log in found.logs))
 
         def tell(size: int, logs: int) -> None:
             bar.update(task, completed=size, description=f"{logs} of {len(found.logs)} sessions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -38,6 +39,8 @@ class PostgresStore:
     def __init__(self, conninfo: str, storage: Storage = "behavior_patterns") -> None:
         self._storage = storage
         self._refusal = ""
+        # Of the same work of two sessions, saved by two threads at once, neither would see the other.
+        self._saving = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             conninfo,
             connection_class=TimedConnection[DictRow],
@@ -81,7 +84,8 @@ class PostgresStore:
             "provenance": Jsonb(pattern.provenance.model_dump(mode="json")),
             "started_at": pattern.started_at,
         }
-        changed = self._fetch("save_pattern", values)
+        with self._saving:
+            changed = self._fetch("save_pattern", values)
         if not changed:
             return Saved.KNOWN
         return Saved.NEW if changed[0]["is_new"] else Saved.GROWN

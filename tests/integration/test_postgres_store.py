@@ -351,6 +351,17 @@ def test_work_that_another_session_repeats_is_kept_once(store: PostgresStore, fi
     assert as_saved(the_only(store)) == pattern
 
 
+def test_two_threads_keep_the_same_work_of_two_sessions_once(store: PostgresStore) -> None:
+    """An import reads a session and its fork side by side."""
+    works = [make_pattern(source_key=f"work {number}", trigger=f"Task {number}") for number in range(30)]
+
+    with ThreadPoolExecutor(2) as threads:
+        saved = [list(threads.map(lambda each: save_one(store, each), [work, told_again(work)])) for work in works]
+
+    assert all(sorted(pair) == [Saved.KNOWN, Saved.NEW] for pair in saved)
+    assert store.count() == len(works)
+
+
 def test_instant_is_the_same_however_it_is_written(
     store: PostgresStore, owner: psycopg.Connection, database: str
 ) -> None:
