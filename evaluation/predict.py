@@ -74,8 +74,9 @@ def _counted(events: Sequence[Event]) -> Prediction:
 
 
 def _recalled(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
+    queries = data.queries(of)
     with remembering(data.memory(of), embedder) as memory:
-        for query, found in memory.answers(data.queries(of), f"recall {of}"):
+        for query, found in memory.answers(queries, f"recall {of}"):
             # As the worker does: to what is no task nothing is said.
             suggested = found if kind_of(query.prompt) in TASKS else []
             yield {
@@ -86,8 +87,9 @@ def _recalled(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
 
 
 def _next_actions(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
+    cases = data.cases(of)
     with remembering(data.memory(of), embedder) as memory:
-        for case, found in memory.answers(data.cases(of), f"next {of}"):
+        for case, found in memory.answers(cases, f"next {of}"):
             yield {"cid": case.id, "pred": what_follows([done.act for done in case.prefix], found[:_WORKFLOWS])}
 
 
