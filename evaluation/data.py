@@ -42,7 +42,7 @@ class _Timed(_Line):
     session: str
     ts: str
     prompt: str
-    cwd: str = ""
+    cwd: str | None = None
     branch: str | None = None
 
     @field_validator("ts")
@@ -61,7 +61,7 @@ class Step(_Line):
 
     tool: str
     act: str
-    arg: str = ""
+    arg: str | None = None
     ok: bool | None = None
     ms: float | None = None
 

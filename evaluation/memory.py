@@ -176,4 +176,5 @@ def _event(entry: Entry, kind: EventKind, **more: object) -> Event:
 
 
 def _context(asked: Entry | Query) -> Context:
-    return Context(directory=asked.cwd, root=asked.cwd, project=asked.pool, branch=asked.branch)
+    folder = asked.cwd or ""
+    return Context(directory=folder, root=folder, project=asked.pool, branch=asked.branch)

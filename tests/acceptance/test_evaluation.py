@@ -39,7 +39,7 @@ MEMORY = [
     entry("same", "2026-01-04", "Cut back the roses at the fence", "Bash:dig", session="today"),
     entry("later", "2026-02-02", "Prune all the roses along the fence", "Bash:dig"),
 ]
-QUERY = {"pool": POOL, "session": "today", "ts": "2026-02-01T08:00:00.000Z~"}
+QUERY = {"pool": POOL, "session": "today", "ts": "2026-02-01T08:00:00.000Z~", "cwd": None, "branch": "main"}
 QUERIES = [
     {"id": "q-roses", "prompt": "Please prune the roses by the fence", **QUERY},
     {"id": "q-yes", "prompt": "yes, go on", **QUERY},
