@@ -4,12 +4,14 @@ PYTHON ?= python3
 ROUNDS ?= 100
 STORIES ?= 1000
 SERVER_ROUNDS ?= 20
+DATA ?= ../shared/eval
+OUT ?= .cache/eval
 VENV := .venv
 BIN := $(VENV)/bin
 # A virtual environment in which pip cannot ask questions or nag.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: setup demo test torture check format clean
+.PHONY: setup demo test torture eval check format clean
 
 setup: $(VENV)/.ready
 
@@ -27,6 +29,12 @@ torture: $(VENV)/.ready-to-test
 	BEHAVIOR_TORTURE_STORIES=$(STORIES) $(BIN)/python -m pytest tests/integration/test_conservation.py
 	BEHAVIOR_TORTURE_ROUNDS=$(SERVER_ROUNDS) $(BIN)/python -m pytest --timeout=0 \
 		tests/integration/test_worker_crash_points.py tests/integration/test_recovery.py
+
+# What the product says to recorded data, and the scores of it (docs/evaluation.md): make eval SETS=parse,real. With
+# SAVE_THRESHOLDS=FILE the thresholds of recall are kept, and with THRESHOLDS=FILE they are used on other data.
+eval: $(VENV)/.ready
+	@$(BIN)/python -m evaluation --data "$(DATA)" --out "$(OUT)" $(if $(SETS),--sets "$(SETS)") \
+		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(if $(SAVE_THRESHOLDS),--save-thresholds "$(SAVE_THRESHOLDS)")
 
 check: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .
