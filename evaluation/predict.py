@@ -47,19 +47,10 @@ def predict(part: Part, data: Data, out: Path, embedder: Embedder) -> None:
 
 def _counts(data: Data) -> Iterator[Prediction]:
     for file in shown(data.logs(), "parse"):
-        events = _events(file)
-        if events is not None:
-            yield {"file": file.relative_to(data.transcripts).as_posix(), **_counted(events)}
-
-
-def _events(file: Path) -> list[Event] | None:
-    """The events of an agent's log; None where nothing of it can be read."""
-    lengths: list[int] = []
-    reading = Reading(lengths.append)
-    # A subagent's file is no log of its own, but it is written as one.
-    adapter = adapter_for(file) or claude_code
-    events = [event for part in adapter.read(file, reading) for event in part]
-    return events if events or reading.skipped < len(lengths) else None
+        # A subagent's file is no log of its own, but it is written as one.
+        adapter = adapter_for(file) or claude_code
+        events = [event for part in adapter.read(file, Reading()) for event in part]
+        yield {"file": file.relative_to(data.transcripts).as_posix(), **_counted(events)}
 
 
 def _counted(events: Sequence[Event]) -> Prediction:
