@@ -13,7 +13,6 @@ with given as (
                              where other.user_id = (select behavior.caller())
                                and other.started_at = given.started_at
                                and other.trigger = given.trigger
-                               and other.source_key <> given.source_key
                                and other.actions @> given.calls
                                and (other.final_outcome <> 'partial' or given.final_outcome = 'partial'))
                else not (given.action_count > jsonb_array_length(own.actions)

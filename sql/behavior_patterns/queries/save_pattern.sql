@@ -15,7 +15,6 @@ select (select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s, 
                     where other.user_id = (select behavior.caller())
                       and other.started_at = %(started_at)s
                       and other.trigger = %(trigger)s
-                      and other.source_key <> %(source_key)s
                       and other.actions @> %(calls)s
                       and (other.final_outcome <> 'partial' or %(final_outcome)s = 'partial'))
     or exists (select from own)
