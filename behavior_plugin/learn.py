@@ -51,13 +51,22 @@ def keep(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Postg
     Raises:
         StoreUnavailableError, EmbedError: nothing, or only a part, is stored; do it again.
     """
-    known = store.known(patterns, with_embedding=embedder is not None)
+    known = _known(patterns, embedder, store)
     others = [pattern for pattern in patterns if pattern.source_key not in known]
     embeddings = iter(_embeddings([pattern.trigger for pattern in others], embedder))
     return [
         Saved.KNOWN if pattern.source_key in known else _saved(pattern, next(embeddings), embedder, store)
         for pattern in patterns
     ]
+
+
+def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: PostgresStore) -> set[str]:
+    try:
+        return store.known(patterns, with_embedding=embedder is not None)
+    except StoreUnavailableError:
+        raise
+    except StoreError:  # one of them cannot even be asked for; to save it says which, and why
+        return set()
 
 
 def _saved(
