@@ -78,7 +78,7 @@ def summed_up(found: Found, taken: Sequence[Taken], *, seconds: float, is_dry_ru
     problems = [*found.problems, *(problem for each in taken for problem in each.problems)]
     return Report(
         is_dry_run=is_dry_run,
-        sessions=dict(Counter(each.log.agent for each in taken)),
+        sessions=_sessions(taken),
         prompts=sum(each.prompts for each in taken),
         calls=sum(each.calls for each in taken),
         patterns=len(runs),
@@ -87,7 +87,7 @@ def summed_up(found: Found, taken: Sequence[Taken], *, seconds: float, is_dry_ru
         grown=kept["grown"],
         known=kept["known"],
         refused=kept["refused"],
-        idle=sum(not each.runs for each in taken),
+        idle=sum(len(each.idle) for each in taken),
         older=found.older,
         others=found.others,
         skipped=len(found.problems) + sum(each.skipped for each in taken),
@@ -99,6 +99,13 @@ def summed_up(found: Found, taken: Sequence[Taken], *, seconds: float, is_dry_ru
         bytes=sum(each.log.size for each in taken),
         seconds=round(seconds, 3),
     )
+
+
+def _sessions(taken: Iterable[Taken]) -> dict[str, int]:
+    count: Counter[str] = Counter()
+    for each in taken:
+        count[each.log.agent] += len(each.sessions)
+    return dict(count)
 
 
 def _workflows(runs: Iterable[Run]) -> list[Workflow]:

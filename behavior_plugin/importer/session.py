@@ -52,15 +52,26 @@ class Run:
 
 @dataclass
 class Taken:
-    """What one log held. `kept` counts what became of the patterns, as the worker says it."""
+    """What one log held. `kept` counts what became of the patterns, as the worker says it.
+
+    `sessions` are those that it tells of, of which the `idle` have no pattern; most logs are of one.
+    """
 
     log: Log
+    sessions: set[str] = field(default_factory=set)
+    idle: set[str] = field(default_factory=set)
     prompts: int = 0
     calls: int = 0
     runs: list[Run] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
+
+    def note_sessions(self, events: Sequence[Event], patterns: Sequence[Pattern]) -> None:
+        at_work = {pattern.session_id for pattern in patterns}
+        found = {event.session_id for event in events}
+        self.idle = (self.idle | (found - self.sessions)) - at_work
+        self.sessions |= found
 
 
 def take(log: Log, wanted: Wanted, tell_bytes: Callable[[int], object]) -> Taken:
@@ -79,9 +90,10 @@ def take(log: Log, wanted: Wanted, tell_bytes: Callable[[int], object]) -> Taken
 
 def _take_part(part: Sequence[Event], wanted: Wanted, taken: Taken) -> None:
     events = [event for event in _placed(reconcile([], part)) if _is_of(event.context, wanted.project)]
+    patterns = [each for each in patterns_of(events) if not wanted.since or each.started_at >= wanted.since]
+    taken.note_sessions(events, patterns)
     taken.prompts += sum(event.prompt is not None and kind_of(event.prompt) not in NO_PROMPT for event in events)
     taken.calls += sum(event.kind is EventKind.ACTION for event in events)
-    patterns = [each for each in patterns_of(events) if not wanted.since or each.started_at >= wanted.since]
     taken.runs += [_run(pattern) for pattern in patterns]
     for start in range(0, 0 if wanted.is_dry_run else len(patterns), BATCH):
         _have_kept(patterns[start : start + BATCH], taken)

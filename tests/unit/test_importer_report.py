@@ -26,7 +26,7 @@ def run(*labels: str, took_ms: int = 1000, outcome: str = "success", trigger: st
 
 
 def report(*runs: Run, **changes: object) -> Report:
-    taken = Taken(LOG, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
+    taken = Taken(LOG, {"s1"}, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
     for name, value in changes.items():
         setattr(taken, name, value)
     return summed_up(Found([LOG]), [taken], seconds=2.5, is_dry_run=False)
@@ -90,7 +90,7 @@ def test_what_was_passed_over_is_named_with_file_and_line(shown: Callable[[Repor
     """Silence would pass for success."""
     problems = [Problem(LOG.file, 17, "the line is not JSON"), Problem(LOG.file, 0, "Permission denied")]
 
-    text = shown(report(problems=problems, skipped=40))
+    text = shown(report(problems=problems, skipped=40, idle={"s1"}))
 
     assert "/logs/one.jsonl:17: the line is not JSON" in text
     assert "/logs/one.jsonl: Permission denied" in text
