@@ -66,6 +66,10 @@ class Reading:
         value = self._value(raw, file, 0)
         return value if isinstance(value, dict) else {}
 
+    def count(self, size: int) -> None:
+        """Note that so many bytes were read in another way."""
+        self._tell_bytes(size)
+
     def skip(self, file: Path, line: int, reason: str) -> None:
         """Note that something could not be read."""
         self.skipped += 1
@@ -82,6 +86,15 @@ class Reading:
         except (ValueError, RecursionError) as error:
             return self.skip(file, line, f"the {what} is not JSON ({type(error).__name__})")
         return value if isinstance(value, dict) else self.skip(file, line, f"the {what} is JSON, but no object")
+
+
+def first_record(head: bytes) -> dict[str, Any]:
+    """The JSON object on the first line of a file that begins so; an empty one where there is none."""
+    try:
+        value = calls.read_json(head.lstrip().partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _opened(file: Path) -> BinaryIO:

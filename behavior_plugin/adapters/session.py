@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME
-from behavior_plugin.model import Action, Context, Event, EventKind, Outcome
+from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, Outcome
 from behavior_plugin.prompts import as_typed
 from behavior_plugin.telling import Telling
+
+# Takes one record of a log; says why where nothing could be made of it.
+Take: TypeAlias = Callable[[dict[str, Any]], str | None]
+# Is told of each record that nothing could be made of: its line, and why.
+Skip: TypeAlias = Callable[[int, str], object]
+
+
+def read(
+    records: Iterable[tuple[int, dict[str, Any]]], session: Session, take: Take, skip: Skip
+) -> Iterator[list[Event]]:
+    """The events of a session, in parts: `take` tells it of each record in turn, which come with their lines."""
+    for line, record in records:
+        try:
+            reason = take(record)
+        except (TypeError, ValueError) as error:
+            reason = f"the record cannot be read ({type(error).__name__})"
+        if reason:
+            skip(line, reason)
+        if finished := session.finished():
+            yield finished
+    yield session.rest()
 
 
 class Session:
@@ -26,6 +48,11 @@ class Session:
         self._prompt_id: str | None = None
         self._is_turn_open = False
 
+    @property
+    def is_working(self) -> bool:
+        """Whether the agent is at work, as far as the log has told."""
+        return self._is_turn_open
+
     def prompt(self, text: str, at: datetime, *, prompt_id: str | None = None) -> None:
         """What a person said. One without a name of its own is named by its number among the events."""
         name = prompt_id or f"event {self._telling.next_place}"
@@ -39,8 +66,20 @@ class Session:
         if text.strip():
             self._add(EventKind.PROMPT, "prompt", at, prompt=as_typed(text))
 
-    def call(self, name: str, tool: str, parameters: dict[str, Any], at: datetime, *, agent: str = "main") -> None:
-        """A tool call; `name` is its id. File contents are left out of `parameters`, and what is kept is bounded."""
+    def call(
+        self,
+        name: str,
+        tool: str,
+        parameters: dict[str, Any],
+        at: datetime,
+        *,
+        agent: str = "main",
+        started_agent: str | None = None,
+    ) -> None:
+        """A tool call; `name` is its id. File contents are left out of `parameters`, and what is kept is bounded.
+
+        `agent` is "user" for a line of the user's own shell.
+        """
         if not self._is_new(name):
             return
         action = Action(
@@ -50,28 +89,34 @@ class Session:
             outcome=Outcome.PARTIAL,
             timestamp=at,
             agent=agent,
+            started_agent=started_agent,
         )
-        self._is_turn_open = True
+        self._is_turn_open = self._is_turn_open or agent != "user"
         self._add(EventKind.ACTION, "call", at, action=action, waits_for=name)
 
     def result(
         self,
         name: str,
-        at: datetime,
+        at: datetime | None,
         outcome: Outcome,
         *,
         duration_ms: int | None = None,
         error: str | None = None,
         files: tuple[str, ...] = (),
     ) -> None:
-        """How the call of that name ended. Without a duration it is the time since it began."""
+        """How the call of that name ended, and when, if the log says so.
+
+        Without a duration it is the time since it began.
+        """
         if not (call := self._telling.waiting(name)) or not call.action:
             return
+        took = calls.between(call.at, at) if duration_ms is None and at else duration_ms
         named = calls.files(call.action.parameters, {}, outcome)
         self._telling.complete(
             name,
             outcome=outcome,
-            duration_ms=calls.between(call.at, at) if duration_ms is None else duration_ms,
+            duration_ms=took,
+            duration_source=None if took is None else DurationSource.TRANSCRIPT,
             error=error[:LONGEST_ERROR] if error else None,
             files=tuple(dict.fromkeys([*named, *files])),
         )
