@@ -150,7 +150,7 @@ class _Reader:
         elif kind == "system":
             if record.get("subtype") in ("turn_duration", "stop_hook_summary"):
                 self._end_turn(record)
-        elif kind not in _OTHERS:
+        elif str(kind) not in _OTHERS:
             return f"the record's type is unknown ({str(kind)[:40]})"
         return None
 

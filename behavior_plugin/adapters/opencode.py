@@ -175,8 +175,8 @@ class _Reader:
             return f"the message's role is unknown ({str(info.get('role'))[:40]})"
         elif agent == "main":
             self._user(info, found)
-        unknown = [str(part.get("type")) for part in found if part.get("type") not in _PARTS_OF_A_MESSAGE]
-        return f"the part's type is unknown ({unknown[0][:40]})" if unknown else None
+        unknown = {str(part.get("type")) for part in found} - _PARTS_OF_A_MESSAGE
+        return f"the part's type is unknown ({min(unknown)[:40]})" if unknown else None
 
     def _user(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
         """What the client adds to a prompt, such as the files that it names, is marked as synthetic."""

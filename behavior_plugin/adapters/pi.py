@@ -69,16 +69,16 @@ class _Reader:
         self._at = START
 
     def take(self, record: dict[str, Any]) -> str | None:
-        kind = record.get("type")
+        kind = str(record.get("type"))
         if kind != "message":
-            return None if kind in _OTHERS else f"the record's type is unknown ({str(kind)[:40]})"
+            return None if kind in _OTHERS else f"the record's type is unknown ({kind[:40]})"
         self._at = moment(record.get("timestamp")) or self._at
         if self._since and self._at < self._since:
             return None
         return self._message(section(record, "message"), identifier(record, "id"))
 
     def _message(self, message: dict[str, Any], name: str | None) -> str | None:
-        role = message.get("role")
+        role = str(message.get("role"))
         if role == "user":
             self._prompt(words(message.get("content")), name)
         elif role == "assistant":
@@ -88,7 +88,7 @@ class _Reader:
         elif role == "bashExecution":
             self._shell(message, name)
         elif role not in _OTHER_ROLES:
-            return f"the message's role is unknown ({str(role)[:40]})"
+            return f"the message's role is unknown ({role[:40]})"
         return None
 
     def _prompt(self, said: str, name: str | None) -> None:

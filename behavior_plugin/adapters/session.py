@@ -47,18 +47,19 @@ class Session:
         self._known: set[str] = set()
         self._prompt_id: str | None = None
         self._is_turn_open = False
+        self._has_called = False
 
     @property
     def is_working(self) -> bool:
-        """Whether the agent is at work, as far as the log has told."""
-        return self._is_turn_open
+        """Whether the agent has begun to call tools, and has not said that it is done."""
+        return self._is_turn_open and self._has_called
 
     def prompt(self, text: str, at: datetime, *, prompt_id: str | None = None) -> None:
         """What a person said. One without a name of its own is named by its number among the events."""
         name = prompt_id or f"event {self._telling.next_place}"
         if text.strip() and self._is_new(f"prompt {name}"):
             self._prompt_id = name
-            self._is_turn_open = True
+            self._is_turn_open, self._has_called = True, False
             self._add(EventKind.PROMPT, "prompt", at, prompt=as_typed(text))
 
     def steering(self, text: str, at: datetime) -> None:
@@ -91,7 +92,8 @@ class Session:
             agent=agent,
             started_agent=started_agent,
         )
-        self._is_turn_open = self._is_turn_open or agent != "user"
+        if agent != "user":
+            self._is_turn_open = self._has_called = True
         self._add(EventKind.ACTION, "call", at, action=action, waits_for=name)
 
     def result(
