@@ -1,9 +1,9 @@
 """Gemini CLI: a log for each session, in a folder for each project.
 
 `tmp/<project>/chats/session-<time>-<id>.json` is one document; `.jsonl`, in newer versions, has a message on each line,
-whole again whenever it grew, and what is said of the messages so far: `$set` them anew, `$rewindTo` an earlier one. The
-directory is in the project's `.project_root`, which older versions do not write. No branch is noted, and of a call only
-when it had ended. Subagents have logs of their own, which nothing ties to their call; they are passed over.
+whole again whenever it grew; `$set`, which may repeat all, and `$rewindTo` tell of nothing that was done. The directory
+is in the project's `.project_root`, which older versions do not write. No branch is noted, and of a call only when it
+had ended. Subagents have logs of their own, which nothing ties to their call; they are passed over.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ _NOT_TYPED = (
     "Please continue.",
     "System: Please continue.",
 )
+_STOPPED = ("Command was automatically cancelled", "Command was cancelled by user")
 _EXIT_CODE = re.compile(r"^Exit Code: (\d{1,10})$", re.MULTILINE)
 _BEGINNING = 2_000
 _SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
@@ -83,11 +84,10 @@ def _is_subagent(start: bytes) -> bool:
 
 
 def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The records, and the messages that some of them hold."""
+    """The records, and the messages that a document holds."""
     for line, record in records:
         yield line, record
-        for holder in (record, section(record, "$set")):
-            yield from ((line, message) for message in parts(holder.get("messages")))
+        yield from ((line, message) for message in parts(record.get("messages")))
 
 
 def _session_id(file: Path, reading: Reading) -> str:
@@ -142,13 +142,20 @@ class _Reader:
         self.session.call(name, tool, parameters, self._at)
         outcome, printed = _ENDINGS.get(str(call.get("status"))), _printed(call)
         if outcome is Outcome.SUCCESS and tool == "Bash":
-            codes = _EXIT_CODE.findall(printed[-1_000:])
-            outcome = Outcome.FAILED if codes and int(codes[-1]) else outcome
+            outcome = _of_command(printed)
         ended = moment(call.get("timestamp"))
         if outcome:
             is_timed = ended is not None and ended > self._at
             error = printed if outcome is Outcome.FAILED else None
             self.session.result(name, ended if is_timed else None, outcome, error=error)
+
+
+def _of_command(printed: str) -> Outcome:
+    """How a shell command ended that could be run."""
+    if printed.startswith(_STOPPED):
+        return Outcome.PARTIAL
+    codes = _EXIT_CODE.findall(printed[-1_000:])
+    return Outcome.FAILED if codes and int(codes[-1]) else Outcome.SUCCESS
 
 
 def _printed(call: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ CALLS = [
     call(4, "c1", "run_shell_command", "1 failed\nExit Code: 2\nProcess Group PGID: 7", command="make test"),
     call(4, "c2", "read_file", "text", absolute_path="/home/dev/shop/tax.py"),
 ]
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {**HEADER, "kind": "main"},
     said(
         1,
@@ -89,7 +89,7 @@ def test_the_directory_is_the_projects(tmp_path: Path) -> None:
 
 def test_a_document_tells_the_same(tmp_path: Path) -> None:
     """Older versions wrote the whole session again at each step; newer ones take that over into lines."""
-    messages = [said(1, "Build it"), message(2, "gemini", "", toolCalls=[CALLS[0]])]
+    messages = [said(1, "Build it"), message(2, "gemini", "I will.", toolCalls=[CALLS[0]])]
     lines = [HEADER, *messages]
 
     old = read(gemini, Log("session-a.json", {**HEADER, "messages": messages}).write(tmp_path))
@@ -99,26 +99,33 @@ def test_a_document_tells_the_same(tmp_path: Path) -> None:
 
 
 def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
-    """A shortened history is written anew, with summaries in the user's place; a rewind leaves what was done."""
+    """A shortened history has summaries in the user's place; a rewind leaves what was done."""
     summary = message(11, "user", [{"text": "<state_snapshot>..."}])
-    results = message(12, "user", [{"functionResponse": {"id": "c1"}}])
-    again = {"$set": {"messages": [*RECORDS[1:4], summary, results]}}
+    results = message(12, "user", [{"functionResponse": {"id": "c1"}}, {"text": "Mind the tests."}])
+    again: list[dict[str, Any]] = [
+        {"$set": {"messages": RECORDS[1:4]}},
+        {"$rewindTo": "m2"},
+        *RECORDS[1:4],
+        summary,
+        results,
+    ]
 
     events = read(gemini, LOG.write(tmp_path))
-    more = read(gemini, Log("b.jsonl", [*RECORDS, again, {"$rewindTo": "m2"}]).write(tmp_path))
+    more = read(gemini, Log("b.jsonl", [*RECORDS, *again]).write(tmp_path))
 
     assert told(more) == told(events)
 
 
 def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
-    """A call that was cancelled neither worked nor failed."""
+    """A call that was cancelled, or took too long, neither worked nor failed."""
     cancelled = call(3, "c1", "run_shell_command", status="cancelled", command="make")
-    stopped = [said(1, "Build it"), message(2, "gemini", "", toolCalls=[cancelled])]
+    late = call(3, "c2", "run_shell_command", "Command was automatically cancelled because ...", command="serve")
+    stopped = [said(1, "Build it"), message(2, "gemini", "", toolCalls=[cancelled, late])]
     log = Log("a.jsonl", [HEADER, *stopped, message(4, "info", "Request cancelled."), said(5, "Clean it")])
 
     events = read(gemini, log.write(tmp_path))
 
-    assert told(events) == ["Build it", "Bash make partial 1000", "Clean it"]
+    assert told(events) == ["Build it", "Bash make partial 1000", "Bash serve partial 1000", "Clean it"]
 
 
 def test_a_subagents_log_is_passed_over(tmp_path: Path) -> None:
