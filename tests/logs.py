@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.adapters import Adapter, Reading
+from behavior_plugin.adapters import Reading
 from behavior_plugin.model import Event
 
 # What nobody expects in a field. Lists and objects stand where words are, and words where they are.
@@ -52,7 +52,7 @@ class Log:
                 yield Log(self.name, _replaced(self.content, place, odd))
 
 
-def read(adapter: Adapter, file: Path, reading: Reading | None = None) -> list[Event]:
+def read(adapter: Any, file: Path, reading: Reading | None = None) -> list[Event]:
     return [event for part in adapter.read(file, reading or Reading()) for event in part]
 
 

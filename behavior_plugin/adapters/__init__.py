@@ -30,11 +30,13 @@ class Adapter(Protocol):
         ...
 
     def is_log(self, file: Path, head: bytes) -> bool:
-        """Whether a file that begins so is the log of one session, and not a part of another's."""
+        """Whether a file that begins so is the log of one session or of many, and not a part of another's."""
         ...
 
     def read(self, file: Path, reading: Reading) -> Iterator[list[Event]]:
         """The events of one session, in parts that each hold whole pieces of work.
+
+        Of a file that holds many sessions, those of one after the other, and no part has two.
 
         Raises:
             OSError: the file cannot be read. All else that is wrong is told to `reading`, and passed over.

@@ -133,7 +133,7 @@ def _stored(folder: Path, reading: Reading) -> Iterator[dict[str, Any]]:
 
 def _of_database(file: Path, reading: Reading) -> Iterator[list[Event]]:
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(_opened(file)) as database:
             database.text_factory = bytes
             for name, directory in database.execute(_SESSIONS).fetchall():
                 info = {"directory": _decoded(directory)}
@@ -141,6 +141,12 @@ def _of_database(file: Path, reading: Reading) -> Iterator[list[Event]]:
                 yield from _of_session(_decoded(name), info, messages, partial(reading.skip, file))
     except sqlite3.Error as error:
         reading.skip(file, 0, f"the database cannot be read ({type(error).__name__})")
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """Only to be read. Where nobody has it open, not even the files are made that those who share it need."""
+    is_open = file.with_name(f"{file.name}-wal").exists()
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable={int(not is_open)}", uri=True)
 
 
 def _row_messages(database: sqlite3.Connection, reading: Reading, name: str) -> Iterator[dict[str, Any]]:

@@ -105,6 +105,7 @@ class Session:
         duration_ms: int | None = None,
         error: str | None = None,
         files: tuple[str, ...] = (),
+        started_agent: str | None = None,
     ) -> None:
         """How the call of that name ended, and when, if the log says so.
 
@@ -121,6 +122,7 @@ class Session:
             duration_source=None if took is None else DurationSource.TRANSCRIPT,
             error=error[:LONGEST_ERROR] if error else None,
             files=tuple(dict.fromkeys([*named, *files])),
+            started_agent=started_agent or call.action.started_agent,
         )
 
     def end_turn(self, at: datetime) -> None:

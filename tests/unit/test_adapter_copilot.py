@@ -40,7 +40,7 @@ def answer(second: int, *requests: str) -> list[dict[str, Any]]:
     return [message, event(second, "assistant.turn_end", {"turnId": "0"})]
 
 
-LOG = Log(
+SAMPLE = Log(
     "session-state/s-1/events.jsonl",
     [
         START,
@@ -62,7 +62,7 @@ LOG = Log(
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """A command that failed has run, and is a success for the client; its last line says otherwise."""
-    events = read(copilot, LOG.write(tmp_path))
+    events = read(copilot, SAMPLE.write(tmp_path))
 
     assert told(events) == [
         "Round the tax once",

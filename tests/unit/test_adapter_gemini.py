@@ -56,12 +56,12 @@ RECORDS: list[dict[str, Any]] = [
     message(5, "gemini", "", toolCalls=[call(5, "c3", "replace", "done", **EDIT)]),
     message(9, "gemini", "It is rounded once.", tokens={"total": 3}),
 ]
-LOG = Log("tmp/shop/chats/session-2026-03-02T09-00-s1.jsonl", RECORDS)
+SAMPLE = Log("tmp/shop/chats/session-2026-03-02T09-00-s1.jsonl", RECORDS)
 
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """A message is written again when its calls have ended, and a command that failed has succeeded in running."""
-    events = read(gemini, LOG.write(tmp_path))
+    events = read(gemini, SAMPLE.write(tmp_path))
 
     assert [line for line in told(events) if line != "turn_end"] == [
         "Round the tax once",
@@ -78,7 +78,7 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
 
 def test_the_directory_is_the_projects(tmp_path: Path) -> None:
     """The log has only a hash of it."""
-    file = LOG.write(tmp_path)
+    file = SAMPLE.write(tmp_path)
     (tmp_path / "tmp/shop/.project_root").write_text("/home/dev/shop\n", encoding="utf-8")
 
     [pattern] = assemble(read(gemini, file))
@@ -110,7 +110,7 @@ def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
         results,
     ]
 
-    events = read(gemini, LOG.write(tmp_path))
+    events = read(gemini, SAMPLE.write(tmp_path))
     more = read(gemini, Log("b.jsonl", [*RECORDS, *again]).write(tmp_path))
 
     assert told(more) == told(events)

@@ -60,7 +60,7 @@ INNER = [
     message(5, "user", {"type": "text", "text": "look"}, session="ses_2"),
     message(6, "assistant", call(6, "c4", "grep", pattern="tax"), session="ses_2", finish="stop"),
 ]
-LOG = Log("session.json", {"info": INFO, "messages": MESSAGES})
+SAMPLE = Log("session.json", {"info": INFO, "messages": MESSAGES})
 TOLD = [
     "Round the tax once",
     "Bash make test failed 300",
@@ -117,7 +117,7 @@ def exported(folder: Path, *messages: dict[str, Any]) -> list[Event]:
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """A command that failed has completed too; its exit code says how."""
-    events = read(opencode, LOG.write(tmp_path))
+    events = read(opencode, SAMPLE.write(tmp_path))
 
     assert told(events) == TOLD
     assert events[0].prompt_id == "msg_011"
@@ -156,6 +156,8 @@ def test_a_database_is_only_read(tmp_path: Path) -> None:
     file = database(tmp_path)
     before = file.read_bytes()
 
+    assert told(read(opencode, file))[:1] == TOLD[:1]
+    assert list(tmp_path.glob("opencode*")) == [file]
     with closing(sqlite3.connect(file)) as writer:
         writer.execute("begin immediate")
         writer.execute("delete from session")

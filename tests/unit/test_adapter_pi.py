@@ -52,12 +52,12 @@ RECORDS: list[dict[str, Any]] = [
     result(7, "c3", "done"),
     answer(8, stop="stop"),
 ]
-LOG = Log("sessions/--home-dev-shop--/2026_s-1.jsonl", RECORDS)
+SAMPLE = Log("sessions/--home-dev-shop--/2026_s-1.jsonl", RECORDS)
 
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """What was asked, what was done and how it ended is what there is to learn."""
-    events = read(pi, LOG.write(tmp_path))
+    events = read(pi, SAMPLE.write(tmp_path))
 
     assert told(events) == [
         "Round the tax once",

@@ -43,7 +43,7 @@ def test_a_record_that_breaks_the_reader_is_told_of_and_passed_over() -> None:
 
 def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """It need not be held whole."""
-    monkeypatch.setattr(telling, "MOST_EVENTS", 3)
+    monkeypatch.setattr(telling, "MOST_EVENTS", 2)
     reader = Session("agent", "s-1")
 
     def take(record: dict[str, Any]) -> None:
