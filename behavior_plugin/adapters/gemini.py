@@ -3,7 +3,8 @@
 `tmp/<project>/chats/session-<time>-<id>.json` is one document; `.jsonl`, in newer versions, has a message on each line,
 whole again whenever it grew; `$set`, which may repeat all, and `$rewindTo` tell of nothing that was done. The directory
 is in the project's `.project_root`, which older versions do not write. No branch is noted, and of a call only when it
-had ended. Subagents have logs of their own, which nothing ties to their call; they are passed over.
+had ended. A subagent has a log of its own, `chats/<session>/<subagent>.jsonl`, which older versions do not tie to its
+call.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _TOOLS = {
     "web_fetch": ("WebFetch", {}),
     "google_web_search": ("WebSearch", {}),
     "write_todos": ("TodoWrite", {}),
+    "invoke_agent": ("Agent", {}),
 }
 _ENDINGS = {"success": Outcome.SUCCESS, "error": Outcome.FAILED, "cancelled": Outcome.PARTIAL}
 # What the records have that are no messages.
@@ -54,6 +56,8 @@ _NOT_TYPED = (
 )
 _STOPPED = ("Command was automatically cancelled", "Command was cancelled by user")
 _EXIT_CODE = re.compile(r"^Exit Code: (\d{1,10})$", re.MULTILINE)
+# Stands around what other programs printed.
+_FRAME = re.compile(r"</?untrusted_context>\n?")
 _BEGINNING = 2_000
 _SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
 
@@ -72,10 +76,12 @@ def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
     if _is_subagent(reading.head(file, _BEGINNING)):
         reading.skip(file, 0, "it is the log of a subagent")
         return
-    reader = _Reader(Session(NAME, _session_id(file, reading)))
+    name = _session_id(file, reading)
+    reader = _Reader(Session(NAME, name))
     reader.session.context = Context(directory=_directory(file, reading))
     records = reading.records(file) if file.suffix == ".jsonl" else iter([(0, reading.document(file))])
-    yield from session.read(_each(records), reader.session, reader.take, partial(reading.skip, file))
+    inner = partial(_of_subagent, file.parent / name, reading)
+    yield from session.read(_each(records), reader.session, reader.take, partial(reading.skip, file), inner)
 
 
 def _is_subagent(start: bytes) -> bool:
@@ -90,9 +96,14 @@ def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, 
         yield from ((line, message) for message in parts(record.get("messages")))
 
 
+def _of_subagent(folder: Path, reading: Reading, agent: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    with suppress(FileNotFoundError):
+        yield from reading.records(folder / f"{agent}.jsonl")
+
+
 def _session_id(file: Path, reading: Reading) -> str:
     """It stands first in either kind of file."""
-    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([^"\\]{1,200})"', reading.head(file, _BEGINNING))
+    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([\w-]{1,200})"', reading.head(file, _BEGINNING))
     return name[1].decode("utf-8", "replace") if name else file.stem
 
 
@@ -139,7 +150,7 @@ class _Reader:
         if not (name := identifier(call, "id")):
             return
         tool, parameters = in_our_words(text(call, "name", LONGEST_NAME) or "", section(call, "args"), _TOOLS)
-        self.session.call(name, tool, parameters, self._at)
+        self.session.call(name, tool, parameters, self._at, started_agent=identifier(call, "agentId"))
         outcome, printed = _ENDINGS.get(str(call.get("status"))), _printed(call)
         if outcome is Outcome.SUCCESS and tool == "Bash":
             outcome = _of_command(printed)
@@ -162,4 +173,4 @@ def _printed(call: dict[str, Any]) -> str:
     """What a call gave back to the model."""
     answers = [section(section(part, "functionResponse"), "response") for part in parts(call.get("result"))]
     said = [text(answer, name, 1_000_000) for answer in answers for name in ("output", "error")]
-    return "\n".join(one for one in said if one)
+    return _FRAME.sub("", "\n".join(one for one in said if one))

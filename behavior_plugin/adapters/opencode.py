@@ -14,7 +14,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -57,8 +56,6 @@ _STOPPED = ("Tool execution aborted", "The user rejected permission")
 # A step that ends so is followed by another.
 _GOES_ON = (None, "tool-calls", "unknown")
 
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-MOST_SUBAGENTS = 500
 _DATABASE = b"SQLite format 3\x00"
 _EXPORT = re.compile(rb'\s{0,99}\{\s{0,99}"info"\s{0,9}:\s{0,9}\{')
 _SESSION_ID = re.compile(rb'"id"\s{0,9}:\s{0,9}"ses_')
@@ -111,9 +108,14 @@ def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: sessi
     """A session and the subagents that it started."""
     reader = _Reader(name)
     reader.session.context = Context(directory=text(info, "directory") or "")
-    own = ({**message, "agent": "main"} for message in messages(name))
-    others = ({**message, "agent": agent} for agent in reader.started for message in messages(agent))
-    yield from session.read(((0, message) for message in chain(own, others)), reader.session, reader.take, skip)
+    yield from session.read(
+        _lines(messages(name)), reader.session, reader.take, skip, lambda agent: _lines(messages(agent))
+    )
+
+
+def _lines(messages: Iterable[dict[str, Any]]) -> session.Records:
+    """They stand on no lines of their own."""
+    return ((0, message) for message in messages)
 
 
 def _stored_messages(storage: Path, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
@@ -166,20 +168,17 @@ def _decoded(value: Any) -> str:
 class _Reader:
     def __init__(self, name: str) -> None:
         self.session = Session(NAME, name)
-        # The sessions of subagents, as they are started.
-        self.started: list[str] = []
         self._shell_lines: set[str] = set()
         self._at = START
 
     def take(self, message: dict[str, Any]) -> str | None:
-        info, agent = section(message, "info"), str(message.get("agent"))
-        found = parts(message.get("parts"))
+        info, found = section(message, "info"), parts(message.get("parts"))
         self._at = moment(section(info, "time").get("created")) or self._at
         if info.get("role") == "assistant":
-            self._assistant(info, found, agent)
+            self._assistant(info, found)
         elif info.get("role") != "user":
             return f"the message's role is unknown ({str(info.get('role'))[:40]})"
-        elif agent == "main":
+        else:
             self._user(info, found)
         unknown = {str(part.get("type")) for part in found} - _PARTS_OF_A_MESSAGE
         return f"the part's type is unknown ({min(unknown)[:40]})" if unknown else None
@@ -196,24 +195,24 @@ class _Reader:
         else:
             self.session.prompt(said, self._at, prompt_id=name)
 
-    def _assistant(self, info: dict[str, Any], found: list[dict[str, Any]], agent: str) -> None:
+    def _assistant(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
         """Some models say that they stop while they still call tools; they do not."""
         is_shell = identifier(info, "parentID") in self._shell_lines
         called = [part for part in found if part.get("type") == "tool"]
         for part in called:
-            self._call(part, "user" if is_shell else agent)
-        if agent != "main" or is_shell:
+            self._call(part, "user" if is_shell else None)
+        if is_shell:
             return
         if info.get("error"):
             self.session.break_off()
         elif not called and info.get("finish") not in _GOES_ON:
             self.session.end_turn(moment(section(info, "time").get("completed")) or self._at)
 
-    def _call(self, part: dict[str, Any], agent: str) -> None:
+    def _call(self, part: dict[str, Any], agent: str | None) -> None:
         name, tool = identifier(part, "callID"), text(part, "tool", LONGEST_NAME) or ""
         state = section(part, "state")
         given, took = section(state, "input"), section(state, "time")
-        started = self._started(tool, state)
+        started = text(section(state, "metadata"), "sessionId") if tool == _STARTER else None
         files: tuple[str, ...] = ()
         if tool in _PATCHES:
             tool, given, files = patch_in_our_words(text(given, "patchText", LONGEST_PATCH) or "")
@@ -227,15 +226,6 @@ class _Reader:
             error = text(state, "error") or text(state, "output") if outcome is Outcome.FAILED else None
             done = files if outcome is Outcome.SUCCESS else ()
             self.session.result(name, moment(took.get("end")), outcome, error=error, files=done)
-
-    def _started(self, tool: str, state: dict[str, Any]) -> str | None:
-        """The subagent's session, which says of itself only whose it is."""
-        name = text(section(state, "metadata"), "sessionId")
-        if tool != _STARTER or not name or not _PLAIN_ID.fullmatch(name):
-            return None
-        if name not in self.started and len(self.started) < MOST_SUBAGENTS:
-            self.started.append(name)
-        return name
 
 
 def _outcome(state: dict[str, Any]) -> Outcome | None:

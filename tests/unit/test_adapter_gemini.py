@@ -40,7 +40,13 @@ def time(second: int) -> str:
 
 EDIT = {"file_path": "/home/dev/shop/tax.py", "old_string": "CONTENTS", "new_string": "CONTENTS"}
 CALLS = [
-    call(4, "c1", "run_shell_command", "1 failed\nExit Code: 2\nProcess Group PGID: 7", command="make test"),
+    call(
+        4,
+        "c1",
+        "run_shell_command",
+        "<untrusted_context>\nOutput: 1 failed\nExit Code: 2\nProcess Group PGID: 7\n</untrusted_context>",
+        command="make test",
+    ),
     call(4, "c2", "read_file", "text", absolute_path="/home/dev/shop/tax.py"),
 ]
 RECORDS: list[dict[str, Any]] = [
@@ -119,7 +125,9 @@ def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
 def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     """A call that was cancelled, or took too long, neither worked nor failed."""
     cancelled = call(3, "c1", "run_shell_command", status="cancelled", command="make")
-    late = call(3, "c2", "run_shell_command", "Command was automatically cancelled because ...", command="serve")
+    late = call(
+        3, "c2", "run_shell_command", "<untrusted_context>\nCommand was automatically cancelled", command="serve"
+    )
     stopped = [said(1, "Build it"), message(2, "gemini", "", toolCalls=[cancelled, late])]
     log = Log("a.jsonl", [HEADER, *stopped, message(4, "info", "Request cancelled."), said(5, "Clean it")])
 
@@ -128,8 +136,28 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert told(events) == ["Build it", "Bash make partial 1000", "Bash serve partial 1000", "Clean it"]
 
 
+def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) -> None:
+    """Its log lies in a folder that is named as the session is."""
+    started = {**call(5, "c1", "invoke_agent", agent_name="explorer", prompt="Look"), "agentId": "a-1"}
+    asked = [said(1, "Find the tax"), message(2, "gemini", "", toolCalls=[started]), message(6, "gemini", "Found.")]
+    inner = [said(2, "Look"), message(3, "gemini", "", toolCalls=[call(4, "a-1#0", "glob", pattern="tax*")])]
+    file = Log("chats/session-a.jsonl", [HEADER, *asked]).write(tmp_path)
+    Log("chats/s-1/a-1.jsonl", [{**HEADER, "sessionId": "a-1", "kind": "subagent"}, *inner]).write(tmp_path)
+
+    events = read(gemini, file)
+
+    assert told(events) == [
+        "Find the tax",
+        "Agent explorer success 3000",
+        "a-1: Glob tax* success 1000",
+        "turn_end",
+    ]
+    [pattern] = assemble(events)
+    assert pattern.final_outcome is Outcome.SUCCESS
+
+
 def test_a_subagents_log_is_passed_over(tmp_path: Path) -> None:
-    """Nobody typed what it was asked."""
+    """Nobody typed what it was asked, and it is read where it was started."""
     reading = Reading()
     file = Log("chats/s-1/a.jsonl", [{**HEADER, "kind": "subagent"}, said(1, "Find the tax")]).write(tmp_path)
 

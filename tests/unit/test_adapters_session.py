@@ -56,6 +56,33 @@ def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [event.order for part in parts for event in part] == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
+    """So its calls are in the same part, and what it was told is no prompt of a person's."""
+    reader = Session("agent", "s-1")
+    logs = {"a": ["b", "a"], "b": ["c"], "../a": ["x"]}
+
+    def take(record: dict[str, Any]) -> None:
+        reader.prompt(f"Task of {reader.agent}", START, prompt_id=reader.agent)
+        reader.call(f"{reader.agent} starts {record['n']}", "Agent", {}, START, started_agent=record["n"])
+        reader.end_turn(START)
+
+    def records_of(agent: str) -> session.Records:
+        return records(*({"n": name} for name in logs.get(agent, [])))
+
+    [events] = session.read(records({"n": "a"}, {"n": "../a"}), reader, take, lambda *_: None, records_of)
+
+    assert [event.prompt or (event.action and event.action.id) or event.kind.value for event in events] == [
+        "Task of main",
+        "main starts a",
+        "turn_end",
+        "a starts b",
+        "a starts a",
+        "b starts c",
+        "main starts ../a",
+        "turn_end",
+    ]
+
+
 def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
     """None is better than a wrong one: the fastest run is shown."""
     reader = Session("agent", "s-1")
