@@ -191,9 +191,9 @@ class _Reader:
         if any(part.get("text") == _SHELL for part in texts):
             self._shell_lines.add(name or "")
         elif self.session.is_working:
-            self.session.steering(said, self._at)
+            self.session.steering(_unquoted(said), self._at)
         else:
-            self.session.prompt(said, self._at, prompt_id=name)
+            self.session.prompt(_unquoted(said), self._at, prompt_id=name)
 
     def _assistant(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
         """Some models say that they stop while they still call tools; they do not."""
@@ -226,6 +226,13 @@ class _Reader:
             error = text(state, "error") or text(state, "output") if outcome is Outcome.FAILED else None
             done = files if outcome is Outcome.SUCCESS else ()
             self.session.result(name, moment(took.get("end")), outcome, error=error, files=done)
+
+
+def _unquoted(said: str) -> str:
+    """`opencode run` puts quotes around what the shell has taken them from."""
+    inner = said[1:-1].replace('\\"', "\0")
+    is_quoted = len(said) > 1 and said[0] == said[-1] == '"' and '"' not in inner
+    return inner.replace("\0", '"') if is_quoted else said
 
 
 def _outcome(state: dict[str, Any]) -> Outcome | None:

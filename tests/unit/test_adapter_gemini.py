@@ -9,6 +9,7 @@ from behavior_plugin.adapters import adapter_for, gemini
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.assemble import assemble
 from behavior_plugin.model import Outcome
+from tests.factories import TRANSCRIPTS
 from tests.logs import Log, read, told
 
 HEADER = {
@@ -80,6 +81,30 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     [pattern] = assemble(events)
     assert pattern.final_outcome is Outcome.SUCCESS
     assert pattern.actions[2].duration_source is None
+
+
+def test_a_log_of_the_real_client_is_read() -> None:
+    """Version 0.61: a command that failed, and an edit that did not fit."""
+    [file] = (TRANSCRIPTS / "gemini").iterdir()
+    reading = Reading()
+
+    events = read(gemini, file, reading)
+
+    assert adapter_for(file) is gemini
+    assert reading.problems == []
+    assert told(events) == [
+        "Fix the greeting @a.txt please",
+        "turn_end",
+        "Bash ls nothing-here failed 54",
+        "Write /home/dev/shop/a.txt success 9",
+        "LS /home/dev/shop success 9",
+        "Read /home/dev/shop/a.txt success 15",
+        "Edit /home/dev/shop/a.txt success 6",
+        "Edit /home/dev/shop/a.txt failed 10",
+        "Grep two success 30",
+        "Bash sleep 1; cat a.txt success 1046",
+        "turn_end",
+    ]
 
 
 def test_the_directory_is_the_projects(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from behavior_plugin.adapters import adapter_for, opencode
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.assemble import assemble
 from behavior_plugin.model import Event, Outcome
+from tests.factories import TRANSCRIPTS
 from tests.logs import Log, read, told
 
 INFO = {"id": "ses_1", "slug": "x", "projectID": "p1", "directory": "/home/dev/shop", "time": {"created": 0}}
@@ -128,6 +129,29 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     assert pattern.context.files_touched == ("tax.py",)
 
 
+def test_a_log_of_the_real_client_is_read() -> None:
+    """Version 1.18: a command that failed, a subagent, and an edit that did not fit."""
+    [file] = (TRANSCRIPTS / "opencode").iterdir()
+    reading = Reading()
+
+    events = read(opencode, file, reading)
+
+    assert adapter_for(file) is opencode
+    assert reading.problems == []
+    assert told(events) == [
+        "Fix the greeting",
+        "Bash ls nothing-here failed 72",
+        "Write /home/dev/shop/a.txt success 12",
+        "Glob *.txt failed 27",
+        "Read /home/dev/shop/a.txt success 46",
+        "Edit /home/dev/shop/a.txt success 16",
+        "Edit /home/dev/shop/a.txt failed 14",
+        "Agent look around success 299",
+        "Bash sleep 1; cat a.txt success 1027",
+        "turn_end",
+    ]
+
+
 @pytest.mark.parametrize("kept", [stored, database])
 def test_where_sessions_are_kept_their_subagents_are_found(kept: Any, tmp_path: Path) -> None:
     """Their calls belong to the one that started them, and nobody typed what they were asked."""
@@ -229,6 +253,15 @@ def test_what_the_client_adds_to_a_prompt_is_not_the_prompt(tmp_path: Path) -> N
     events = exported(tmp_path, message(1, "user", text, added, {"type": "file"}), own)
 
     assert told(events) == ["Fix @tax.py\n"[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("stored", "typed"),
+    [('"Fix it"', "Fix it"), (r'"Say \"hi\" to it"', 'Say "hi" to it'), ('"a" and "b"', '"a" and "b"'), ('"', '"')],
+)
+def test_quotes_that_were_not_typed_are_left_out(stored: str, typed: str, tmp_path: Path) -> None:
+    """A prompt from the command line comes in quotes, and should resemble the same one from the screen."""
+    assert told(exported(tmp_path, said(1, stored))) == [typed]
 
 
 def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.adapters import pi
+from behavior_plugin.adapters import adapter_for, pi
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.assemble import assemble
 from behavior_plugin.model import DurationSource, Outcome
+from tests.factories import TRANSCRIPTS
 from tests.logs import Log, read, told
 
 HEADER = {
@@ -74,6 +75,26 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     assert pattern.context.files_touched == ("shop/tax.py",)
     assert pattern.actions[0].error == "1 failed\n\nCommand exited with code 1"
     assert pattern.actions[0].duration_source is DurationSource.TRANSCRIPT
+
+
+def test_a_log_of_the_real_client_is_read() -> None:
+    """Version 0.73: a command that failed, and an edit that did not fit."""
+    [file] = (TRANSCRIPTS / "pi").iterdir()
+    reading = Reading()
+
+    events = read(pi, file, reading)
+
+    assert adapter_for(file) is pi
+    assert reading.problems == []
+    assert told(events) == [
+        "Fix the greeting",
+        "Bash ls nothing-here failed 9",
+        "Write a.txt success 2",
+        "Read a.txt success 4",
+        "Edit a.txt success 3",
+        "Edit a.txt failed 1",
+        "turn_end",
+    ]
 
 
 def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
