@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from behavior_plugin.adapters import claude_code, copilot, gemini, opencode, pi
-from behavior_plugin.adapters.reading import Reading
+from behavior_plugin.adapters.reading import HEAD_BYTES, Reading
 from behavior_plugin.model import Event
 
 __all__ = ["ADAPTERS", "Adapter", "Reading", "adapter_for", "named"]
-
-# How much of a file is looked at to tell whose log it is.
-HEAD_BYTES = 64 * 1024
 
 
 class Adapter(Protocol):

@@ -90,7 +90,8 @@ def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
     if text(info, "parentID"):
         reading.skip(file, 0, "it is the session of a subagent")
         return
-    name = identifier(info, "id") or file.stem
+    # What is stored is found by its name, so that it is the file's own.
+    name = file.stem if stored else identifier(info, "id") or file.stem
     exported = {name: parts(document.get("messages"))}
     messages = partial(_stored_messages, file.parents[2], reading) if stored else lambda asked: exported.get(asked, [])
     yield from _of_session(name, info, messages, partial(reading.skip, file))

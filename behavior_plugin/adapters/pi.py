@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from behavior_plugin.adapters import session
-from behavior_plugin.adapters.reading import Reading, first_record
+from behavior_plugin.adapters.reading import HEAD_BYTES, Reading, first_record
 from behavior_plugin.adapters.session import Session
 from behavior_plugin.adapters.tools import in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
@@ -56,7 +56,7 @@ def is_log(file: Path, head: bytes) -> bool:
 
 
 def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
-    reader = _Reader(file, first_record(reading.head(file, 64 * 1024)))
+    reader = _Reader(file, first_record(reading.head(file, HEAD_BYTES)))
     yield from session.read(reading.records(file), reader.session, reader.take, partial(reading.skip, file))
 
 

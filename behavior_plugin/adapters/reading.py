@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_LINE
 
+# How much of a file is looked at to tell whose log it is.
+HEAD_BYTES = 64 * 1024
 # A log that is one JSON value is held whole while it is read.
 LONGEST_DOCUMENT = 128 * 1024 * 1024
 # So many problems of a session are named; all are counted.
@@ -91,7 +93,7 @@ class Reading:
 def first_record(head: bytes) -> dict[str, Any]:
     """The JSON object on the first line of a file that begins so; an empty one where there is none."""
     try:
-        value = calls.read_json(head.lstrip().partition(b"\n")[0])
+        value = calls.read_json(head.partition(b"\n")[0])
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

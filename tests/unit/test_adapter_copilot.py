@@ -137,6 +137,7 @@ def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) 
         event(5, "tool.execution_start", {"toolCallId": "c4", "toolName": "glob", "parentToolCallId": "c1"}),
         event(6, "assistant.message", {"content": "Found", "toolRequests": []}, agentId="a-1"),
         event(6, "assistant.turn_end", {}),
+        result(7, "c1"),
     ]
 
     [pattern] = assemble(read(copilot, Log("a.jsonl", records).write(tmp_path)))

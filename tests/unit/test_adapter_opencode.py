@@ -191,6 +191,19 @@ def test_a_database_is_only_read(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_what_was_just_written_to_a_database_is_read(tmp_path: Path) -> None:
+    """While it is in use, that stands in a file beside it."""
+    file = database(tmp_path)
+    sizes: list[int] = []
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("""update part set data = '{"type": "text", "text": "Now"}' where message_id = 'msg_011'""")
+        writer.commit()
+
+        assert told(read(opencode, file, Reading(sizes.append)))[:1] == ["Now"]
+
+    assert sum(sizes) > 1_000
+
+
 @pytest.mark.parametrize("content", [b"SQLite format 3\x00" + b"x" * 5_000, b"SQLite format 3\x00"])
 def test_a_database_that_cannot_be_read_is_told_of(content: bytes, tmp_path: Path) -> None:
     """A new version may have other tables, and disks break."""
@@ -232,8 +245,9 @@ def test_a_subagents_own_session_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_subagents_name_leads_nowhere_else(tmp_path: Path) -> None:
-    """It stands in the log, and names a folder."""
+    """It stands in the log, and names a folder; the session's own is its file's."""
     file = stored(tmp_path)
+    _file(file, {**INFO, "id": "../other"})
     _file(tmp_path / "storage/other/msg.json", INNER[1]["info"])
     _file(tmp_path / "storage/part/msg/prt.json", INNER[1]["parts"][0])
     task = call(5, "c3", "task", metadata={"sessionId": "../other"}, prompt="look")

@@ -11,7 +11,7 @@ import pytest
 from behavior_plugin import telling
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import arguments, in_our_words, patch_in_our_words
+from behavior_plugin.adapters.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words
 from behavior_plugin.model import EventKind, Outcome
 from tests.factories import START
 from tests.logs import told
@@ -60,21 +60,24 @@ def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
     """So its calls are in the same part, and what it was told is no prompt of a person's."""
     reader = Session("agent", "s-1")
     logs = {"a": ["b", "a"], "b": ["c"], "../a": ["x"]}
+    asked: list[str] = []
 
     def take(record: dict[str, Any]) -> None:
         reader.prompt(f"Task of {reader.agent}", START, prompt_id=reader.agent)
         reader.call(f"{reader.agent} starts {record['n']}", "Agent", {}, START, started_agent=record["n"])
-        reader.end_turn(START)
+        if reader.agent != "main" or record["n"] == "../a":
+            reader.end_turn(START)
 
     def records_of(agent: str) -> session.Records:
+        asked.append(agent)
         return records(*({"n": name} for name in logs.get(agent, [])))
 
     [events] = session.read(records({"n": "a"}, {"n": "../a"}), reader, take, lambda *_: None, records_of)
 
+    assert asked == ["a", "b", "c"]
     assert [event.prompt or (event.action and event.action.id) or event.kind.value for event in events] == [
         "Task of main",
         "main starts a",
-        "turn_end",
         "a starts b",
         "a starts a",
         "b starts c",
@@ -117,8 +120,11 @@ def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
     assert in_our_words("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
 
 
-def test_a_patch_that_names_no_file_is_an_edit_of_none() -> None:
-    """It may be cut off, or of another kind."""
+def test_a_patch_names_no_file_or_many() -> None:
+    """It may be cut off, or of another kind; and what is kept of a call is bounded."""
+    many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
+
+    assert len(patch_in_our_words(many)[2]) == MOST_FILES
     assert patch_in_our_words("+text\n*** Update File: \n") == ("Edit", {}, ())
 
 
