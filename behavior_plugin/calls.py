@@ -37,7 +37,12 @@ LONGEST_MS = 366 * 24 * 3_600_000
 NOTIFICATION = "<task-notification>"
 
 # File contents say what was written, not how the work was done, and are where secrets lie.
-_CONTENTS = frozenset({"content", "contents", "old_string", "new_string", "new_source", "edits", "file_text", "patch"})
+_CONTENTS = frozenset(
+    """
+    content contents old_string new_string new_source edits file_text patch
+    old_str new_str insert_text oldString newString patchText oldText newText ai_proposed_content
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
 _PATH_FIELDS = ("file_path", "notebook_path")
 # The tools that start a subagent; the second is its name in older clients.
 _STARTERS = ("Agent", "Task")

@@ -12,6 +12,8 @@ from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_ERROR, section, text
 from behavior_plugin.model import Context, Event, Outcome
 
+# When what happened before a log tells of any time is said to have happened.
+START = datetime.fromtimestamp(0, tz=UTC)
 # Text that an editor puts before the user's own.
 _EDITOR = ("<ide_", "<system-reminder>")
 _REJECTED = ("The user doesn't want to proceed with this tool use", "[Request interrupted by user")
@@ -67,23 +69,35 @@ def results(record: dict[str, Any], at: datetime) -> list[Result]:
 
 def blocks(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of a record's message, where it has parts."""
-    return _blocks(section(record, "message").get("content"))
+    return parts(section(record, "message").get("content"))
+
+
+def parts(content: Any) -> list[dict[str, Any]]:
+    """Those of a list that are objects; none where it is no list."""
+    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def words(content: Any) -> str:
     """The text of a message: its images, and what an editor adds, are left out."""
     if isinstance(content, str):
         return content
-    texts = [block["text"] for block in _blocks(content) if isinstance(block.get("text"), str)]
+    texts = [block["text"] for block in parts(content) if isinstance(block.get("text"), str)]
     return "\n".join(text for text in texts if not text.startswith(_EDITOR))
 
 
 def time_of(record: dict[str, Any]) -> datetime | None:
+    return moment(record.get("timestamp"))
+
+
+def moment(value: Any) -> datetime | None:
+    """A time as agents write it: ISO 8601, or milliseconds since 1970. None for what is none."""
     try:
-        time = datetime.fromisoformat(str(record.get("timestamp"))[:40])
-    except ValueError:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, tz=UTC)
+        time = datetime.fromisoformat(value[:40]) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def context_of(record: dict[str, Any]) -> Context:
@@ -94,7 +108,3 @@ def context_of(record: dict[str, Any]) -> Context:
 def _context(directory: str, branch: str | None) -> Context:
     """The client writes HEAD where no branch is checked out."""
     return Context(directory=directory, branch=None if branch == "HEAD" else branch)
-
-
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []

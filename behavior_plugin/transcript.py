@@ -10,14 +10,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, section, text
 from behavior_plugin.model import CLAUDE_CODE, Action, Event, EventKind, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
-from behavior_plugin.records import Result, blocks, context_of, results, time_of, words
+from behavior_plugin.records import START, Result, blocks, context_of, results, time_of, words
 from behavior_plugin.telling import Telling
 
 MAIN = "main"
@@ -39,7 +38,6 @@ _NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleI
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_START = datetime.fromtimestamp(0, tz=UTC)
 
 
 # Is told of each line that nothing could be made of: its number, from 1, and why.
@@ -126,7 +124,7 @@ class _Reader:
         self._turns: dict[str, tuple[str, list[int]]] = {}
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
-        self._at = _START
+        self._at = START
         self._is_turn_open = False
         # The record with the words that the turn may end with, as far as no record says so.
         self._last_words: dict[str, Any] | None = None
@@ -152,7 +150,7 @@ class _Reader:
         elif kind == "system":
             if record.get("subtype") in ("turn_duration", "stop_hook_summary"):
                 self._end_turn(record)
-        elif kind not in _OTHERS:
+        elif str(kind) not in _OTHERS:
             return f"the record's type is unknown ({str(kind)[:40]})"
         return None
 

@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from behavior_plugin.adapters import claude_code
-from behavior_plugin.adapters.reading import Reading
+from behavior_plugin.adapters import claude_code, copilot, gemini, opencode, pi
+from behavior_plugin.adapters.reading import HEAD_BYTES, Reading
 from behavior_plugin.model import Event
 
 __all__ = ["ADAPTERS", "Adapter", "Reading", "adapter_for", "named"]
-
-# How much of a file is looked at to tell whose log it is.
-HEAD_BYTES = 64 * 1024
 
 
 class Adapter(Protocol):
@@ -30,11 +27,13 @@ class Adapter(Protocol):
         ...
 
     def is_log(self, file: Path, head: bytes) -> bool:
-        """Whether a file that begins so is the log of one session, and not a part of another's."""
+        """Whether a file that begins so is the log of one session or of many, and not a part of another's."""
         ...
 
     def read(self, file: Path, reading: Reading) -> Iterator[list[Event]]:
         """The events of one session, in parts that each hold whole pieces of work.
+
+        Of a file that holds many sessions, those of one after the other, and no part has two.
 
         Raises:
             OSError: the file cannot be read. All else that is wrong is told to `reading`, and passed over.
@@ -42,7 +41,7 @@ class Adapter(Protocol):
         ...
 
 
-ADAPTERS: tuple[Adapter, ...] = (claude_code,)
+ADAPTERS: tuple[Adapter, ...] = (claude_code, copilot, gemini, opencode, pi)
 
 
 def named(name: str) -> Adapter:

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_LINE
 
+# How much of a file is looked at to tell whose log it is.
+HEAD_BYTES = 64 * 1024
 # A log that is one JSON value is held whole while it is read.
 LONGEST_DOCUMENT = 128 * 1024 * 1024
 # So many problems of a session are named; all are counted.
@@ -66,6 +68,10 @@ class Reading:
         value = self._value(raw, file, 0)
         return value if isinstance(value, dict) else {}
 
+    def count(self, size: int) -> None:
+        """Note that so many bytes were read in another way."""
+        self._tell_bytes(size)
+
     def skip(self, file: Path, line: int, reason: str) -> None:
         """Note that something could not be read."""
         self.skipped += 1
@@ -82,6 +88,15 @@ class Reading:
         except (ValueError, RecursionError) as error:
             return self.skip(file, line, f"the {what} is not JSON ({type(error).__name__})")
         return value if isinstance(value, dict) else self.skip(file, line, f"the {what} is JSON, but no object")
+
+
+def first_record(head: bytes) -> dict[str, Any]:
+    """The JSON object on the first line of a file that begins so; an empty one where there is none."""
+    try:
+        value = calls.read_json(head.partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _opened(file: Path) -> BinaryIO:

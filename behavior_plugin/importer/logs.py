@@ -12,7 +12,7 @@ from behavior_plugin.adapters import Adapter, adapter_for
 from behavior_plugin.adapters.reading import Problem
 
 # What every log's name ends in.
-ENDINGS = (".json", ".jsonl")
+ENDINGS = (".json", ".jsonl", ".db")
 
 
 @dataclass(frozen=True)

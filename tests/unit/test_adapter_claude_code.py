@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,38 @@ from behavior_plugin.adapters import Reading, claude_code
 from behavior_plugin.model import Event
 from behavior_plugin.reconcile import reconcile
 from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
+from tests.logs import Log
 
 LOG = TRANSCRIPTS / "print-subagents.jsonl"
+
+
+def record(second: int, kind: str, content: Any, **more: Any) -> dict[str, Any]:
+    message = {"role": kind, "content": content, "stop_reason": more.pop("stop_reason", None)}
+    place = {"sessionId": "s-1", "cwd": "/home/dev/shop", "gitBranch": "main", "isSidechain": False}
+    time = f"2026-03-02T09:00:{second:02}.000Z"
+    return {"type": kind, "uuid": f"u{second}", "timestamp": time, **place, "message": message, **more}
+
+
+def call(second: int, name: str, tool: str, **given: Any) -> dict[str, Any]:
+    return record(second, "assistant", [{"type": "tool_use", "id": name, "name": tool, "input": given}])
+
+
+def result(second: int, name: str, **response: Any) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": name, "content": ""}
+    return record(second, "user", [block], toolUseResult=response)
+
+
+SAMPLE = Log(
+    "projects/-home-dev-shop/s-1.jsonl",
+    [
+        record(1, "user", "Round the tax once", promptId="p1"),
+        call(2, "c1", "Bash", command="make test"),
+        result(3, "c1", stdout="ok"),
+        call(4, "c2", "Edit", file_path="/home/dev/shop/tax.py", old_string="CONTENTS", new_string="CONTENTS"),
+        result(5, "c2", originalFile="CONTENTS"),
+        record(6, "assistant", [{"type": "text", "text": "Done."}], stop_reason="end_turn"),
+    ],
+)
 
 
 def read(file: Path, reading: Reading | None = None) -> list[Event]:

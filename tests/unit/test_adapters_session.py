@@ -1,0 +1,137 @@
+"""How a session is put together from what any agent's log tells, and in whose words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from behavior_plugin import telling
+from behavior_plugin.adapters import session
+from behavior_plugin.adapters.session import Session
+from behavior_plugin.adapters.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words
+from behavior_plugin.model import EventKind, Outcome
+from tests.factories import START
+from tests.logs import told
+
+
+def records(*values: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    return enumerate(values, start=1)
+
+
+def test_a_record_that_breaks_the_reader_is_told_of_and_passed_over() -> None:
+    """What nobody thought of must not cost the rest of the session."""
+    reader = Session("agent", "s-1")
+    skipped: list[tuple[int, str]] = []
+
+    def take(record: dict[str, Any]) -> str | None:
+        reader.prompt("x" * len(record["said"]), START)
+        return "odd" if record["said"] == "odd" else None
+
+    read = session.read(
+        records({"said": "a"}, {"said": "odd"}, {"said": 7}, {"said": "aa"}),
+        reader,
+        take,
+        lambda line, reason: skipped.append((line, reason)),
+    )
+
+    assert [told(part) for part in read] == [["x", "xxx", "xx"]]
+    assert skipped == [(2, "odd"), (3, "the record cannot be read (TypeError)")]
+
+
+def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It need not be held whole."""
+    monkeypatch.setattr(telling, "MOST_EVENTS", 2)
+    reader = Session("agent", "s-1")
+
+    def take(record: dict[str, Any]) -> None:
+        reader.prompt(f"Task {record['n']}", START, prompt_id=record["n"])
+        reader.call(record["n"], "Bash", {"command": "make"}, START)
+
+    parts = list(session.read(records({"n": "1"}, {"n": "2"}, {"n": "3"}), reader, take, lambda *_: None))
+
+    assert [len(part) for part in parts] == [2, 2, 2]
+    assert [event.order for part in parts for event in part] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
+    """So its calls are in the same part, and what it was told is no prompt of a person's."""
+    reader = Session("agent", "s-1")
+    logs = {"a": ["b", "a"], "b": ["c"], "../a": ["x"]}
+    asked: list[str] = []
+
+    def take(record: dict[str, Any]) -> None:
+        reader.prompt(f"Task of {reader.agent}", START, prompt_id=reader.agent)
+        reader.call(f"{reader.agent} starts {record['n']}", "Agent", {}, START, started_agent=record["n"])
+        if reader.agent != "main" or record["n"] == "../a":
+            reader.end_turn(START)
+
+    def records_of(agent: str) -> session.Records:
+        asked.append(agent)
+        return records(*({"n": name} for name in logs.get(agent, [])))
+
+    [events] = session.read(records({"n": "a"}, {"n": "../a"}), reader, take, lambda *_: None, records_of)
+
+    assert asked == ["a", "b", "c"]
+    assert [event.prompt or (event.action and event.action.id) or event.kind.value for event in events] == [
+        "Task of main",
+        "main starts a",
+        "a starts b",
+        "a starts a",
+        "b starts c",
+        "main starts ../a",
+        "turn_end",
+    ]
+
+
+def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
+    """None is better than a wrong one: the fastest run is shown."""
+    reader = Session("agent", "s-1")
+    for name in ("a", "b", "c"):
+        reader.call(name, "Bash", {}, START)
+
+    reader.result("a", None, Outcome.SUCCESS)
+    reader.result("b", START + timedelta(seconds=1), Outcome.SUCCESS)
+    reader.result("c", None, Outcome.SUCCESS, duration_ms=7)
+
+    actions = [event.action for event in reader.rest() if event.action]
+    assert [action.duration_ms for action in actions] == [None, 1000, 7]
+    assert [action.duration_source is None for action in actions] == [True, False, False]
+
+
+def test_a_line_of_the_users_shell_opens_no_turn() -> None:
+    """So there is none to end."""
+    reader = Session("agent", "s-1")
+
+    reader.call("a", "Bash", {}, START, agent="user")
+    reader.end_turn(START)
+
+    assert not reader.is_working
+    assert [event.kind for event in reader.rest()] == [EventKind.ACTION]
+
+
+def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
+    """Nothing is lost where we have no word for it."""
+    words = {"view": ("Read", {"path": "file_path"})}
+
+    assert in_our_words("view", {"path": "a", "range": 1}, words) == ("Read", {"file_path": "a", "range": 1})
+    assert in_our_words("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
+
+
+def test_a_patch_names_no_file_or_many() -> None:
+    """It may be cut off, or of another kind; and what is kept of a call is bounded."""
+    many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
+
+    assert len(patch_in_our_words(many)[2]) == MOST_FILES
+    assert patch_in_our_words("+text\n*** Update File: \n") == ("Edit", {}, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("[1]", {}), ("{", {}), ("[" * 100_000, {}), (None, {}), ([1], {})],
+)
+def test_arguments_may_be_an_object_or_its_text(value: Any, expected: dict[str, Any]) -> None:
+    """Models write them as text, and some agents keep that."""
+    assert arguments(value) == expected
