@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from behavior_plugin.adapters import claude_code
+from behavior_plugin.adapters import claude_code, codex
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.model import Event
 
@@ -42,7 +42,7 @@ class Adapter(Protocol):
         ...
 
 
-ADAPTERS: tuple[Adapter, ...] = (claude_code,)
+ADAPTERS: tuple[Adapter, ...] = (claude_code, codex)
 
 
 def named(name: str) -> Adapter:

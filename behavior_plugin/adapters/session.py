@@ -63,6 +63,7 @@ class Session:
         duration_ms: int | None = None,
         error: str | None = None,
         files: tuple[str, ...] = (),
+        started_agent: str | None = None,
     ) -> None:
         """How the call of that name ended. Without a duration it is the time since it began."""
         if not (call := self._telling.waiting(name)) or not call.action:
@@ -74,6 +75,7 @@ class Session:
             duration_ms=calls.between(call.at, at) if duration_ms is None else duration_ms,
             error=error[:LONGEST_ERROR] if error else None,
             files=tuple(dict.fromkeys([*named, *files])),
+            started_agent=started_agent,
         )
 
     def end_turn(self, at: datetime) -> None:
