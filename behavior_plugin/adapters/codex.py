@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from behavior_plugin.adapters.codex_rollout import MAIN, Rollout
@@ -68,9 +67,11 @@ def _of_subagents(file: Path, part: Sequence[Event], reading: Reading) -> list[E
 def _of_subagent(file: Path, agent: str, reading: Reading) -> list[Event]:
     rollout = Rollout(thread(file), agent)
     for place in sorted(file.parent.glob(f"rollout-*{agent}.jsonl")) if _THREAD.fullmatch(agent) else []:
-        with suppress(FileNotFoundError):
+        try:
             for _ in _taken(place, rollout, reading):
                 pass
+        except OSError as error:
+            reading.skip(place, 0, f"the file cannot be read ({error.strerror})")
     return rollout.rest()
 
 
