@@ -218,7 +218,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
 def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Put the hooks into Claude Code's settings, or another agent's.
+    """Put the hooks into the settings of Claude Code, or of another agent.
 
     What is there stays, and a backup is kept. Not needed where the plugin is loaded as a plugin (--plugin-dir, or
     from a marketplace).
@@ -239,7 +239,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
 def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Take the hooks out of Claude Code's settings, or another agent's, again. What has been learned stays."""
+    """Take the hooks out of those settings again. What has been learned stays."""
     from behavior_plugin import install as installing
 
     if not dry_run:
