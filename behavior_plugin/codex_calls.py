@@ -37,13 +37,16 @@ _WALL_TIME = re.compile(r"^Wall time:? (\d{1,9}(?:\.\d{1,12})?) seconds$", re.MU
 _RUNNING = re.compile(r"^(?:Process running with session|Script running with cell) ID (\S{1,100})$", re.MULTILINE)
 # A script may show all that a command's call told it.
 _SHOWN = re.compile(r'\s*\{"chunk_id":"[^"]{0,99}","wall_time_seconds":[0-9.e+-]{1,40},"(\w{1,40})":(-?\d{1,10})')
+_WAITED = r"(?:Wall time: [0-9.]{1,20} seconds\n)?"
 # How an answer begins that comes from Codex itself: the call was refused, or could not begin.
 _REFUSED = re.compile(
-    r"unsupported (?:custom tool )?call|invalid |failed to |error:|err: |execution error|Script failed|"
-    r"(?:apply_patch|exec_command|write_stdin)(?: verification)? failed",
+    _WAITED + r"(?:unsupported (?:custom tool )?call|invalid |failed to |error:|err: |execution error|Script failed|"
+    r"(?:apply_patch|exec_command|write_stdin)(?: verification)? failed)",
     re.IGNORECASE,
 )
-_STOPPED = re.compile(r"(?:aborted|.{0,60}\b(?:rejected|cancelled|interrupted)) by (?:the )?user", re.IGNORECASE)
+_STOPPED = re.compile(
+    _WAITED + r"(?:aborted|.{0,60}\b(?:rejected|cancelled|interrupted)) by (?:the )?user", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -303,6 +303,8 @@ def test_a_turn_that_was_broken_off_has_no_end(tmp_path: Path) -> None:
         ([{"type": "input_text", "text": "Script failed\nWall time 0.1 seconds\nOutput:\n"}], "failed", 100),
         ("unsupported call: shell", "failed", 1000),
         ("exec command rejected by user", "partial", 1000),
+        ("Wall time: 18.7 seconds\naborted by user", "partial", 18700),
+        ("Wall time: 1 seconds\nOutput:\naborted by user", "success", 1000),
         ("Exit code: 0 is what it prints", "success", 1000),
         (None, "success", 1000),
     ],
