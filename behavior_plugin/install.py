@@ -22,7 +22,7 @@ from behavior_plugin import codex_hooks
 from behavior_plugin.capture import paths, shortcut, wake
 from behavior_plugin.client_settings import ClientSettings, Json, are_hooks, read_settings, replace_file
 from behavior_plugin.codex_calls import CODEX
-from behavior_plugin.errors import SetupError
+from behavior_plugin.errors import BehaviorError, SetupError
 from behavior_plugin.model import CLAUDE_CODE
 
 # The agents that run hooks of ours.
@@ -91,7 +91,7 @@ def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
         SetupError: a file could not be written.
     """
     settings = read_settings(settings_file.absolute())
-    steps = [*_take_out_steps(settings), *_forget_steps()]
+    steps = [*_take_out_steps(settings), *([] if _are_elsewhere(settings.file) else _forget_steps())]
     data = Path(paths.data_folder())
     notes = (f"{data} holds what was learned; to forget it, delete that folder.",)
     otherwise = f"{settings.file}: no hooks of ours are there."
@@ -184,6 +184,15 @@ def _take_out_steps(settings: ClientSettings) -> Iterator[_Step]:
     # Where the settings are gone it may be their last copy.
     if backup.raw is not None and settings.raw is not None and (is_in or is_as_before):
         yield f"{backup.file}: removed.", backup.file.unlink
+
+
+def _are_elsewhere(settings_file: Path) -> bool:
+    """Whether another agent has hooks of ours; one whose settings cannot be read may have some."""
+    files = [file for file in map(client_settings_file, AGENTS) if file != settings_file]
+    try:
+        return any(_our_entries(read_settings(file).hooks) for file in files)
+    except BehaviorError:
+        return True
 
 
 def _backup(settings: ClientSettings) -> Path:

@@ -115,6 +115,20 @@ def test_uninstall_restores_every_byte(file: Path, raw: bytes | None) -> None:
     assert sorted(file.parent.iterdir()) == ([file] if raw is not None else [])
 
 
+def test_what_another_agents_hooks_need_stays(own_home: Path, file: Path) -> None:
+    """The interpreter is noted once for all; whose hooks go last takes it along."""
+    settings, record = client_settings_file("claude-code"), own_home / "behavior" / "interpreter"
+    put_in(file)
+    install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable))
+
+    uninstall(settings_file=file)
+    is_there_then = record.exists()
+    uninstall(settings_file=settings)
+
+    assert is_there_then
+    assert not record.exists()
+
+
 def test_a_second_install_changes_nothing(file: Path) -> None:
     """It is also how one finds out whether hooks are there."""
     put_in(file)
