@@ -71,19 +71,23 @@ class Answered:
 
 @dataclass(frozen=True)
 class Ended:
-    """What a record of its end tells of a call; `is_users` where it is a line of the user's own shell."""
+    """What a record of its end tells of a call; `is_users` where it is a line of the user's own shell.
+
+    `process` is the name that the process had while it ran on.
+    """
 
     name: str
     asked: Asked
     outcome: Outcome
     duration_ms: int | None
     error: str | None
-    is_users: bool = False
+    process: str | None
+    is_users: bool
 
 
 def asked(tool: str, arguments: Any, *, directory: str) -> Asked:
     """`arguments` are an object, or a text where the tool takes one; `directory` is where the session is."""
-    fields = arguments if isinstance(arguments, dict) else {"input": arguments}
+    fields = arguments if isinstance(arguments, dict) else {"input": arguments} if isinstance(arguments, str) else {}
     if tool == "apply_patch":
         return _edit(next((value for value in fields.values() if isinstance(value, str)), ""), directory)
     if tool not in _SHELLS:
@@ -161,9 +165,9 @@ def started_thread(answer: str) -> str | None:
 
 def ended(fields: dict[str, Any], *, directory: str) -> Ended | None:
     """Read a record that is written when a command, a patch or a call to a server has ended."""
-    name = identifier(fields, "call_id") or identifier(fields, "id")
-    kind = fields.get("type")
-    exit_code = fields.get("exit_code")
+    if not (name := identifier(fields, "call_id") or identifier(fields, "id")):
+        return None
+    kind, exit_code = fields.get("type"), fields.get("exit_code")
     outcome = exit_outcome(exit_code) if isinstance(exit_code, int) else _told_outcome(fields)
     if kind in ("CommandExecution", "exec_command_end"):
         found = asked("Bash", {"command": command_line(fields.get("command"))}, directory=directory)
@@ -175,9 +179,15 @@ def ended(fields: dict[str, Any], *, directory: str) -> Ended | None:
         found = Asked(f"mcp__{text(call, 'server')}__{text(call, 'tool')}", section(call, "arguments"))
     else:
         return None
-    error = text(fields, "aggregated_output") or text(fields, "stderr")
-    is_users = fields.get("source") == "user_shell"
-    return Ended(name, found, outcome, _milliseconds(fields.get("duration")), error, is_users) if name else None
+    return Ended(
+        name=name,
+        asked=found,
+        outcome=outcome,
+        duration_ms=_milliseconds(fields.get("duration")),
+        error=text(fields, "aggregated_output") or text(fields, "stderr"),
+        process=text(fields, "process_id"),
+        is_users=fields.get("source") == "user_shell",
+    )
 
 
 def exit_outcome(exit_code: Any) -> Outcome:

@@ -88,18 +88,23 @@ class Rollout:
         # What may be a prompt, and whether events tell of prompts.
         self._perhaps: tuple[str, datetime] | None = None
         self._tells_prompts = False
+        # Whether each call that has ended is an item.
+        self._tells_calls = False
         # By call: what a script asks for, the files of a patch, the subagent that was started, what it waits for.
         self._scripts: dict[str, tuple[Asked, datetime]] = {}
         self._files: dict[str, tuple[str, ...]] = {}
         self._started: dict[str, str] = {}
         self._waits: dict[str, str] = {}
         self._begun: set[str] = set()
-        # By the name of what runs on: the call that began it.
+        # By the name of what runs on: the call that began it, or the script that did, which is no call itself.
         self._running: dict[str, str] = {}
+        self._running_of_scripts: dict[str, tuple[str, Asked, datetime]] = {}
 
     def rest(self) -> list[Event]:
         self._settle()
         self._end_unsaid()
+        for name, asked_for, began in self._running_of_scripts.values():
+            self._begin(name, asked_for, began)
         return self.session.rest()
 
     def take(self, record: dict[str, Any]) -> str | None:
@@ -257,9 +262,12 @@ class Rollout:
     def _output(self, payload: dict[str, Any]) -> None:
         name = identifier(payload, "call_id") or ""
         answer = answered(payload.get("output"))
-        began = self._scripts.pop(name, None)
-        if began:
-            self._begin(name, *began)
+        script = self._scripts.pop(name, None)
+        if script and answer.running and self._tells_calls:
+            self._running_of_scripts[answer.running] = (name, *script)
+            return
+        if script:
+            self._begin(name, *script)
         if name in self._waits:
             self._waited(self._waits.pop(name), name, answer.exit_code)
         elif answer.running:
@@ -293,7 +301,7 @@ class Rollout:
     def _item(self, item: dict[str, Any], payload: dict[str, Any]) -> str | None:
         kind = str(item.get("type"))
         if kind == "UserMessage":
-            self._turn = identifier(payload, "turn_id") or self._turn
+            self._turn, self._tells_calls = identifier(payload, "turn_id") or self._turn, True
             self._said(words(item.get("content")))
         elif kind in ("CommandExecution", "FileChange", "McpToolCall"):
             self._done(item, _time(payload.get("started_at_ms")) or self._at)
@@ -313,7 +321,7 @@ class Rollout:
         if not end:
             return
         if end.name not in self._begun:
-            if not end.is_users:
+            if not end.is_users and not self._running_of_scripts.pop(end.process or "", None):
                 self._scripts.clear()
             self._begin(end.name, end.asked, began, agent="user" if end.is_users else None)
         self._files[end.name] = end.asked.files

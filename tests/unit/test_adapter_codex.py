@@ -467,6 +467,28 @@ def test_a_script_that_only_waits_is_no_step(tmp_path: Path) -> None:
     assert (action.parameters, action.outcome) == ({"command": "make slow"}, Outcome.FAILED)
 
 
+@pytest.mark.parametrize(("has_ended", "name", "outcome"), [(True, "exec-1", "failed"), (False, "call_1", "partial")])
+def test_what_a_script_began_is_one_call_whether_or_not_it_ends(
+    tmp_path: Path, name: str, outcome: str, *, has_ended: bool
+) -> None:
+    """The item of its end may come much later, and its name is the one that hooks report."""
+    said = {"type": "UserMessage", "content": [{"type": "text", "text": "Fix it"}]}
+    head = "Script completed\nWall time 0.7 seconds\nOutput:\n"
+    running = '{"chunk_id":"a","wall_time_seconds":0.5,"session_id":77,"output":""}'
+    ran = {"type": "CommandExecution", "id": "exec-1", "process_id": "77", "command": ["bash", "-lc", "make slow"]}
+    records = [
+        event("item_completed", turn_id="turn-1", item=said),
+        item("custom_tool_call", call_id="call_1", name="exec", input='tools.exec_command({cmd:"make slow"})'),
+        item("custom_tool_call_output", call_id="call_1", output=[{"text": head}, {"text": running}]),
+        event("item_completed", turn_id="turn-1", item={**ran, "exit_code": 5}),
+    ]
+    file = rollout(tmp_path, *(records if has_ended else records[:3]))
+
+    action = only(file)
+
+    assert (action.id, action.parameters, action.outcome) == (name, {"command": "make slow"}, outcome)
+
+
 def test_a_search_is_a_call_that_has_no_id_of_its_own(tmp_path: Path) -> None:
     """The model's service runs it; two of them must stay two."""
     search = item("web_search_call", status="completed", action={"type": "search", "query": "rounding"})
