@@ -19,7 +19,7 @@ from typing import Any
 from behavior_plugin import config, host
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.errors import BehaviorError, SetupError
-from behavior_plugin.install import check_interpreter, client_settings_file
+from behavior_plugin.install import AGENTS, check_interpreter, client_settings_file
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker import NOT_OPEN
 from behavior_plugin.worker import PROBE as PROBE_ID
@@ -130,9 +130,9 @@ def _hooks() -> str:
     if config.are_hooks_off():
         raise BehaviorError("They are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
     events = ", ".join(host.registered_hooks(PLUGIN))
-    settings = client_settings_file()
-    where = f"; also in {settings}" if settings.is_file() and host.registered_in_settings(settings) else ""
-    return f"{PLUGIN / 'hooks' / 'hooks.json'} registers {events}{where}"
+    files = [file for file in map(client_settings_file, AGENTS) if file.is_file()]
+    also = [f"; also in {file}" for file in files if host.registered_in_settings(file)]
+    return f"{PLUGIN / 'hooks' / 'hooks.json'} registers {events}{''.join(also)}"
 
 
 def _worker() -> str:

@@ -18,10 +18,15 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from behavior_plugin import codex_hooks
 from behavior_plugin.capture import paths, shortcut, wake
 from behavior_plugin.client_settings import ClientSettings, Json, are_hooks, read_settings, replace_file
-from behavior_plugin.errors import SetupError
+from behavior_plugin.codex_calls import CODEX
+from behavior_plugin.errors import BehaviorError, SetupError
+from behavior_plugin.model import CLAUDE_CODE
 
+# The agents that run hooks of ours.
+AGENTS = (CLAUDE_CODE, CODEX)
 BACKUP_SUFFIX = ".behavior-backup"
 PROBE_TIMEOUT_S = 60
 _PROBE = """
@@ -51,26 +56,31 @@ class Change(BaseModel, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def client_settings_file() -> Path:
-    """The settings of this user's client."""
+def client_settings_file(agent: str = CLAUDE_CODE) -> Path:
+    """The settings of this user's client, as far as they hold hooks."""
+    if agent == CODEX:
+        return codex_hooks.hooks_file()
     folder = os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude"
     return Path(folder).absolute() / "settings.json"
 
 
-def install(*, settings_file: Path, plugin_root: Path, interpreter: Path, dry_run: bool = False) -> Change:
-    """Put our hooks into the settings and note the interpreter that runs the worker.
+def install(
+    *, settings_file: Path, plugin_root: Path, interpreter: Path, agent: str = CLAUDE_CODE, dry_run: bool = False
+) -> Change:
+    """Put our hooks into the settings of an agent and note the interpreter that runs the worker.
 
     Raises:
         ConfigError: the settings are not what the client would accept; nothing was touched.
         SetupError: the plugin's folder or the interpreter is of no use, or a file could not be written.
     """
     settings = read_settings(settings_file.absolute())
-    ours = _our_hooks(plugin_root)
+    ours = _our_hooks(plugin_root, agent)
     check_interpreter(interpreter)
     # The settings come last: until they are written nothing has happened that the client would notice.
     steps = [*_record_steps(interpreter), *_put_in_steps(settings, ours)]
     otherwise = f"{settings.file}: our hooks are there already."
-    return _carried_out(settings, steps, otherwise, notes=tuple(_warnings(settings.content)), dry_run=dry_run)
+    notes = (codex_hooks.NOTE,) if agent == CODEX else tuple(_warnings(settings.content))
+    return _carried_out(settings, steps, otherwise, notes=notes, dry_run=dry_run)
 
 
 def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
@@ -81,7 +91,7 @@ def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
         SetupError: a file could not be written.
     """
     settings = read_settings(settings_file.absolute())
-    steps = [*_take_out_steps(settings), *_forget_steps()]
+    steps = [*_take_out_steps(settings), *([] if _are_elsewhere(settings.file) else _forget_steps())]
     data = Path(paths.data_folder())
     notes = (f"{data} holds what was learned; to forget it, delete that folder.",)
     otherwise = f"{settings.file}: no hooks of ours are there."
@@ -176,15 +186,25 @@ def _take_out_steps(settings: ClientSettings) -> Iterator[_Step]:
         yield f"{backup.file}: removed.", backup.file.unlink
 
 
+def _are_elsewhere(settings_file: Path) -> bool:
+    """Whether another agent has hooks of ours; one whose settings cannot be read may have some."""
+    files = [file for file in map(client_settings_file, AGENTS) if file != settings_file]
+    try:
+        return any(_our_entries(read_settings(file).hooks) for file in files)
+    except BehaviorError:
+        return True
+
+
 def _backup(settings: ClientSettings) -> Path:
     return settings.file.with_name(settings.file.name + BACKUP_SUFFIX)
 
 
-def _our_hooks(plugin_root: Path) -> Json:
+def _our_hooks(plugin_root: Path, agent: str) -> Json:
     """The plugin's hooks with its folders written out: hooks in settings are not told where they lie."""
     script = shlex.quote(f"{_written(plugin_root)}/hooks/hook.py")
     python = shlex.quote(_written(Path(paths.in_data(shortcut.NAME))))
     hooks = plugin_hooks(plugin_root)
+    hooks = codex_hooks.for_codex(hooks) if agent == CODEX else hooks
     for entry in [entry for groups in hooks.values() for group in groups for entry in group["hooks"]]:
         entry["command"] = entry["command"].replace(_SCRIPT, script).replace(_SHORTCUT, python)
     return hooks

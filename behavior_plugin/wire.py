@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from behavior_plugin import calls
+from behavior_plugin import calls, codex_calls
 from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, identifier, section, text
-from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, Outcome
+from behavior_plugin.codex_calls import CODEX
+from behavior_plugin.model import CLAUDE_CODE, Action, Context, DurationSource, Event, EventKind, Outcome
 from behavior_plugin.prompts import as_typed
 
 _KINDS = {
@@ -38,9 +39,11 @@ def parse(envelope: dict[str, Any], payload: bytes) -> Event:
     if not session_id:
         raise UnreadableError("the payload names no session")
     name = str(envelope.get("event"))
-    kind = _KINDS.get(name, EventKind.OTHER)
+    client = text(envelope, "client", LONGEST_NAME) or CLAUDE_CODE
+    kind = _kind(name, fields)
     at = _time(envelope)
-    action = _action(name, fields, at) if kind is EventKind.ACTION else None
+    called = _called(name, fields, at, client) if kind is EventKind.ACTION else None
+    action, files = called or (None, ())
     return Event(
         kind=kind,
         name=name,
@@ -48,16 +51,23 @@ def parse(envelope: dict[str, Any], payload: bytes) -> Event:
         machine=str(envelope.get("machine") or ""),
         at=at,
         order=int(envelope.get("monotonic_ns") or 0),
+        client=client,
         host_pid=envelope.get("host_pid"),
         pid_space=envelope.get("pid_space"),
         transcript=text(fields, "transcript_path"),
         reason=text(fields, "source", LONGEST_NAME) or text(fields, "reason", LONGEST_NAME),
         context=_context(envelope, fields),
         prompt=_prompt(fields) if kind is EventKind.PROMPT else None,
-        prompt_id=identifier(fields, "prompt_id"),
+        prompt_id=identifier(fields, "prompt_id") or identifier(fields, "turn_id"),
         action=action,
-        files=_files(fields, action.outcome) if action else (),
+        files=files,
     )
+
+
+def _kind(name: str, fields: dict[str, Any]) -> EventKind:
+    """What a subagent is told comes from another agent: Codex reports it as it reports what a person says."""
+    kind = _KINDS.get(name, EventKind.OTHER)
+    return EventKind.OTHER if kind is EventKind.PROMPT and identifier(fields, "agent_id") else kind
 
 
 def _fields(envelope: dict[str, Any], payload: bytes) -> dict[str, Any]:
@@ -91,6 +101,24 @@ def _context(envelope: dict[str, Any], fields: dict[str, Any]) -> Context:
 def _prompt(fields: dict[str, Any]) -> str | None:
     prompt = fields.get("prompt")
     return as_typed(prompt) if isinstance(prompt, str) and prompt else None
+
+
+def _called(name: str, fields: dict[str, Any], at: datetime, client: str) -> tuple[Action, tuple[str, ...]]:
+    """The call, and the files that it touched."""
+    action = _action(name, fields, at)
+    if client == CODEX:
+        return _as_codex_calls(action, fields)
+    return action, _files(fields, action.outcome)
+
+
+def _as_codex_calls(action: Action, fields: dict[str, Any]) -> tuple[Action, tuple[str, ...]]:
+    """Codex tells no hook how a command ended; its rollout does. Until then nothing is claimed."""
+    directory = text(fields, "cwd") or ""
+    asked = codex_calls.asked(action.tool, section(fields, "tool_input"), directory=directory)
+    answer = codex_calls.answered(fields.get("tool_response"))
+    ended = Outcome.PARTIAL if answer.exit_code is None else answer.outcome
+    told = {"tool": asked.tool, "parameters": calls.parameters(asked.parameters), "outcome": ended}
+    return action.model_copy(update=told), asked.files if ended is Outcome.SUCCESS else ()
 
 
 def _action(name: str, fields: dict[str, Any], at: datetime) -> Action:

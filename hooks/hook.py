@@ -1,6 +1,6 @@
-"""The door Claude Code knocks on: `python3 -I -S hook.py EVENT`, the payload on standard input.
+"""The door the client knocks on: `python3 -I -S hook.py EVENT [AGENT]`, the payload on standard input.
 
-Everything behind it is in behavior_plugin/capture. Whatever happens, the exit status is 0.
+What is done then is in behavior_plugin/capture. Whatever happens, the exit status is 0.
 """
 
 import os
@@ -11,7 +11,7 @@ try:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     from behavior_plugin.capture import handlers
 
-    handlers.main(sys.argv[1] if len(sys.argv) > 1 else "", is_again=sys.argv[2:] == ["again"])
+    handlers.main(*sys.argv[1:])
 except BaseException as error:  # a half deleted plugin must not disturb the session either
     try:
         os.write(2, b"behavior: event not recorded: %s\n" % type(error).__name__.encode())

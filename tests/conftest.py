@@ -18,7 +18,7 @@ from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from tests.database import LOGIN, made_database, member
 
-SETTINGS = ("BEHAVIOR_", "CLAUDE", "OPENAI_", "PG", "XDG_")
+SETTINGS = ("BEHAVIOR_", "CLAUDE", "CODEX_", "OPENAI_", "PG", "XDG_")
 _numbers = itertools.count(1)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from behavior_plugin.adapters import claude_code, copilot, gemini, opencode, pi
+from behavior_plugin.adapters import claude_code, codex, copilot, gemini, opencode, pi
 from behavior_plugin.adapters.reading import HEAD_BYTES, Reading
 from behavior_plugin.model import Event
 
@@ -41,7 +41,7 @@ class Adapter(Protocol):
         ...
 
 
-ADAPTERS: tuple[Adapter, ...] = (claude_code, copilot, gemini, opencode, pi)
+ADAPTERS: tuple[Adapter, ...] = (claude_code, codex, copilot, gemini, opencode, pi)
 
 
 def named(name: str) -> Adapter:

@@ -25,17 +25,22 @@ _started = time.monotonic()
 _is_settled = False
 # Whether standard input was taken for ended when it was not.
 _is_late = False
+# The agent whose event it is; Claude Code's own hooks need not say so.
+_client = ""
 
 
 class KilledError(Exception):
     """Somebody ended the hook after it had read its event."""
 
 
-def main(event, is_again=False):
+def main(event="", *words):
     """Handle one hook call: the payload is on standard input, an answer goes to standard output.
 
-    `is_again`: another Python was tried first, and has failed.
+    `words` may be the name of the agent, and "again" where another Python was tried first, and has failed.
     """
+    global _client
+    is_again = words[-1:] == ("again",)
+    _client = words[0] if len(words) > is_again else ""
     if os.environ.get("BEHAVIOR_DISABLE"):
         return
     try:
@@ -55,6 +60,8 @@ def main(event, is_again=False):
 def note(event, payload, is_cut, notes=None):
     """Keep the event, or say that it could not be, and return why. What else there is to do, is done."""
     global _is_settled
+    if _client:
+        notes = {**(notes or {}), "client": _client}
     try:
         spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)
         _is_settled = True

@@ -20,8 +20,9 @@ from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result
+from behavior_plugin.codex_calls import CODEX
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
-from behavior_plugin.model import StoredPattern, Suggestion
+from behavior_plugin.model import CLAUDE_CODE, StoredPattern, Suggestion
 from behavior_plugin.worker.client import (
     PING_S,
     STATUS_S,
@@ -32,6 +33,8 @@ from behavior_plugin.worker.client import (
     stop_worker,
 )
 
+# The agents that run hooks of ours.
+AGENT = click.Choice([CLAUDE_CODE, CODEX])
 OFF = "switched off by BEHAVIOR_DISABLE"
 FROZEN = "does not answer (`behavior worker stop` ends it)"
 
@@ -212,36 +215,38 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="Whose settings.")
 @click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
-def install(settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Put the hooks into Claude Code's settings.
+def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Put the hooks into the settings of Claude Code, or of another agent.
 
     What is there stays, and a backup is kept. Not needed where the plugin is loaded as a plugin (--plugin-dir, or
     from a marketplace).
     """
     from behavior_plugin import install as installing
 
-    file = settings or installing.client_settings_file()
+    file = settings or installing.client_settings_file(agent)
     interpreter = Path(sys.executable)
     change = installing.install(
-        settings_file=file, plugin_root=Path(wake.ROOT), interpreter=interpreter, dry_run=dry_run
+        settings_file=file, plugin_root=Path(wake.ROOT), interpreter=interpreter, agent=agent, dry_run=dry_run
     )
     _report_change(change.model_dump(mode="json"), as_json=as_json)
 
 
 @cli.command()
+@click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="Whose settings.")
 @click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
-def uninstall(settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Take the hooks out of Claude Code's settings again. What has been learned stays."""
+def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Take the hooks out of those settings again. What has been learned stays."""
     from behavior_plugin import install as installing
 
     if not dry_run:
         stop_worker()
-    change = installing.uninstall(settings_file=settings or installing.client_settings_file(), dry_run=dry_run)
+    change = installing.uninstall(settings_file=settings or installing.client_settings_file(agent), dry_run=dry_run)
     _report_change(change.model_dump(mode="json"), as_json=as_json)
 
 

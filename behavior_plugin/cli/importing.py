@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from behavior_plugin.importer.logs import Found
 
 # Every adapter's name; tested against them.
-AGENTS = ("claude-code", "copilot-cli", "gemini-cli", "opencode", "pi")
+AGENTS = ("claude-code", "codex", "copilot-cli", "gemini-cli", "opencode", "pi")
 _DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
 
 

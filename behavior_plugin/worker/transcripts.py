@@ -6,8 +6,10 @@ import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
+from behavior_plugin.adapters import Reading, codex
 from behavior_plugin.calls import LONGEST_LINE
 from behavior_plugin.model import Event
 from behavior_plugin.transcript import MAIN, USER, read, subagent_file
@@ -23,6 +25,8 @@ def recorded(reported: Sequence[Event]) -> list[Event]:
 
     `reported` is what hooks told of the session.
     """
+    if reported and reported[0].client == codex.NAME:
+        return _rollout(reported)
     named = next((event.transcript for event in reversed(reported) if event.transcript), None)
     if not named or not named.endswith(".jsonl"):
         return []
@@ -37,6 +41,27 @@ def recorded(reported: Sequence[Event]) -> list[Event]:
     return events
 
 
+class _Carefully(Reading):
+    """A log of parts that only its adapter knows: each is opened as a transcript is."""
+
+    def lines(self, file: Path) -> Iterator[bytes]:
+        with open(file, "rb", opener=_regular_file) as log:
+            yield from _lines(log)
+
+
+def _rollout(reported: Sequence[Event]) -> list[Event]:
+    """What Codex wrote. A subagent's hooks name a rollout of its own; the session's has the session's name."""
+    named = {Path(event.transcript) for event in reported if event.transcript}
+    rollouts = [file for file in sorted(named) if codex.thread(file) == reported[0].session_id]
+    try:
+        return [event for file in rollouts[-1:] for part in codex.read(file, _Carefully()) for event in part]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        log.warning("a transcript was not read: %s", _why(error))
+        return []
+
+
 def _agents(events: Sequence[Event]) -> set[str]:
     actions = [event.action for event in events if event.action]
     return {agent for action in actions for agent in (action.agent, action.started_agent) if agent}
@@ -49,8 +74,12 @@ def _read(path: str, session_id: str, agent: str, session_ids: set[str]) -> list
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:  # a path may hold a NUL
-        log.warning("a transcript was not read: %s", error.strerror if isinstance(error, OSError) else "no path")
+        log.warning("a transcript was not read: %s", _why(error))
         return []
+
+
+def _why(error: OSError | ValueError) -> str | None:
+    return error.strerror if isinstance(error, OSError) else "no path"
 
 
 def _regular_file(path: str, _: int) -> int:

@@ -23,9 +23,9 @@ def known_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
 
 
-def put(event: str, session_id: str = "a", **fields: Any) -> None:
+def put(event: str, session_id: str = "a", *, client: str = "claude-code", **fields: Any) -> None:
     fields = {"session_id": session_id, "transcript_path": f"/{session_id}.jsonl", **fields}
-    spool.put(event, json.dumps(fields).encode())
+    spool.put(event, json.dumps(fields).encode(), notes={"client": client})
 
 
 def filed() -> Inbox:
@@ -80,6 +80,16 @@ def test_a_session_that_only_comes_later_is_linked_with_none(reason: str) -> Non
     """A client that is started anew begins anew, and one that takes another session up leaves the one before."""
     put("SessionStart", "a", source="startup")
     put("SessionStart", "b", source=reason)
+
+    inbox = filed()
+
+    assert {s.follows for s in inbox.sessions.values()} == {None}
+
+
+def test_sessions_that_one_process_has_at_the_same_time_are_not_linked() -> None:
+    """Codex carries on all of a user's sessions in one; a fork there need not be of the one that was heard last."""
+    put("SessionStart", "a", client="codex", source="startup")
+    put("SessionStart", "b", client="codex", source="fork")
 
     inbox = filed()
 

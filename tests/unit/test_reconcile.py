@@ -314,3 +314,24 @@ def test_many_prompts_in_many_places_are_linear_work() -> None:
         return steps(lambda: reconcile(reported, recorded))
 
     assert work(400) < 2.5 * work(200)
+
+
+@pytest.mark.parametrize(
+    ("client", "outcome", "duration_ms"),
+    [("codex", Outcome.FAILED, 250), ("claude-code", Outcome.PARTIAL, 100)],
+)
+def test_who_knows_best_how_a_call_ended_depends_on_the_agent(client: str, outcome: Outcome, duration_ms: int) -> None:
+    """Codex tells its hooks nothing of it; Claude Code measures what its transcript only shows from outside."""
+    told = {"id": "t1", "prompt_id": "p1", "client": client}
+    prompt = make_prompt("fix it", prompt_id="p1", client=client)
+    reported = [prompt, make_call(**told, outcome=Outcome.PARTIAL, duration_ms=100, files=("a.py",))]
+    recorded = [
+        prompt.model_copy(update={"source": TRANSCRIPT}),
+        make_call(**told, outcome=Outcome.FAILED, duration_ms=250, error="no", files=("b.py",), source=TRANSCRIPT),
+    ]
+
+    [call] = [event for event in reconcile(reported, recorded) if event.action]
+
+    assert call.action
+    assert (call.action.outcome, call.action.duration_ms) == (outcome, duration_ms)
+    assert call.files == ("a.py", "b.py")

@@ -95,3 +95,49 @@ def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
     [reported] = told_of(transcript)
 
     assert recorded([reported.model_copy(update={"session_id": "another"})]) == []
+
+
+ROLLOUTS = RECORDED.parent / "codex"
+THREAD = "01a21494-7b02-71e1-ba13-eb45ad719db9"
+SUBAGENT = "01a21494-7bb3-7362-b4bf-62d691aa657f"
+
+
+@pytest.fixture
+def rollout(tmp_path: Path) -> Path:
+    """A real one of Codex, with that of its subagent beside it."""
+    shutil.copytree(ROLLOUTS, tmp_path / "sessions")
+    return next((tmp_path / "sessions").glob(f"*{THREAD}.jsonl"))
+
+
+def told_by_codex(*files: object, session_id: str = THREAD) -> list[Event]:
+    return [make_prompt("fix it", transcript=str(file), session_id=session_id, client="codex") for file in files]
+
+
+def test_a_rollout_is_read_with_those_of_its_subagents(rollout: Path) -> None:
+    """Codex keeps its sessions in another form, and its subagents in other places."""
+    events = recorded(told_by_codex(rollout))
+
+    assert agents(events) == {"main", SUBAGENT}
+    assert {event.client for event in events} == {"codex"}
+
+
+def test_the_rollout_of_a_session_is_the_one_of_its_name(rollout: Path) -> None:
+    """A subagent's hooks name the subagent's, and a payload may name any."""
+    of_subagent = next(rollout.parent.glob(f"*{SUBAGENT}.jsonl"))
+
+    assert recorded(told_by_codex(rollout, of_subagent)) == recorded(told_by_codex(rollout))
+    assert recorded(told_by_codex(of_subagent)) == []
+    assert recorded(told_by_codex(rollout, session_id=SESSION)) == []
+
+
+def test_a_rollout_is_opened_with_the_same_care(rollout: Path, tmp_path: Path) -> None:
+    """A link may lead to a secret, also in the place of a subagent's."""
+    of_subagent = next(rollout.parent.glob(f"*{SUBAGENT}.jsonl"))
+    of_subagent.rename(tmp_path / "elsewhere")
+    of_subagent.symlink_to(tmp_path / "elsewhere")
+    link = tmp_path / rollout.name
+    link.symlink_to(rollout)
+
+    assert recorded(told_by_codex(link)) == []
+    assert recorded(told_by_codex(f"/nonexistent/{rollout.name}", f"/\0/{rollout.name}")) == []
+    assert agents(recorded(told_by_codex(rollout))) == {"main"}

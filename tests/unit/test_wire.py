@@ -224,3 +224,59 @@ def test_another_tools_answer_starts_no_subagent() -> None:
 
     assert action
     assert action.started_agent is None
+
+
+def read_codex(name: str, **changes: Any) -> Event:
+    """One of Codex's payloads, as its hook keeps it."""
+    envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "codex"}
+    return parse(envelope, json.dumps(payload(f"codex/{name}", **changes)).encode())
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (PAYLOADS / "codex").glob("*.json")))
+def test_every_recorded_payload_of_codex_is_understood(name: str) -> None:
+    """These are what the real Codex sends."""
+    event = read_codex(name)
+
+    assert event.client == "codex"
+    assert event.session_id
+    assert event.transcript
+    assert (event.kind is EventKind.ACTION) == (event.action is not None)
+    assert (event.kind in (EventKind.SESSION_START, EventKind.SESSION_END)) == (event.prompt_id is None)
+
+
+@pytest.mark.parametrize("name", ["PostToolUse-Bash", "PostToolUse-Bash-failed"])
+def test_codex_tells_no_hook_how_a_command_ended(name: str) -> None:
+    """What failed looks like what worked, so neither may be claimed."""
+    action = read_codex(name).action
+
+    assert action
+    assert (action.tool, action.parameters) == ("Bash", {"command": "python3 -m unittest"})
+    assert (action.outcome, action.duration_ms) == (Outcome.PARTIAL, None)
+
+
+def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:
+    """Its answer does say how it ended; what was written stays out."""
+    event = read_codex("PostToolUse-apply_patch")
+
+    assert event.action
+    assert (event.action.tool, event.action.outcome) == ("Edit", Outcome.SUCCESS)
+    assert event.action.parameters == {"file_path": "/home/dev/project/shop.py"}
+    assert event.files == ("/home/dev/project/shop.py",)
+
+
+def test_what_a_subagent_is_told_is_no_prompt() -> None:
+    """Another agent wrote it: it opens no piece of work, and is answered with no suggestion."""
+    event = read_codex("UserPromptSubmit-subagent")
+
+    assert (event.kind, event.prompt) == (EventKind.OTHER, None)
+
+
+@pytest.mark.parametrize(
+    ("named", "client"),
+    [("someday", "someday"), ("x" * 500, "x" * 200), (None, "claude-code"), ("", "claude-code"), (3, "claude-code")],
+)
+def test_an_agent_that_is_not_known_keeps_its_name(named: Any, client: str) -> None:
+    """A record may come from a later version, or from nobody."""
+    event = parse({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
+
+    assert event.client == client

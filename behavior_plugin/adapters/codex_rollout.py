@@ -1,0 +1,335 @@
+"""What the records of a Codex rollout mean, one after the other.
+
+What a rollout holds has changed: at first only what the model said and was told, without a time; then also events, of
+which prompts and turns are some; now most of what happens as an item that is completed. The same call may be told in
+each way, under one id. A command that goes on is one call, however often the model looks whether it has ended.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from behavior_plugin.adapters.session import Session
+from behavior_plugin.calls import identifier, section, text
+from behavior_plugin.codex_calls import (
+    CODEX,
+    Asked,
+    answered,
+    asked,
+    asked_by_script,
+    asked_in,
+    ended,
+    exit_outcome,
+    started_thread,
+    waited_for,
+)
+from behavior_plugin.model import Context, Event, Outcome
+from behavior_plugin.records import time_of, words
+
+MAIN = "main"
+_START = datetime.fromtimestamp(0, tz=UTC)
+
+# What holds nothing for us, or what other records tell as well.
+_OTHERS = frozenset(
+    """
+    compacted ghost_snapshot inter_agent_communication inter_agent_communication_metadata token_usage_record world_state
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
+_OTHER_RESPONSES = frozenset(
+    """
+    additional_tools agent_message compaction compaction_summary compaction_trigger context_compaction ghost_snapshot
+    image_generation_call other reasoning
+    """.split()  # noqa: SIM905
+)
+_OTHER_EVENTS = frozenset(
+    """
+    agent_message agent_reasoning agent_reasoning_raw_content context_compacted entered_review_mode error
+    exited_review_mode image_generation_end thread_goal_updated thread_name_updated thread_rolled_back
+    thread_settings_applied token_count undo_completed view_image_tool_call warning web_search_end
+    """.split()  # noqa: SIM905
+)
+_OTHER_ITEMS = frozenset(
+    """
+    AgentMessage ContextCompaction DynamicToolCall EnteredReviewMode ExitedReviewMode HookPrompt ImageGeneration
+    ImageView Plan Reasoning Sleep WebSearch
+    """.split()  # noqa: SIM905
+)
+# What Codex puts where a person's words go, as far as no event tells the two apart.
+_NO_PROMPT = (
+    "# AGENTS.md instructions",
+    "<user_instructions>",
+    "<environment_context>",
+    "<ENVIRONMENT_CONTEXT>",
+    "<permissions instructions>",
+    "<recommended_plugins>",
+    "<skill>",
+    "<subagent_notification>",
+    "<turn_aborted>",
+    "<user_action>",
+    "<user_shell_command>",
+)
+
+
+class Rollout:
+    """What is known so far of one thread: whose turn it is, which calls wait, what runs on behind them."""
+
+    def __init__(self, session_id: str, agent: str = MAIN) -> None:
+        self.session = Session(CODEX, session_id)
+        self._agent = agent
+        self._at = _START
+        self._is_described = False
+        self._turn: str | None = None
+        # The turn that the last prompt began, and whether this rollout says when turns end.
+        self._prompted: str | None = None
+        self._tells_ends = False
+        # When the model last spoke, as far as nothing came after it.
+        self._last_words: datetime | None = None
+        # What may be a prompt, and whether events tell of prompts.
+        self._perhaps: tuple[str, datetime] | None = None
+        self._tells_prompts = False
+        # Whether each call that has ended is an item.
+        self._tells_calls = False
+        # By call: what a script asks for, the files of a patch, the subagent that was started, what it waits for.
+        self._scripts: dict[str, tuple[Asked, datetime]] = {}
+        self._files: dict[str, tuple[str, ...]] = {}
+        self._started: dict[str, str] = {}
+        self._waits: dict[str, str] = {}
+        self._begun: set[str] = set()
+        # By the name of what runs on: the call that began it, or the script that did, which is no call itself.
+        self._running: dict[str, str] = {}
+        self._running_of_scripts: dict[str, tuple[str, Asked, datetime]] = {}
+
+    def rest(self) -> list[Event]:
+        self._settle()
+        self._end_unsaid()
+        for name, asked_for, began in self._running_of_scripts.values():
+            self._begin(name, asked_for, began)
+        return self.session.rest()
+
+    def take(self, record: dict[str, Any]) -> str | None:
+        """Read one record; says why where it could not be."""
+        self._at = time_of(record) or self._at
+        kind, payload = record.get("type"), record.get("payload")
+        if not isinstance(payload, dict):
+            return self._unwrapped(record)
+        if kind == "response_item":
+            return self._response(payload)
+        if kind == "event_msg":
+            return self._event(payload)
+        if kind == "session_meta":
+            self._describe(payload)
+        elif kind == "turn_context":
+            self._turn_begins(payload)
+        elif str(kind) not in _OTHERS:
+            return f"the record's type is unknown ({str(kind)[:40]})"
+        return None
+
+    def _unwrapped(self, record: dict[str, Any]) -> str | None:
+        """The oldest rollouts: how the thread began, then what the model said and was told."""
+        if "type" in record:
+            return self._response(record)
+        if "record_type" not in record:
+            self._describe(record)
+        return None
+
+    def _describe(self, payload: dict[str, Any]) -> None:
+        """Where the thread began. A fork also has the description of the one that it was forked from."""
+        if not self._is_described:
+            branch = text(section(payload, "git"), "branch")
+            self.session.context = Context(directory=text(payload, "cwd") or "", branch=branch)
+        self._is_described = True
+
+    def _turn_begins(self, payload: dict[str, Any]) -> None:
+        self._turn = identifier(payload, "turn_id") or self._turn
+        if directory := text(payload, "cwd"):
+            self.session.context = self.session.context.model_copy(update={"directory": directory})
+
+    def _response(self, payload: dict[str, Any]) -> str | None:
+        kind = str(payload.get("type"))
+        if kind == "message":
+            self._message(payload)
+        elif kind == "web_search_call":
+            self._search(payload)
+        elif kind.endswith("_output"):
+            self._output(payload)
+        elif kind in ("function_call", "custom_tool_call", "local_shell_call", "tool_search_call"):
+            self._call(payload)
+        elif kind not in _OTHER_RESPONSES:
+            return f"the item's type is unknown ({kind[:40]})"
+        return None
+
+    def _event(self, payload: dict[str, Any]) -> str | None:
+        kind = str(payload.get("type"))
+        if kind == "user_message":
+            self._said(text(payload, "message") or "")
+        elif kind == "item_completed":
+            return self._item(section(payload, "item"), payload)
+        elif kind in ("task_started", "turn_started"):
+            self._tells_ends = True
+            self._turn_begins(payload)
+        elif kind in ("task_complete", "turn_complete"):
+            self._end_turn(self._at)
+        elif kind == "turn_aborted":
+            self._break_off()
+        elif kind in ("patch_apply_end", "exec_command_end", "mcp_tool_call_end"):
+            self._done(payload, self._at)
+        elif kind == "sub_agent_activity":
+            self._activity(payload)
+        elif kind not in _OTHER_EVENTS:
+            return f"the event's type is unknown ({kind[:40]})"
+        return None
+
+    def _message(self, payload: dict[str, Any]) -> None:
+        """What the model said ends a turn if nothing comes after it; what a person said, events may tell better."""
+        role, said = payload.get("role"), words(payload.get("content"))
+        if role == "assistant":
+            self._settle()
+            self._last_words = self._at
+        elif role == "user" and not self._tells_prompts and not said.lstrip().startswith(_NO_PROMPT):
+            self._settle()
+            self._perhaps = (said, self._at)
+
+    def _settle(self) -> None:
+        """Where no event has told of a prompt, a message in its place was one."""
+        perhaps, self._perhaps = self._perhaps, None
+        if perhaps and not self._tells_prompts:
+            self._prompt(*perhaps)
+
+    def _said(self, said: str) -> None:
+        self._tells_prompts, self._perhaps = True, None
+        self._prompt(said, self._at)
+
+    def _prompt(self, said: str, at: datetime) -> None:
+        if not said.strip():
+            return
+        self._end_unsaid()
+        if self._turn and self._turn == self._prompted:
+            self.session.steering(said, at)
+        else:
+            self.session.prompt(said, at, prompt_id=self._turn)
+            self._prompted = self._turn
+
+    def _end_turn(self, at: datetime) -> None:
+        self._settle()
+        self.session.end_turn(at)
+        self._turn = self._last_words = None
+
+    def _end_unsaid(self) -> None:
+        """Rollouts of 2025 do not say when a turn ends. What ends with words, and no call, is a turn that ended."""
+        if self._last_words and not self._tells_ends:
+            self._end_turn(self._last_words)
+
+    def _break_off(self) -> None:
+        self._settle()
+        self.session.break_off()
+        self._turn = self._last_words = None
+
+    def _call(self, payload: dict[str, Any]) -> None:
+        self._settle()
+        self._last_words = None
+        name = identifier(payload, "call_id") or identifier(payload, "id")
+        if not name:
+            return
+        tool, arguments = asked_in(payload)
+        directory = self.session.context.directory
+        if waits := waited_for(tool, arguments):
+            self._waits[name] = waits
+            if isinstance(arguments, dict) and (chars := text(arguments, "chars")):
+                self._begin(name, Asked(tool, {"chars": chars}), self._at)
+        elif tool == "exec" and isinstance(arguments, str):
+            self._scripts[name] = asked_by_script(arguments, directory=directory), self._at
+        else:
+            self._begin(name, asked(tool, arguments, directory=directory), self._at)
+
+    def _begin(self, name: str, asked_for: Asked, at: datetime, *, agent: str | None = None) -> None:
+        self._begun.add(name)
+        self._files[name] = asked_for.files
+        self.session.call(name, asked_for.tool, asked_for.parameters, at, agent=agent or self._agent)
+
+    def _end(self, name: str, outcome: Outcome, *, duration_ms: int | None = None, error: str | None = None) -> None:
+        files = self._files.pop(name, ()) if outcome is Outcome.SUCCESS else ()
+        self.session.result(
+            name,
+            self._at,
+            outcome,
+            duration_ms=duration_ms,
+            error=error if outcome is Outcome.FAILED else None,
+            files=files,
+            started_agent=self._started.pop(name, None),
+        )
+
+    def _output(self, payload: dict[str, Any]) -> None:
+        name = identifier(payload, "call_id") or ""
+        answer = answered(payload.get("output"))
+        script = self._scripts.pop(name, None)
+        if script and answer.running and self._tells_calls:
+            self._running_of_scripts[answer.running] = (name, *script)
+            return
+        if script:
+            self._begin(name, *script)
+        if name in self._waits:
+            self._waited(self._waits.pop(name), name, answer.exit_code)
+        elif answer.running:
+            self._running[answer.running] = name
+        else:
+            if started := started_thread(answer.text):
+                self._started.setdefault(name, started)
+            self._end(name, answer.outcome, duration_ms=answer.duration_ms, error=answer.text)
+
+    def _waited(self, waited_for: str | None, name: str, exit_code: int | None) -> None:
+        """What was only waited for has ended now, or has not; what was written to it was written."""
+        self._end(name, Outcome.SUCCESS)
+        if waited_for in self._running and exit_code is not None:
+            self._end(self._running.pop(waited_for), exit_outcome(exit_code))
+
+    def _search(self, payload: dict[str, Any]) -> None:
+        """A search of the model's own service: there is no second record of how it ended."""
+        self._settle()
+        self._last_words = None
+        action = section(payload, "action")
+        name = identifier(payload, "id") or f"search {len(self._begun)}"
+        asked_for = {field: action[field] for field in ("query", "url", "pattern") if text(action, field)}
+        self._begin(name, Asked("web_search", asked_for), self._at)
+        self._end(name, Outcome.FAILED if payload.get("status") == "failed" else Outcome.SUCCESS)
+
+    def _activity(self, payload: dict[str, Any]) -> None:
+        call, started = identifier(payload, "event_id"), identifier(payload, "agent_thread_id")
+        if payload.get("kind") == "started" and call and started:
+            self._started[call] = started
+
+    def _item(self, item: dict[str, Any], payload: dict[str, Any]) -> str | None:
+        kind = str(item.get("type"))
+        if kind == "UserMessage":
+            self._turn, self._tells_calls = identifier(payload, "turn_id") or self._turn, True
+            self._said(words(item.get("content")))
+        elif kind in ("CommandExecution", "FileChange", "McpToolCall"):
+            self._done(item, _time(payload.get("started_at_ms")) or self._at)
+        elif kind == "CollabAgentToolCall":
+            receivers = item.get("receiver_thread_ids")
+            if item.get("tool") == "spawn_agent" and isinstance(receivers, list) and len(receivers) == 1:
+                self._activity({"kind": "started", "event_id": item.get("id"), "agent_thread_id": receivers[0]})
+        elif kind == "SubAgentActivity":
+            self._activity(item)
+        elif kind not in _OTHER_ITEMS:
+            return f"the item's type is unknown ({kind[:40]})"
+        return None
+
+    def _done(self, fields: dict[str, Any], began: datetime) -> None:
+        """A call that has ended. One that a script made has no other record, and tells more than the script."""
+        end = ended(fields, directory=self.session.context.directory)
+        if not end:
+            return
+        if end.name not in self._begun:
+            if not end.is_users and not self._running_of_scripts.pop(end.process or "", None):
+                self._scripts.clear()
+            self._begin(end.name, end.asked, began, agent="user" if end.is_users else None)
+        self._files[end.name] = end.asked.files
+        self._end(end.name, end.outcome, duration_ms=end.duration_ms, error=end.error)
+
+
+def _time(milliseconds: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,131 @@
+"""Sessions of Codex, played from what the real one sent and wrote: installed hooks, worker, store, suggestion."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from behavior_plugin import host
+from behavior_plugin.codex_hooks import hooks_file
+from behavior_plugin.host import HookRun
+from behavior_plugin.model import Outcome, StoredPattern
+from tests.acceptance.sessions import PYTHONS, drain, learned, said, told
+from tests.factories import TRANSCRIPTS, payload
+
+ROLLOUT = TRANSCRIPTS / "codex" / "rollout-2026-11-25T21-20-36-01a21494-f770-76a0-a917-bdb70433be96.jsonl"
+CALLS = ("PostToolUse-Bash-failed", "PostToolUse-apply_patch", "PostToolUse-Bash")
+TASK = "The invoice total is off by some cents, find out why and fix it"
+SAME_TASK = "Customers say the sum on an invoice is sometimes a cent too high. Find the cause and repair it."
+# Stands for a process that lives as long as the machine: what Codex is run in may have a client of another kind.
+ANOTHER_CLIENT = 1
+UNSEEN_END = """
+import sys
+from pathlib import Path
+from tests.acceptance.test_codex import CALLS, play
+play(Path(sys.argv[1]), "SessionStart", "UserPromptSubmit", *CALLS)
+"""
+
+
+@pytest.fixture(autouse=True)
+def installed(own_home: Path, clean_ending: None, project: Path) -> None:
+    said("install", "--agent", "codex")
+
+
+@pytest.fixture
+def work(project: Path) -> Path:
+    """Where the session is, with the rollout that Codex wrote of it."""
+    project.mkdir()
+    text = ROLLOUT.read_text(encoding="utf-8").replace("/home/dev/project", str(project))
+    (project / ROLLOUT.name).write_text(text, encoding="utf-8")
+    return project
+
+
+def play(directory: Path, *names: str, **changes: str) -> HookRun:
+    """Run the hooks that Codex would run, on what it sent."""
+    here = {"cwd": str(directory), "transcript_path": str(directory / ROLLOUT.name)}
+    registered = host.registered_in_settings(hooks_file())
+    for name in names:
+        done = host.run(
+            registered[name.partition("-")[0]],
+            payload(f"codex/{name}", **here | changes),
+            environment={**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}"},
+            client_pid=ANOTHER_CLIENT,
+        )
+        assert (done.exit_code, done.stderr) == (0, "")
+    return done
+
+
+def outcomes(pattern: StoredPattern) -> list[tuple[str, str]]:
+    return [(action.tool, action.outcome.value) for action in pattern.actions]
+
+
+def test_a_session_becomes_patterns_with_what_only_the_rollout_knows(work: Path, no_embedder: None) -> None:
+    """That the first test run failed, no hook was told; nor how long anything took."""
+    play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
+    play(work, "SessionStart-resume", "UserPromptSubmit-resume", "PostToolUse-resume", "Stop", "SessionEnd")
+
+    first, second = sorted(drain(), key=lambda pattern: pattern.started_at)
+
+    assert outcomes(first) == [("Bash", "failed"), ("Edit", "success"), ("Bash", "success")]
+    assert (first.trigger, first.final_outcome) == (TASK, Outcome.SUCCESS)
+    assert first.context.files_touched == ("shop.py",)
+    assert all(action.duration_ms is not None for action in first.actions)
+    assert (first.provenance.agent, second.trigger) == ("codex", "commit it")
+
+
+def test_without_its_rollout_nothing_is_claimed(work: Path, no_embedder: None) -> None:
+    """The hooks alone cannot know whether it went well."""
+    (work / ROLLOUT.name).unlink()
+    play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
+
+    [pattern] = drain()
+
+    assert outcomes(pattern) == [("Bash", "partial"), ("Edit", "success"), ("Bash", "partial")]
+    assert pattern.final_outcome is Outcome.PARTIAL
+
+
+def test_a_session_whose_codex_is_gone_is_over(work: Path, no_embedder: None) -> None:
+    """A killed one reports no end; its pid is all that there is to go by."""
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", UNSEEN_END, str(work)], cwd=root, check=True)
+
+    patterns = learned()
+
+    # Whether its second turn was later than our hooks depends on today's date.
+    assert TASK in {pattern.trigger for pattern in patterns}
+
+
+def test_what_codex_learned_is_suggested_to_it(work: Path) -> None:
+    """It reads the same answer as Claude Code."""
+    play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
+    drain()
+    another = {"session_id": "another", "turn_id": "another", "prompt": SAME_TASK}
+
+    answer = play(work, "UserPromptSubmit", **another).additional_context
+    to_subagent = play(work, "UserPromptSubmit-subagent", **another | {"session_id": "third"}).additional_context
+
+    assert answer is not None
+    assert "Edit shop.py" in answer
+    assert to_subagent is None
+
+
+def test_the_doctor_names_the_hooks_of_every_agent() -> None:
+    """Who only has Codex must not be told of Claude Code alone."""
+    [hooks] = [check for check in told("doctor") if check["name"] == "hooks"]
+
+    assert hooks["is_ok"]
+    assert str(hooks_file()) in hooks["found"]
+
+
+def test_uninstall_leaves_codex_as_it_was(own_home: Path) -> None:
+    """Each agent's hooks are taken out by themselves."""
+    said("install")
+
+    said("uninstall", "--agent", "codex")
+
+    assert not hooks_file().exists()
+    assert (own_home / ".claude" / "settings.json").exists()
