@@ -170,7 +170,7 @@ def _passed_over(report: Report) -> Iterator[str]:
     if report.older:
         yield f"{counted(report.older, 'log')} that did not change since then"
     if report.others:
-        yield f"{counted(report.others, 'file')} that {'is' if report.others == 1 else 'are'} no agent's log"
+        yield f"{counted(report.others, 'file')} that {'is' if report.others == 1 else 'are'} no session's log"
     if report.skipped:
         yield f"{counted(report.skipped, 'line or file', 'lines or files')} that could not be read:"
     for problem in report.problems:
