@@ -46,18 +46,20 @@ def patterns_of(events: Sequence[Event], *, follows: str | None = None) -> list[
 def keep(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore) -> list[Saved | StoreError]:
     """Embed and store redacted patterns. Says of each what became of it, or why the store refuses it.
 
-    What is known already is not embedded again.
-
     Raises:
         StoreUnavailableError, EmbedError: nothing, or only a part, is stored; do it again.
     """
+    embeddings = _embeddings([pattern.trigger for pattern in patterns], embedder)
+    return [_saved(*each, embedder, store) for each in zip(patterns, embeddings, strict=True)]
+
+
+def keep_unknown(
+    patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore
+) -> list[Saved | StoreError]:
+    """The same where many may be known already: those are not embedded again."""
     known = _known(patterns, embedder, store)
     others = [pattern for pattern in patterns if pattern.source_key not in known]
-    embeddings = iter(_embeddings([pattern.trigger for pattern in others], embedder))
-    return [
-        Saved.KNOWN if pattern.source_key in known else _saved(pattern, next(embeddings), embedder, store)
-        for pattern in patterns
-    ]
+    return [*[Saved.KNOWN] * (len(patterns) - len(others)), *keep(others, embedder=embedder, store=store)]
 
 
 def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: PostgresStore) -> set[str]:

@@ -22,7 +22,7 @@ from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings, fingerprint
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, StoreError, told
-from behavior_plugin.learn import keep
+from behavior_plugin.learn import keep_unknown
 from behavior_plugin.model import Context, Event, Pattern, StoredPattern, Suggestion
 from behavior_plugin.prompts import TASKS, PromptKind, kind_of
 from behavior_plugin.recall import MANUAL_FLOOR, recall
@@ -205,7 +205,7 @@ class Desk:
     def _keep(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Keep redacted patterns; those that the store refuses are told, each with the reason, and stop no others."""
         patterns = [Pattern.model_validate(each) for each in asked["patterns"]]
-        kept = keep(patterns, embedder=self._house.embedder(START_S), store=self._house.store(START_S))
+        kept = keep_unknown(patterns, embedder=self._house.embedder(START_S), store=self._house.store(START_S))
         return {
             "kept": Counter(each for each in kept if not isinstance(each, StoreError)),
             "refused": [str(each) for each in kept if isinstance(each, StoreError)],
