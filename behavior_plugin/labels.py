@@ -51,7 +51,7 @@ _SETTING = re.compile(r"-(?:C|c|R|F|w|-repo|-prefix|-filter|-cwd|-dir)")
 LONGEST_COMMAND = 2_000
 
 
-def telling(actions: Sequence[Action]) -> tuple[str, ...]:
+def what_was_done(actions: Sequence[Action]) -> tuple[str, ...]:
     """The labels of what the main agent changed or ran, each once, in the order of their first time.
 
     What only looks around says little of a workflow, and what failed is no part of how it is done.
@@ -95,10 +95,8 @@ def _words(command: str) -> list[str]:
 
 
 def _label(words: Sequence[str]) -> str | None:
-    while words and (words[0] in _CARRIERS or _ASSIGNMENT.match(words[0]) or words[0].isdigit()):
+    while words and _is_carrier(words):
         words = words[1:]
-    if len(words) > 1 and words[1] in _WITH_WORD and words[0] not in _WITH_WORD | _LOOKING:
-        words = words[1:]  # what stands before a program that is known carries it: `bundle exec`, `dotenv npm run dev`
     program = posixpath.basename(words[0]) if words else ""
     if not _PROGRAM.fullmatch(program) or program in _LOOKING:
         return None
@@ -106,6 +104,18 @@ def _label(words: Sequence[str]) -> str | None:
         return program
     label = " ".join([program, *_sub_command(words[1:])])
     return None if label in _LOOKING_SUB_COMMANDS else label
+
+
+def _is_carrier(words: Sequence[str]) -> bool:
+    """Whether the first word says nothing of what is run; also what stands before a known program, or before `exec`.
+
+    `env CI=1 bundle exec rake` is rake, `dotenv npm run dev` is npm run dev.
+    """
+    first, second = words[0], words[1] if len(words) > 1 else ""
+    if first in _WITH_WORD or first in _LOOKING:
+        return False
+    is_before_known = second in _WITH_WORD or second == "exec"
+    return is_before_known or first in _CARRIERS or bool(_ASSIGNMENT.match(first)) or first.isdigit()
 
 
 def _sub_command(words: Sequence[str]) -> list[str]:

@@ -94,17 +94,18 @@ def show_pattern(pattern: StoredPattern) -> None:
 
 def show_report(report: Report) -> None:
     """What an import found, in the order in which a person asks: how much, what of it is new, what for, what not."""
-    console.print(_how_much(report))
+    if report.sessions:
+        console.print(_how_much(report))
     if report.workflows:
         console.print("\n[bold]Done most often[/]")
         _show_table(_workflows(report.workflows))
-    passed_over = list(_passed_over(report))
-    if passed_over:
-        console.print("\n[bold]Passed over[/]")
-    for line in passed_over:
-        console.print(f"  {escape(line)}")
+    for title, lines in (("Passed over", [*_passed_over(report)]), ("Could not be read", [*_unread(report)])):
+        if lines:
+            console.print(f"\n[bold]{title}[/]")
+        for line in lines:
+            console.print(f"  {_text(line, 500)}")
     if report.new or report.grown:
-        console.print("\n`behavior list` shows what is known now, `behavior recall TEXT` finds work like TEXT.")
+        console.print("\n`behavior recall --all TEXT` finds work like TEXT; without --all, in the project you are in.")
 
 
 def show_state(state: dict[str, Any]) -> None:
@@ -133,12 +134,12 @@ def show_check(check: Check) -> None:
 
 
 def _how_much(report: Report) -> str:
-    sessions = " and ".join(counted(count, f"{named(name).TITLE} session") for name, count in report.sessions.items())
+    sessions = ", ".join(plural(count, f"{named(name).TITLE} session") for name, count in report.sessions.items())
     read = f"{sessions or 'No sessions'}, {report.bytes / 1e6:,.1f} MB, read in {report.seconds:.1f} s"
-    held = f"{counted(report.prompts, 'prompt')}, {counted(report.calls, 'call')}"
-    endings = {"success": "ended well", "partial": "without a clear end", "failed": "in failure"}
+    held = f"{plural(report.prompts, 'prompt')}, {plural(report.calls, 'call')}"
+    endings = {"success": "ended well", "partial": "without a clear end", "failed": "failed"}
     ended = ", ".join(f"{report.outcomes[how]:,} {words}" for how, words in endings.items() if how in report.outcomes)
-    work = f"{counted(report.patterns, 'piece')} of work" + (f": {ended}" if ended else "")
+    work = f"{plural(report.patterns, 'piece')} of work" + (f": {ended}" if ended else "")
     return f"{read}: {held}.\n{work}.\n{_what_became(report)}"
 
 
@@ -147,11 +148,13 @@ def _what_became(report: Report) -> str:
         return "Nothing was kept: this was a dry run."
     grown = f", {report.grown:,} of which more is known now" if report.grown else ""
     refused = f", {report.refused:,} refused" if report.refused else ""
-    return f"{report.new:,} are new{grown}, {report.known:,} were known{refused}."
+    return f"{report.new:,} new{grown}, {report.known:,} known already{refused}."
 
 
 def _workflows(workflows: Iterable[Workflow]) -> Table:
-    table = Table("times", "worked", "fastest", "what was done", "and for what prompt", box=None, padding=(0, 0, 0, 2))
+    table = Table(
+        "times", "worked", "fastest", "what was done", "the fastest run's prompt", box=None, padding=(0, 0, 0, 2)
+    )
     for workflow in workflows:
         fastest = workflow.fastest
         table.add_row(
@@ -166,22 +169,27 @@ def _workflows(workflows: Iterable[Workflow]) -> Table:
 
 def _passed_over(report: Report) -> Iterator[str]:
     if report.idle:
-        yield f"{counted(report.idle, 'session')} in which no work was done"
+        yield f"{plural(report.idle, 'session')} in which no work was done"
+    if report.copies:
+        yield f"{plural(report.copies, 'piece')} of work that a fork tells again"
+    if report.earlier:
+        yield f"{plural(report.earlier, 'piece')} of work begun before that day"
     if report.older:
-        yield f"{counted(report.older, 'log')} that did not change since then"
+        yield f"{plural(report.older, 'log')} not changed since that day"
     if report.others:
-        yield f"{counted(report.others, 'file')} that {'is' if report.others == 1 else 'are'} no session's log"
-    if report.skipped:
-        yield f"{counted(report.skipped, 'line or file', 'lines or files')} that could not be read:"
+        yield f"{plural(report.others, 'other file')}; a subagent's log is read with its session"
+
+
+def _unread(report: Report) -> Iterator[str]:
     for problem in report.problems:
-        yield f"  {problem.file}{f':{problem.line}' if problem.line else ''}: {problem.reason}"
-    if report.skipped > len(report.problems):
-        yield f"  and {report.skipped - len(report.problems):,} more"
+        yield f"{problem.file}{f':{problem.line}' if problem.line else ''}: {problem.reason}"
+    if (more := report.skipped + report.refused - len(report.problems)) > 0:
+        yield f"and {more:,} more"
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def plural(count: int, one: str) -> str:
     """`1 session`, `2 sessions`"""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
 def duration(milliseconds: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,12 +17,15 @@ from behavior_plugin.cli.output import json_option, print_json, progress
 from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
-    # Imported where it is used: pydantic and what reads logs cost a quarter of a second.
+    # Imported where it is used: what runs processes costs a tenth of a second.
     from behavior_plugin.adapters import Adapter
+    from behavior_plugin.importer import Report
     from behavior_plugin.importer.logs import Found
 
-# Every adapter's name; tested against them.
+# The names of all adapters: to ask each of them would load them for every command.
 AGENTS = ("claude-code", "codex", "copilot-cli", "gemini-cli", "opencode", "pi")
+# As a shell has it of a command that Ctrl-C ended.
+BROKEN_OFF = 130
 _DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
 
 
@@ -41,14 +46,14 @@ class _Since(click.ParamType[datetime]):
 @click.command("import")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--agent", type=click.Choice([*AGENTS, "all"]), help="Whose logs; by default claude-code, of PATHS all.")
-@click.option("--project", type=click.Path(path_type=Path), help="Only work done in this folder's project.")
+@click.option("--project", metavar="FOLDER", help="Only work done in this folder's project.")
 @click.option("--since", type=_Since(), metavar="DAY", help="Only work begun since then: 2026-01-31, or 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what there is; nothing is kept.")
 @json_option
 def import_sessions(
     paths: tuple[Path, ...],
     agent: str | None,
-    project: Path | None,
+    project: str | None,
     since: datetime | None,
     dry_run: bool,
     as_json: bool,
@@ -56,39 +61,69 @@ def import_sessions(
     """Learn from past sessions, out of the logs that agents keep of them.
 
     PATHS are logs or folders with logs; whose a log is, is found out. Without PATHS all that Claude Code has kept is
-    read, from the folder projects in its configuration. It runs beside everything else. Doing it again changes
-    nothing, except where a log has grown; so does having learned from the session before, while it was live. If it is
-    broken off, what was learned until then stays: run it again.
+    read, from the folder `projects` of its configuration. It runs beside everything else. To do it again takes what is
+    new and doubles nothing, nor does it matter whether a session was learned from while it was live. If it is broken
+    off, what was learned until then stays: run it again.
     """
-    from behavior_plugin.importer import Wanted, import_logs
-    from behavior_plugin.importer.logs import find_logs
-
-    wanted = Wanted(project and project.absolute(), since, is_dry_run=dry_run)
-    found = find_logs(paths, _chosen(agent or ("all" if paths else AGENTS[0])), since)
-    if paths and not found.logs and not found.older:
-        raise BehaviorError("No agent's log is there.", hint=f"Logs of these can be read: {', '.join(AGENTS)}.")
-    with _bar(found) as tell:
-        report = import_logs(found, wanted, tell)
+    chosen = _chosen(agent or ("all" if paths else AGENTS[0]))
+    report = _imported(paths, chosen, project, since, is_dry_run=dry_run)
     if as_json:
         return print_json(report.model_dump(mode="json"))
     from behavior_plugin import terminal
 
     terminal.show_report(report)
-    for other in _others() if not paths and not agent else ():
-        click.echo(f"{other.TITLE} keeps logs on this machine too: `behavior import --agent {other.NAME}`.")
+    others = [] if paths or agent else _others()
+    if others:
+        named = ", ".join(f"{other.TITLE} ({other.NAME})" for other in others)
+        click.echo(f"\nThese keep logs on this machine too: {named}. `--agent` takes one of them, or `all`.")
     return None
 
 
-def _others() -> Iterator[Adapter]:
-    from behavior_plugin.adapters import ADAPTERS
+def _imported(
+    paths: Sequence[Path], chosen: tuple[Adapter, ...], project: str | None, since: datetime | None, *, is_dry_run: bool
+) -> Report:
+    from behavior_plugin.importer import Wanted, import_logs
+    from behavior_plugin.importer.logs import find_logs
 
-    return (adapter for adapter in ADAPTERS if AGENTS[0] != adapter.NAME and adapter.folder().is_dir())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        found = find_logs(paths, chosen, since)
+        _see_that_there_are_logs(found, paths, chosen)
+        with _bar(found) as tell:
+            report = import_logs(found, Wanted.of(project, since, is_dry_run=is_dry_run), tell)
+    except KeyboardInterrupt:
+        click.echo("behavior: broken off. What was learned until then stays; run it again to go on.", err=True)
+        sys.exit(BROKEN_OFF)
+    if project and not report.sessions and report.projects:
+        known = "\n  ".join(report.projects)
+        raise BehaviorError(f"No session was in {project}.", hint=f"Most sessions were in:\n  {known}")
+    return report
+
+
+def _see_that_there_are_logs(found: Found, paths: Sequence[Path], chosen: tuple[Adapter, ...]) -> None:
+    """Raises BehaviorError where there are none, and says why; that there are none yet is no error."""
+    if found.logs or found.older:
+        return
+    whose = ", ".join(adapter.TITLE for adapter in chosen)
+    if paths:
+        why = "\n".join(f"{problem.file}: {problem.reason}" for problem in found.problems)
+        raise BehaviorError(
+            f"No log of {whose} is there.", hint=why or "docs/adapters.md tells which logs can be read."
+        )
+    folders = ", ".join(str(adapter.folder()) for adapter in chosen)
+    click.echo(f"No log of {whose} is in {folders}.", err=True)
 
 
 def _chosen(agent: str) -> tuple[Adapter, ...]:
     from behavior_plugin.adapters import ADAPTERS
 
     return tuple(adapter for adapter in ADAPTERS if agent in ("all", adapter.NAME))
+
+
+def _others() -> list[Adapter]:
+    from behavior_plugin.adapters import ADAPTERS
+
+    return [adapter for adapter in ADAPTERS if AGENTS[0] != adapter.NAME and adapter.folder().is_dir()]
 
 
 @contextmanager
@@ -101,6 +136,6 @@ def _bar(found: Found) -> Iterator[Callable[[int, int], object]]:
         task = bar.add_task("starting", total=sum(log.size for log in found.logs))
 
         def tell(size: int, logs: int) -> None:
-            bar.update(task, completed=size, description=f"{logs} of {len(found.logs)} sessions")
+            bar.update(task, completed=size, description=f"{logs} of {len(found.logs)} logs")
 
         yield tell

@@ -9,23 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from behavior_plugin.importer.log import Wanted
 from behavior_plugin.importer.logs import Found
-from behavior_plugin.importer.pool import taken_side_by_side
+from behavior_plugin.importer.pool import imported_side_by_side
 from behavior_plugin.importer.report import Report, summed_up
-from behavior_plugin.importer.session import Wanted
 from behavior_plugin.worker.client import start_worker
 
 __all__ = ["Report", "Wanted", "import_logs"]
 
 
 def import_logs(found: Found, wanted: Wanted, tell: Callable[[int, int], object]) -> Report:
-    """Take every log that was found; `tell` is told now and then how many bytes and how many logs are done.
+    """Import every log that was found; `tell` is told now and then how many bytes and how many logs are done.
 
     Raises:
-        BehaviorError: the worker or the store gives up. What was taken until then is kept.
+        BehaviorError: the worker or the store gives up. What was imported until then is kept.
     """
     began = time.monotonic()
     if found.logs and not wanted.is_dry_run:
         start_worker()
-    taken = taken_side_by_side(found.logs, wanted, tell)
-    return summed_up(found, taken, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)
+    imported = imported_side_by_side(found.logs, wanted, tell)
+    return summed_up(found, imported, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +12,12 @@ from behavior_plugin.adapters import Adapter, adapter_for
 from behavior_plugin.adapters.reading import Problem
 
 # What every log's name ends in.
-ENDINGS = (".json", ".jsonl", ".db")
+ENDINGS = (".db", ".json", ".jsonl")
 
 
 @dataclass(frozen=True)
 class Log:
-    """One session's log. `agent` is the name of its adapter, `size` is in bytes."""
+    """A file with a session, or with many. `agent` is the name of its adapter, `size` is in bytes."""
 
     file: Path
     agent: str
@@ -36,20 +36,28 @@ class Found:
 
 
 def find_logs(paths: Sequence[Path], among: tuple[Adapter, ...], since: datetime | None) -> Found:
-    """The logs of these agents in the files and folders named, or in the agents' own folders where none is named."""
+    """The logs of these agents in the files and folders named, or in the agents' own folders where none is named.
+
+    One file is one log, by however many names it is found.
+    """
     found = Found()
-    for file in dict.fromkeys(_files(paths or [adapter.folder() for adapter in among])):
+    seen: set[tuple[int, int]] = set()
+    for file in _files(paths or [adapter.folder() for adapter in among], found.problems.append):
         try:
-            _look_at(file, found, among, since)
+            status = file.stat()
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                _look_at(file, status, found, among, since)
         except OSError as error:
-            found.problems.append(Problem(file, 0, error.strerror or "cannot be read"))
+            found.problems.append(_problem(file, error))
     found.logs.sort(key=lambda log: (log.changed_at, log.file))
     return found
 
 
-def _look_at(file: Path, found: Found, among: tuple[Adapter, ...], since: datetime | None) -> None:
+def _look_at(
+    file: Path, status: os.stat_result, found: Found, among: tuple[Adapter, ...], since: datetime | None
+) -> None:
     adapter = adapter_for(file, among)
-    status = file.stat()
     if adapter is None:
         found.others += 1
     elif since and status.st_mtime < since.timestamp():
@@ -58,15 +66,23 @@ def _look_at(file: Path, found: Found, among: tuple[Adapter, ...], since: dateti
         found.logs.append(Log(file.absolute(), adapter.NAME, status.st_size, status.st_mtime))
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def _files(paths: Sequence[Path], tell: Callable[[Problem], object]) -> Iterator[Path]:
     for path in paths:
-        if not path.is_dir():
-            yield from [path] if path.exists() else []
-        else:
-            yield from _below(path)
+        if path.is_dir():
+            yield from _below(path, tell)
+        elif path.exists():
+            yield path
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
+def _below(folder: Path, tell: Callable[[Problem], object]) -> Iterator[Path]:
+    """Links are followed: who has much history keeps some of it on another disk. No folder is entered twice."""
+    entered: set[str] = set()
+    walk = os.walk(folder, followlinks=True, onerror=lambda error: tell(_problem(Path(error.filename), error)))
+    for parent, folders, names in walk:
+        entered.add(os.path.realpath(parent))
+        folders[:] = sorted(name for name in folders if os.path.realpath(f"{parent}/{name}") not in entered)
         yield from (Path(parent, name) for name in sorted(names) if name.endswith(ENDINGS))
+
+
+def _problem(file: Path, error: OSError) -> Problem:
+    return Problem(file, 0, error.strerror or "cannot be read")

@@ -1,4 +1,4 @@
-"""Take many logs side by side, in processes that yield to whatever else the machine has to do and end with this one."""
+"""Import many logs side by side, in processes that yield to all else the machine has to do, and end with this one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
 
 from behavior_plugin.errors import BehaviorError
+from behavior_plugin.importer.log import Imported, Wanted, import_log
 from behavior_plugin.importer.logs import Log
-from behavior_plugin.importer.session import Taken, Wanted, take
 
 # More would only make the one worker their bottleneck.
 MOST_PROCESSES = 4
@@ -31,31 +32,31 @@ class _StoppedError(BehaviorError):
     """The import was broken off."""
 
 
-def taken_side_by_side(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Taken]:
+def imported_side_by_side(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Imported]:
     """In the order of the logs. Raises BehaviorError as soon as one is raised; the other logs are left then."""
     processes = min(MOST_PROCESSES, os.cpu_count() or 1, len(logs))
     if processes < 2 or sum(log.size for log in logs) < SMALL_BYTES:
-        return _taken_here(logs, wanted, tell)
-    return _taken_in_pool(logs, wanted, tell, processes)
+        return _imported_here(logs, wanted, tell)
+    return _imported_in_pool(logs, wanted, tell, processes)
 
 
-def _taken_here(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Taken]:
-    taken: list[Taken] = []
+def _imported_here(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Imported]:
+    imported: list[Imported] = []
     done = 0
 
     def count(size: int) -> None:
         nonlocal done
         done += size
-        tell(done, len(taken))
+        tell(done, len(imported))
 
     for log in logs:
-        taken.append(take(log, wanted, count))
-    return taken
+        imported.append(import_log(log, wanted, count))
+    return imported
 
 
-def _taken_in_pool(
+def _imported_in_pool(
     logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object], processes: int
-) -> list[Taken]:
+) -> list[Imported]:
     # Neither forked, since threads may run here, nor each started anew, which takes half a second.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -65,7 +66,7 @@ def _taken_in_pool(
     try:
         # The largest first, so that none is left over at the end.
         by_size = sorted(logs, key=lambda log: -log.size)
-        futures = {log: pool.submit(_take, log, wanted) for log in by_size}
+        futures = {log: pool.submit(_import, log, wanted) for log in by_size}
         _wait_for(list(futures.values()), lambda count: tell(read_so_far.value, count))
         return [futures[log].result() for log in logs]
     finally:
@@ -82,14 +83,22 @@ def _start_without_interrupts() -> None:
         signal.signal(signal.SIGINT, usual)
 
 
-def _wait_for(futures: Sequence[Future[Taken]], tell: Callable[[int], object]) -> None:
-    """Until all are done. Raises what the first one that fails does."""
+def _wait_for(futures: Sequence[Future[Imported]], tell: Callable[[int], object]) -> None:
+    """Until all are done. Raises what the first one that fails does, or that a process was killed."""
     pending = set(futures)
     while pending:
         done, pending = wait(pending, TELL_S, FIRST_EXCEPTION)
         for future in done:
-            future.result()
+            _raise_what_failed(future)
         tell(len(futures) - len(pending))
+
+
+def _raise_what_failed(future: Future[Imported]) -> None:
+    try:
+        future.result()
+    except BrokenProcessPool:
+        hint = "It may have been the memory. What was imported is kept: run it again to go on."
+        raise BehaviorError("A process that was reading logs was killed.", hint=hint) from None
 
 
 def _begin(read_so_far: Synchronized[int], stops: Synchronized[int]) -> None:
@@ -107,8 +116,8 @@ def _end_with_command() -> None:
         os._exit(1)
 
 
-def _take(log: Log, wanted: Wanted) -> Taken:
-    return take(log, wanted, _count)
+def _import(log: Log, wanted: Wanted) -> Imported:
+    return import_log(log, wanted, _count)
 
 
 def _count(size: int) -> None:

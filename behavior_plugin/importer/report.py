@@ -1,54 +1,44 @@
-"""What an import says at its end: what there was, what became of it, what is done most often, what was skipped."""
+"""What an import says at its end: what there was, what became of it, what is done most often, what was passed over."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from pydantic import BaseModel
 
+from behavior_plugin.adapters.reading import Problem
+from behavior_plugin.importer.log import Imported, Run
 from behavior_plugin.importer.logs import Found
-from behavior_plugin.importer.session import Run, Taken
 from behavior_plugin.model import Outcome
 
 MOST_WORKFLOWS = 8
 MOST_PROBLEMS = 20
+MOST_PROJECTS = 5
 # Work that only edits, or only looks around, is no workflow of its own.
 PLAIN = frozenset({"edit"})
 
 
-class Fastest(BaseModel, frozen=True):
-    """The run that took the least time of those that ended well, from the prompt to the last call's end."""
-
-    took_ms: int
-    trigger: str
-    at: datetime
-
-
 class Workflow(BaseModel, frozen=True):
-    """Pieces of work in which the same was changed and run, whatever the order. `labels` are in that of the fastest."""
+    """Pieces of work in which the same was changed and run, whatever the order.
+
+    `labels` are in the order of the fastest run that ended well, `fastest`, where there is one.
+    """
 
     labels: tuple[str, ...]
     times: int
     worked: int
-    fastest: Fastest | None
-
-
-class Unread(BaseModel, frozen=True):
-    """What could not be read, and why; line 0 is the whole file."""
-
-    file: str
-    line: int
-    reason: str
+    fastest: Run | None
 
 
 class Report(BaseModel, frozen=True):
-    """Numbers of one import. `sessions` is by agent, `outcomes` by how the work ended.
+    """Numbers of one import. `sessions` is by agent, `outcomes` by how the work ended; `bytes` were read.
 
-    `new`, `grown` and `known` say what became of the patterns: `grown` are those of which more is known now. Those
-    the store `refused` are with the problems. `idle` sessions are those in which no work was done, `older` the files
-    that were not changed since the time asked for, `others` the files that are no agent's log.
+    `new`, `grown` and `known` say what became of the patterns: `grown` are those of which more is known now. Work that
+    the store `refused` is with the problems, of which only the first are named. `copies` are told again by a fork, and
+    counted nowhere else. `idle` are the sessions in which no work was done, `earlier` the work begun before the time
+    asked for, `older` the logs that were not changed since, `others` the files that are no session's log. `projects`
+    are those with most to tell, wanted or not.
     """
 
     is_dry_run: bool
@@ -61,51 +51,57 @@ class Report(BaseModel, frozen=True):
     grown: int
     known: int
     refused: int
+    copies: int
     idle: int
+    earlier: int
     older: int
     others: int
     skipped: int
-    problems: tuple[Unread, ...]
+    problems: tuple[Problem, ...]
     workflows: tuple[Workflow, ...]
+    projects: tuple[str, ...]
     bytes: int
     seconds: float
 
 
-def summed_up(found: Found, taken: Sequence[Taken], *, seconds: float, is_dry_run: bool) -> Report:
+def summed_up(found: Found, imported: Sequence[Imported], *, seconds: float, is_dry_run: bool) -> Report:
     """One report of all logs."""
-    runs = [run for each in taken for run in each.runs]
-    kept = sum((each.kept for each in taken), Counter[str]())
-    problems = [*found.problems, *(problem for each in taken for problem in each.problems)]
+    told = [run for each in imported for run in each.runs]
+    runs = list({(run.at, run.trigger, run.first_call): run for run in told}.values())
+    copies = len(told) - len(runs)
+    kept = sum((each.kept for each in imported), Counter[str]())
+    places = sum((each.places for each in imported), Counter[str]())
+    problems = [*found.problems, *(problem for each in imported for problem in each.problems)]
     return Report(
         is_dry_run=is_dry_run,
-        sessions=_sessions(taken),
-        prompts=sum(each.prompts for each in taken),
-        calls=sum(each.calls for each in taken),
+        sessions=_sessions(imported),
+        prompts=sum(each.prompts for each in imported),
+        calls=sum(each.calls for each in imported),
         patterns=len(runs),
         outcomes=dict(Counter(run.outcome.value for run in runs)),
         new=kept["new"],
         grown=kept["grown"],
-        known=kept["known"],
+        known=max(0, kept["known"] - copies),
         refused=kept["refused"],
-        idle=sum(len(each.idle) for each in taken),
+        copies=copies,
+        idle=sum(len(each.idle) for each in imported),
+        earlier=sum(each.earlier for each in imported),
         older=found.older,
         others=found.others,
-        skipped=len(found.problems) + sum(each.skipped for each in taken),
-        problems=tuple(
-            Unread(file=str(problem.file), line=problem.line, reason=problem.reason)
-            for problem in problems[:MOST_PROBLEMS]
-        ),
+        skipped=len(found.problems) + sum(each.skipped for each in imported),
+        problems=tuple(problems[:MOST_PROBLEMS]),
         workflows=tuple(_workflows(runs)),
-        bytes=sum(each.log.size for each in taken),
+        projects=tuple(project for project, _ in places.most_common(MOST_PROJECTS)),
+        bytes=sum(each.size for each in imported),
         seconds=round(seconds, 3),
     )
 
 
-def _sessions(taken: Iterable[Taken]) -> dict[str, int]:
+def _sessions(imported: Iterable[Imported]) -> dict[str, int]:
     count: Counter[str] = Counter()
-    for each in taken:
+    for each in imported:
         count[each.log.agent] += len(each.sessions)
-    return dict(count)
+    return {agent: sessions for agent, sessions in count.items() if sessions}
 
 
 def _workflows(runs: Iterable[Run]) -> list[Workflow]:
@@ -121,12 +117,7 @@ def _workflows(runs: Iterable[Run]) -> list[Workflow]:
 def _workflow(same: Sequence[Run]) -> Workflow:
     well = [run for run in same if run.outcome is Outcome.SUCCESS]
     fastest = min(well, key=lambda run: run.took_ms, default=None)
-    return Workflow(
-        labels=(fastest or same[0]).labels,
-        times=len(same),
-        worked=_worked(same),
-        fastest=fastest and Fastest(took_ms=fastest.took_ms, trigger=fastest.trigger, at=fastest.at),
-    )
+    return Workflow(labels=(fastest or same[0]).labels, times=len(same), worked=_worked(same), fastest=fastest)
 
 
 def _worked(same: Iterable[Run]) -> int:

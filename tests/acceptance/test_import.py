@@ -9,21 +9,37 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from behavior_plugin.capture import paths
+from behavior_plugin.importer.pool import SMALL_BYTES
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import start_worker, stop_worker
-from tests.acceptance.sessions import ROOT, TASK, Session, behavior, commands_of, drain, patterns, said, told
+from tests.acceptance.sessions import (
+    ROOT,
+    TASK,
+    Session,
+    behavior,
+    commands_of,
+    drain,
+    patterns,
+    processes_of,
+    said,
+    told,
+)
 from tests.factories import SESSIONS, START, TRANSCRIPTS
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 USAGE = 2
+SESSIONS_OF_MANY = 150
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 
@@ -68,10 +84,11 @@ def transcript(
 def many_sessions(history: Path, count: int) -> None:
     """So many sessions, large enough that they are read by several processes."""
     filler = json.dumps({"type": "file-history-snapshot", "padding": "x" * 20_000}) + "\n"
+    lines = 1 + 2 * SMALL_BYTES // count // len(filler)
     for number in range(count):
         name = str(uuid.uuid4())
         text = transcript(name, f"p{number}", f"toolu_{number}", prompt=f"Mend the parser of chapter {number}")
-        (history / f"{name}.jsonl").write_text(text + filler * (6_000_000 // count // len(filler)))
+        (history / f"{name}.jsonl").write_text(text + filler * lines)
 
 
 def works(found: list[StoredPattern]) -> list[tuple[str, int]]:
@@ -144,7 +161,8 @@ def test_what_a_fork_has_copied_is_known(history: Path) -> None:
 
     report = told("import")
 
-    assert (report["new"], report["known"]) == (1, 1)
+    assert (report["new"], report["known"], report["copies"]) == (1, 0, 1)
+    assert len(patterns()) == 1
 
 
 def test_a_log_that_has_grown_adds_what_is_new(history: Path) -> None:
@@ -177,7 +195,7 @@ def test_a_torn_log_is_read_as_far_as_it_goes_and_the_tear_is_named(history: Pat
 
     printed = said("import")
 
-    assert "1 are new" in printed
+    assert "1 new" in printed
     assert f"{log}:5: the line is not JSON" in printed
 
 
@@ -201,7 +219,7 @@ def test_only_one_projects_work_or_only_what_is_new_can_be_taken(history: Path, 
     by_day = told("import", "--dry-run", "--since", f"{START + timedelta(days=1):%Y-%m-%d}")
 
     assert (by_project["prompts"], by_project["patterns"]) == (1, 1)
-    assert by_day["patterns"] == 0
+    assert (by_day["patterns"], by_day["prompts"], by_day["idle"], by_day["earlier"]) == (0, 0, 0, 2)
     assert told("import", "--dry-run")["patterns"] == 2
 
 
@@ -220,11 +238,14 @@ def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
         (["/no/such/folder"], USAGE, "does not exist"),
         (["--since", "yesterday"], USAGE, "neither a day"),
         (["--agent", "nobody"], USAGE, "nobody"),
-        ([str(ROOT / "sql")], 1, "No agent's log is there."),
+        ([str(ROOT / "sql")], 1, "No log of"),
+        (["--project", "/no/such/project"], 1, "No session was in /no/such/project."),
     ],
 )
 def test_what_cannot_be_done_is_said(history: Path, arguments: list[str], status: int, reason: str) -> None:
     """A typo must not pass for an empty history."""
+    (history / "s1.jsonl").write_text(transcript("s1", "p1", "toolu_1"))
+
     done = behavior("import", *arguments)
 
     assert done.returncode == status
@@ -233,54 +254,70 @@ def test_what_cannot_be_done_is_said(history: Path, arguments: list[str], status
 
 def test_no_history_at_all_is_no_error(history: Path) -> None:
     """A new machine has none."""
-    assert "No sessions" in said("import")
+    done = behavior("import")
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"No log of Claude Code is in {history.parent}." in done.stderr
 
 
-def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(history: Path) -> None:
-    """Ctrl-C, or a closed terminal: what was learned until then stays, and the rest is learned the next time."""
-    many_sessions(history, 60)
-    start_worker()
-    command = [sys.executable, str(ROOT / "behavior_plugin"), "import"]
-
-    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        wait_for(lambda: patterns(), "the first pattern")
-        os.killpg(run.pid, signal.SIGINT)
-        assert run.wait(30) == 1
-        assert b"Traceback" not in (run.stderr.read() if run.stderr else b"")
-
-    assert no_importer_runs()
-    assert 0 < len(patterns()) <= 60
-    assert told("import")["patterns"] == len(patterns()) == 60
-
-
-def test_an_import_that_is_killed_leaves_no_process(history: Path) -> None:
-    """Its readers end with it, whatever it dies of."""
-    many_sessions(history, 200)
-    start_worker()
-    command = [sys.executable, str(ROOT / "behavior_plugin"), "import"]
-
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        wait_for(lambda: patterns(), "the first pattern")
-        run.kill()
-
-    wait_for(no_importer_runs, "the end of the readers")
-
-
-def test_the_worker_may_end_meanwhile(history: Path) -> None:
-    """As it does when the plugin is brought up to date: another one takes what is left."""
-    many_sessions(history, 100)
+@pytest.fixture
+def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """An import that is under way, with processes of its own that read."""
+    many_sessions(history, SESSIONS_OF_MANY)
     start_worker()
     command = [sys.executable, str(ROOT / "behavior_plugin"), "import", "--json"]
-
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        wait_for(readers, "processes that read")
         wait_for(lambda: patterns(), "the first pattern")
-        stop_worker()
-        assert run.wait(60) == 0
-        assert run.stdout
-        report = json.loads(run.stdout.read())
-
-    assert report["patterns"] == report["new"] + report["known"] == len(patterns()) == 100
+        yield run
 
 
-def no_importer_runs() -> bool:
-    return not [command for command in commands_of(Path(paths.data_folder())) if "forkserver" in command]
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(
+    many_readers: subprocess.Popen[bytes], ending: int
+) -> None:
+    """Ctrl-C, or a closed terminal: what was learned until then stays, and the rest is learned the next time."""
+    os.killpg(many_readers.pid, ending) if ending == signal.SIGINT else many_readers.send_signal(ending)
+    _, complaints = many_readers.communicate(timeout=30)
+
+    assert (many_readers.returncode, readers()) == (130, [])
+    assert complaints.decode().strip().endswith("run it again to go on.")
+    assert complaints.count(b"\n") <= 2
+    assert 0 < len(patterns()) < SESSIONS_OF_MANY
+    assert told("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
+
+
+def test_an_import_that_is_killed_leaves_no_process(many_readers: subprocess.Popen[bytes]) -> None:
+    """Its readers end with it, whatever it dies of."""
+    many_readers.kill()
+
+    wait_for(lambda: not readers(), "the end of the readers")
+
+
+def test_a_reader_that_is_killed_ends_the_import_with_a_word(many_readers: subprocess.Popen[bytes]) -> None:
+    """As where memory is short."""
+    max(readers(), key=lambda process: process.create_time()).kill()
+    _, complaints = many_readers.communicate(timeout=30)
+
+    assert (many_readers.returncode, readers()) == (1, [])
+    assert b"A process that was reading logs was killed." in complaints
+
+
+def test_the_worker_may_end_meanwhile(many_readers: subprocess.Popen[bytes]) -> None:
+    """As it does when the plugin is brought up to date: another one takes what is left."""
+    stop_worker()
+    out, complaints = many_readers.communicate(timeout=90)
+
+    assert not complaints
+    report = json.loads(out)
+    assert report["patterns"] == report["new"] + report["known"] == len(patterns()) == SESSIONS_OF_MANY
+
+
+def readers() -> list[psutil.Process]:
+    """The processes of an import that read logs, and the one that starts them."""
+    found = []
+    for process in processes_of(Path(paths.data_folder())):
+        with suppress(psutil.Error):
+            if "forkserver" in " ".join(process.cmdline()):
+                found.append(process)
+    return found

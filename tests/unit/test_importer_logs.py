@@ -53,6 +53,16 @@ def test_what_is_no_log_is_counted_and_left_alone(tmp_path: Path) -> None:
     assert (found.logs, found.others, found.problems) == ([], 3, [])
 
 
+def test_a_log_that_is_found_twice_is_one(tmp_path: Path) -> None:
+    """By a link, or by two paths to it."""
+    log = put(tmp_path / "a" / "log.jsonl")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "linked").symlink_to(tmp_path / "a")
+
+    assert [each.file for each in find_logs([tmp_path / "a", log, tmp_path], ADAPTERS, None).logs] == [log]
+    assert len(find_logs([tmp_path / "b"], ADAPTERS, None).logs) == 1
+
+
 def test_a_pipe_is_not_waited_for_and_a_loop_is_not_followed(tmp_path: Path) -> None:
     """Whoever puts one there must not stop us."""
     os.mkfifo(tmp_path / "pipe.jsonl")

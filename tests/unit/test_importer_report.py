@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from behavior_plugin import terminal
 from behavior_plugin.adapters.reading import Problem
+from behavior_plugin.importer.log import Imported, Run
 from behavior_plugin.importer.logs import Found, Log
 from behavior_plugin.importer.report import Report, summed_up
-from behavior_plugin.importer.session import Run, Taken
 from behavior_plugin.model import Outcome
 from behavior_plugin.terminal import duration
 from tests.factories import START
 
+_ticks = itertools.count()
 LOG = Log(Path("/logs/one.jsonl"), "claude-code", 2_000_000, 0.0)
 COMMIT, TEST = ("git add", "git commit"), ("make test",)
 
 
 def run(*labels: str, took_ms: int = 1000, outcome: str = "success", trigger: str = "commit it") -> Run:
-    return Run(labels, trigger, Outcome(outcome), took_ms, START)
+    at = START + timedelta(seconds=next(_ticks))
+    return Run(labels, trigger, Outcome(outcome), took_ms, at, "toolu_1")
 
 
 def report(*runs: Run, **changes: object) -> Report:
-    taken = Taken(LOG, {"s1"}, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
+    imported = Imported(LOG, {"s1"}, size=LOG.size, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
     for name, value in changes.items():
-        setattr(taken, name, value)
-    return summed_up(Found([LOG]), [taken], seconds=2.5, is_dry_run=False)
+        setattr(imported, name, value)
+    return summed_up(Found([LOG]), [imported], seconds=2.5, is_dry_run=False)
 
 
 @pytest.fixture
@@ -80,10 +84,20 @@ def test_a_person_reads_what_there_was_and_what_became_of_it(shown: Callable[[Re
     text = shown(report(run(*COMMIT), run(*COMMIT, outcome="failed"), kept=Counter(new=1, grown=1, known=1)))
 
     assert "1 Claude Code session, 2.0 MB, read in 2.5 s: 3 prompts, 9 calls." in text
-    assert "2 pieces of work: 1 ended well, 1 in failure." in text
-    assert "1 are new, 1 of which more is known now, 1 were known." in text
+    assert "2 pieces of work: 1 ended well, 1 failed." in text
+    assert "1 new, 1 of which more is known now, 1 known already." in text
     assert "git add, git commit" in text
     assert "Passed over" not in text
+
+
+def test_what_a_fork_tells_again_is_counted_once() -> None:
+    """The store keeps one row of it."""
+    once = run(*COMMIT)
+
+    told = report(once, once, run(*COMMIT), kept=Counter(new=2, known=1))
+
+    assert (told.patterns, told.new, told.known, told.copies) == (2, 2, 0, 1)
+    assert [workflow.times for workflow in told.workflows] == [2]
 
 
 def test_what_was_passed_over_is_named_with_file_and_line(shown: Callable[[Report], str]) -> None:
@@ -100,7 +114,7 @@ def test_what_was_passed_over_is_named_with_file_and_line(shown: Callable[[Repor
 
 def test_a_trigger_cannot_write_to_the_terminal(shown: Callable[[Report], str]) -> None:
     """It is quoted from a log that anybody may have written."""
-    text = shown(report(*[run(*TEST, trigger="\x1b[2J[red]clear‮")] * 2))
+    text = shown(report(*(run(*TEST, trigger="\x1b[2J[red]clear‮") for _ in range(2))))
 
     assert "\x1b" not in text
     assert "[red]clear" in text

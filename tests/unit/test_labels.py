@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from behavior_plugin.labels import labels, telling
+from behavior_plugin.labels import labels, what_was_done
 from behavior_plugin.model import Outcome
 from tests.factories import make_action
 
@@ -16,8 +16,9 @@ from tests.factories import make_action
         ("cd app && npm run build && git push -q origin main", ["npm run build", "git push"]),
         ("git -C /srv/app commit -m 'one; two && three'", ["git commit"]),
         ("CI=1 sudo timeout 30 ./gradlew check", ["gradlew"]),
-        ("bundle exec rake; poetry run pytest | tail -5", ["bundle", "poetry run pytest"]),
+        ("bundle exec rake; poetry run pytest | tail -5", ["rake", "poetry run pytest"]),
         ("dotenv npm test", ["npm test"]),
+        ("docker exec web npm test", ["docker exec web"]),
         ("cat <<'END' > x.py\nrm -rf /\nEND\nmake", []),
         ("if true; then make lint; fi", ["make lint"]),
         ("for f in *.py; do python3 $f; done", ["python3"]),
@@ -59,4 +60,4 @@ def test_what_failed_and_what_a_subagent_did_says_nothing_of_how_it_is_done() ->
         make_action(parameters={"command": "git commit -am x && make test"}),
     ]
 
-    assert telling(actions) == ("make test", "git commit")
+    assert what_was_done(actions) == ("make test", "git commit")

@@ -1,0 +1,189 @@
+"""Import one log: read it part by part, make patterns of each, have the worker keep them, and count."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin import adapters
+from behavior_plugin.adapters.reading import Problem, Reading
+from behavior_plugin.capture import context as places
+from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
+from behavior_plugin.importer.logs import Log
+from behavior_plugin.labels import what_was_done
+from behavior_plugin.learn import patterns_of
+from behavior_plugin.model import Context, Event, Outcome, Pattern
+from behavior_plugin.prompts import PromptKind, kind_of
+from behavior_plugin.reconcile import reconcile
+from behavior_plugin.worker.client import ask_running_worker, ask_worker
+
+# So many patterns are handed over at a time: a tenth of a second's work, so that prompts are answered meanwhile.
+BATCH = 20
+# How long a worker that is leaving is waited for; one that does not come up is waited for by who starts it.
+PAUSES_S = (0.2, 1.0, 3.0)
+NO_PROMPT = (PromptKind.MACHINE, PromptKind.BUILT_IN)
+# Where Claude Code puts the worktrees that it makes: they are gone when their work is done.
+WORKTREES = "/.claude/worktrees/"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of the logs is wanted: one project's, by any of its names; begun since a time. A dry run keeps nothing."""
+
+    project: frozenset[str] = frozenset()
+    since: datetime | None = None
+    is_dry_run: bool = False
+
+    @classmethod
+    def of(cls, project: str | None, since: datetime | None, *, is_dry_run: bool) -> Wanted:
+        """`project` is a folder of it, here or as a log names it."""
+        if not project:
+            return cls(since=since, is_dry_run=is_dry_run)
+        folders = {project.rstrip("/"), os.path.normpath(Path.cwd() / project), os.path.realpath(project)}
+        return cls(frozenset(folders | {_place(folder, None).project for folder in folders}), since, is_dry_run)
+
+    def takes(self, event: Event) -> bool:
+        if not self.project:
+            return True
+        context = event.context
+        is_below = any(f"{context.directory}/".startswith(f"{folder}/") for folder in self.project)
+        return is_below or context.project in self.project
+
+
+@dataclass(frozen=True)
+class Run:
+    """One piece of work, for the report: what was done, and how long it took from the prompt to the last call's end.
+
+    `first_call` is its id, by which work is known that is told twice.
+    """
+
+    labels: tuple[str, ...]
+    trigger: str
+    outcome: Outcome
+    took_ms: int
+    at: datetime
+    first_call: str | None
+
+
+@dataclass
+class Imported:
+    """What one log held. `kept` counts what became of the patterns, as the worker says it.
+
+    `sessions` are those that it tells of, of which the `idle` have no pattern; most logs are of one. `places` counts
+    the events of each project, wanted or not. What was begun before the time wanted is `earlier`, and counted nowhere
+    else.
+    """
+
+    log: Log
+    sessions: set[str] = field(default_factory=set)
+    idle: set[str] = field(default_factory=set)
+    places: Counter[str] = field(default_factory=Counter)
+    size: int = 0
+    prompts: int = 0
+    calls: int = 0
+    earlier: int = 0
+    runs: list[Run] = field(default_factory=list)
+    kept: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def import_log(log: Log, wanted: Wanted, tell_bytes: Callable[[int], object]) -> Imported:
+    """Raises BehaviorError where the worker or the store gives up; a log that cannot be read is a problem told."""
+    imported = Imported(log)
+
+    def count(size: int) -> None:
+        imported.size += size
+        tell_bytes(size)
+
+    reading = Reading(count)
+    try:
+        for part in adapters.named(log.agent).read(log.file, reading):
+            _import_part(part, wanted, imported)
+    except OSError as error:
+        reading.skip(log.file, 0, error.strerror or "cannot be read")
+    imported.skipped = reading.skipped
+    imported.problems += reading.problems
+    return imported
+
+
+def _import_part(part: Sequence[Event], wanted: Wanted, imported: Imported) -> None:
+    placed = list(_placed(reconcile([], part)))
+    imported.places.update(event.context.project for event in placed)
+    patterns = patterns_of(events := [event for event in placed if wanted.takes(event)])
+    if wanted.since:
+        events = [event for event in events if event.at >= wanted.since]
+        imported.earlier += sum(pattern.started_at < wanted.since for pattern in patterns)
+        patterns = [pattern for pattern in patterns if pattern.started_at >= wanted.since]
+    _count(events, patterns, imported)
+    for start in range(0, 0 if wanted.is_dry_run else len(patterns), BATCH):
+        _have_kept(patterns[start : start + BATCH], imported)
+
+
+def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: Imported) -> None:
+    found = {event.session_id for event in events}
+    at_work = {pattern.session_id for pattern in patterns}
+    imported.idle = (imported.idle | (found - imported.sessions)) - at_work
+    imported.sessions |= found
+    imported.prompts += sum(event.prompt is not None and kind_of(event.prompt) not in NO_PROMPT for event in events)
+    imported.calls += sum(event.action is not None and event.action.agent != "user" for event in events)
+    imported.runs += [_run(pattern) for pattern in patterns]
+
+
+def _have_kept(patterns: Sequence[Pattern], imported: Imported) -> None:
+    answer = _handed_over([pattern.model_dump(mode="json") for pattern in patterns])
+    imported.kept += Counter(answer["kept"])
+    imported.kept["refused"] += len(answer["refused"])
+    imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in answer["refused"]]
+
+
+def _handed_over(patterns: Sequence[dict[str, Any]]) -> Any:
+    """A worker that ends meanwhile, as one does whose code has changed, is followed by another."""
+    with suppress(WorkerUnavailableError, StoreUnavailableError):
+        return ask_running_worker("keep", patterns=patterns)
+    for pause in PAUSES_S:
+        time.sleep(pause)
+        with suppress(WorkerUnavailableError, StoreUnavailableError):
+            return ask_worker("keep", patterns=patterns)
+    return ask_worker("keep", patterns=patterns)
+
+
+def _placed(events: Sequence[Event]) -> Iterator[Event]:
+    """The places as hooks would note them; logs know no more than directory and branch."""
+    for event in events:
+        yield event.model_copy(update={"context": _place(event.context.directory, event.context.branch)})
+
+
+@lru_cache(maxsize=1000)
+def _place(directory: str, branch: str | None) -> Context:
+    """The project is what it is today, where its folder is still there; the branch is what it was."""
+    today = places.describe(directory)
+    if WORKTREES in directory and today.get("root", directory) == directory:  # it is gone, and so is its repository
+        return _place(directory.partition(WORKTREES)[0], branch).model_copy(update={"directory": directory})
+    return Context(
+        directory=directory,
+        root=today.get("root", directory),
+        project=today.get("project", directory),
+        project_type=today.get("project_type"),
+        branch=branch,
+    )
+
+
+def _run(pattern: Pattern) -> Run:
+    ends = [action.timestamp.timestamp() * 1000 + (action.duration_ms or 0) for action in pattern.actions]
+    return Run(
+        labels=what_was_done(pattern.actions),
+        trigger=pattern.trigger[:200],
+        outcome=pattern.final_outcome,
+        took_ms=max(0, int(max(ends) - pattern.started_at.timestamp() * 1000)),
+        at=pattern.started_at,
+        first_call=pattern.actions[0].id,
+    )
