@@ -16,8 +16,8 @@ from rich.progress import track
 
 from behavior_plugin.capture import paths
 from tests.acceptance.sessions import nothing_left
+from tests.settings import SETTINGS
 
-SETTINGS = ("BEHAVIOR_", "CLAUDE", "OPENAI_", "PG", "XDG_")
 # Longer than any benchmark: a worker that leaves half-way would be measured as one that starts.
 LINGER_S = 3600
 

@@ -66,7 +66,7 @@ def evaluate(folder: Path, out: Path, sets: str, thresholds: Path | None, save_t
     """
     data = Data(folder)
     began = time.monotonic()
-    parts = _chosen(data, [name.strip() for name in sets.split(",") if name.strip()])
+    parts = _chosen(data, [name.strip() for name in sets.split(",")] if sets else [])
     if (thresholds or save_thresholds) and not (data.scorer.exists() and any(part.kind == "recall" for part in parts)):
         raise click.UsageError("Thresholds need a recall set, and score.py in the data folder.")
     out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,8 @@ def _chosen(data: Data, names: Sequence[str]) -> list[Part]:
     """What is to be predicted, of what the folder has data for."""
     there = data.parts()
     if not there:
-        raise DataError(f"{data.folder} has nothing to predict for.", hint="`--help` shows what belongs there.")
+        why = "has nothing to predict for" if data.folder.is_dir() else "is not there"
+        raise DataError(f"{data.folder} {why}.", hint="docs/evaluation.md shows what belongs into such a folder.")
     lacking = [kind for kind in KINDS if all(part.kind != kind for part in there)]
     if not names:
         for kind in lacking:

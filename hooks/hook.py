@@ -1,4 +1,4 @@
-"""The door the client knocks on: `python3 -I -S hook.py EVENT [AGENT]`, the payload on standard input.
+"""The door the client knocks on: `python3 -I -S hook.py EVENT [AGENT] [again]`, the payload on standard input.
 
 What is done then is in behavior_plugin/capture. Whatever happens, the exit status is 0.
 """

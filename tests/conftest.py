@@ -17,8 +17,8 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from tests.database import LOGIN, made_database, member
+from tests.settings import SETTINGS
 
-SETTINGS = ("BEHAVIOR_", "CLAUDE", "CODEX_", "OPENAI_", "PG", "XDG_")
 _numbers = itertools.count(1)
 
 

@@ -39,8 +39,8 @@ def main(event="", *words):
     `words` may be the name of the agent, and "again" where another Python was tried first, and has failed.
     """
     global _client
-    is_again = words[-1:] == ("again",)
-    _client = words[0] if len(words) > is_again else ""
+    is_again = "again" in words
+    _client = "".join(word for word in words if word != "again")
     if os.environ.get("BEHAVIOR_DISABLE"):
         return
     try:

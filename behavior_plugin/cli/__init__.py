@@ -1,6 +1,7 @@
 """The command `behavior`. Wires the rest together, and holds nothing else.
 
-Exit status: 0 done, 1 it could not be done and the message says why, 2 wrong usage, 3 an error of ours.
+Exit status: 0 done, 1 it could not be done and the message says why, 2 wrong usage, 3 an error of ours,
+130 broken off by the user.
 """
 
 from __future__ import annotations
@@ -241,7 +242,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
 def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Take the hooks out of those settings again. What has been learned stays."""
+    """Take the hooks out of an agent's settings again. What has been learned stays."""
     from behavior_plugin import install as installing
 
     if not dry_run:

@@ -113,13 +113,18 @@ class Engines:
     def status(self) -> dict[str, Any]:
         opened = self._store  # once: it may be closed and opened again meanwhile
         store = opened.result() if opened.done() else None
-        embedder = self._embedder.result() if self._embedder.done() else None
         return {
             "store": store.where if store else NOT_OPEN,
             "patterns": _count(store.patterns) if store else None,
-            "embedder": embedder.model if embedder else "none, full text search only",
+            "embedder": self._embedder_named(),
             "embedder_problem": self._embedder_problem,
         }
+
+    def _embedder_named(self) -> str:
+        if not self._embedder.done():
+            return "still loading"
+        embedder = self._embedder.result()
+        return embedder.model if embedder else "none, full text search only"
 
     def _opening_failed(self, error: BehaviorError) -> None:
         self.put_off(error)
