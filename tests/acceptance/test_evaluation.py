@@ -234,7 +234,7 @@ def test_what_was_asked_for_and_is_not_there_is_an_error(tmp_path: Path) -> None
 
     assert (asked.returncode, nowhere.returncode) == (1, 1)
     assert f"{data} has nothing for parse" in asked.stderr
-    assert f"{tmp_path / 'nowhere'} has nothing to predict for" in nowhere.stderr
+    assert f"{tmp_path / 'nowhere'} is not there" in nowhere.stderr
 
 
 def test_what_the_folder_has_not_is_left_out_and_said(tmp_path: Path) -> None:
