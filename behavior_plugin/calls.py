@@ -36,11 +36,13 @@ LONGEST_MS = 366 * 24 * 3_600_000
 
 NOTIFICATION = "<task-notification>"
 
-# File contents say what was written, not how the work was done, and are where secrets lie.
+# What was written or typed, into a file, a form or a terminal, says little of how the work was done, and is where
+# secrets lie.
 _CONTENTS = frozenset(
     """
     content contents old_string new_string new_source edits file_text patch
-    old_str new_str insert_text oldString newString patchText oldText newText ai_proposed_content
+    old_str new_str insert_text oldString newString patchText oldText newText ai_proposed_content new_content diff body
+    chars data fact fields text value
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 _PATH_FIELDS = ("file_path", "notebook_path")

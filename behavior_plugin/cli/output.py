@@ -25,7 +25,8 @@ def json_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """A name of a file need not be text; half a character is written as a question mark."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode())
 
 
 def print_result(value: Any, text: str, *, as_json: bool) -> None:

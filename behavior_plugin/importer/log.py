@@ -23,12 +23,13 @@ from behavior_plugin.learn import patterns_of
 from behavior_plugin.model import Context, Event, Outcome, Pattern
 from behavior_plugin.prompts import PromptKind, kind_of
 from behavior_plugin.reconcile import reconcile
+from behavior_plugin.records import START
 from behavior_plugin.worker.client import ask_running_worker, ask_worker
 
 # So many patterns are handed over at a time: a tenth of a second's work, so that prompts are answered meanwhile.
-BATCH = 20
+BATCH, BATCH_BYTES = 20, 2_000_000
 # How long a worker that is leaving is waited for; one that does not come up is waited for by who starts it.
-PAUSES_S = (0.2, 1.0, 3.0)
+PAUSES_S = (0.2, 1.0, 3.0, 10.0)
 NO_PROMPT = (PromptKind.MACHINE, PromptKind.BUILT_IN)
 # Where Claude Code puts the worktrees that it makes: they are gone when their work is done.
 WORKTREES = "/.claude/worktrees/"
@@ -124,8 +125,8 @@ def _import_part(part: Sequence[Event], wanted: Wanted, imported: Imported) -> N
         imported.earlier += sum(pattern.started_at < wanted.since for pattern in patterns)
         patterns = [pattern for pattern in patterns if pattern.started_at >= wanted.since]
     _count(events, patterns, imported)
-    for start in range(0, 0 if wanted.is_dry_run else len(patterns), BATCH):
-        _have_kept(patterns[start : start + BATCH], imported)
+    for batch in () if wanted.is_dry_run else _batches(patterns):
+        _have_kept(batch, imported)
 
 
 def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: Imported) -> None:
@@ -138,8 +139,21 @@ def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: Impor
     imported.runs += [_run(pattern) for pattern in patterns]
 
 
-def _have_kept(patterns: Sequence[Pattern], imported: Imported) -> None:
-    answer = _handed_over([pattern.model_dump(mode="json") for pattern in patterns])
+def _batches(patterns: Sequence[Pattern]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for pattern in patterns:
+        batch.append(pattern.model_dump(mode="json"))
+        size += len(pattern.model_dump_json())
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _have_kept(patterns: Sequence[dict[str, Any]], imported: Imported) -> None:
+    answer = _handed_over(patterns)
     imported.kept += Counter(answer["kept"])
     imported.kept["refused"] += len(answer["refused"])
     imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in answer["refused"]]
@@ -179,11 +193,12 @@ def _place(directory: str, branch: str | None) -> Context:
 
 def _run(pattern: Pattern) -> Run:
     ends = [action.timestamp.timestamp() * 1000 + (action.duration_ms or 0) for action in pattern.actions]
+    began = pattern.started_at if pattern.started_at > START else pattern.actions[0].timestamp
     return Run(
         labels=what_was_done(pattern.actions),
         trigger=pattern.trigger[:200],
         outcome=pattern.final_outcome,
-        took_ms=max(0, int(max(ends) - pattern.started_at.timestamp() * 1000)),
+        took_ms=max(0, int(max(ends) - began.timestamp() * 1000)),
         at=pattern.started_at,
         first_call=pattern.actions[0].id,
     )

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,7 @@ MOST_PROCESSES = 4
 SMALL_BYTES = 4 * 1024 * 1024
 NICENESS = 10
 TELL_S = 0.2
+STOP_S = 2.0
 
 # In a process of the pool: how many bytes all have read, and whether they are to stop.
 _read_so_far: Synchronized[int]
@@ -71,7 +73,17 @@ def _imported_in_pool(
         return [futures[log].result() for log in logs]
     finally:
         stops.value = 1
-        pool.shutdown(cancel_futures=True)
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Who reads sees that it should stop; who waits for a worker that says nothing does not, and is ended."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    deadline = time.monotonic() + STOP_S
+    for process in multiprocessing.active_children():
+        process.join(max(0, deadline - time.monotonic()))
+        process.kill()
+    pool.shutdown()
 
 
 def _start_without_interrupts() -> None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.model import Match, Pattern, Saved, StoredPattern
+from behavior_plugin.model import Action, Match, Pattern, Saved, StoredPattern
 from behavior_plugin.store.connection import PATIENCE_S, TimedConnection
 from behavior_plugin.store.refusals import as_store_error
 from behavior_plugin.store.sql_files import query
@@ -159,8 +159,16 @@ class PostgresStore:
 
 
 def _calls(pattern: Pattern) -> list[dict[str, Any]]:
-    """What the same work has, whichever session tells of it: each call by its id, or whole where it has none."""
-    return [{"id": action.id} if action.id else action.model_dump(mode="json") for action in pattern.actions]
+    """What the same work has, whichever session tells of it: each call by its id, or whole where it has none.
+
+    Some models only number their calls, so the tool and the command have to be the same too.
+    """
+    return [_named(action) if action.id else action.model_dump(mode="json") for action in pattern.actions]
+
+
+def _named(action: Action) -> dict[str, Any]:
+    command = {name: action.parameters[name] for name in ("command",) if name in action.parameters}
+    return {"id": action.id, "tool": action.tool, "parameters": command}
 
 
 def _told(pattern: Pattern) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def ask_worker(verb: str, *, within_s: float = ANSWER_S, **asked: Any) -> Any:
 def ask_running_worker(verb: str, *, within_s: float = ANSWER_S, **asked: Any) -> Any:
     """The same, without starting one."""
     try:
-        answer = json.loads(ask.ask(verb, json.dumps(asked).encode(), within_s))
+        # Letters as they are: escaped, a Chinese text is twice as long.
+        question = json.dumps(asked, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        answer = json.loads(ask.ask(verb, question, within_s))
     except OSError as error:
         raise errors.WorkerUnavailableError from error
     if "error" in answer:

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-LONGEST_QUESTION = 16 * 1024 * 1024
+# More than the longest pattern has: 200 calls, each with as much as is kept of one.
+LONGEST_QUESTION = 64 * 1024 * 1024
 # A caller that stalls is let go.
 PATIENCE_S = 10
 

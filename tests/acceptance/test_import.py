@@ -287,6 +287,19 @@ def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(
     assert told("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
 
 
+def test_an_import_whose_worker_is_frozen_can_be_broken_off(many_readers: subprocess.Popen[bytes]) -> None:
+    """Its readers wait for an answer that does not come."""
+    worker = worker_pid()
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        os.killpg(many_readers.pid, signal.SIGINT)
+        many_readers.communicate(timeout=30)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+    assert (many_readers.returncode, readers()) == (130, [])
+
+
 def test_an_import_that_is_killed_leaves_no_process(many_readers: subprocess.Popen[bytes]) -> None:
     """Its readers end with it, whatever it dies of."""
     many_readers.kill()

@@ -351,6 +351,29 @@ def test_work_that_another_session_repeats_is_kept_once(store: PostgresStore, fi
     assert as_saved(the_only(store)) == pattern
 
 
+def test_work_that_has_grown_stays_in_its_project(store: PostgresStore) -> None:
+    """An import reads of a worktree that is gone by now: its path is all that is known then."""
+    place = Context(directory="/tmp/w", root="/tmp/w", project="github.com/me/app", project_type="go")
+    gone = Context(directory="/tmp/w", root="/tmp/w", project="/tmp/w", files_touched=("main.go",))
+    before = make_pattern(context=place, actions=(make_action(),))
+    after = before.model_copy(update={"context": gone, "actions": (make_action(), make_action())})
+    save_one(store, before)
+
+    assert save_one(store, after) is Saved.GROWN
+
+    [kept] = store.newest(project="github.com/me/app", limit=5)
+    assert len(kept.actions) == 2
+    assert kept.context == place.model_copy(update={"files_touched": ("main.go",)})
+
+
+def test_calls_that_are_only_numbered_do_not_make_two_pieces_of_work_one(store: PostgresStore) -> None:
+    """Some models do so, and one prompt may be given to two of them at once."""
+    one = make_pattern(actions=(make_action(id="call_0", parameters={"command": "make nightly"}),))
+    other = told_again(one, actions=(make_action(id="call_0", parameters={"command": "make clean"}),))
+
+    assert [save_one(store, each) for each in (one, other)] == [Saved.NEW, Saved.NEW]
+
+
 def test_two_threads_keep_the_same_work_of_two_sessions_once(store: PostgresStore) -> None:
     """An import reads a session and its fork side by side."""
     works = [make_pattern(source_key=f"work {number}", trigger=f"Task {number}") for number in range(30)]

@@ -19,11 +19,15 @@ select (select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s, 
                       and (other.final_outcome <> 'partial' or %(final_outcome)s = 'partial'))
     or exists (select from own)
     on conflict (user_id, source_key) do update
-   set project = excluded.project,
+       -- A project that was known by its remote is not made a mere path because its folder is gone by now.
+   set project = case when left(excluded.project, 1) = '/' and left(kept.project, 1) <> '/'
+                      then kept.project else excluded.project end,
        trigger = excluded.trigger,
        trigger_embedding = excluded.trigger_embedding,
        embedding_model = excluded.embedding_model,
-       context = excluded.context,
+       context = case when left(excluded.project, 1) = '/' and left(kept.project, 1) <> '/'
+                      then kept.context || jsonb_build_object('files_touched', excluded.context -> 'files_touched')
+                      else excluded.context end,
        actions = excluded.actions,
        final_outcome = excluded.final_outcome,
        confidence = excluded.confidence,

@@ -37,8 +37,16 @@ select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
     on conflict (user_id, (metadata ->> 'source_key'))
           where type = 'workflow' and octet_length(metadata ->> 'source_key') <= 200 do update
    set content = (kept.content::jsonb || excluded.content::jsonb)::text,
-       metadata = kept.metadata || (excluded.metadata - array['session_id', 'use_count', 'last_used_at', 'started_at',
-                                                           'schema_version']),
+       -- A project that was known by its remote is not made a mere path because its folder is gone by now.
+       metadata = kept.metadata
+               || (excluded.metadata - array['session_id', 'use_count', 'last_used_at', 'started_at', 'schema_version'])
+               || case when left(excluded.metadata ->> 'project', 1) = '/' and left(kept.metadata ->> 'project', 1) <> '/'
+                       then jsonb_build_object(
+                                'project', kept.metadata -> 'project',
+                                'context', coalesce(kept.metadata -> 'context', '{}')
+                                        || jsonb_build_object('files_touched',
+                                                              excluded.metadata -> 'context' -> 'files_touched'))
+                       else '{}' end,
        embedding = excluded.embedding
  where case
            when behavior.workflow_problem(kept.content, kept.metadata) is not null then false
