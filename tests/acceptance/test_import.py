@@ -33,6 +33,7 @@ from tests.acceptance.sessions import (
     processes_of,
     said,
     told,
+    worker_pid,
 )
 from tests.factories import SESSIONS, START, TRANSCRIPTS
 from tests.waiting import wait_for
