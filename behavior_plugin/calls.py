@@ -46,6 +46,7 @@ _CONTENTS = frozenset(
 _PATH_FIELDS = ("file_path", "notebook_path")
 # The tools that start a subagent; the second is its name in older clients.
 _STARTERS = ("Agent", "Task")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _EXIT_CODE = re.compile(r"exit code (\d{1,10})")
 
 
@@ -88,6 +89,11 @@ def identifier(fields: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or len(value) <= LONGEST_NAME:
         return value if isinstance(value, str) and value else None
     return value[:100] + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+
+
+def is_plain(name: str) -> bool:
+    """Whether an id can be a part of a file's name, so that it leads nowhere else."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def section(fields: dict[str, Any], name: str) -> dict[str, Any]:

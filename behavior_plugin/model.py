@@ -11,8 +11,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-# The agent that our hooks are made for.
+# The agents whose hooks we hear; the first is the one that they are made for.
 CLAUDE_CODE = "claude-code"
+CODEX = "codex"
+# Who acts in a session, besides the subagents, which have ids.
+MAIN = "main"
+USER = "user"
 
 
 class _Frozen(BaseModel):

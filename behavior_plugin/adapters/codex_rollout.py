@@ -24,10 +24,9 @@ from behavior_plugin.codex_calls import (
     started_thread,
     waited_for,
 )
-from behavior_plugin.model import Context, Event, Outcome
+from behavior_plugin.model import MAIN, Context, Event, Outcome
 from behavior_plugin.records import time_of, words
 
-MAIN = "main"
 _START = datetime.fromtimestamp(0, tz=UTC)
 
 # What holds nothing for us, or what other records tell as well.

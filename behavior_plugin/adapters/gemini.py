@@ -97,8 +97,13 @@ def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, 
 
 
 def _of_subagent(folder: Path, reading: Reading, agent: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    with suppress(FileNotFoundError):
-        yield from reading.records(folder / f"{agent}.jsonl")
+    file = folder / f"{agent}.jsonl"
+    try:
+        yield from reading.records(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        reading.skip(file, 0, f"the file cannot be read ({error.strerror})")
 
 
 def _session_id(file: Path, reading: Reading) -> str:

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from behavior_plugin.adapters import Reading, codex
 from behavior_plugin.calls import LONGEST_LINE
-from behavior_plugin.model import Event
-from behavior_plugin.transcript import MAIN, USER, read, subagent_file
+from behavior_plugin.model import MAIN, USER, Event
+from behavior_plugin.transcript import read, subagent_file
 
 LONGEST = 512 * 1024 * 1024
 MOST_SUBAGENTS = 500
