@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from behavior_plugin import calls, transcript
 from behavior_plugin.adapters.reading import Reading
-from behavior_plugin.adapters.session import Subagents
+from behavior_plugin.adapters.subagents import Subagents
 from behavior_plugin.model import CLAUDE_CODE, Event
 
 NAME, TITLE = CLAUDE_CODE, "Claude Code"
@@ -40,20 +40,37 @@ def is_log(file: Path, head: bytes) -> bool:
 
 
 def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
-    subagents = Subagents(partial(_places, file), partial(_of_subagent, file.stem, reading), reading)
+    subagents = _subagents(file, reading, session_id=file.stem)
     lines = reading.lines(file)
     for part in transcript.read_in_parts(lines, session_id=file.stem, skip=partial(reading.skip, file)):
         yield [*part, *subagents.followed(part)]
 
 
+def read_live(file: Path, reading: Reading, reported: Sequence[Event]) -> list[Event]:
+    """The events of a session of which hooks have told as well, with the subagents that only they may have named.
+
+    Records of other sessions are passed over: a payload may name any file, and those sessions have theirs stored.
+    """
+    name, skip = reported[0].session_id, partial(reading.skip, file)
+    own = {event.session_id for event in reported}
+    events = transcript.read(reading.lines(file), session_id=name, session_ids=own, skip=skip)
+    subagents = _subagents(file, reading, session_id=name, session_ids=own)
+    return [*events, *subagents.followed(events, also=reported)]
+
+
+def _subagents(
+    file: Path, reading: Reading, *, session_id: str, session_ids: Collection[str] | None = None
+) -> Subagents:
+    def read_one(place: Path, agent: str) -> list[Event]:
+        lines, skip = reading.lines(place), partial(reading.skip, place)
+        return transcript.read(lines, session_id=session_id, agent=agent, session_ids=session_ids, skip=skip)
+
+    return Subagents(partial(_places, file), read_one, reading)
+
+
 def _places(file: Path, agent: str) -> Iterable[Path]:
     named = transcript.subagent_file(str(file), agent)
     return [Path(named), file.with_name(f"agent-{agent}.jsonl")] if named else []
-
-
-def _of_subagent(session_id: str, reading: Reading, place: Path, agent: str) -> list[Event]:
-    lines = reading.lines(place)
-    return transcript.read(lines, session_id=session_id, agent=agent, skip=partial(reading.skip, place))
 
 
 def _is_record(record: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from behavior_plugin.adapters.codex_rollout import Rollout
 from behavior_plugin.adapters.reading import Reading
-from behavior_plugin.adapters.session import Subagents
+from behavior_plugin.adapters.subagents import Subagents
 from behavior_plugin.codex_calls import CODEX
 from behavior_plugin.model import Event
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from behavior_plugin import telling
-from behavior_plugin.adapters import session
+from behavior_plugin.adapters import session, subagents
 from behavior_plugin.adapters.reading import Reading
-from behavior_plugin.adapters.session import Session, Subagents
+from behavior_plugin.adapters.session import Session
+from behavior_plugin.adapters.subagents import Subagents
 from behavior_plugin.adapters.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words
 from behavior_plugin.model import Event, EventKind, Outcome
 from tests.factories import START, make_call
@@ -90,7 +91,7 @@ def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
 
 def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged log may name any number, in circles; of a session that comes in parts the bound is the same."""
-    monkeypatch.setattr(session, "MOST_SUBAGENTS", 3)
+    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 3)
     starts = {"a": ["b", "a", "main"], "b": ["a", "user"], "c": ["d", "e"], "d": [], "../x": []}
     asked: list[str] = []
 
@@ -98,9 +99,9 @@ def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch:
         asked.append(agent)
         return [make_call("Agent", id=f"{agent}-{other}", agent=agent, started_agent=other) for other in starts[agent]]
 
-    subagents = Subagents(lambda agent: [Path(agent)], read_one, Reading())
-    first = subagents.followed([make_call("Agent", id="1", started_agent="a")])
-    second = subagents.followed([make_call("Agent", id=name, started_agent=name) for name in ("a", "c", "../x")])
+    those = Subagents(lambda agent: [Path(agent)], read_one, Reading())
+    first = those.followed([make_call("Agent", id="1", started_agent="a")])
+    second = those.followed([make_call("Agent", id=name, started_agent=name) for name in ("a", "c", "../x")])
 
     assert asked == ["a", "b", "c"]
     assert [event.action.id for event in first if event.action] == ["a-b", "a-a", "a-main", "b-a", "b-user"]
@@ -109,7 +110,7 @@ def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch:
 
 def test_a_log_is_asked_for_by_no_more_names_than_a_session_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bound holds where subagents are read as they are started."""
-    monkeypatch.setattr(session, "MOST_SUBAGENTS", 3)
+    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 3)
     reader = Session("agent", "s-1")
     asked: list[str] = []
 
