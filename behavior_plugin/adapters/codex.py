@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from behavior_plugin.adapters import session
 from behavior_plugin.adapters.codex_rollout import Rollout
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.subagents import Subagents
@@ -57,14 +58,5 @@ def _of_subagent(session_id: str, reading: Reading, place: Path, agent: str) -> 
 
 
 def _parts(file: Path, rollout: Rollout, reading: Reading) -> Iterator[list[Event]]:
-    """What a rollout holds, record after record."""
-    for line, record in reading.records(file):
-        try:
-            unknown = rollout.take(record)
-        except (TypeError, ValueError) as error:
-            unknown = f"the record cannot be read ({type(error).__name__})"
-        if unknown:
-            reading.skip(file, line, unknown)
-        if finished := rollout.session.finished():
-            yield finished
-    yield rollout.rest()
+    skip = partial(reading.skip, file)
+    return session.read(reading.records(file), rollout.session, rollout.take, skip, settle=rollout.settle)

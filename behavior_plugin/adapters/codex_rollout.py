@@ -24,7 +24,7 @@ from behavior_plugin.codex_calls import (
     started_thread,
     waited_for,
 )
-from behavior_plugin.model import MAIN, Context, Event, Outcome
+from behavior_plugin.model import MAIN, Context, Outcome
 from behavior_plugin.records import time_of, words
 
 _START = datetime.fromtimestamp(0, tz=UTC)
@@ -99,12 +99,12 @@ class Rollout:
         self._running: dict[str, str] = {}
         self._running_of_scripts: dict[str, tuple[str, Asked, datetime]] = {}
 
-    def rest(self) -> list[Event]:
-        self._settle()
+    def settle(self) -> None:
+        """No record follows: what waited for one is what it seems to be."""
+        self._settle_prompt()
         self._end_unsaid()
         for name, asked_for, began in self._running_of_scripts.values():
             self._begin(name, asked_for, began)
-        return self.session.rest()
 
     def take(self, record: dict[str, Any]) -> str | None:
         """Read one record; says why where it could not be."""
@@ -183,13 +183,13 @@ class Rollout:
         """What the model said ends a turn if nothing comes after it; what a person said, events may tell better."""
         role, said = payload.get("role"), words(payload.get("content"))
         if role == "assistant":
-            self._settle()
+            self._settle_prompt()
             self._last_words = self._at
         elif role == "user" and not self._tells_prompts and not said.lstrip().startswith(_NO_PROMPT):
-            self._settle()
+            self._settle_prompt()
             self._perhaps = (said, self._at)
 
-    def _settle(self) -> None:
+    def _settle_prompt(self) -> None:
         """Where no event has told of a prompt, a message in its place was one."""
         perhaps, self._perhaps = self._perhaps, None
         if perhaps and not self._tells_prompts:
@@ -210,7 +210,7 @@ class Rollout:
             self._prompted = self._turn
 
     def _end_turn(self, at: datetime) -> None:
-        self._settle()
+        self._settle_prompt()
         self.session.end_turn(at)
         self._turn = self._last_words = None
 
@@ -220,12 +220,12 @@ class Rollout:
             self._end_turn(self._last_words)
 
     def _break_off(self) -> None:
-        self._settle()
+        self._settle_prompt()
         self.session.break_off()
         self._turn = self._last_words = None
 
     def _call(self, payload: dict[str, Any]) -> None:
-        self._settle()
+        self._settle_prompt()
         self._last_words = None
         name = identifier(payload, "call_id") or identifier(payload, "id")
         if not name:
@@ -284,7 +284,7 @@ class Rollout:
 
     def _search(self, payload: dict[str, Any]) -> None:
         """A search of the model's own service: there is no second record of how it ended."""
-        self._settle()
+        self._settle_prompt()
         self._last_words = None
         action = section(payload, "action")
         name = identifier(payload, "id") or f"search {len(self._begun)}"

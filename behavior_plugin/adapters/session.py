@@ -22,12 +22,18 @@ Skip: TypeAlias = Callable[[int, str], object]
 
 
 def read(
-    records: Records, session: Session, take: Take, skip: Skip, records_of: Callable[[str], Records] = lambda _: ()
+    records: Records,
+    session: Session,
+    take: Take,
+    skip: Skip,
+    records_of: Callable[[str], Records] = lambda _: (),
+    *,
+    settle: Callable[[], object] = lambda: None,
 ) -> Iterator[list[Event]]:
     """The events of a session, in parts: `take` tells it of each record in turn.
 
     Where subagents have logs of their own, `records_of` has the records of the one of that name. They are read as soon
-    as it was started.
+    as it was started. `settle` is called when all is told, where the last records leave something open.
     """
     for line, record in _with_subagents(records, session, records_of):
         try:
@@ -38,6 +44,7 @@ def read(
             skip(line, reason)
         if finished := session.finished():
             yield finished
+    settle()
     yield session.rest()
 
 
