@@ -71,6 +71,15 @@ def read_json(raw: bytes) -> Any:
         return _read_leniently(raw)
 
 
+def read_object(raw: bytes | str) -> dict[str, Any]:
+    """The JSON object that a text holds; an empty one where it holds none."""
+    try:
+        value = read_json(raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _read_leniently(raw: bytes) -> Any:
     """What strict JSON refuses: other encodings, half characters, numbers without end."""
     # Bytes that are not the encoding they look like still hold an event worth keeping.

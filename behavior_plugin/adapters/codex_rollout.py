@@ -289,7 +289,7 @@ class Rollout:
         action = section(payload, "action")
         name = identifier(payload, "id") or f"search {len(self._begun)}"
         asked_for = {field: action[field] for field in ("query", "url", "pattern") if text(action, field)}
-        self._begin(name, Asked("web_search", asked_for), self._at)
+        self._begin(name, asked("web_search", asked_for, directory=""), self._at)
         self._end(name, Outcome.FAILED if payload.get("status") == "failed" else Outcome.SUCCESS)
 
     def _activity(self, payload: dict[str, Any]) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import HEAD_BYTES, Reading, first_record
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
 from behavior_plugin.model import Context, Event, Outcome
 from behavior_plugin.records import START, moment
+from behavior_plugin.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
 
 NAME, TITLE = "copilot-cli", "Copilot CLI"
 

@@ -20,10 +20,10 @@ from typing import Any
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
 from behavior_plugin.model import Context, Event, Outcome
 from behavior_plugin.records import START, moment, parts, words
+from behavior_plugin.tools import in_our_words
 
 NAME, TITLE = "gemini-cli", "Gemini CLI"
 

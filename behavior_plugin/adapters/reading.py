@@ -109,8 +109,4 @@ class Reading:
 
 def first_record(head: bytes) -> dict[str, Any]:
     """The JSON object on the first line of a file that begins so; an empty one where there is none."""
-    try:
-        value = calls.read_json(head.partition(b"\n")[0])
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return calls.read_object(head.partition(b"\n")[0])

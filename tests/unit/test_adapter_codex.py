@@ -144,7 +144,7 @@ def test_a_real_subagent_stands_behind_the_call_that_started_it() -> None:
 
     assert pattern.trigger == "Have somebody look"
     assert [(action.tool, action.agent == "main") for action in pattern.actions] == [
-        ("spawn_agent", True),
+        ("Agent", True),
         ("Bash", False),
         ("wait_agent", True),
         ("Bash", True),
@@ -338,7 +338,19 @@ def test_how_a_command_ended_stands_in_its_output(tmp_path: Path, output: Any, o
             "Edit",
             {"file_path": "/home/dev/project/shop.py"},
         ),
-        (call("update_plan", plan=[]), "update_plan", {"plan": []}),
+        (call("update_plan", plan=[]), "TodoWrite", {"todos": []}),
+        (call("view_image", path="/home/dev/a.png"), "Read", {"file_path": "/home/dev/a.png"}),
+        (
+            call("spawn_agent", message="Look", agent_type="explorer"),
+            "Agent",
+            {"prompt": "Look", "subagent_type": "explorer"},
+        ),
+        (
+            item("tool_search_call", call_id="call_1", arguments={"query": "calendar"}),
+            "ToolSearch",
+            {"query": "calendar"},
+        ),
+        (call("wait_agent", targets=["a"]), "wait_agent", {"targets": ["a"]}),
         (call("mcp__shop__find", id=3), "mcp__shop__find", {"id": 3}),
         (
             item("function_call", call_id="call_1", namespace="mcp__shop", name="find", arguments="{}"),
@@ -494,7 +506,7 @@ def test_a_search_is_a_call_that_has_no_id_of_its_own(tmp_path: Path) -> None:
 
     found = actions(read(codex, file))
 
-    assert [(action.tool, action.parameters) for action in found] == [("web_search", {"query": "rounding"})] * 2
+    assert [(action.tool, action.parameters) for action in found] == [("WebSearch", {"query": "rounding"})] * 2
 
 
 def test_a_call_to_a_server_fails_as_its_result_says(tmp_path: Path) -> None:

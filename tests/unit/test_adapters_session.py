@@ -14,7 +14,6 @@ from behavior_plugin.adapters import session, subagents
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.session import Session
 from behavior_plugin.adapters.subagents import Subagents
-from behavior_plugin.adapters.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words
 from behavior_plugin.model import Event, EventKind, Outcome
 from tests.factories import START, make_call
 from tests.logs import told
@@ -150,28 +149,3 @@ def test_a_line_of_the_users_shell_opens_no_turn() -> None:
 
     assert not reader.is_working
     assert [event.kind for event in reader.rest()] == [EventKind.ACTION]
-
-
-def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
-    """Nothing is lost where we have no word for it."""
-    words = {"view": ("Read", {"path": "file_path"})}
-
-    assert in_our_words("view", {"path": "a", "range": 1}, words) == ("Read", {"file_path": "a", "range": 1})
-    assert in_our_words("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
-
-
-def test_a_patch_names_no_file_or_many() -> None:
-    """It may be cut off, or of another kind; and what is kept of a call is bounded."""
-    many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
-
-    assert len(patch_in_our_words(many)[2]) == MOST_FILES
-    assert patch_in_our_words("+text\n*** Update File: \n") == ("Edit", {}, ())
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("[1]", {}), ("{", {}), ("[" * 100_000, {}), (None, {}), ([1], {})],
-)
-def test_arguments_may_be_an_object_or_its_text(value: Any, expected: dict[str, Any]) -> None:
-    """Models write them as text, and some agents keep that."""
-    assert arguments(value) == expected

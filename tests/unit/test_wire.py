@@ -264,6 +264,14 @@ def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:
     assert event.files == ("/home/dev/project/shop.py",)
 
 
+def test_tools_of_codex_have_our_names() -> None:
+    """A hook and the rollout tell of the same call, and the workflow reads the same whoever did it."""
+    action = read_codex("PostToolUse-spawn_agent").action
+
+    assert action
+    assert (action.tool, list(action.parameters)) == ("Agent", ["prompt"])
+
+
 def test_what_a_subagent_is_told_is_no_prompt() -> None:
     """Another agent wrote it: it opens no piece of work, and is answered with no suggestion."""
     event = read_codex("UserPromptSubmit-subagent")
