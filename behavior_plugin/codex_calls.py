@@ -17,8 +17,6 @@ from behavior_plugin.calls import LONGEST_TEXT, identifier, section, text
 from behavior_plugin.model import Outcome
 from behavior_plugin.tools import MOST_FILES, Words, in_our_words, patched_files
 
-CODEX = "codex"
-
 _SHELLS = frozenset({"Bash", "shell", "shell_command", "exec_command", "local_shell", "container.exec"})
 _SHELL_NAMES = frozenset({"bash", "sh", "zsh"})
 _PATCH = "*** Begin Patch"

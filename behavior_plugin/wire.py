@@ -10,8 +10,7 @@ from typing import Any
 
 from behavior_plugin import calls, codex_calls
 from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, identifier, section, text
-from behavior_plugin.codex_calls import CODEX
-from behavior_plugin.model import CLAUDE_CODE, Action, Context, DurationSource, Event, EventKind, Outcome
+from behavior_plugin.model import CLAUDE_CODE, CODEX, Action, Context, DurationSource, Event, EventKind, Outcome
 from behavior_plugin.prompts import as_typed
 
 _KINDS = {

@@ -16,8 +16,7 @@ from behavior_plugin.adapters import session
 from behavior_plugin.adapters.codex_rollout import Rollout
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.subagents import Subagents
-from behavior_plugin.codex_calls import CODEX
-from behavior_plugin.model import Event
+from behavior_plugin.model import CODEX, Event
 
 NAME, TITLE = CODEX, "Codex CLI"
 
