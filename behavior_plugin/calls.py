@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from behavior_plugin.model import Outcome
+from behavior_plugin.model import MAIN, USER, Outcome
 
 # What is kept of one text: more than redaction reads of its longest, a path, so that no secret is cut in two here.
 LONGEST_TEXT = 6_000
@@ -159,7 +159,7 @@ def started_agent(tool: str, response: dict[str, Any], *, agent: str) -> str | N
 
 def can_start(agent: str, started: str) -> bool:
     """Nobody starts the main agent, the user or itself."""
-    return started not in ("main", "user", agent)
+    return started not in (MAIN, USER, agent)
 
 
 def ending(notification: str) -> Ending | None:

@@ -66,7 +66,7 @@ class Action(_Frozen):
     timestamp: AwareDatetime
     duration_ms: int | None = Field(default=None, ge=0)
     duration_source: DurationSource | None = None
-    agent: str = "main"
+    agent: str = MAIN
     started_agent: str | None = None
     error: str | None = None
 

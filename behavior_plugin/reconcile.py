@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from behavior_plugin.model import CLAUDE_CODE, Action, Context, Event, EventKind, EventSource
+from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Context, Event, EventKind, EventSource
 from behavior_plugin.prompts import HUMAN, TASKS, PromptKind, essence, kind_of
 
 _Marked: TypeAlias = tuple[datetime, Event]
@@ -72,7 +72,7 @@ def _stream(event: Event) -> tuple[str, int, str]:
 
 
 def _subagent(event: Event) -> str:
-    return event.action.agent if event.action and event.action.agent not in ("main", "user") else ""
+    return event.action.agent if event.action and event.action.agent not in (MAIN, USER) else ""
 
 
 def _sorted(stream: Iterable[Event]) -> list[Event]:

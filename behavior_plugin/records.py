@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_ERROR, section, text
 from behavior_plugin.model import Context, Event, Outcome
 
+# Is told of each line that nothing could be made of: its number, from 1, and why.
+Skip: TypeAlias = Callable[[int, str], object]
 # When what happened before a log tells of any time is said to have happened.
 START = datetime.fromtimestamp(0, tz=UTC)
 # Text that an editor puts before the user's own.

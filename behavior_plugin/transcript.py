@@ -8,14 +8,14 @@ between them, and the result may come first.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, is_plain, section, text
 from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Event, EventKind, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
-from behavior_plugin.records import START, Result, blocks, context_of, results, time_of, words
+from behavior_plugin.records import START, Result, Skip, blocks, context_of, results, time_of, words
 from behavior_plugin.telling import Telling
 
 # Results that are kept for a call whose record is yet to come; it is the next but few.
@@ -34,10 +34,6 @@ _OTHERS = frozenset(
 _NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
-
-
-# Is told of each line that nothing could be made of: its number, from 1, and why.
-Skip: TypeAlias = Callable[[int, str], object]
 
 
 def read(

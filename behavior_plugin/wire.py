@@ -10,7 +10,17 @@ from typing import Any
 
 from behavior_plugin import calls, codex_calls
 from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, identifier, section, text
-from behavior_plugin.model import CLAUDE_CODE, CODEX, Action, Context, DurationSource, Event, EventKind, Outcome
+from behavior_plugin.model import (
+    CLAUDE_CODE,
+    CODEX,
+    MAIN,
+    Action,
+    Context,
+    DurationSource,
+    Event,
+    EventKind,
+    Outcome,
+)
 from behavior_plugin.prompts import as_typed
 
 _KINDS = {
@@ -123,7 +133,7 @@ def _as_codex_calls(action: Action, fields: dict[str, Any]) -> tuple[Action, tup
 def _action(name: str, fields: dict[str, Any], at: datetime) -> Action:
     duration = calls.milliseconds(fields, "duration_ms")
     tool = text(fields, "tool_name", LONGEST_NAME) or "unknown"
-    agent = identifier(fields, "agent_id") or "main"
+    agent = identifier(fields, "agent_id") or MAIN
     return Action(
         id=identifier(fields, "tool_use_id"),
         tool=tool,

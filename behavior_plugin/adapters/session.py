@@ -11,14 +11,13 @@ from behavior_plugin.adapters import subagents
 from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, is_plain
 from behavior_plugin.model import MAIN, Action, Context, DurationSource, Event, EventKind, Outcome
 from behavior_plugin.prompts import as_typed
+from behavior_plugin.records import Skip
 from behavior_plugin.telling import Telling
 
 # A log's records, with their lines.
 Records: TypeAlias = Iterable[tuple[int, dict[str, Any]]]
 # Takes one record of a log; says why where nothing could be made of it.
 Take: TypeAlias = Callable[[dict[str, Any]], str | None]
-# Is told of each record that nothing could be made of: its line, and why.
-Skip: TypeAlias = Callable[[int, str], object]
 
 
 def read(
