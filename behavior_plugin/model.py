@@ -23,6 +23,24 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Reports(_Frozen):
+    """What the hooks of an agent can tell: how calls end; and, by their process, which session followed another."""
+
+    tells_ends: bool = False
+    has_one_session_a_process: bool = False
+
+
+# Of an agent that is not here nothing is taken for granted.
+_REPORTS = {
+    CLAUDE_CODE: Reports(tells_ends=True, has_one_session_a_process=True),
+    CODEX: Reports(),
+}
+
+
+def reports_of(client: str) -> Reports:
+    return _REPORTS.get(client, Reports())
+
+
 class Outcome(StrEnum):
     """How a call, or a whole piece of work, ended."""
 

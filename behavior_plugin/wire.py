@@ -20,6 +20,7 @@ from behavior_plugin.model import (
     Event,
     EventKind,
     Outcome,
+    reports_of,
 )
 from behavior_plugin.prompts import as_typed
 
@@ -117,6 +118,8 @@ def _called(name: str, fields: dict[str, Any], at: datetime, client: str) -> tup
     action = _action(name, fields, at)
     if client == CODEX:
         return _as_codex_calls(action, fields)
+    if action.outcome is Outcome.SUCCESS and not reports_of(client).tells_ends:
+        action = action.model_copy(update={"outcome": Outcome.PARTIAL})
     return action, _files(fields, action.outcome)
 
 

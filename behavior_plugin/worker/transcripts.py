@@ -36,8 +36,13 @@ def recorded(reported: Sequence[Event]) -> list[Event]:
 
 
 def _read(reported: Sequence[Event], reading: Reading) -> list[Event]:
-    if reported and reported[0].client == codex.NAME:
-        return _rollout(reported, reading)
+    """Where an agent that we do not know keeps its log, and what it holds, is not known either."""
+    readers = {claude_code.NAME: _transcript, codex.NAME: _rollout}
+    reader = readers.get(reported[0].client) if reported else None
+    return reader(reported, reading) if reader else []
+
+
+def _transcript(reported: Sequence[Event], reading: Reading) -> list[Event]:
     named = next((event.transcript for event in reversed(reported) if event.transcript), "")
     return claude_code.read_live(Path(named), reading, reported) if named.endswith(".jsonl") else []
 

@@ -120,6 +120,13 @@ def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
     assert recorded([reported.model_copy(update={"session_id": "another"})]) == []
 
 
+def test_the_transcript_of_an_agent_that_is_not_known_is_not_read(transcript: Path) -> None:
+    """It may look like one of Claude Code's, and mean something else."""
+    [reported] = told_of(transcript)
+
+    assert recorded([reported.model_copy(update={"client": "someday"})]) == []
+
+
 ROLLOUTS = RECORDED.parent / "codex"
 THREAD = "01a21494-7b02-71e1-ba13-eb45ad719db9"
 SUBAGENT = "01a21494-7bb3-7362-b4bf-62d691aa657f"

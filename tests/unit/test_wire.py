@@ -288,3 +288,14 @@ def test_an_agent_that_is_not_known_keeps_its_name(named: Any, client: str) -> N
     event = parse({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
 
     assert event.client == client
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("PostToolUse-Write", "partial"), ("PostToolUseFailure-Read", "failed")])
+def test_of_an_agent_that_is_not_known_no_success_is_claimed(name: str, outcome: str) -> None:
+    """Codex says the same of what failed and of what worked; the next one may as well."""
+    envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "someday"}
+
+    event = parse(envelope, json.dumps(payload(name)).encode())
+
+    assert event.action
+    assert (event.action.outcome.value, event.files) == (outcome, ())
