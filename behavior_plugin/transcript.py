@@ -15,8 +15,9 @@ from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, is_plain, section, text
 from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Event, EventKind, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
-from behavior_plugin.records import START, Result, Skip, blocks, context_of, results, time_of, words
+from behavior_plugin.records import START, Skip
 from behavior_plugin.telling import Telling
+from behavior_plugin.transcript_records import Result, blocks, context_of, results, time_of, words
 
 # Results that are kept for a call whose record is yet to come; it is the next but few.
 MOST_EARLY = 10

@@ -295,6 +295,13 @@ def test_a_prompt_with_an_image_is_its_text() -> None:
     assert prompts(read([record("user", content)])) == ["[Image #1] centre the title"]
 
 
+def test_what_an_editor_adds_to_a_prompt_is_not_typed() -> None:
+    """Else the file that happened to be open would be a part of the task."""
+    added = [{"type": "text", "text": "<ide_opened_file>shop.py</ide_opened_file>"}, {"type": "text", "text": "fix it"}]
+
+    assert prompts(read([record("user", added)])) == ["fix it"]
+
+
 def test_repeated_records_count_once() -> None:
     """A resumed transcript has some of them again."""
     lines = [record("user", "fix it", uuid="u1", promptId="p1"), call(), result(text="ok")]
