@@ -153,10 +153,8 @@ class _Reader:
         return in_our_words(f"mcp__{server}__{own_name}" if server and own_name else tool, arguments(given), _TOOLS)
 
     def _result(self, data: dict[str, Any]) -> None:
-        name, said = (
-            identifier(data, "toolCallId") or "",
-            text(section(data, "result"), "content", LONGEST_PRINTED) or "",
-        )
+        name = identifier(data, "toolCallId") or ""
+        said = text(section(data, "result"), "content", LONGEST_PRINTED) or ""
         code = _EXIT_CODE.search(said[-100:])
         outcome, error = Outcome.SUCCESS, None
         if data.get("success") is not True:

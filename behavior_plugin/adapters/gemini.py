@@ -77,7 +77,7 @@ def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
         reading.skip(file, 0, "it is the log of a subagent")
         return
     name = _session_id(file, reading)
-    reader = _Reader(Session(NAME, name))
+    reader = _Reader(name)
     reader.session.context = Context(directory=_directory(file, reading))
     records = reading.records(file) if file.suffix == ".jsonl" else iter([(0, reading.document(file))])
     inner = partial(_of_subagent, file.parent / name, reading)
@@ -119,8 +119,8 @@ def _directory(file: Path, reading: Reading) -> str:
 
 
 class _Reader:
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session_id: str) -> None:
+        self.session = Session(NAME, session_id)
         self._at = START
 
     def take(self, message: dict[str, Any]) -> str | None:
