@@ -290,33 +290,6 @@ def test_a_turn_that_was_broken_off_has_no_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "outcome", "duration_ms"),
-    [
-        ("Chunk ID: 1\nWall time: 0.2500 seconds\nProcess exited with code 0\nOutput:\nExit code: 1\n", "success", 250),
-        ("Wall time: 2 seconds\nProcess exited with code 3\nOriginal token count: 0\nOutput:\n", "failed", 2000),
-        ("Exit code: 1\nWall time: 0.3 seconds\nOutput:\nno", "failed", 300),
-        ('{"output":"ok","metadata":{"exit_code":0,"duration_seconds":0.1}}', "success", 100),
-        ('{"output":"no","metadata":{"exit_code":1,"duration_seconds":1e308}}', "failed", 1000),
-        ({"content": "Exit code: 0\nOutput:\nok", "success": True}, "success", 1000),
-        ([{"type": "input_text", "text": "Script failed\nWall time 0.1 seconds\nOutput:\n"}], "failed", 100),
-        ("unsupported call: shell", "failed", 1000),
-        ("exec command rejected by user", "partial", 1000),
-        ("Wall time: 18.7 seconds\naborted by user", "partial", 18700),
-        ("Wall time: 1 seconds\nOutput:\naborted by user", "success", 1000),
-        ("Exit code: 0 is what it prints", "success", 1000),
-        (None, "success", 1000),
-    ],
-)
-def test_how_a_command_ended_stands_in_its_output(tmp_path: Path, output: Any, outcome: str, duration_ms: int) -> None:
-    """No record has it as a field; what the command itself wrote must not be taken for it."""
-    file = rollout(tmp_path, *turn("turn-1"), call(cmd="make test"), answer(output))
-
-    action = only(file)
-
-    assert (action.outcome.value, action.duration_ms) == (outcome, duration_ms)
-
-
-@pytest.mark.parametrize(
     ("asked", "tool", "parameters"),
     [
         (call("shell", command=["bash", "-lc", "make test | tail"]), "Bash", {"command": "make test | tail"}),
