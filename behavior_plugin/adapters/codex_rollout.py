@@ -1,8 +1,8 @@
 """What the records of a Codex rollout mean, one after the other.
 
 What a rollout holds has changed: at first only what the model said and was told, without a time; then also events, of
-which prompts and turns are some; now most of what happens as an item that is completed. The same call may be told in
-each way, under one id. A command that goes on is one call, however often the model looks whether it has ended.
+which prompts and turns are some; now most of what happens as an item that is completed. Here it is read whose turn it
+is; what becomes of a call is in `codex_running`.
 """
 
 from __future__ import annotations
