@@ -14,6 +14,8 @@ from itertools import takewhile
 
 from behavior_plugin import __version__, calls
 from behavior_plugin.model import (
+    MAIN,
+    USER,
     Action,
     Context,
     DurationSource,
@@ -153,12 +155,12 @@ def _sets_to_work(event: Event) -> bool:
     """Whether the assistant has to do something, or does it, so that a turn goes on until its end."""
     if event.kind is EventKind.PROMPT and event.prompt:
         return kind_of(event.prompt) not in (PromptKind.BUILT_IN, PromptKind.OWN_COMMAND)
-    return event.action is not None and event.action.agent == "main"
+    return event.action is not None and event.action.agent == MAIN
 
 
 def _is_work(event: Event) -> bool:
     """A line of the user's own shell alone is no work to learn from."""
-    return event.action is not None and event.action.agent != "user"
+    return event.action is not None and event.action.agent != USER
 
 
 def _pattern(episode: _Episode) -> Pattern:
@@ -202,7 +204,7 @@ def _final_outcome(episode: _Episode) -> Outcome:
     A subagent's failure is the main agent's to judge, and what the user tries in the shell is the user's.
     """
     work = [event.action for event in episode.actions if event.action and _is_work(event)]
-    outcomes = [action.outcome for action in work if action.agent == "main"] or [action.outcome for action in work]
+    outcomes = [action.outcome for action in work if action.agent == MAIN] or [action.outcome for action in work]
     if outcomes[-1] is Outcome.FAILED:
         return Outcome.FAILED
     if not episode.is_ended or outcomes[-1] is Outcome.PARTIAL:

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from behavior_plugin.model import Outcome
+from behavior_plugin.model import MAIN, USER, Outcome
 
 # What is kept of one text: more than redaction reads of its longest, a path, so that no secret is cut in two here.
 LONGEST_TEXT = 6_000
@@ -48,6 +48,7 @@ _CONTENTS = frozenset(
 _PATH_FIELDS = ("file_path", "notebook_path")
 # The tools that start a subagent; the second is its name in older clients.
 _STARTERS = ("Agent", "Task")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _EXIT_CODE = re.compile(r"exit code (\d{1,10})")
 
 
@@ -72,6 +73,15 @@ def read_json(raw: bytes) -> Any:
         return _read_leniently(raw)
 
 
+def read_object(raw: bytes | str) -> dict[str, Any]:
+    """The JSON object that a text holds; an empty one where it holds none."""
+    try:
+        value = read_json(raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def _read_leniently(raw: bytes) -> Any:
     """What strict JSON refuses: other encodings, half characters, numbers without end."""
     # Bytes that are not the encoding they look like still hold an event worth keeping.
@@ -90,6 +100,11 @@ def identifier(fields: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str) or len(value) <= LONGEST_NAME:
         return value if isinstance(value, str) and value else None
     return value[:100] + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+
+
+def is_plain(name: str) -> bool:
+    """Whether an id can be a part of a file's name, so that it leads nowhere else."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def section(fields: dict[str, Any], name: str) -> dict[str, Any]:
@@ -146,7 +161,7 @@ def started_agent(tool: str, response: dict[str, Any], *, agent: str) -> str | N
 
 def can_start(agent: str, started: str) -> bool:
     """Nobody starts the main agent, the user or itself."""
-    return started not in ("main", "user", agent)
+    return started not in (MAIN, USER, agent)
 
 
 def ending(notification: str) -> Ending | None:

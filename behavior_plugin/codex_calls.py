@@ -15,14 +15,23 @@ from typing import Any
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_TEXT, identifier, section, text
 from behavior_plugin.model import Outcome
-
-CODEX = "codex"
+from behavior_plugin.tools import MOST_FILES, Words, in_our_words, patched_files
 
 _SHELLS = frozenset({"Bash", "shell", "shell_command", "exec_command", "local_shell", "container.exec"})
 _SHELL_NAMES = frozenset({"bash", "sh", "zsh"})
 _PATCH = "*** Begin Patch"
-_PATCHED = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.{1,4096})$", re.MULTILINE)
-MOST_FILES = 500
+# Its names for what we have a name for, besides the shell: the tool's, and those of its parameters.
+_TOOLS: Words = {
+    "view_image": ("Read", {"path": "file_path"}),
+    "read_file": ("Read", {}),
+    "list_dir": ("LS", {"dir_path": "path"}),
+    "grep_files": ("Grep", {"include": "glob"}),
+    "web_search": ("WebSearch", {}),
+    "tool_search": ("ToolSearch", {}),
+    "update_plan": ("TodoWrite", {"plan": "todos"}),
+    "request_user_input": ("AskUserQuestion", {}),
+    "spawn_agent": ("Agent", {"message": "prompt", "agent_type": "subagent_type"}),
+}
 # A script of the model's own, of which this much is looked at, calls the tools by these.
 LONGEST_SCRIPT = 100_000
 _SCRIPTED = re.compile(r"\btools\.(\w{1,200})\(")
@@ -91,7 +100,7 @@ def asked(tool: str, arguments: Any, *, directory: str) -> Asked:
     if tool == "apply_patch":
         return _edit(next((value for value in fields.values() if isinstance(value, str)), ""), directory)
     if tool not in _SHELLS:
-        return Asked(tool, fields)
+        return Asked(*in_our_words(tool, fields, _TOOLS))
     line = command_line(fields.get("command", fields.get("cmd")))
     if "apply_patch" in line and _PATCH in line:
         return _edit(line, directory)
@@ -108,7 +117,7 @@ def asked_in(item: dict[str, Any]) -> tuple[str, Any]:
         return "tool_search", item.get("arguments")
     namespace, name = text(item, "namespace") or "", text(item, "name") or ""
     arguments = item.get("arguments")
-    given = _read(arguments) if isinstance(arguments, str) else arguments
+    given = calls.read_object(arguments) if isinstance(arguments, str) else arguments
     return f"{namespace.rstrip('_')}__{name}" if namespace.startswith("mcp__") else name, given
 
 
@@ -160,7 +169,7 @@ def answered(output: Any) -> Answered:
 
 def started_thread(answer: str) -> str | None:
     """The thread of the subagent that a call has started, if its answer names one."""
-    return text(_read(answer), "agent_id") if answer.startswith('{"agent_id":') else None
+    return text(calls.read_object(answer), "agent_id") if answer.startswith('{"agent_id":') else None
 
 
 def ended(fields: dict[str, Any], *, directory: str) -> Ended | None:
@@ -207,8 +216,7 @@ def _milliseconds(duration: Any) -> int | None:
 
 
 def _edit(patch: str, directory: str) -> Asked:
-    found = _PATCHED.findall(patch)[:MOST_FILES]
-    files = tuple(dict.fromkeys(posixpath.join(directory, file.strip()) for file in found))
+    files = tuple(dict.fromkeys(posixpath.join(directory, file) for file in patched_files(patch)))
     return Asked("Edit", {"file_path": files[0]} if files else {}, files)
 
 
@@ -230,7 +238,7 @@ def _told_outcome(fields: dict[str, Any]) -> Outcome:
 
 def _answered_in_json(raw: str) -> Answered:
     """As the shell answered in 2025."""
-    fields = _read(raw)
+    fields = calls.read_object(raw)
     metadata = section(fields, "metadata")
     exit_code = _integer(metadata, "exit_code")
     took = _from_seconds(metadata.get("duration_seconds"))
@@ -262,14 +270,6 @@ def _text(output: Any) -> str:
     if isinstance(output, list):
         return "".join(part["text"] for part in output if isinstance(part, dict) and isinstance(part.get("text"), str))
     return output if isinstance(output, str) else ""
-
-
-def _read(raw: str) -> dict[str, Any]:
-    try:
-        fields = calls.read_json(raw.encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def _unquoted(literal: str) -> str:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from behavior_plugin.client_settings import Json
-from behavior_plugin.codex_calls import CODEX
+from behavior_plugin.model import CODEX
 
 EVENTS = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SessionEnd")
 # It warns of more at every start.

@@ -21,9 +21,8 @@ from pydantic import BaseModel
 from behavior_plugin import codex_hooks
 from behavior_plugin.capture import paths, shortcut, wake
 from behavior_plugin.client_settings import ClientSettings, Json, are_hooks, read_settings, replace_file
-from behavior_plugin.codex_calls import CODEX
 from behavior_plugin.errors import BehaviorError, SetupError
-from behavior_plugin.model import CLAUDE_CODE
+from behavior_plugin.model import CLAUDE_CODE, CODEX
 
 # The agents that run hooks of ours.
 AGENTS = (CLAUDE_CODE, CODEX)

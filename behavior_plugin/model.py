@@ -11,12 +11,34 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-# The agent that our hooks are made for.
+# The agents whose hooks we hear; the first is the one that they are made for.
 CLAUDE_CODE = "claude-code"
+CODEX = "codex"
+# Who acts in a session, besides the subagents, which have ids.
+MAIN = "main"
+USER = "user"
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reports(_Frozen):
+    """What the hooks of an agent can tell: how calls end; and, by their process, which session followed another."""
+
+    tells_ends: bool = False
+    has_one_session_a_process: bool = False
+
+
+# Of an agent that is not here nothing is taken for granted.
+_REPORTS = {
+    CLAUDE_CODE: Reports(tells_ends=True, has_one_session_a_process=True),
+    CODEX: Reports(),
+}
+
+
+def reports_of(client: str) -> Reports:
+    return _REPORTS.get(client, Reports())
 
 
 class Outcome(StrEnum):
@@ -62,7 +84,7 @@ class Action(_Frozen):
     timestamp: AwareDatetime
     duration_ms: int | None = Field(default=None, ge=0)
     duration_source: DurationSource | None = None
-    agent: str = "main"
+    agent: str = MAIN
     started_agent: str | None = None
     error: str | None = None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from behavior_plugin.model import CLAUDE_CODE, Action, Context, Event, EventKind, EventSource
+from behavior_plugin.model import MAIN, USER, Action, Context, Event, EventKind, EventSource, reports_of
 from behavior_plugin.prompts import HUMAN, TASKS, PromptKind, essence, kind_of
 
 _Marked: TypeAlias = tuple[datetime, Event]
@@ -72,7 +72,7 @@ def _stream(event: Event) -> tuple[str, int, str]:
 
 
 def _subagent(event: Event) -> str:
-    return event.action.agent if event.action and event.action.agent not in ("main", "user") else ""
+    return event.action.agent if event.action and event.action.agent not in (MAIN, USER) else ""
 
 
 def _sorted(stream: Iterable[Event]) -> list[Event]:
@@ -215,8 +215,7 @@ def _merged(reported: Event | None, recorded: Event) -> Event:
         # What comes while a call runs is reported when the call has ended, and recorded as of when it came.
         return reported.model_copy(update={"prompt_id": recorded.prompt_id, "at": recorded.at})
     files = dict.fromkeys([*reported.files, *recorded.files])
-    # Other agents tell their hooks neither how long a call took nor how it ended.
-    knows_end = reported.client == CLAUDE_CODE
+    knows_end = reports_of(reported.client).tells_ends
     action = _merged_call(reported.action, recorded.action) if knows_end else recorded.action
     return reported.model_copy(update={"action": action, "files": tuple(files)})
 

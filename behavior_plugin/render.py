@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from behavior_plugin.model import Action, Outcome, Suggestion
+from behavior_plugin.model import MAIN, Action, Outcome, Suggestion
 
 # Together under 300 tokens.
 LONGEST_TRIGGER = 140
@@ -54,7 +54,7 @@ def steps(actions: Sequence[Action], most: int = MOST_STEPS) -> list[str]:
     The same call in a row is one line, and the middle of a long list is left out.
     """
     by_agent = Counter(action.agent for action in actions)
-    own = [action for action in actions if action.agent == "main"] or actions
+    own = [action for action in actions if action.agent == MAIN] or actions
     done = [(*_step(action), by_agent[action.started_agent or ""]) for action in own]
     lines = [_line(*same, len(list(run))) for same, run in groupby(done)]
     if len(lines) > most:

@@ -8,19 +8,17 @@ between them, and the result may come first.
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, section, text
-from behavior_plugin.model import CLAUDE_CODE, Action, Event, EventKind, Outcome
+from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, is_plain, section, text
+from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Event, EventKind, Outcome
 from behavior_plugin.prompts import PromptKind, as_typed, kind_of
-from behavior_plugin.records import START, Result, blocks, context_of, results, time_of, words
+from behavior_plugin.records import START, Skip
 from behavior_plugin.telling import Telling
+from behavior_plugin.transcript_records import Result, blocks, context_of, results, time_of, words
 
-MAIN = "main"
-USER = "user"
 # Results that are kept for a call whose record is yet to come; it is the next but few.
 MOST_EARLY = 10
 
@@ -37,11 +35,6 @@ _OTHERS = frozenset(
 _NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-
-
-# Is told of each line that nothing could be made of: its number, from 1, and why.
-Skip: TypeAlias = Callable[[int, str], object]
 
 
 def read(
@@ -79,7 +72,7 @@ def read_in_parts(lines: Iterable[bytes], *, session_id: str, skip: Skip) -> Ite
 
 def subagent_file(transcript: str, agent: str) -> str | None:
     """Where the client keeps the transcript of a subagent; None for an id that could lead elsewhere."""
-    if not transcript.endswith(".jsonl") or not _PLAIN_ID.fullmatch(agent):
+    if not transcript.endswith(".jsonl") or not is_plain(agent):
         return None
     return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{agent}.jsonl")
 

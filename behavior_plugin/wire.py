@@ -10,8 +10,18 @@ from typing import Any
 
 from behavior_plugin import calls, codex_calls
 from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, identifier, section, text
-from behavior_plugin.codex_calls import CODEX
-from behavior_plugin.model import CLAUDE_CODE, Action, Context, DurationSource, Event, EventKind, Outcome
+from behavior_plugin.model import (
+    CLAUDE_CODE,
+    CODEX,
+    MAIN,
+    Action,
+    Context,
+    DurationSource,
+    Event,
+    EventKind,
+    Outcome,
+    reports_of,
+)
 from behavior_plugin.prompts import as_typed
 
 _KINDS = {
@@ -108,6 +118,8 @@ def _called(name: str, fields: dict[str, Any], at: datetime, client: str) -> tup
     action = _action(name, fields, at)
     if client == CODEX:
         return _as_codex_calls(action, fields)
+    if action.outcome is Outcome.SUCCESS and not reports_of(client).tells_ends:
+        action = action.model_copy(update={"outcome": Outcome.PARTIAL})
     return action, _files(fields, action.outcome)
 
 
@@ -124,7 +136,7 @@ def _as_codex_calls(action: Action, fields: dict[str, Any]) -> tuple[Action, tup
 def _action(name: str, fields: dict[str, Any], at: datetime) -> Action:
     duration = calls.milliseconds(fields, "duration_ms")
     tool = text(fields, "tool_name", LONGEST_NAME) or "unknown"
-    agent = identifier(fields, "agent_id") or "main"
+    agent = identifier(fields, "agent_id") or MAIN
     return Action(
         id=identifier(fields, "tool_use_id"),
         tool=tool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ ODD: tuple[Any, ...] = (
     {"type": []},
     [{"text": 1}],
 )
+
+# What may be where a log should be. Nothing is closed to root.
+UNREADABLE = ("folder", "pipe") if os.geteuid() == 0 else ("folder", "pipe", "closed")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class Log:
 
 def read(adapter: Any, file: Path, reading: Reading | None = None) -> list[Event]:
     return [event for part in adapter.read(file, reading or Reading()) for event in part]
+
+
+def make_unreadable(file: Path, what: str) -> None:
+    """Put something else where a log is, or keep it closed."""
+    if what == "closed":
+        return file.chmod(0)
+    file.unlink()
+    return file.mkdir() if what == "folder" else os.mkfifo(file)
 
 
 def told(events: Iterable[Event]) -> list[str]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,11 @@ from typing import Any
 
 from behavior_plugin import calls, transcript
 from behavior_plugin.adapters.reading import Reading
+from behavior_plugin.adapters.subagents import Subagents
 from behavior_plugin.model import CLAUDE_CODE, Event
-from behavior_plugin.transcript import MAIN, USER
 
 NAME, TITLE = CLAUDE_CODE, "Claude Code"
 
-MOST_SUBAGENTS = 500
 # Of the first lines: some that begin a transcript name no session.
 LINES_LOOKED_AT = 20
 
@@ -41,34 +40,37 @@ def is_log(file: Path, head: bytes) -> bool:
 
 
 def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
+    subagents = _subagents(file, reading, session_id=file.stem)
     lines = reading.lines(file)
     for part in transcript.read_in_parts(lines, session_id=file.stem, skip=partial(reading.skip, file)):
-        yield [*part, *_of_subagents(file, part, reading)]
+        yield [*part, *subagents.followed(part)]
 
 
-def _of_subagents(file: Path, part: Sequence[Event], reading: Reading) -> list[Event]:
-    """What the subagents did that were started in a part, and those that these started."""
-    events: list[Event] = []
-    done = {MAIN, USER}
-    while new := sorted(_started([*part, *events]) - done)[: MOST_SUBAGENTS - len(done)]:
-        for agent in new:
-            events += _of_subagent(file, agent, reading)
-        done.update(new)
-    return events
+def read_live(file: Path, reading: Reading, reported: Sequence[Event]) -> list[Event]:
+    """The events of a session of which hooks have told as well, with the subagents that only they may have named.
+
+    Records of other sessions are passed over: a payload may name any file, and those sessions have theirs stored.
+    """
+    name, skip = reported[0].session_id, partial(reading.skip, file)
+    own = {event.session_id for event in reported}
+    events = transcript.read(reading.lines(file), session_id=name, session_ids=own, skip=skip)
+    subagents = _subagents(file, reading, session_id=name, session_ids=own)
+    return [*events, *subagents.followed(events, also=reported)]
 
 
-def _of_subagent(file: Path, agent: str, reading: Reading) -> list[Event]:
-    """Nothing where there is no file: a fork has none of the subagents that it was copied with."""
+def _subagents(
+    file: Path, reading: Reading, *, session_id: str, session_ids: Collection[str] | None = None
+) -> Subagents:
+    def read_one(place: Path, agent: str) -> list[Event]:
+        lines, skip = reading.lines(place), partial(reading.skip, place)
+        return transcript.read(lines, session_id=session_id, agent=agent, session_ids=session_ids, skip=skip)
+
+    return Subagents(partial(_places, file), read_one, reading)
+
+
+def _places(file: Path, agent: str) -> Iterable[Path]:
     named = transcript.subagent_file(str(file), agent)
-    for place in [Path(named), file.with_name(f"agent-{agent}.jsonl")] if named else []:
-        with suppress(FileNotFoundError):
-            lines = reading.lines(place)
-            return transcript.read(lines, session_id=file.stem, agent=agent, skip=partial(reading.skip, place))
-    return []
-
-
-def _started(events: Sequence[Event]) -> set[str]:
-    return {event.action.started_agent for event in events if event.action and event.action.started_agent}
+    return [Path(named), file.with_name(f"agent-{agent}.jsonl")] if named else []
 
 
 def _is_record(record: dict[str, Any]) -> bool:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from behavior_plugin.adapters.codex_rollout import MAIN, Rollout
+from behavior_plugin.adapters import session
+from behavior_plugin.adapters.codex_rollout import Rollout
 from behavior_plugin.adapters.reading import Reading
-from behavior_plugin.codex_calls import CODEX
-from behavior_plugin.model import Event
+from behavior_plugin.adapters.subagents import Subagents
+from behavior_plugin.model import CODEX, Event
 
 NAME, TITLE = CODEX, "Codex CLI"
 
-MOST_SUBAGENTS = 500
 _THREAD = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FIRST_LINE = re.compile(rb'\s*\{(?:[^{}]*"type"\s*:\s*"session_meta"|\s*"id"\s*:\s*"[^"]*"\s*,\s*"timestamp"\s*:)')
 # What the first line of a subagent's rollout has. Within a text the quotes would have a backslash.
@@ -36,12 +37,9 @@ def is_log(file: Path, head: bytes) -> bool:
 
 
 def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
-    rollout = Rollout(thread(file))
-    for _ in _taken(file, rollout, reading):
-        if finished := rollout.session.finished():
-            yield [*finished, *_of_subagents(file, finished, reading)]
-    rest = rollout.rest()
-    yield [*rest, *_of_subagents(file, rest, reading)]
+    subagents = Subagents(partial(_places, file), partial(_of_subagent, thread(file), reading), reading)
+    for part in _parts(file, Rollout(thread(file)), reading):
+        yield [*part, *subagents.followed(part)]
 
 
 def thread(file: Path) -> str:
@@ -50,42 +48,14 @@ def thread(file: Path) -> str:
     return found[-1] if found else file.stem
 
 
-def _of_subagents(file: Path, part: Sequence[Event], reading: Reading) -> list[Event]:
-    """What the subagents did that were started in a part, and those that these started."""
-    events: list[Event] = []
-    done = {MAIN}
-    while new := sorted(_started([*part, *events]) - done)[: MOST_SUBAGENTS - len(done)]:
-        for agent in new:
-            known = {event.action.id for event in [*part, *events] if event.action}
-            told = _of_subagent(file, agent, reading)
-            # One that was forked off begins with what the other had done.
-            events += [event for event in told if event.action and event.action.id not in known]
-        done.update(new)
-    return events
+def _places(file: Path, agent: str) -> list[Path]:
+    return sorted(file.parent.glob(f"rollout-*{agent}.jsonl")) if _THREAD.fullmatch(agent) else []
 
 
-def _of_subagent(file: Path, agent: str, reading: Reading) -> list[Event]:
-    rollout = Rollout(thread(file), agent)
-    for place in sorted(file.parent.glob(f"rollout-*{agent}.jsonl")) if _THREAD.fullmatch(agent) else []:
-        try:
-            for _ in _taken(place, rollout, reading):
-                pass
-        except OSError as error:
-            reading.skip(place, 0, f"the file cannot be read ({error.strerror})")
-    return rollout.rest()
+def _of_subagent(session_id: str, reading: Reading, place: Path, agent: str) -> list[Event]:
+    return [event for part in _parts(place, Rollout(session_id, agent), reading) for event in part]
 
 
-def _started(events: Sequence[Event]) -> set[str]:
-    return {event.action.started_agent for event in events if event.action and event.action.started_agent}
-
-
-def _taken(file: Path, rollout: Rollout, reading: Reading) -> Iterator[None]:
-    """Have the rollout take record after record."""
-    for line, record in reading.records(file):
-        try:
-            unknown = rollout.take(record)
-        except (TypeError, ValueError) as error:
-            unknown = f"the record cannot be read ({type(error).__name__})"
-        if unknown:
-            reading.skip(file, line, unknown)
-        yield
+def _parts(file: Path, rollout: Rollout, reading: Reading) -> Iterator[list[Event]]:
+    skip = partial(reading.skip, file)
+    return session.read(reading.records(file), rollout.session, rollout.take, skip, settle=rollout.settle)

@@ -17,10 +17,10 @@ from typing import Any
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import HEAD_BYTES, Reading, first_record
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
-from behavior_plugin.model import Context, Event, Outcome
+from behavior_plugin.model import MAIN, USER, Context, Event, Outcome
 from behavior_plugin.records import START, moment
+from behavior_plugin.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
 
 NAME, TITLE = "copilot-cli", "Copilot CLI"
 
@@ -89,14 +89,14 @@ class _Reader:
             self._users_own.add(identifier(data, "toolCallId") or "")
         elif kind == "subagent.started":
             self._started_by[identifier(record, "agentId") or ""] = identifier(data, "toolCallId") or ""
-        elif agent == "main":
+        elif agent == MAIN:
             return self._main(kind, data, record)
         return None
 
     def _agent(self, record: dict[str, Any], data: dict[str, Any]) -> str:
         """A subagent is called what its call is."""
         agent = identifier(record, "agentId") or ""
-        return self._started_by.get(agent) or identifier(data, "parentToolCallId") or agent or "main"
+        return self._started_by.get(agent) or identifier(data, "parentToolCallId") or agent or MAIN
 
     def _main(self, kind: str, data: dict[str, Any], record: dict[str, Any]) -> str | None:
         if kind == "user.message":
@@ -138,7 +138,7 @@ class _Reader:
             tool,
             parameters,
             self._at,
-            agent="user" if name in self._users_own else agent,
+            agent=USER if name in self._users_own else agent,
             started_agent=name if data.get("toolName") == _STARTER else None,
         )
         return None
@@ -153,10 +153,8 @@ class _Reader:
         return in_our_words(f"mcp__{server}__{own_name}" if server and own_name else tool, arguments(given), _TOOLS)
 
     def _result(self, data: dict[str, Any]) -> None:
-        name, said = (
-            identifier(data, "toolCallId") or "",
-            text(section(data, "result"), "content", LONGEST_PRINTED) or "",
-        )
+        name = identifier(data, "toolCallId") or ""
+        said = text(section(data, "result"), "content", LONGEST_PRINTED) or ""
         code = _EXIT_CODE.search(said[-100:])
         outcome, error = Outcome.SUCCESS, None
         if data.get("success") is not True:

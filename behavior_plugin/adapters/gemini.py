@@ -20,10 +20,10 @@ from typing import Any
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
 from behavior_plugin.model import Context, Event, Outcome
 from behavior_plugin.records import START, moment, parts, words
+from behavior_plugin.tools import in_our_words
 
 NAME, TITLE = "gemini-cli", "Gemini CLI"
 
@@ -77,7 +77,7 @@ def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
         reading.skip(file, 0, "it is the log of a subagent")
         return
     name = _session_id(file, reading)
-    reader = _Reader(Session(NAME, name))
+    reader = _Reader(name)
     reader.session.context = Context(directory=_directory(file, reading))
     records = reading.records(file) if file.suffix == ".jsonl" else iter([(0, reading.document(file))])
     inner = partial(_of_subagent, file.parent / name, reading)
@@ -97,8 +97,13 @@ def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, 
 
 
 def _of_subagent(folder: Path, reading: Reading, agent: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    with suppress(FileNotFoundError):
-        yield from reading.records(folder / f"{agent}.jsonl")
+    file = folder / f"{agent}.jsonl"
+    try:
+        yield from reading.records(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        reading.skip(file, 0, f"the file cannot be read ({error.strerror})")
 
 
 def _session_id(file: Path, reading: Reading) -> str:
@@ -114,8 +119,8 @@ def _directory(file: Path, reading: Reading) -> str:
 
 
 class _Reader:
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session_id: str) -> None:
+        self.session = Session(NAME, session_id)
         self._at = START
 
     def take(self, message: dict[str, Any]) -> str | None:

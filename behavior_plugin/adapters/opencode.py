@@ -20,10 +20,10 @@ from typing import Any, TypeAlias
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
-from behavior_plugin.model import Context, Event, Outcome
-from behavior_plugin.records import START, moment, parts
+from behavior_plugin.model import USER, Context, Event, Outcome
+from behavior_plugin.records import START, Skip, moment, parts
+from behavior_plugin.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
 
 NAME, TITLE = "opencode", "OpenCode"
 
@@ -105,7 +105,7 @@ def _is_stored(file: Path) -> bool:
     return file.parts[-4:-2] == ("storage", "session")
 
 
-def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: session.Skip) -> Iterator[list[Event]]:
+def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: Skip) -> Iterator[list[Event]]:
     """A session and the subagents that it started."""
     reader = _Reader(name)
     reader.session.context = Context(directory=text(info, "directory") or "")
@@ -201,7 +201,7 @@ class _Reader:
         is_shell = identifier(info, "parentID") in self._shell_lines
         called = [part for part in found if part.get("type") == "tool"]
         for part in called:
-            self._call(part, "user" if is_shell else None)
+            self._call(part, USER if is_shell else None)
         if is_shell:
             return
         if info.get("error"):

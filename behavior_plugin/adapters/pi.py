@@ -16,10 +16,10 @@ from typing import Any
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import HEAD_BYTES, Reading, first_record
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import in_our_words
 from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
-from behavior_plugin.model import Context, Event, Outcome
+from behavior_plugin.model import USER, Context, Event, Outcome
 from behavior_plugin.records import START, moment, parts, words
+from behavior_plugin.tools import in_our_words
 
 NAME, TITLE = "pi", "Pi"
 
@@ -121,6 +121,6 @@ class _Reader:
     def _shell(self, message: dict[str, Any], name: str | None) -> None:
         """A line of the user's own shell, noted when it had ended."""
         called = name or f"shell {self._at.isoformat()}"
-        self.session.call(called, "Bash", {"command": text(message, "command") or ""}, self._at, agent="user")
+        self.session.call(called, "Bash", {"command": text(message, "command") or ""}, self._at, agent=USER)
         outcome = Outcome.SUCCESS if message.get("exitCode") in (0, None) else Outcome.FAILED
         self.session.result(called, None, Outcome.PARTIAL if message.get("cancelled") is True else outcome)

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from behavior_plugin import calls
 from behavior_plugin.calls import LONGEST_LINE
@@ -19,6 +19,9 @@ LONGEST_DOCUMENT = 128 * 1024 * 1024
 # So many problems of a session are named; all are counted.
 MOST_PROBLEMS = 20
 
+# Opens a file of that path, with flags; its descriptor.
+Opener: TypeAlias = Callable[[str, int], int]
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -29,25 +32,35 @@ class Problem:
     reason: str
 
 
+def regular_file(path: str, flags: int) -> int:
+    """Opened without waiting for a pipe. Raises OSError where it is no file."""
+    file = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(0, "not a file")
+
+
 class Reading:
     """The reading of one session's log. `skipped` counts what could not be read, and `problems` has the first of it.
 
-    `tell_bytes` is told how much has been read, as it is.
+    `tell_bytes` is told how much has been read, as it is. `opener` opens every file, as `open` would have it do.
     """
 
-    def __init__(self, tell_bytes: Callable[[int], object] = int) -> None:
+    def __init__(self, tell_bytes: Callable[[int], object] = int, *, opener: Opener = regular_file) -> None:
         self.skipped = 0
         self.problems: list[Problem] = []
         self._tell_bytes = tell_bytes
+        self._opener = opener
 
     def head(self, file: Path, size: int) -> bytes:
         """How a file begins. Raises OSError where it cannot be read."""
-        with _opened(file) as log:
+        with self._opened(file) as log:
             return log.read(size)
 
     def lines(self, file: Path) -> Iterator[bytes]:
         """Line by line; one that is too long comes in pieces, of which none is a record. Raises OSError."""
-        with _opened(file) as log:
+        with self._opened(file) as log:
             while line := log.readline(LONGEST_LINE + 1):
                 self._tell_bytes(len(line))
                 yield line
@@ -63,7 +76,8 @@ class Reading:
 
     def document(self, file: Path) -> dict[str, Any]:
         """The JSON object that a file is; an empty one where it is none. Raises OSError."""
-        raw = self.head(file, LONGEST_DOCUMENT + 1)
+        with self._opened(file) as log:
+            raw = log.read(min(os.fstat(log.fileno()).st_size, LONGEST_DOCUMENT) + 1)
         self._tell_bytes(len(raw))
         value = self._value(raw, file, 0)
         return value if isinstance(value, dict) else {}
@@ -77,6 +91,9 @@ class Reading:
         self.skipped += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(Problem(file, line, reason))
+
+    def _opened(self, file: Path) -> BinaryIO:
+        return open(file, "rb", opener=self._opener)
 
     def _value(self, raw: bytes, file: Path, line: int) -> Any:
         """What a text holds; None where that is no object, which is noted."""
@@ -92,21 +109,4 @@ class Reading:
 
 def first_record(head: bytes) -> dict[str, Any]:
     """The JSON object on the first line of a file that begins so; an empty one where there is none."""
-    try:
-        value = calls.read_json(head.partition(b"\n")[0])
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _opened(file: Path) -> BinaryIO:
-    return open(file, "rb", opener=_regular_file)
-
-
-def _regular_file(path: str, _: int) -> int:
-    """Opened without waiting for a pipe."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    raise OSError(0, "not a file")
+    return calls.read_object(head.partition(b"\n")[0])

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from behavior_plugin import calls
-from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME
-from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, Outcome
+from behavior_plugin.adapters import subagents
+from behavior_plugin.calls import LONGEST_ERROR, LONGEST_NAME, is_plain
+from behavior_plugin.model import MAIN, Action, Context, DurationSource, Event, EventKind, Outcome
 from behavior_plugin.prompts import as_typed
+from behavior_plugin.records import Skip
 from behavior_plugin.telling import Telling
-
-MAIN = "main"
-MOST_SUBAGENTS = 500
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 # A log's records, with their lines.
 Records: TypeAlias = Iterable[tuple[int, dict[str, Any]]]
 # Takes one record of a log; says why where nothing could be made of it.
 Take: TypeAlias = Callable[[dict[str, Any]], str | None]
-# Is told of each record that nothing could be made of: its line, and why.
-Skip: TypeAlias = Callable[[int, str], object]
 
 
 def read(
-    records: Records, session: Session, take: Take, skip: Skip, records_of: Callable[[str], Records] = lambda _: ()
+    records: Records,
+    session: Session,
+    take: Take,
+    skip: Skip,
+    records_of: Callable[[str], Records] = lambda _: (),
+    *,
+    settle: Callable[[], object] = lambda: None,
 ) -> Iterator[list[Event]]:
     """The events of a session, in parts: `take` tells it of each record in turn.
 
     Where subagents have logs of their own, `records_of` has the records of the one of that name. They are read as soon
-    as it was started.
+    as it was started. `settle` is called when all is told, where the last records leave something open.
     """
     for line, record in _with_subagents(records, session, records_of):
         try:
@@ -42,6 +43,7 @@ def read(
             skip(line, reason)
         if finished := session.finished():
             yield finished
+    settle()
     yield session.rest()
 
 
@@ -174,9 +176,9 @@ class Session:
 
     def _follow(self, agent: str | None) -> None:
         """Have a subagent's own log read, once, if its name can be a file's."""
-        if agent and _PLAIN_ID.fullmatch(agent) and self._is_new(f"agent {agent}"):
+        if agent and is_plain(agent) and self._is_new(f"agent {agent}"):
             self._followed += 1
-            if self._followed <= MOST_SUBAGENTS:
+            if self._followed <= subagents.MOST_SUBAGENTS:
                 self.started.append(agent)
 
     def _is_new(self, name: str) -> bool:

@@ -21,9 +21,8 @@ from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result
-from behavior_plugin.codex_calls import CODEX
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
-from behavior_plugin.model import CLAUDE_CODE, StoredPattern, Suggestion
+from behavior_plugin.model import CLAUDE_CODE, CODEX, StoredPattern, Suggestion
 from behavior_plugin.worker.client import (
     PING_S,
     STATUS_S,

@@ -21,7 +21,7 @@ from pathlib import Path
 from behavior_plugin import wire
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import WorkerError
-from behavior_plugin.model import CLAUDE_CODE, Event, EventKind
+from behavior_plugin.model import Event, EventKind, reports_of
 from behavior_plugin.worker import dead
 from behavior_plugin.worker.session import Session
 
@@ -188,7 +188,7 @@ class Inbox:
 
     def _link(self, session: Session, event: Event) -> None:
         """Note which session the same client had before: after a /clear, or a fork, that is what is gone on with."""
-        if event.host_pid is None or event.client != CLAUDE_CODE:  # one process of Codex has many sessions at a time
+        if event.host_pid is None or not reports_of(event.client).has_one_session_a_process:
             return
         client = (event.machine, event.host_pid)
         before = self._last_of_client.pop(client, session.session_id)

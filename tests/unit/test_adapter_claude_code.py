@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from behavior_plugin.adapters import Reading, claude_code
-from behavior_plugin.model import Event
 from behavior_plugin.reconcile import reconcile
 from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
-from tests.logs import Log
+from tests.logs import UNREADABLE, Log, make_unreadable, read, told
 
 LOG = TRANSCRIPTS / "print-subagents.jsonl"
 
@@ -46,14 +45,10 @@ SAMPLE = Log(
 )
 
 
-def read(file: Path, reading: Reading | None = None) -> list[Event]:
-    return [event for part in claude_code.read(file, reading or Reading()) for event in part]
-
-
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_session_is_read_with_what_its_subagents_did(session: str) -> None:
     """The same as live sessions have it from the same files."""
-    assert reconcile([], read(TRANSCRIPTS / f"{session}.jsonl")) == reconcile([], recorded_events(session))
+    assert reconcile([], read(claude_code, TRANSCRIPTS / f"{session}.jsonl")) == reconcile([], recorded_events(session))
 
 
 def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -> None:
@@ -62,16 +57,35 @@ def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -
     for file in (TRANSCRIPTS / "print-subagents" / "subagents").glob("*.jsonl"):
         shutil.copy(file, tmp_path)
 
-    assert read(tmp_path / LOG.name) == read(LOG)
+    assert read(claude_code, tmp_path / LOG.name) == read(claude_code, LOG)
 
 
 def test_a_session_without_its_subagents_files_is_read_all_the_same(tmp_path: Path) -> None:
     """A fork has none, and they may have been swept."""
     shutil.copy(LOG, tmp_path)
 
-    events = read(tmp_path / LOG.name)
+    events = read(claude_code, tmp_path / LOG.name)
 
     assert {event.action.agent for event in events if event.action} == {"main"}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_subagents_bad_file_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
+    """The session is read all the same, and a person is told which file to look at."""
+    shutil.copy(LOG, tmp_path)
+    folder = shutil.copytree(LOG.with_suffix(""), tmp_path / LOG.stem) / "subagents"
+    bad, other = (folder / f"agent-{agent}.jsonl" for agent in SESSIONS[LOG.stem])
+    make_unreadable(bad, what)
+    reading = Reading()
+
+    events = read(claude_code, tmp_path / LOG.name, reading)
+
+    assert [(problem.file, problem.line) for problem in reading.problems] == [(bad, 0)]
+    agents = {event.action.agent for event in events if event.action}
+    assert agents == {"main", other.stem.removeprefix("agent-")}
+    assert told(event for event in events if event.action and event.action.agent == "main") == told(
+        event for event in read(claude_code, LOG) if event.action and event.action.agent == "main"
+    )
 
 
 def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> None:
@@ -80,18 +94,20 @@ def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> N
     torn.write_bytes(LOG.read_bytes() + b'{"type":"from-the-future"}\n{"type":"user","mess')
     reading = Reading()
 
-    events = read(torn, reading)
+    events = read(claude_code, torn, reading)
 
     lines = len(LOG.read_bytes().splitlines())
-    assert len(events) == len([event for event in read(LOG) if not event.action or event.action.agent == "main"])
+    assert len(events) == len(
+        [event for event in read(claude_code, LOG) if not event.action or event.action.agent == "main"]
+    )
     assert [(problem.file, problem.line) for problem in reading.problems] == [(torn, lines + 1), (torn, lines + 2)]
     assert reading.skipped == 2
 
 
 def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
     """That is what the bar shows."""
-    told: list[int] = []
+    sizes: list[int] = []
 
-    read(TRANSCRIPTS / "print-fix-and-follow-up.jsonl", Reading(told.append))
+    read(claude_code, TRANSCRIPTS / "print-fix-and-follow-up.jsonl", Reading(sizes.append))
 
-    assert sum(told) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size
+    assert sum(sizes) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size

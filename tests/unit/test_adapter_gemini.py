@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from behavior_plugin.adapters import adapter_for, gemini
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.assemble import assemble
 from behavior_plugin.model import Outcome
 from tests.factories import TRANSCRIPTS
-from tests.logs import Log, read, told
+from tests.logs import UNREADABLE, Log, make_unreadable, read, told
 
 HEADER = {
     "sessionId": "s-1",
@@ -179,6 +181,22 @@ def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) 
     ]
     [pattern] = assemble(events)
     assert pattern.final_outcome is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_subagents_bad_log_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
+    """The session is read all the same, and a person is told which file to look at."""
+    started = {**call(5, "c1", "invoke_agent", agent_name="explorer"), "agentId": "a-1"}
+    asked = [said(1, "Find the tax"), message(2, "gemini", "", toolCalls=[started]), message(6, "gemini", "Found.")]
+    file = Log("chats/session-a.jsonl", [HEADER, *asked]).write(tmp_path)
+    bad = Log("chats/s-1/a-1.jsonl", [HEADER]).write(tmp_path)
+    make_unreadable(bad, what)
+    reading = Reading()
+
+    events = read(gemini, file, reading)
+
+    assert told(events) == ["Find the tax", "Agent explorer success 3000", "turn_end"]
+    assert [(problem.file, problem.line) for problem in reading.problems] == [(bad, 0)]
 
 
 def test_a_subagents_log_is_passed_over(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from behavior_plugin import codex_calls
 from behavior_plugin.adapters import ADAPTERS, Adapter, Reading, adapter_for, named
 from behavior_plugin.assemble import assemble
 from behavior_plugin.cli.importing import AGENTS
@@ -155,6 +156,17 @@ def test_the_example_in_the_docs_is_an_adapter(tmp_path: Path) -> None:
     assert adapter_for(file, (*ADAPTERS, example)) is example
     assert told(read(example, file, reading)) == ["Build it", "Bash make failed 2000", "turn_end"]
     assert reading.skipped == 1
+
+
+def test_the_docs_list_our_words_for_tools() -> None:
+    """Whoever adds an adapter looks there for the word that the others use."""
+    page = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    _, _, listed = page.partition("**Our words for tools**")
+
+    ours = {name for module in (*ADAPTERS, codex_calls) for name, _ in vars(module).get("_TOOLS", {}).values()}
+
+    assert len(ours) > 9
+    assert [name for name in sorted(ours) if f"`{name}`" not in listed.partition("\n* ")[0]] == []
 
 
 def test_the_docs_tell_of_every_adapter() -> None:

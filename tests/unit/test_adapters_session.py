@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from behavior_plugin import telling
-from behavior_plugin.adapters import session
+from behavior_plugin.adapters import session, subagents
+from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.adapters.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words
-from behavior_plugin.model import EventKind, Outcome
-from tests.factories import START
+from behavior_plugin.adapters.subagents import Subagents
+from behavior_plugin.model import Event, EventKind, Outcome
+from tests.factories import START, make_call
 from tests.logs import told
 
 
@@ -86,6 +88,43 @@ def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
     ]
 
 
+def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forged log may name any number, in circles; of a session that comes in parts the bound is the same."""
+    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 3)
+    starts = {"a": ["b", "a", "main"], "b": ["a", "user"], "c": ["d", "e"], "d": [], "../x": []}
+    asked: list[str] = []
+
+    def read_one(_: Path, agent: str) -> list[Event]:
+        asked.append(agent)
+        return [make_call("Agent", id=f"{agent}-{other}", agent=agent, started_agent=other) for other in starts[agent]]
+
+    those = Subagents(lambda agent: [Path(agent)], read_one, Reading())
+    first = those.followed([make_call("Agent", id="1", started_agent="a")])
+    second = those.followed([make_call("Agent", id=name, started_agent=name) for name in ("a", "c", "../x")])
+
+    assert asked == ["a", "b", "c"]
+    assert [event.action.id for event in first if event.action] == ["a-b", "a-a", "a-main", "b-a", "b-user"]
+    assert [event.action.id for event in second if event.action] == ["c-d", "c-e"]
+
+
+def test_a_log_is_asked_for_by_no_more_names_than_a_session_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bound holds where subagents are read as they are started."""
+    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 3)
+    reader = Session("agent", "s-1")
+    asked: list[str] = []
+
+    def take(record: dict[str, Any]) -> None:
+        reader.call(record["n"], "Agent", {}, START, started_agent=record["n"])
+
+    def records_of(agent: str) -> session.Records:
+        asked.append(agent)
+        return ()
+
+    list(session.read(records(*({"n": f"a{n}"} for n in range(9))), reader, take, lambda *_: None, records_of))
+
+    assert asked == ["a0", "a1", "a2"]
+
+
 def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
     """None is better than a wrong one: the fastest run is shown."""
     reader = Session("agent", "s-1")
@@ -110,28 +149,3 @@ def test_a_line_of_the_users_shell_opens_no_turn() -> None:
 
     assert not reader.is_working
     assert [event.kind for event in reader.rest()] == [EventKind.ACTION]
-
-
-def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
-    """Nothing is lost where we have no word for it."""
-    words = {"view": ("Read", {"path": "file_path"})}
-
-    assert in_our_words("view", {"path": "a", "range": 1}, words) == ("Read", {"file_path": "a", "range": 1})
-    assert in_our_words("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
-
-
-def test_a_patch_names_no_file_or_many() -> None:
-    """It may be cut off, or of another kind; and what is kept of a call is bounded."""
-    many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
-
-    assert len(patch_in_our_words(many)[2]) == MOST_FILES
-    assert patch_in_our_words("+text\n*** Update File: \n") == ("Edit", {}, ())
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("[1]", {}), ("{", {}), ("[" * 100_000, {}), (None, {}), ([1], {})],
-)
-def test_arguments_may_be_an_object_or_its_text(value: Any, expected: dict[str, Any]) -> None:
-    """Models write them as text, and some agents keep that."""
-    assert arguments(value) == expected

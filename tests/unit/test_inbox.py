@@ -86,10 +86,11 @@ def test_a_session_that_only_comes_later_is_linked_with_none(reason: str) -> Non
     assert {s.follows for s in inbox.sessions.values()} == {None}
 
 
-def test_sessions_that_one_process_has_at_the_same_time_are_not_linked() -> None:
+@pytest.mark.parametrize("client", ["codex", "someday"])
+def test_sessions_that_one_process_has_at_the_same_time_are_not_linked(client: str) -> None:
     """Codex carries on all of a user's sessions in one; a fork there need not be of the one that was heard last."""
-    put("SessionStart", "a", client="codex", source="startup")
-    put("SessionStart", "b", client="codex", source="fork")
+    put("SessionStart", "a", client=client, source="startup")
+    put("SessionStart", "b", client=client, source="fork")
 
     inbox = filed()
 

@@ -318,7 +318,7 @@ def test_many_prompts_in_many_places_are_linear_work() -> None:
 
 @pytest.mark.parametrize(
     ("client", "outcome", "duration_ms"),
-    [("codex", Outcome.FAILED, 250), ("claude-code", Outcome.PARTIAL, 100)],
+    [("codex", Outcome.FAILED, 250), ("someday", Outcome.FAILED, 250), ("claude-code", Outcome.PARTIAL, 100)],
 )
 def test_who_knows_best_how_a_call_ended_depends_on_the_agent(client: str, outcome: Outcome, duration_ms: int) -> None:
     """Codex tells its hooks nothing of it; Claude Code measures what its transcript only shows from outside."""

@@ -12,7 +12,6 @@ import pytest
 
 from behavior_plugin import telling, transcript
 from behavior_plugin.model import DurationSource, Event, EventKind, EventSource, Outcome
-from behavior_plugin.prompts import PromptKind, kind_of
 from behavior_plugin.transcript import subagent_file
 from tests.factories import SESSIONS, START, transcript_lines
 from tests.work import steps
@@ -295,6 +294,13 @@ def test_a_prompt_with_an_image_is_its_text() -> None:
     assert prompts(read([record("user", content)])) == ["[Image #1] centre the title"]
 
 
+def test_what_an_editor_adds_to_a_prompt_is_not_typed() -> None:
+    """Else the file that happened to be open would be a part of the task."""
+    added = [{"type": "text", "text": "<ide_opened_file>shop.py</ide_opened_file>"}, {"type": "text", "text": "fix it"}]
+
+    assert prompts(read([record("user", added)])) == ["fix it"]
+
+
 def test_repeated_records_count_once() -> None:
     """A resumed transcript has some of them again."""
     lines = [record("user", "fix it", uuid="u1", promptId="p1"), call(), result(text="ok")]
@@ -367,38 +373,6 @@ def test_a_long_file_is_read_in_parts_that_hold_whole_pieces_of_work(monkeypatch
     assert [event for part in parts for event in part] == read(lines)
     assert len(parts) > 5
     assert all((part[0].prompt or "").startswith("fix number") for part in parts)
-
-
-def test_work_without_end_is_not_looked_through_at_each_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single task with a hundred thousand calls must not take hours."""
-    monkeypatch.setattr(telling, "MOST_EVENTS", 10)
-    looks: list[str] = []
-
-    def look(prompt: str) -> PromptKind:
-        looks.append(prompt)
-        return kind_of(prompt)
-
-    monkeypatch.setattr(telling, "kind_of", look)
-    lines = [record("user", "fix it all", uuid="p1"), *(call(f"t{number}", at=number) for number in range(200))]
-
-    [part] = transcript.read_in_parts(lines, session_id="session", skip=print)
-
-    assert len(part) == 201
-    assert len(looks) <= 20
-
-
-def test_a_prompt_that_steers_begins_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It belongs to the work that it was typed during."""
-    monkeypatch.setattr(telling, "MOST_EVENTS", 3)
-    steering = {"type": "queued_command", "prompt": "and mind the tests"}
-    lines = [
-        record("user", "fix the first", uuid="p1", promptId="p1"),
-        *(call(f"t{number}", at=number) for number in range(4)),
-        record("attachment", "", attachment=steering, uuid="a1"),
-        *(call(f"u{number}", at=number) for number in range(4)),
-    ]
-
-    assert len(list(transcript.read_in_parts(lines, session_id="session", skip=print))) == 1
 
 
 def test_requests_are_passed_over_unread() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from behavior_plugin.adapters import subagents
 from behavior_plugin.model import Event
 from behavior_plugin.worker import transcripts
 from behavior_plugin.worker.transcripts import recorded
-from tests.factories import make_prompt
+from tests.factories import make_call, make_prompt
+from tests.logs import UNREADABLE, make_unreadable
 
 RECORDED = Path(__file__).parents[1] / "transcripts" / "print-subagents"
 SESSION = "22222222-2222-4222-8222-22222222bbbb"
@@ -85,9 +87,30 @@ def test_one_that_is_too_long_is_left_alone(transcript: Path, monkeypatch: pytes
 
 def test_there_is_an_end_to_subagents(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged transcript may name any number of them."""
-    monkeypatch.setattr(transcripts, "MOST_SUBAGENTS", 1)
+    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 1)
 
     assert len(agents(recorded(told_of(transcript)))) == 2
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_subagents_bad_file_costs_no_more_than_itself(transcript: Path, what: str) -> None:
+    """What the others did is read all the same."""
+    bad, *_ = sorted(transcript.with_suffix("").rglob("*.jsonl"))
+    make_unreadable(bad, what)
+
+    assert len(agents(recorded(told_of(transcript)))) == 2
+
+
+def test_a_subagent_that_only_hooks_told_of_is_read(transcript: Path, tmp_path: Path) -> None:
+    """The call that started it may be in another session's records; old clients keep its file beside the session's."""
+    [file, *_] = sorted(transcript.with_suffix("").rglob("*.jsonl"))
+    file.rename(tmp_path / file.name)
+    agent = file.stem.removeprefix("agent-")
+    transcript.write_bytes(b"")
+
+    events = recorded([*told_of(transcript), make_call(agent=agent, session_id=SESSION)])
+
+    assert agents(events) == {agent}
 
 
 def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
@@ -95,6 +118,13 @@ def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
     [reported] = told_of(transcript)
 
     assert recorded([reported.model_copy(update={"session_id": "another"})]) == []
+
+
+def test_the_transcript_of_an_agent_that_is_not_known_is_not_read(transcript: Path) -> None:
+    """It may look like one of Claude Code's, and mean something else."""
+    [reported] = told_of(transcript)
+
+    assert recorded([reported.model_copy(update={"client": "someday"})]) == []
 
 
 ROLLOUTS = RECORDED.parent / "codex"

@@ -264,6 +264,14 @@ def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:
     assert event.files == ("/home/dev/project/shop.py",)
 
 
+def test_tools_of_codex_have_our_names() -> None:
+    """A hook and the rollout tell of the same call, and the workflow reads the same whoever did it."""
+    action = read_codex("PostToolUse-spawn_agent").action
+
+    assert action
+    assert (action.tool, list(action.parameters)) == ("Agent", ["prompt"])
+
+
 def test_what_a_subagent_is_told_is_no_prompt() -> None:
     """Another agent wrote it: it opens no piece of work, and is answered with no suggestion."""
     event = read_codex("UserPromptSubmit-subagent")
@@ -280,3 +288,14 @@ def test_an_agent_that_is_not_known_keeps_its_name(named: Any, client: str) -> N
     event = parse({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
 
     assert event.client == client
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("PostToolUse-Write", "partial"), ("PostToolUseFailure-Read", "failed")])
+def test_of_an_agent_that_is_not_known_no_success_is_claimed(name: str, outcome: str) -> None:
+    """Codex says the same of what failed and of what worked; the next one may as well."""
+    envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "someday"}
+
+    event = parse(envelope, json.dumps(payload(name)).encode())
+
+    assert event.action
+    assert (event.action.outcome.value, event.files) == (outcome, ())

@@ -1,4 +1,7 @@
-"""Call tools what they are called here, so that a workflow reads the same whichever agent did it."""
+"""Call tools what they are called here, so that a workflow reads the same whichever agent did it.
+
+What an agent calls its tools stands in the module that knows the agent.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ Words: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
 
 # Of a patch so much is read, in characters, for the files that it is for.
 LONGEST_PATCH = 1_000_000
-MOST_FILES = 100
+MOST_FILES = 500
 _PATCHED = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.{1,4000})$", re.MULTILINE)
 
 
@@ -25,15 +28,18 @@ def in_our_words(tool: str, parameters: Mapping[str, Any], words: Words) -> tupl
 
 def patch_in_our_words(patch: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     """A patch is an edit of the first file it names; all that it names come with it."""
-    files = tuple(dict.fromkeys(match[1].strip() for match in _PATCHED.finditer(patch)))[:MOST_FILES]
+    files = patched_files(patch)
     return "Edit", {"file_path": files[0]} if files else {}, files
+
+
+def patched_files(patch: str) -> tuple[str, ...]:
+    """The files that a patch adds, changes, moves or deletes, as it names them."""
+    named = (match[1].strip() for match in _PATCHED.finditer(patch[:LONGEST_PATCH]))
+    return tuple(dict.fromkeys(file for file in named if file))[:MOST_FILES]
 
 
 def arguments(value: Any) -> dict[str, Any]:
     """What a call was given, where it may be an object or the JSON text of one."""
     if isinstance(value, str):
-        try:
-            value = calls.read_json(value.encode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            return {}
+        return calls.read_object(value)
     return value if isinstance(value, dict) else {}
