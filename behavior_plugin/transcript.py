@@ -99,7 +99,7 @@ def _take(line: bytes, reader: _Reader) -> str | None:
         return "the line is JSON, but no object"
     try:
         return reader.take(record)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return f"the record cannot be read ({type(error).__name__})"
 
 

@@ -22,8 +22,8 @@ class Adapter(Protocol):
     NAME: str
     TITLE: str
 
-    def folder(self) -> Path:
-        """Where this agent keeps its logs, unless told otherwise; it need not be there."""
+    def folders(self) -> list[Path]:
+        """Where this agent keeps its logs, unless told otherwise; they need not be there."""
         ...
 
     def is_log(self, file: Path, head: bytes) -> bool:

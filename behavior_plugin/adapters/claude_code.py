@@ -24,8 +24,8 @@ NAME, TITLE = CLAUDE_CODE, "Claude Code"
 LINES_LOOKED_AT = 20
 
 
-def folder() -> Path:
-    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude") / "projects"
+def folders() -> list[Path]:
+    return [Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude") / "projects"]
 
 
 def is_log(file: Path, head: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Codex CLI: a rollout for each thread, `sessions/<year>/<month>/<day>/rollout-<time>-<thread>.jsonl`.
 
-A subagent's thread has a rollout of its own, which is read with the one that started it. Threads that were archived
-have theirs in `archived_sessions`. What a record means is in `codex_rollout`.
+A subagent's thread has a rollout of its own, perhaps in the folder of a later day, which is read with the one that
+started it. Threads that were archived have theirs in `archived_sessions`. What a record means is in `codex_rollout`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _FIRST_LINE = re.compile(rb'\s*\{(?:[^{}]*"type"\s*:\s*"session_meta"|\s*"id"\s*
 _SUBAGENT = re.compile(rb'"parent_thread_id"\s*:\s*"|"source"\s*:\s*\{\s*"subagent"')
 
 
-def folder() -> Path:
-    return Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex") / "sessions"
+def folders() -> list[Path]:
+    home = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+    return [home / "sessions", home / "archived_sessions"]
 
 
 def is_log(file: Path, head: bytes) -> bool:
@@ -49,7 +50,12 @@ def thread(file: Path) -> str:
 
 
 def _places(file: Path, agent: str) -> list[Path]:
-    return sorted(file.parent.glob(f"rollout-*{agent}.jsonl")) if _THREAD.fullmatch(agent) else []
+    """In the same folder, else in that of another day."""
+    if not _THREAD.fullmatch(agent):
+        return []
+    name = f"rollout-*{agent}.jsonl"
+    is_dated = len(file.parents) > 3 and all(folder.name.isdigit() for folder in file.parents[:3])
+    return sorted(file.parent.glob(name)) or (sorted(file.parents[3].glob(f"*/*/*/{name}")) if is_dated else [])
 
 
 def _of_subagent(session_id: str, reading: Reading, place: Path, agent: str) -> list[Event]:

@@ -34,6 +34,7 @@ _TOOLS = {
     "rg": ("Grep", {}),
     "glob": ("Glob", {}),
     "web_fetch": ("WebFetch", {}),
+    "write_bash": ("write_stdin", {"input": "chars"}),
     "task": ("Agent", {}),
 }
 _STARTER = "task"
@@ -50,8 +51,8 @@ LONGEST_PRINTED = 1_000_000
 _EXIT_CODE = re.compile(r"exit code (\d{1,10})>\s{0,9}$")
 
 
-def folder() -> Path:
-    return Path(os.environ.get("COPILOT_HOME") or Path.home() / ".copilot") / "session-state"
+def folders() -> list[Path]:
+    return [Path(os.environ.get("COPILOT_HOME") or Path.home() / ".copilot") / "session-state"]
 
 
 def is_log(file: Path, head: bytes) -> bool:

@@ -62,8 +62,8 @@ _BEGINNING = 2_000
 _SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
 
 
-def folder() -> Path:
-    return Path(os.environ.get("GEMINI_CLI_HOME") or Path.home()) / ".gemini" / "tmp"
+def folders() -> list[Path]:
+    return [Path(os.environ.get("GEMINI_CLI_HOME") or Path.home()) / ".gemini" / "tmp"]
 
 
 def is_log(file: Path, head: bytes) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from behavior_plugin.adapters import session
 from behavior_plugin.adapters.reading import Reading
 from behavior_plugin.adapters.session import Session
-from behavior_plugin.calls import LONGEST_NAME, identifier, section, text
+from behavior_plugin.calls import LONGEST_LINE, LONGEST_NAME, identifier, section, text
 from behavior_plugin.model import USER, Context, Event, Outcome
 from behavior_plugin.records import START, Skip, moment, parts
 from behavior_plugin.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
@@ -60,6 +60,8 @@ _DATABASE = b"SQLite format 3\x00"
 _EXPORT = re.compile(rb'\s{0,99}\{\s{0,99}"info"\s{0,9}:\s{0,9}\{')
 _SESSION_ID = re.compile(rb'"id"\s{0,9}:\s{0,9}"ses_')
 
+# A view of that name could be anything, also without end.
+_TABLES = "select count(*) from sqlite_master where type = 'table' and name in ('session', 'message', 'part')"
 _SESSIONS = "select id, directory from session where parent_id is null order by time_created, id"
 _MESSAGES = "select id, data from message where session_id = ? order by time_created, id"
 _PARTS = "select data from part where message_id = ? order by id"
@@ -68,8 +70,8 @@ _PARTS = "select data from part where message_id = ? order by id"
 Messages: TypeAlias = Callable[[str], Iterable[dict[str, Any]]]
 
 
-def folder() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "opencode"
+def folders() -> list[Path]:
+    return [Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "opencode"]
 
 
 def is_log(file: Path, head: bytes) -> bool:
@@ -138,9 +140,13 @@ def _of_database(file: Path, reading: Reading) -> Iterator[list[Event]]:
     try:
         with closing(_opened(file)) as database:
             database.text_factory = bytes
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_LINE)
+            if database.execute(_TABLES).fetchone() != (3,):
+                reading.skip(file, 0, "it has not the tables of OpenCode")
+                return
             for name, directory in database.execute(_SESSIONS).fetchall():
                 info = {"directory": _decoded(directory)}
-                messages = partial(_row_messages, database, reading)
+                messages = partial(_row_messages, database, file, reading)
                 yield from _of_session(_decoded(name), info, messages, partial(reading.skip, file))
     except sqlite3.Error as error:
         reading.skip(file, 0, f"the database cannot be read ({type(error).__name__})")
@@ -152,9 +158,13 @@ def _opened(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable={int(not is_open)}", uri=True)
 
 
-def _row_messages(database: sqlite3.Connection, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
+def _row_messages(database: sqlite3.Connection, file: Path, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
     for key, data in database.execute(_MESSAGES, (name,)).fetchall():
-        found = [row[0] for row in database.execute(_PARTS, (_decoded(key),))]
+        try:
+            found = [row[0] for row in database.execute(_PARTS, (_decoded(key),))]
+        except sqlite3.DataError:
+            reading.skip(file, 0, "a part of a message is too long")
+            continue
         reading.count(sum(len(raw) for raw in [data, *found] if isinstance(raw, bytes)))
         yield {
             "info": {**arguments(_decoded(data)), "id": _decoded(key)},

@@ -46,8 +46,8 @@ _OTHER_ROLES = frozenset(["branchSummary", "compactionSummary", "custom", "hookM
 _STOPPED = ("Operation aborted", "Command aborted", "Skipped due to queued user message.")
 
 
-def folder() -> Path:
-    return Path(os.environ.get("PI_CODING_AGENT_DIR") or Path.home() / ".pi" / "agent") / "sessions"
+def folders() -> list[Path]:
+    return [Path(os.environ.get("PI_CODING_AGENT_DIR") or Path.home() / ".pi" / "agent") / "sessions"]
 
 
 def is_log(file: Path, head: bytes) -> bool:

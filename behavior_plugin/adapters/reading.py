@@ -54,14 +54,22 @@ class Reading:
         self._opener = opener
 
     def head(self, file: Path, size: int) -> bytes:
-        """How a file begins. Raises OSError where it cannot be read."""
+        """How a file begins, to the end of a line: a picture in its first record may be longer than `size`.
+
+        Raises OSError where it cannot be read.
+        """
         with self._opened(file) as log:
-            return log.read(size)
+            return log.read(size) + log.readline(LONGEST_LINE)
 
     def lines(self, file: Path) -> Iterator[bytes]:
-        """Line by line; one that is too long comes in pieces, of which none is a record. Raises OSError."""
+        """Line by line, as far as the file went when it was opened: somebody may write faster than we read.
+
+        A line that is too long comes in pieces, of which none is a record. Raises OSError.
+        """
         with self._opened(file) as log:
-            while line := log.readline(LONGEST_LINE + 1):
+            left = os.fstat(log.fileno()).st_size
+            while line := log.readline(min(LONGEST_LINE + 1, left)):
+                left -= len(line)
                 self._tell_bytes(len(line))
                 yield line
 

@@ -37,7 +37,7 @@ def read(
     for line, record in _with_subagents(records, session, records_of):
         try:
             reason = take(record)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             reason = f"the record cannot be read ({type(error).__name__})"
         if reason:
             skip(line, reason)

@@ -72,6 +72,8 @@ class Subagents:
         return found
 
     def _is_own(self, event: Event) -> bool:
-        is_own = event.action is not None and event.action.id not in self._calls
-        self._calls.update([event.action.id] if event.action else [])
+        if event.action is None:
+            return False
+        is_own = event.action.id is None or event.action.id not in self._calls
+        self._calls.add(event.action.id)
         return is_own

@@ -110,7 +110,7 @@ def _see_that_there_are_logs(found: Found, paths: Sequence[Path], chosen: tuple[
         raise BehaviorError(
             f"No log of {whose} is there.", hint=why or "docs/adapters.md tells which logs can be read."
         )
-    folders = ", ".join(str(adapter.folder()) for adapter in chosen)
+    folders = ", ".join(str(folder) for adapter in chosen for folder in adapter.folders())
     click.echo(f"No log of {whose} is in {folders}.", err=True)
 
 
@@ -123,7 +123,7 @@ def _chosen(agent: str) -> tuple[Adapter, ...]:
 def _others() -> list[Adapter]:
     from behavior_plugin.adapters import ADAPTERS
 
-    return [adapter for adapter in ADAPTERS if AGENTS[0] != adapter.NAME and adapter.folder().is_dir()]
+    return [adapter for adapter in ADAPTERS if AGENTS[0] != adapter.NAME and any(map(Path.is_dir, adapter.folders()))]
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def find_logs(paths: Sequence[Path], among: tuple[Adapter, ...], since: datetime
     """
     found = Found()
     seen: set[tuple[int, int]] = set()
-    for file in _files(paths or [adapter.folder() for adapter in among], found.problems.append):
+    for file in _files(paths or [folder for adapter in among for folder in adapter.folders()], found.problems.append):
         try:
             status = file.stat()
             if (status.st_dev, status.st_ino) not in seen:

@@ -275,7 +275,7 @@ def _key(event: Event) -> str:
 
 def _proofs(event: Event) -> Iterator[str]:
     """What proves that an event belongs to the session which had the same: its prompt, or its client's transcript."""
-    if event.prompt_id:
+    if event.prompt_id and not event.prompt_id.isdigit():  # two sessions may both have a first one
         yield f"{event.machine}\x1f{event.prompt_id}"
     if event.transcript and event.host_pid:
         yield f"{event.machine}\x1f{event.host_pid}\x1f{event.transcript}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from behavior_plugin.adapters import Reading, claude_code
+from behavior_plugin.adapters import Reading, adapter_for, claude_code
+from behavior_plugin.adapters.reading import HEAD_BYTES
 from behavior_plugin.reconcile import reconcile
 from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
 from tests.logs import UNREADABLE, Log, make_unreadable, read, told
@@ -111,3 +113,31 @@ def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
     read(claude_code, TRANSCRIPTS / "print-fix-and-follow-up.jsonl", Reading(sizes.append))
 
     assert sum(sizes) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size
+
+
+def test_a_session_that_begins_with_a_picture_is_known_all_the_same(tmp_path: Path) -> None:
+    """The first record that says whose log it is may be longer than what is looked at."""
+    first = {
+        "type": "user",
+        "message": {"role": "user", "content": "x" * 2 * HEAD_BYTES},
+        "sessionId": "s",
+        "uuid": "u",
+    }
+    log = tmp_path / "s.jsonl"
+    log.write_text(json.dumps(first) + "\n")
+
+    assert adapter_for(log) is claude_code
+
+
+def test_a_record_that_nests_without_end_costs_no_more_than_itself(tmp_path: Path) -> None:
+    """One line of a forged log must not end the import of all others."""
+    log = tmp_path / "s.jsonl"
+    log.write_bytes(LOG.read_bytes() + b'{"sessionId":"s","type":' + b"[" * 900 + b"]" * 900 + b"}\n")
+    reading = Reading()
+
+    events = read(claude_code, log, reading)
+
+    assert len(events) == len(
+        [event for event in read(claude_code, LOG) if not event.action or event.action.agent == "main"]
+    )
+    assert [problem.line for problem in reading.problems] == [len(LOG.read_bytes().splitlines()) + 1]

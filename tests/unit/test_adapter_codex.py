@@ -400,7 +400,7 @@ def test_a_command_that_runs_on_is_one_call_until_it_ends(tmp_path: Path) -> Non
 
 
 def test_what_is_written_to_a_command_is_a_step(tmp_path: Path) -> None:
-    """An answer to a question is part of how it was done."""
+    """An answer to a question is part of how it was done; what it was may be a password."""
     file = rollout(
         tmp_path,
         *turn("turn-1"),
@@ -416,7 +416,7 @@ def test_what_is_written_to_a_command_is_a_step(tmp_path: Path) -> None:
         ("Bash", "success"),
         ("write_stdin", "success"),
     ]
-    assert found[1].parameters == {"chars": "y\n"}
+    assert found[1].parameters == {}
 
 
 def test_a_command_that_never_ended_has_not_ended(tmp_path: Path) -> None:
@@ -533,6 +533,20 @@ def test_a_subagent_that_was_forked_off_repeats_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_a_subagent_that_was_started_after_midnight_is_found(tmp_path: Path) -> None:
+    """Its rollout lies in the folder of its own day."""
+    days = [tmp_path / "sessions" / "2026" / "03" / day for day in ("02", "03")]
+    for day, source in zip(days, (STARTER, SUBAGENT), strict=True):
+        day.mkdir(parents=True)
+        shutil.copy(source, day)
+
+    events = read(codex, days[0] / STARTER.name)
+
+    assert [event.model_copy(update={"order": 0}) for event in events] == [
+        event.model_copy(update={"order": 0}) for event in read(codex, STARTER)
+    ]
+
+
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_a_subagents_bad_rollout_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
     """The session is read all the same, and a person is told which file to look at."""
@@ -600,7 +614,7 @@ def test_rollouts_lie_where_codex_keeps_them(monkeypatch: pytest.MonkeyPatch) ->
     """Who moved their Codex has its sessions there."""
     monkeypatch.setenv("CODEX_HOME", "/home/dev/elsewhere")
 
-    assert codex.folder() == Path("/home/dev/elsewhere/sessions")
+    assert codex.folders()[0] == Path("/home/dev/elsewhere/sessions")
 
 
 SAMPLE = Log(

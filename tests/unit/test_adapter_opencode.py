@@ -347,3 +347,15 @@ def test_unknown_messages_and_parts_are_counted(tmp_path: Path) -> None:
         "the message's role is unknown (oracle)",
         "the part's type is unknown (hologram)",
     ]
+
+
+def test_a_database_whose_sessions_have_no_end_is_refused(tmp_path: Path) -> None:
+    """A view can be anything, and of that name it would be read for ever."""
+    file = tmp_path / "opencode.db"
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select i as id from n"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(f"create view session as {endless}")
+    reading = Reading()
+
+    assert [*opencode.read(file, reading)] == []
+    assert [problem.reason for problem in reading.problems] == ["it has not the tables of OpenCode"]

@@ -35,3 +35,14 @@ def test_a_document_that_is_too_long_is_told_of(tmp_path: Path, monkeypatch: pyt
 
     assert reading.document(file) == {}
     assert [problem.reason for problem in reading.problems] == ["the file is too long"]
+
+
+def test_a_log_that_grows_faster_than_it_is_read_has_an_end(tmp_path: Path) -> None:
+    """What comes later is read the next time."""
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b'{"number": 0}\n')
+
+    with log.open("ab", buffering=0) as writer:
+        lines = [writer.write(line) and line for line in Reading().lines(log)]
+
+    assert lines == [b'{"number": 0}\n']
