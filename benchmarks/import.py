@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -85,6 +86,8 @@ def _whole(logs: Path, found: list[Log]) -> Iterator[str]:
 
 def _memory(folder: Path, size: int, log: Path | None) -> str:
     made = _made(folder, size, log or TRANSCRIPTS / "print-fix-and-follow-up.jsonl")
+    # What the worker does of it is none of this figure.
+    os.environ["BEHAVIOR_EMBEDDER"] = "none"
     start_worker()
     report, peak = _imported(made)
     held = f"{report['prompts']:,} prompts, {report['calls']:,} calls and {report['patterns']:,} patterns"
