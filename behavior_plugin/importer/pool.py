@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from ctypes import c_byte
 from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
 
@@ -27,7 +28,7 @@ STOP_S = 2.0
 
 # In a process of the pool: how many bytes all have read, and whether they are to stop.
 _read_so_far: Synchronized[int]
-_stops: Synchronized[int]
+_stops: c_byte
 
 
 class _StoppedError(BehaviorError):
@@ -63,14 +64,18 @@ def _imported_in_pool(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     _start_without_interrupts()
-    read_so_far, stops = context.Value("Q", 0), context.Value("b", 0)
+    read_so_far, stops = context.Value("Q", 0), context.RawValue("b", 0)
     pool = ProcessPoolExecutor(processes, context, _begin, (read_so_far, stops))
     try:
         # The largest first, so that none is left over at the end.
         by_size = sorted(logs, key=lambda log: -log.size)
         futures = {log: pool.submit(_import, log, wanted) for log in by_size}
-        _wait_for(list(futures.values()), lambda count: tell(read_so_far.value, count))
+        # Nothing here asks for a lock, which a reader that was killed may hold for ever.
+        _wait_for(list(futures.values()), lambda count: tell(read_so_far.get_obj().value, count))
         return [futures[log].result() for log in logs]
+    except BrokenProcessPool:
+        hint = "It may have been the memory. What was imported is kept: run it again to go on."
+        raise BehaviorError("A process that was reading logs was killed.", hint=hint) from None
     finally:
         stops.value = 1
         _end(pool)
@@ -96,24 +101,16 @@ def _start_without_interrupts() -> None:
 
 
 def _wait_for(futures: Sequence[Future[Imported]], tell: Callable[[int], object]) -> None:
-    """Until all are done. Raises what the first one that fails does, or that a process was killed."""
+    """Until all are done. Raises what the first one that fails does."""
     pending = set(futures)
     while pending:
         done, pending = wait(pending, TELL_S, FIRST_EXCEPTION)
         for future in done:
-            _raise_what_failed(future)
+            future.result()
         tell(len(futures) - len(pending))
 
 
-def _raise_what_failed(future: Future[Imported]) -> None:
-    try:
-        future.result()
-    except BrokenProcessPool:
-        hint = "It may have been the memory. What was imported is kept: run it again to go on."
-        raise BehaviorError("A process that was reading logs was killed.", hint=hint) from None
-
-
-def _begin(read_so_far: Synchronized[int], stops: Synchronized[int]) -> None:
+def _begin(read_so_far: Synchronized[int], stops: c_byte) -> None:
     """In a new process of the pool."""
     global _read_so_far, _stops
     _read_so_far, _stops = read_so_far, stops

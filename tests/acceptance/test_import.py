@@ -40,7 +40,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 USAGE = 2
-SESSIONS_OF_MANY = 150
+SESSIONS_OF_MANY = 500
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 
@@ -267,7 +267,14 @@ def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
     many_sessions(history, SESSIONS_OF_MANY)
     start_worker()
     command = [sys.executable, str(ROOT / "behavior_plugin"), "import", "--json"]
-    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+    with subprocess.Popen(
+        command,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Who runs the tests in the background has Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:
         wait_for(readers, "processes that read")
         wait_for(lambda: patterns(), "the first pattern")
         yield run
