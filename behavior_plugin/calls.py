@@ -125,7 +125,7 @@ def between(start: datetime, end: datetime) -> int:
 
 
 def parameters(tool_input: dict[str, Any]) -> dict[str, Any]:
-    """What a call was asked to do, without the contents of files."""
+    """What a call was asked to do, without what it was given to write or type."""
     bounded: dict[str, Any] = _bounded(tool_input)
     if _size(bounded) <= LONGEST_PARAMETERS:
         return bounded
