@@ -15,7 +15,7 @@ import pytest
 
 from behavior_plugin.capture import paths, spool
 from tests.acceptance.feeding import TOLD, data_folder, is_message, kept, surroundings
-from tests.acceptance.sessions import ROOT
+from tests.acceptance.sessions import ROOT, nothing_left
 
 RAW = b'{"session_id": "s", "prompt": "p"}\n'
 # More than any hook does. The last ones are not reached, which is how we know that all others were.
@@ -58,8 +58,8 @@ exec(compile(open(script).read(), script, "exec"), {"__file__": script})
 
 @pytest.fixture(autouse=True)
 def data(own_home: Path) -> Iterator[Path]:
-    """These tests look at the hooks alone."""
-    with data_folder(own_home) as folder:
+    """These tests look at the hooks alone. A hook that cannot read which interpreter is meant starts a worker still."""
+    with nothing_left(own_home), data_folder(own_home) as folder:
         yield folder
 
 
