@@ -38,6 +38,7 @@ _REPORTS = {
 
 
 def reports_of(client: str) -> Reports:
+    """What the hooks of an agent can be relied on for; any name will do."""
     return _REPORTS.get(client, Reports())
 
 

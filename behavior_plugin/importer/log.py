@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
@@ -98,7 +99,11 @@ class Imported:
 
 
 def import_log(log: Log, wanted: Wanted, tell_bytes: Callable[[int], object]) -> Imported:
-    """Raises BehaviorError where the worker or the store gives up; a log that cannot be read is a problem told."""
+    """Import one log, whatever it holds: one that cannot be read is a problem told.
+
+    Raises:
+        BehaviorError: the worker or the store gives up. What was handed over until then is kept.
+    """
     imported = Imported(log)
 
     def count(size: int) -> None:
@@ -140,11 +145,13 @@ def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: Impor
 
 
 def _batches(patterns: Sequence[Pattern]) -> Iterator[list[dict[str, Any]]]:
+    """The patterns as JSON, as many at a time as one question to the worker should hold."""
     batch: list[dict[str, Any]] = []
     size = 0
     for pattern in patterns:
-        batch.append(pattern.model_dump(mode="json"))
-        size += len(pattern.model_dump_json())
+        raw = pattern.model_dump_json()
+        batch.append(json.loads(raw))
+        size += len(raw)
         if len(batch) >= BATCH or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0

@@ -24,6 +24,7 @@ MOST_PROCESSES = 4
 SMALL_BYTES = 4 * 1024 * 1024
 NICENESS = 10
 TELL_S = 0.2
+# How long a process has to see that it should stop.
 STOP_S = 2.0
 
 # In a process of the pool: how many bytes all have read, and whether they are to stop.
