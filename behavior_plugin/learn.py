@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from behavior_plugin.assemble import assemble
-from behavior_plugin.confidence import confidence
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
 from behavior_plugin.model import Event, Pattern, Saved
+from behavior_plugin.patterns.confidence import confidence
+from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.redact import redact_pattern
 
 if TYPE_CHECKING:

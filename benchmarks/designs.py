@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from behavior_plugin.store import tune
 from behavior_plugin.store.connection import value
+from behavior_plugin.store.maintenance import tune
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import Migration, migrations, script
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.capture import context
 from behavior_plugin.model import Context
 from behavior_plugin.redact import redact_context
@@ -109,7 +109,7 @@ def _rows(folder: Path, project: Path) -> list[Row]:
     big = _written(folder / "big", payload("PostToolUse-Write", cwd=str(project), tool_response={"content": "x" * BIG}))
     start = _written(folder / "start", payload("SessionStart", cwd=str(project)))
     alike, unlike = _asking(folder, prompts.reworded), _asking(folder, prompts.unrelated)
-    registered = {event: hook.command for event, hook in host.registered_hooks(ROOT).items()}
+    registered = {event: hook.command for event, hook in simulator.registered_hooks(ROOT).items()}
 
     def ours(name: str, event: str, payload: Payload, *, is_asking: bool = False) -> list[Row]:
         alone = (str(PYTHON), "-I", "-S", str(HOOK), event)

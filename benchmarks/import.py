@@ -23,11 +23,11 @@ from typing import Any
 
 import psutil
 
-from behavior_plugin.adapters import ADAPTERS, Reading, named
-from behavior_plugin.assemble import assemble
+from behavior_plugin.agents import ADAPTERS, Reading, named
 from behavior_plugin.importer.logs import Log, find_logs
 from behavior_plugin.learn import patterns_of
-from behavior_plugin.reconcile import reconcile
+from behavior_plugin.patterns.episodes import assemble
+from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.client import start_worker
 from benchmarks.scratch import machine, say, scratch
 from tests.factories import TRANSCRIPTS

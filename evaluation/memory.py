@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from behavior_plugin import calls, config
+from behavior_plugin import config
+from behavior_plugin.agents import fields
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.learn import learn
@@ -166,7 +167,7 @@ def _call(entry: Entry, step: Step) -> Event:
         duration_ms=None if step.ms is None else int(step.ms),
         duration_source=None if step.ms is None else DurationSource.TRANSCRIPT,
     )
-    return _event(entry, EventKind.ACTION, action=action, files=calls.files(parameters, {}, outcome))
+    return _event(entry, EventKind.ACTION, action=action, files=fields.files(parameters, {}, outcome))
 
 
 def _event(entry: Entry, kind: EventKind, **more: object) -> Event:

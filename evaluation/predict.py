@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.adapters import Reading, adapter_for, claude_code
+from behavior_plugin.agents import Reading, adapter_for, claude_code
+from behavior_plugin.agents.prompts import TASKS, PromptKind, kind_of
 from behavior_plugin.embed import Embedder
 from behavior_plugin.model import MAIN, Event, EventKind, Outcome
-from behavior_plugin.prompts import TASKS, PromptKind, kind_of
 from behavior_plugin.redact import redact
 from benchmarks.scratch import shown
 from evaluation.data import Data, Part

@@ -9,17 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import transcript
-from behavior_plugin.model import (
-    Action,
-    Context,
-    DurationSource,
-    Event,
-    EventKind,
-    EventSource,
-    Outcome,
-    Pattern,
-)
+from behavior_plugin.agents.claude_code import transcript
+from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome, Pattern
 
 PAYLOADS = Path(__file__).parent / "payloads"
 TRANSCRIPTS = Path(__file__).parent / "transcripts"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.adapters import Reading
+from behavior_plugin.agents import Reading
 from behavior_plugin.model import Event
 
 # What nobody expects in a field. Lists and objects stand where words are, and words where they are.

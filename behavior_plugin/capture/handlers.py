@@ -74,10 +74,10 @@ def note(event, payload, is_cut, notes=None):
 
 def note_and_wake(event, payload, is_cut):
     """The session's start: the worker is started beside it and never waited for."""
-    from behavior_plugin.capture import shortcut, wake
+    from behavior_plugin.capture import python_link, wake
 
     loss = note(event, payload, is_cut, _whereabouts())
-    shortcut.keep()
+    python_link.keep()
     found = wake.wake()
     if found == wake.SILENT:
         wake.replace()

@@ -86,7 +86,7 @@ def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | N
     )
     if as_json:
         return print_json(found)
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
 
     if not found:
         return click.echo("Nothing similar is known." + ("" if everywhere else " (--all looks in all projects.)"))
@@ -103,7 +103,7 @@ def list_patterns(limit: int, here: bool, as_json: bool) -> None:
     found = ask_worker("list", limit=limit, directory=_here() if here else None)
     if as_json:
         return print_json(found)
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
 
     if not found:
         return click.echo("Nothing has been learned yet. A pattern is made when a session ends.")
@@ -121,7 +121,7 @@ def show(pattern_id: str, as_json: bool) -> None:
         raise BehaviorError(f"{problem} an id that begins with {pattern_id}.", hint="`behavior list` shows the ids.")
     if as_json:
         return print_json(found[0])
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
 
     return terminal.show_pattern(StoredPattern.model_validate(found[0]))
 
@@ -133,7 +133,7 @@ def status(as_json: bool) -> None:
 
     The worker is asked, never started.
     """
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
 
     state = _state_of_worker()
     found = {
@@ -190,7 +190,7 @@ def stop() -> None:
 @click.option("--keep", is_flag=True, help="Keep the demo's data folder, to look around in it.")
 def demo(keep: bool) -> None:
     """Run the main job on a recorded session, in a scratch folder, and show each stage."""
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
     from behavior_plugin.demo import demo as run_demo
 
     run_demo(terminal.console.print, keep=keep)
@@ -200,7 +200,7 @@ def demo(keep: bool) -> None:
 @json_option
 def doctor(as_json: bool) -> None:
     """Try every part, and send a probe through the real hook to the real table and back."""
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
     from behavior_plugin.doctor import examine
 
     checks = []
@@ -225,7 +225,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
     What is there stays, and a backup is kept. Not needed where the plugin is loaded as a plugin (--plugin-dir, or
     from a marketplace).
     """
-    from behavior_plugin import install as installing
+    from behavior_plugin.agents import install as installing
 
     file = settings or installing.client_settings_file(agent)
     interpreter = Path(sys.executable)
@@ -242,7 +242,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
 @json_option
 def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
     """Take the hooks out of an agent's settings again. What has been learned stays."""
-    from behavior_plugin import install as installing
+    from behavior_plugin.agents import install as installing
 
     if not dry_run:
         stop_worker()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import click
 
-from behavior_plugin.cli.carrying import backup, move, restore, rollback
+from behavior_plugin.cli.backup import backup, move, restore, rollback
 from behavior_plugin.cli.connections import owner_beside_worker, owner_without_worker
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import SchemaError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from behavior_plugin.store.embedded.upgrade import Upgraded
-    from behavior_plugin.store.tune import Kind
+    from behavior_plugin.store.maintenance.tune import Kind
 
 KEEPS_ITS_OWN = (
     "The login {} was there already and keeps its password, which is not known here; put it into the URL, or use "
@@ -74,10 +74,10 @@ def verify(as_json: bool) -> None:
     Its shape and rights are looked at, and each way from one user to another's patterns is tried. It all happens in
     one transaction, which is rolled back.
     """
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
+    from behavior_plugin.store.maintenance.verify import failures
+    from behavior_plugin.store.maintenance.verify import verify as run_checks
     from behavior_plugin.store.migrate import applied_migrations
-    from behavior_plugin.store.verify import failures
-    from behavior_plugin.store.verify import verify as run_checks
 
     with owner_beside_worker() as (owner, settings):
         if not applied_migrations(owner):
@@ -108,7 +108,7 @@ def supabase(folder: Path, as_json: bool) -> None:
     its users as they are. What is there already stays.
     """
     from behavior_plugin import config
-    from behavior_plugin.store.supabase import lay_out
+    from behavior_plugin.store.maintenance.supabase import lay_out
 
     written = [str(file) for file in lay_out(folder, config.load().storage)]
     nothing_new = f"All migrations are in {folder / 'supabase' / 'migrations'} already."
@@ -170,8 +170,8 @@ def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
     one no worker runs: events wait in the spool.
     """
     from behavior_plugin import config
-    from behavior_plugin.cli import tuning as say
-    from behavior_plugin.store.tune import UNTUNED, UNTUNED_HINT, apply, check, memory_for
+    from behavior_plugin.cli import tune as say
+    from behavior_plugin.store.maintenance.tune import UNTUNED, UNTUNED_HINT, apply, check, memory_for
 
     settings = config.load()
     is_embedded = not settings.database_url
@@ -235,7 +235,7 @@ def add_member(login: str, user_id: UUID | None, new_password: bool, as_json: bo
 @json_option
 def list_members(as_json: bool) -> None:
     """List the logins that are members."""
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
     from behavior_plugin.store.members import members
 
     with _team_owner() as owner:
@@ -274,7 +274,7 @@ def _count(owner: psycopg.Connection, user: UUID) -> int | None:
     """How many patterns a user has; None where the table cannot be read: a member can be removed all the same."""
     from behavior_plugin import config
     from behavior_plugin.store.connection import value
-    from behavior_plugin.store.rows import as_user
+    from behavior_plugin.store.maintenance.rows import as_user
     from behavior_plugin.store.sql_files import query
 
     try:

@@ -12,7 +12,7 @@ from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
     # Imported where it is used: what knows secrets takes a tenth of a second to load.
-    from behavior_plugin.worker.dead import Letter
+    from behavior_plugin.worker.dead_letters import Letter
 
 
 AGAIN = "The worker learns from new events; `behavior dead list` shows those that fail again."
@@ -31,8 +31,8 @@ def dead() -> None:
 @json_option
 def list_letters(as_json: bool) -> None:
     """List the dead letters, oldest first, each with its reason."""
-    from behavior_plugin import terminal
-    from behavior_plugin.worker.dead import letters
+    from behavior_plugin.cli import terminal
+    from behavior_plugin.worker.dead_letters import letters
 
     found = letters()
     if as_json:
@@ -53,7 +53,7 @@ def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 
     That helps where a newer version can read them. ID is what `list` shows, or enough of its beginning.
     """
-    from behavior_plugin.worker import dead as letter_box
+    from behavior_plugin.worker import dead_letters as letter_box
 
     chosen = _chosen(ids, is_all=is_all)
     count = sum(letter_box.retry(letter) for letter in chosen)
@@ -66,7 +66,7 @@ def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 @json_option
 def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
     """Delete dead letters for good. ID is what `list` shows, or enough of its beginning."""
-    from behavior_plugin.worker import dead as letter_box
+    from behavior_plugin.worker import dead_letters as letter_box
 
     chosen = _chosen(ids, is_all=is_all)
     for letter in chosen:
@@ -76,7 +76,7 @@ def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 
 
 def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[Letter]:
-    from behavior_plugin.worker.dead import letters
+    from behavior_plugin.worker.dead_letters import letters
 
     if bool(ids) == is_all:
         raise click.UsageError("Name the letters, or say --all.")

@@ -18,7 +18,7 @@ from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
     # Imported where it is used: what runs processes costs a tenth of a second.
-    from behavior_plugin.adapters import Adapter
+    from behavior_plugin.agents import Adapter
     from behavior_plugin.importer import Report
     from behavior_plugin.importer.logs import Found
 
@@ -69,7 +69,7 @@ def import_sessions(
     report = _imported(paths, chosen, project, since, is_dry_run=dry_run)
     if as_json:
         return print_json(report.model_dump(mode="json"))
-    from behavior_plugin import terminal
+    from behavior_plugin.cli import terminal
 
     terminal.show_report(report)
     others = [] if paths or agent else _others()
@@ -115,13 +115,13 @@ def _see_that_there_are_logs(found: Found, paths: Sequence[Path], chosen: tuple[
 
 
 def _chosen(agent: str) -> tuple[Adapter, ...]:
-    from behavior_plugin.adapters import ADAPTERS
+    from behavior_plugin.agents import ADAPTERS
 
     return tuple(adapter for adapter in ADAPTERS if agent in ("all", adapter.NAME))
 
 
 def _others() -> list[Adapter]:
-    from behavior_plugin.adapters import ADAPTERS
+    from behavior_plugin.agents import ADAPTERS
 
     return [adapter for adapter in ADAPTERS if AGENTS[0] != adapter.NAME and any(map(Path.is_dir, adapter.folders()))]
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import StoredPattern
@@ -61,10 +61,10 @@ def demo(show: Show, *, keep: bool = False) -> None:
 
 def _play_session(project: Path, show: Show) -> None:
     """A call takes its time here too: it began as long before its report as it says, and calls stand in that order."""
-    hooks = host.registered_hooks(PLUGIN)
+    hooks = simulator.registered_hooks(PLUGIN)
     for event, payload in _recording(project):
         time.sleep(payload.get("duration_ms", 0) / 1000)
-        run = host.run_well(hooks[event], payload, environment=os.environ)
+        run = simulator.run_well(hooks[event], payload, environment=os.environ)
         show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}")
 
 
@@ -90,12 +90,12 @@ def _answer_in_time(prompt: str, project: Path) -> str | None:
 
 def _answer(prompt: str, project: Path) -> str | None:
     """What the assistant would read with a prompt that is typed in a new session."""
-    hooks = host.registered_hooks(PLUGIN)
+    hooks = simulator.registered_hooks(PLUGIN)
     payload = {"session_id": str(uuid.uuid4()), "cwd": str(project), "transcript_path": ""}
     start = payload | {"hook_event_name": "SessionStart", "source": "startup"}
-    host.run_well(hooks["SessionStart"], start, environment=os.environ)
+    simulator.run_well(hooks["SessionStart"], start, environment=os.environ)
     asked = payload | {"hook_event_name": "UserPromptSubmit", "prompt": prompt}
-    return host.run_well(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
+    return simulator.run_well(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
 
 
 def _show_pattern(pattern: StoredPattern, show: Show) -> None:

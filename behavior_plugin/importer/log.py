@@ -14,17 +14,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import adapters
-from behavior_plugin.adapters.reading import Problem, Reading
+from behavior_plugin import agents
+from behavior_plugin.agents.log_file import Problem, Reading
+from behavior_plugin.agents.prompts import PromptKind, kind_of
+from behavior_plugin.agents.records import START
 from behavior_plugin.capture import context as places
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.importer.logs import Log
-from behavior_plugin.labels import what_was_done
 from behavior_plugin.learn import patterns_of
 from behavior_plugin.model import Context, Event, Outcome, Pattern
-from behavior_plugin.prompts import PromptKind, kind_of
-from behavior_plugin.reconcile import reconcile
-from behavior_plugin.records import START
+from behavior_plugin.patterns.labels import what_was_done
+from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.client import ask_running_worker, ask_worker
 
 # So many patterns are handed over at a time: a tenth of a second's work, so that prompts are answered meanwhile.
@@ -112,7 +112,7 @@ def import_log(log: Log, wanted: Wanted, tell_bytes: Callable[[int], object]) ->
 
     reading = Reading(count)
     try:
-        for part in adapters.named(log.agent).read(log.file, reading):
+        for part in agents.named(log.agent).read(log.file, reading):
             _import_part(part, wanted, imported)
     except OSError as error:
         reading.skip(log.file, 0, error.strerror or "cannot be read")

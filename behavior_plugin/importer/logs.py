@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from behavior_plugin.adapters import Adapter, adapter_for
-from behavior_plugin.adapters.reading import Problem
+from behavior_plugin.agents import Adapter, adapter_for
+from behavior_plugin.agents.log_file import Problem
 
 # What every log's name ends in.
 ENDINGS = (".db", ".json", ".jsonl")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
-from behavior_plugin.adapters.reading import Problem
+from behavior_plugin.agents.log_file import Problem
 from behavior_plugin.importer.log import Imported, Run
 from behavior_plugin.importer.logs import Found
 from behavior_plugin.model import Outcome

@@ -13,10 +13,10 @@ from behavior_plugin.errors import ConfigError, StoreUnavailableError
 from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
 from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.errors import remedy, why_not
 from behavior_plugin.store.members import add_member, join
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.refusals import remedy, why_not
 
 URL_FORM = (
     "Write it as postgresql://login:password@host:5432/database; in the password, characters such as @ : / ? # % [ ] "

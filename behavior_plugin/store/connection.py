@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.abc import RV, Params, PQGen
 from psycopg.rows import Row
 
-from behavior_plugin.store.refusals import why_not
+from behavior_plugin.store.errors import why_not
 
 # Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
 PATIENCE_S = 5

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.errors import in_our_words
 
 # The comment on the users and logins that we make, so that an application's are left alone.
 OURS = "Made by behavior-plugin"

@@ -11,7 +11,7 @@ import psycopg
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import run_script, value
-from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.errors import in_our_words
 from behavior_plugin.store.sql_files import STORAGES, Migration, migrations
 
 NOT_MIGRATED = "Have the database's owner run `behavior db migrate`; until then events stay in the spool."

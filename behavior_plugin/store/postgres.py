@@ -21,7 +21,7 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Action, Match, Pattern, Saved, StoredPattern
 from behavior_plugin.store.connection import PATIENCE_S, TimedConnection
-from behavior_plugin.store.refusals import as_store_error
+from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.sql_files import query
 
 log = logging.getLogger(__name__)

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from behavior_plugin import wire
+from behavior_plugin.agents import payload
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import WorkerError
 from behavior_plugin.model import Event, EventKind, reports_of
-from behavior_plugin.worker import dead
-from behavior_plugin.worker.session import Session
+from behavior_plugin.worker import dead_letters
+from behavior_plugin.worker.pending_session import Session
 
 # A temporary file older than this was left by a hook that was killed.
 TORN_S = 60 * 60
@@ -50,7 +50,7 @@ class Inbox:
         self._proofs: dict[str, str] = {}
         self._last_of_client: dict[tuple[str, int], str] = {}
         with contextlib.suppress(OSError):  # it will be tried again
-            dead.clean_up()
+            dead_letters.clean_up()
         self._sweep_temporary()
         self._filed_before = deque(sorted(_names(_folder("open"))))
         for mark in _names(_folder("tries")).difference(self._filed_before):
@@ -119,7 +119,7 @@ class Inbox:
     def set_aside(self, session: Session, reason: str) -> None:
         """Set a whole session aside, with the reason."""
         with contextlib.suppress(FileNotFoundError):
-            dead.set_aside(_folder("open", session.key), reason)
+            dead_letters.set_aside(_folder("open", session.key), reason)
         self._forget(session)
 
     def set_some_aside(self, session: Session, events: Iterable[Event], reason: str) -> None:
@@ -130,7 +130,7 @@ class Inbox:
         for record, event in self._read_all(session):
             if (event.at, event.order) in moments:
                 record.rename(apart / record.name)
-        dead.set_aside(apart, reason, name=session.key)
+        dead_letters.set_aside(apart, reason, name=session.key)
 
     def _file(self, record: Path) -> None:
         event = self._read(record)
@@ -155,7 +155,7 @@ class Inbox:
     def _read(self, record: Path) -> Event | None:
         """A record's event; nothing where it has gone, is postponed, or was no record and is set aside now."""
         try:
-            return wire.parse(*spool.read(record))
+            return payload.parse(*spool.read(record))
         except FileNotFoundError:
             return None
         except spool.NewerRecord as error:
@@ -164,9 +164,9 @@ class Inbox:
             if stat.S_ISREG(record.lstat().st_mode):
                 self.postponed[record.name] = f"it cannot be read: {error.strerror}"
             else:
-                dead.set_aside(record, "it is no file")
+                dead_letters.set_aside(record, "it is no file")
         except Exception as error:  # whatever is wrong with it, the others go on
-            dead.set_aside(record, _reason(error))
+            dead_letters.set_aside(record, _reason(error))
         return None
 
     def _session_of(self, event: Event) -> Session:
@@ -214,7 +214,7 @@ class Inbox:
     def _take_up(self, folder: Path) -> None:
         """What a worker that is gone has filed. Only what tells sessions apart is read; the calls can wait."""
         if not folder.is_dir() or folder.is_symlink():
-            return dead.set_aside(folder, "not a session's folder")
+            return dead_letters.set_aside(folder, "not a session's folder")
         telling = [name for name in sorted(_names(folder)) if name.endswith(TELLING)]
         records = [folder / name for name in telling] or sorted(folder.iterdir())[:1]
         for event in filter(None, map(self._read, records)):
@@ -224,7 +224,7 @@ class Inbox:
         if not any(folder.iterdir()):
             folder.rmdir()
         elif not any(record.name in self.postponed for record in records):  # else the next worker may read it
-            dead.set_aside(folder, "none of its records can be read")
+            dead_letters.set_aside(folder, "none of its records can be read")
         return None
 
     def _records(self, key: str) -> list[Path]:
@@ -242,7 +242,7 @@ class Inbox:
 def waiting() -> dict[str, int]:
     """How many records and sessions wait, counted on disk: true also where no worker runs."""
     counts = {name: len(_names(_folder(name))) for name in ("new", "open")}
-    return {"new_events": counts["new"], "open_sessions": counts["open"], **dead.counted()}
+    return {"new_events": counts["new"], "open_sessions": counts["open"], **dead_letters.counted()}
 
 
 def oldest() -> str | None:
@@ -263,7 +263,7 @@ def _names(folder: Path) -> set[str]:
 
 def _reason(error: Exception) -> str:
     """Why a record is set aside, in words of ours: those of a library may quote the payload."""
-    if type(error) in (ValueError, wire.UnreadableError):
+    if type(error) in (ValueError, payload.UnreadableError):
         return str(error)
     return f"it cannot be read as a record ({type(error).__name__})"
 

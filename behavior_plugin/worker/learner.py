@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 
-from behavior_plugin.assemble import homeless
+from behavior_plugin.agents.live_log import recorded
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, told
 from behavior_plugin.learn import learn
-from behavior_plugin.reconcile import reconcile
-from behavior_plugin.worker.engines import LONGEST_RETRY_S, Engines
+from behavior_plugin.patterns.episodes import homeless
+from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, waiting
-from behavior_plugin.worker.session import Session
-from behavior_plugin.worker.transcripts import recorded
+from behavior_plugin.worker.pending_session import Session
+from behavior_plugin.worker.resources import LONGEST_RETRY_S, Engines
 
 # A session that has been tried so often, and has failed each time by itself or brought the worker down, is set aside.
 TRIES = 5

@@ -28,12 +28,12 @@ from behavior_plugin.errors import BehaviorError, told
 from behavior_plugin.store import PostgresStore
 from behavior_plugin.worker import START_ANEW
 from behavior_plugin.worker.code import is_newer
-from behavior_plugin.worker.desk import Desk
-from behavior_plugin.worker.engines import Engines
+from behavior_plugin.worker.housekeeping import Upkeep
 from behavior_plugin.worker.inbox import Inbox, oldest, waiting
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.listener import Listener
-from behavior_plugin.worker.upkeep import Upkeep
+from behavior_plugin.worker.resources import Engines
+from behavior_plugin.worker.service import Desk
 from behavior_plugin.worker.watch import Watch
 
 # The watcher is a hint that may be lost; this is how long a record may then lie unseen.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import ask_worker
 from tests.acceptance.sessions import PYTHONS, ROOT
@@ -20,7 +20,7 @@ from tests.factories import payload
 from tests.oracle import Oracle
 from tests.waiting import DEADLINE_S, wait_for
 
-HOOKS = host.registered_hooks(ROOT)
+HOOKS = simulator.registered_hooks(ROOT)
 LOSS_NOTICE = b"behavior: event not recorded: "
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.capture import paths, spool
 from tests.acceptance.sessions import PYTHONS, ROOT
 
@@ -28,7 +28,7 @@ def feed(
     event: str, raw: bytes, *, root: Path = ROOT, shell: str = "/bin/sh", before: str = "", **options: Any
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the command that hooks.json registers for an event, in a shell where something was done `before`."""
-    command = host.registered_hooks(ROOT)[event].command
+    command = simulator.registered_hooks(ROOT)[event].command
     options = {"env": surroundings(root=root), "input": raw, **options}
     return subprocess.run([shell, "-c", before + command], capture_output=True, timeout=20, check=False, **options)
 

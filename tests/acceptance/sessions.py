@@ -16,11 +16,11 @@ from typing import Any
 
 import psutil
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.host import HookRun
 from behavior_plugin.model import StoredPattern
+from behavior_plugin.simulator import HookRun
 from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
 from tests.factories import payload
 from tests.waiting import DEADLINE_S, POLL_S, wait_for
@@ -56,8 +56,8 @@ class Session:
             "prompt_id": self.prompt_id,
             "transcript_path": str(self.transcript),
         }
-        run = host.run(
-            host.registered_hooks(ROOT)[event],
+        run = simulator.run(
+            simulator.registered_hooks(ROOT)[event],
             payload(event, **common | changes),
             environment={**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}"},
             client_pid=self.client_pid,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin import host
-from behavior_plugin.codex_hooks import hooks_file
-from behavior_plugin.host import HookRun
+from behavior_plugin import simulator
+from behavior_plugin.agents.codex.hooks import hooks_file
 from behavior_plugin.model import Outcome, StoredPattern
+from behavior_plugin.simulator import HookRun
 from tests.acceptance.sessions import PYTHONS, drain, learned, said, told
 from tests.factories import TRANSCRIPTS, payload
 
@@ -47,9 +47,9 @@ def work(project: Path) -> Path:
 def play(directory: Path, *names: str, **changes: str) -> HookRun:
     """Run the hooks that Codex would run, on what it sent."""
     here = {"cwd": str(directory), "transcript_path": str(directory / ROLLOUT.name)}
-    registered = host.registered_in_settings(hooks_file())
+    registered = simulator.registered_in_settings(hooks_file())
     for name in names:
-        done = host.run(
+        done = simulator.run(
             registered[name.partition("-")[0]],
             payload(f"codex/{name}", **here | changes),
             environment={**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}"},

@@ -19,7 +19,7 @@ import pytest
 
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.cli import cli
-from behavior_plugin.worker import dead
+from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.client import start_worker, stop_worker
 from tests.acceptance.sessions import (
     OTHER_TASK,
@@ -283,7 +283,7 @@ def test_doctor_tells_of_records_that_only_a_newer_version_can_read() -> None:
 def make_letters(count: int, reason: str = "it is no record") -> None:
     for _ in range(count):
         spool.put("Stop", b"{}")
-        dead.set_aside(in_spool("new")[0], reason)
+        dead_letters.set_aside(in_spool("new")[0], reason)
 
 
 def test_dead_letters_are_lines_for_a_script(monkeypatch: pytest.MonkeyPatch) -> None:

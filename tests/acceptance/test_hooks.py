@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.capture import spool
 from behavior_plugin.capture.handlers import HANDLERS, PAYLOAD_LIMIT
 from tests.acceptance.feeding import TOLD, data_folder, feed, kept, plugin_copy, surroundings
@@ -154,7 +154,7 @@ def test_without_an_interpreter_nothing_happens(event: str, search: str) -> None
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
 def test_closed_or_full_standard_streams_do_no_harm(closed: str) -> None:
     """Flushing a closed stream at the interpreter's end would give 120."""
-    command = host.registered_hooks(ROOT)["SessionStart"].command
+    command = simulator.registered_hooks(ROOT)["SessionStart"].command
     wrapped = ["/bin/sh", "-c", f"{{ {command}; }} {closed}"]
 
     done = subprocess.run(wrapped, env=surroundings(), input=b"{}", check=False)

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin import host
-from behavior_plugin.capture import shortcut
+from behavior_plugin import simulator
+from behavior_plugin.agents.install import install
+from behavior_plugin.capture import python_link
 from behavior_plugin.capture.handlers import HANDLERS
-from behavior_plugin.install import install
 from tests.acceptance.feeding import data_folder, feed, kept, plugin_copy, surroundings
 from tests.acceptance.sessions import ROOT
 from tests.waiting import wait_for
@@ -37,7 +37,7 @@ def link(tmp_path: Path) -> Path:
     """Where the client has its folder for the plugin's data, with odd characters in it."""
     folder = tmp_path / "it's $HOME `data`"
     folder.mkdir(mode=0o700)
-    return folder / shortcut.NAME
+    return folder / python_link.NAME
 
 
 @pytest.fixture
@@ -124,11 +124,11 @@ def test_hooks_in_settings_have_a_shortcut_of_their_own(shell: str, data: Path, 
     environment = {**os.environ, "PATH": f"{shim.parent}:/usr/sbin"}
 
     for event in ("SessionStart", "PostToolUse"):
-        command = host.registered_in_settings(settings)[event].command
+        command = simulator.registered_in_settings(settings)[event].command
         done = subprocess.run([shell, "-c", command], input=b"{}", env=environment, capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    assert (data / shortcut.NAME).readlink() == REAL
+    assert (data / python_link.NAME).readlink() == REAL
     assert kept() == [b"{}", b"{}"]
     assert uses(shim) == 1
 
@@ -136,7 +136,7 @@ def test_hooks_in_settings_have_a_shortcut_of_their_own(shell: str, data: Path, 
 @pytest.mark.parametrize("folder", [None, "", ".", "data", "/no/such/folder"])
 def test_without_a_folder_for_it_the_hooks_work_all_the_same(folder: str | None, shim: Path, tmp_path: Path) -> None:
     """An older client, or a link that somebody planted where the session is."""
-    (tmp_path / shortcut.NAME).symlink_to("/bin/true")
+    (tmp_path / python_link.NAME).symlink_to("/bin/true")
     environment = surroundings(PATH=f"{shim.parent}:/usr/sbin")
     environment |= {} if folder is None else {"CLAUDE_PLUGIN_DATA": folder}
 
@@ -167,7 +167,7 @@ def test_a_plugin_that_is_deleted_under_the_session_says_one_line(
 @pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, shell: str, data: Path) -> None:
     """The terminal is closed, Ctrl-C is pressed, or the client ends its hooks: the event is kept first."""
-    command = host.registered_hooks(ROOT)["PostToolUse"].command
+    command = simulator.registered_hooks(ROOT)["PostToolUse"].command
     with subprocess.Popen(
         [shell, "-c", command], stdin=subprocess.PIPE, env=surroundings(), start_new_session=True
     ) as hook:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.capture import paths
-from behavior_plugin.host import HookRun
+from behavior_plugin.simulator import HookRun
 from behavior_plugin.worker.client import start_worker, stop_worker
 from tests.acceptance.sessions import (
     OTHER_TASK,

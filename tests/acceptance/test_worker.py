@@ -21,7 +21,7 @@ import psutil
 import psycopg
 import pytest
 
-from behavior_plugin import host
+from behavior_plugin import simulator
 from behavior_plugin.capture import ask, paths, spool, wake
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
@@ -29,9 +29,9 @@ from behavior_plugin.model import Outcome
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.worker import PROBE
 from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
-from behavior_plugin.worker.engines import Engines
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import PROBE_S, Learner
+from behavior_plugin.worker.resources import Engines
 from tests.acceptance.sessions import (
     OTHER_TASK,
     ROOT,
@@ -598,7 +598,7 @@ def test_nothing_of_the_hook_goes_into_the_worker(project: Path) -> None:
     """A pipe that it kept open would hold up the client, and the client's key is none of its business."""
     project.mkdir()
     reading, writing = os.pipe()
-    hook = host.registered_hooks(ROOT)["SessionStart"].command
+    hook = simulator.registered_hooks(ROOT)["SessionStart"].command
     environment = {**os.environ, "CLAUDE_PLUGIN_ROOT": str(ROOT), "ANTHROPIC_API_KEY": "sk-ant-canary"}
     raw = json.dumps(payload("SessionStart", cwd=str(project))).encode()
     done = subprocess.run(

@@ -17,7 +17,7 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.rows import as_owner, export_rows
+from behavior_plugin.store.maintenance.rows import as_owner, export_rows
 from behavior_plugin.store.sql_files import migrations
 from tests.database import LOGIN, A, make_memories, make_user, member_store, rows
 from tests.factories import make_action, make_pattern

@@ -14,10 +14,10 @@ from psycopg import sql
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.store import backup
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.maintenance import backup
+from behavior_plugin.store.maintenance.rows import as_owner, export_rows
 from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.rows import as_owner, export_rows
 from behavior_plugin.store.sql_files import STORAGES, query
 from tests.database import LOGIN, A, make_user, member, member_store, rows
 from tests.factories import make_pattern

@@ -11,9 +11,9 @@ import pytest
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.store import move as moving
-from behavior_plugin.store import rows as stored_rows
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.maintenance import move as moving
+from behavior_plugin.store.maintenance import rows as stored_rows
 from tests.database import LOGIN, A, ask, member_store, rows
 from tests.factories import make_action, make_pattern
 from tests.integration.carrying import (

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded import account as accounts
-from behavior_plugin.store.embedded import binaries, leftovers
+from behavior_plugin.store.embedded import binaries, orphans
 from behavior_plugin.store.embedded.server import SETTINGS, Server
 from tests.integration.processes import has_ended, processes_on
 from tests.waiting import wait_for
@@ -297,7 +297,7 @@ def test_server_of_a_dead_owner_is_replaced(server: Server, owner: Callable[[str
 
 def test_frozen_server_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen process never holds the system up."""
-    monkeypatch.setattr(leftovers, "ENDINGS_S", {signal.SIGINT: 0.1, signal.SIGKILL: 5})
+    monkeypatch.setattr(orphans, "ENDINGS_S", {signal.SIGINT: 0.1, signal.SIGKILL: 5})
     server.start()
     keep_a_row(server)
     frozen = server.pid

@@ -14,9 +14,9 @@ from behavior_plugin.cli import cli
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.maintenance.supabase import lay_out
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES, migrations
-from behavior_plugin.store.supabase import lay_out
 from tests.database import A, made_database, rows
 
 # What a new project has: the login's schema with a table that is not ours to fill, pgvector in a schema of its own, and

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from behavior_plugin.errors import StoreError
-from behavior_plugin.store import tune
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.maintenance import tune
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import migrations, script
 from tests.database import LOGIN, ask, member

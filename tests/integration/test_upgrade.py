@@ -23,7 +23,7 @@ from behavior_plugin.store.embedded import server as servers
 from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.upgrade import Upgraded
 from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
-from behavior_plugin.store.verify import failures, verify
+from behavior_plugin.store.maintenance.verify import failures, verify
 from tests.factories import make_pattern
 from tests.integration.homes import short_home
 from tests.integration.processes import processes_on

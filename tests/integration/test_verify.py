@@ -13,10 +13,10 @@ import pytest
 from behavior_plugin.cli import main
 from behavior_plugin.config import Storage
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.maintenance.verify import Finding, failures, verify
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import SQL, STORAGES, migrations, script
-from behavior_plugin.store.verify import Finding, failures, verify
 from tests.database import LOGIN, A, B, ask, dump, insert, made_database, make_memories, make_user, run_program
 
 CROSSINGS = ["own rows", "others' rows", "forged claims", "no claims", "anon", "stranger"]

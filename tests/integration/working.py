@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from behavior_plugin.config import Settings
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.worker import dead
-from behavior_plugin.worker.engines import Engines
+from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import Learner
-from behavior_plugin.worker.session import SILENCE_S
+from behavior_plugin.worker.pending_session import SILENCE_S
+from behavior_plugin.worker.resources import Engines
 
 
 class OpenEngines(Engines):
@@ -57,8 +57,8 @@ class Worker:
             session.seen -= SILENCE_S
 
     def retry(self) -> None:
-        for letter in dead.letters():
-            dead.retry(letter)
+        for letter in dead_letters.letters():
+            dead_letters.retry(letter)
 
 
 # A worker's life, with everything in it that moves records.

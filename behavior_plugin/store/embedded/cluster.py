@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store.embedded import leftovers
+from behavior_plugin.store.embedded import orphans
 from behavior_plugin.store.embedded.account import UPGRADED, Account
 from behavior_plugin.store.embedded.binaries import Binaries
 
@@ -51,7 +51,7 @@ def settle_upgrade(place: Path) -> None:
 def remove_unfinished(folder: Path) -> None:
     """Remove what was being made when its maker died; the caller is the only maker."""
     for path in folder.glob("init-*"):
-        leftovers.end_server_on(path)
+        orphans.end_server_on(path)
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

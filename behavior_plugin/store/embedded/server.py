@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store.embedded import binaries, cluster, leftovers
+from behavior_plugin.store.embedded import binaries, cluster, orphans
 from behavior_plugin.store.embedded.account import Account, choose
 from behavior_plugin.store.embedded.binaries import Binaries
 
@@ -99,7 +99,7 @@ class Server:
         """Shut the server down and wait until it is gone; nothing where it does not run."""
         process, self._process = self._process, None
         if process and process.poll() is None:
-            leftovers.end(psutil.Process(process.pid))
+            orphans.end(psutil.Process(process.pid))
             process.wait()
 
     def is_alive(self) -> bool:
@@ -152,7 +152,7 @@ class Server:
         return programs
 
     def _end_leftover_server(self) -> None:
-        leftovers.end_server_on(self.data)
+        orphans.end_server_on(self.data)
         if self._ping() != pq.Ping.NO_RESPONSE:
             raise StoreUnavailableError(
                 f"Another server already answers in {self.account.sockets}.", hint="Stop it, then try again."
@@ -199,7 +199,7 @@ class Server:
     def _may_try_again(self) -> bool:
         if self._ping() != pq.Ping.NO_RESPONSE:
             return False
-        if leftovers.remove_stale_locks(self.data, self.account.sockets):
+        if orphans.remove_stale_locks(self.data, self.account.sockets):
             return True
         if "is still in use" in cluster.last_words(self._log):  # the last children of a killed server are leaving
             time.sleep(LONGEST_POLL_S)

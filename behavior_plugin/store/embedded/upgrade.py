@@ -33,7 +33,7 @@ from behavior_plugin.store.embedded.account import UPGRADED, Account
 from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.database import our_server, set_up
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.refusals import in_our_words
+from behavior_plugin.store.errors import in_our_words
 from behavior_plugin.store.sql_files import query
 
 FETCH_TIMEOUT_S = 600

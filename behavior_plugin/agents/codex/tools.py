@@ -1,0 +1,280 @@
+"""How Codex names its tools, what it asks of them, and what they answer, in the words that we have for every agent.
+
+Its hooks and its rollouts hold the same. The shell has had many names, takes a command as a text or as a list, and how
+it ended stands in the text of the answer. A patch names its files; what it writes into them is not kept.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from behavior_plugin.agents import fields as calls
+from behavior_plugin.agents.fields import LONGEST_TEXT, identifier, section, text
+from behavior_plugin.agents.tools import MOST_FILES, Words, in_our_words, patched_files
+from behavior_plugin.model import Outcome
+
+_SHELLS = frozenset({"Bash", "shell", "shell_command", "exec_command", "local_shell", "container.exec"})
+_SHELL_NAMES = frozenset({"bash", "sh", "zsh"})
+_PATCH = "*** Begin Patch"
+# Its names for what we have a name for, besides the shell: the tool's, and those of its parameters.
+_TOOLS: Words = {
+    "view_image": ("Read", {"path": "file_path"}),
+    "read_file": ("Read", {}),
+    "list_dir": ("LS", {"dir_path": "path"}),
+    "grep_files": ("Grep", {"include": "glob"}),
+    "web_search": ("WebSearch", {}),
+    "tool_search": ("ToolSearch", {}),
+    "update_plan": ("TodoWrite", {"plan": "todos"}),
+    "request_user_input": ("AskUserQuestion", {}),
+    "spawn_agent": ("Agent", {"message": "prompt", "agent_type": "subagent_type"}),
+}
+# A script of the model's own, of which this much is looked at, calls the tools by these.
+LONGEST_SCRIPT = 100_000
+_SCRIPTED = re.compile(r"\btools\.(\w{1,200})\(")
+_SCRIPTED_COMMAND = re.compile(r'\btools\.exec_command\(\s{0,9}\{[^{}"]{0,99}"?cmd"?\s{0,9}:\s{0,9}("(?:[^"\\]|\\.)*")')
+_SCRIPTED_WORDS = re.compile(r'\bchars"?\s{0,9}:\s{0,9}"[^"]')
+_SCRIPTED_SESSION = re.compile(r'\bsession_id"?\s{0,9}:\s{0,9}(\d{1,9})')
+
+# What stands before the output of a command.
+_HEAD = ("Chunk ID: ", "Exit code: ", "Wall time", "Script ", "Process ", "Total output lines: ")
+_EXIT_CODE = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d{1,10})$", re.MULTILINE)
+_WALL_TIME = re.compile(r"^Wall time:? (\d{1,9}(?:\.\d{1,12})?) seconds$", re.MULTILINE)
+_RUNNING = re.compile(r"^(?:Process running with session|Script running with cell) ID (\S{1,100})$", re.MULTILINE)
+# A script may show all that a command's call told it.
+_SHOWN = re.compile(r'\s*\{"chunk_id":"[^"]{0,99}","wall_time_seconds":[0-9.e+-]{1,40},"(\w{1,40})":(-?\d{1,10})')
+_WAITED = r"(?:Wall time: [0-9.]{1,20} seconds\n)?"
+# How an answer begins that comes from Codex itself: the call was refused, or could not begin.
+_REFUSED = re.compile(
+    _WAITED + r"(?:unsupported (?:custom tool )?call|invalid |failed to |error:|err: |execution error|Script failed|"
+    r"(?:apply_patch|exec_command|write_stdin)(?: verification)? failed)",
+    re.IGNORECASE,
+)
+_STOPPED = re.compile(
+    _WAITED + r"(?:aborted|.{0,60}\b(?:rejected|cancelled|interrupted)) by (?:the )?user", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a call asks for. `files` are those that a patch names."""
+
+    tool: str
+    parameters: dict[str, Any]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a tool answered; `running` is the name of a process that goes on, `exit_code` that of one that ended."""
+
+    outcome: Outcome
+    text: str
+    exit_code: int | None = None
+    duration_ms: int | None = None
+    running: str | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a record of its end tells of a call; `is_users` where it is a line of the user's own shell.
+
+    `process` is the name that the process had while it ran on.
+    """
+
+    name: str
+    asked: Asked
+    outcome: Outcome
+    duration_ms: int | None
+    error: str | None
+    process: str | None
+    is_users: bool
+
+
+def asked(tool: str, arguments: Any, *, directory: str) -> Asked:
+    """`arguments` are an object, or a text where the tool takes one; `directory` is where the session is."""
+    fields = arguments if isinstance(arguments, dict) else {"input": arguments} if isinstance(arguments, str) else {}
+    if tool == "apply_patch":
+        return _edit(next((value for value in fields.values() if isinstance(value, str)), ""), directory)
+    if tool not in _SHELLS:
+        return Asked(*in_our_words(tool, fields, _TOOLS))
+    line = command_line(fields.get("command", fields.get("cmd")))
+    if "apply_patch" in line and _PATCH in line:
+        return _edit(line, directory)
+    return Asked("Bash", {"command": line})
+
+
+def asked_in(item: dict[str, Any]) -> tuple[str, Any]:
+    """The tool that an item of a rollout calls, by its own name, and what it is given."""
+    if item.get("type") == "local_shell_call":
+        return "local_shell", section(item, "action")
+    if item.get("type") == "custom_tool_call":
+        return text(item, "name") or "", item.get("input")
+    if item.get("type") == "tool_search_call":
+        return "tool_search", item.get("arguments")
+    namespace, name = text(item, "namespace") or "", text(item, "name") or ""
+    arguments = item.get("arguments")
+    given = calls.read_object(arguments) if isinstance(arguments, str) else arguments
+    return f"{namespace.rstrip('_')}__{name}" if namespace.startswith("mcp__") else name, given
+
+
+def waited_for(tool: str, arguments: Any) -> str | None:
+    """What a call waits for that runs already, if it begins nothing itself."""
+    if tool == "exec" and isinstance(arguments, str):
+        script = arguments[:LONGEST_SCRIPT]
+        is_wait = _SCRIPTED.findall(script) == ["write_stdin"] and not _SCRIPTED_WORDS.search(script)
+        session = _SCRIPTED_SESSION.search(script) if is_wait else None
+        return session[1] if session else None
+    names = {"write_stdin": "session_id", "wait": "cell_id"}
+    name = arguments.get(names.get(tool, "")) if isinstance(arguments, dict) else None
+    return str(name) if isinstance(name, int | str) else None
+
+
+def asked_by_script(script: str, *, directory: str) -> Asked:
+    """What a script asks for that calls tools."""
+    script = script[:LONGEST_SCRIPT]
+    names = list(dict.fromkeys(_SCRIPTED.findall(script)))
+    if names == ["exec_command"] and (found := _SCRIPTED_COMMAND.findall(script)):
+        return asked("Bash", {"command": "\n".join(map(_unquoted, found))}, directory=directory)
+    if names == ["apply_patch"]:
+        return _edit(script.replace("\\n", "\n"), directory)
+    return Asked("exec", {"tools": ", ".join(names)})
+
+
+def command_line(command: Any) -> str:
+    """A command as one would type it: what a shell is only started for is the command itself."""
+    if not isinstance(command, list):
+        return command if isinstance(command, str) else ""
+    words = [str(word) for word in command]
+    if len(words) == 3 and posixpath.basename(words[0]) in _SHELL_NAMES and words[1] in ("-c", "-lc"):
+        return words[2]
+    return shlex.join(words)
+
+
+def answered(output: Any) -> Answered:
+    """Read the output of a call, which is a text, or the parts of one."""
+    said = _text(output)
+    if said.startswith('{"output":'):
+        return _answered_in_json(said)
+    head, _, rest = said.partition("Output:\n") if said.startswith(_HEAD) else ("", "", said)
+    head = head[:LONGEST_TEXT]
+    wall_time = _WALL_TIME.search(head)
+    took = _from_seconds(float(wall_time[1])) if wall_time else None
+    exit_code, running = _process(head, rest)
+    return Answered(_outcome(exit_code, head or said), rest, exit_code, took, running)
+
+
+def started_thread(answer: str) -> str | None:
+    """The thread of the subagent that a call has started, if its answer names one."""
+    return text(calls.read_object(answer), "agent_id") if answer.startswith('{"agent_id":') else None
+
+
+def ended(fields: dict[str, Any], *, directory: str) -> Ended | None:
+    """Read a record that is written when a command, a patch or a call to a server has ended."""
+    if not (name := identifier(fields, "call_id") or identifier(fields, "id")):
+        return None
+    kind, exit_code = fields.get("type"), fields.get("exit_code")
+    outcome = exit_outcome(exit_code) if isinstance(exit_code, int) else _told_outcome(fields)
+    if kind in ("CommandExecution", "exec_command_end"):
+        found = asked("Bash", {"command": command_line(fields.get("command"))}, directory=directory)
+    elif kind in ("FileChange", "patch_apply_end"):
+        files = tuple(section(fields, "changes"))[:MOST_FILES]
+        found = Asked("Edit", {"file_path": files[0]} if files else {}, files)
+    elif kind in ("McpToolCall", "mcp_tool_call_end"):
+        call = section(fields, "invocation") or fields
+        found = Asked(f"mcp__{text(call, 'server')}__{text(call, 'tool')}", section(call, "arguments"))
+    else:
+        return None
+    return Ended(
+        name=name,
+        asked=found,
+        outcome=outcome,
+        duration_ms=_milliseconds(fields.get("duration")),
+        error=text(fields, "aggregated_output") or text(fields, "stderr"),
+        process=text(fields, "process_id"),
+        is_users=fields.get("source") == "user_shell",
+    )
+
+
+def exit_outcome(exit_code: Any) -> Outcome:
+    """How a process ended; one that was stopped has a code below nothing, or none."""
+    if not isinstance(exit_code, int) or exit_code < 0:
+        return Outcome.PARTIAL
+    return Outcome.FAILED if exit_code else Outcome.SUCCESS
+
+
+def _milliseconds(duration: Any) -> int | None:
+    """A duration as Rust writes it, in seconds and nanoseconds."""
+    fields = duration if isinstance(duration, dict) else {}
+    seconds, nanos = fields.get("secs"), fields.get("nanos")
+    if not isinstance(seconds, int) or not isinstance(nanos, int):
+        return None
+    return calls.milliseconds({"took": seconds * 1000 + nanos // 1_000_000}, "took")
+
+
+def _edit(patch: str, directory: str) -> Asked:
+    files = tuple(dict.fromkeys(posixpath.join(directory, file) for file in patched_files(patch)))
+    return Asked("Edit", {"file_path": files[0]} if files else {}, files)
+
+
+def _outcome(exit_code: int | None, said: str) -> Outcome:
+    if exit_code is not None:
+        return exit_outcome(exit_code)
+    if _STOPPED.match(said):
+        return Outcome.PARTIAL
+    return Outcome.FAILED if _REFUSED.match(said) else Outcome.SUCCESS
+
+
+def _told_outcome(fields: dict[str, Any]) -> Outcome:
+    result = section(fields, "result")
+    if "Err" in result or section(result, "Ok").get("isError") is True or fields.get("success") is False:
+        return Outcome.FAILED
+    told = {"failed": Outcome.FAILED, "declined": Outcome.PARTIAL, "in_progress": Outcome.PARTIAL}
+    return told.get(str(fields.get("status")), Outcome.SUCCESS)
+
+
+def _answered_in_json(raw: str) -> Answered:
+    """As the shell answered in 2025."""
+    fields = calls.read_object(raw)
+    metadata = section(fields, "metadata")
+    exit_code = _integer(metadata, "exit_code")
+    took = _from_seconds(metadata.get("duration_seconds"))
+    return Answered(_outcome(exit_code, ""), str(fields.get("output") or ""), exit_code, took)
+
+
+def _process(head: str, rest: str) -> tuple[int | None, str | None]:
+    """The exit code of a process that has ended; the name of one that runs on."""
+    shown = _SHOWN.match(rest) if head.startswith("Script ") else None
+    if shown:
+        name, number = shown.groups()
+        return (int(number) if name == "exit_code" else None, number if name == "session_id" else None)
+    code, running = _EXIT_CODE.search(head), _RUNNING.search(head)
+    return (int(code[1]) if code else None, running[1] if running else None)
+
+
+def _integer(fields: dict[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _from_seconds(seconds: Any) -> int | None:
+    return calls.milliseconds({"took": seconds * 1000}, "took") if isinstance(seconds, int | float) else None
+
+
+def _text(output: Any) -> str:
+    if isinstance(output, dict):
+        output = output.get("content")
+    if isinstance(output, list):
+        return "".join(part["text"] for part in output if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return output if isinstance(output, str) else ""
+
+
+def _unquoted(literal: str) -> str:
+    try:
+        value = calls.read_json(literal.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return literal[1:-1]
+    return str(value)

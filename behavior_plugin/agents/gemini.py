@@ -1,0 +1,181 @@
+"""Gemini CLI: a log for each session, in a folder for each project.
+
+`tmp/<project>/chats/session-<time>-<id>.json` is one document; `.jsonl`, in newer versions, has a message on each line,
+whole again whenever it grew; `$set`, which may repeat all, and `$rewindTo` tell of nothing that was done. The directory
+is in the project's `.project_root`, which older versions do not write. No branch is noted, and of a call only when it
+had ended. A subagent has a log of its own, `chats/<session>/<subagent>.jsonl`, which older versions do not tie to its
+call.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin.agents import session_log
+from behavior_plugin.agents.fields import LONGEST_NAME, identifier, section, text
+from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents.records import START, moment, parts, words
+from behavior_plugin.agents.session_log import Session
+from behavior_plugin.agents.tools import in_our_words
+from behavior_plugin.model import Context, Event, Outcome
+
+NAME, TITLE = "gemini-cli", "Gemini CLI"
+
+_FILE = {"absolute_path": "file_path"}
+_FOLDER = {"dir_path": "path"}
+_TOOLS = {
+    "run_shell_command": ("Bash", {}),
+    "read_file": ("Read", _FILE),
+    "write_file": ("Write", _FILE),
+    "replace": ("Edit", _FILE),
+    "list_directory": ("LS", _FOLDER),
+    "glob": ("Glob", _FOLDER),
+    "grep_search": ("Grep", _FOLDER),
+    "search_file_content": ("Grep", _FOLDER),
+    "web_fetch": ("WebFetch", {}),
+    "google_web_search": ("WebSearch", {}),
+    "write_todos": ("TodoWrite", {}),
+    "invoke_agent": ("Agent", {}),
+}
+_ENDINGS = {"success": Outcome.SUCCESS, "error": Outcome.FAILED, "cancelled": Outcome.PARTIAL}
+# What the records have that are no messages.
+_OTHERS = ("sessionId", "$set", "$rewindTo")
+# What the client says in the user's place, some of it when it makes the history shorter.
+_NOT_TYPED = (
+    "<session_context>",
+    "<state_snapshot>",
+    "This is the Gemini CLI. We are setting up the context",
+    "Please continue.",
+    "System: Please continue.",
+)
+_STOPPED = ("Command was automatically cancelled", "Command was cancelled by user")
+_EXIT_CODE = re.compile(r"^Exit Code: (\d{1,10})$", re.MULTILINE)
+# Stands around what other programs printed.
+_FRAME = re.compile(r"</?untrusted_context>\n?")
+_BEGINNING = 2_000
+_SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
+
+
+def folders() -> list[Path]:
+    return [Path(os.environ.get("GEMINI_CLI_HOME") or Path.home()) / ".gemini" / "tmp"]
+
+
+def is_log(file: Path, head: bytes) -> bool:
+    start = head[:_BEGINNING].lstrip()
+    is_session = start.startswith(b"{") and b'"sessionId"' in start and b'"projectHash"' in start
+    return file.suffix in (".json", ".jsonl") and is_session and not _is_subagent(start)
+
+
+def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
+    if _is_subagent(reading.head(file, _BEGINNING)):
+        reading.skip(file, 0, "it is the log of a subagent")
+        return
+    name = _session_id(file, reading)
+    reader = _Reader(name)
+    reader.session.context = Context(directory=_directory(file, reading))
+    records = reading.records(file) if file.suffix == ".jsonl" else iter([(0, reading.document(file))])
+    inner = partial(_of_subagent, file.parent / name, reading)
+    yield from session_log.read(_each(records), reader.session, reader.take, partial(reading.skip, file), inner)
+
+
+def _is_subagent(start: bytes) -> bool:
+    """What a log is of stands before its messages."""
+    return _SUBAGENT.search(start.partition(b'"messages"')[0]) is not None
+
+
+def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The records, and the messages that a document holds."""
+    for line, record in records:
+        yield line, record
+        yield from ((line, message) for message in parts(record.get("messages")))
+
+
+def _of_subagent(folder: Path, reading: Reading, agent: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    file = folder / f"{agent}.jsonl"
+    try:
+        yield from reading.records(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        reading.skip(file, 0, f"the file cannot be read ({error.strerror})")
+
+
+def _session_id(file: Path, reading: Reading) -> str:
+    """It stands first in either kind of file."""
+    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([\w-]{1,200})"', reading.head(file, _BEGINNING))
+    return name[1].decode("utf-8", "replace") if name else file.stem
+
+
+def _directory(file: Path, reading: Reading) -> str:
+    with suppress(OSError):
+        return reading.head(file.parent.parent / ".project_root", 4_096).decode("utf-8", "replace").strip()
+    return ""
+
+
+class _Reader:
+    def __init__(self, session_id: str) -> None:
+        self.session = Session(NAME, session_id)
+        self._at = START
+
+    def take(self, message: dict[str, Any]) -> str | None:
+        kind = message.get("type")
+        self._at = moment(message.get("timestamp")) or self._at
+        if kind == "user":
+            self._prompt(message)
+        elif kind == "gemini":
+            self._gemini(message)
+        elif kind == "error" or (kind == "info" and words(message.get("content")).startswith("Request cancelled")):
+            self.session.break_off()
+        elif kind not in ("info", "warning") and not any(name in message for name in _OTHERS):
+            return f"the message's type is unknown ({str(kind)[:40]})"
+        return None
+
+    def _prompt(self, message: dict[str, Any]) -> None:
+        """Results go back to the model in the user's place. What is displayed is what was typed."""
+        said = words(message.get("displayContent")) or words(message.get("content"))
+        is_result = any("functionResponse" in part for part in parts(message.get("content")))
+        if not is_result and not said.lstrip().startswith(_NOT_TYPED):
+            self.session.prompt(said, self._at, prompt_id=identifier(message, "id"))
+
+    def _gemini(self, message: dict[str, Any]) -> None:
+        calls = parts(message.get("toolCalls"))
+        for call in calls:
+            self._call(call)
+        if not calls and words(message.get("content")).strip():
+            self.session.end_turn(self._at)
+
+    def _call(self, call: dict[str, Any]) -> None:
+        """The message is as old as the call, unless it was only written when the call had ended."""
+        if not (name := identifier(call, "id")):
+            return
+        tool, parameters = in_our_words(text(call, "name", LONGEST_NAME) or "", section(call, "args"), _TOOLS)
+        self.session.call(name, tool, parameters, self._at, started_agent=identifier(call, "agentId"))
+        outcome, printed = _ENDINGS.get(str(call.get("status"))), _printed(call)
+        if outcome is Outcome.SUCCESS and tool == "Bash":
+            outcome = _of_command(printed)
+        ended = moment(call.get("timestamp"))
+        if outcome:
+            is_timed = ended is not None and ended > self._at
+            error = printed if outcome is Outcome.FAILED else None
+            self.session.result(name, ended if is_timed else None, outcome, error=error)
+
+
+def _of_command(printed: str) -> Outcome:
+    """How a shell command ended that could be run."""
+    if printed.startswith(_STOPPED):
+        return Outcome.PARTIAL
+    codes = _EXIT_CODE.findall(printed[-1_000:])
+    return Outcome.FAILED if codes and int(codes[-1]) else Outcome.SUCCESS
+
+
+def _printed(call: dict[str, Any]) -> str:
+    """What a call gave back to the model."""
+    answers = [section(section(part, "functionResponse"), "response") for part in parts(call.get("result"))]
+    said = [text(answer, name, 1_000_000) for answer in answers for name in ("output", "error")]
+    return _FRAME.sub("", "\n".join(one for one in said if one))

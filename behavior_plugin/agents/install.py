@@ -1,0 +1,299 @@
+"""Our hooks in the client's own settings, for people who do not load us as a plugin: put in and taken out.
+
+The settings are the user's: what is there stays, and a copy of the file lies beside it while we are in. What is to
+be done is listed first, each step with the words for it, so that what is told, also in a dry run, is what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from behavior_plugin.agents.codex import hooks as codex_hooks
+from behavior_plugin.agents.settings_file import ClientSettings, Json, are_hooks, read_settings, replace_file
+from behavior_plugin.capture import paths, python_link, wake
+from behavior_plugin.errors import BehaviorError, SetupError
+from behavior_plugin.model import CLAUDE_CODE, CODEX
+
+# The agents that run hooks of ours.
+AGENTS = (CLAUDE_CODE, CODEX)
+BACKUP_SUFFIX = ".behavior-backup"
+PROBE_TIMEOUT_S = 60
+_PROBE = """
+import sys
+sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")
+sys.path.insert(0, sys.argv[1])
+import behavior_plugin.worker.main
+from behavior_plugin.store.embedded import binaries
+binaries.find()
+"""
+# As hooks.json has them; the quotes go with them.
+_SCRIPT = '"$CLAUDE_PLUGIN_ROOT/hooks/hook.py"'
+_SHORTCUT = f'"$CLAUDE_PLUGIN_DATA/{python_link.NAME}"'
+# What has no UTF-8, and what would end the line of the record.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+# What is said of a step, and how it is done.
+_Step = tuple[str, Callable[[], object]]
+
+
+class Change(BaseModel, frozen=True):
+    """What was done to a settings file, or in a dry run what would be."""
+
+    file: Path
+    changed: bool
+    done: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def client_settings_file(agent: str = CLAUDE_CODE) -> Path:
+    """The settings of this user's client, as far as they hold hooks."""
+    if agent == CODEX:
+        return codex_hooks.hooks_file()
+    folder = os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude"
+    return Path(folder).absolute() / "settings.json"
+
+
+def install(
+    *, settings_file: Path, plugin_root: Path, interpreter: Path, agent: str = CLAUDE_CODE, dry_run: bool = False
+) -> Change:
+    """Put our hooks into the settings of an agent and note the interpreter that runs the worker.
+
+    Raises:
+        ConfigError: the settings are not what the client would accept; nothing was touched.
+        SetupError: the plugin's folder or the interpreter is of no use, or a file could not be written.
+    """
+    settings = read_settings(settings_file.absolute())
+    ours = _our_hooks(plugin_root, agent)
+    check_interpreter(interpreter)
+    # The settings come last: until they are written nothing has happened that the client would notice.
+    steps = [*_record_steps(interpreter), *_put_in_steps(settings, ours)]
+    otherwise = f"{settings.file}: our hooks are there already."
+    notes = (codex_hooks.NOTE,) if agent == CODEX else tuple(_warnings(settings.content))
+    return _carried_out(settings, steps, otherwise, notes=notes, dry_run=dry_run)
+
+
+def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
+    """Take our hooks out again; what we learned stays.
+
+    Raises:
+        ConfigError: the settings or their backup are not what the client would accept; nothing was touched.
+        SetupError: a file could not be written.
+    """
+    settings = read_settings(settings_file.absolute())
+    steps = [*_take_out_steps(settings), *([] if _are_elsewhere(settings.file) else _forget_steps())]
+    data = Path(paths.data_folder())
+    notes = (f"{data} holds what was learned; to forget it, delete that folder.",)
+    otherwise = f"{settings.file}: no hooks of ours are there."
+    return _carried_out(settings, steps, otherwise, notes=notes if _is_in_use(data) else (), dry_run=dry_run)
+
+
+def is_ours(command: str) -> bool:
+    """Whether a hook's command has `python3 -I -S .../hooks/hook.py EVENT` in it, wherever the plugin lay then."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return False
+    return any(
+        words[at : at + 2] == ["-I", "-S"] and words[at + 2].endswith("/hooks/hook.py") and words[at + 3].isalpha()
+        for at in range(len(words) - 3)
+    )
+
+
+def plugin_hooks(plugin_root: Path) -> Json:
+    """The hooks as the plugin registers them: event name to matcher groups."""
+    file = plugin_root / "hooks" / "hooks.json"
+    try:
+        hooks = json.loads(file.read_text(encoding="utf-8"))["hooks"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SetupError(f"{file} cannot be read: {error}") from error
+    if not are_hooks(hooks):
+        raise SetupError(f"{file} does not hold hooks.")
+    return dict(hooks)
+
+
+def settings_hooks(settings_file: Path) -> Json:
+    """The hooks of a settings file, other people's included: event name to matcher groups."""
+    return read_settings(settings_file).hooks
+
+
+def check_interpreter(interpreter: Path) -> None:
+    """See to it that this Python exists, is new enough and can load the worker, by having it do so.
+
+    Raises:
+        SetupError: it does not.
+    """
+    command = [_written(interpreter), "-I", "-B", "-c", _PROBE, wake.ROOT]
+    try:
+        probe = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, cwd="/", timeout=PROBE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"{interpreter} cannot be run: {error}") from error
+    if probe.returncode:
+        reason = probe.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SetupError(f"{interpreter} cannot run the worker: {reason}")
+
+
+def _carried_out(
+    settings: ClientSettings, steps: list[_Step], otherwise: str, *, notes: tuple[str, ...], dry_run: bool
+) -> Change:
+    try:
+        for _, do in [] if dry_run else steps:
+            do()
+    except OSError as error:
+        hint = "See to it that the file and its folder can be written, then try again."
+        raise SetupError(f"{settings.file} was not changed: {error}", hint=hint) from error
+    said = tuple(words for words, _ in steps) or (otherwise,)
+    return Change(file=settings.file, changed=bool(steps), done=said, notes=notes)
+
+
+def _put_in_steps(settings: ClientSettings, ours: Json) -> Iterator[_Step]:
+    there = _our_entries(settings.hooks)
+    if there == _our_entries(ours):
+        return
+    if settings.raw is not None and not there:
+        backup = partial(replace_file, _backup(settings), settings.raw, like=settings.target)
+        yield f"{_backup(settings)}: the settings as they were.", backup
+    verb = "brought up to date" if there else "added"
+    wanted = {**settings.content, "hooks": _merged(settings.hooks, ours)}
+    yield f"{settings.file}: hooks {verb} for {', '.join(ours)}.", partial(settings.write, wanted)
+
+
+def _take_out_steps(settings: ClientSettings) -> Iterator[_Step]:
+    backup, rest = read_settings(_backup(settings)), _without_ours(settings)
+    is_as_before = _as_json(rest) == _as_json(_without_ours(backup))
+    is_in = bool(_our_entries(settings.hooks))
+    if is_in and backup.raw is None and not rest:
+        yield f"{settings.file}: removed, as there was none before.", settings.target.unlink
+    elif is_in and backup.raw is not None and is_as_before:
+        restore = partial(replace_file, settings.target, backup.raw, like=settings.target)
+        yield f"{settings.file}: as it was before.", restore
+    elif is_in:
+        yield f"{settings.file}: our hooks removed, everything else kept.", partial(settings.write, rest)
+    # Where the settings are gone it may be their last copy.
+    if backup.raw is not None and settings.raw is not None and (is_in or is_as_before):
+        yield f"{backup.file}: removed.", backup.file.unlink
+
+
+def _are_elsewhere(settings_file: Path) -> bool:
+    """Whether another agent has hooks of ours; one whose settings cannot be read may have some."""
+    files = [file for file in map(client_settings_file, AGENTS) if file != settings_file]
+    try:
+        return any(_our_entries(read_settings(file).hooks) for file in files)
+    except BehaviorError:
+        return True
+
+
+def _backup(settings: ClientSettings) -> Path:
+    return settings.file.with_name(settings.file.name + BACKUP_SUFFIX)
+
+
+def _our_hooks(plugin_root: Path, agent: str) -> Json:
+    """The plugin's hooks with its folders written out: hooks in settings are not told where they lie."""
+    script = shlex.quote(f"{_written(plugin_root)}/hooks/hook.py")
+    python = shlex.quote(_written(Path(paths.in_data(python_link.NAME))))
+    hooks = plugin_hooks(plugin_root)
+    hooks = codex_hooks.for_codex(hooks) if agent == CODEX else hooks
+    for entry in [entry for groups in hooks.values() for group in groups for entry in group["hooks"]]:
+        entry["command"] = entry["command"].replace(_SCRIPT, script).replace(_SHORTCUT, python)
+    return hooks
+
+
+def _our_entries(hooks: Json) -> dict[str, list[Json]]:
+    """Our entries, by event."""
+    found = {
+        event: [e for group in groups for e in group["hooks"] if _is_our_entry(e)] for event, groups in hooks.items()
+    }
+    return {event: entries for event, entries in found.items() if entries}
+
+
+def _is_our_entry(entry: Json) -> bool:
+    return isinstance(entry.get("command"), str) and is_ours(entry["command"])
+
+
+def _merged(hooks: Json, ours: Json) -> Json:
+    """Other people's hooks and ours behind them; what is empty then is left out."""
+    others = {event: [_others_in(group) for group in groups] for event, groups in hooks.items()}
+    merged = {
+        event: [group for group in others.get(event, []) if group["hooks"]] + ours.get(event, [])
+        for event in dict.fromkeys([*hooks, *ours])
+    }
+    return {event: groups for event, groups in merged.items() if groups}
+
+
+def _others_in(group: Json) -> Json:
+    return {**group, "hooks": [entry for entry in group["hooks"] if not _is_our_entry(entry)]}
+
+
+def _without_ours(settings: ClientSettings) -> Json:
+    hooks = _merged(settings.hooks, {})
+    rest = {**settings.content, "hooks": hooks}
+    return rest if hooks else {name: value for name, value in rest.items() if name != "hooks"}
+
+
+def _as_json(content: Json) -> str:
+    """To compare by: in Python true equals 1, in JSON it does not."""
+    return json.dumps(content, sort_keys=True)
+
+
+def _warnings(content: Json) -> Iterator[str]:
+    plugins = content.get("enabledPlugins")
+    plugins = plugins if isinstance(plugins, dict) else {}
+    if any(is_on and name.startswith("behavior@") for name, is_on in plugins.items()):
+        yield "The plugin is enabled in the same settings, so each hook runs twice; one of the two is enough."
+    if content.get("disableAllHooks") is True:
+        yield "These settings say disableAllHooks: no hook runs."
+
+
+def _record() -> Path:
+    return Path(paths.in_data("interpreter"))
+
+
+def _record_steps(interpreter: Path) -> Iterator[_Step]:
+    text = f"{_written(interpreter)}\n"
+    if _recorded() != text.encode():
+        yield f"{_record()}: {interpreter} runs the worker.", partial(_write_record, text)
+
+
+def _recorded() -> bytes | None:
+    with suppress(OSError):
+        return _record().read_bytes()
+    return None
+
+
+def _write_record(text: str) -> None:
+    paths.make_private(paths.data_folder())
+    replace_file(_record(), text.encode())
+
+
+def _forget_steps() -> Iterator[_Step]:
+    """Once the worker has run, the interpreter stays: the plugin may still need it."""
+    if _record().exists() and not _is_in_use(_record().parent):
+        yield f"{_record()}: removed.", _forget
+
+
+def _forget() -> None:
+    _record().unlink()
+    _record().parent.rmdir()
+
+
+def _is_in_use(data: Path) -> bool:
+    return data.is_dir() and any(path != _record() for path in data.iterdir())
+
+
+def _written(path: Path) -> str:
+    """The absolute path as text. Links stay: resolved, a virtual environment's Python is another Python."""
+    text = str(path.absolute())
+    if _UNWRITABLE.search(text):
+        raise SetupError(f"{text!r} cannot be written down.", hint="Move it to a path without odd characters.")
+    return text

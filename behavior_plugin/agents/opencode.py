@@ -1,0 +1,260 @@
+"""OpenCode: a database of all sessions; in older versions, a file for each session, message and part; or an export.
+
+`opencode.db`, with tables `session`, `message` and `part`, whose column `data` is JSON; or in `storage` the files
+`session/<project>/<session>.json`, `message/<session>/*.json` and `part/<message>/*.json`; or what `opencode export`
+prints. All hold the same objects. A subagent is a session too, whose `parentID` names the one that it belongs to. No
+branch is noted, and of a command of the user's own only the text that it stands for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from behavior_plugin.agents import session_log
+from behavior_plugin.agents.fields import LONGEST_LINE, LONGEST_NAME, identifier, section, text
+from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents.records import START, Skip, moment, parts
+from behavior_plugin.agents.session_log import Session
+from behavior_plugin.agents.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
+from behavior_plugin.model import USER, Context, Event, Outcome
+
+NAME, TITLE = "opencode", "OpenCode"
+
+_FILE = {"filePath": "file_path"}
+_TOOLS = {
+    "bash": ("Bash", {}),
+    "read": ("Read", _FILE),
+    "write": ("Write", _FILE),
+    "edit": ("Edit", _FILE),
+    "multiedit": ("Edit", _FILE),
+    "glob": ("Glob", {}),
+    "grep": ("Grep", {"include": "glob"}),
+    "list": ("LS", {}),
+    "webfetch": ("WebFetch", {}),
+    "websearch": ("WebSearch", {}),
+    "task": ("Agent", {}),
+    "todowrite": ("TodoWrite", {}),
+}
+_STARTER = "task"
+_PATCHES = ("apply_patch", "patch")
+_PARTS_OF_A_MESSAGE = frozenset(
+    """
+    agent compaction file patch reasoning retry snapshot step-finish step-start subtask text tool
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
+# What stands in the user's place above a line of the user's own shell.
+_SHELL = "The following tool was executed by the user"
+# How a call ends that was stopped, or not allowed.
+_STOPPED = ("Tool execution aborted", "The user rejected permission")
+# A step that ends so is followed by another.
+_GOES_ON = (None, "tool-calls", "unknown")
+
+_DATABASE = b"SQLite format 3\x00"
+_EXPORT = re.compile(rb'\s{0,99}\{\s{0,99}"info"\s{0,9}:\s{0,9}\{')
+_SESSION_ID = re.compile(rb'"id"\s{0,9}:\s{0,9}"ses_')
+
+# A view of that name could be anything, also without end.
+_TABLES = "select count(*) from sqlite_master where type = 'table' and name in ('session', 'message', 'part')"
+_SESSIONS = "select id, directory from session where parent_id is null order by time_created, id"
+_MESSAGES = "select id, data from message where session_id = ? order by time_created, id"
+_PARTS = "select data from part where message_id = ? order by id"
+
+# The messages of the session of that name, in order, each with its parts.
+Messages: TypeAlias = Callable[[str], Iterable[dict[str, Any]]]
+
+
+def folders() -> list[Path]:
+    return [Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "opencode"]
+
+
+def is_log(file: Path, head: bytes) -> bool:
+    if _is_database(file):
+        return file.name.startswith("opencode") and head.startswith(_DATABASE)
+    if file.suffix != ".json" or not _SESSION_ID.search(head[:1_000]):
+        return False
+    return bool(_EXPORT.match(head)) or (_is_stored(file) and b'"parentID"' not in head)
+
+
+def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
+    if _is_database(file):
+        yield from _of_database(file, reading)
+        return
+    document = reading.document(file)
+    stored = _is_stored(file)
+    info = document if stored else section(document, "info")
+    if text(info, "parentID"):
+        reading.skip(file, 0, "it is the session of a subagent")
+        return
+    # What is stored is found by its name, so that it is the file's own.
+    name = file.stem if stored else identifier(info, "id") or file.stem
+    exported = {name: parts(document.get("messages"))}
+    messages = partial(_stored_messages, file.parents[2], reading) if stored else lambda asked: exported.get(asked, [])
+    yield from _of_session(name, info, messages, partial(reading.skip, file))
+
+
+def _is_database(file: Path) -> bool:
+    return file.suffix == ".db"
+
+
+def _is_stored(file: Path) -> bool:
+    return file.parts[-4:-2] == ("storage", "session")
+
+
+def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: Skip) -> Iterator[list[Event]]:
+    """A session and the subagents that it started."""
+    reader = _Reader(name)
+    reader.session.context = Context(directory=text(info, "directory") or "")
+    yield from session_log.read(
+        _lines(messages(name)), reader.session, reader.take, skip, lambda agent: _lines(messages(agent))
+    )
+
+
+def _lines(messages: Iterable[dict[str, Any]]) -> session_log.Records:
+    """They stand on no lines of their own."""
+    return ((0, message) for message in messages)
+
+
+def _stored_messages(storage: Path, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
+    for message in _stored(storage / "message" / name, reading):
+        found = _stored(storage / "part" / (identifier(message, "id") or ""), reading)
+        yield {"info": message, "parts": list(found)}
+
+
+def _stored(folder: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+    """The objects in a folder; the file that each is in is named by its id, and ids are in the order of time."""
+    for file in sorted(folder.glob("*.json")):
+        try:
+            yield {**reading.document(file), "id": file.stem}
+        except OSError as error:
+            reading.skip(file, 0, f"the file cannot be read ({type(error).__name__})")
+
+
+def _of_database(file: Path, reading: Reading) -> Iterator[list[Event]]:
+    try:
+        with closing(_opened(file)) as database:
+            database.text_factory = bytes
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_LINE)
+            if database.execute(_TABLES).fetchone() != (3,):
+                reading.skip(file, 0, "it has not the tables of OpenCode")
+                return
+            for name, directory in database.execute(_SESSIONS).fetchall():
+                info = {"directory": _decoded(directory)}
+                messages = partial(_row_messages, database, file, reading)
+                yield from _of_session(_decoded(name), info, messages, partial(reading.skip, file))
+    except sqlite3.Error as error:
+        reading.skip(file, 0, f"the database cannot be read ({type(error).__name__})")
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """Only to be read. Where nobody has it open, not even the files are made that those who share it need."""
+    is_open = file.with_name(f"{file.name}-wal").exists()
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable={int(not is_open)}", uri=True)
+
+
+def _row_messages(database: sqlite3.Connection, file: Path, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
+    for key, data in database.execute(_MESSAGES, (name,)).fetchall():
+        try:
+            found = [row[0] for row in database.execute(_PARTS, (_decoded(key),))]
+        except sqlite3.DataError:
+            reading.skip(file, 0, "a part of a message is too long")
+            continue
+        reading.count(sum(len(raw) for raw in [data, *found] if isinstance(raw, bytes)))
+        yield {
+            "info": {**arguments(_decoded(data)), "id": _decoded(key)},
+            "parts": [arguments(_decoded(raw)) for raw in found],
+        }
+
+
+def _decoded(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+
+class _Reader:
+    def __init__(self, name: str) -> None:
+        self.session = Session(NAME, name)
+        self._shell_lines: set[str] = set()
+        self._at = START
+
+    def take(self, message: dict[str, Any]) -> str | None:
+        info, found = section(message, "info"), parts(message.get("parts"))
+        self._at = moment(section(info, "time").get("created")) or self._at
+        if info.get("role") == "assistant":
+            self._assistant(info, found)
+        elif info.get("role") != "user":
+            return f"the message's role is unknown ({str(info.get('role'))[:40]})"
+        else:
+            self._user(info, found)
+        unknown = {str(part.get("type")) for part in found} - _PARTS_OF_A_MESSAGE
+        return f"the part's type is unknown ({min(unknown)[:40]})" if unknown else None
+
+    def _user(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
+        """What the client adds to a prompt, such as the files that it names, is marked as synthetic."""
+        texts = [part for part in found if part.get("type") == "text"]
+        said = "\n".join(text(part, "text") or "" for part in texts if part.get("synthetic") is not True)
+        name = identifier(info, "id")
+        if any(part.get("text") == _SHELL for part in texts):
+            self._shell_lines.add(name or "")
+        elif self.session.is_working:
+            self.session.steering(_unquoted(said), self._at)
+        else:
+            self.session.prompt(_unquoted(said), self._at, prompt_id=name)
+
+    def _assistant(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
+        """Some models say that they stop while they still call tools; they do not."""
+        is_shell = identifier(info, "parentID") in self._shell_lines
+        called = [part for part in found if part.get("type") == "tool"]
+        for part in called:
+            self._call(part, USER if is_shell else None)
+        if is_shell:
+            return
+        if info.get("error"):
+            self.session.break_off()
+        elif not called and info.get("finish") not in _GOES_ON:
+            self.session.end_turn(moment(section(info, "time").get("completed")) or self._at)
+
+    def _call(self, part: dict[str, Any], agent: str | None) -> None:
+        name, tool = identifier(part, "callID"), text(part, "tool", LONGEST_NAME) or ""
+        state = section(part, "state")
+        given, took = section(state, "input"), section(state, "time")
+        started = text(section(state, "metadata"), "sessionId") if tool == _STARTER else None
+        files: tuple[str, ...] = ()
+        if tool in _PATCHES:
+            tool, given, files = patch_in_our_words(text(given, "patchText", LONGEST_PATCH) or "")
+        else:
+            tool, given = in_our_words(tool, given, _TOOLS)
+        if not name:
+            return
+        at = moment(took.get("start")) or self._at
+        self.session.call(name, tool, given, at, agent=agent, started_agent=started)
+        if outcome := _outcome(state):
+            error = text(state, "error") or text(state, "output") if outcome is Outcome.FAILED else None
+            done = files if outcome is Outcome.SUCCESS else ()
+            self.session.result(name, moment(took.get("end")), outcome, error=error, files=done)
+
+
+def _unquoted(said: str) -> str:
+    """`opencode run` puts quotes around what the shell has taken them from."""
+    inner = said[1:-1].replace('\\"', "\0")
+    is_quoted = len(said) > 1 and said[0] == said[-1] == '"' and '"' not in inner
+    return inner.replace("\0", '"') if is_quoted else said
+
+
+def _outcome(state: dict[str, Any]) -> Outcome | None:
+    """A shell command that failed has completed too; one that was stopped has no exit code."""
+    metadata = section(state, "metadata")
+    if state.get("status") == "error":
+        was_stopped = metadata.get("interrupted") is True or (text(state, "error") or "").startswith(_STOPPED)
+        return Outcome.PARTIAL if was_stopped else Outcome.FAILED
+    if state.get("status") != "completed":
+        return None
+    code = metadata.get("exit", 0)
+    if code is None:
+        return Outcome.PARTIAL
+    return Outcome.SUCCESS if code == 0 else Outcome.FAILED

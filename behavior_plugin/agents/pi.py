@@ -1,0 +1,126 @@
+"""Pi: a log for each session, in a folder for each directory. One record a line, and a message for each.
+
+`sessions/--<directory>--/<time>_<session>.jsonl`. Newer logs are trees, whose branches stand in the order in which they
+were worked on, and all of it was done. A session that was forked begins with a copy of the other's records, which are
+older than itself. Pi notes no branch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from behavior_plugin.agents import session_log
+from behavior_plugin.agents.fields import LONGEST_NAME, identifier, section, text
+from behavior_plugin.agents.log_file import HEAD_BYTES, Reading, first_record
+from behavior_plugin.agents.records import START, moment, parts, words
+from behavior_plugin.agents.session_log import Session
+from behavior_plugin.agents.tools import in_our_words
+from behavior_plugin.model import USER, Context, Event, Outcome
+
+NAME, TITLE = "pi", "Pi"
+
+_FILE = {"path": "file_path"}
+_TOOLS = {
+    "bash": ("Bash", {}),
+    "read": ("Read", _FILE),
+    "edit": ("Edit", _FILE),
+    "write": ("Write", _FILE),
+    "grep": ("Grep", {}),
+    "find": ("Glob", {}),
+    "ls": ("LS", {}),
+}
+# Records that hold nothing for us.
+_OTHERS = frozenset(
+    """
+    branch_summary compaction context_transform custom custom_message ephemeral label model_change session session_info
+    thinking_level_change
+    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
+)
+# Messages that no person wrote.
+_OTHER_ROLES = frozenset(["branchSummary", "compactionSummary", "custom", "hookMessage"])
+# How a call ends that was stopped, or never begun.
+_STOPPED = ("Operation aborted", "Command aborted", "Skipped due to queued user message.")
+
+
+def folders() -> list[Path]:
+    return [Path(os.environ.get("PI_CODING_AGENT_DIR") or Path.home() / ".pi" / "agent") / "sessions"]
+
+
+def is_log(file: Path, head: bytes) -> bool:
+    first = first_record(head)
+    return file.suffix == ".jsonl" and first.get("type") == "session" and isinstance(first.get("cwd"), str)
+
+
+def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
+    reader = _Reader(file, first_record(reading.head(file, HEAD_BYTES)))
+    yield from session_log.read(reading.records(file), reader.session, reader.take, partial(reading.skip, file))
+
+
+class _Reader:
+    def __init__(self, file: Path, header: dict[str, Any]) -> None:
+        self.session = Session(NAME, identifier(header, "id") or file.stem)
+        self.session.context = Context(directory=text(header, "cwd") or "")
+        is_fork = bool(header.get("parentSession") or header.get("branchedFrom"))
+        self._since = moment(header.get("timestamp")) if is_fork else None
+        self._at = START
+
+    def take(self, record: dict[str, Any]) -> str | None:
+        kind = str(record.get("type"))
+        if kind != "message":
+            return None if kind in _OTHERS else f"the record's type is unknown ({kind[:40]})"
+        self._at = moment(record.get("timestamp")) or self._at
+        if self._since and self._at < self._since:
+            return None
+        return self._message(section(record, "message"), identifier(record, "id"))
+
+    def _message(self, message: dict[str, Any], name: str | None) -> str | None:
+        role = str(message.get("role"))
+        if role == "user":
+            self._prompt(words(message.get("content")), name)
+        elif role == "assistant":
+            self._assistant(message)
+        elif role == "toolResult":
+            self._result(message)
+        elif role == "bashExecution":
+            self._shell(message, name)
+        elif role not in _OTHER_ROLES:
+            return f"the message's role is unknown ({role[:40]})"
+        return None
+
+    def _prompt(self, said: str, name: str | None) -> None:
+        """What is typed while the agent works is given to it between two calls."""
+        if self.session.is_working:
+            self.session.steering(said, self._at)
+        else:
+            self.session.prompt(said, self._at, prompt_id=name)
+
+    def _assistant(self, message: dict[str, Any]) -> None:
+        for block in parts(message.get("content")):
+            name = identifier(block, "id")
+            if block.get("type") == "toolCall" and name:
+                tool = text(block, "name", LONGEST_NAME) or ""
+                self.session.call(name, *in_our_words(tool, section(block, "arguments"), _TOOLS), self._at)
+        if message.get("stopReason") == "stop":
+            self.session.end_turn(self._at)
+        elif message.get("stopReason") in ("aborted", "error"):
+            self.session.break_off()
+
+    def _result(self, message: dict[str, Any]) -> None:
+        said = words(message.get("content"))
+        failed = message.get("isError") is True
+        outcome = Outcome.FAILED if failed else Outcome.SUCCESS
+        if failed and said.endswith(_STOPPED):
+            outcome = Outcome.PARTIAL
+        name = identifier(message, "toolCallId") or ""
+        self.session.result(name, self._at, outcome, error=said if failed else None)
+
+    def _shell(self, message: dict[str, Any], name: str | None) -> None:
+        """A line of the user's own shell, noted when it had ended."""
+        called = name or f"shell {self._at.isoformat()}"
+        self.session.call(called, "Bash", {"command": text(message, "command") or ""}, self._at, agent=USER)
+        outcome = Outcome.SUCCESS if message.get("exitCode") in (0, None) else Outcome.FAILED
+        self.session.result(called, None, Outcome.PARTIAL if message.get("cancelled") is True else outcome)

@@ -1,0 +1,198 @@
+"""`behavior db backup|restore|move|rollback`: carry patterns out of the database, into it, and from table to table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from behavior_plugin.capture import paths
+from behavior_plugin.cli.connections import owner_without_worker
+from behavior_plugin.cli.output import counted, json_option, print_result, progress
+from behavior_plugin.errors import SchemaError
+
+if TYPE_CHECKING:
+    # Imported where it is used: psycopg and pydantic cost a tenth of a second each.
+    from behavior_plugin.store.maintenance.rows import Tally
+
+# More would fill the screen; --json has them all.
+MOST_NAMED = 20
+STILL_MEMORIES = (
+    "New patterns still go to memories: the setting `storage` says so (BEHAVIOR_STORAGE, or config.toml). "
+    "Set BEHAVIOR_STORAGE=behavior_patterns to change that."
+)
+STILL_THERE = "The memories that were moved are still there, too: `behavior db move --delete-source` deletes them."
+FATES = {
+    "dropped": "{} is out of the database.",
+    "kept": "The table {} was there before and stays; what was added to it is gone.",
+    "absent": "There is no table {}; nothing to do.",
+}
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--all-users", is_flag=True, help="Everybody's patterns, not only yours.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@json_option
+def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
+    """Write your patterns into FILE, which only you can read.
+
+    Everything of them is in it: ids, dates, counts, vectors. It is gzip with a line of JSON for each pattern, and can
+    be restored to any server and either way of storing. Any member's login will do, except with --all-users.
+    """
+    from behavior_plugin.store import own_user
+    from behavior_plugin.store.maintenance import backup as backups
+    from behavior_plugin.store.maintenance.rows import as_owner, as_user, export_rows
+
+    with owner_without_worker() as (owner, settings), progress() as bar:
+        user = None if all_users else own_user(owner, settings)
+        with as_user(owner, user) if user else as_owner(owner, snapshot=True):
+            rows = bar.track(export_rows(owner, settings.storage, everyone=all_users), description="Backup")
+            count = backups.write(file, rows, storage=settings.storage, user_id=user, overwrite=force)
+    print_result({"file": str(file), "rows": count}, f"{count} patterns are in {file}.", as_json=as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--user-id", type=click.UUID, help="Whose they become, for a backup of one user; by default yours.")
+@json_option
+def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
+    """Bring the patterns in FILE back.
+
+    Those of a backup of one user become yours; those of all users stay theirs. What is there already stays as it is.
+    A file that is damaged, or of a newer version, changes nothing. The exit status is 1 where a pattern was refused.
+    """
+    from behavior_plugin.store import own_user
+    from behavior_plugin.store.maintenance import backup as backups
+    from behavior_plugin.store.maintenance.rows import as_owner, check_restorer, check_user, import_rows
+    from behavior_plugin.store.migrate import migrate
+
+    with file.open("rb") as raw:
+        about, _ = backups.read(raw, str(file))  # before a server is started for nothing
+    if user_id and about.user_id is None:
+        raise click.UsageError("--user-id: this backup is of all users, and its patterns stay theirs.")
+    with owner_without_worker() as (owner, settings), progress() as bar, file.open("rb") as raw:
+        watched = bar.wrap_file(raw, total=file.stat().st_size, description="Restore")
+        _, lines = backups.read(watched, str(file))
+        migrate(owner, settings.storage)
+        user = None if about.user_id is None else user_id or own_user(owner, settings)
+        if user:
+            check_restorer(owner, settings.storage, file, user)
+            check_user(owner, user)
+        with as_owner(owner):
+            tally = import_rows(owner, settings.storage, lines, user_id=user)
+    _report(_counts(tally, "restored"), as_json=as_json)
+
+
+@click.command()
+@click.option(
+    "--to",
+    type=click.Choice(["behavior_patterns"]),
+    default="behavior_patterns",
+    show_default=True,
+    expose_value=False,
+    help="The table to move to.",
+)
+@click.option("--delete-source", is_flag=True, help="Then delete the memories whose pattern is in the other table.")
+@json_option
+def move(delete_source: bool, as_json: bool) -> None:
+    """Move patterns from a memories table into behavior_patterns.
+
+    They are everybody's. Memories stay as they were, unless --delete-source: then those go whose pattern is in the
+    other table. What could not be moved is named with the reason and stays. To stop in the middle loses nothing:
+    begin again. The exit status is 1 where a pattern stays behind.
+    """
+    from behavior_plugin.store.maintenance import move as moving
+    from behavior_plugin.store.maintenance.rows import Tally
+
+    with owner_without_worker() as (owner, settings), progress() as bar:
+        unmoved, present = moving.prepare(owner)
+        tally = Tally(present=present)
+        task = bar.add_task("Move", total=unmoved)
+        for batch in moving.move(owner):
+            tally.add(batch)
+            bar.advance(task, batch.total)
+        tally.skipped += moving.unreadable(owner)
+        counts = _counts(tally, "moved")
+        if delete_source:
+            counts["deleted"], stay = moving.delete_moved(owner)
+            named = {each.id for each in tally.skipped}
+            counts["skipped"] += [asdict(each) for each in stay if each.id not in named]
+    if as_json:
+        return _report(counts, as_json=True)
+    if settings.storage == "memories":
+        click.echo(STILL_MEMORIES)
+    if not (unmoved or present or counts["skipped"]):
+        return click.echo("There is nothing to move.")
+    _report(counts, as_json=False)
+    return None if delete_source else click.echo(STILL_THERE)
+
+
+@click.command()
+@click.option("--with-rows", is_flag=True, help="Also where there are patterns: everybody's are backed up first.")
+@click.option("--backup", "file", type=FILE, help="With --with-rows, the backup's file; else one in the data folder.")
+@json_option
+def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
+    """Take the table of patterns out of the database.
+
+    With it goes all that was made for it. It is refused while there are patterns, and where something of yours,
+    such as a view, depends on the table. A table of memories that was there before stays, and so do users, members
+    and pgvector. The next worker makes what it needs again, empty.
+    """
+    from behavior_plugin.store.maintenance import backup as backups
+    from behavior_plugin.store.maintenance.rollback import rollback as run_rollback
+
+    if file and not with_rows:
+        raise click.UsageError("--backup: there is a backup only with --with-rows.")
+    if file:
+        backups.check_target(file)  # before a server is started for nothing, and a table dropped
+    undo = ExitStack()
+    with owner_without_worker() as (owner, settings), progress() as bar:
+        target = file or _backup_file(settings.storage)
+
+        def save(rows: Iterable[str]) -> int:
+            lines = bar.track(rows, description="Backup")
+            count = backups.write(target, lines, storage=settings.storage, user_id=None)
+            undo.callback(target.unlink)
+            return count
+
+        try:
+            done = run_rollback(owner, settings.storage, save if with_rows else None)
+        except SchemaError:  # nothing was changed; after any other error the backup may be all there is
+            undo.close()
+            raise
+    text = FATES[done.table].format(settings.storage)
+    if done.rows:
+        text += f"\n{done.rows} patterns are in {target}. To bring them back: behavior db restore {quote(str(target))}"
+    found = {"storage": settings.storage, **asdict(done), "backup": str(target) if done.rows else None}
+    print_result(found, text, as_json=as_json)
+
+
+def _backup_file(storage: str) -> Path:
+    folder = paths.make_private(paths.in_data("backups"))
+    return Path(folder, f"{storage}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl.gz")
+
+
+def _counts(tally: Tally, what: str) -> dict[str, Any]:
+    return {what: tally.added, "already_there": tally.present, "skipped": [asdict(each) for each in tally.skipped]}
+
+
+def _report(counts: dict[str, Any], *, as_json: bool) -> None:
+    """Say what was done. Ends with status 1 where something was skipped."""
+    skipped = counts["skipped"]
+    lines = [counted({**counts, "skipped": len(skipped)})]
+    lines += [f"  skipped {each['id']} of user {each['user_id']}: {each['reason']}" for each in skipped[:MOST_NAMED]]
+    if len(skipped) > MOST_NAMED:
+        lines.append(f"  and {len(skipped) - MOST_NAMED} more; --json names them all")
+    print_result(counts, "\n".join(lines), as_json=as_json)
+    if skipped:
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""A session's events become patterns. Pure: no clock, disk, network or environment."""

@@ -1,0 +1,54 @@
+"""The recall route: a prompt becomes suggestions, best first, or nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from behavior_plugin.embed import Embedder
+from behavior_plugin.model import Context, Match, Suggestion
+from behavior_plugin.recall.rank import rank
+from behavior_plugin.redact import redact
+from behavior_plugin.store import PostgresStore
+
+# Without an embedder: the share of the prompt's words that a trigger must have.
+WORDS_FLOOR = 0.6
+LONGEST_PROMPT = 2000
+# A person who asks wants to see what is near, not only what is sure.
+MANUAL_FLOOR = 0.35
+# How many are looked at for the odds and the order, however few are asked for.
+POOL = 20
+
+
+def recall(
+    text: str,
+    context: Context,
+    *,
+    embedder: Embedder | None,
+    store: PostgresStore,
+    now: datetime,
+    floor: float | None = None,
+    everywhere: bool = False,
+    limit: int = 5,
+) -> list[Suggestion]:
+    """The patterns that resemble a text, as suggestions. `floor` overrides the embedder's own.
+
+    Raises:
+        StoreError, EmbedError: see there.
+    """
+    text = redact(text, LONGEST_PROMPT)
+    project = None if everywhere else context.project
+    return rank(_matches(text, embedder, store, floor, project), context=context, now=now)[:limit]
+
+
+def _matches(
+    text: str, embedder: Embedder | None, store: PostgresStore, floor: float | None, project: str | None
+) -> list[Match]:
+    if not text.strip():
+        return []
+    if embedder is None:
+        least = WORDS_FLOOR if floor is None else floor
+        found = store.sharing_words(text, project=project, limit=POOL)
+        return [match for match in found if match.similarity >= least]
+    [embedding] = embedder.embed([text])
+    least = embedder.floor if floor is None else floor
+    return store.nearest(embedding, embedder.model, floor=least, project=project, limit=POOL)

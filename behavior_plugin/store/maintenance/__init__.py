@@ -1,0 +1,1 @@
+"""Looking after a database: backup, move, rollback, index, checks."""

@@ -1,0 +1,209 @@
+"""Rows on their way: out of one table and into another, or into a file, with everything that is in them.
+
+A row is one line of JSON with every column of behavior_patterns, whichever way it is stored. It is made and read by the
+database alone: numbers and dates that Python never touched come back as they were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import errors
+
+from behavior_plugin.config import Storage
+from behavior_plugin.errors import SchemaError
+from behavior_plugin.store.connection import value
+from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.members import users_are_ours
+from behavior_plugin.store.sql_files import query
+
+# A pattern with its vector is 20 to 30 kB; one of the longest that there may be is some megabytes.
+BATCH = 100
+BATCH_BYTES = 16_000_000
+NOT_THE_OWNER = (
+    "This needs a login that row level security does not restrict: the owner's, if it is a superuser or has bypassrls."
+)
+# Errors about the row, and not about the connection or the table.
+_FAULTS_OF_ROWS = (psycopg.IntegrityError, psycopg.DataError, errors.ProgramLimitExceeded)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A row that was not carried, and why. Never its text."""
+
+    id: str
+    user_id: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What became of rows: added, there already, or skipped."""
+
+    added: int = 0
+    present: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        self.added += other.added
+        self.present += other.present
+        self.skipped += other.skipped
+
+    @property
+    def total(self) -> int:
+        return self.added + self.present + len(self.skipped)
+
+
+@contextmanager
+def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
+    """A transaction that sees one user's rows, as they are when it begins.
+
+    Raises:
+        SchemaError: the connection may not do that, or the database lacks something.
+    """
+    with in_our_words("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
+        connection.execute(query("read_snapshot"))
+        connection.execute(query("exact_output"))
+        connection.execute(query("claim_user"), {"user_id": user_id})
+        connection.execute(query("become_user"))
+        yield
+
+
+@contextmanager
+def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[None]:
+    """A transaction that sees everybody's rows; with `snapshot` as they are when it begins.
+
+    Raises:
+        SchemaError: row level security holds the connection back, or the database lacks something.
+    """
+    with in_our_words("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
+        if snapshot:
+            owner.execute(query("read_snapshot"))
+        owner.execute(query("exact_output"))
+        owner.execute(query("bypass_row_security"))
+        yield
+
+
+def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
+    """Raises SchemaError where there is no such user; an owner who may not look finds out from what is refused."""
+    with in_our_words("auth.users"):
+        if not value(owner, "select has_table_privilege('auth.users', 'select')"):
+            return
+        if not value(owner, "select exists (select from auth.users where id = %s)", [user_id]):
+            raise SchemaError(
+                f"There is no user {user_id}.",
+                hint=f"Add the member first: `behavior db member add LOGIN --user-id {user_id}`. Without --user-id the "
+                "patterns become yours.",
+            )
+
+
+def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user_id: UUID) -> None:
+    """Raises SchemaError where the login may not restore one user's patterns, and names the command that may."""
+    with in_our_words(f"public.{storage}"):
+        if not value(login, "select row_security_active(%s)", [f"public.{storage}"]):
+            return
+    command = f"behavior db restore {quote(str(file))} --user-id {user_id}"
+    raise SchemaError(
+        "Restoring sets ids and dates, which only the database's owner may do.",
+        hint=f"Give the file to the owner: `{command}`. {NOT_THE_OWNER}",
+    )
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """The keys and values of a row; numbers as text, since some are too long for Python.
+
+    Raises:
+        ValueError: it is not a row.
+    """
+    try:
+        found = json.loads(line, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise ValueError from None
+    if not isinstance(found, dict):
+        raise ValueError
+    return found
+
+
+def export_rows(connection: psycopg.Connection, storage: Storage, *, everyone: bool) -> Iterator[str]:
+    """The rows that a transaction sees, in the order of their keys; to be read to the end within it."""
+    with connection.cursor("exported") as cursor:
+        cursor.itersize = BATCH
+        for (line,) in cursor.execute(query("export_patterns", storage), {"everyone": everyone}):
+            yield line
+
+
+def import_rows(
+    owner: psycopg.Connection, storage: Storage, lines: Iterable[str], *, user_id: UUID | None = None
+) -> Tally:
+    """Keep rows as they are, in the transaction that is open: as those of `user_id`, or of the users they name.
+
+    What is there already stays as it is. A row that the table refuses is skipped, and the others are kept.
+    """
+    tally = Tally()
+    # Users of an application are not ours to make, nor may every owner of a database touch their table.
+    makes_users = user_id is None and users_are_ours(owner)
+    for batch in _batches(lines):
+        if makes_users:
+            owner.execute(query("add_users"), {"user_ids": list({_key(line)[0] for line in batch})})
+        tally.add(_import_batch(owner, storage, batch, user_id))
+    return tally
+
+
+def _import_batch(owner: psycopg.Connection, storage: Storage, lines: list[str], user_id: UUID | None) -> Tally:
+    try:
+        with owner.transaction():
+            rows = owner.execute(query("import_patterns", storage), {"lines": lines, "user_id": user_id}).fetchall()
+    except _FAULTS_OF_ROWS as error:
+        if len(lines) == 1:
+            return Tally(skipped=[_refused(lines[0], error)])
+        tally = Tally()
+        for line in lines:
+            tally.add(_import_batch(owner, storage, [line], user_id))
+        return tally
+    return _tallied(rows)
+
+
+def _tallied(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
+    tally = Tally()
+    for user_id, row_id, is_added, is_there in rows:
+        if is_added:
+            tally.added += 1
+        elif is_there:
+            tally.present += 1
+        else:
+            tally.skipped.append(Skipped(str(row_id), str(user_id), "its id is another pattern's"))
+    return tally
+
+
+def _refused(line: str, error: psycopg.Error) -> Skipped:
+    """Name what was refused, without the row that PostgreSQL quotes."""
+    user_id, row_id = _key(line)
+    at = error.diag.constraint_name or error.diag.column_name
+    return Skipped(row_id, user_id, f"refused: {type(error).__name__}" + (f", {at}" if at else ""))
+
+
+def _key(line: str) -> tuple[str, str]:
+    """Whose row a line is, and its id; anything at all in a file that somebody wrote by hand."""
+    row = parsed(line)
+    return str(row.get("user_id")), str(row.get("id"))
+
+
+def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,207 @@
+"""Choose the index for the size: none over everybody's vectors for most, HNSW where one user has very many patterns.
+
+Without it a search reads the bits of all patterns of one user, side by side in a b-tree, and compares the vectors of
+the nearest: right at every size, and fast for tens of thousands. The index takes over beyond; the function
+find_similar_patterns counts for each search which of the two is the shorter way. It is built on the rows, never by a
+migration: built on an empty table, the lists of ivfflat are random, and it finds a third.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import psutil
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from behavior_plugin.config import Storage
+from behavior_plugin.errors import StoreError
+from behavior_plugin.store.connection import value
+from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.maintenance.rows import NOT_THE_OWNER
+from behavior_plugin.store.sql_files import query
+
+Kind = Literal["none", "hnsw", "ivfflat"]
+
+UNTUNED = "Patterns are kept in a memories table: each user's are compared exactly there; there is nothing to tune."
+UNTUNED_HINT = "Beyond some thousand patterns of one user, `behavior db move --to behavior_patterns`."
+
+INDEX = "behavior_patterns_trigger_bits_idx"
+# As in 0103_functions.sql, which says how they were measured.
+FEWEST = 20_000
+SEARCHED_IN_VAIN = 15_000
+# What the graph takes while it is built in memory, which is ten times as fast; with room to spare.
+BYTES_PER_ROW = 2_000
+LEAST_MEMORY = 64 << 20
+# On another machine, whose memory we do not know.
+MODEST_MEMORY = 512 << 20
+# On this machine, of what is free.
+SHARE_OF_FREE = 0.25
+# Not the one of migrations: those would wait for minutes.
+LOCK = 7236430166542122
+
+
+@dataclass(frozen=True)
+class Index:
+    """The index over everybody's bits, if there is one. `bytes` is its size on disk."""
+
+    kind: Kind = "none"
+    is_valid: bool = True
+    bytes: int = field(default=0, compare=False)
+    lists: int | None = None
+    probes: int | None = None
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is there, and what fits; `is_due` where these differ."""
+
+    patterns: int
+    largest_user: int
+    present: Index
+    wanted: Index
+
+    @property
+    def is_due(self) -> bool:
+        return self.present != self.wanted
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a build has come: the phase in the server's words, and the share done of it, from 0 to 1."""
+
+    phase: str
+    share: float
+
+
+def check(owner: psycopg.Connection, storage: Storage, kind: Kind | None = None) -> Tuning:
+    """Size up the table and say which index fits, or how one of the kind named would be built.
+
+    Raises:
+        StoreError: patterns are kept in a memories table, or in a partitioned one: these have no such index.
+        SchemaError: the login does not see everybody's patterns.
+        StoreUnavailableError: the connection was lost, or the server is short of something for now.
+    """
+    if storage != "behavior_patterns":
+        raise StoreError(UNTUNED, hint=UNTUNED_HINT)
+    with in_our_words("The table cannot be sized up", hint=NOT_THE_OWNER), owner.transaction():
+        owner.execute(query("bypass_row_security"))
+        [size] = _rows(owner, query("size_up", storage))
+        present = _present(owner)
+    fits = "none" if size["is_split"] else propose(size["patterns"], size["largest_user"], present)
+    if size["is_split"] and kind not in (None, "none"):
+        raise StoreError("The table is split by user; no index can be built over its parts.", hint="docs/team.md")
+    return Tuning(size["patterns"], size["largest_user"], present, fitting(size["patterns"], kind or fits))
+
+
+def propose(patterns: int, largest_user: int, present: Index) -> Kind:
+    """The kind that fits: none while reading all of one user's bits is the shorter way for every user."""
+    if largest_user <= max(FEWEST, math.isqrt(SEARCHED_IN_VAIN * patterns)):
+        return "none"
+    return "ivfflat" if present.kind == "ivfflat" else "hnsw"  # somebody's choice
+
+
+def fitting(patterns: int, kind: Kind) -> Index:
+    """The index of a kind that suits so many patterns."""
+    if kind != "ivfflat":
+        return Index(kind)
+    # As pgvector advises; the power of two keeps an index that has grown a little from being rebuilt.
+    lists = max(1, patterns // 1000 if patterns <= 1_000_000 else math.isqrt(patterns))
+    lists = 1 << (lists.bit_length() - 1)
+    # For vectors the square root is advised; bits are much more alike, and need a third to find as much.
+    return Index(kind, lists=lists, probes=max(1, math.isqrt(lists), lists // 3))
+
+
+def memory_for(*, is_local: bool) -> int:
+    """How much a server on this machine, or on another one, may take for a build, in bytes."""
+    return int(psutil.virtual_memory().available * SHARE_OF_FREE) if is_local else MODEST_MEMORY
+
+
+def apply(owner: psycopg.Connection, tuning: Tuning, *, memory: int = MODEST_MEMORY) -> Index:
+    """Build what is wanted, while the table is in use; returns what is there then. May be run again at any time.
+
+    What an interrupted build left is dropped first. `memory` bounds, in bytes, what the server may take for it;
+    `owner` must be in autocommit mode.
+
+    Raises:
+        StoreError: somebody else is building it.
+        SchemaError: the server refused.
+        StoreUnavailableError: the connection was lost, or the server is short of something for now.
+    """
+    with in_our_words("The index cannot be built"), _locked(owner):
+        # As in the migrations: pgvector's names are found in whichever of the usual schemas it lives.
+        owner.execute("set search_path = pg_catalog, public, extensions")
+        owner.execute("select '[1]'::vector")  # loads pgvector: its settings are known from here on
+        # Looked at again: another may have built it since the table was sized up.
+        if not _is_usable(_present(owner), tuning.wanted):
+            owner.execute(sql.SQL("drop index concurrently if exists public.{}").format(sql.Identifier(INDEX)))
+            _create(owner, tuning, memory)
+        _set_probes(owner, tuning.wanted.probes)
+        return _present(owner)
+
+
+def progress(connection: psycopg.Connection) -> Progress | None:
+    """How far a build has come, asked on a connection of its own; None where nobody builds."""
+    if not (rows := _rows(connection, query("watch_index", "behavior_patterns"))):
+        return None
+    row = rows[0]
+    total, done = row["tuples_total"] or row["blocks_total"], row["tuples_done"] or row["blocks_done"]
+    return Progress(row["phase"], min(done / total, 1.0) if total else 0.0)
+
+
+def _present(owner: psycopg.Connection) -> Index:
+    rows = _rows(owner, query("inspect_index", "behavior_patterns"))
+    return Index(**rows[0]) if rows else Index()
+
+
+def _is_usable(present: Index, wanted: Index) -> bool:
+    return present.is_valid and (present.kind, present.lists) == (wanted.kind, wanted.lists)
+
+
+def _create(owner: psycopg.Connection, tuning: Tuning, memory: int) -> None:
+    wanted = tuning.wanted
+    if wanted.kind == "none":
+        return
+    needed = max(LEAST_MEMORY, min(tuning.patterns * BYTES_PER_ROW, memory))
+    owner.execute(sql.SQL("set maintenance_work_mem = {}").format(sql.Literal(f"{needed >> 10}kB")))
+    owner.execute(
+        sql.SQL(
+            "create index concurrently {name} on public.behavior_patterns using {kind} (trigger_bits bit_hamming_ops) "
+            "{options}"
+        ).format(
+            name=sql.Identifier(INDEX),
+            kind=sql.Identifier(wanted.kind),
+            options=sql.SQL("with (lists = {})").format(wanted.lists) if wanted.lists else sql.SQL(""),
+        )
+    )
+
+
+def _set_probes(owner: psycopg.Connection, probes: int | None) -> None:
+    """Beside the function's other settings, so that it holds for whoever calls it."""
+    change = sql.SQL("set ivfflat.probes = {}").format(probes) if probes else sql.SQL("reset ivfflat.probes")
+    owner.execute(sql.SQL("alter function public.find_similar_patterns {}").format(change))
+
+
+@contextmanager
+def _locked(owner: psycopg.Connection) -> Iterator[None]:
+    """Nobody else builds meanwhile. Nobody waits for the lock: a build waits for all who wait, and would never end."""
+    is_ours = value(owner, "select pg_try_advisory_lock(%s)", [LOCK])
+    try:
+        if not is_ours or progress(owner):
+            raise StoreError("The index is being built already.", hint="Wait until it has ended, then try again.")
+        yield
+    finally:
+        if is_ours and not owner.closed:
+            owner.execute("reset search_path")
+            owner.execute("reset maintenance_work_mem")
+            owner.execute("select pg_advisory_unlock(%s)", [LOCK])
+
+
+def _rows(connection: psycopg.Connection, asked: sql.SQL) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(asked).fetchall()

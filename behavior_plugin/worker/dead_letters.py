@@ -1,0 +1,224 @@
+"""Dead letters: what could not be read or learned from, kept with its reason and without its secrets.
+
+dead/NAME is a record, or the folder of a session's records; dead/NAME.reason says why it lies there. One rename brings
+a letter here, so that it is never in two places; only then is it redacted, where it lies, under NAME.unclean. Whoever
+dies in between leaves that to the next worker.
+
+A letter is kept for 30 days. Of more than MOST_LETTERS, or MOST_BYTES, the oldest go first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from behavior_plugin.agents import fields
+from behavior_plugin.capture import spool
+from behavior_plugin.redact import Limits, redact, redact_value
+
+KEPT = timedelta(days=30)
+MOST_LETTERS = 1_000
+MOST_BYTES = 256 * 1024 * 1024
+# Of a payload that can be read, and of one that cannot.
+LIMITS = Limits(string=20_000, entries=500, depth=16)
+TEXT_LIMIT = 64_000
+LONGEST_NAME = 200
+# Behind a letter's name: why it lies there, and so long as it is not redacted yet.
+ENDINGS = (".reason", ".unclean")
+# A hook keeps half of this.
+LONGEST_RECORD = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter: `id` is short and stays the same, `size` is in bytes."""
+
+    id: str
+    path: Path
+    reason: str
+    set_aside_at: datetime
+    records: int
+    size: int
+
+
+def set_aside(what: Path, reason: str, *, name: str = "") -> None:
+    """Set a record, or a session's folder, aside.
+
+    Raises OSError where that is not possible; it then lies where it lay. Redaction may have to wait, for a disk that is
+    full (see `clean_up`).
+    """
+    letter = _free(_folder() / _fit(name or what.name))
+    _beside(letter, "unclean").write_text(reason + "\n", encoding="utf-8")
+    what.rename(letter)
+    with contextlib.suppress(OSError):
+        _clean(letter)
+
+
+def clean_up() -> None:
+    """Redact what could not be so far, and see to it that each letter has a reason and each reason a letter.
+
+    Raises OSError where that is still not possible.
+    """
+    for letter in [path for path in _folder().iterdir() if path.suffix not in ENDINGS]:
+        if not any(os.path.lexists(f"{letter}{ending}") for ending in ENDINGS):
+            _beside(letter, "unclean").write_text("its reason is gone\n", encoding="utf-8")
+    for mark in list(_folder().glob("*.unclean")):
+        _clean(mark.with_suffix(""))
+    for mark in list(_folder().glob("*.reason")):
+        if not os.path.lexists(mark.with_suffix("")):
+            mark.unlink(missing_ok=True)
+
+
+def letters() -> list[Letter]:
+    """All of them, the oldest first."""
+    marks = [mark for mark in _folder().iterdir() if mark.suffix in ENDINGS] if _folder().is_dir() else []
+    found = [_letter(mark) for mark in marks if os.path.lexists(mark.with_suffix(""))]
+    return sorted(found, key=lambda letter: (letter.set_aside_at, letter.path.name))
+
+
+def retry(letter: Letter) -> int:
+    """Put a letter's records among the new ones again; returns how many that were.
+
+    A worker may set one of them aside at once: then it is another letter, that is left alone.
+    """
+    spool.make()
+    new = Path(spool.folder("new"))
+    records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
+    for record in records:
+        record.rename(new / record.name)
+    with contextlib.suppress(OSError):
+        letter.path.rmdir()
+    if not os.path.lexists(letter.path):
+        _forget(letter)
+    return len(records)
+
+
+def delete(letter: Letter) -> None:
+    """Delete a letter, or what is left of one."""
+    if _is_folder(letter.path):
+        shutil.rmtree(letter.path)
+    else:
+        letter.path.unlink(missing_ok=True)
+    _forget(letter)
+
+
+def keep_bounds(is_old: Callable[[Letter], bool]) -> int:
+    """Delete the letters that are too old, or too many; returns how many those were."""
+    found = letters()
+    gone = {*_beyond(found), *filter(is_old, found)}
+    for letter in gone:
+        delete(letter)
+    return len(gone)
+
+
+def counted() -> dict[str, int]:
+    """How many there are, for the state; true also where there is no spool."""
+    names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
+    return {"dead_letters": sum(name.endswith(ENDINGS) for name in names)}
+
+
+def _forget(letter: Letter) -> None:
+    for ending in ENDINGS:
+        Path(f"{letter.path}{ending}").unlink(missing_ok=True)
+
+
+def _beyond(found: list[Letter]) -> Iterator[Letter]:
+    size = 0
+    for number, letter in enumerate(reversed(found), start=1):
+        size += letter.size
+        if number > MOST_LETTERS or size > MOST_BYTES:
+            yield letter
+
+
+def _letter(mark: Path) -> Letter:
+    path = mark.with_suffix("")
+    records = list(path.iterdir()) if _is_folder(path) else [path]
+    return Letter(
+        id=hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8],
+        path=path,
+        reason=mark.read_text(encoding="utf-8", errors="replace").strip(),
+        set_aside_at=datetime.fromtimestamp(mark.stat().st_mtime, UTC),
+        records=len(records),
+        size=sum(record.lstat().st_size for record in records),
+    )
+
+
+def _clean(letter: Path) -> None:
+    """Write each record of a letter anew, without its secrets; done again it changes nothing."""
+    if not os.path.lexists(letter):
+        return _beside(letter, "unclean").unlink(missing_ok=True)
+    for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
+        with contextlib.suppress(PermissionError):  # made so by hand: what cannot be read is left as it is
+            if stat.S_ISREG(record.lstat().st_mode):
+                _replace(record, _without_secrets(_beginning(record)))
+    _beside(letter, "unclean").rename(_beside(letter, "reason"))
+    return None
+
+
+def _beginning(record: Path) -> bytes:
+    with record.open("rb") as source:
+        return source.read(LONGEST_RECORD)
+
+
+def _without_secrets(record: bytes) -> bytes:
+    head, _, payload = record.partition(b"\n")
+    try:
+        envelope = json.loads(head)
+        if not isinstance(envelope, dict):
+            raise TypeError
+    except (ValueError, TypeError, RecursionError):
+        return _as_text(record)
+    kept = _as_json(payload)
+    return json.dumps({**redact_value(envelope, LIMITS), "size": len(kept)}).encode() + b"\n" + kept
+
+
+def _as_json(payload: bytes) -> bytes:
+    try:
+        return json.dumps(redact_value(fields.read_json(payload), LIMITS)).encode()
+    except (ValueError, RecursionError):
+        return _as_text(payload)
+
+
+def _as_text(raw: bytes) -> bytes:
+    return redact(raw.decode("utf-8", errors="replace"), TEXT_LIMIT).encode("utf-8", errors="replace")
+
+
+def _replace(record: Path, content: bytes) -> None:
+    new = Path(spool.folder("tmp")) / f"clean-{time.time_ns()}"
+    try:
+        new.write_bytes(content)
+        new.replace(record)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+
+
+def _fit(name: str) -> str:
+    """A name that leaves room for ours behind it, and does not end like one of those."""
+    is_fit = len(os.fsencode(name)) <= LONGEST_NAME and not name.endswith(ENDINGS)
+    return name if is_fit else hashlib.sha256(os.fsencode(name)).hexdigest()
+
+
+def _free(letter: Path) -> Path:
+    return letter.with_name(f"{letter.name}-{time.time_ns()}") if os.path.lexists(letter) else letter
+
+
+def _beside(letter: Path, ending: str) -> Path:
+    return letter.with_name(f"{letter.name}.{ending}")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _folder() -> Path:
+    return Path(spool.folder("dead"))

@@ -1,0 +1,143 @@
+"""Claude Code's logs: a session with its subagents, from the files that the client wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents import Reading, adapter_for, claude_code
+from behavior_plugin.agents.log_file import HEAD_BYTES
+from behavior_plugin.patterns.reconcile import reconcile
+from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
+from tests.logs import UNREADABLE, Log, make_unreadable, read, told
+
+LOG = TRANSCRIPTS / "print-subagents.jsonl"
+
+
+def record(second: int, kind: str, content: Any, **more: Any) -> dict[str, Any]:
+    message = {"role": kind, "content": content, "stop_reason": more.pop("stop_reason", None)}
+    place = {"sessionId": "s-1", "cwd": "/home/dev/shop", "gitBranch": "main", "isSidechain": False}
+    time = f"2026-03-02T09:00:{second:02}.000Z"
+    return {"type": kind, "uuid": f"u{second}", "timestamp": time, **place, "message": message, **more}
+
+
+def call(second: int, name: str, tool: str, **given: Any) -> dict[str, Any]:
+    return record(second, "assistant", [{"type": "tool_use", "id": name, "name": tool, "input": given}])
+
+
+def result(second: int, name: str, **response: Any) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": name, "content": ""}
+    return record(second, "user", [block], toolUseResult=response)
+
+
+SAMPLE = Log(
+    "projects/-home-dev-shop/s-1.jsonl",
+    [
+        record(1, "user", "Round the tax once", promptId="p1"),
+        call(2, "c1", "Bash", command="make test"),
+        result(3, "c1", stdout="ok"),
+        call(4, "c2", "Edit", file_path="/home/dev/shop/tax.py", old_string="CONTENTS", new_string="CONTENTS"),
+        result(5, "c2", originalFile="CONTENTS"),
+        record(6, "assistant", [{"type": "text", "text": "Done."}], stop_reason="end_turn"),
+    ],
+)
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_is_read_with_what_its_subagents_did(session: str) -> None:
+    """The same as live sessions have it from the same files."""
+    assert reconcile([], read(claude_code, TRANSCRIPTS / f"{session}.jsonl")) == reconcile([], recorded_events(session))
+
+
+def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -> None:
+    """It is found there too."""
+    shutil.copy(LOG, tmp_path)
+    for file in (TRANSCRIPTS / "print-subagents" / "subagents").glob("*.jsonl"):
+        shutil.copy(file, tmp_path)
+
+    assert read(claude_code, tmp_path / LOG.name) == read(claude_code, LOG)
+
+
+def test_a_session_without_its_subagents_files_is_read_all_the_same(tmp_path: Path) -> None:
+    """A fork has none, and they may have been swept."""
+    shutil.copy(LOG, tmp_path)
+
+    events = read(claude_code, tmp_path / LOG.name)
+
+    assert {event.action.agent for event in events if event.action} == {"main"}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_subagents_bad_file_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
+    """The session is read all the same, and a person is told which file to look at."""
+    shutil.copy(LOG, tmp_path)
+    folder = shutil.copytree(LOG.with_suffix(""), tmp_path / LOG.stem) / "subagents"
+    bad, other = (folder / f"agent-{agent}.jsonl" for agent in SESSIONS[LOG.stem])
+    make_unreadable(bad, what)
+    reading = Reading()
+
+    events = read(claude_code, tmp_path / LOG.name, reading)
+
+    assert [(problem.file, problem.line) for problem in reading.problems] == [(bad, 0)]
+    agents = {event.action.agent for event in events if event.action}
+    assert agents == {"main", other.stem.removeprefix("agent-")}
+    assert told(event for event in events if event.action and event.action.agent == "main") == told(
+        event for event in read(claude_code, LOG) if event.action and event.action.agent == "main"
+    )
+
+
+def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    """A person can then look at it; all else is read."""
+    torn = tmp_path / "torn.jsonl"
+    torn.write_bytes(LOG.read_bytes() + b'{"type":"from-the-future"}\n{"type":"user","mess')
+    reading = Reading()
+
+    events = read(claude_code, torn, reading)
+
+    lines = len(LOG.read_bytes().splitlines())
+    assert len(events) == len(
+        [event for event in read(claude_code, LOG) if not event.action or event.action.agent == "main"]
+    )
+    assert [(problem.file, problem.line) for problem in reading.problems] == [(torn, lines + 1), (torn, lines + 2)]
+    assert reading.skipped == 2
+
+
+def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
+    """That is what the bar shows."""
+    sizes: list[int] = []
+
+    read(claude_code, TRANSCRIPTS / "print-fix-and-follow-up.jsonl", Reading(sizes.append))
+
+    assert sum(sizes) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size
+
+
+def test_a_session_that_begins_with_a_picture_is_known_all_the_same(tmp_path: Path) -> None:
+    """The first record that says whose log it is may be longer than what is looked at."""
+    first = {
+        "type": "user",
+        "message": {"role": "user", "content": "x" * 2 * HEAD_BYTES},
+        "sessionId": "s",
+        "uuid": "u",
+    }
+    log = tmp_path / "s.jsonl"
+    log.write_text(json.dumps(first) + "\n")
+
+    assert adapter_for(log) is claude_code
+
+
+def test_a_record_that_nests_without_end_costs_no_more_than_itself(tmp_path: Path) -> None:
+    """One line of a forged log must not end the import of all others."""
+    log = tmp_path / "s.jsonl"
+    log.write_bytes(LOG.read_bytes() + b'{"sessionId":"s","type":' + b"[" * 900 + b"]" * 900 + b"}\n")
+    reading = Reading()
+
+    events = read(claude_code, log, reading)
+
+    assert len(events) == len(
+        [event for event in read(claude_code, LOG) if not event.action or event.action.agent == "main"]
+    )
+    assert [problem.line for problem in reading.problems] == [len(LOG.read_bytes().splitlines()) + 1]

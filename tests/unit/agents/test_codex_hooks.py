@@ -1,0 +1,148 @@
+"""Our hooks in Codex's own file: as the plugin has them, but for what Codex does otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents.codex.hooks import EVENTS, LONGEST_END_S, hooks_file
+from behavior_plugin.agents.install import Change, client_settings_file, install, is_ours, plugin_hooks, uninstall
+from behavior_plugin.capture import spool
+
+PLUGIN = Path(__file__).parents[3]
+OTHERS = b'{\n\t"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "say done"}]}]},\n\t"x": 1\n}'
+
+
+@pytest.fixture
+def file(own_home: Path) -> Path:
+    (own_home / ".codex").mkdir()
+    return hooks_file()
+
+
+def put_in(file: Path, **changes: Any) -> Change:
+    return install(settings_file=file, plugin_root=PLUGIN, interpreter=Path(sys.executable), agent="codex", **changes)
+
+
+def entries(file: Path) -> dict[str, dict[str, Any]]:
+    """Our entries, by event."""
+    hooks = json.loads(file.read_bytes())["hooks"]
+    found = [(event, entry) for event, groups in hooks.items() for group in groups for entry in group["hooks"]]
+    return {event: entry for event, entry in found if is_ours(entry["command"])}
+
+
+def run(command: str, payload: bytes = b'{"session_id": "s"}', **environment: str) -> None:
+    """Run a hook as Codex does: in a shell that is its child."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], input=payload, capture_output=True, env={**os.environ, **environment}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def noted() -> list[dict[str, Any]]:
+    """The envelopes in the spool."""
+    return [spool.read(str(record))[0] for record in sorted(Path(spool.folder("new")).iterdir())]
+
+
+def test_only_events_that_codex_knows_are_registered(file: Path) -> None:
+    """It reports no failure as an event of its own, and warns of a longer wait at the end at every start."""
+    put_in(file)
+
+    found = entries(file)
+    assert list(found) == list(EVENTS)
+    assert set(EVENTS) == set(plugin_hooks(PLUGIN)) - {"PostToolUseFailure"}
+    assert found["SessionEnd"]["timeout"] == LONGEST_END_S
+
+
+def test_a_hook_notes_whose_event_it_is_and_who_reports_it(file: Path) -> None:
+    """Its pid is what tells that a session is over whose client was killed; Codex names it in no variable."""
+    put_in(file)
+    stop = entries(file)["Stop"]["command"]
+
+    run(stop, CLAUDE_PID="1")
+
+    [envelope] = noted()
+    assert (envelope["event"], envelope["client"], envelope["host_pid"]) == ("Stop", "codex", os.getpid())
+
+
+def test_the_second_try_is_the_same_agents(file: Path, tmp_path: Path) -> None:
+    """A Python that was killed has read the event; the next one tells that it is lost, whoever the agent is."""
+    put_in(file)
+    stop = entries(file)["Stop"]["command"]
+    first = tmp_path / "home" / "behavior" / "python3"
+    first.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    first.chmod(0o755)
+
+    run(stop)
+
+    [envelope] = noted()
+    assert (envelope["event"], envelope["client"]) == ("Stop", "codex")
+
+
+def test_hooks_of_claude_code_name_no_agent(own_home: Path) -> None:
+    """What every hook notes is written on every call."""
+    settings = own_home / "settings.json"
+    install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable))
+
+    run(entries(settings)["Stop"]["command"], CLAUDE_PID="1")
+
+    [envelope] = noted()
+    assert envelope["host_pid"] == 1
+    assert "client" not in envelope
+
+
+def test_what_must_be_done_besides_is_said(file: Path) -> None:
+    """Hooks that are not trusted are skipped without a word."""
+    assert any("trust" in note for note in put_in(file, dry_run=True).notes)
+
+
+@pytest.mark.parametrize("raw", [None, b"", OTHERS, b'{"hooks": {}}'])
+def test_uninstall_restores_every_byte(file: Path, raw: bytes | None) -> None:
+    """The file is the user's."""
+    if raw is not None:
+        file.write_bytes(raw)
+    put_in(file)
+    assert set(entries(file)) == set(EVENTS)
+
+    uninstall(settings_file=file)
+
+    assert (file.read_bytes() if file.exists() else None) == raw
+    assert sorted(file.parent.iterdir()) == ([file] if raw is not None else [])
+
+
+def test_what_another_agents_hooks_need_stays(own_home: Path, file: Path) -> None:
+    """The interpreter is noted once for all; whose hooks go last takes it along."""
+    settings, record = client_settings_file("claude-code"), own_home / "behavior" / "interpreter"
+    put_in(file)
+    install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable))
+
+    uninstall(settings_file=file)
+    is_there_then = record.exists()
+    uninstall(settings_file=settings)
+
+    assert is_there_then
+    assert not record.exists()
+
+
+def test_a_second_install_changes_nothing(file: Path) -> None:
+    """It is also how one finds out whether hooks are there."""
+    put_in(file)
+    before = file.read_bytes()
+
+    change = put_in(file)
+
+    assert not change.changed
+    assert file.read_bytes() == before
+
+
+def test_hooks_of_an_agent_lie_where_it_looks(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client_settings_file("codex") == own_home / ".codex" / "hooks.json"
+
+    monkeypatch.setenv("CODEX_HOME", str(own_home / "elsewhere"))
+    assert client_settings_file("codex") == own_home / "elsewhere" / "hooks.json"
+    assert client_settings_file("claude-code") == own_home / ".claude" / "settings.json"

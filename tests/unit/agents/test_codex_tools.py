@@ -1,0 +1,195 @@
+"""How Codex names its tools and what they answer, in the words that we have for every agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents.codex.tools import (
+    LONGEST_SCRIPT,
+    Asked,
+    answered,
+    asked,
+    asked_by_script,
+    asked_in,
+    command_line,
+    ended,
+    exit_outcome,
+    started_thread,
+    waited_for,
+)
+from behavior_plugin.agents.tools import MOST_FILES
+from behavior_plugin.model import Outcome
+
+PATCH = "*** Begin Patch\n*** Update File: shop.py\n*** Move to: /srv/tax.py\n*** End Patch"
+
+
+@pytest.mark.parametrize(
+    ("output", "outcome", "duration_ms"),
+    [
+        ("Chunk ID: 1\nWall time: 0.2500 seconds\nProcess exited with code 0\nOutput:\nExit code: 1\n", "success", 250),
+        ("Wall time: 2 seconds\nProcess exited with code 3\nOriginal token count: 0\nOutput:\n", "failed", 2000),
+        ("Exit code: 1\nWall time: 0.3 seconds\nOutput:\nno", "failed", 300),
+        ('{"output":"ok","metadata":{"exit_code":0,"duration_seconds":0.1}}', "success", 100),
+        ('{"output":"no","metadata":{"exit_code":1,"duration_seconds":1e308}}', "failed", None),
+        ({"content": "Exit code: 0\nOutput:\nok", "success": True}, "success", None),
+        ([{"type": "input_text", "text": "Script failed\nWall time 0.1 seconds\nOutput:\n"}], "failed", 100),
+        ("unsupported call: shell", "failed", None),
+        ("exec command rejected by user", "partial", None),
+        ("Wall time: 18.7 seconds\naborted by user", "partial", 18700),
+        ("Wall time: 1 seconds\nOutput:\naborted by user", "success", 1000),
+        ("Exit code: 0 is what it prints", "success", None),
+        (None, "success", None),
+    ],
+)
+def test_how_a_command_ended_stands_in_its_output(output: Any, outcome: str, duration_ms: int | None) -> None:
+    """No record has it as a field; what the command itself wrote must not be taken for it."""
+    answer = answered(output)
+
+    assert (answer.outcome.value, answer.duration_ms) == (outcome, duration_ms)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "expected"),
+    [
+        ("update_plan", {"plan": []}, Asked("TodoWrite", {"todos": []})),
+        ("web_search", {"query": "tax"}, Asked("WebSearch", {"query": "tax"})),
+        ("grep_files", {"pattern": "tax", "include": "*.py"}, Asked("Grep", {"pattern": "tax", "glob": "*.py"})),
+        ("list_dir", {"dir_path": "/srv"}, Asked("LS", {"path": "/srv"})),
+        ("someday", {"path": "a"}, Asked("someday", {"path": "a"})),
+        ("someday", "a text", Asked("someday", {"input": "a text"})),
+        ("someday", ["a"], Asked("someday", {})),
+        ("shell", {"command": ["zsh", "-lc", "ls | wc"]}, Asked("Bash", {"command": "ls | wc"})),
+    ],
+)
+def test_a_tool_is_called_what_others_call_it(tool: str, arguments: Any, expected: Asked) -> None:
+    """Hooks and rollouts tell of the same call; what we have no word for keeps its own."""
+    assert asked(tool, arguments, directory="/home/dev") == expected
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        asked("apply_patch", PATCH, directory="/home/dev"),
+        asked("apply_patch", {"input": PATCH}, directory="/home/dev"),
+        asked("shell", {"command": ["apply_patch", PATCH]}, directory="/home/dev"),
+        asked_by_script(f"tools.apply_patch({PATCH!r})", directory="/home/dev"),
+    ],
+)
+def test_a_patch_is_an_edit_of_all_its_files(found: Asked) -> None:
+    """It comes in many ways; where a file was moved to is touched as well as where it was."""
+    assert found == Asked("Edit", {"file_path": "/home/dev/shop.py"}, ("/home/dev/shop.py", "/srv/tax.py"))
+
+
+def test_a_patch_of_very_many_files_is_bounded() -> None:
+    """What is kept of a call is."""
+    many = "".join(f"*** Add File: {number}\n" for number in range(2 * MOST_FILES))
+
+    assert len(asked("apply_patch", many, directory="").files) == MOST_FILES
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"type": "function_call", "name": "shell", "arguments": '{"command": "ls"}'}, ("shell", {"command": "ls"})),
+        ({"type": "function_call", "name": "shell", "arguments": "{"}, ("shell", {})),
+        ({"type": "function_call", "namespace": "mcp__a", "name": "b", "arguments": "{}"}, ("mcp__a__b", {})),
+        ({"type": "function_call", "namespace": "multi_agent", "name": "b", "arguments": "{}"}, ("b", {})),
+        ({"type": "local_shell_call", "action": {"command": ["ls"]}}, ("local_shell", {"command": ["ls"]})),
+        ({"type": "custom_tool_call", "name": "exec", "input": "text(1)"}, ("exec", "text(1)")),
+        ({"type": "tool_search_call", "arguments": {"query": "tax"}}, ("tool_search", {"query": "tax"})),
+    ],
+)
+def test_an_item_says_what_is_called(item: dict[str, Any], expected: tuple[str, Any]) -> None:
+    """Each kind of item says it in another place."""
+    assert asked_in(item) == expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "name"),
+    [
+        ("write_stdin", {"session_id": 7, "chars": ""}, "7"),
+        ("wait", {"cell_id": "c1"}, "c1"),
+        ("wait", {"cell_id": ["c1"]}, None),
+        ("exec_command", {"session_id": 7}, None),
+        ("exec", "await tools.write_stdin({session_id: 7, chars: ''})", "7"),
+        ("exec", 'await tools.write_stdin({session_id: 7, chars: "y"})', None),
+        ("exec", "await tools.write_stdin({session_id: 7}); await tools.exec_command({cmd: 'ls'})", None),
+    ],
+)
+def test_a_call_that_only_looks_names_what_it_waits_for(tool: str, arguments: Any, name: str | None) -> None:
+    """Looking is no step of the work; doing something besides is."""
+    assert waited_for(tool, arguments) == name
+
+
+def test_of_a_long_script_the_beginning_is_looked_at() -> None:
+    """A model may write one of any length."""
+    script = "tools.exec_command({cmd: 'a'});" + " " * LONGEST_SCRIPT + "tools.view({})"
+
+    assert asked_by_script(script, directory="") == Asked("exec", {"tools": "exec_command"})
+
+
+@pytest.mark.parametrize(
+    ("output", "running", "exit_code"),
+    [
+        ("Process running with session ID 77\nOutput:\n", "77", None),
+        ("Script running with cell ID c1\nOutput:\n", "c1", None),
+        ("Script completed\nOutput:\n" + '{"chunk_id":"a","wall_time_seconds":1,"session_id":77}', "77", None),
+        ("Script completed\nOutput:\n" + '{"chunk_id":"a","wall_time_seconds":1,"exit_code":2}', None, 2),
+        ("Output:\nProcess running with session ID 77\n", None, None),
+    ],
+)
+def test_an_answer_says_what_runs_on(output: str, running: str | None, exit_code: int | None) -> None:
+    """What the command itself printed does not."""
+    answer = answered(output)
+
+    assert (answer.running, answer.exit_code) == (running, exit_code)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "outcome"),
+    [(0, Outcome.SUCCESS), (3, Outcome.FAILED), (-1, Outcome.PARTIAL), (None, Outcome.PARTIAL)],
+)
+def test_a_process_that_was_stopped_neither_worked_nor_failed(exit_code: int | None, outcome: Outcome) -> None:
+    """It has a code below nothing, or none."""
+    assert exit_outcome(exit_code) is outcome
+
+
+def test_a_record_of_an_end_tells_of_the_call() -> None:
+    """It is all there is of what a script, or the user, ran."""
+    end = ended(
+        {
+            "type": "CommandExecution",
+            "id": "exec-1",
+            "command": ["bash", "-lc", "make"],
+            "exit_code": 2,
+            "duration": {"secs": 1, "nanos": 500_000_000},
+            "source": "user_shell",
+        },
+        directory="/home/dev",
+    )
+
+    assert end
+    assert (end.asked, end.outcome) == (Asked("Bash", {"command": "make"}), Outcome.FAILED)
+    assert (end.duration_ms, end.is_users) == (1500, True)
+    assert ended({"type": "CommandExecution"}, directory="") is None
+    assert ended({"type": "Someday", "id": "x"}, directory="") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "thread"),
+    [('{"agent_id":"t1","nickname":"Ada"}', "t1"), ('{"agent_id":', None), ('{"agent_id":7}', None), ("t1", None)],
+)
+def test_an_answer_may_name_the_thread_that_was_started(answer: str, thread: str | None) -> None:
+    """By it a subagent's rollout is found."""
+    assert started_thread(answer) == thread
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [(["bash", "-c", "a b"], "a b"), (["git", "commit", "-m", "a b"], "git commit -m 'a b'"), ("ls", "ls"), (None, "")],
+)
+def test_a_command_reads_as_one_would_type_it(command: Any, line: str) -> None:
+    """The shell that it is started in is not the work."""
+    assert command_line(command) == line

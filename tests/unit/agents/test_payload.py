@@ -1,0 +1,301 @@
+"""How a payload's fields are read, on the client's own payloads and on what is none."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents.payload import UnreadableError, parse
+from behavior_plugin.model import DurationSource, Event, EventKind, Outcome
+from tests.factories import PAYLOADS, payload
+
+ENVELOPE = {"v": 1, "time_ns": 1_780_000_000_000_000_000, "monotonic_ns": 5, "machine": "laptop", "host_pid": 7}
+
+
+def read(name: str, **changes: Any) -> Event:
+    return parse({**ENVELOPE, "event": name.partition("-")[0]}, json.dumps(payload(name, **changes)).encode())
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in PAYLOADS.glob("*.json")))
+def test_every_recorded_payload_is_understood(name: str) -> None:
+    """These are what the client really sends."""
+    event = read(name)
+
+    assert event.session_id
+    assert event.kind is not EventKind.OTHER
+    assert (event.kind is EventKind.ACTION) == (event.action is not None)
+
+
+def test_a_call_has_its_duration_and_parameters() -> None:
+    """Tool, input in brief, outcome and time: what an action is."""
+    action = read("PostToolUse").action
+
+    assert action
+    assert action.outcome is Outcome.SUCCESS
+    assert action.duration_ms is not None
+    assert action.agent == "main"
+
+
+def test_a_call_began_before_it_was_reported() -> None:
+    """The hook runs at its end; the host says how long it took."""
+    event = read("PostToolUse", duration_ms=2500)
+
+    assert event.action
+    assert event.at - event.action.timestamp == timedelta(milliseconds=2500)
+    assert event.action.duration_source is DurationSource.HOST
+
+
+def test_a_call_without_duration_has_no_source_of_one() -> None:
+    """Clients before 2.1.119 measured nothing."""
+    action = read("PostToolUse", duration_ms=None).action
+
+    assert action
+    assert (action.duration_ms, action.duration_source) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("PostToolUse-Bash-timed_out", Outcome.PARTIAL),
+        ("PostToolUse-Bash-background", Outcome.SUCCESS),
+        ("PostToolUse-Agent-background", Outcome.SUCCESS),
+        ("PostToolUse-Agent-foreground", Outcome.SUCCESS),
+        ("PostToolUse-mcp", Outcome.SUCCESS),
+        ("PostToolUseFailure-mcp", Outcome.FAILED),
+        ("PostToolUseFailure-subagent-Read", Outcome.FAILED),
+    ],
+)
+def test_every_way_a_call_can_end_is_told_apart(name: str, outcome: Outcome) -> None:
+    """What ran into its limit goes on in the background; what was to be started there was started."""
+    action = read(name).action
+
+    assert action
+    assert action.outcome is outcome
+
+
+def test_a_call_names_the_subagent_that_it_started() -> None:
+    """So that the subagent's own calls find their place."""
+    action = read("PostToolUse-Agent-background").action
+
+    assert action
+    assert action.started_agent == "a1a578ecf73e36bf7"
+
+
+def test_a_failure_is_another_event_and_carries_its_error() -> None:
+    """Who hooks only PostToolUse learns only from successes."""
+    action = read("PostToolUseFailure").action
+
+    assert action
+    assert action.outcome is Outcome.FAILED
+    assert action.error
+    assert action.error.startswith("Exit code 1")
+
+
+def test_a_subagents_call_names_its_agent() -> None:
+    """Actions belong to their agent."""
+    action = read("PostToolUse-subagent-Bash").action
+
+    assert action
+    assert action.agent != "main"
+
+
+def test_file_contents_are_not_kept() -> None:
+    """They say what was written, not how the work was done, and are where secrets lie."""
+    event = read("PostToolUse-Write")
+
+    assert event.action
+    assert "content" not in event.action.parameters
+    assert event.files == (payload("PostToolUse-Write")["tool_input"]["file_path"],)
+
+
+def test_files_the_shell_changed_are_noted() -> None:
+    """The client tells which files a command touched."""
+    event = read("PostToolUse-Bash-changed_files")
+
+    assert event.files == tuple(
+        payload("PostToolUse-Bash-changed_files")["tool_response"]["bashEditDiff"]["changedFiles"]
+    )
+
+
+@pytest.mark.parametrize("change", [{"is_interrupt": True}, {"tool_response": {"interrupted": True}}])
+def test_an_interrupted_call_is_partial(change: dict[str, Any]) -> None:
+    """It neither worked nor failed."""
+    action = read("PostToolUse", **change).action
+
+    assert action
+    assert action.outcome is Outcome.PARTIAL
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"3",
+        b'"text"',
+        b"{",
+        b'{"session_id": 5}',
+        b'{"session_id": ""}',
+        b"[" * 100_000,
+        b"\x00\xff",
+    ],
+)
+def test_what_is_no_event_is_refused_with_a_reason(raw: bytes) -> None:
+    """It goes to the dead letters, where a person can read why."""
+    with pytest.raises(UnreadableError, match="payload"):
+        parse({**ENVELOPE, "event": "PostToolUse"}, raw)
+
+
+@pytest.mark.parametrize(
+    "odd", ["null", "5", "[]", "{}", "true", '"text"', "1e400", "-1", "1e300", "NaN", "9" * 100_000]
+)
+@pytest.mark.parametrize(
+    "field", ["tool_name", "tool_input", "tool_response", "tool_use_id", "duration_ms", "cwd", "agent_id", "prompt_id"]
+)
+def test_a_field_of_another_type_is_absent(field: str, odd: str) -> None:
+    """Hosts change; an event with an odd field is still an event."""
+    raw = json.dumps(payload("PostToolUse", **{field: "@"})).replace('"@"', odd)
+
+    event = parse({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
+
+    assert event.action
+    json.dumps(event.model_dump(mode="json"), allow_nan=False)
+
+
+@pytest.mark.parametrize("depth", [20, 300, 480, 490, 500])
+def test_deep_parameters_are_cut_whoever_reads_them(depth: int) -> None:
+    """What parses here and overflows the stack elsewhere would take its whole session along."""
+    raw = json.dumps(payload("PostToolUse", tool_input={"a": "@"})).replace('"@"', "[" * depth + "]" * depth)
+
+    event = parse({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
+
+    assert event.action
+    assert len(json.dumps(event.action.parameters)) < 60
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_other_encodings_are_read(encoding: str) -> None:
+    """A byte order mark in front must not cost the event."""
+    raw = json.dumps(payload("UserPromptSubmit", prompt="größer"), ensure_ascii=False).encode(encoding)
+
+    event = parse({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
+
+    assert event.prompt == "größer"
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    """One wrong byte must not cost the event."""
+    raw = json.dumps(payload("UserPromptSubmit", prompt="caf@")).encode().replace(b"@", b"\xe9")
+
+    event = parse({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
+
+    assert event.prompt == "caf\ufffd"
+
+
+def test_the_context_comes_from_the_hook_where_it_looked() -> None:
+    """The branch is what it was when the prompt was typed, not when the worker read it."""
+    noted = {"directory": "/home/dev/project/sub", "project": "/home/dev/project", "branch": "main"}
+
+    event = parse({**ENVELOPE, **noted, "event": "UserPromptSubmit"}, json.dumps(payload("UserPromptSubmit")).encode())
+
+    assert event.context.branch == "main"
+    assert event.context.project == "/home/dev/project"
+
+
+def test_two_long_ids_stay_two() -> None:
+    """Cut alike they would make one session of two."""
+    ends = [
+        parse({"event": "Stop"}, json.dumps({"session_id": "x" * long}).encode()).session_id for long in (300, 5000)
+    ]
+
+    assert len(set(ends)) == 2
+    assert max(map(len, ends)) <= 200
+
+
+def test_another_tools_answer_starts_no_subagent() -> None:
+    """A server's own word for its agents is none of ours."""
+    fields = payload("PostToolUse-Agent-background", tool_name="mcp__crm__find")
+
+    action = parse({"event": "PostToolUse"}, json.dumps(fields).encode()).action
+
+    assert action
+    assert action.started_agent is None
+
+
+def read_codex(name: str, **changes: Any) -> Event:
+    """One of Codex's payloads, as its hook keeps it."""
+    envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "codex"}
+    return parse(envelope, json.dumps(payload(f"codex/{name}", **changes)).encode())
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (PAYLOADS / "codex").glob("*.json")))
+def test_every_recorded_payload_of_codex_is_understood(name: str) -> None:
+    """These are what the real Codex sends."""
+    event = read_codex(name)
+
+    assert event.client == "codex"
+    assert event.session_id
+    assert event.transcript
+    assert (event.kind is EventKind.ACTION) == (event.action is not None)
+    assert (event.kind in (EventKind.SESSION_START, EventKind.SESSION_END)) == (event.prompt_id is None)
+
+
+@pytest.mark.parametrize("name", ["PostToolUse-Bash", "PostToolUse-Bash-failed"])
+def test_codex_tells_no_hook_how_a_command_ended(name: str) -> None:
+    """What failed looks like what worked, so neither may be claimed."""
+    action = read_codex(name).action
+
+    assert action
+    assert (action.tool, action.parameters) == ("Bash", {"command": "python3 -m unittest"})
+    assert (action.outcome, action.duration_ms) == (Outcome.PARTIAL, None)
+
+
+def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:
+    """Its answer does say how it ended; what was written stays out."""
+    event = read_codex("PostToolUse-apply_patch")
+
+    assert event.action
+    assert (event.action.tool, event.action.outcome) == ("Edit", Outcome.SUCCESS)
+    assert event.action.parameters == {"file_path": "/home/dev/project/shop.py"}
+    assert event.files == ("/home/dev/project/shop.py",)
+
+
+def test_tools_of_codex_have_our_names() -> None:
+    """A hook and the rollout tell of the same call, and the workflow reads the same whoever did it."""
+    action = read_codex("PostToolUse-spawn_agent").action
+
+    assert action
+    assert (action.tool, list(action.parameters)) == ("Agent", ["prompt"])
+
+
+def test_what_a_subagent_is_told_is_no_prompt() -> None:
+    """Another agent wrote it: it opens no piece of work, and is answered with no suggestion."""
+    event = read_codex("UserPromptSubmit-subagent")
+
+    assert (event.kind, event.prompt) == (EventKind.OTHER, None)
+
+
+@pytest.mark.parametrize(
+    ("named", "client"),
+    [("someday", "someday"), ("x" * 500, "x" * 200), (None, "claude-code"), ("", "claude-code"), (3, "claude-code")],
+)
+def test_an_agent_that_is_not_known_keeps_its_name(named: Any, client: str) -> None:
+    """A record may come from a later version, or from nobody."""
+    event = parse({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
+
+    assert event.client == client
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("PostToolUse-Write", "partial"), ("PostToolUseFailure-Read", "failed")])
+def test_of_an_agent_that_is_not_known_no_success_is_claimed(name: str, outcome: str) -> None:
+    """Codex says the same of what failed and of what worked; the next one may as well."""
+    envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "someday"}
+
+    event = parse(envelope, json.dumps(payload(name)).encode())
+
+    assert event.action
+    assert (event.action.outcome.value, event.files) == (outcome, ())

@@ -1,0 +1,43 @@
+"""How times and words stand in records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents.records import moment, words
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-03-02T12:00:00.000Z", "2026-03-02T13:00:00+01:00", "2026-03-02T12:00:00", 1772452800000, 1772452800000.0],
+)
+def test_a_time_is_text_or_milliseconds(value: Any) -> None:
+    """Agents write either, and without a zone they mean UTC."""
+    assert moment(value) == NOON
+
+
+@pytest.mark.parametrize("value", [None, True, "", "noon", 1e300, -1e300, float("nan"), float("inf"), 2**70, [], {}])
+def test_what_is_no_time_is_none(value: Any) -> None:
+    """A record without one happened when the record before it did."""
+    assert moment(value) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("as it is", "as it is"),
+        ([{"text": "one"}, {"image": "x"}, {"text": 2}, 3, {"text": "two"}], "one\ntwo"),
+        ([{"text": "<ide_file>a</ide_file>"}, {"text": "two"}], "<ide_file>a</ide_file>\ntwo"),
+        (None, ""),
+        ({"text": "no list"}, ""),
+    ],
+)
+def test_the_words_of_a_message_are_its_text(content: Any, said: str) -> None:
+    """Parts may be of any kind, and what stands for something else with one agent is plain text with another."""
+    assert words(content) == said
+    assert words([{"text": "<a> b"}, {"text": "c"}], besides=("<a>",)) == "c"

@@ -1,0 +1,177 @@
+"""What every adapter keeps to. One that is in ADAPTERS is tried on the SAMPLE of its own test."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents import ADAPTERS, Adapter, Reading, adapter_for, named
+from behavior_plugin.agents.codex import tools
+from behavior_plugin.cli.importing import AGENTS
+from behavior_plugin.model import EventKind
+from behavior_plugin.patterns.episodes import assemble
+from behavior_plugin.patterns.reconcile import reconcile
+from tests.logs import Log, read, told
+
+FOREIGN = {
+    "empty.jsonl": "",
+    "settings.json": '{"hooks": {}, "sessionId": "no"}',
+    "package.json": '{"name": "shop", "version": "1.0.0", "id": "ses_1"}',
+    "data.jsonl": '{"id": 1, "type": "message"}\n{"id": 2, "type": "session"}\n',
+    "broken.jsonl": '{"type": "session.start", "data": {"sessionId"',
+    "list.json": '[{"sessionId": "a", "messageId": 0, "type": "user", "message": "hello"}]',
+    "storage/message/ses_1/msg_1.json": '{"id": "msg_1", "sessionID": "ses_1", "role": "user"}',
+    "storage/part/msg_1/prt_1.json": '{"id": "prt_1", "messageID": "msg_1", "sessionID": "ses_1", "type": "text"}',
+    "other.db": "SQLite format 3\x00",
+    "opencode.db": "not a database",
+}
+
+
+def sample_of(adapter: Adapter) -> Log:
+    module = importlib.import_module(f"tests.unit.agents.test_{str(vars(adapter)['__name__']).rpartition('.')[2]}")
+    sample: Log = module.SAMPLE
+    return sample
+
+
+EXAMPLE: list[dict[str, Any]] = [
+    {"producer": "example", "kind": "start", "folder": "/home/dev/shop"},
+    {"kind": "said", "id": "p1", "words": "Build it", "time": 1_772_442_000_000},
+    {"kind": "call", "id": "c1", "tool": "shell", "input": {"command": "make"}, "time": 1_772_442_001_000},
+    {"kind": "result", "id": "c1", "failed": True, "time": 1_772_442_003_000},
+    {"kind": "idle", "time": 1_772_442_004_000},
+    {"kind": "hologram"},
+]
+
+
+each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.NAME)
+
+
+@each_adapter
+def test_a_log_is_claimed_by_its_own_adapter_alone(adapter: Adapter, tmp_path: Path) -> None:
+    """Two that read the same file would learn it twice, and one of them wrongly."""
+    file = sample_of(adapter).write(tmp_path)
+
+    head = file.read_bytes()
+
+    assert [other.NAME for other in ADAPTERS if other.is_log(file, head)] == [adapter.NAME]
+    assert adapter_for(file) is adapter
+    assert named(adapter.NAME) is adapter
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_log_is_claimed_by_none(name: str, tmp_path: Path) -> None:
+    """An import walks through folders in which agents keep other files too."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(FOREIGN[name], encoding="utf-8")
+
+    assert adapter_for(file) is None
+
+
+@each_adapter
+def test_events_say_whose_they_are_and_come_in_order(adapter: Adapter, tmp_path: Path) -> None:
+    """What is stored names the agent, and the order of calls is the workflow."""
+    file = sample_of(adapter).write(tmp_path)
+
+    events = read(adapter, file)
+
+    assert {event.client for event in events} == {adapter.NAME}
+    assert [event.order for event in events] == sorted({event.order for event in events})
+    assert {EventKind.PROMPT, EventKind.ACTION, EventKind.TURN_END} <= {event.kind for event in events}
+    assert assemble(reconcile([], events))
+
+
+@each_adapter
+def test_a_healthy_log_is_read_without_a_problem(adapter: Adapter, tmp_path: Path) -> None:
+    """A count of what was skipped is a warning only if there is none where all is well."""
+    file = sample_of(adapter).write(tmp_path)
+    reading = Reading()
+
+    read(adapter, file, reading)
+
+    assert reading.problems == []
+
+
+@each_adapter
+def test_reading_twice_tells_the_same(adapter: Adapter, tmp_path: Path) -> None:
+    """An import that is run again must find the same names, or all is stored twice."""
+    file = sample_of(adapter).write(tmp_path)
+
+    assert read(adapter, file) == read(adapter, file)
+
+
+@each_adapter
+def test_a_damaged_log_is_read_as_far_as_it_goes(adapter: Adapter, tmp_path: Path) -> None:
+    """One odd field of one session must not end the import of all."""
+    sample = sample_of(adapter)
+    most = 2 * len(read(adapter, sample.write(tmp_path)))
+
+    for damaged in sample.damaged():
+        file = damaged.write(tmp_path)
+        reading = Reading()
+        adapter_for(file)
+        events = read(adapter, file, reading)
+
+        assert len(events) <= most
+        assert len(repr(events)) < 200_000
+        assert not [problem for problem in reading.problems if "cannot be read" in problem.reason]
+        assemble(reconcile([], events))
+
+
+@each_adapter
+def test_a_log_that_is_cut_off_is_read_as_far_as_it_goes(adapter: Adapter, tmp_path: Path) -> None:
+    """The agent may be writing, or may have been killed while it was."""
+    file = sample_of(adapter).write(tmp_path)
+    whole = file.read_bytes()
+
+    for length in range(0, len(whole), max(1, len(whole) // 40)):
+        file.write_bytes(whole[:length])
+        read(adapter, file)
+
+
+@each_adapter
+def test_file_contents_are_not_kept(adapter: Adapter, tmp_path: Path) -> None:
+    """They are not the workflow, and secrets lie in them. Each SAMPLE has the word in what it writes and edits."""
+    file = sample_of(adapter).write(tmp_path)
+    assert "CONTENTS" in file.read_text(encoding="utf-8")
+
+    events = read(adapter, file)
+
+    assert "CONTENTS" not in json.dumps([event.model_dump(mode="json") for event in events])
+
+
+def test_the_example_in_the_docs_is_an_adapter(tmp_path: Path) -> None:
+    """Whoever adds one begins with it."""
+    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    example: Any = ModuleType("example")
+    exec(page.partition("```python")[2].partition("```")[0], vars(example))
+    file = Log("a.jsonl", EXAMPLE).write(tmp_path)
+    reading = Reading()
+
+    assert adapter_for(file, (*ADAPTERS, example)) is example
+    assert told(read(example, file, reading)) == ["Build it", "Bash make failed 2000", "turn_end"]
+    assert reading.skipped == 1
+
+
+def test_the_docs_list_our_words_for_tools() -> None:
+    """Whoever adds an adapter looks there for the word that the others use."""
+    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    _, _, listed = page.partition("**Our words for tools**")
+
+    ours = {name for module in (*ADAPTERS, tools) for name, _ in vars(module).get("_TOOLS", {}).values()}
+
+    assert len(ours) > 9
+    assert [name for name in sorted(ours) if f"`{name}`" not in listed.partition("\n* ")[0]] == []
+
+
+def test_the_docs_tell_of_every_adapter() -> None:
+    """What is not told by an agent is what its users ask about."""
+    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
+
+    assert [adapter.NAME for adapter in ADAPTERS if f"`{adapter.NAME}`" not in page] == []
+    assert set(AGENTS) == {adapter.NAME for adapter in ADAPTERS}

@@ -1,0 +1,43 @@
+"""What other agents' tools are called here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from behavior_plugin.agents.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words, patched_files
+
+
+def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
+    """Nothing is lost where we have no word for it."""
+    words = {"view": ("Read", {"path": "file_path"})}
+
+    assert in_our_words("view", {"path": "a", "range": 1}, words) == ("Read", {"file_path": "a", "range": 1})
+    assert in_our_words("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
+
+
+def test_a_patch_names_no_file_or_many() -> None:
+    """It may be cut off, or of another kind; and what is kept of a call is bounded."""
+    many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
+
+    assert len(patch_in_our_words(many)[2]) == MOST_FILES
+    assert patch_in_our_words("+text\n*** Update File: \n") == ("Edit", {}, ())
+
+
+def test_a_patch_names_every_file_that_it_touches() -> None:
+    """One that moves a file changes two."""
+    patch = (
+        "*** Update File: a.py\n*** Move to: b.py\n@@\n-*** Add File: x\n*** Delete File: c.py\n*** Add File: a.py\n"
+    )
+
+    assert patched_files(patch) == ("a.py", "b.py", "c.py")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [({"a": 1}, {"a": 1}), ('{"a": 1}', {"a": 1}), ("[1]", {}), ("{", {}), ("[" * 100_000, {}), (None, {}), ([1], {})],
+)
+def test_arguments_may_be_an_object_or_its_text(value: Any, expected: dict[str, Any]) -> None:
+    """Models write them as text, and some agents keep that."""
+    assert arguments(value) == expected

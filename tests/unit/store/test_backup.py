@@ -1,0 +1,211 @@
+"""The file that a backup is: whole or not there, and never taken for less than it was."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.maintenance import backup
+from tests.database import A
+
+USER = UUID(A)
+NO_BACKUP = "is not a backup|is damaged"
+LINES = [
+    json.dumps({"id": str(UUID(int=number)), "user_id": str(USER), "trigger": "שלום 🧵 \u2028 \\n"})
+    for number in range(50)
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    written = tmp_path / "folder" / "backup.jsonl.gz"
+    written.parent.mkdir()
+    write(written, LINES)
+    return written
+
+
+def write(file: Path, lines: Iterable[str], *, overwrite: bool = False) -> int:
+    return backup.write(file, lines, storage="behavior_patterns", user_id=USER, overwrite=overwrite)
+
+
+def read(file: Path) -> list[str]:
+    with file.open("rb") as raw:
+        about, lines = backup.read(raw)
+        assert (about.storage, about.user_id) == ("behavior_patterns", USER)
+        return list(lines)
+
+
+def rewrite(file: Path, text: str) -> None:
+    file.write_bytes(gzip.compress(text.encode()))
+
+
+def text_of(file: Path) -> str:
+    return gzip.decompress(file.read_bytes()).decode()
+
+
+def test_what_was_written_is_read(file: Path) -> None:
+    """A backup is worth what comes out of it."""
+    assert read(file) == LINES
+
+
+def test_backup_of_nothing_is_a_backup(file: Path, tmp_path: Path) -> None:
+    """A new user may make one each night from the first day on."""
+    assert write(tmp_path / "empty", []) == 0
+
+    assert read(tmp_path / "empty") == []
+
+
+def test_only_the_owner_may_read_it(file: Path) -> None:
+    """Prompts and paths are in it, and the folder may be anybody's."""
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_is_overwritten_only_when_told(file: Path) -> None:
+    """It may be the only backup there is."""
+    before = file.read_bytes()
+
+    with pytest.raises(BehaviorError, match="exists already") as caught:
+        write(file, LINES[:1])
+
+    assert "--force" in caught.value.hint
+    assert file.read_bytes() == before
+    assert write(file, LINES[:1], overwrite=True) == 1
+    assert read(file) == LINES[:1]
+
+
+def test_what_fails_in_the_middle_leaves_no_file_and_spoils_none(file: Path) -> None:
+    """Half a backup under a good name would be found out on the day it is needed."""
+
+    def failing() -> Iterator[str]:
+        yield LINES[0]
+        raise KeyboardInterrupt
+
+    before = file.read_bytes()
+    for target in (file, file.with_name("new")):
+        with pytest.raises(KeyboardInterrupt):
+            write(target, failing(), overwrite=True)
+
+    assert list(file.parent.iterdir()) == [file]
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "file/in a file", "."])
+def test_a_place_that_takes_no_file_is_named(file: Path, name: str) -> None:
+    """A mistyped path is the commonest mistake."""
+    (file.parent / "file").touch()
+
+    with pytest.raises(BehaviorError, match=r"cannot be written|exists already"):
+        write(file.parent / name, LINES)
+
+
+def test_every_truncation_is_found_out(file: Path) -> None:
+    """A full disk or a broken download ends a file anywhere."""
+    whole = file.read_bytes()
+
+    for length in range(0, len(whole), 7):
+        file.write_bytes(whole[:length])
+        with pytest.raises(BehaviorError, match=NO_BACKUP):
+            read(file)
+
+
+def test_every_flipped_byte_is_found_out(file: Path) -> None:
+    """Disks and cables do that. The first ten bytes hold a time and flags that mean nothing to us."""
+    whole = file.read_bytes()
+
+    for at in range(10, len(whole), 5):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        with pytest.raises(BehaviorError, match=rf"{NO_BACKUP}|format"):
+            read(file)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "",
+        "\n",
+        "{}\n",
+        "null\n",
+        "[1]\n",
+        '{"format": "another"}\n',
+        "id,trigger\n1,x\n",
+        100_000 * "[",
+        "{0}",
+        "{0}{1}",
+        "{0}{last}{1}",
+        "{0}{1}{1}{last}",
+        "{0}{1}not JSON\n{last}",
+        '{0}{1}{{"no": "id"}}\n{last}',
+        '{0}{1}{{"id": "1", "user_id": "1"}}\n{last}',
+        '{0}{1}{{"id": [1], "user_id": {{}}}}\n{last}',
+        '{0}{1}{{"id": null, "user_id": "\\ud800"}}\n{last}',
+        "{0}{1}" + 100_000 * "[" + "\n{last}",
+        "{0}{1}\ud800",
+    ],
+    ids=range(19),
+)
+def test_a_file_of_another_kind_or_changed_by_hand_is_refused(file: Path, changed: str) -> None:
+    """What was cut out of it, or put in, is not ours to guess."""
+    first, row, *_, last = text_of(file).splitlines(keepends=True)
+    text = (
+        changed.replace("{0}", first).replace("{1}", row).replace("{last}", last).replace("{{", "{").replace("}}", "}")
+    )
+    file.write_bytes(gzip.compress(text.encode("utf-8", "surrogatepass")))
+
+    with pytest.raises(BehaviorError, match=NO_BACKUP) as caught:
+        read(file)
+
+    assert "Nothing was changed" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"plain text", b"\x00" * 100, b"PK\x03\x04"])
+def test_a_file_that_is_no_gzip_is_refused(file: Path, content: bytes) -> None:
+    """Anybody may mistype a name."""
+    file.write_bytes(content)
+
+    with pytest.raises(BehaviorError, match="not a backup"):
+        read(file)
+
+
+def test_it_is_said_which_file_is_damaged_how_and_where(file: Path) -> None:
+    """Of several backups one wants to know which to throw away, and whether to download it again."""
+
+    def refusal(content: bytes) -> str:
+        file.write_bytes(content)
+        with file.open("rb") as raw, pytest.raises(BehaviorError) as caught:
+            list(backup.read(raw, str(file))[1])
+        return str(caught.value)
+
+    whole = file.read_bytes()
+    lines = text_of(file).splitlines(keepends=True)
+
+    assert refusal(b"# Readme") == refusal(b"") == f"{file} is not a backup of this plugin."
+    assert refusal(gzip.compress(b"[]\n")) == f"{file} is not a backup of this plugin."
+    assert f"{file} is damaged: it ends in the middle" in refusal(whole[:-20])
+    assert refusal(gzip.compress("".join(lines[:10]).encode())).endswith("near line 11.")
+    assert refusal(gzip.compress("".join([*lines[:9], "x\n"]).encode())) == f"{file} is damaged at line 10."
+
+
+def test_a_newer_format_is_told_from_a_broken_file(file: Path) -> None:
+    """Who has two machines updates one of them first."""
+    rewrite(file, text_of(file).replace('"version":1', '"version":2', 1))
+
+    with pytest.raises(BehaviorError, match="format 2") as caught:
+        read(file)
+
+    assert "Update the plugin" in caught.value.hint
+
+
+def test_numbers_that_are_too_long_for_python_are_no_damage(tmp_path: Path) -> None:
+    """The database has no such limit, and what came out of it must go in again."""
+    line = f'{{"id": "{A}", "user_id": "{A}", "actions": [' + 5000 * "9" + ", 1e400]}"
+
+    write(tmp_path / "file", [line])
+
+    assert read(tmp_path / "file") == [line]

@@ -1,0 +1,105 @@
+"""A session that waits: whether it is live or over, whatever the clock says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from behavior_plugin.model import Event
+from behavior_plugin.worker.pending_session import SILENCE_S, Session
+from tests.acceptance.sessions import running_client
+from tests.factories import make_event, make_prompt
+
+MACHINE = os.uname().nodename
+YEARS = timedelta(days=3650)
+
+
+def session(*events: Event) -> Session:
+    made = Session("key", "s", events[0].at)
+    for event in events:
+        made.note(event)
+    return made
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_session_is_live_while_its_client_is() -> None:
+    """However long nothing happens: a person may be at lunch."""
+    with running_client() as client:
+        found = session(make_event("session_start", host_pid=client.pid, machine=MACHINE, at=now()))
+        found.seen -= 10 * SILENCE_S
+        was_live, was_over = found.is_live(), found.is_over(1)
+
+    assert (was_live, was_over) == (True, False)
+    assert found.is_over(1)
+
+
+def test_a_process_that_took_the_number_over_is_another() -> None:
+    """Numbers of processes are used again, on a laptop within hours."""
+    with running_client() as client:
+        found = session(make_prompt("fix it", host_pid=client.pid, machine=MACHINE, at=now() - timedelta(hours=1)))
+
+        assert not found.is_live()
+
+
+@pytest.mark.parametrize("jump", [-YEARS, YEARS])
+def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told from the wall clock would be wrong by years."""
+    with running_client() as client:
+        found = session(make_event("session_start", host_pid=client.pid, machine=MACHINE, at=now()))
+        found.note(make_event("turn_end", host_pid=client.pid, machine=MACHINE, at=now() + jump))
+
+        assert found.is_live()
+        assert not found.is_over(0)
+
+
+def test_a_client_on_another_machine_is_judged_by_its_silence() -> None:
+    """Two machines may share a home; a number of theirs says nothing here."""
+    with running_client() as client:
+        found = session(make_event("session_start", host_pid=client.pid, machine="elsewhere", at=now()))
+    was_live = found.is_live()
+    found.seen -= SILENCE_S
+
+    assert was_live
+    assert found.is_over(1)
+
+
+def test_a_client_that_is_taken_over_by_another_is_looked_at_anew() -> None:
+    """A resumed session runs in another process."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with running_client() as client:
+        found = session(
+            make_event("session_start", host_pid=gone.pid, machine=MACHINE, at=now()),
+            make_event("session_start", host_pid=client.pid, machine=MACHINE, at=now(), reason="resume"),
+        )
+
+        assert found.is_live()
+
+
+def test_an_end_that_is_found_before_the_prompt_is_an_end_all_the_same() -> None:
+    """A folder that is listed while hooks write to it may give the newer of two records alone."""
+    prompt, end = make_prompt("fix it"), make_event("session_end")
+
+    assert session(end, prompt).is_ended
+
+
+def test_a_late_end_does_not_end_what_was_taken_up_again() -> None:
+    """The hook of the end runs beside the client, which may be back before it is done."""
+    end, start = make_event("session_end"), make_event("session_start", reason="resume")
+
+    assert not session(start, end).is_ended
+
+
+def test_a_late_call_does_not_open_an_ended_session_again() -> None:
+    """Hooks of calls run beside the session; only a start or a prompt takes it up."""
+    found = session(make_event("session_start"), make_event("session_end"), make_event("turn_end"))
+    was_ended = found.is_ended
+    found.note(make_prompt("one more thing"))
+
+    assert (was_ended, found.is_ended) == (True, False)
