@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from behavior_plugin import config, simulator
-from behavior_plugin.agents.install import AGENTS, check_interpreter, client_settings_file
+from behavior_plugin.agents.install import WITH_HOOKS, agent_settings_file, check_interpreter
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.errors import BehaviorError, SetupError
 from behavior_plugin.model import StoredPattern
@@ -130,7 +130,7 @@ def _hooks() -> str:
     if config.are_hooks_off():
         raise BehaviorError("They are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
     events = ", ".join(simulator.registered_hooks(PLUGIN))
-    files = [file for file in map(client_settings_file, AGENTS) if file.is_file()]
+    files = [file for file in map(agent_settings_file, WITH_HOOKS) if file.is_file()]
     also = [f"; also in {file}" for file in files if simulator.registered_in_settings(file)]
     return f"{PLUGIN / 'hooks' / 'hooks.json'} registers {events}{''.join(also)}"
 
@@ -186,7 +186,7 @@ def _probe() -> str:
 def _send_probe(session_id: str, folder: str) -> str:
     hooks = simulator.registered_hooks(PLUGIN)
     for event, payload in _probe_session(session_id, folder):
-        simulator.run_well(hooks[event], payload, environment=os.environ)
+        simulator.run_checked(hooks[event], payload, environment=os.environ)
     ask_worker("drain", probe=session_id)
     stored = [StoredPattern.model_validate(row) for row in ask_worker("list", limit=20, directory=folder)]
     if not any(pattern.session_id == session_id for pattern in stored):

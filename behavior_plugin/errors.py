@@ -69,7 +69,7 @@ class EmbedError(BehaviorError):
     """The text could not be embedded."""
 
 
-def told(error: Exception) -> str:
+def describe_for_log(error: Exception) -> str:
     """An error for the log: what and where. Not its text, which may quote a prompt or a row, except ours."""
     if isinstance(error, BehaviorError):
         return str(error)

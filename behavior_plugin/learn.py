@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from behavior_plugin.store import PostgresStore
 
 # Every embedder can embed this.
-PLAIN = "work"
+PROBE_TEXT = "work"
 
 
 def learn(
@@ -31,19 +31,19 @@ def learn(
     Raises:
         StoreError, EmbedError: nothing, or only a part, is stored; do it again.
     """
-    patterns = patterns_of(events, follows=follows)
-    for kept in keep(patterns, embedder=embedder, store=store):
+    patterns = session_patterns(events, follows=follows)
+    for kept in save(patterns, embedder=embedder, store=store):
         if isinstance(kept, StoreError):
             raise kept
     return patterns
 
 
-def patterns_of(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
+def session_patterns(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
     """The patterns of one session, as they may leave this process: without secrets."""
     return [redact_pattern(_linked(_with_confidence(pattern), follows)) for pattern in assemble(events)]
 
 
-def keep(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore) -> list[Saved | StoreError]:
+def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore) -> list[Saved | StoreError]:
     """Embed and store redacted patterns. Says of each what became of it, or why the store refuses it.
 
     Raises:
@@ -53,13 +53,13 @@ def keep(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Postg
     return [_saved(*each, embedder, store) for each in zip(patterns, embeddings, strict=True)]
 
 
-def keep_unknown(
+def save_new(
     patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore
 ) -> list[Saved | StoreError]:
     """The same where many may be known already: those are not embedded again."""
     known = _known(patterns, embedder, store)
     others = [pattern for pattern in patterns if pattern.source_key not in known]
-    return [*[Saved.KNOWN] * (len(patterns) - len(others)), *keep(others, embedder=embedder, store=store)]
+    return [*[Saved.UNCHANGED] * (len(patterns) - len(others)), *save(others, embedder=embedder, store=store)]
 
 
 def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: PostgresStore) -> set[str]:
@@ -89,7 +89,7 @@ def _embeddings(texts: Sequence[str], embedder: Embedder | None) -> list[list[fl
     try:
         return list(embedder.embed(texts))
     except EmbedError:
-        embedder.embed([PLAIN])  # fails too where the fault is not the text's
+        embedder.embed([PROBE_TEXT])  # fails too where the fault is not the text's
         return [_embedding_or_none(text, embedder) for text in texts]
 
 

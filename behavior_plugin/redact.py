@@ -13,8 +13,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from datetime import datetime
+from enum import Enum
+from functools import cache, lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
 
 from detect_secrets.plugins.aws import AWSKeyDetector
 from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
@@ -29,8 +32,11 @@ from detect_secrets.plugins.square_oauth import SquareOAuthDetector
 from detect_secrets.plugins.stripe import StripeDetector
 from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
+from pydantic import BaseModel
 
-from behavior_plugin.model import Action, Context, Pattern
+from behavior_plugin.model import OWN, Action, Pattern
+
+M = TypeVar("M", bound=BaseModel)
 
 MASK = "[REDACTED]"
 LEFT_OUT = "…"
@@ -44,7 +50,17 @@ PATH_LIMIT = 4_096
 PROJECT_LIMIT = 500
 ACTIONS_LIMIT = 200  # the first half and the last half
 FILES_LIMIT = 100
-# What is read beyond a limit, so that a secret which lies across it is recognised.
+ENTRIES_LIMIT = 100
+_LIMITS = {
+    "trigger": TRIGGER_LIMIT,
+    "error": ERROR_LIMIT,
+    "directory": PATH_LIMIT,
+    "root": PATH_LIMIT,
+    "project": PROJECT_LIMIT,
+    "files_touched": PATH_LIMIT,
+}
+_COUNTS = {"actions": ACTIONS_LIMIT, "files_touched": FILES_LIMIT}
+# Characters read beyond a limit, so that a secret that lies across it is recognised.
 MARGIN = 1_000
 
 
@@ -91,33 +107,36 @@ def redact_value(value: Any, limits: Limits) -> Any:
 
 
 def redact_pattern(pattern: Pattern) -> Pattern:
-    """Redact and bound every text of a pattern; its numbers, times and `source_key` stay as they are."""
-    return pattern.model_copy(
-        update={
-            "trigger": redact(pattern.trigger, TRIGGER_LIMIT),
-            "session_id": redact(pattern.session_id, STRING_LIMIT),
-            "context": redact_context(pattern.context),
-            "actions": tuple(_action(action) for action in _first_and_last(pattern.actions)),
-            "provenance": pattern.provenance.model_copy(
-                update={
-                    "machine": redact(pattern.provenance.machine, STRING_LIMIT),
-                    "follows": pattern.provenance.follows and redact(pattern.provenance.follows, STRING_LIMIT),
-                }
-            ),
-        }
-    )
+    """Redact and bound every text of a pattern, but for those declared as our own (`model.OwnText`)."""
+    return redact_model(pattern.model_copy(update={"actions": _first_and_last(pattern.actions)}))
 
 
-def redact_context(context: Context) -> Context:
-    return Context(
-        directory=redact(context.directory, PATH_LIMIT),
-        root=redact(context.root, PATH_LIMIT),
-        project=redact(context.project, PROJECT_LIMIT),
-        project_type=context.project_type and redact(context.project_type, STRING_LIMIT),
-        branch=context.branch and redact(context.branch, STRING_LIMIT),
-        commit=context.commit and redact(context.commit, STRING_LIMIT),
-        files_touched=tuple(redact(file, PATH_LIMIT) for file in context.files_touched[:FILES_LIMIT]),
-    )
+def redact_model(model: M) -> M:
+    """Redact and bound every text in a frozen model, at every depth.
+
+    A text field needs no entry here to be redacted: one that is not listed gets the common limits.
+    """
+    fields = {name: getattr(model, name) for name in _redacted_fields(type(model))}
+    return model.model_copy(update={name: _redacted(value, name) for name, value in fields.items()})
+
+
+@cache
+def _redacted_fields(kind: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(name for name, field in kind.model_fields.items() if OWN not in field.metadata)
+
+
+def _redacted(value: Any, name: str) -> Any:
+    """The value of the field `name`."""
+    match value:
+        case None | bool() | int() | float() | Enum() | datetime() | UUID():
+            return value
+        case str():
+            return redact(value, _LIMITS.get(name, STRING_LIMIT))
+        case BaseModel():
+            return redact_model(value)
+        case tuple():
+            return tuple(_redacted(item, name) for item in value[: _COUNTS.get(name, ENTRIES_LIMIT)])
+    return redact_value(value, PARAMETERS)
 
 
 def _first_and_last(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -131,19 +150,6 @@ def _first_and_last(actions: tuple[Action, ...]) -> tuple[Action, ...]:
         *actions[: half - 1],
         last.model_copy(update={"parameters": {**note, **last.parameters}}),
         *actions[-half:],
-    )
-
-
-def _action(action: Action) -> Action:
-    return action.model_copy(
-        update={
-            "id": action.id and redact(action.id, STRING_LIMIT),
-            "tool": redact(action.tool, STRING_LIMIT),
-            "agent": redact(action.agent, STRING_LIMIT),
-            "started_agent": action.started_agent and redact(action.started_agent, STRING_LIMIT),
-            "parameters": redact_value(action.parameters, PARAMETERS),
-            "error": action.error and redact(action.error, ERROR_LIMIT),
-        }
     )
 
 

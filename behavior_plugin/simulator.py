@@ -101,7 +101,7 @@ def run(
         )
 
 
-def run_well(hook: HookCommand, payload: Mapping[str, Any], *, environment: Mapping[str, str]) -> HookRun:
+def run_checked(hook: HookCommand, payload: Mapping[str, Any], *, environment: Mapping[str, str]) -> HookRun:
     """The same, where nothing may go wrong.
 
     Raises:

@@ -145,7 +145,7 @@ def _make_guide(owner: psycopg.Connection) -> None:
 
 
 def _fit_guide(owner: psycopg.Connection) -> None:
-    wanted = tune.fitting(value(owner, "select count(*) from public.behavior_patterns"), "ivfflat")
+    wanted = tune.plan_index(value(owner, "select count(*) from public.behavior_patterns"), "ivfflat")
     _run(
         owner,
         f"""drop index public.behavior_patterns_embedding_idx;

@@ -24,7 +24,7 @@ import numpy as np
 from behavior_plugin import simulator
 from behavior_plugin.capture import context
 from behavior_plugin.model import Context
-from behavior_plugin.redact import redact_context
+from behavior_plugin.redact import redact_model
 from behavior_plugin.worker.client import start_worker
 from benchmarks import prompts
 from benchmarks.filling import fill
@@ -93,7 +93,7 @@ def _options() -> argparse.Namespace:
 
 def _project(folder: Path) -> str:
     """The project's name, as a question from that folder has it."""
-    return redact_context(Context(**{"directory": str(folder), **context.describe(str(folder))})).project
+    return redact_model(Context(**{"directory": str(folder), **context.describe(str(folder))})).project
 
 
 @contextmanager

@@ -23,9 +23,10 @@ from typing import Any
 
 import psutil
 
-from behavior_plugin.agents import ADAPTERS, Reading, named
+from behavior_plugin.agents import AGENTS
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.importer.logs import Log, find_logs
-from behavior_plugin.learn import patterns_of
+from behavior_plugin.learn import session_patterns
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.client import start_worker
@@ -44,7 +45,7 @@ def main() -> None:
         if options.memory:
             return say(_memory(folder / "logs", options.memory, options.logs))
         logs = options.logs or _made(folder / "logs", MADE_MB)
-        found = find_logs([logs], ADAPTERS, None).logs
+        found = find_logs([logs], tuple(AGENTS.values()), None).logs
         return say("\n".join([*_reading(found, options.rounds), "", *_whole(logs, found)]))
 
 
@@ -123,13 +124,13 @@ def _load(log: Log) -> None:
 
 
 def _assemble(log: Log) -> None:
-    for part in named(log.agent).read(log.file, Reading()):
+    for part in AGENTS[log.agent].logs.read(log.file, LogReader()):
         assemble(reconcile([], part))
 
 
 def _redact(log: Log) -> None:
-    for part in named(log.agent).read(log.file, Reading()):
-        patterns_of(reconcile([], part))
+    for part in AGENTS[log.agent].logs.read(log.file, LogReader()):
+        session_patterns(reconcile([], part))
 
 
 def _seconds(do: Callable[[Log], None], logs: list[Log]) -> float:

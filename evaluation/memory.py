@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import TypeVar
 
 from behavior_plugin import config
-from behavior_plugin.agents import fields
+from behavior_plugin.agents.calls import touched_files
+from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.learn import learn
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
-from behavior_plugin.recall import POOL, recall
-from behavior_plugin.redact import redact_context
+from behavior_plugin.recall import MAX_CANDIDATES, recall
+from behavior_plugin.redact import redact_model
 from behavior_plugin.store import PostgresStore, open_store
 from benchmarks.scratch import scratch, shown
 from evaluation.data import Entry, Query, Step
@@ -115,12 +116,12 @@ class Memory:
         try:
             suggestions = recall(
                 asked.prompt,
-                redact_context(_context(asked)),
+                redact_model(_context(asked)),
                 embedder=self._embedder,
                 store=self._store,
                 now=self._moment(asked),
                 floor=0.0,
-                limit=POOL,
+                limit=MAX_CANDIDATES,
             )
         except EmbedError:  # a prompt without words
             return []
@@ -148,7 +149,7 @@ def _split(entries: Iterable[Entry], session: str) -> tuple[list[Entry], list[En
 
 def _events(entry: Entry) -> list[Event]:
     """An entry as a session that did this one thing."""
-    prompt = _event(entry, EventKind.PROMPT, prompt=entry.prompt)
+    prompt = _event(entry, EventKind.PROMPT, **read_prompt(entry.prompt))
     ended = _event(entry, EventKind.TURN_END)
     done = [_call(entry, step) for step in entry.steps]
     if done:  # an entry names more files than its steps, of which there are at most sixty
@@ -167,7 +168,7 @@ def _call(entry: Entry, step: Step) -> Event:
         duration_ms=None if step.ms is None else int(step.ms),
         duration_source=None if step.ms is None else DurationSource.TRANSCRIPT,
     )
-    return _event(entry, EventKind.ACTION, action=action, files=fields.files(parameters, {}, outcome))
+    return _event(entry, EventKind.ACTION, action=action, files=touched_files(parameters, {}, outcome))
 
 
 def _event(entry: Entry, kind: EventKind, **more: object) -> Event:

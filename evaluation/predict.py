@@ -10,10 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.agents import Reading, adapter_for, claude_code
-from behavior_plugin.agents.prompts import TASKS, PromptKind, kind_of
+from behavior_plugin.agents import AGENTS, agent_of_log
+from behavior_plugin.agents.log_file import LogReader
+from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
-from behavior_plugin.model import MAIN, Event, EventKind, Outcome
+from behavior_plugin.model import CLAUDE_CODE, MAIN, TASKS, Event, EventKind, Outcome, PromptKind
 from behavior_plugin.redact import redact
 from benchmarks.scratch import shown
 from evaluation.data import Data, Part
@@ -47,16 +48,16 @@ def predict(part: Part, data: Data, out: Path, embedder: Embedder) -> None:
 def _counts(data: Data) -> Iterator[Prediction]:
     for file in shown(data.logs(), "parse"):
         # A subagent's file is no log of its own, but it is written as one.
-        adapter = adapter_for(file) or claude_code
-        events = [event for part in adapter.read(file, Reading()) for event in part]
+        agent = agent_of_log(file) or AGENTS[CLAUDE_CODE]
+        events = [event for part in agent.logs.read(file, LogReader()) for event in part]
         yield {"file": file.relative_to(data.transcripts).as_posix(), **_counted(events)}
 
 
 def _counted(events: Sequence[Event]) -> Prediction:
     prompts = [event for event in events if event.kind is EventKind.PROMPT and event.name != _QUEUED]
-    actions = [event.action for event in events if event.action and event.action.agent == MAIN]
+    actions = [event.action for event in events if event.action and event.action.actor == MAIN]
     return {
-        "prompts": sum(kind_of(event.prompt or "") is not PromptKind.MACHINE for event in prompts),
+        "prompts": sum(event.prompt_kind is not PromptKind.MACHINE for event in prompts),
         "tool_calls": len(actions),
         "tools": Counter(action.tool for action in actions),
         "tool_errors": sum(bool(action.error) or action.outcome is Outcome.FAILED for action in actions),
@@ -68,7 +69,7 @@ def _recalled(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
     with remembering(data.memory(of), embedder) as memory:
         for query, found in memory.answers(queries, f"recall {of}"):
             # As the worker does: to what is no task nothing is said.
-            suggested = found if kind_of(query.prompt) in TASKS else []
+            suggested = found if read_prompt(query.prompt)["prompt_kind"] in TASKS else []
             yield {
                 "qid": query.id,
                 "ranked": [{"id": each.entry.id, "score": each.score} for each in suggested],

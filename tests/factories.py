@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from behavior_plugin.agents.claude_code import transcript
-from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome, Pattern
+from behavior_plugin.agents.prompts import read_prompt
+from behavior_plugin.model import (
+    Action,
+    CallEnd,
+    Context,
+    DurationSource,
+    Event,
+    EventKind,
+    EventSource,
+    Outcome,
+    Pattern,
+)
 
 PAYLOADS = Path(__file__).parent / "payloads"
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -50,7 +61,14 @@ def make_event(kind: str, **changes: Any) -> Event:
 
 
 def make_prompt(text: str, **changes: Any) -> Event:
-    return make_event("prompt", prompt=text, **changes)
+    """A prompt as every reader makes it: judged, and with its key."""
+    return make_event("prompt", **{**read_prompt(text), **changes})
+
+
+def make_call_end(call_id: str = "t1", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Event:
+    """The end of a call in the background; `duration_ms` goes to the end, the rest to the event."""
+    end = CallEnd(call_id=call_id, outcome=outcome, duration_ms=changes.pop("duration_ms", None))
+    return make_event("call_end", call_end=end, **changes)
 
 
 def make_call(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Event:
@@ -61,27 +79,27 @@ def make_call(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **chang
     return event.model_copy(update={"action": action})
 
 
-def transcript_lines(session: str, agent: str = "main") -> list[bytes]:
+def transcript_lines(session: str, actor: str = "main") -> list[bytes]:
     """The lines of a transcript that the real client wrote."""
     main = str(TRANSCRIPTS / f"{session}.jsonl")
-    path = main if agent == "main" else transcript.subagent_file(main, agent)
+    path = main if actor == "main" else transcript.subagent_file(main, actor)
     return Path(path or "").read_bytes().splitlines(keepends=True)
 
 
 def recorded_events(session: str) -> list[Event]:
     """What the real client wrote down of a session and its subagents."""
-    agents = ("main", *SESSIONS[session])
+    actors = ("main", *SESSIONS[session])
     return [
         event
-        for agent in agents
-        for event in transcript.read(transcript_lines(session, agent), session_id=session, agent=agent)
+        for actor in actors
+        for event in transcript.read(transcript_lines(session, actor), session_id=session, actor=actor)
     ]
 
 
 def reported_events(recorded: Iterable[Event]) -> list[Event]:
     """What hooks would have reported of the same: a call at its end, and none that did not run to its end."""
     seen = [event for event in recorded if not _goes_unreported(event)]
-    started = make_event("session_start", at=seen[0].at - timedelta(seconds=1), host_pid=7, order=0)
+    started = make_event("session_start", at=seen[0].at - timedelta(seconds=1), agent_pid=7, order=0)
     return [started, *(_reported(event) for event in seen)]
 
 
@@ -90,7 +108,7 @@ def _goes_unreported(event: Event) -> bool:
     if action is None:
         return False
     is_refused = (action.error or "").startswith(("Error: No such tool", "String to replace"))
-    return action.agent == "user" or is_refused or action.outcome is Outcome.PARTIAL
+    return action.actor == "user" or is_refused or action.outcome is Outcome.PARTIAL
 
 
 def _reported(event: Event) -> Event:
@@ -99,7 +117,7 @@ def _reported(event: Event) -> Event:
         took = max(0, (action.duration_ms or 0) - 20)
         at += timedelta(milliseconds=took)
         began = at - timedelta(milliseconds=took)
-        measured = {"duration_ms": took, "duration_source": DurationSource.HOST, "timestamp": began}
+        measured = {"duration_ms": took, "duration_source": DurationSource.AGENT, "timestamp": began}
         action = action.model_copy(update=measured)
     return event.model_copy(
         update={
@@ -107,7 +125,7 @@ def _reported(event: Event) -> Event:
             "machine": "laptop",
             "at": at,
             "order": int((at - START).total_seconds() * 1e9),
-            "host_pid": 7,
+            "agent_pid": 7,
             "context": Context(directory="/home/dev/project", root="/home/dev/project", project="remote/project"),
             "action": action,
         }

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.agents import Reading
+from behavior_plugin.agents import Agent
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Event
 
 # What nobody expects in a field. Lists and objects stand where words are, and words where they are.
@@ -56,8 +57,8 @@ class Log:
                 yield Log(self.name, _replaced(self.content, place, odd))
 
 
-def read(adapter: Any, file: Path, reading: Reading | None = None) -> list[Event]:
-    return [event for part in adapter.read(file, reading or Reading()) for event in part]
+def read(agent: Agent, file: Path, reader: LogReader | None = None) -> list[Event]:
+    return [event for part in agent.logs.read(file, reader or LogReader()) for event in part]
 
 
 def make_unreadable(file: Path, what: str) -> None:
@@ -76,7 +77,7 @@ def told(events: Iterable[Event]) -> list[str]:
 def _call(event: Event) -> str:
     action = event.action
     assert action
-    whose = "" if action.agent == "main" else f"{action.agent}: "
+    whose = "" if action.actor == "main" else f"{action.actor}: "
     given = next(iter(action.parameters.values()), "")
     return f"{whose}{action.tool} {given} {action.outcome.value} {action.duration_ms}"
 

@@ -1,59 +1,73 @@
-"""The logs that agents keep of their own sessions: whose one is, where they lie, how one is read. One module an agent.
+"""The agents whose work is learned from: one module or folder each, and the only list of them.
 
-docs/adapters.md tells how to add one.
+docs/agents.md says how to add one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from behavior_plugin.agents import claude_code, codex, copilot, gemini, opencode, pi
-from behavior_plugin.agents.log_file import HEAD_BYTES, Reading
+from behavior_plugin.agents import claude_code, codex, copilot, gemini, opencode, payload, pi
+from behavior_plugin.agents.agent import Agent, Hooks, Logs
+from behavior_plugin.agents.log_file import HEAD_BYTES, LogReader, open_own
 from behavior_plugin.model import Event
 
-__all__ = ["ADAPTERS", "Adapter", "Reading", "adapter_for", "named"]
+__all__ = ["AGENTS", "Agent", "Hooks", "Logs", "agent_of_log", "hooks_of", "read_live_log", "read_record"]
+
+log = logging.getLogger(__name__)
+
+# By name; the first is the one that the plugin is made for.
+AGENTS: dict[str, Agent] = {
+    agent.name: agent
+    for agent in (claude_code.AGENT, codex.AGENT, copilot.AGENT, gemini.AGENT, opencode.AGENT, pi.AGENT)
+}
 
 
-class Adapter(Protocol):
-    """What a module here has. `NAME` is what `--agent` takes and provenance keeps, `TITLE` is for people."""
-
-    NAME: str
-    TITLE: str
-
-    def folders(self) -> list[Path]:
-        """Where this agent keeps its logs, unless told otherwise; they need not be there."""
-        ...
-
-    def is_log(self, file: Path, head: bytes) -> bool:
-        """Whether a file that begins so is the log of one session or of many, and not a part of another's."""
-        ...
-
-    def read(self, file: Path, reading: Reading) -> Iterator[list[Event]]:
-        """The events of one session, in parts that each hold whole pieces of work.
-
-        Of a file that holds many sessions, those of one after the other, and no part has two.
-
-        Raises:
-            OSError: the file cannot be read. All else that is wrong is told to `reading`, and passed over.
-        """
-        ...
-
-
-ADAPTERS: tuple[Adapter, ...] = (claude_code, codex, copilot, gemini, opencode, pi)
-
-
-def named(name: str) -> Adapter:
-    """Raises KeyError for an agent that is not known."""
-    return {adapter.NAME: adapter for adapter in ADAPTERS}[name]
-
-
-def adapter_for(file: Path, among: tuple[Adapter, ...] = ADAPTERS) -> Adapter | None:
-    """The adapter that can read a file; None where it is no log of those.
+def agent_of_log(file: Path, among: Collection[Agent] = AGENTS.values()) -> Agent | None:
+    """The agent whose log a file is; None where it is a log of none of these.
 
     Raises:
         OSError: the file cannot be read.
     """
-    head = Reading().head(file, HEAD_BYTES)
-    return next((adapter for adapter in among if adapter.is_log(file, head)), None)
+    head = LogReader().head(file, HEAD_BYTES)
+    return next((agent for agent in among if agent.logs.is_log(file, head)), None)
+
+
+def hooks_of(name: str) -> Hooks | None:
+    """The hooks of an agent; None where it has none, or is unknown."""
+    agent = AGENTS.get(name)
+    return agent.hooks if agent else None
+
+
+def read_record(envelope: dict[str, Any], raw: bytes) -> Event:
+    """The event that a hook saved in the spool: its envelope and the agent's payload.
+
+    Raises:
+        payload.UnreadableError: the payload is not a JSON object, or names no session.
+    """
+    return payload.read_event(envelope, raw, hooks_of(payload.agent_name(envelope)))
+
+
+def read_live_log(reported: Sequence[Event]) -> list[Event]:
+    """The events of the log that a session's hook events name, and of its subagents' logs; none where it is not read.
+
+    A payload names the file, so it is opened with care.
+    """
+    agent = AGENTS.get(reported[0].agent) if reported else None
+    if agent is None or agent.logs.read_live is None:
+        return []
+    reader = LogReader(opener=open_own)
+    try:
+        events = agent.logs.read_live(reported, reader)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:  # a path may hold a NUL
+        log.warning("a transcript was not read: %s", error.strerror if isinstance(error, OSError) else "no path")
+        return []
+    for problem in reader.problems:
+        if problem.line == 0:
+            log.warning("a subagent's transcript was not read: %s", problem.reason)
+    return events

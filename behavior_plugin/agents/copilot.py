@@ -14,15 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.agents import session_log
-from behavior_plugin.agents.fields import LONGEST_NAME, identifier, section, text
-from behavior_plugin.agents.log_file import HEAD_BYTES, Reading, first_record
-from behavior_plugin.agents.records import START, moment
-from behavior_plugin.agents.session_log import Session
-from behavior_plugin.agents.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
+from behavior_plugin.agents.agent import Agent, Logs
+from behavior_plugin.agents.fields import MAX_NAME_CHARS, START, get_dict, get_id, get_str, parse_time
+from behavior_plugin.agents.log_file import HEAD_BYTES, LogReader, first_record
+from behavior_plugin.agents.session_log import SessionLog, read_session
+from behavior_plugin.agents.tools import MAX_PATCH_CHARS, arguments, normalize_patch, normalize_tool
 from behavior_plugin.model import MAIN, USER, Context, Event, Outcome
 
-NAME, TITLE = "copilot-cli", "Copilot CLI"
+NAME = "copilot-cli"
 
 _FILE = {"path": "file_path"}
 _TOOLS = {
@@ -47,29 +46,29 @@ _OTHERS = frozenset(
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 # Its last line is needed, in characters.
-LONGEST_PRINTED = 1_000_000
+MAX_OUTPUT_CHARS = 1_000_000
 _EXIT_CODE = re.compile(r"exit code (\d{1,10})>\s{0,9}$")
 
 
-def folders() -> list[Path]:
+def _folders() -> list[Path]:
     return [Path(os.environ.get("COPILOT_HOME") or Path.home() / ".copilot") / "session-state"]
 
 
-def is_log(file: Path, head: bytes) -> bool:
+def _is_log(file: Path, head: bytes) -> bool:
     first = first_record(head)
-    is_start = first.get("type") == "session.start" and bool(text(section(first, "data"), "sessionId"))
+    is_start = first.get("type") == "session.start" and bool(get_str(get_dict(first, "data"), "sessionId"))
     return file.suffix == ".jsonl" and is_start
 
 
-def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
-    header = section(first_record(reading.head(file, HEAD_BYTES)), "data")
-    reader = _Reader(identifier(header, "sessionId") or file.stem)
-    yield from session_log.read(reading.records(file), reader.session, reader.take, partial(reading.skip, file))
+def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
+    header = get_dict(first_record(reader.head(file, HEAD_BYTES)), "data")
+    parser = _Parser(get_id(header, "sessionId") or file.stem)
+    yield from read_session(reader.records(file), parser.session, parser.take, partial(reader.skip, file))
 
 
-class _Reader:
+class _Parser:
     def __init__(self, session_id: str) -> None:
-        self.session = Session(NAME, session_id)
+        self.session = SessionLog(NAME, session_id)
         self._at = START
         # Whether the agent's last message asks for no more calls.
         self._has_answered = False
@@ -79,25 +78,25 @@ class _Reader:
         self._users_own: set[str] = set()
 
     def take(self, record: dict[str, Any]) -> str | None:
-        kind, data = str(record.get("type")), section(record, "data")
-        self._at = moment(record.get("timestamp")) or self._at
-        agent = self._agent(record, data)
+        kind, data = str(record.get("type")), get_dict(record, "data")
+        self._at = parse_time(record.get("timestamp")) or self._at
+        actor = self._actor(record, data)
         if kind == "tool.execution_start":
-            return self._call(data, agent)
+            return self._call(data, actor)
         if kind == "tool.execution_complete":
             self._result(data)
         elif kind == "tool.user_requested":
-            self._users_own.add(identifier(data, "toolCallId") or "")
+            self._users_own.add(get_id(data, "toolCallId") or "")
         elif kind == "subagent.started":
-            self._started_by[identifier(record, "agentId") or ""] = identifier(data, "toolCallId") or ""
-        elif agent == MAIN:
+            self._started_by[get_id(record, "agentId") or ""] = get_id(data, "toolCallId") or ""
+        elif actor == MAIN:
             return self._main(kind, data, record)
         return None
 
-    def _agent(self, record: dict[str, Any], data: dict[str, Any]) -> str:
+    def _actor(self, record: dict[str, Any], data: dict[str, Any]) -> str:
         """A subagent is called what its call is."""
-        agent = identifier(record, "agentId") or ""
-        return self._started_by.get(agent) or identifier(data, "parentToolCallId") or agent or MAIN
+        agent = get_id(record, "agentId") or ""
+        return self._started_by.get(agent) or get_id(data, "parentToolCallId") or agent or MAIN
 
     def _main(self, kind: str, data: dict[str, Any], record: dict[str, Any]) -> str | None:
         if kind == "user.message":
@@ -107,30 +106,30 @@ class _Reader:
         elif kind == "assistant.turn_end" and self._has_answered:
             self.session.end_turn(self._at)
         elif kind in ("session.start", "session.resume"):
-            self._place(section(data, "context"))
+            self._place(get_dict(data, "context"))
         elif kind == "session.context_changed":
             self._place(data)
         elif kind.partition(".")[0] not in _OTHERS:
             return f"the record's type is unknown ({kind[:40]})"
         if kind in ("abort", "session.error", "session.resume", "session.shutdown"):
-            self.session.break_off()
+            self.session.interrupt()
         return None
 
     def _place(self, context: dict[str, Any]) -> None:
-        self.session.context = Context(directory=text(context, "cwd") or "", branch=text(context, "branch"))
+        self.session.context = Context(directory=get_str(context, "cwd") or "", branch=get_str(context, "branch"))
 
     def _prompt(self, data: dict[str, Any], record: dict[str, Any]) -> None:
         """Skills, schedules and the autopilot also speak as the user, and say so."""
         if data.get("source") not in (None, "user") or data.get("isAutopilotContinuation") is True:
             return
-        said = text(data, "content") or ""
+        said = get_str(data, "content") or ""
         if data.get("delivery", "steering") == "steering" and self.session.is_working:
             self.session.steering(said, self._at)
         else:
-            self.session.prompt(said, self._at, prompt_id=identifier(record, "id"))
+            self.session.prompt(said, self._at, prompt_id=get_id(record, "id"))
 
-    def _call(self, data: dict[str, Any], agent: str) -> str | None:
-        name = identifier(data, "toolCallId")
+    def _call(self, data: dict[str, Any], actor: str) -> str | None:
+        name = get_id(data, "toolCallId")
         if not name:
             return "a call has no id"
         tool, parameters = self._in_our_words(name, data)
@@ -139,30 +138,33 @@ class _Reader:
             tool,
             parameters,
             self._at,
-            agent=USER if name in self._users_own else agent,
+            actor=USER if name in self._users_own else actor,
             started_agent=name if data.get("toolName") == _STARTER else None,
         )
         return None
 
     def _in_our_words(self, name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        tool, given = text(data, "toolName", LONGEST_NAME) or "", data.get("arguments")
+        tool, given = get_str(data, "toolName", MAX_NAME_CHARS) or "", data.get("arguments")
         if tool == "apply_patch":
-            patch = given if isinstance(given, str) else text(section(data, "arguments"), "patch", LONGEST_PATCH)
-            edit, parameters, self._patched[name] = patch_in_our_words((patch or "")[:LONGEST_PATCH])
+            patch = given if isinstance(given, str) else get_str(get_dict(data, "arguments"), "patch", MAX_PATCH_CHARS)
+            edit, parameters, self._patched[name] = normalize_patch((patch or "")[:MAX_PATCH_CHARS])
             return edit, parameters
-        server, own_name = text(data, "mcpServerName"), text(data, "mcpToolName")
-        return in_our_words(f"mcp__{server}__{own_name}" if server and own_name else tool, arguments(given), _TOOLS)
+        server, own_name = get_str(data, "mcpServerName"), get_str(data, "mcpToolName")
+        return normalize_tool(f"mcp__{server}__{own_name}" if server and own_name else tool, arguments(given), _TOOLS)
 
     def _result(self, data: dict[str, Any]) -> None:
-        name = identifier(data, "toolCallId") or ""
-        said = text(section(data, "result"), "content", LONGEST_PRINTED) or ""
+        name = get_id(data, "toolCallId") or ""
+        said = get_str(get_dict(data, "result"), "content", MAX_OUTPUT_CHARS) or ""
         code = _EXIT_CODE.search(said[-100:])
         outcome, error = Outcome.SUCCESS, None
         if data.get("success") is not True:
-            problem = section(data, "error")
+            problem = get_dict(data, "error")
             was_rejected = problem.get("code") == "rejected"
-            outcome, error = Outcome.PARTIAL if was_rejected else Outcome.FAILED, text(problem, "message")
+            outcome, error = Outcome.PARTIAL if was_rejected else Outcome.FAILED, get_str(problem, "message")
         elif code and int(code[1]):
             outcome, error = Outcome.FAILED, said
         files = self._patched.pop(name, ()) if outcome is Outcome.SUCCESS else ()
         self.session.result(name, self._at, outcome, error=error, files=files)
+
+
+AGENT = Agent(NAME, "Copilot CLI", Logs(folders=_folders, is_log=_is_log, read=_read))

@@ -17,15 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.agents import session_log
-from behavior_plugin.agents.fields import LONGEST_NAME, identifier, section, text
-from behavior_plugin.agents.log_file import Reading
-from behavior_plugin.agents.records import START, moment, parts, words
-from behavior_plugin.agents.session_log import Session
-from behavior_plugin.agents.tools import in_our_words
+from behavior_plugin.agents.agent import Agent, Logs
+from behavior_plugin.agents.fields import (
+    MAX_NAME_CHARS,
+    START,
+    get_dict,
+    get_id,
+    get_str,
+    message_text,
+    objects_in,
+    parse_time,
+)
+from behavior_plugin.agents.log_file import LogReader
+from behavior_plugin.agents.session_log import SessionLog, read_session
+from behavior_plugin.agents.tools import normalize_tool
 from behavior_plugin.model import Context, Event, Outcome
 
-NAME, TITLE = "gemini-cli", "Gemini CLI"
+NAME = "gemini-cli"
 
 _FILE = {"absolute_path": "file_path"}
 _FOLDER = {"dir_path": "path"}
@@ -62,26 +70,26 @@ _BEGINNING = 2_000
 _SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
 
 
-def folders() -> list[Path]:
+def _folders() -> list[Path]:
     return [Path(os.environ.get("GEMINI_CLI_HOME") or Path.home()) / ".gemini" / "tmp"]
 
 
-def is_log(file: Path, head: bytes) -> bool:
+def _is_log(file: Path, head: bytes) -> bool:
     start = head[:_BEGINNING].lstrip()
     is_session = start.startswith(b"{") and b'"sessionId"' in start and b'"projectHash"' in start
     return file.suffix in (".json", ".jsonl") and is_session and not _is_subagent(start)
 
 
-def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
-    if _is_subagent(reading.head(file, _BEGINNING)):
-        reading.skip(file, 0, "it is the log of a subagent")
+def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
+    if _is_subagent(reader.head(file, _BEGINNING)):
+        reader.skip(file, 0, "it is the log of a subagent")
         return
-    name = _session_id(file, reading)
-    reader = _Reader(name)
-    reader.session.context = Context(directory=_directory(file, reading))
-    records = reading.records(file) if file.suffix == ".jsonl" else iter([(0, reading.document(file))])
-    inner = partial(_of_subagent, file.parent / name, reading)
-    yield from session_log.read(_each(records), reader.session, reader.take, partial(reading.skip, file), inner)
+    name = _session_id(file, reader)
+    parser = _Parser(name)
+    parser.session.context = Context(directory=_directory(file, reader))
+    records = reader.records(file) if file.suffix == ".jsonl" else iter([(0, reader.document(file))])
+    inner = partial(_of_subagent, file.parent / name, reader)
+    yield from read_session(_each(records), parser.session, parser.take, partial(reader.skip, file), inner)
 
 
 def _is_subagent(start: bytes) -> bool:
@@ -93,73 +101,75 @@ def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, 
     """The records, and the messages that a document holds."""
     for line, record in records:
         yield line, record
-        yield from ((line, message) for message in parts(record.get("messages")))
+        yield from ((line, message) for message in objects_in(record.get("messages")))
 
 
-def _of_subagent(folder: Path, reading: Reading, agent: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    file = folder / f"{agent}.jsonl"
+def _of_subagent(folder: Path, reader: LogReader, subagent: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    file = folder / f"{subagent}.jsonl"
     try:
-        yield from reading.records(file)
+        yield from reader.records(file)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        reading.skip(file, 0, f"the file cannot be read ({error.strerror})")
+        reader.skip(file, 0, f"the file cannot be read ({error.strerror})")
 
 
-def _session_id(file: Path, reading: Reading) -> str:
+def _session_id(file: Path, reader: LogReader) -> str:
     """It stands first in either kind of file."""
-    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([\w-]{1,200})"', reading.head(file, _BEGINNING))
+    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([\w-]{1,200})"', reader.head(file, _BEGINNING))
     return name[1].decode("utf-8", "replace") if name else file.stem
 
 
-def _directory(file: Path, reading: Reading) -> str:
+def _directory(file: Path, reader: LogReader) -> str:
     with suppress(OSError):
-        return reading.head(file.parent.parent / ".project_root", 4_096).decode("utf-8", "replace").strip()
+        return reader.head(file.parent.parent / ".project_root", 4_096).decode("utf-8", "replace").strip()
     return ""
 
 
-class _Reader:
+class _Parser:
     def __init__(self, session_id: str) -> None:
-        self.session = Session(NAME, session_id)
+        self.session = SessionLog(NAME, session_id)
         self._at = START
 
     def take(self, message: dict[str, Any]) -> str | None:
         kind = message.get("type")
-        self._at = moment(message.get("timestamp")) or self._at
+        self._at = parse_time(message.get("timestamp")) or self._at
         if kind == "user":
             self._prompt(message)
         elif kind == "gemini":
             self._gemini(message)
-        elif kind == "error" or (kind == "info" and words(message.get("content")).startswith("Request cancelled")):
-            self.session.break_off()
+        elif kind == "error" or (
+            kind == "info" and message_text(message.get("content")).startswith("Request cancelled")
+        ):
+            self.session.interrupt()
         elif kind not in ("info", "warning") and not any(name in message for name in _OTHERS):
             return f"the message's type is unknown ({str(kind)[:40]})"
         return None
 
     def _prompt(self, message: dict[str, Any]) -> None:
         """Results go back to the model in the user's place. What is displayed is what was typed."""
-        said = words(message.get("displayContent")) or words(message.get("content"))
-        is_result = any("functionResponse" in part for part in parts(message.get("content")))
+        said = message_text(message.get("displayContent")) or message_text(message.get("content"))
+        is_result = any("functionResponse" in part for part in objects_in(message.get("content")))
         if not is_result and not said.lstrip().startswith(_NOT_TYPED):
-            self.session.prompt(said, self._at, prompt_id=identifier(message, "id"))
+            self.session.prompt(said, self._at, prompt_id=get_id(message, "id"))
 
     def _gemini(self, message: dict[str, Any]) -> None:
-        calls = parts(message.get("toolCalls"))
+        calls = objects_in(message.get("toolCalls"))
         for call in calls:
             self._call(call)
-        if not calls and words(message.get("content")).strip():
+        if not calls and message_text(message.get("content")).strip():
             self.session.end_turn(self._at)
 
     def _call(self, call: dict[str, Any]) -> None:
         """The message is as old as the call, unless it was only written when the call had ended."""
-        if not (name := identifier(call, "id")):
+        if not (name := get_id(call, "id")):
             return
-        tool, parameters = in_our_words(text(call, "name", LONGEST_NAME) or "", section(call, "args"), _TOOLS)
-        self.session.call(name, tool, parameters, self._at, started_agent=identifier(call, "agentId"))
+        tool, parameters = normalize_tool(get_str(call, "name", MAX_NAME_CHARS) or "", get_dict(call, "args"), _TOOLS)
+        self.session.call(name, tool, parameters, self._at, started_agent=get_id(call, "agentId"))
         outcome, printed = _ENDINGS.get(str(call.get("status"))), _printed(call)
         if outcome is Outcome.SUCCESS and tool == "Bash":
             outcome = _of_command(printed)
-        ended = moment(call.get("timestamp"))
+        ended = parse_time(call.get("timestamp"))
         if outcome:
             is_timed = ended is not None and ended > self._at
             error = printed if outcome is Outcome.FAILED else None
@@ -176,6 +186,9 @@ def _of_command(printed: str) -> Outcome:
 
 def _printed(call: dict[str, Any]) -> str:
     """What a call gave back to the model."""
-    answers = [section(section(part, "functionResponse"), "response") for part in parts(call.get("result"))]
-    said = [text(answer, name, 1_000_000) for answer in answers for name in ("output", "error")]
+    answers = [get_dict(get_dict(part, "functionResponse"), "response") for part in objects_in(call.get("result"))]
+    said = [get_str(answer, name, 1_000_000) for answer in answers for name in ("output", "error")]
     return _FRAME.sub("", "\n".join(one for one in said if one))
+
+
+AGENT = Agent(NAME, "Gemini CLI", Logs(folders=_folders, is_log=_is_log, read=_read))

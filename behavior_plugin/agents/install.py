@@ -7,7 +7,6 @@ be done is listed first, each step with the words for it, so that what is told, 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -18,14 +17,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from behavior_plugin.agents.codex import hooks as codex_hooks
-from behavior_plugin.agents.settings_file import ClientSettings, Json, are_hooks, read_settings, replace_file
+from behavior_plugin.agents import AGENTS, Hooks
+from behavior_plugin.agents.settings_file import AgentSettings, Json, are_hooks, read_settings, replace_file
 from behavior_plugin.capture import paths, python_link, wake
 from behavior_plugin.errors import BehaviorError, SetupError
-from behavior_plugin.model import CLAUDE_CODE, CODEX
+from behavior_plugin.model import CLAUDE_CODE
 
-# The agents that run hooks of ours.
-AGENTS = (CLAUDE_CODE, CODEX)
+# The agents that run hooks of ours, by name.
+WITH_HOOKS: dict[str, Hooks] = {agent.name: agent.hooks for agent in AGENTS.values() if agent.hooks}
 BACKUP_SUFFIX = ".behavior-backup"
 PROBE_TIMEOUT_S = 60
 _PROBE = """
@@ -55,12 +54,9 @@ class Change(BaseModel, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def client_settings_file(agent: str = CLAUDE_CODE) -> Path:
-    """The settings of this user's client, as far as they hold hooks."""
-    if agent == CODEX:
-        return codex_hooks.hooks_file()
-    folder = os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude"
-    return Path(folder).absolute() / "settings.json"
+def agent_settings_file(agent: str = CLAUDE_CODE) -> Path:
+    """The file of this user in which an agent looks for hooks."""
+    return WITH_HOOKS[agent].settings_file()
 
 
 def install(
@@ -78,7 +74,7 @@ def install(
     # The settings come last: until they are written nothing has happened that the client would notice.
     steps = [*_record_steps(interpreter), *_put_in_steps(settings, ours)]
     otherwise = f"{settings.file}: our hooks are there already."
-    notes = (codex_hooks.NOTE,) if agent == CODEX else tuple(_warnings(settings.content))
+    notes = tuple(WITH_HOOKS[agent].notes(settings.content))
     return _carried_out(settings, steps, otherwise, notes=notes, dry_run=dry_run)
 
 
@@ -145,7 +141,7 @@ def check_interpreter(interpreter: Path) -> None:
 
 
 def _carried_out(
-    settings: ClientSettings, steps: list[_Step], otherwise: str, *, notes: tuple[str, ...], dry_run: bool
+    settings: AgentSettings, steps: list[_Step], otherwise: str, *, notes: tuple[str, ...], dry_run: bool
 ) -> Change:
     try:
         for _, do in [] if dry_run else steps:
@@ -157,7 +153,7 @@ def _carried_out(
     return Change(file=settings.file, changed=bool(steps), done=said, notes=notes)
 
 
-def _put_in_steps(settings: ClientSettings, ours: Json) -> Iterator[_Step]:
+def _put_in_steps(settings: AgentSettings, ours: Json) -> Iterator[_Step]:
     there = _our_entries(settings.hooks)
     if there == _our_entries(ours):
         return
@@ -169,7 +165,7 @@ def _put_in_steps(settings: ClientSettings, ours: Json) -> Iterator[_Step]:
     yield f"{settings.file}: hooks {verb} for {', '.join(ours)}.", partial(settings.write, wanted)
 
 
-def _take_out_steps(settings: ClientSettings) -> Iterator[_Step]:
+def _take_out_steps(settings: AgentSettings) -> Iterator[_Step]:
     backup, rest = read_settings(_backup(settings)), _without_ours(settings)
     is_as_before = _as_json(rest) == _as_json(_without_ours(backup))
     is_in = bool(_our_entries(settings.hooks))
@@ -187,14 +183,14 @@ def _take_out_steps(settings: ClientSettings) -> Iterator[_Step]:
 
 def _are_elsewhere(settings_file: Path) -> bool:
     """Whether another agent has hooks of ours; one whose settings cannot be read may have some."""
-    files = [file for file in map(client_settings_file, AGENTS) if file != settings_file]
+    files = [file for file in map(agent_settings_file, WITH_HOOKS) if file != settings_file]
     try:
         return any(_our_entries(read_settings(file).hooks) for file in files)
     except BehaviorError:
         return True
 
 
-def _backup(settings: ClientSettings) -> Path:
+def _backup(settings: AgentSettings) -> Path:
     return settings.file.with_name(settings.file.name + BACKUP_SUFFIX)
 
 
@@ -202,8 +198,7 @@ def _our_hooks(plugin_root: Path, agent: str) -> Json:
     """The plugin's hooks with its folders written out: hooks in settings are not told where they lie."""
     script = shlex.quote(f"{_written(plugin_root)}/hooks/hook.py")
     python = shlex.quote(_written(Path(paths.in_data(python_link.NAME))))
-    hooks = plugin_hooks(plugin_root)
-    hooks = codex_hooks.for_codex(hooks) if agent == CODEX else hooks
+    hooks = WITH_HOOKS[agent].adapt(plugin_hooks(plugin_root))
     for entry in [entry for groups in hooks.values() for group in groups for entry in group["hooks"]]:
         entry["command"] = entry["command"].replace(_SCRIPT, script).replace(_SHORTCUT, python)
     return hooks
@@ -235,7 +230,7 @@ def _others_in(group: Json) -> Json:
     return {**group, "hooks": [entry for entry in group["hooks"] if not _is_our_entry(entry)]}
 
 
-def _without_ours(settings: ClientSettings) -> Json:
+def _without_ours(settings: AgentSettings) -> Json:
     hooks = _merged(settings.hooks, {})
     rest = {**settings.content, "hooks": hooks}
     return rest if hooks else {name: value for name, value in rest.items() if name != "hooks"}
@@ -244,15 +239,6 @@ def _without_ours(settings: ClientSettings) -> Json:
 def _as_json(content: Json) -> str:
     """To compare by: in Python true equals 1, in JSON it does not."""
     return json.dumps(content, sort_keys=True)
-
-
-def _warnings(content: Json) -> Iterator[str]:
-    plugins = content.get("enabledPlugins")
-    plugins = plugins if isinstance(plugins, dict) else {}
-    if any(is_on and name.startswith("behavior@") for name, is_on in plugins.items()):
-        yield "The plugin is enabled in the same settings, so each hook runs twice; one of the two is enough."
-    if content.get("disableAllHooks") is True:
-        yield "These settings say disableAllHooks: no hook runs."
 
 
 def _record() -> Path:

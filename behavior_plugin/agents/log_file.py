@@ -1,4 +1,4 @@
-"""Read an agent's log with care: once, in bounded memory whatever it holds; what cannot be read is noted."""
+"""Read an agent's log with care: once, and in bounded memory, whatever the file holds. Problems are collected."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from behavior_plugin.agents import fields
-from behavior_plugin.agents.fields import LONGEST_LINE
+from behavior_plugin.agents.fields import MAX_LINE_BYTES, parse_json, parse_object
 
-# How much of a file is looked at to tell whose log it is.
+# The head of a file that shows whose log it is.
 HEAD_BYTES = 64 * 1024
 # A log that is one JSON value is held whole while it is read.
-LONGEST_DOCUMENT = 128 * 1024 * 1024
-# So many problems of a session are named; all are counted.
-MOST_PROBLEMS = 20
+MAX_DOCUMENT_BYTES = 128 * 1024 * 1024
+# Problems of one log that are described; all are counted.
+MAX_PROBLEMS = 20
+
+# The longest log of a running session.
+MAX_LIVE_LOG_BYTES = 512 * 1024 * 1024
 
 # Opens a file of that path, with flags; its descriptor.
 Opener: TypeAlias = Callable[[str, int], int]
@@ -25,15 +27,15 @@ Opener: TypeAlias = Callable[[str, int], int]
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be read, and why. Lines are counted from 1; 0 is the whole file."""
+    """A part of a log that could not be read, and why. Lines are counted from 1; 0 is the whole file."""
 
     file: Path
     line: int
     reason: str
 
 
-def regular_file(path: str, flags: int) -> int:
-    """Opened without waiting for a pipe. Raises OSError where it is no file."""
+def open_regular(path: str, flags: int) -> int:
+    """Open a file without waiting for a pipe. Raises OSError where it is not a regular file."""
     file = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
@@ -41,40 +43,50 @@ def regular_file(path: str, flags: int) -> int:
     raise OSError(0, "not a file")
 
 
-class Reading:
-    """The reading of one session's log. `skipped` counts what could not be read, and `problems` has the first of it.
+def open_own(path: str, flags: int) -> int:
+    """Open a file without following a link. Raises OSError where it is another user's, or too long."""
+    file = open_regular(path, flags | os.O_NOFOLLOW)
+    found = os.fstat(file)
+    if found.st_uid == os.geteuid() and found.st_size <= MAX_LIVE_LOG_BYTES:
+        return file
+    os.close(file)
+    raise OSError(0, "not a file of this user's, or longer than 512 MB")
 
-    `tell_bytes` is told how much has been read, as it is. `opener` opens every file, as `open` would have it do.
+
+class LogReader:
+    """Reads the files of one log. `skipped` counts the parts that could not be read; `problems` has the first of them.
+
+    `on_progress` is called with the number of bytes of each read. `opener` opens every file, as for `open`.
     """
 
-    def __init__(self, tell_bytes: Callable[[int], object] = int, *, opener: Opener = regular_file) -> None:
+    def __init__(self, on_progress: Callable[[int], object] = int, *, opener: Opener = open_regular) -> None:
         self.skipped = 0
         self.problems: list[Problem] = []
-        self._tell_bytes = tell_bytes
+        self._on_progress = on_progress
         self._opener = opener
 
     def head(self, file: Path, size: int) -> bytes:
-        """How a file begins, to the end of a line: a picture in its first record may be longer than `size`.
+        """The beginning of a file, to the end of a line: a picture in its first record may be longer than `size`.
 
-        Raises OSError where it cannot be read.
+        Raises OSError where the file cannot be read.
         """
         with self._opened(file) as log:
-            return log.read(size) + log.readline(LONGEST_LINE)
+            return log.read(size) + log.readline(MAX_LINE_BYTES)
 
     def lines(self, file: Path) -> Iterator[bytes]:
-        """Line by line, as far as the file went when it was opened: somebody may write faster than we read.
+        """The lines of a file, up to its size when it was opened: an agent may write faster than we read.
 
-        A line that is too long comes in pieces, of which none is a record. Raises OSError.
+        A line that is too long comes in pieces, none of which is a record. Raises OSError.
         """
         with self._opened(file) as log:
             left = os.fstat(log.fileno()).st_size
-            while line := log.readline(min(LONGEST_LINE + 1, left)):
+            while line := log.readline(min(MAX_LINE_BYTES + 1, left)):
                 left -= len(line)
-                self._tell_bytes(len(line))
+                self._on_progress(len(line))
                 yield line
 
     def records(self, file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The JSON objects of a file that has one on each line, with their lines' numbers. Raises OSError."""
+        """The JSON objects of a file with one on each line, with their line numbers. Raises OSError."""
         for number, line in enumerate(self.lines(file), start=1):
             if line.isspace():
                 continue
@@ -83,38 +95,38 @@ class Reading:
                 yield number, value
 
     def document(self, file: Path) -> dict[str, Any]:
-        """The JSON object that a file is; an empty one where it is none. Raises OSError."""
+        """The JSON object in a file, or an empty one. Raises OSError."""
         with self._opened(file) as log:
-            raw = log.read(min(os.fstat(log.fileno()).st_size, LONGEST_DOCUMENT) + 1)
-        self._tell_bytes(len(raw))
+            raw = log.read(min(os.fstat(log.fileno()).st_size, MAX_DOCUMENT_BYTES) + 1)
+        self._on_progress(len(raw))
         value = self._value(raw, file, 0)
         return value if isinstance(value, dict) else {}
 
     def count(self, size: int) -> None:
-        """Note that so many bytes were read in another way."""
-        self._tell_bytes(size)
+        """Count bytes that were read in another way."""
+        self._on_progress(size)
 
     def skip(self, file: Path, line: int, reason: str) -> None:
-        """Note that something could not be read."""
+        """Count a part that could not be read, and describe it if it is one of the first."""
         self.skipped += 1
-        if len(self.problems) < MOST_PROBLEMS:
+        if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(file, line, reason))
 
     def _opened(self, file: Path) -> BinaryIO:
         return open(file, "rb", opener=self._opener)
 
     def _value(self, raw: bytes, file: Path, line: int) -> Any:
-        """What a text holds; None where that is no object, which is noted."""
+        """The JSON object in a text; None, with a problem noted, for anything else."""
         what = "line" if line else "file"
-        if len(raw) > (LONGEST_LINE if line else LONGEST_DOCUMENT):
+        if len(raw) > (MAX_LINE_BYTES if line else MAX_DOCUMENT_BYTES):
             return self.skip(file, line, f"the {what} is too long")
         try:
-            value = fields.read_json(raw)
+            value = parse_json(raw)
         except (ValueError, RecursionError) as error:
             return self.skip(file, line, f"the {what} is not JSON ({type(error).__name__})")
         return value if isinstance(value, dict) else self.skip(file, line, f"the {what} is JSON, but no object")
 
 
 def first_record(head: bytes) -> dict[str, Any]:
-    """The JSON object on the first line of a file that begins so; an empty one where there is none."""
-    return fields.read_object(head.partition(b"\n")[0])
+    """The JSON object on the first line of a file's head, or an empty one."""
+    return parse_object(head.partition(b"\n")[0])

@@ -17,15 +17,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from behavior_plugin.agents import session_log
-from behavior_plugin.agents.fields import LONGEST_LINE, LONGEST_NAME, identifier, section, text
-from behavior_plugin.agents.log_file import Reading
-from behavior_plugin.agents.records import START, Skip, moment, parts
-from behavior_plugin.agents.session_log import Session
-from behavior_plugin.agents.tools import LONGEST_PATCH, arguments, in_our_words, patch_in_our_words
+from behavior_plugin.agents.agent import Agent, Logs
+from behavior_plugin.agents.fields import (
+    MAX_LINE_BYTES,
+    MAX_NAME_CHARS,
+    START,
+    Skip,
+    get_dict,
+    get_id,
+    get_str,
+    objects_in,
+    parse_time,
+)
+from behavior_plugin.agents.log_file import LogReader
+from behavior_plugin.agents.session_log import Records, SessionLog, read_session
+from behavior_plugin.agents.tools import MAX_PATCH_CHARS, arguments, normalize_patch, normalize_tool
 from behavior_plugin.model import USER, Context, Event, Outcome
 
-NAME, TITLE = "opencode", "OpenCode"
+NAME = "opencode"
 
 _FILE = {"filePath": "file_path"}
 _TOOLS = {
@@ -70,11 +79,11 @@ _PARTS = "select data from part where message_id = ? order by id"
 Messages: TypeAlias = Callable[[str], Iterable[dict[str, Any]]]
 
 
-def folders() -> list[Path]:
+def _folders() -> list[Path]:
     return [Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "opencode"]
 
 
-def is_log(file: Path, head: bytes) -> bool:
+def _is_log(file: Path, head: bytes) -> bool:
     if _is_database(file):
         return file.name.startswith("opencode") and head.startswith(_DATABASE)
     if file.suffix != ".json" or not _SESSION_ID.search(head[:1_000]):
@@ -82,21 +91,21 @@ def is_log(file: Path, head: bytes) -> bool:
     return bool(_EXPORT.match(head)) or (_is_stored(file) and b'"parentID"' not in head)
 
 
-def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
+def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
     if _is_database(file):
-        yield from _of_database(file, reading)
+        yield from _of_database(file, reader)
         return
-    document = reading.document(file)
+    document = reader.document(file)
     stored = _is_stored(file)
-    info = document if stored else section(document, "info")
-    if text(info, "parentID"):
-        reading.skip(file, 0, "it is the session of a subagent")
+    info = document if stored else get_dict(document, "info")
+    if get_str(info, "parentID"):
+        reader.skip(file, 0, "it is the session of a subagent")
         return
     # What is stored is found by its name, so that it is the file's own.
-    name = file.stem if stored else identifier(info, "id") or file.stem
-    exported = {name: parts(document.get("messages"))}
-    messages = partial(_stored_messages, file.parents[2], reading) if stored else lambda asked: exported.get(asked, [])
-    yield from _of_session(name, info, messages, partial(reading.skip, file))
+    name = file.stem if stored else get_id(info, "id") or file.stem
+    exported = {name: objects_in(document.get("messages"))}
+    messages = partial(_stored_messages, file.parents[2], reader) if stored else lambda asked: exported.get(asked, [])
+    yield from _of_session(name, info, messages, partial(reader.skip, file))
 
 
 def _is_database(file: Path) -> bool:
@@ -109,47 +118,47 @@ def _is_stored(file: Path) -> bool:
 
 def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: Skip) -> Iterator[list[Event]]:
     """A session and the subagents that it started."""
-    reader = _Reader(name)
-    reader.session.context = Context(directory=text(info, "directory") or "")
-    yield from session_log.read(
-        _lines(messages(name)), reader.session, reader.take, skip, lambda agent: _lines(messages(agent))
+    parser = _Parser(name)
+    parser.session.context = Context(directory=get_str(info, "directory") or "")
+    yield from read_session(
+        _lines(messages(name)), parser.session, parser.take, skip, lambda subagent: _lines(messages(subagent))
     )
 
 
-def _lines(messages: Iterable[dict[str, Any]]) -> session_log.Records:
+def _lines(messages: Iterable[dict[str, Any]]) -> Records:
     """They stand on no lines of their own."""
     return ((0, message) for message in messages)
 
 
-def _stored_messages(storage: Path, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
-    for message in _stored(storage / "message" / name, reading):
-        found = _stored(storage / "part" / (identifier(message, "id") or ""), reading)
+def _stored_messages(storage: Path, reader: LogReader, name: str) -> Iterator[dict[str, Any]]:
+    for message in _stored(storage / "message" / name, reader):
+        found = _stored(storage / "part" / (get_id(message, "id") or ""), reader)
         yield {"info": message, "parts": list(found)}
 
 
-def _stored(folder: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+def _stored(folder: Path, reader: LogReader) -> Iterator[dict[str, Any]]:
     """The objects in a folder; the file that each is in is named by its id, and ids are in the order of time."""
     for file in sorted(folder.glob("*.json")):
         try:
-            yield {**reading.document(file), "id": file.stem}
+            yield {**reader.document(file), "id": file.stem}
         except OSError as error:
-            reading.skip(file, 0, f"the file cannot be read ({type(error).__name__})")
+            reader.skip(file, 0, f"the file cannot be read ({type(error).__name__})")
 
 
-def _of_database(file: Path, reading: Reading) -> Iterator[list[Event]]:
+def _of_database(file: Path, reader: LogReader) -> Iterator[list[Event]]:
     try:
         with closing(_opened(file)) as database:
             database.text_factory = bytes
-            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_LINE)
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_LINE_BYTES)
             if database.execute(_TABLES).fetchone() != (3,):
-                reading.skip(file, 0, "it has not the tables of OpenCode")
+                reader.skip(file, 0, "it has not the tables of OpenCode")
                 return
             for name, directory in database.execute(_SESSIONS).fetchall():
                 info = {"directory": _decoded(directory)}
-                messages = partial(_row_messages, database, file, reading)
-                yield from _of_session(_decoded(name), info, messages, partial(reading.skip, file))
+                messages = partial(_row_messages, database, file, reader)
+                yield from _of_session(_decoded(name), info, messages, partial(reader.skip, file))
     except sqlite3.Error as error:
-        reading.skip(file, 0, f"the database cannot be read ({type(error).__name__})")
+        reader.skip(file, 0, f"the database cannot be read ({type(error).__name__})")
 
 
 def _opened(file: Path) -> sqlite3.Connection:
@@ -158,14 +167,14 @@ def _opened(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable={int(not is_open)}", uri=True)
 
 
-def _row_messages(database: sqlite3.Connection, file: Path, reading: Reading, name: str) -> Iterator[dict[str, Any]]:
+def _row_messages(database: sqlite3.Connection, file: Path, reader: LogReader, name: str) -> Iterator[dict[str, Any]]:
     for key, data in database.execute(_MESSAGES, (name,)).fetchall():
         try:
             found = [row[0] for row in database.execute(_PARTS, (_decoded(key),))]
         except sqlite3.DataError:
-            reading.skip(file, 0, "a part of a message is too long")
+            reader.skip(file, 0, "a part of a message is too long")
             continue
-        reading.count(sum(len(raw) for raw in [data, *found] if isinstance(raw, bytes)))
+        reader.count(sum(len(raw) for raw in [data, *found] if isinstance(raw, bytes)))
         yield {
             "info": {**arguments(_decoded(data)), "id": _decoded(key)},
             "parts": [arguments(_decoded(raw)) for raw in found],
@@ -176,15 +185,15 @@ def _decoded(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
 
-class _Reader:
+class _Parser:
     def __init__(self, name: str) -> None:
-        self.session = Session(NAME, name)
+        self.session = SessionLog(NAME, name)
         self._shell_lines: set[str] = set()
         self._at = START
 
     def take(self, message: dict[str, Any]) -> str | None:
-        info, found = section(message, "info"), parts(message.get("parts"))
-        self._at = moment(section(info, "time").get("created")) or self._at
+        info, found = get_dict(message, "info"), objects_in(message.get("parts"))
+        self._at = parse_time(get_dict(info, "time").get("created")) or self._at
         if info.get("role") == "assistant":
             self._assistant(info, found)
         elif info.get("role") != "user":
@@ -197,8 +206,8 @@ class _Reader:
     def _user(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
         """What the client adds to a prompt, such as the files that it names, is marked as synthetic."""
         texts = [part for part in found if part.get("type") == "text"]
-        said = "\n".join(text(part, "text") or "" for part in texts if part.get("synthetic") is not True)
-        name = identifier(info, "id")
+        said = "\n".join(get_str(part, "text") or "" for part in texts if part.get("synthetic") is not True)
+        name = get_id(info, "id")
         if any(part.get("text") == _SHELL for part in texts):
             self._shell_lines.add(name or "")
         elif self.session.is_working:
@@ -208,35 +217,35 @@ class _Reader:
 
     def _assistant(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
         """Some models say that they stop while they still call tools; they do not."""
-        is_shell = identifier(info, "parentID") in self._shell_lines
+        is_shell = get_id(info, "parentID") in self._shell_lines
         called = [part for part in found if part.get("type") == "tool"]
         for part in called:
             self._call(part, USER if is_shell else None)
         if is_shell:
             return
         if info.get("error"):
-            self.session.break_off()
+            self.session.interrupt()
         elif not called and info.get("finish") not in _GOES_ON:
-            self.session.end_turn(moment(section(info, "time").get("completed")) or self._at)
+            self.session.end_turn(parse_time(get_dict(info, "time").get("completed")) or self._at)
 
-    def _call(self, part: dict[str, Any], agent: str | None) -> None:
-        name, tool = identifier(part, "callID"), text(part, "tool", LONGEST_NAME) or ""
-        state = section(part, "state")
-        given, took = section(state, "input"), section(state, "time")
-        started = text(section(state, "metadata"), "sessionId") if tool == _STARTER else None
+    def _call(self, part: dict[str, Any], actor: str | None) -> None:
+        name, tool = get_id(part, "callID"), get_str(part, "tool", MAX_NAME_CHARS) or ""
+        state = get_dict(part, "state")
+        given, took = get_dict(state, "input"), get_dict(state, "time")
+        started = get_str(get_dict(state, "metadata"), "sessionId") if tool == _STARTER else None
         files: tuple[str, ...] = ()
         if tool in _PATCHES:
-            tool, given, files = patch_in_our_words(text(given, "patchText", LONGEST_PATCH) or "")
+            tool, given, files = normalize_patch(get_str(given, "patchText", MAX_PATCH_CHARS) or "")
         else:
-            tool, given = in_our_words(tool, given, _TOOLS)
+            tool, given = normalize_tool(tool, given, _TOOLS)
         if not name:
             return
-        at = moment(took.get("start")) or self._at
-        self.session.call(name, tool, given, at, agent=agent, started_agent=started)
+        at = parse_time(took.get("start")) or self._at
+        self.session.call(name, tool, given, at, actor=actor, started_agent=started)
         if outcome := _outcome(state):
-            error = text(state, "error") or text(state, "output") if outcome is Outcome.FAILED else None
+            error = get_str(state, "error") or get_str(state, "output") if outcome is Outcome.FAILED else None
             done = files if outcome is Outcome.SUCCESS else ()
-            self.session.result(name, moment(took.get("end")), outcome, error=error, files=done)
+            self.session.result(name, parse_time(took.get("end")), outcome, error=error, files=done)
 
 
 def _unquoted(said: str) -> str:
@@ -248,9 +257,9 @@ def _unquoted(said: str) -> str:
 
 def _outcome(state: dict[str, Any]) -> Outcome | None:
     """A shell command that failed has completed too; one that was stopped has no exit code."""
-    metadata = section(state, "metadata")
+    metadata = get_dict(state, "metadata")
     if state.get("status") == "error":
-        was_stopped = metadata.get("interrupted") is True or (text(state, "error") or "").startswith(_STOPPED)
+        was_stopped = metadata.get("interrupted") is True or (get_str(state, "error") or "").startswith(_STOPPED)
         return Outcome.PARTIAL if was_stopped else Outcome.FAILED
     if state.get("status") != "completed":
         return None
@@ -258,3 +267,6 @@ def _outcome(state: dict[str, Any]) -> Outcome | None:
     if code is None:
         return Outcome.PARTIAL
     return Outcome.SUCCESS if code == 0 else Outcome.FAILED
+
+
+AGENT = Agent(NAME, "OpenCode", Logs(folders=_folders, is_log=_is_log, read=_read))

@@ -13,15 +13,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.agents import session_log
-from behavior_plugin.agents.fields import LONGEST_NAME, identifier, section, text
-from behavior_plugin.agents.log_file import HEAD_BYTES, Reading, first_record
-from behavior_plugin.agents.records import START, moment, parts, words
-from behavior_plugin.agents.session_log import Session
-from behavior_plugin.agents.tools import in_our_words
+from behavior_plugin.agents.agent import Agent, Logs
+from behavior_plugin.agents.fields import (
+    MAX_NAME_CHARS,
+    START,
+    get_dict,
+    get_id,
+    get_str,
+    message_text,
+    objects_in,
+    parse_time,
+)
+from behavior_plugin.agents.log_file import HEAD_BYTES, LogReader, first_record
+from behavior_plugin.agents.session_log import SessionLog, read_session
+from behavior_plugin.agents.tools import normalize_tool
 from behavior_plugin.model import USER, Context, Event, Outcome
 
-NAME, TITLE = "pi", "Pi"
+NAME = "pi"
 
 _FILE = {"path": "file_path"}
 _TOOLS = {
@@ -46,41 +54,41 @@ _OTHER_ROLES = frozenset(["branchSummary", "compactionSummary", "custom", "hookM
 _STOPPED = ("Operation aborted", "Command aborted", "Skipped due to queued user message.")
 
 
-def folders() -> list[Path]:
+def _folders() -> list[Path]:
     return [Path(os.environ.get("PI_CODING_AGENT_DIR") or Path.home() / ".pi" / "agent") / "sessions"]
 
 
-def is_log(file: Path, head: bytes) -> bool:
+def _is_log(file: Path, head: bytes) -> bool:
     first = first_record(head)
     return file.suffix == ".jsonl" and first.get("type") == "session" and isinstance(first.get("cwd"), str)
 
 
-def read(file: Path, reading: Reading) -> Iterator[list[Event]]:
-    reader = _Reader(file, first_record(reading.head(file, HEAD_BYTES)))
-    yield from session_log.read(reading.records(file), reader.session, reader.take, partial(reading.skip, file))
+def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
+    parser = _Parser(file, first_record(reader.head(file, HEAD_BYTES)))
+    yield from read_session(reader.records(file), parser.session, parser.take, partial(reader.skip, file))
 
 
-class _Reader:
+class _Parser:
     def __init__(self, file: Path, header: dict[str, Any]) -> None:
-        self.session = Session(NAME, identifier(header, "id") or file.stem)
-        self.session.context = Context(directory=text(header, "cwd") or "")
+        self.session = SessionLog(NAME, get_id(header, "id") or file.stem)
+        self.session.context = Context(directory=get_str(header, "cwd") or "")
         is_fork = bool(header.get("parentSession") or header.get("branchedFrom"))
-        self._since = moment(header.get("timestamp")) if is_fork else None
+        self._since = parse_time(header.get("timestamp")) if is_fork else None
         self._at = START
 
     def take(self, record: dict[str, Any]) -> str | None:
         kind = str(record.get("type"))
         if kind != "message":
             return None if kind in _OTHERS else f"the record's type is unknown ({kind[:40]})"
-        self._at = moment(record.get("timestamp")) or self._at
+        self._at = parse_time(record.get("timestamp")) or self._at
         if self._since and self._at < self._since:
             return None
-        return self._message(section(record, "message"), identifier(record, "id"))
+        return self._message(get_dict(record, "message"), get_id(record, "id"))
 
     def _message(self, message: dict[str, Any], name: str | None) -> str | None:
         role = str(message.get("role"))
         if role == "user":
-            self._prompt(words(message.get("content")), name)
+            self._prompt(message_text(message.get("content")), name)
         elif role == "assistant":
             self._assistant(message)
         elif role == "toolResult":
@@ -99,28 +107,31 @@ class _Reader:
             self.session.prompt(said, self._at, prompt_id=name)
 
     def _assistant(self, message: dict[str, Any]) -> None:
-        for block in parts(message.get("content")):
-            name = identifier(block, "id")
+        for block in objects_in(message.get("content")):
+            name = get_id(block, "id")
             if block.get("type") == "toolCall" and name:
-                tool = text(block, "name", LONGEST_NAME) or ""
-                self.session.call(name, *in_our_words(tool, section(block, "arguments"), _TOOLS), self._at)
+                tool = get_str(block, "name", MAX_NAME_CHARS) or ""
+                self.session.call(name, *normalize_tool(tool, get_dict(block, "arguments"), _TOOLS), self._at)
         if message.get("stopReason") == "stop":
             self.session.end_turn(self._at)
         elif message.get("stopReason") in ("aborted", "error"):
-            self.session.break_off()
+            self.session.interrupt()
 
     def _result(self, message: dict[str, Any]) -> None:
-        said = words(message.get("content"))
+        said = message_text(message.get("content"))
         failed = message.get("isError") is True
         outcome = Outcome.FAILED if failed else Outcome.SUCCESS
         if failed and said.endswith(_STOPPED):
             outcome = Outcome.PARTIAL
-        name = identifier(message, "toolCallId") or ""
+        name = get_id(message, "toolCallId") or ""
         self.session.result(name, self._at, outcome, error=said if failed else None)
 
     def _shell(self, message: dict[str, Any], name: str | None) -> None:
         """A line of the user's own shell, noted when it had ended."""
         called = name or f"shell {self._at.isoformat()}"
-        self.session.call(called, "Bash", {"command": text(message, "command") or ""}, self._at, agent=USER)
+        self.session.call(called, "Bash", {"command": get_str(message, "command") or ""}, self._at, actor=USER)
         outcome = Outcome.SUCCESS if message.get("exitCode") in (0, None) else Outcome.FAILED
         self.session.result(called, None, Outcome.PARTIAL if message.get("cancelled") is True else outcome)
+
+
+AGENT = Agent(NAME, "Pi", Logs(folders=_folders, is_log=_is_log, read=_read))

@@ -1,32 +1,17 @@
-"""Tell apart what arrives as a prompt: a task, a follow-up of the last one, a command, or text no human wrote."""
+"""Judge what arrives as a prompt: a task, a follow-up of the last one, a command, or text that no person wrote."""
 
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from itertools import islice
+from typing import TypedDict
 
-from behavior_plugin.agents.fields import LONGEST_TEXT, NOTIFICATION
+from behavior_plugin.agents.fields import MAX_TEXT_CHARS
+from behavior_plugin.model import PromptKind
 
+NOTIFICATION = "<task-notification>"
 
-class PromptKind(StrEnum):
-    TASK = "task"
-    FOLLOW_UP = "follow_up"
-    # A slash command of the user's own, or of a plugin: it stands for a task.
-    COMMAND = "command"
-    # One of the client's that sets nothing to work.
-    BUILT_IN = "built_in"
-    # One of this plugin's.
-    OWN_COMMAND = "own_command"
-    MACHINE = "machine"
-
-
-# The kinds that begin a piece of work.
-TASKS = frozenset({PromptKind.TASK, PromptKind.COMMAND})
-# The kinds that a person begins a turn with.
-HUMAN = TASKS | {PromptKind.FOLLOW_UP}
-
-# What the host itself puts where a prompt goes.
+# Text that agents themselves put in a prompt's place.
 _MACHINE_STARTS = (
     NOTIFICATION,
     "<command-name>",
@@ -44,7 +29,7 @@ _MACHINE_STARTS = (
 )
 
 _SLASH = re.compile(r"/([\w][\w:.-]*)(?=\s|$)")
-# Those of the client's commands that ask the model to work (/init, /review, ...) are not here.
+# Commands that give the model work (/init, /review, ...) are not among them.
 _BUILT_INS = frozenset(
     """
     add-dir agents allowed-tools background bashes branch bug chrome clear color compact config context continue copy
@@ -57,7 +42,7 @@ _BUILT_INS = frozenset(
 )
 _COMMAND_NAME = re.compile(r"<command-name>\s{0,9}/?([^<\s]{1,200})\s{0,9}</command-name>")
 
-# Words that say yes, no or go on: a prompt made of nothing else carries no task of its own.
+# Words that say yes, no or go on: a prompt of nothing else names no task.
 _ACKNOWLEDGING = frozenset(
     """
     yes yep yeah yup y no nope n ok okay sure fine good great nice perfect thanks thank you please continue proceed go
@@ -66,15 +51,32 @@ _ACKNOWLEDGING = frozenset(
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 
-# A follow-up has no more; a prompt may be as long as a book, and is not read to its end for this.
-MOST_WORDS = 8
+# The longest follow-up. A prompt may be as long as a book, so no more words than this are looked at.
+MAX_FOLLOW_UP_WORDS = 8
 _WORD = re.compile(r"[^\W_]+")
 
 _IMAGE = re.compile(r"\[Image(?: #\d{1,6}|:[^\]\n]{0,300})\]")
 
 
-def kind_of(prompt: str) -> PromptKind:
-    """What kind of prompt a text is; decided from the text alone, since the host sends no mark."""
+class PromptFields(TypedDict):
+    """The fields of an event that a prompt fills."""
+
+    prompt: str
+    prompt_kind: PromptKind
+    prompt_key: str
+
+
+def read_prompt(text: str) -> PromptFields:
+    """Read a prompt as a hook or a log has it: the text as typed, bounded; its kind; and its key.
+
+    The key is the text without what differs between sources: white space, and the places of images.
+    """
+    typed = _as_typed(text)
+    return {"prompt": typed, "prompt_kind": _kind_of(typed), "prompt_key": _normalized(typed)}
+
+
+def _kind_of(prompt: str) -> PromptKind:
+    """Decided from the text alone, since no agent marks its prompts."""
     text = prompt.strip()
     if not text or text.startswith(_MACHINE_STARTS):
         return PromptKind.MACHINE
@@ -82,35 +84,29 @@ def kind_of(prompt: str) -> PromptKind:
         return PromptKind.OWN_COMMAND
     if slash := _SLASH.match(text):
         return PromptKind.BUILT_IN if slash[1] in _BUILT_INS else PromptKind.COMMAND
-    if _says_nothing_of_its_own(text):
+    if _is_acknowledgement(text):
         return PromptKind.FOLLOW_UP
     return PromptKind.TASK
 
 
-def as_typed(prompt: str) -> str:
-    """A prompt as the user typed it, bounded: in its transcript the client writes a slash command in tags.
-
-    Of a notification the end is kept too: how long the work took stands there, behind a result of any length.
-    """
+def _as_typed(prompt: str) -> str:
+    """Claude Code writes a slash command in tags into its transcript."""
     if prompt.startswith(("<command-name>", "<command-message>")):
-        return _slash(prompt)[:LONGEST_TEXT]
-    if prompt.startswith(NOTIFICATION) and len(prompt) > LONGEST_TEXT:
-        return prompt[: LONGEST_TEXT - 500] + prompt[-500:]
-    return prompt[:LONGEST_TEXT]
+        return _slash(prompt)[:MAX_TEXT_CHARS]
+    return prompt[:MAX_TEXT_CHARS]
 
 
-def essence(prompt: str) -> str:
-    """What is the same of a prompt whoever reports it: without the white space, and the places of images."""
-    return " ".join(_IMAGE.sub(" ", prompt[:LONGEST_TEXT]).split())[: LONGEST_TEXT // 2]
+def _normalized(prompt: str) -> str:
+    return " ".join(_IMAGE.sub(" ", prompt[:MAX_TEXT_CHARS]).split())[: MAX_TEXT_CHARS // 2]
 
 
 def _slash(prompt: str) -> str:
-    name = _COMMAND_NAME.search(prompt[:LONGEST_TEXT])
+    name = _COMMAND_NAME.search(prompt[:MAX_TEXT_CHARS])
     _, _, rest = prompt.partition("<command-args>")
     arguments, end, _ = rest.rpartition("</command-args>")
     return f"/{name[1]} {arguments if end else ''}".strip() if name else prompt
 
 
-def _says_nothing_of_its_own(text: str) -> bool:
-    words = [match[0].lower() for match in islice(_WORD.finditer(text), MOST_WORDS + 1)]
-    return len(words) <= MOST_WORDS and all(word in _ACKNOWLEDGING or word.isdigit() for word in words)
+def _is_acknowledgement(text: str) -> bool:
+    words = [match[0].lower() for match in islice(_WORD.finditer(text), MAX_FOLLOW_UP_WORDS + 1)]
+    return len(words) <= MAX_FOLLOW_UP_WORDS and all(word in _ACKNOWLEDGING or word.isdigit() for word in words)

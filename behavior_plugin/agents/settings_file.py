@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class ClientSettings:
+class AgentSettings:
     """A settings file as it was when we looked; `raw` is None where there is no such file."""
 
     file: Path
@@ -54,7 +54,7 @@ class ClientSettings:
         return (mark + text).encode("utf-8", "backslashreplace")
 
 
-def read_settings(file: Path) -> ClientSettings:
+def read_settings(file: Path) -> AgentSettings:
     """Read a settings file; an absent or empty one has no content.
 
     Raises:
@@ -64,10 +64,10 @@ def read_settings(file: Path) -> ClientSettings:
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
-        return ClientSettings(file, None, {})
+        return AgentSettings(file, None, {})
     except OSError as error:
         raise SetupError(f"{file} cannot be read: {error.strerror}") from error
-    return ClientSettings(file, raw, _parsed(raw, file))
+    return AgentSettings(file, raw, _parsed(raw, file))
 
 
 def are_hooks(hooks: object) -> bool:

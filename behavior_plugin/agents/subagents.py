@@ -1,6 +1,6 @@
-"""Which subagents of a session are read besides it, and how often: each that it names, once, up to a bound.
+"""Read the logs of a session's subagents: each that the session names, once, up to a limit.
 
-For logs that are files of their own. Where an adapter asks for the records instead, `session` does the same.
+For subagents whose logs are files that `Subagents` can find. `session_log` does the same with records.
 """
 
 from __future__ import annotations
@@ -9,66 +9,65 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from behavior_plugin.agents.fields import is_plain
-from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import MAIN, USER, Event
 
 # Of one session; a forged log may name any number.
-MOST_SUBAGENTS = 500
+MAX_SUBAGENTS = 500
 
 
 class Subagents:
-    """The subagents of one session that have logs of their own. Each is read once, and told of behind what started it.
+    """The subagents of one session that have logs of their own.
 
-    `places` has the files that the log of one may be in, and `read_one` the events of such a file. One that cannot be
-    read costs no more than itself; that it is not there is no problem, since a fork has none of those it was copied
-    with.
+    `places` has the files that a subagent's log may be in, and `read_one` the events of such a file. A file that cannot
+    be read costs only its own calls. A missing one is no problem: a fork copies calls of subagents without their logs.
     """
 
     def __init__(
         self,
         places: Callable[[str], Iterable[Path]],
         read_one: Callable[[Path, str], Iterable[Event]],
-        reading: Reading,
+        reader: LogReader,
     ) -> None:
         self._places = places
         self._read_one = read_one
-        self._reading = reading
+        self._reader = reader
         self._known = {MAIN, USER}
-        self._left = MOST_SUBAGENTS
+        self._left = MAX_SUBAGENTS
         self._calls: set[str | None] = set()
 
-    def followed(self, part: Sequence[Event], *, also: Iterable[Event] = ()) -> list[Event]:
-        """The calls of those that are named in a part of the session, and of those that these started.
+    def calls_named_in(self, part: Sequence[Event], *, also: Iterable[Event] = ()) -> list[Event]:
+        """The calls of the subagents that a part of the session names, and of those that these started in turn.
 
-        `also` are events that may name more of them.
+        `also` are further events that may name subagents.
         """
-        told: list[Event] = []
+        found: list[Event] = []
         self._calls.update(event.action.id for event in part if event.action)
         new = self._new([*also, *part])
         while new:
-            done = [event for agent in new for event in self._of(agent)]
-            told += done
+            done = [event for subagent in new for event in self._calls_of(subagent)]
+            found += done
             new = self._new(done)
-        return told
+        return found
 
     def _new(self, events: Iterable[Event]) -> list[str]:
         actions = [event.action for event in events if event.action]
-        named = {agent for action in actions for agent in (action.agent, action.started_agent) if agent}
+        named = {agent for action in actions for agent in (action.actor, action.started_agent) if agent}
         new = sorted(agent for agent in named - self._known if is_plain(agent))[: self._left]
         self._known.update(new)
         self._left -= len(new)
         return new
 
-    def _of(self, agent: str) -> list[Event]:
-        """Its own calls: one that was forked off begins with what the other had done."""
+    def _calls_of(self, subagent: str) -> list[Event]:
+        """A subagent's own calls: the log of a forked one begins with the calls of the other."""
         found: list[Event] = []
-        for place in self._places(agent):
+        for place in self._places(subagent):
             try:
-                found += [event for event in self._read_one(place, agent) if self._is_own(event)]
+                found += [event for event in self._read_one(place, subagent) if self._is_own(event)]
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                self._reading.skip(place, 0, f"the file cannot be read ({error.strerror})")
+                self._reader.skip(place, 0, f"the file cannot be read ({error.strerror})")
         return found
 
     def _is_own(self, event: Event) -> bool:

@@ -9,24 +9,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from behavior_plugin.agents import fields
+from behavior_plugin.agents.fields import parse_object
 
 # By an agent's name for a tool: ours, and our names for its parameters.
-Words: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
+ToolNames: TypeAlias = Mapping[str, tuple[str, Mapping[str, str]]]
 
 # Of a patch so much is read, in characters, for the files that it is for.
-LONGEST_PATCH = 1_000_000
-MOST_FILES = 500
+MAX_PATCH_CHARS = 1_000_000
+MAX_FILES = 500
 _PATCHED = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.{1,4000})$", re.MULTILINE)
 
 
-def in_our_words(tool: str, parameters: Mapping[str, Any], words: Words) -> tuple[str, dict[str, Any]]:
+def normalize_tool(tool: str, parameters: Mapping[str, Any], words: ToolNames) -> tuple[str, dict[str, Any]]:
     """A tool's name and its parameters; those that `words` does not have stay as they are."""
     name, renamed = words.get(tool, (tool, {}))
     return name, {renamed.get(key, key): value for key, value in parameters.items()}
 
 
-def patch_in_our_words(patch: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
+def normalize_patch(patch: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     """A patch is an edit of the first file it names; all that it names come with it."""
     files = patched_files(patch)
     return "Edit", {"file_path": files[0]} if files else {}, files
@@ -34,12 +34,12 @@ def patch_in_our_words(patch: str) -> tuple[str, dict[str, Any], tuple[str, ...]
 
 def patched_files(patch: str) -> tuple[str, ...]:
     """The files that a patch adds, changes, moves or deletes, as it names them."""
-    named = (match[1].strip() for match in _PATCHED.finditer(patch[:LONGEST_PATCH]))
-    return tuple(dict.fromkeys(file for file in named if file))[:MOST_FILES]
+    named = (match[1].strip() for match in _PATCHED.finditer(patch[:MAX_PATCH_CHARS]))
+    return tuple(dict.fromkeys(file for file in named if file))[:MAX_FILES]
 
 
 def arguments(value: Any) -> dict[str, Any]:
     """What a call was given, where it may be an object or the JSON text of one."""
     if isinstance(value, str):
-        return fields.read_object(value)
+        return parse_object(value)
     return value if isinstance(value, dict) else {}

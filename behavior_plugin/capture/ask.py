@@ -12,7 +12,7 @@ import time
 from behavior_plugin.capture import paths
 
 
-class NobodyThere(OSError):  # noqa: N818 - it reads as what happened
+class NotListening(OSError):  # noqa: N818 - it reads as what happened
     """No worker listens."""
 
 
@@ -22,15 +22,15 @@ def ask(verb, body, within_s):
     Raises NobodyThere where no worker listens, OSError (TimeoutError among them) where no whole answer came in time.
     """
     deadline = time.monotonic() + within_s
-    return answer(put(verb, body, deadline), deadline)
+    return receive(send(verb, body, deadline), deadline)
 
 
-def put(verb, body, deadline):
+def send(verb, body, deadline):
     """Put a question, for whoever has something else to do before the answer comes; see `answer`. Raises as `ask`."""
     line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         _connect(line, deadline)
-        _refuse_strangers(line)
+        _refuse_other_users(line)
         line.settimeout(_left(deadline))
         line.sendall(b"%s %d\n" % (verb.encode("ascii"), len(body)) + body)
     except BaseException:
@@ -39,7 +39,7 @@ def put(verb, body, deadline):
     return line
 
 
-def answer(line, deadline):
+def receive(line, deadline):
     """The answer to a question that was put. Raises as `ask`."""
     try:
         return _read_answer(line, deadline)
@@ -52,15 +52,15 @@ def _connect(line, deadline):
     try:
         line.connect(paths.worker_socket())
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
-        raise NobodyThere(error.errno, "no worker listens") from error
+        raise NotListening(error.errno, "no worker listens") from error
     except OSError as error:
         # The path is longer than a socket's can be: no worker has made its short folder yet.
         if error.errno is None and not isinstance(error, _socket.timeout):
-            raise NobodyThere("no worker listens") from error
+            raise NotListening("no worker listens") from error
         raise
 
 
-def _refuse_strangers(line):
+def _refuse_other_users(line):
     """The sockets' folder may lie where others can make one of its name: what another user says is no answer."""
     if hasattr(_socket, "SO_PEERCRED"):
         told = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
@@ -68,7 +68,7 @@ def _refuse_strangers(line):
     else:
         owner = os.lstat(paths.run_folder()).st_uid
     if owner != os.geteuid():
-        raise NobodyThere("another user listens")
+        raise NotListening("another user listens")
 
 
 def _read_answer(line, deadline):

@@ -14,9 +14,9 @@ import stat
 
 from behavior_plugin.capture import remote
 
-SMALL = 4096
-MOST_LEVELS = 100
-MOST_ENTRIES = 500
+MAX_FILE_BYTES = 4096
+MAX_LEVELS = 100
+MAX_ENTRIES = 500
 # Nearest folder first, and in each the first name that exists. A Makefile is in projects of every type, so it tells
 # nothing.
 PROJECT_TYPES = (
@@ -102,7 +102,7 @@ def _is_trusted(path):
 
 
 def _upwards(directory):
-    for _ in range(MOST_LEVELS):
+    for _ in range(MAX_LEVELS):
         yield directory
         parent = os.path.dirname(directory)
         if parent == directory:
@@ -169,13 +169,13 @@ def _some_names(folder):
     """The names in a folder, or as many of them as a hook has the time for."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry, _ in zip(entries, range(MOST_ENTRIES))]
+            return [entry.name for entry, _ in zip(entries, range(MAX_ENTRIES))]
     except (OSError, ValueError):
         return []
 
 
 def _read_small(path):
-    return os.fsdecode(_read(path, SMALL))
+    return os.fsdecode(_read(path, MAX_FILE_BYTES))
 
 
 def _read(path, limit):

@@ -13,7 +13,7 @@ HARD_STOP_S = 1.0
 # Standard input that is never closed must not cost the event: what has come by then is kept.
 READ_STOP_S = 0.8
 # A question that fits into a socket is put before the event is noted, so that the worker works meanwhile.
-SHORT_QUESTION = 64 * 1024
+MAX_EARLY_QUESTION_BYTES = 64 * 1024
 # How long a prompt may wait for its answer: from a worker that is up, and from one that is just starting, or where
 # the answer is all that is asked for.
 ANSWER_S = 0.3
@@ -51,13 +51,13 @@ def main(event="", *words):
         if is_again and not payload:
             raise KilledError
         if payload.strip():
-            HANDLERS.get(event, note)(event, payload, is_cut)
+            HANDLERS.get(event, on_event)(event, payload, is_cut)
     except BaseException as error:
         if not _is_settled:
             spool.lose(error)
 
 
-def note(event, payload, is_cut, notes=None):
+def on_event(event, payload, is_cut, notes=None):
     """Keep the event, or say that it could not be, and return why. What else there is to do, is done."""
     global _is_settled
     if _client:
@@ -72,13 +72,13 @@ def note(event, payload, is_cut, notes=None):
     return None
 
 
-def note_and_wake(event, payload, is_cut):
+def on_session_start(event, payload, is_cut):
     """The session's start: the worker is started beside it and never waited for."""
     from behavior_plugin.capture import python_link, wake
 
-    loss = note(event, payload, is_cut, _whereabouts())
-    python_link.keep()
-    found = wake.wake()
+    loss = on_event(event, payload, is_cut, _whereabouts())
+    python_link.refresh()
+    found = wake.ensure_worker()
     if found == wake.SILENT:
         wake.replace()
     if loss:
@@ -86,29 +86,29 @@ def note_and_wake(event, payload, is_cut):
     elif found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
     if found != wake.RUNNING:  # a worker would do it, if one came up
-        wake.beside(spool.keep_bounds)
+        wake.spawn_detached(spool.enforce_limits)
 
 
-def note_and_finish(event, payload, is_cut):
+def on_session_end(event, payload, is_cut):
     """The session's end: a worker that has died meanwhile is started again, to learn from it."""
     from behavior_plugin.capture import wake
 
-    note(event, payload, is_cut)
-    wake.wake()
+    on_event(event, payload, is_cut)
+    wake.ensure_worker()
 
 
-def note_and_suggest(event, payload, is_cut):
+def on_prompt(event, payload, is_cut):
     """The prompt: noted, and put to the worker; no answer in time is no answer, and perhaps a frozen worker."""
     from behavior_plugin.capture import ask, wake
 
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
     deadline = _started + min(patience, HARD_STOP_S - 0.05)
     question = _put_early(payload, deadline)
-    note(event, payload, is_cut, _whereabouts())
+    on_event(event, payload, is_cut, _whereabouts())
     try:
-        _answer(ask.answer(question, deadline) if question else _ask_until(deadline, payload))
-    except ask.NobodyThere:
-        wake.wake()
+        _answer(ask.receive(question, deadline) if question else _ask_until(deadline, payload))
+    except ask.NotListening:
+        wake.ensure_worker()
     except OSError:
         wake.replace()
 
@@ -118,7 +118,7 @@ def _put_early(payload, deadline):
     from behavior_plugin.capture import ask
 
     try:
-        return ask.put("suggest", payload, deadline) if len(payload) <= SHORT_QUESTION else None
+        return ask.send("suggest", payload, deadline) if len(payload) <= MAX_EARLY_QUESTION_BYTES else None
     except OSError:
         return None
 
@@ -130,19 +130,19 @@ def _ask_until(deadline, payload):
     while True:
         try:
             return ask.ask("suggest", payload, deadline - time.monotonic())
-        except ask.NobodyThere:
+        except ask.NotListening:
             if not wake.is_starting() or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
 
 
 HANDLERS = {
-    "SessionStart": note_and_wake,
-    "UserPromptSubmit": note_and_suggest,
-    "PostToolUse": note,
-    "PostToolUseFailure": note,
-    "Stop": note,
-    "SessionEnd": note_and_finish,
+    "SessionStart": on_session_start,
+    "UserPromptSubmit": on_prompt,
+    "PostToolUse": on_event,
+    "PostToolUseFailure": on_event,
+    "Stop": on_event,
+    "SessionEnd": on_session_end,
 }
 
 

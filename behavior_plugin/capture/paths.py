@@ -16,7 +16,7 @@ import os
 import sys
 
 # A Unix socket's path has 104 bytes on macOS, 108 on Linux; "/.s.PGSQL.5432.lock" must fit behind the folder.
-LONGEST_RUN_FOLDER = 80
+MAX_RUN_FOLDER_CHARS = 80
 
 
 def data_folder():
@@ -105,7 +105,7 @@ def make_run_folder():
     """
     make_private(data_folder())
     folder = in_data("run")
-    if len(os.fsencode(folder)) <= LONGEST_RUN_FOLDER:
+    if len(os.fsencode(folder)) <= MAX_RUN_FOLDER_CHARS:
         return make_private(folder)
     try:
         return make_private(os.readlink(folder))

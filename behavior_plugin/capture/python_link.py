@@ -13,7 +13,7 @@ from behavior_plugin.capture import paths
 NAME = "python3"
 
 
-def keep():
+def refresh():
     """Have the link lead to the Python that runs. Never raises: without it the hooks are only slower."""
     try:
         _keep(_folder(), _real_python())

@@ -7,7 +7,7 @@ certain what is what there is no name.
 import os
 
 CONFIG_LIMIT = 64 * 1024
-LONGEST = 1000
+MAX_ADDRESS_CHARS = 1000
 _ESCAPED = {"n": "\n", "t": "\t", "b": "\b"}
 
 
@@ -31,7 +31,7 @@ def identity(address, folder):
     A repository on this machine is its absolute path; `folder` is what a relative one starts from. None where the
     address does not say which repository it is.
     """
-    if not 0 < len(address) <= LONGEST:
+    if not 0 < len(address) <= MAX_ADDRESS_CHARS:
         return None
     scheme, is_url, rest = address.partition("://")
     host, colon, path = rest.partition("/") if is_url else address.partition(":")

@@ -17,12 +17,12 @@ from behavior_plugin.capture import paths
 
 VERSION = 1
 # Of what waits in new/ and open/. A hook counts nothing: it looks for the mark that `keep_bounds` makes.
-MOST_WAITING = 250_000
-MOST_BYTES = 2 * 1024**3
+MAX_WAITING = 250_000
+MAX_BYTES = 2 * 1024**3
 # The file that tells of losses stops growing here.
-MOST_LOST_BYTES = 64 * 1024
-LONGEST_LINE = 200
-LONGEST_ENVELOPE = 1024 * 1024
+MAX_LOST_BYTES = 64 * 1024
+MAX_LINE_BYTES = 200
+MAX_ENVELOPE_BYTES = 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -68,7 +68,7 @@ def lose(error):
     """Say that an event could not be kept: silence means kept. Never raises."""
     why = getattr(error, "strerror", None)
     text = f"behavior: event not recorded: {type(error).__name__}{f' ({why})' if why else ''}"
-    line = " ".join(text.split())[:LONGEST_LINE].encode("ascii", "replace") + b"\n"
+    line = " ".join(text.split())[:MAX_LINE_BYTES].encode("ascii", "replace") + b"\n"
     try:
         os.write(2, line)
     except OSError:
@@ -82,7 +82,7 @@ def lose(error):
 def lost():
     """How many events could not be kept since the file that says why was last deleted.
 
-    At least: the file stops growing at MOST_LOST_BYTES.
+    At least: the file stops growing at MAX_LOST_BYTES.
     """
     try:
         with open(paths.in_data("lost"), "rb", opener=paths.open_carefully) as told:
@@ -95,7 +95,7 @@ def why_full():
     """Why hooks keep nothing more for now; empty where they do."""
     try:
         with open(folder("full"), "rb", opener=paths.open_carefully) as mark:
-            return mark.read(LONGEST_LINE).decode("ascii", "replace").strip() or "so it was marked"
+            return mark.read(MAX_LINE_BYTES).decode("ascii", "replace").strip() or "so it was marked"
     except OSError:
         return ""
 
@@ -113,7 +113,7 @@ def make():
             opened.made(name, spool)
 
 
-def keep_bounds():
+def enforce_limits():
     """Count what waits, and from then on have hooks refuse events, or take them again. Returns why they refuse.
 
     For the worker, and for a process beside the hooks: to count takes a second where much waits.
@@ -195,7 +195,7 @@ def _refuse_if_full(spool):
     except FileNotFoundError:
         return
     try:
-        why = os.read(mark, LONGEST_LINE).decode("ascii", "replace")
+        why = os.read(mark, MAX_LINE_BYTES).decode("ascii", "replace")
     finally:
         os.close(mark)
     raise SpoolFull(28, f"the spool is full: {why.strip() or 'so it was marked'}")
@@ -243,7 +243,7 @@ def _read_envelope(record):
     import json
 
     try:
-        envelope = json.loads(record.readline(LONGEST_ENVELOPE))
+        envelope = json.loads(record.readline(MAX_ENVELOPE_BYTES))
     except RecursionError:
         raise ValueError("its envelope is nested too deeply") from None
     version = envelope.get("v") if isinstance(envelope, dict) else None
@@ -259,7 +259,7 @@ def _count_loss(line):
     with _Opened() as opened:
         record = os.open("lost", _APPEND, 0o600, dir_fd=opened.folder(paths.data_folder()))
         opened.append(record)
-        if os.fstat(record).st_size < MOST_LOST_BYTES:
+        if os.fstat(record).st_size < MAX_LOST_BYTES:
             os.write(record, line)
 
 
@@ -268,10 +268,10 @@ def _too_much():
     size = 0
     for records, found in enumerate(_sizes([folder("new"), folder("open")]), start=1):
         size += found
-        if records >= MOST_WAITING:
-            return f"{MOST_WAITING} events wait"
-        if size >= MOST_BYTES:
-            return f"{MOST_BYTES >> 20} MB wait"
+        if records >= MAX_WAITING:
+            return f"{MAX_WAITING} events wait"
+        if size >= MAX_BYTES:
+            return f"{MAX_BYTES >> 20} MB wait"
     return ""
 
 

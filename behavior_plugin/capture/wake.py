@@ -12,7 +12,7 @@ PING_S = 0.2
 START_S = 5
 # Nor is a successor for one that does not answer: it may only be busy.
 REPLACE_S = 60
-MOST_DESCRIPTORS = 1 << 20
+MAX_DESCRIPTORS = 1 << 20
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NOT_SET_UP_ANSWER = (
     b'{"systemMessage":"behavior: events are kept, but nothing is learned from them yet: '
@@ -24,7 +24,7 @@ _PASSED_ON_STARTS = ("BEHAVIOR_", "OPENAI_", "PG", "LC_", "SSL_CERT_")
 _PASSED_ON_ENDS = ("_PROXY", "_proxy")
 
 
-def wake():
+def ensure_worker():
     """See to it that a worker of this version runs, and say how far that is.
 
     RUNNING where one answers, SILENT where one listens and does not (see `replace`), STARTING where one has just been
@@ -50,7 +50,7 @@ def replace():
         _start(python)
 
 
-def beside(do):
+def spawn_detached(do):
     """Do something in a process that nobody waits for: in a session of its own, with no descriptor of ours."""
     child = os.fork()
     if child:
@@ -59,7 +59,7 @@ def beside(do):
     try:
         os.setsid()
         if os.fork() == 0:
-            _let_go()
+            _detach()
             do()
     finally:
         os._exit(0)
@@ -69,7 +69,7 @@ def is_listening():
     """Whether a worker listens, even if it does not answer."""
     try:
         ask.ask("ping", b"", PING_S)
-    except ask.NobodyThere:
+    except ask.NotListening:
         return False
     except OSError:
         return True
@@ -80,7 +80,7 @@ def is_starting():
     return _is_marked("starting", START_S)
 
 
-def tell_up():
+def clear_starting_mark():
     """Called by the worker when it can answer."""
     try:
         os.unlink(_mark_file("starting"))
@@ -110,7 +110,7 @@ def _ping():
     us = f'{{"version":{spool.quote(__version__)}}}'
     try:
         answer = ask.ask("ping", us.encode("ascii"), PING_S)
-    except ask.NobodyThere:
+    except ask.NotListening:
         return None
     except OSError:  # busy, frozen, or dead in mid-answer
         return SILENT
@@ -136,10 +136,10 @@ def _mark_file(name):
 
 def _start(python):
     command = [python, "-I", os.path.join(ROOT, "behavior_plugin", "worker", "__main__.py")]
-    beside(lambda: os.execve(python, command, _environment()))
+    spawn_detached(lambda: os.execve(python, command, _environment()))
 
 
-def _let_go():
+def _detach():
     import _signal
 
     # The registered commands ignore these, and what they start would go on ignoring them.
@@ -159,7 +159,7 @@ def _close_the_rest():
                 _close(descriptor)
     except OSError:  # no such folder here
         most = os.sysconf("SC_OPEN_MAX")
-        os.closerange(3, most if 0 < most <= MOST_DESCRIPTORS else 4096)
+        os.closerange(3, most if 0 < most <= MAX_DESCRIPTORS else 4096)
 
 
 def _close(descriptor):

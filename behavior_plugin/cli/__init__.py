@@ -17,12 +17,13 @@ import click
 
 from behavior_plugin import __version__
 from behavior_plugin.capture import paths, spool, wake
+from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
-from behavior_plugin.model import CLAUDE_CODE, CODEX, StoredPattern, Suggestion
+from behavior_plugin.model import CLAUDE_CODE, StoredPattern, Suggestion
 from behavior_plugin.worker.client import (
     PING_S,
     STATUS_S,
@@ -33,8 +34,7 @@ from behavior_plugin.worker.client import (
     stop_worker,
 )
 
-# The agents that run hooks of ours.
-AGENT = click.Choice([CLAUDE_CODE, CODEX])
+AGENT = AgentName(with_hooks=True)
 OFF = "switched off by BEHAVIOR_DISABLE"
 FROZEN = "does not answer (`behavior worker stop` ends it)"
 
@@ -227,7 +227,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
     """
     from behavior_plugin.agents import install as installing
 
-    file = settings or installing.client_settings_file(agent)
+    file = settings or installing.agent_settings_file(agent)
     interpreter = Path(sys.executable)
     change = installing.install(
         settings_file=file, plugin_root=Path(wake.ROOT), interpreter=interpreter, agent=agent, dry_run=dry_run
@@ -246,7 +246,7 @@ def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -
 
     if not dry_run:
         stop_worker()
-    change = installing.uninstall(settings_file=settings or installing.client_settings_file(agent), dry_run=dry_run)
+    change = installing.uninstall(settings_file=settings or installing.agent_settings_file(agent), dry_run=dry_run)
     _report_change(change.model_dump(mode="json"), as_json=as_json)
 
 

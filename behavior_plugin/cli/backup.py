@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from behavior_plugin.store.maintenance.rows import Tally
 
 # More would fill the screen; --json has them all.
-MOST_NAMED = 20
+MAX_NAMED = 20
 STILL_MEMORIES = (
     "New patterns still go to memories: the setting `storage` says so (BEHAVIOR_STORAGE, or config.toml). "
     "Set BEHAVIOR_STORAGE=behavior_patterns to change that."
@@ -190,9 +190,9 @@ def _report(counts: dict[str, Any], *, as_json: bool) -> None:
     """Say what was done. Ends with status 1 where something was skipped."""
     skipped = counts["skipped"]
     lines = [counted({**counts, "skipped": len(skipped)})]
-    lines += [f"  skipped {each['id']} of user {each['user_id']}: {each['reason']}" for each in skipped[:MOST_NAMED]]
-    if len(skipped) > MOST_NAMED:
-        lines.append(f"  and {len(skipped) - MOST_NAMED} more; --json names them all")
+    lines += [f"  skipped {each['id']} of user {each['user_id']}: {each['reason']}" for each in skipped[:MAX_NAMED]]
+    if len(skipped) > MAX_NAMED:
+        lines.append(f"  and {len(skipped) - MAX_NAMED} more; --json names them all")
     print_result(counts, "\n".join(lines), as_json=as_json)
     if skipped:
         sys.exit(1)

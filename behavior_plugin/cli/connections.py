@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from behavior_plugin.worker.client import ask_worker
-from behavior_plugin.worker.lock import without_worker
+from behavior_plugin.worker.lock import worker_stopped
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and pydantic cost a tenth of a second each.
@@ -39,5 +39,5 @@ def owner_without_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
     from behavior_plugin.store import open_as_owner
 
     settings = config.load()
-    with without_worker(), open_as_owner(settings) as owner:
+    with worker_stopped(), open_as_owner(settings) as owner:
         yield owner, settings

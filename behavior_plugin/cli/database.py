@@ -17,7 +17,7 @@ from behavior_plugin.cli.backup import backup, move, restore, rollback
 from behavior_plugin.cli.connections import owner_beside_worker, owner_without_worker
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import SchemaError
-from behavior_plugin.worker.lock import without_worker
+from behavior_plugin.worker.lock import worker_stopped
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and pydantic cost a tenth of a second each.
@@ -134,7 +134,7 @@ def upgrade(old_binaries: Path | None, as_json: bool) -> None:
     from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 
     settings = config.load()
-    with without_worker():
+    with worker_stopped():
         done = run_upgrade(
             settings.storage, old_binaries=old_binaries, tell=(lambda _: None) if as_json else click.echo
         )

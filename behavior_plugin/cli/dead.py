@@ -12,7 +12,7 @@ from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
     # Imported where it is used: what knows secrets takes a tenth of a second to load.
-    from behavior_plugin.worker.dead_letters import Letter
+    from behavior_plugin.worker.dead_letters import DeadLetter
 
 
 AGAIN = "The worker learns from new events; `behavior dead list` shows those that fail again."
@@ -75,7 +75,7 @@ def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
     print_result({"deleted": len(chosen)}, text if chosen else NONE, as_json=as_json)
 
 
-def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[Letter]:
+def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[DeadLetter]:
     from behavior_plugin.worker.dead_letters import letters
 
     if bool(ids) == is_all:
@@ -84,7 +84,7 @@ def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[Letter]:
     return found if is_all else list(dict.fromkeys(_named(each, found) for each in ids))
 
 
-def _named(beginning: str, found: list[Letter]) -> Letter:
+def _named(beginning: str, found: list[DeadLetter]) -> DeadLetter:
     named = [letter for letter in found if letter.id.startswith(beginning)]
     if len(named) != 1:
         problem = "More than one dead letter has" if named else "No dead letter has"
@@ -93,7 +93,7 @@ def _named(beginning: str, found: list[Letter]) -> Letter:
     return named[0]
 
 
-def _as_dict(letter: Letter) -> dict[str, object]:
+def _as_dict(letter: DeadLetter) -> dict[str, object]:
     return {
         "id": letter.id,
         "reason": letter.reason,

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.output import json_option, print_json, progress
 from behavior_plugin.errors import BehaviorError
+from behavior_plugin.model import CLAUDE_CODE
 
 if TYPE_CHECKING:
     # Imported where it is used: what runs processes costs a tenth of a second.
-    from behavior_plugin.agents import Adapter
+    from behavior_plugin.agents import Agent
     from behavior_plugin.importer import Report
     from behavior_plugin.importer.logs import Found
 
-# The names of all adapters: to ask each of them would load them for every command.
-AGENTS = ("claude-code", "codex", "copilot-cli", "gemini-cli", "opencode", "pi")
 # As a shell has it of a command that Ctrl-C ended.
 BROKEN_OFF = 130
 _DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
@@ -45,7 +45,7 @@ class _Since(click.ParamType[datetime]):
 
 @click.command("import")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--agent", type=click.Choice([*AGENTS, "all"]), help="Whose logs; by default claude-code, of PATHS all.")
+@click.option("--agent", type=AgentName(also=("all",)), help="Whose logs; by default claude-code, of PATHS all.")
 @click.option("--project", metavar="FOLDER", help="Only work done in this folder's project.")
 @click.option("--since", type=_Since(), metavar="DAY", help="Only work begun since then: 2026-01-31, or 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what there is; nothing is kept.")
@@ -65,7 +65,7 @@ def import_sessions(
     new and doubles nothing, nor does it matter whether a session was learned from while it was live. If it is broken
     off, what was learned until then stays: run it again.
     """
-    chosen = _chosen(agent or ("all" if paths else AGENTS[0]))
+    chosen = _chosen(agent or ("all" if paths else CLAUDE_CODE))
     report = _imported(paths, chosen, project, since, is_dry_run=dry_run)
     if as_json:
         return print_json(report.model_dump(mode="json"))
@@ -74,15 +74,15 @@ def import_sessions(
     terminal.show_report(report)
     others = [] if paths or agent else _others()
     if others:
-        named = ", ".join(f"{other.TITLE} ({other.NAME})" for other in others)
+        named = ", ".join(f"{other.title} ({other.name})" for other in others)
         click.echo(f"\nThese keep logs on this machine too: {named}. `--agent` takes one of them, or `all`.")
     return None
 
 
 def _imported(
-    paths: Sequence[Path], chosen: tuple[Adapter, ...], project: str | None, since: datetime | None, *, is_dry_run: bool
+    paths: Sequence[Path], chosen: tuple[Agent, ...], project: str | None, since: datetime | None, *, is_dry_run: bool
 ) -> Report:
-    from behavior_plugin.importer import Wanted, import_logs
+    from behavior_plugin.importer import ImportFilter, import_logs
     from behavior_plugin.importer.logs import find_logs
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -90,7 +90,7 @@ def _imported(
         found = find_logs(paths, chosen, since)
         _see_that_there_are_logs(found, paths, chosen)
         with _bar(found) as tell:
-            report = import_logs(found, Wanted.of(project, since, is_dry_run=is_dry_run), tell)
+            report = import_logs(found, ImportFilter.of(project, since, is_dry_run=is_dry_run), tell)
     except KeyboardInterrupt:
         click.echo("behavior: broken off. What was learned until then stays; run it again to go on.", err=True)
         sys.exit(BROKEN_OFF)
@@ -100,30 +100,29 @@ def _imported(
     return report
 
 
-def _see_that_there_are_logs(found: Found, paths: Sequence[Path], chosen: tuple[Adapter, ...]) -> None:
+def _see_that_there_are_logs(found: Found, paths: Sequence[Path], chosen: tuple[Agent, ...]) -> None:
     """Raises BehaviorError where there are none, and says why; that there are none yet is no error."""
     if found.logs or found.older:
         return
-    whose = ", ".join(adapter.TITLE for adapter in chosen)
+    whose = ", ".join(agent.title for agent in chosen)
     if paths:
         why = "\n".join(f"{problem.file}: {problem.reason}" for problem in found.problems)
-        raise BehaviorError(
-            f"No log of {whose} is there.", hint=why or "docs/adapters.md tells which logs can be read."
-        )
-    folders = ", ".join(str(folder) for adapter in chosen for folder in adapter.folders())
+        raise BehaviorError(f"No log of {whose} is there.", hint=why or "docs/agents.md tells which logs can be read.")
+    folders = ", ".join(str(folder) for agent in chosen for folder in agent.logs.folders())
     click.echo(f"No log of {whose} is in {folders}.", err=True)
 
 
-def _chosen(agent: str) -> tuple[Adapter, ...]:
-    from behavior_plugin.agents import ADAPTERS
+def _chosen(agent: str) -> tuple[Agent, ...]:
+    from behavior_plugin.agents import AGENTS
 
-    return tuple(adapter for adapter in ADAPTERS if agent in ("all", adapter.NAME))
+    return tuple(AGENTS.values()) if agent == "all" else (AGENTS[agent],)
 
 
-def _others() -> list[Adapter]:
-    from behavior_plugin.agents import ADAPTERS
+def _others() -> list[Agent]:
+    from behavior_plugin.agents import AGENTS
 
-    return [adapter for adapter in ADAPTERS if AGENTS[0] != adapter.NAME and any(map(Path.is_dir, adapter.folders()))]
+    others = [agent for agent in AGENTS.values() if agent.name != CLAUDE_CODE]
+    return [agent for agent in others if any(map(Path.is_dir, agent.logs.folders()))]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from behavior_plugin.agents import named
+from behavior_plugin.agents import AGENTS
 from behavior_plugin.doctor import Check
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.recall.render import quote, steps
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from behavior_plugin.importer.report import Report, Workflow
     from behavior_plugin.store.maintenance.verify import Finding
     from behavior_plugin.store.members import Member
-    from behavior_plugin.worker.dead_letters import Letter
+    from behavior_plugin.worker.dead_letters import DeadLetter
 
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
@@ -36,7 +36,7 @@ def show_suggestions(suggestions: Iterable[Suggestion]) -> None:
         console.print(f"[bold]{number}. {_text(pattern.trigger, 300)}[/]")
         console.print(
             f"   {_short(pattern)}  {pattern.started_at:%Y-%m-%d}, ended in {pattern.final_outcome}; similar work: "
-            f"worked {suggestion.worked} of {suggestion.times}; {_text(suggestion.reason, 200)}"
+            f"worked {suggestion.successes} of {suggestion.occurrences}; {_text(suggestion.reason, 200)}"
         )
         for line in steps(pattern.actions):
             console.print(f"   {escape(line)}")
@@ -64,7 +64,7 @@ def show_members(members: Iterable[Member]) -> None:
     _show_table(table)
 
 
-def show_letters(letters: list[Letter]) -> None:
+def show_letters(letters: list[DeadLetter]) -> None:
     table = Table("id", "since", "events", "reason", box=None, pad_edge=False)
     for letter in letters:
         since = f"{letter.set_aside_at.astimezone():%Y-%m-%d %H:%M}"
@@ -134,7 +134,7 @@ def show_check(check: Check) -> None:
 
 
 def _how_much(report: Report) -> str:
-    sessions = ", ".join(plural(count, f"{named(name).TITLE} session") for name, count in report.sessions.items())
+    sessions = ", ".join(plural(count, f"{AGENTS[name].title} session") for name, count in report.sessions.items())
     read = f"{sessions or 'No sessions'}, {report.bytes / 1e6:,.1f} MB, read in {report.seconds:.1f} s"
     held = f"{plural(report.prompts, 'prompt')}, {plural(report.calls, 'call')}"
     endings = {"success": "ended well", "partial": "without a clear end", "failed": "failed"}

@@ -64,7 +64,7 @@ def _play_session(project: Path, show: Show) -> None:
     hooks = simulator.registered_hooks(PLUGIN)
     for event, payload in _recording(project):
         time.sleep(payload.get("duration_ms", 0) / 1000)
-        run = simulator.run_well(hooks[event], payload, environment=os.environ)
+        run = simulator.run_checked(hooks[event], payload, environment=os.environ)
         show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}")
 
 
@@ -93,9 +93,9 @@ def _answer(prompt: str, project: Path) -> str | None:
     hooks = simulator.registered_hooks(PLUGIN)
     payload = {"session_id": str(uuid.uuid4()), "cwd": str(project), "transcript_path": ""}
     start = payload | {"hook_event_name": "SessionStart", "source": "startup"}
-    simulator.run_well(hooks["SessionStart"], start, environment=os.environ)
+    simulator.run_checked(hooks["SessionStart"], start, environment=os.environ)
     asked = payload | {"hook_event_name": "UserPromptSubmit", "prompt": prompt}
-    return simulator.run_well(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
+    return simulator.run_checked(hooks["UserPromptSubmit"], asked, environment=os.environ).additional_context
 
 
 def _show_pattern(pattern: StoredPattern, show: Show) -> None:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from behavior_plugin.importer.log import Wanted
+from behavior_plugin.importer.log import ImportFilter
 from behavior_plugin.importer.logs import Found
-from behavior_plugin.importer.pool import imported_side_by_side
-from behavior_plugin.importer.report import Report, summed_up
+from behavior_plugin.importer.pool import import_in_parallel
+from behavior_plugin.importer.report import Report, summarize
 from behavior_plugin.worker.client import start_worker
 
-__all__ = ["Report", "Wanted", "import_logs"]
+__all__ = ["ImportFilter", "Report", "import_logs"]
 
 
-def import_logs(found: Found, wanted: Wanted, tell: Callable[[int, int], object]) -> Report:
+def import_logs(found: Found, wanted: ImportFilter, tell: Callable[[int, int], object]) -> Report:
     """Import every log that was found; `tell` is told now and then how many bytes and how many logs are done.
 
     Raises:
@@ -27,5 +27,5 @@ def import_logs(found: Found, wanted: Wanted, tell: Callable[[int, int], object]
     began = time.monotonic()
     if found.logs and not wanted.is_dry_run:
         start_worker()
-    imported = imported_side_by_side(found.logs, wanted, tell)
-    return summed_up(found, imported, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)
+    imported = import_in_parallel(found.logs, wanted, tell)
+    return summarize(found, imported, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)

@@ -14,16 +14,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import agents
-from behavior_plugin.agents.log_file import Problem, Reading
-from behavior_plugin.agents.prompts import PromptKind, kind_of
-from behavior_plugin.agents.records import START
+from behavior_plugin.agents import AGENTS
+from behavior_plugin.agents.fields import START
+from behavior_plugin.agents.log_file import LogReader, Problem
 from behavior_plugin.capture import context as places
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.importer.logs import Log
-from behavior_plugin.learn import patterns_of
-from behavior_plugin.model import Context, Event, Outcome, Pattern
-from behavior_plugin.patterns.labels import what_was_done
+from behavior_plugin.learn import session_patterns
+from behavior_plugin.model import Context, Event, Outcome, Pattern, PromptKind
+from behavior_plugin.patterns.labels import workflow_labels
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.client import ask_running_worker, ask_worker
 
@@ -31,13 +30,13 @@ from behavior_plugin.worker.client import ask_running_worker, ask_worker
 BATCH, BATCH_BYTES = 20, 2_000_000
 # How long a worker that is leaving is waited for; one that does not come up is waited for by who starts it.
 PAUSES_S = (0.2, 1.0, 3.0, 10.0)
-NO_PROMPT = (PromptKind.MACHINE, PromptKind.BUILT_IN)
+NO_PROMPT = (None, PromptKind.MACHINE, PromptKind.BUILT_IN)
 # Where Claude Code puts the worktrees that it makes: they are gone when their work is done.
 WORKTREES = "/.claude/worktrees/"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImportFilter:
     """What of the logs is wanted: one project's, by any of its names; begun since a time. A dry run keeps nothing."""
 
     project: frozenset[str] = frozenset()
@@ -45,7 +44,7 @@ class Wanted:
     is_dry_run: bool = False
 
     @classmethod
-    def of(cls, project: str | None, since: datetime | None, *, is_dry_run: bool) -> Wanted:
+    def of(cls, project: str | None, since: datetime | None, *, is_dry_run: bool) -> ImportFilter:
         """`project` is a folder of it, here or as a log names it."""
         if not project:
             return cls(since=since, is_dry_run=is_dry_run)
@@ -76,7 +75,7 @@ class Run:
 
 
 @dataclass
-class Imported:
+class LogResult:
     """What one log held. `kept` counts what became of the patterns, as the worker says it.
 
     `sessions` are those that it tells of, of which the `idle` have no pattern; most logs are of one. `places` counts
@@ -98,33 +97,33 @@ class Imported:
     problems: list[Problem] = field(default_factory=list)
 
 
-def import_log(log: Log, wanted: Wanted, tell_bytes: Callable[[int], object]) -> Imported:
+def import_log(log: Log, wanted: ImportFilter, tell_bytes: Callable[[int], object]) -> LogResult:
     """Import one log, whatever it holds: one that cannot be read is a problem told.
 
     Raises:
         BehaviorError: the worker or the store gives up. What was handed over until then is kept.
     """
-    imported = Imported(log)
+    imported = LogResult(log)
 
     def count(size: int) -> None:
         imported.size += size
         tell_bytes(size)
 
-    reading = Reading(count)
+    reader = LogReader(count)
     try:
-        for part in agents.named(log.agent).read(log.file, reading):
+        for part in AGENTS[log.agent].logs.read(log.file, reader):
             _import_part(part, wanted, imported)
     except OSError as error:
-        reading.skip(log.file, 0, error.strerror or "cannot be read")
-    imported.skipped = reading.skipped
-    imported.problems += reading.problems
+        reader.skip(log.file, 0, error.strerror or "cannot be read")
+    imported.skipped = reader.skipped
+    imported.problems += reader.problems
     return imported
 
 
-def _import_part(part: Sequence[Event], wanted: Wanted, imported: Imported) -> None:
+def _import_part(part: Sequence[Event], wanted: ImportFilter, imported: LogResult) -> None:
     placed = list(_placed(reconcile([], part)))
     imported.places.update(event.context.project for event in placed)
-    patterns = patterns_of(events := [event for event in placed if wanted.takes(event)])
+    patterns = session_patterns(events := [event for event in placed if wanted.takes(event)])
     if wanted.since:
         events = [event for event in events if event.at >= wanted.since]
         imported.earlier += sum(pattern.started_at < wanted.since for pattern in patterns)
@@ -134,13 +133,13 @@ def _import_part(part: Sequence[Event], wanted: Wanted, imported: Imported) -> N
         _have_kept(batch, imported)
 
 
-def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: Imported) -> None:
+def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: LogResult) -> None:
     found = {event.session_id for event in events}
     at_work = {pattern.session_id for pattern in patterns}
     imported.idle = (imported.idle | (found - imported.sessions)) - at_work
     imported.sessions |= found
-    imported.prompts += sum(event.prompt is not None and kind_of(event.prompt) not in NO_PROMPT for event in events)
-    imported.calls += sum(event.action is not None and event.action.agent != "user" for event in events)
+    imported.prompts += sum(event.prompt_kind not in NO_PROMPT for event in events)
+    imported.calls += sum(event.action is not None and event.action.actor != "user" for event in events)
     imported.runs += [_run(pattern) for pattern in patterns]
 
 
@@ -159,14 +158,14 @@ def _batches(patterns: Sequence[Pattern]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _have_kept(patterns: Sequence[dict[str, Any]], imported: Imported) -> None:
-    answer = _handed_over(patterns)
+def _have_kept(patterns: Sequence[dict[str, Any]], imported: LogResult) -> None:
+    answer = _send_with_retry(patterns)
     imported.kept += Counter(answer["kept"])
     imported.kept["refused"] += len(answer["refused"])
     imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in answer["refused"]]
 
 
-def _handed_over(patterns: Sequence[dict[str, Any]]) -> Any:
+def _send_with_retry(patterns: Sequence[dict[str, Any]]) -> Any:
     """A worker that ends meanwhile, as one does whose code has changed, is followed by another."""
     with suppress(WorkerUnavailableError, StoreUnavailableError):
         return ask_running_worker("keep", patterns=patterns)
@@ -202,7 +201,7 @@ def _run(pattern: Pattern) -> Run:
     ends = [action.timestamp.timestamp() * 1000 + (action.duration_ms or 0) for action in pattern.actions]
     began = pattern.started_at if pattern.started_at > START else pattern.actions[0].timestamp
     return Run(
-        labels=what_was_done(pattern.actions),
+        labels=workflow_labels(pattern.actions),
         trigger=pattern.trigger[:200],
         outcome=pattern.final_outcome,
         took_ms=max(0, int(max(ends) - began.timestamp() * 1000)),

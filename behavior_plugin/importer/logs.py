@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from behavior_plugin.agents import Adapter, adapter_for
+from behavior_plugin.agents import Agent, agent_of_log
 from behavior_plugin.agents.log_file import Problem
 
 # What every log's name ends in.
@@ -35,14 +35,14 @@ class Found:
     problems: list[Problem] = field(default_factory=list)
 
 
-def find_logs(paths: Sequence[Path], among: tuple[Adapter, ...], since: datetime | None) -> Found:
+def find_logs(paths: Sequence[Path], among: Collection[Agent], since: datetime | None) -> Found:
     """The logs of these agents in the files and folders named, or in the agents' own folders where none is named.
 
     One file is one log, by however many names it is found.
     """
     found = Found()
     seen: set[tuple[int, int]] = set()
-    for file in _files(paths or [folder for adapter in among for folder in adapter.folders()], found.problems.append):
+    for file in _files(paths or [folder for agent in among for folder in agent.logs.folders()], found.problems.append):
         try:
             status = file.stat()
             if (status.st_dev, status.st_ino) not in seen:
@@ -55,15 +55,15 @@ def find_logs(paths: Sequence[Path], among: tuple[Adapter, ...], since: datetime
 
 
 def _look_at(
-    file: Path, status: os.stat_result, found: Found, among: tuple[Adapter, ...], since: datetime | None
+    file: Path, status: os.stat_result, found: Found, among: Collection[Agent], since: datetime | None
 ) -> None:
-    adapter = adapter_for(file, among)
-    if adapter is None:
+    agent = agent_of_log(file, among)
+    if agent is None:
         found.others += 1
     elif since and status.st_mtime < since.timestamp():
         found.older += 1
     else:
-        found.logs.append(Log(file.absolute(), adapter.NAME, status.st_size, status.st_mtime))
+        found.logs.append(Log(file.absolute(), agent.name, status.st_size, status.st_mtime))
 
 
 def _files(paths: Sequence[Path], tell: Callable[[Problem], object]) -> Iterator[Path]:

@@ -15,13 +15,13 @@ from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
 
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.importer.log import Imported, Wanted, import_log
+from behavior_plugin.importer.log import ImportFilter, LogResult, import_log
 from behavior_plugin.importer.logs import Log
 
 # More would only make the one worker their bottleneck.
-MOST_PROCESSES = 4
+MAX_PROCESSES = 4
 # Less than this is read faster than processes are started.
-SMALL_BYTES = 4 * 1024 * 1024
+MIN_POOL_BYTES = 4 * 1024 * 1024
 NICENESS = 10
 TELL_S = 0.2
 # How long a process has to see that it should stop.
@@ -36,16 +36,18 @@ class _StoppedError(BehaviorError):
     """The import was broken off."""
 
 
-def imported_side_by_side(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Imported]:
+def import_in_parallel(
+    logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[int, int], object]
+) -> list[LogResult]:
     """In the order of the logs. Raises BehaviorError as soon as one is raised; the other logs are left then."""
-    processes = min(MOST_PROCESSES, os.cpu_count() or 1, len(logs))
-    if processes < 2 or sum(log.size for log in logs) < SMALL_BYTES:
+    processes = min(MAX_PROCESSES, os.cpu_count() or 1, len(logs))
+    if processes < 2 or sum(log.size for log in logs) < MIN_POOL_BYTES:
         return _imported_here(logs, wanted, tell)
     return _imported_in_pool(logs, wanted, tell, processes)
 
 
-def _imported_here(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object]) -> list[Imported]:
-    imported: list[Imported] = []
+def _imported_here(logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[int, int], object]) -> list[LogResult]:
+    imported: list[LogResult] = []
     done = 0
 
     def count(size: int) -> None:
@@ -59,8 +61,8 @@ def _imported_here(logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int
 
 
 def _imported_in_pool(
-    logs: Sequence[Log], wanted: Wanted, tell: Callable[[int, int], object], processes: int
-) -> list[Imported]:
+    logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[int, int], object], processes: int
+) -> list[LogResult]:
     # Neither forked, since threads may run here, nor each started anew, which takes half a second.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -101,7 +103,7 @@ def _start_without_interrupts() -> None:
         signal.signal(signal.SIGINT, usual)
 
 
-def _wait_for(futures: Sequence[Future[Imported]], tell: Callable[[int], object]) -> None:
+def _wait_for(futures: Sequence[Future[LogResult]], tell: Callable[[int], object]) -> None:
     """Until all are done. Raises what the first one that fails does."""
     pending = set(futures)
     while pending:
@@ -126,7 +128,7 @@ def _end_with_command() -> None:
         os._exit(1)
 
 
-def _import(log: Log, wanted: Wanted) -> Imported:
+def _import(log: Log, wanted: ImportFilter) -> LogResult:
     return import_log(log, wanted, _count)
 
 

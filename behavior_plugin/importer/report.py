@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel
 
 from behavior_plugin.agents.log_file import Problem
-from behavior_plugin.importer.log import Imported, Run
+from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found
 from behavior_plugin.model import Outcome
 
-MOST_WORKFLOWS = 8
-MOST_PROBLEMS = 20
-MOST_PROJECTS = 5
+MAX_WORKFLOWS = 8
+MAX_PROBLEMS = 20
+MAX_PROJECTS = 5
 # Work that only edits, or only looks around, is no workflow of its own.
 PLAIN = frozenset({"edit"})
 
@@ -64,7 +64,7 @@ class Report(BaseModel, frozen=True):
     seconds: float
 
 
-def summed_up(found: Found, imported: Sequence[Imported], *, seconds: float, is_dry_run: bool) -> Report:
+def summarize(found: Found, imported: Sequence[LogResult], *, seconds: float, is_dry_run: bool) -> Report:
     """One report of all logs."""
     told = [run for each in imported for run in each.runs]
     runs = list({(run.at, run.trigger, run.first_call): run for run in told}.values())
@@ -89,15 +89,15 @@ def summed_up(found: Found, imported: Sequence[Imported], *, seconds: float, is_
         older=found.older,
         others=found.others,
         skipped=len(found.problems) + sum(each.skipped for each in imported),
-        problems=tuple(problems[:MOST_PROBLEMS]),
+        problems=tuple(problems[:MAX_PROBLEMS]),
         workflows=tuple(_workflows(runs)),
-        projects=tuple(project for project, _ in places.most_common(MOST_PROJECTS)),
+        projects=tuple(project for project, _ in places.most_common(MAX_PROJECTS)),
         bytes=sum(each.size for each in imported),
         seconds=round(seconds, 3),
     )
 
 
-def _sessions(imported: Iterable[Imported]) -> dict[str, int]:
+def _sessions(imported: Iterable[LogResult]) -> dict[str, int]:
     count: Counter[str] = Counter()
     for each in imported:
         count[each.log.agent] += len(each.sessions)
@@ -111,7 +111,7 @@ def _workflows(runs: Iterable[Run]) -> list[Workflow]:
         alike[frozenset(run.labels)].append(run)
     often = [same for labels, same in alike.items() if len(same) > 1 and labels - PLAIN]
     often.sort(key=lambda same: (-len(same), -_worked(same)))
-    return [_workflow(same) for same in often[:MOST_WORKFLOWS]]
+    return [_workflow(same) for same in often[:MAX_WORKFLOWS]]
 
 
 def _workflow(same: Sequence[Run]) -> Workflow:

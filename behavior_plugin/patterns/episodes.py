@@ -1,7 +1,7 @@
 """Make patterns of a session's events: which actions belong to which prompt, and how the work ended.
 
-A turn is a human prompt and the actions up to the next one; an episode is a turn and the turns that merely follow it
-up ("yes", "go on"). An episode with actions is a pattern, one without is none.
+A turn is a human prompt and the actions up to the next one; an episode is a turn and the turns that only follow it up
+("yes", "go on"). An episode with actions becomes a pattern; one without does not.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import takewhile
 
 from behavior_plugin import __version__
-from behavior_plugin.agents import fields
-from behavior_plugin.agents.prompts import TASKS, PromptKind, kind_of
 from behavior_plugin.model import (
     MAIN,
+    TASKS,
     USER,
     Action,
     Context,
@@ -26,11 +24,15 @@ from behavior_plugin.model import (
     EventSource,
     Outcome,
     Pattern,
+    PromptKind,
     Provenance,
+    can_start,
+    elapsed_ms,
 )
+from behavior_plugin.patterns.confidence import confidence
 
 # Files that tools write for themselves.
-_DROPPINGS = (
+_GENERATED = (
     "__pycache__/",
     ".git/",
     "node_modules/",
@@ -45,53 +47,51 @@ _DROPPINGS = (
 class _Episode:
     prompt: Event
     actions: list[Event] = field(default_factory=list)
-    # The prompts that it consists of; a turn's end names the one that it ends.
+    # The prompts that it consists of; the end of a turn names the prompt that it ends.
     prompt_ids: set[str | None] = field(default_factory=set)
     is_ended: bool = False
 
     @property
     def is_own(self) -> bool:
-        """Whether it is about this plugin, and so no work to learn from."""
-        return kind_of(self.prompt.prompt or "") is PromptKind.OWN_COMMAND
+        """Whether it is about this plugin, so that there is nothing to learn from it."""
+        return self.prompt.prompt_kind is PromptKind.OWN_COMMAND
 
 
-def assemble(events: Sequence[Event]) -> list[Pattern]:
-    """The patterns of one session; its events come in order, each once, as `reconcile` leaves them."""
-    episodes = _episodes(_nested(_completed(events)))
-    return [_pattern(each) for each in episodes if not each.is_own and any(map(_is_work, each.actions))]
+def assemble(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
+    """The patterns of one session, whose events come in order and without duplicates, as `reconcile` leaves them.
 
-
-def homeless(events: Sequence[Event]) -> list[Event]:
-    """The reported calls that no prompt set off, so that they are in no pattern.
-
-    They came after their session was closed, or from one that began before we were there.
+    `follows` is the session that this one continues, if any.
     """
+    episodes = _episodes(_nested(_completed(events)))
+    return [_pattern(each, follows) for each in episodes if not each.is_own and any(map(_is_work, each.actions))]
+
+
+def orphaned_calls(events: Sequence[Event]) -> list[Event]:
+    """Reported calls without a prompt: their session was already closed, or began before the plugin was installed."""
     before = takewhile(lambda event: not _opens_episode(event, is_first=True, is_steering=False), _nested(events))
     return [event for event in before if event.action and event.source is EventSource.HOOK]
 
 
 def _completed(events: Sequence[Event]) -> list[Event]:
-    """The calls that went on in the background end as their notifications say; the last word counts."""
-    endings: dict[str, tuple[fields.Ending, datetime]] = {}
-    for event in events:
-        ending = fields.ending(event.prompt) if event.prompt else None
-        if ending:
-            endings[ending.call] = (ending, event.at)
+    """Give calls that went on in the background the end that was reported last."""
+    ends = {event.call_end.call_id: event for event in events if event.call_end}
     return [
-        event.model_copy(update={"action": _ended(event.action, *endings[event.action.id])})
-        if event.action and event.action.id in endings
+        event.model_copy(update={"action": _ended(event.action, ends[event.action.id])})
+        if event.action and event.action.id in ends
         else event
         for event in events
     ]
 
 
-def _ended(action: Action, ending: fields.Ending, at: datetime) -> Action:
-    is_measured = ending.duration_ms is not None
+def _ended(action: Action, event: Event) -> Action:
+    end = event.call_end
+    assert end
+    is_measured = end.duration_ms is not None
     return action.model_copy(
         update={
-            "outcome": ending.outcome,
-            "duration_ms": ending.duration_ms if is_measured else fields.between(action.timestamp, at),
-            "duration_source": DurationSource.HOST if is_measured else DurationSource.TRANSCRIPT,
+            "outcome": end.outcome,
+            "duration_ms": end.duration_ms if is_measured else elapsed_ms(action.timestamp, event.at),
+            "duration_source": DurationSource.AGENT if is_measured else DurationSource.TRANSCRIPT,
         }
     )
 
@@ -102,11 +102,11 @@ def _nested(events: Sequence[Event]) -> Iterator[Event]:
     inner: dict[str, list[Event]] = {}
     outer: list[Event] = []
     for event in events:
-        is_inner = event.action and event.action.agent in started
-        (inner.setdefault(event.action.agent, []) if event.action and is_inner else outer).append(event)
+        is_inner = event.action and event.action.actor in started
+        (inner.setdefault(event.action.actor, []) if event.action and is_inner else outer).append(event)
     waiting = outer[::-1]
     while waiting or inner:
-        if not waiting:  # agents that are said to have started each other
+        if not waiting:  # subagents that are said to have started each other
             waiting = inner.pop(next(iter(inner)))[::-1]
         event = waiting.pop()
         yield event
@@ -114,9 +114,9 @@ def _nested(events: Sequence[Event]) -> Iterator[Event]:
 
 
 def _started(event: Event) -> str | None:
-    """The subagent that a call started, where it may have done so."""
+    """The subagent that a call started, where it can have done so."""
     action = event.action
-    is_possible = action and action.started_agent and fields.can_start(action.agent, action.started_agent)
+    is_possible = action and action.started_agent and can_start(action.actor, action.started_agent)
     return action.started_agent if action and is_possible else None
 
 
@@ -129,16 +129,16 @@ def _episodes(events: Iterable[Event]) -> list[_Episode]:
             episodes.append(_Episode(prompt=event))
         if episodes:
             _join(episodes[-1], event)
-        if event.kind is EventKind.PROMPT and event.prompt_id:
+        if event.kind in (EventKind.PROMPT, EventKind.CALL_END) and event.prompt_id:
             seen.add(event.prompt_id)
     return episodes
 
 
 def _opens_episode(event: Event, *, is_first: bool, is_steering: bool) -> bool:
     """A prompt with the id of an earlier one was typed while that was worked on: it steers, and begins nothing."""
-    if event.kind is not EventKind.PROMPT or not event.prompt or is_steering:
+    if is_steering:
         return False
-    kind = kind_of(event.prompt)
+    kind = event.prompt_kind
     return kind in TASKS or kind is PromptKind.OWN_COMMAND or (kind is PromptKind.FOLLOW_UP and is_first)
 
 
@@ -147,42 +147,48 @@ def _join(episode: _Episode, event: Event) -> None:
         episode.actions.append(event)
     if event.kind is EventKind.TURN_END:
         episode.is_ended |= event.prompt_id is None or event.prompt_id in episode.prompt_ids
-    elif _sets_to_work(event):
+    elif _starts_work(event):
         episode.prompt_ids.add(event.prompt_id)
         episode.is_ended = False
 
 
-def _sets_to_work(event: Event) -> bool:
-    """Whether the assistant has to do something, or does it, so that a turn goes on until its end."""
-    if event.kind is EventKind.PROMPT and event.prompt:
-        return kind_of(event.prompt) not in (PromptKind.BUILT_IN, PromptKind.OWN_COMMAND)
-    return event.action is not None and event.action.agent == MAIN
+def _starts_work(event: Event) -> bool:
+    """Whether the agent has something to do, or does it, so that its turn goes on until an end is reported."""
+    if event.prompt_kind:
+        return event.prompt_kind not in (PromptKind.BUILT_IN, PromptKind.OWN_COMMAND)
+    return event.kind is EventKind.CALL_END or (event.action is not None and event.action.actor == MAIN)
 
 
 def _is_work(event: Event) -> bool:
-    """A line of the user's own shell alone is no work to learn from."""
-    return event.action is not None and event.action.agent != USER
+    """A line of the user's own shell alone teaches nothing."""
+    return event.action is not None and event.action.actor != USER
 
 
-def _pattern(episode: _Episode) -> Pattern:
+def _pattern(episode: _Episode, follows: str | None) -> Pattern:
     prompt = episode.prompt
     context = _context(episode)
+    outcome = _final_outcome(episode)
     return Pattern(
         source_key=_source_key(prompt),
         trigger=prompt.prompt or "",
         context=context,
         actions=tuple(_relative(event.action, context) for event in episode.actions if event.action),
-        final_outcome=_final_outcome(episode),
+        final_outcome=outcome,
+        confidence=confidence([outcome]),
         started_at=prompt.at,
         session_id=prompt.session_id,
         provenance=Provenance(
-            agent=prompt.client, machine=prompt.machine, source=_sources(episode), version=__version__
+            agent=prompt.agent,
+            machine=prompt.machine,
+            source=_sources(episode),
+            version=__version__,
+            follows=follows,
         ),
     )
 
 
 def _source_key(prompt: Event) -> str:
-    """The same prompt of the same session, however often it is delivered and whoever tells of it."""
+    """The same for one prompt of one session, however often it is delivered and whichever source has it."""
     if prompt.prompt_id:
         return _key(prompt.session_id, prompt.prompt_id)
     return _key(prompt.machine, prompt.session_id, str(prompt.order), prompt.prompt or "")
@@ -193,19 +199,19 @@ def _key(*words: str) -> str:
 
 
 def _sources(episode: _Episode) -> str:
-    """Who told of the prompt and the actions."""
-    told = {event.source for event in [episode.prompt, *episode.actions]}
+    """Where the prompt and the actions were read."""
+    found = {event.source for event in [episode.prompt, *episode.actions]}
     names = {EventSource.HOOK: "hooks", EventSource.TRANSCRIPT: "transcript"}
-    return "+".join(name for source, name in names.items() if source in told)
+    return "+".join(name for source, name in names.items() if source in found)
 
 
 def _final_outcome(episode: _Episode) -> Outcome:
     """How the work ended: as its last call did; partial where the turn was broken off before its end.
 
-    A subagent's failure is the main agent's to judge, and what the user tries in the shell is the user's.
+    A subagent's failure is the main agent's to judge, and commands in the user's own shell are the user's.
     """
     work = [event.action for event in episode.actions if event.action and _is_work(event)]
-    outcomes = [action.outcome for action in work if action.agent == MAIN] or [action.outcome for action in work]
+    outcomes = [action.outcome for action in work if action.actor == MAIN] or [action.outcome for action in work]
     if outcomes[-1] is Outcome.FAILED:
         return Outcome.FAILED
     if not episode.is_ended or outcomes[-1] is Outcome.PARTIAL:
@@ -216,12 +222,12 @@ def _final_outcome(episode: _Episode) -> Outcome:
 def _context(episode: _Episode) -> Context:
     start = episode.prompt.context
     files = [_inside(file, start) for event in episode.actions for file in event.files]
-    touched = dict.fromkeys(file for file in files if not any(part in file for part in _DROPPINGS))
+    touched = dict.fromkeys(file for file in files if not any(part in file for part in _GENERATED))
     return start.model_copy(update={"files_touched": tuple(touched)})
 
 
 def _relative(action: Action, context: Context) -> Action:
-    """Paths as they are written inside the worktree, so that the workflow reads the same in another clone."""
+    """Write paths relative to the worktree, so that the workflow reads the same in another clone."""
     parameters = {
         key: _inside(value, context) if isinstance(value, str) and value.startswith("/") else value
         for key, value in action.parameters.items()

@@ -21,17 +21,17 @@ _WITH_WORD = frozenset(
 )
 _WITH_TWO = frozenset({"run", "pr", "issue", "api", "repo", "workflow", "release", "exec", "compose"})
 # They run what stands behind them.
-_CARRIERS = frozenset(
+_WRAPPERS = frozenset(
     "! command do elif else env exec if nice nohup sudo then time timeout until while xargs".split()  # noqa: SIM905
 )
 # They change nothing, or only the shell itself.
-_LOOKING = frozenset(
+_READ_ONLY_PROGRAMS = frozenset(
     """
     awk basename cat cd cut date diff dirname done du echo env esac export false fi file find for grep head jq less ls
     popd printf pushd pwd read rg sed set sleep sort source stat tail test tr tree true type uniq wait wc which
     """.split()  # noqa: SIM905
 )
-_LOOKING_SUB_COMMANDS = frozenset(
+_READ_ONLY_SUB_COMMANDS = frozenset(
     {f"git {word}" for word in "blame branch diff fetch log ls-files remote rev-parse show status".split()}  # noqa: SIM905
     | {f"gh {what} {word}" for what in ("issue", "pr", "repo", "run") for word in ("list", "view")}
 )
@@ -48,15 +48,15 @@ _PROGRAM = re.compile(r"[A-Za-z_][\w.+-]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _SETTING = re.compile(r"-(?:C|c|R|F|w|-repo|-prefix|-filter|-cwd|-dir)")
 # Of a shell line; what is longer brings its input along.
-LONGEST_COMMAND = 2_000
+MAX_COMMAND_CHARS = 2_000
 
 
-def what_was_done(actions: Sequence[Action]) -> tuple[str, ...]:
+def workflow_labels(actions: Sequence[Action]) -> tuple[str, ...]:
     """The labels of what the main agent changed or ran, each once, in the order of their first time.
 
     What only looks around says little of a workflow, and what failed is no part of how it is done.
     """
-    own = [action for action in actions if action.agent == "main" and action.outcome is not Outcome.FAILED]
+    own = [action for action in actions if action.actor == "main" and action.outcome is not Outcome.FAILED]
     return tuple(dict.fromkeys(label for action in own for label in labels(action)))
 
 
@@ -85,7 +85,7 @@ def _programs(command: str) -> Iterator[str]:
 
 def _words(command: str) -> list[str]:
     """As a shell splits them; a document that is handed over in the line is left out, and so is what follows it."""
-    line, _, _ = command[:LONGEST_COMMAND].partition("<<")
+    line, _, _ = command[:MAX_COMMAND_CHARS].partition("<<")
     split = shlex.shlex(line.replace("\n", " ; "), posix=True, punctuation_chars="();|&")
     split.whitespace_split = True
     try:
@@ -95,27 +95,27 @@ def _words(command: str) -> list[str]:
 
 
 def _label(words: Sequence[str]) -> str | None:
-    while words and _is_carrier(words):
+    while words and _is_wrapper(words):
         words = words[1:]
     program = posixpath.basename(words[0]) if words else ""
-    if not _PROGRAM.fullmatch(program) or program in _LOOKING:
+    if not _PROGRAM.fullmatch(program) or program in _READ_ONLY_PROGRAMS:
         return None
     if program not in _WITH_WORD:
         return program
     label = " ".join([program, *_sub_command(words[1:])])
-    return None if label in _LOOKING_SUB_COMMANDS else label
+    return None if label in _READ_ONLY_SUB_COMMANDS else label
 
 
-def _is_carrier(words: Sequence[str]) -> bool:
+def _is_wrapper(words: Sequence[str]) -> bool:
     """Whether the first word says nothing of what is run; also what stands before a known program, or before `exec`.
 
     `env CI=1 bundle exec rake` is rake, `dotenv npm run dev` is npm run dev.
     """
     first, second = words[0], words[1] if len(words) > 1 else ""
-    if first in _WITH_WORD or first in _LOOKING:
+    if first in _WITH_WORD or first in _READ_ONLY_PROGRAMS:
         return False
     is_before_known = second in _WITH_WORD or second == "exec"
-    return is_before_known or first in _CARRIERS or bool(_ASSIGNMENT.match(first)) or first.isdigit()
+    return is_before_known or first in _WRAPPERS or bool(_ASSIGNMENT.match(first)) or first.isdigit()
 
 
 def _sub_command(words: Sequence[str]) -> list[str]:

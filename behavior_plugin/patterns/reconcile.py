@@ -1,8 +1,8 @@
-"""Make one list of what the hooks reported and what the transcript says, in which each happening is there once.
+"""Merge hook events and log events of one session into one ordered list without duplicates.
 
-A hook knows the host's duration and what the place looked like; the transcript knows the order, and the calls that no
-hook hears of. But a transcript also holds what was learned from before, and a fork what another session did, so only
-the turns that the hooks had a part in are taken from it.
+A hook knows the measured duration and what the directory looked like; the agent's log knows the order, and the calls
+that no hook reports. But a log also holds work that was learned from before, and a fork's log holds another session's
+work, so only the turns that hooks took part in are taken from it.
 """
 
 from __future__ import annotations
@@ -12,33 +12,49 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from behavior_plugin.agents.prompts import HUMAN, TASKS, PromptKind, essence, kind_of
-from behavior_plugin.model import MAIN, USER, Action, Context, Event, EventKind, EventSource, reports_of
+from pydantic import BaseModel
 
-_Marked: TypeAlias = tuple[datetime, Event]
+from behavior_plugin.model import (
+    HUMAN,
+    MAIN,
+    TASKS,
+    USER,
+    Action,
+    Context,
+    Event,
+    EventKind,
+    EventSource,
+    PromptKind,
+)
+
+# An event with the time it is sorted by.
+_Timed: TypeAlias = tuple[datetime, Event]
 _Identity: TypeAlias = tuple[Any, ...]
 
-_WORK = (EventKind.PROMPT, EventKind.ACTION, EventKind.TURN_END)
+# What the agent is given to work on: it arrives where a prompt does.
+_INPUT = (EventKind.PROMPT, EventKind.CALL_END)
+_WORK = (*_INPUT, EventKind.ACTION, EventKind.TURN_END)
 
 
 def reconcile(reported: Sequence[Event], recorded: Sequence[Event]) -> list[Event]:
-    """The events of one session in the order in which they began, whatever order they come in and however often.
+    """The events of one session in the order in which they began, each once.
 
-    With nothing reported, all that is recorded is taken.
+    `reported` comes from hooks and `recorded` from the agent's log, both in any order and with repetitions. With
+    nothing reported, everything recorded is taken.
     """
-    by_hooks = _once(reported)
-    by_client = _once(recorded)
+    by_hooks = _dedupe(reported)
+    by_log = _dedupe(recorded)
     if by_hooks:
-        by_client = _as_here(_belonging(by_client, by_hooks), by_hooks)
-    recorded_at = list(_marked(by_client))
-    marks = {_identity(event): mark for mark, event in recorded_at}
-    told = {_identity(event): event for event in by_hooks}
-    known = [(mark, _merged(told.get(_identity(event)), event)) for mark, event in recorded_at]
-    alone = [(mark, event) for mark, event in _marked(by_hooks, marks) if _identity(event) not in marks]
-    return list(_without_repeated_ends(_woven([known, alone])))
+        by_log = _with_hook_context(_turns_of_this_session(by_log, by_hooks), by_hooks)
+    recorded_at = list(_with_sort_time(by_log))
+    sort_times = {_identity(event): time for time, event in recorded_at}
+    hook_events = {_identity(event): event for event in by_hooks}
+    known = [(time, _merged(hook_events.get(_identity(event)), event)) for time, event in recorded_at]
+    hooks_only = [pair for pair in _with_sort_time(by_hooks, sort_times) if _identity(pair[1]) not in sort_times]
+    return list(_without_repeated_ends(_merge_streams([known, hooks_only])))
 
 
-def _once(events: Iterable[Event]) -> list[Event]:
+def _dedupe(events: Iterable[Event]) -> list[Event]:
     """In order, each once: a hook that is registered twice reports everything twice."""
     once: dict[_Identity, Event] = {}
     for event in _in_order(events):
@@ -47,76 +63,78 @@ def _once(events: Iterable[Event]) -> list[Event]:
 
 
 def _identity(event: Event) -> _Identity:
-    """The same for one happening, whoever tells of it."""
+    """The same for one happening, whichever source has it."""
     if event.action and event.action.id:
         return (event.kind, event.action.id)
-    if event.prompt and kind_of(event.prompt) is PromptKind.MACHINE:
-        return (event.kind, essence(event.prompt))
-    if event.prompt and event.prompt_id:
-        return (event.kind, event.prompt_id, essence(event.prompt))
+    if event.call_end:
+        return (event.kind, event.call_end)
+    if event.prompt_kind is PromptKind.MACHINE:
+        return (event.kind, event.prompt_key)
+    if event.prompt_key and event.prompt_id:
+        return (event.kind, event.prompt_id, event.prompt_key)
     return (event.kind, event.source, event.name, event.at, event.order)
 
 
 def _in_order(events: Iterable[Event]) -> list[Event]:
-    """As they began: by the clock that is never set within one process or file, by the wall clock between them."""
+    """In the order they began: by the monotonic clock within a process or file, by the wall clock between them."""
     streams: dict[object, list[Event]] = {}
     for event in events:
         streams.setdefault(_stream(event), []).append(event)
-    return list(_woven([_marked(_sorted(stream)) for _, stream in sorted(streams.items())]))
+    return list(_merge_streams([_with_sort_time(_sorted(stream)) for _, stream in sorted(streams.items())]))
 
 
 def _stream(event: Event) -> tuple[str, int, str]:
     if event.source is EventSource.HOOK:
-        return (event.source, event.host_pid or 0, "")
+        return (event.source, event.agent_pid or 0, "")
     return (event.source, 0, _subagent(event))
 
 
 def _subagent(event: Event) -> str:
-    return event.action.agent if event.action and event.action.agent not in (MAIN, USER) else ""
+    return event.action.actor if event.action and event.action.actor not in (MAIN, USER) else ""
 
 
 def _sorted(stream: Iterable[Event]) -> list[Event]:
-    """In order of their places; but no call began before its own prompt, whatever it is said to have taken."""
+    """In order of their places; but no call begins before its own prompt, however long it is said to have taken."""
     placed = sorted(((_place(event), event) for event in stream), key=lambda pair: pair[0])
-    prompts: dict[str | None, _Identity] = {}
+    inputs: dict[str | None, _Identity] = {}
     for place, event in placed:
-        if event.prompt and event.prompt_id:
-            prompts.setdefault(event.prompt_id, place)
-    placed.sort(key=lambda pair: (max(pair[0], prompts.get(pair[1].prompt_id, ())), pair[1].prompt is None))
+        if event.kind in _INPUT and event.prompt_id:
+            inputs.setdefault(event.prompt_id, place)
+    placed.sort(key=lambda pair: (max(pair[0], inputs.get(pair[1].prompt_id, ())), pair[1].kind not in _INPUT))
     return [event for _, event in placed]
 
 
 def _place(event: Event) -> tuple[Any, ...]:
-    """Where an event stands in its stream; hooks hear of a call when it has ended."""
+    """The place of an event in its stream; a hook runs when the call has ended, so its duration is taken off."""
     named = str(_identity(event)[1:])
     if event.source is EventSource.TRANSCRIPT:
         return (event.order, event.at, event.name, named)
-    order = event.order - int((event.at - _began(event)) / timedelta(microseconds=1)) * 1000
-    return (order if event.host_pid else 0, _began(event), event.at, order, event.name, named)
+    order = event.order - int((event.at - _start_time(event)) / timedelta(microseconds=1)) * 1000
+    return (order if event.agent_pid else 0, _start_time(event), event.at, order, event.name, named)
 
 
-def _began(event: Event) -> datetime:
+def _start_time(event: Event) -> datetime:
     return event.action.timestamp if event.action else event.at
 
 
-def _marked(events: Iterable[Event], marks: Mapping[_Identity, datetime] | None = None) -> Iterator[_Marked]:
-    """Each event with the time it is sorted by: when it began, or what came before it, so that no order is undone.
+def _with_sort_time(events: Iterable[Event], known: Mapping[_Identity, datetime] | None = None) -> Iterator[_Timed]:
+    """Each event with the time it is sorted by: its start, or a later time before it, so that order is preserved.
 
-    `marks` are those of the transcript, for what it knows as well.
+    `known` has the log's times, for events that the log has as well.
     """
     latest: datetime | None = None
     for event in events:
-        times = [latest, _began(event), marks.get(_identity(event)) if marks else None]
+        times = [latest, _start_time(event), known.get(_identity(event)) if known else None]
         latest = max(time for time in times if time)
         yield latest, event
 
 
-def _woven(streams: Iterable[Iterable[_Marked]]) -> Iterator[Event]:
-    return (event for _, event in heapq.merge(*streams, key=lambda marked: marked[0]))
+def _merge_streams(streams: Iterable[Iterable[_Timed]]) -> Iterator[Event]:
+    return (event for _, event in heapq.merge(*streams, key=lambda pair: pair[0]))
 
 
 def _without_repeated_ends(events: Iterable[Event]) -> Iterator[Event]:
-    """A hook and the client's own record both tell of a turn's end; between two ends there is work."""
+    """A hook and the agent's log both have the end of a turn; between two real ends there is work."""
     last: EventKind | None = None
     for event in events:
         if event.kind is EventKind.TURN_END and last is EventKind.TURN_END:
@@ -125,33 +143,33 @@ def _without_repeated_ends(events: Iterable[Event]) -> Iterator[Event]:
         yield event
 
 
-def _belonging(recorded: Sequence[Event], reported: Sequence[Event]) -> list[Event]:
-    """The turns that hooks reported a part of, or that began since; and what the first of them only follows up."""
+def _turns_of_this_session(recorded: Sequence[Event], reported: Sequence[Event]) -> list[Event]:
+    """The turns that hooks reported a part of, or that began since, and the task that the first of them follows up."""
     turns = _turns(recorded)
     names: set[object] = {_identity(event) for event in reported}
     names |= {event.prompt_id for event in reported if event.prompt_id}
     since = min(event.at for event in reported)
     ours = [turn[0].at >= since or any(_is_named(event, names) for event in turn) for turn in turns]
     first = ours.index(True) if True in ours else len(turns)
-    if _follows_up([*reported, *(event for turn in turns[first:] for event in turn)]):
+    if _begins_with_follow_up([*reported, *(event for turn in turns[first:] for event in turn)]):
         start = _task_before(turns, first)
         ours[start:first] = [True] * (first - start)
-    kept = {id(event) for turn, is_ours in zip(turns, ours, strict=True) if is_ours for event in turn}
-    return [event for event in recorded if id(event) in kept]
+    taken = {id(event) for turn, is_ours in zip(turns, ours, strict=True) if is_ours for event in turn}
+    return [event for event in recorded if id(event) in taken]
 
 
 def _turns(recorded: Sequence[Event]) -> list[list[Event]]:
-    """A prompt and what follows up to the next. A subagent may work on when its turn is over."""
+    """A prompt and the events up to the next one. A subagent may work on after its turn is over."""
     turns: list[list[Event]] = []
-    homes: dict[str, list[Event]] = {}
+    by_prompt_id: dict[str, list[Event]] = {}
     for event in recorded:
         prompt_id = event.prompt_id or ""
-        if not turns or (_kind(event) not in (None, PromptKind.MACHINE) and prompt_id not in homes):
+        if not turns or (event.prompt_kind not in (None, PromptKind.MACHINE) and prompt_id not in by_prompt_id):
             turns.append([])
-        turn = homes.get(prompt_id, turns[-1]) if _subagent(event) else turns[-1]
+        turn = by_prompt_id.get(prompt_id, turns[-1]) if _subagent(event) else turns[-1]
         turn.append(event)
         if prompt_id:
-            homes.setdefault(prompt_id, turn)
+            by_prompt_id.setdefault(prompt_id, turn)
     return turns
 
 
@@ -159,45 +177,38 @@ def _is_named(event: Event, names: set[object]) -> bool:
     return event.prompt_id in names or _identity(event) in names
 
 
-def _follows_up(events: Iterable[Event]) -> bool:
-    """Whether the first thing a person said says nothing of its own."""
-    prompts = [event for event in events if _kind(event) in HUMAN]
-    return bool(prompts) and _kind(min(prompts, key=lambda event: event.at)) is PromptKind.FOLLOW_UP
+def _begins_with_follow_up(events: Iterable[Event]) -> bool:
+    """Whether the first prompt of a person names no task of its own."""
+    prompts = [event for event in events if event.prompt_kind in HUMAN]
+    return bool(prompts) and min(prompts, key=lambda event: event.at).prompt_kind is PromptKind.FOLLOW_UP
 
 
 def _task_before(turns: Sequence[Sequence[Event]], first: int) -> int:
-    """The place of the turn that one follows up; its own place where there is none."""
-    return next((place for place in range(first - 1, -1, -1) if _kind(turns[place][0]) in TASKS), first)
+    """The index of the turn that one follows up; its own index where there is none."""
+    return next((index for index in range(first - 1, -1, -1) if turns[index][0].prompt_kind in TASKS), first)
 
 
-def _kind(event: Event) -> PromptKind | None:
-    return kind_of(event.prompt) if event.kind is EventKind.PROMPT and event.prompt else None
-
-
-def _as_here(events: Sequence[Event], reported: Sequence[Event]) -> list[Event]:
-    """What only the transcript tells of happened where the hooks looked."""
+def _with_hook_context(events: Sequence[Event], reported: Sequence[Event]) -> list[Event]:
+    """Give events that only the log has the context that hooks saw there."""
     places: dict[str, Context] = {}
     for event in reported:
-        if event.kind in (EventKind.SESSION_START, EventKind.PROMPT):
+        if event.kind is EventKind.SESSION_START or event.kind in _INPUT:
             places.setdefault(event.context.root, event.context)
-    seen = {context: _seen(context, places) for context in {event.context for event in events}}
+    contexts = {context: _context_from_hooks(context, places) for context in {event.context for event in events}}
+    machine = reported[0].machine
     return [
-        event.model_copy(
-            update={"machine": event.machine or reported[0].machine, "context": seen[event.context]},
-        )
+        event.model_copy(update={"machine": event.machine or machine, "context": contexts[event.context]})
         for event in events
     ]
 
 
-def _seen(context: Context, places: Mapping[str, Context]) -> Context:
-    """What a hook saw of the same worktree; the branch is the client's own word."""
+def _context_from_hooks(context: Context, places: Mapping[str, Context]) -> Context:
+    """The context that a hook saw in the same worktree, with the log's own directory and branch."""
     root = next((folder for folder in _with_parents(context.directory) if folder in places), None)
     if root is None:
         return context
     place = places[root]
-    return place.model_copy(
-        update={"directory": context.directory, "branch": context.branch or place.branch},
-    )
+    return place.model_copy(update={"directory": context.directory, "branch": context.branch or place.branch})
 
 
 def _with_parents(directory: str) -> Iterator[str]:
@@ -208,25 +219,23 @@ def _with_parents(directory: str) -> Iterator[str]:
 
 
 def _merged(reported: Event | None, recorded: Event) -> Event:
-    """One happening of which both tell: the hook's words, and the transcript's where the hook has none."""
+    """One happening that both sources have: the hook's value of each field, and the log's where the hook has none."""
     if reported is None:
         return recorded
+    changes = _missing(reported, recorded)
     if reported.action is None or recorded.action is None:
-        # What comes while a call runs is reported when the call has ended, and recorded as of when it came.
-        return reported.model_copy(update={"prompt_id": recorded.prompt_id, "at": recorded.at})
-    files = dict.fromkeys([*reported.files, *recorded.files])
-    knows_end = reports_of(reported.client).tells_ends
-    action = _merged_call(reported.action, recorded.action) if knows_end else recorded.action
-    return reported.model_copy(update={"action": action, "files": tuple(files)})
+        # An input that arrives while a call runs is reported when the call has ended; the log has its true time.
+        return reported.model_copy(update={**changes, "prompt_id": recorded.prompt_id, "at": recorded.at})
+    action = recorded.action if reported.is_provisional else _merged_call(reported.action, recorded.action)
+    files = tuple(dict.fromkeys([*reported.files, *recorded.files]))
+    return reported.model_copy(update={**changes, "action": action, "files": files})
 
 
 def _merged_call(reported: Action, recorded: Action) -> Action:
-    is_measured = reported.duration_ms is not None
-    return reported.model_copy(
-        update={
-            "timestamp": recorded.timestamp,
-            "duration_ms": reported.duration_ms if is_measured else recorded.duration_ms,
-            "duration_source": reported.duration_source if is_measured else recorded.duration_source,
-            "started_agent": reported.started_agent or recorded.started_agent,
-        }
-    )
+    """The same of a call. Its start is the log's: a hook can only count back from the end."""
+    return reported.model_copy(update={**_missing(reported, recorded), "timestamp": recorded.timestamp})
+
+
+def _missing(ours: BaseModel, theirs: BaseModel) -> dict[str, Any]:
+    """The fields, declared now or later, that only `theirs` has a value of."""
+    return {name: getattr(theirs, name) for name in type(ours).model_fields if getattr(ours, name) is None}

@@ -11,12 +11,12 @@ from behavior_plugin.redact import redact
 from behavior_plugin.store import PostgresStore
 
 # Without an embedder: the share of the prompt's words that a trigger must have.
-WORDS_FLOOR = 0.6
-LONGEST_PROMPT = 2000
+MIN_SHARED_WORDS = 0.6
+MAX_PROMPT_CHARS = 2000
 # A person who asks wants to see what is near, not only what is sure.
-MANUAL_FLOOR = 0.35
+MANUAL_MIN_SIMILARITY = 0.35
 # How many are looked at for the odds and the order, however few are asked for.
-POOL = 20
+MAX_CANDIDATES = 20
 
 
 def recall(
@@ -35,7 +35,7 @@ def recall(
     Raises:
         StoreError, EmbedError: see there.
     """
-    text = redact(text, LONGEST_PROMPT)
+    text = redact(text, MAX_PROMPT_CHARS)
     project = None if everywhere else context.project
     return rank(_matches(text, embedder, store, floor, project), context=context, now=now)[:limit]
 
@@ -46,9 +46,9 @@ def _matches(
     if not text.strip():
         return []
     if embedder is None:
-        least = WORDS_FLOOR if floor is None else floor
-        found = store.sharing_words(text, project=project, limit=POOL)
+        least = MIN_SHARED_WORDS if floor is None else floor
+        found = store.sharing_words(text, project=project, limit=MAX_CANDIDATES)
         return [match for match in found if match.similarity >= least]
     [embedding] = embedder.embed([text])
     least = embedder.floor if floor is None else floor
-    return store.nearest(embedding, embedder.model, floor=least, project=project, limit=POOL)
+    return store.nearest(embedding, embedder.model, floor=least, project=project, limit=MAX_CANDIDATES)

@@ -33,9 +33,9 @@ def _suggestion(match: Match, matches: Sequence[Match], context: Context, now: d
         pattern=pattern,
         similarity=match.similarity,
         score=match.similarity * _weight(pattern, now),
-        times=len(matches),
-        worked=sum(other.pattern.final_outcome is Outcome.SUCCESS for other in matches),
-        last_at=max(other.pattern.started_at for other in matches),
+        occurrences=len(matches),
+        successes=sum(other.pattern.final_outcome is Outcome.SUCCESS for other in matches),
+        last_seen_at=max(other.pattern.started_at for other in matches),
         reason=_reason(match, context),
     )
 

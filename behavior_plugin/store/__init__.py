@@ -13,7 +13,7 @@ from behavior_plugin.errors import ConfigError, StoreUnavailableError
 from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
 from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.errors import remedy, why_not
+from behavior_plugin.store.errors import connect_failure, hint_for
 from behavior_plugin.store.members import add_member, join
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
@@ -129,7 +129,7 @@ def _connected(
     try:
         connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
     except psycopg.OperationalError as error:
-        raise StoreUnavailableError(f"{where} {why_not(error)}.", hint=remedy(error)) from None
+        raise StoreUnavailableError(f"{where} {connect_failure(error)}.", hint=hint_for(error)) from None
     except psycopg.Error:  # not a URL, or one with an unknown option
         raise ConfigError("BEHAVIOR_DATABASE_URL is not a valid connection URL.", hint=URL_FORM) from None
     with connection:

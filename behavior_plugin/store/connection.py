@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.abc import RV, Params, PQGen
 from psycopg.rows import Row
 
-from behavior_plugin.store.errors import why_not
+from behavior_plugin.store.errors import connect_failure
 
 # Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
 PATIENCE_S = 5
@@ -31,7 +31,7 @@ class TimedConnection(psycopg.Connection[Row]):
             return super().connect(conninfo, **kwargs)
         except psycopg.Error as error:
             if on_failure:
-                on_failure(why_not(error))
+                on_failure(connect_failure(error))
             raise
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:

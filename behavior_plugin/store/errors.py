@@ -58,12 +58,12 @@ _NO_RIGHT = "42501"
 _LIMIT = "54"
 
 
-def why_not(error: psycopg.Error) -> str:
+def connect_failure(error: psycopg.Error) -> str:
     """Why a connection was not made."""
     return _refusal(error)[0]
 
 
-def remedy(error: psycopg.Error) -> str:
+def hint_for(error: psycopg.Error) -> str:
     """What to do where a connection was not made."""
     return _refusal(error)[1]
 

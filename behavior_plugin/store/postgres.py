@@ -87,8 +87,8 @@ class PostgresStore:
         with self._saving:
             changed = self._fetch("save_pattern", values)
         if not changed:
-            return Saved.KNOWN
-        return Saved.NEW if changed[0]["is_new"] else Saved.GROWN
+            return Saved.UNCHANGED
+        return Saved.ADDED if changed[0]["is_new"] else Saved.UPDATED
 
     def known(self, patterns: Sequence[Pattern], *, with_embedding: bool) -> set[str]:
         """The keys of those that to save would change nothing; none of them need be embedded.

@@ -18,6 +18,6 @@ client.py    how the commands ask it
 # The sessions that `behavior doctor` plays begin so.
 PROBE = "behavior-doctor-"
 # What a worker returns that is to be started anew, with the code that is there now.
-START_ANEW = -1
+RESTART = -1
 # What the state tells of a store that is not open.
 NOT_OPEN = "not open"

@@ -10,12 +10,12 @@ from pathlib import Path
 # Isolated Python does not look beside the script, and an installed copy of another version must not be taken.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from behavior_plugin.worker import START_ANEW
-from behavior_plugin.worker.lock import as_the_worker
+from behavior_plugin.worker import RESTART
+from behavior_plugin.worker.lock import acquire_worker_lock
 
 
 def run() -> int:
-    with as_the_worker() as is_the_one:
+    with acquire_worker_lock() as is_the_one:
         if is_the_one is None:
             return 0
         from behavior_plugin.worker.main import main
@@ -24,6 +24,6 @@ def run() -> int:
 
 
 code = run()
-if code == START_ANEW and Path(__file__).exists():
+if code == RESTART and Path(__file__).exists():
     os.execv(sys.executable, [sys.executable, "-I", __file__])  # noqa: S606
 sys.exit(max(code, 0))

@@ -65,7 +65,7 @@ def start_worker() -> bool:
     deadline = time.monotonic() + START_S
     is_started = False
     # Again and again: the one that was said to be starting may have died of it.
-    while (found := wake.wake()) not in (wake.RUNNING, wake.SILENT):
+    while (found := wake.ensure_worker()) not in (wake.RUNNING, wake.SILENT):
         if found == wake.NOT_SET_UP:
             raise errors.SetupError
         if time.monotonic() > deadline:
@@ -110,7 +110,7 @@ def stop_worker(within_s: float = 30.0) -> bool:
     return True
 
 
-def is_well() -> bool:
+def is_healthy() -> bool:
     """Whether a worker says so itself: one that leaves, hangs or is frozen does not."""
     try:
         return bool(ask_running_worker("ping", within_s=PING_S) == "here")

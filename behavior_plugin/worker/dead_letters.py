@@ -4,7 +4,7 @@ dead/NAME is a record, or the folder of a session's records; dead/NAME.reason sa
 a letter here, so that it is never in two places; only then is it redacted, where it lies, under NAME.unclean. Whoever
 dies in between leaves that to the next worker.
 
-A letter is kept for 30 days. Of more than MOST_LETTERS, or MOST_BYTES, the oldest go first.
+A letter is kept for 30 days. Of more than MAX_DEAD_LETTERS, or MAX_BYTES, the oldest go first.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from behavior_plugin.agents import fields
+from behavior_plugin.agents.fields import parse_json
 from behavior_plugin.capture import spool
 from behavior_plugin.redact import Limits, redact, redact_value
 
 KEPT = timedelta(days=30)
-MOST_LETTERS = 1_000
-MOST_BYTES = 256 * 1024 * 1024
+MAX_DEAD_LETTERS = 1_000
+MAX_BYTES = 256 * 1024 * 1024
 # Of a payload that can be read, and of one that cannot.
 LIMITS = Limits(string=20_000, entries=500, depth=16)
 TEXT_LIMIT = 64_000
-LONGEST_NAME = 200
+MAX_NAME_CHARS = 200
 # Behind a letter's name: why it lies there, and so long as it is not redacted yet.
 ENDINGS = (".reason", ".unclean")
 # A hook keeps half of this.
-LONGEST_RECORD = 16 * 1024 * 1024
+MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """One dead letter: `id` is short and stays the same, `size` is in bytes."""
 
     id: str
@@ -78,14 +78,14 @@ def clean_up() -> None:
             mark.unlink(missing_ok=True)
 
 
-def letters() -> list[Letter]:
+def letters() -> list[DeadLetter]:
     """All of them, the oldest first."""
     marks = [mark for mark in _folder().iterdir() if mark.suffix in ENDINGS] if _folder().is_dir() else []
     found = [_letter(mark) for mark in marks if os.path.lexists(mark.with_suffix(""))]
     return sorted(found, key=lambda letter: (letter.set_aside_at, letter.path.name))
 
 
-def retry(letter: Letter) -> int:
+def retry(letter: DeadLetter) -> int:
     """Put a letter's records among the new ones again; returns how many that were.
 
     A worker may set one of them aside at once: then it is another letter, that is left alone.
@@ -102,7 +102,7 @@ def retry(letter: Letter) -> int:
     return len(records)
 
 
-def delete(letter: Letter) -> None:
+def delete(letter: DeadLetter) -> None:
     """Delete a letter, or what is left of one."""
     if _is_folder(letter.path):
         shutil.rmtree(letter.path)
@@ -111,7 +111,7 @@ def delete(letter: Letter) -> None:
     _forget(letter)
 
 
-def keep_bounds(is_old: Callable[[Letter], bool]) -> int:
+def enforce_limits(is_old: Callable[[DeadLetter], bool]) -> int:
     """Delete the letters that are too old, or too many; returns how many those were."""
     found = letters()
     gone = {*_beyond(found), *filter(is_old, found)}
@@ -126,23 +126,23 @@ def counted() -> dict[str, int]:
     return {"dead_letters": sum(name.endswith(ENDINGS) for name in names)}
 
 
-def _forget(letter: Letter) -> None:
+def _forget(letter: DeadLetter) -> None:
     for ending in ENDINGS:
         Path(f"{letter.path}{ending}").unlink(missing_ok=True)
 
 
-def _beyond(found: list[Letter]) -> Iterator[Letter]:
+def _beyond(found: list[DeadLetter]) -> Iterator[DeadLetter]:
     size = 0
     for number, letter in enumerate(reversed(found), start=1):
         size += letter.size
-        if number > MOST_LETTERS or size > MOST_BYTES:
+        if number > MAX_DEAD_LETTERS or size > MAX_BYTES:
             yield letter
 
 
-def _letter(mark: Path) -> Letter:
+def _letter(mark: Path) -> DeadLetter:
     path = mark.with_suffix("")
     records = list(path.iterdir()) if _is_folder(path) else [path]
-    return Letter(
+    return DeadLetter(
         id=hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8],
         path=path,
         reason=mark.read_text(encoding="utf-8", errors="replace").strip(),
@@ -166,7 +166,7 @@ def _clean(letter: Path) -> None:
 
 def _beginning(record: Path) -> bytes:
     with record.open("rb") as source:
-        return source.read(LONGEST_RECORD)
+        return source.read(MAX_RECORD_BYTES)
 
 
 def _without_secrets(record: bytes) -> bytes:
@@ -183,7 +183,7 @@ def _without_secrets(record: bytes) -> bytes:
 
 def _as_json(payload: bytes) -> bytes:
     try:
-        return json.dumps(redact_value(fields.read_json(payload), LIMITS)).encode()
+        return json.dumps(redact_value(parse_json(payload), LIMITS)).encode()
     except (ValueError, RecursionError):
         return _as_text(payload)
 
@@ -204,7 +204,7 @@ def _replace(record: Path, content: bytes) -> None:
 
 def _fit(name: str) -> str:
     """A name that leaves room for ours behind it, and does not end like one of those."""
-    is_fit = len(os.fsencode(name)) <= LONGEST_NAME and not name.endswith(ENDINGS)
+    is_fit = len(os.fsencode(name)) <= MAX_NAME_CHARS and not name.endswith(ENDINGS)
     return name if is_fit else hashlib.sha256(os.fsencode(name)).hexdigest()
 
 

@@ -18,21 +18,21 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from behavior_plugin.agents import payload
+from behavior_plugin.agents import hooks_of, payload, read_record
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import WorkerError
-from behavior_plugin.model import Event, EventKind, reports_of
+from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead_letters
-from behavior_plugin.worker.pending_session import Session
+from behavior_plugin.worker.pending_session import PendingSession
 
 # A temporary file older than this was left by a hook that was killed.
 TORN_S = 60 * 60
 # How many records are filed at most before the worker looks after everything else again.
 BATCH = 1_000
 # The events that tell sessions apart, as they end a record's name.
-TELLING = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
+IDENTIFYING_EVENTS = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
 # How many clients are remembered with the session they had last.
-MOST_CLIENTS = 1_000
+MAX_AGENT_PROCESSES = 1_000
 
 
 class UnreadableForNowError(WorkerError):
@@ -44,7 +44,7 @@ class Inbox:
 
     def __init__(self) -> None:
         spool.make()
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
         self._arrived: deque[str] = deque()
         self._proofs: dict[str, str] = {}
@@ -56,7 +56,7 @@ class Inbox:
         for mark in _names(_folder("tries")).difference(self._filed_before):
             _folder("tries", mark).unlink()
 
-    def sort(self) -> int:
+    def file_new(self) -> int:
         """File what is new, the oldest first and no more than a batch; returns how many records that were.
 
         What an earlier worker has filed comes before everything else, and counts as a record for each session.
@@ -72,11 +72,11 @@ class Inbox:
             filed += 1
         return filed
 
-    def look_again(self) -> None:
+    def retry_postponed(self) -> None:
         """Try once more what was postponed."""
         self.postponed.clear()
 
-    def events(self, session: Session) -> list[Event]:
+    def events(self, session: PendingSession) -> list[Event]:
         """Everything that was filed for a session, in order of arrival.
 
         Raises:
@@ -86,7 +86,7 @@ class Inbox:
         session.read = {record.name for record, _ in found}
         return [event for _, event in found]
 
-    def attempt(self, session: Session) -> int:
+    def attempt(self, session: PendingSession) -> int:
         """How often a session has been tried, this time included; kept on disk, since a worker may die of it."""
         marks = _folder("tries")
         session.tries += 1
@@ -98,12 +98,12 @@ class Inbox:
                 return mark.tell()
         return session.tries
 
-    def untried(self, session: Session) -> None:
+    def reset_attempts(self, session: PendingSession) -> None:
         """The attempt was no fault of the session's."""
         session.tries = 0
         _folder("tries", session.key).unlink(missing_ok=True)
 
-    def done(self, session: Session) -> None:
+    def done(self, session: PendingSession) -> None:
         """Forget a session that is stored or not wanted: by one rename, so that no half of it is ever found.
 
         What another worker, on a folder that was deleted under it, has filed since it was read is new again.
@@ -116,13 +116,13 @@ class Inbox:
         self._forget(session)
         shutil.rmtree(gone, ignore_errors=True)
 
-    def set_aside(self, session: Session, reason: str) -> None:
+    def dead_letter(self, session: PendingSession, reason: str) -> None:
         """Set a whole session aside, with the reason."""
         with contextlib.suppress(FileNotFoundError):
             dead_letters.set_aside(_folder("open", session.key), reason)
         self._forget(session)
 
-    def set_some_aside(self, session: Session, events: Iterable[Event], reason: str) -> None:
+    def dead_letter_events(self, session: PendingSession, events: Iterable[Event], reason: str) -> None:
         """Set only these of a session's events aside. Whoever dies meanwhile leaves them as a session of their own."""
         apart = _folder("open", f"{session.key}-apart")
         apart.mkdir(mode=0o700, exist_ok=True)
@@ -142,7 +142,7 @@ class Inbox:
         record.rename(folder / record.name)
         self._note(session, event)
 
-    def _read_all(self, session: Session) -> list[tuple[Path, Event]]:
+    def _read_all(self, session: PendingSession) -> list[tuple[Path, Event]]:
         records = self._records(session.key)
         for record in records:
             self.postponed.pop(record.name, None)
@@ -155,7 +155,7 @@ class Inbox:
     def _read(self, record: Path) -> Event | None:
         """A record's event; nothing where it has gone, is postponed, or was no record and is set aside now."""
         try:
-            return payload.parse(*spool.read(record))
+            return read_record(*spool.read(record))
         except FileNotFoundError:
             return None
         except spool.NewerRecord as error:
@@ -169,40 +169,41 @@ class Inbox:
             dead_letters.set_aside(record, _reason(error))
         return None
 
-    def _session_of(self, event: Event) -> Session:
+    def _session_of(self, event: Event) -> PendingSession:
         """The session that an event belongs to: its own, or the open one whose prompt or transcript it names.
 
         A client was seen to use two ids by turns in one conversation.
         """
-        known = (self._proofs[proof] for proof in _proofs(event) if proof in self._proofs)
+        known = (self._proofs[proof] for proof in _correlation_keys(event) if proof in self._proofs)
         key = next(known, None) or _key(event)
-        return self.sessions.get(key) or Session(key, event.session_id, event.at)
+        return self.sessions.get(key) or PendingSession(key, event.session_id, event.at)
 
-    def _note(self, session: Session, event: Event) -> None:
+    def _note(self, session: PendingSession, event: Event) -> None:
         self.sessions[session.key] = session
         session.note(event)
-        for proof in _proofs(event):
+        for proof in _correlation_keys(event):
             self._proofs[proof] = session.key
             session.proofs.add(proof)
         self._link(session, event)
 
-    def _link(self, session: Session, event: Event) -> None:
+    def _link(self, session: PendingSession, event: Event) -> None:
         """Note which session the same client had before: after a /clear, or a fork, that is what is gone on with."""
-        if event.host_pid is None or not reports_of(event.client).has_one_session_a_process:
+        hooks = hooks_of(event.agent)
+        if event.agent_pid is None or hooks is None or not hooks.has_one_session_per_process:
             return
-        client = (event.machine, event.host_pid)
+        client = (event.machine, event.agent_pid)
         before = self._last_of_client.pop(client, session.session_id)
         if event.kind is EventKind.SESSION_START and event.reason in ("clear", "fork") and before != session.session_id:
             session.follows = before
         self._last_of_client[client] = session.session_id
-        if len(self._last_of_client) > MOST_CLIENTS:
+        if len(self._last_of_client) > MAX_AGENT_PROCESSES:
             del self._last_of_client[next(iter(self._last_of_client))]
 
-    def _forget(self, session: Session) -> None:
+    def _forget(self, session: PendingSession) -> None:
         del self.sessions[session.key]
         for proof in session.proofs:
             self._proofs.pop(proof, None)
-        self.untried(session)
+        self.reset_attempts(session)
 
     def _take_up_some(self) -> int:
         taken = 0
@@ -215,10 +216,10 @@ class Inbox:
         """What a worker that is gone has filed. Only what tells sessions apart is read; the calls can wait."""
         if not folder.is_dir() or folder.is_symlink():
             return dead_letters.set_aside(folder, "not a session's folder")
-        telling = [name for name in sorted(_names(folder)) if name.endswith(TELLING)]
+        telling = [name for name in sorted(_names(folder)) if name.endswith(IDENTIFYING_EVENTS)]
         records = [folder / name for name in telling] or sorted(folder.iterdir())[:1]
         for event in filter(None, map(self._read, records)):
-            self._note(self.sessions.get(folder.name) or Session(folder.name, event.session_id, event.at), event)
+            self._note(self.sessions.get(folder.name) or PendingSession(folder.name, event.session_id, event.at), event)
         if folder.name in self.sessions:
             return None
         if not any(folder.iterdir()):
@@ -273,12 +274,12 @@ def _key(event: Event) -> str:
     return hashlib.sha256(f"{event.machine}\x1f{event.session_id}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _proofs(event: Event) -> Iterator[str]:
+def _correlation_keys(event: Event) -> Iterator[str]:
     """What proves that an event belongs to the session which had the same: its prompt, or its client's transcript."""
     if event.prompt_id and not event.prompt_id.isdigit():  # two sessions may both have a first one
         yield f"{event.machine}\x1f{event.prompt_id}"
-    if event.transcript and event.host_pid:
-        yield f"{event.machine}\x1f{event.host_pid}\x1f{event.transcript}"
+    if event.transcript and event.agent_pid:
+        yield f"{event.machine}\x1f{event.agent_pid}\x1f{event.transcript}"
 
 
 def _folder(*names: str) -> Path:

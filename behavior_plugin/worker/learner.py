@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 
-from behavior_plugin.agents.live_log import recorded
-from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, told
+from behavior_plugin.agents import read_live_log
+from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, describe_for_log
 from behavior_plugin.learn import learn
-from behavior_plugin.patterns.episodes import homeless
+from behavior_plugin.patterns.episodes import orphaned_calls
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, waiting
-from behavior_plugin.worker.pending_session import Session
-from behavior_plugin.worker.resources import LONGEST_RETRY_S, Engines
+from behavior_plugin.worker.pending_session import PendingSession
+from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
 
 # A session that has been tried so often, and has failed each time by itself or brought the worker down, is set aside.
 TRIES = 5
@@ -31,7 +31,7 @@ class Learner:
     up (monotonic).
     """
 
-    def __init__(self, inbox: Inbox, engines: Engines) -> None:
+    def __init__(self, inbox: Inbox, engines: Resources) -> None:
         self._inbox = inbox
         self._engines = engines
         self.learned = self.dropped = 0
@@ -82,10 +82,10 @@ class Learner:
             self._inbox.done(session)
 
     def _file_all(self) -> None:
-        while self._inbox.sort():
+        while self._inbox.file_new():
             pass
 
-    def _learn_from(self, sessions: list[Session]) -> None:
+    def _learn_from(self, sessions: list[PendingSession]) -> None:
         """Learn from these, or know why not.
 
         Raises:
@@ -100,7 +100,7 @@ class Learner:
                 return
         raise WorkerError(f"Some sessions could not be learned from: {self.last_error}.")
 
-    def _real_sessions(self) -> list[Session]:
+    def _real_sessions(self) -> list[PendingSession]:
         return [session for session in self._inbox.sessions.values() if not session.is_probe]
 
     def _throw_old_probes_away(self) -> None:
@@ -108,44 +108,44 @@ class Learner:
             if session.quiet_s() >= PROBE_S:
                 self._inbox.done(session)
 
-    def _try(self, session: Session) -> None:
+    def _try(self, session: PendingSession) -> None:
         self.beat = time.monotonic()
         if self._inbox.attempt(session) > TRIES:
-            return self._inbox.set_aside(session, self.last_error or "the worker ended each time it was tried")
+            return self._inbox.dead_letter(session, self.last_error or "the worker ended each time it was tried")
         try:
             self._learn(session)
-            self._engines.went_well()
+            self._engines.reset_backoff()
         except UnreadableForNowError as error:
-            self._inbox.untried(session)
+            self._inbox.reset_attempts(session)
             session.delays += 1
             self.last_error = str(error)
         except (StoreUnavailableError, EmbedError) as error:
-            self._inbox.untried(session)
+            self._inbox.reset_attempts(session)
             session.delays += 1
-            self._engines.put_off(error)
+            self._engines.back_off(error)
         except Exception as error:
-            log.error("session %s could not be learned from: %s", session.key, told(error))
+            log.error("session %s could not be learned from: %s", session.key, describe_for_log(error))
             self.last_error = f"{type(error).__name__} in session {session.key}"
         return None
 
-    def _learn(self, session: Session) -> None:
-        embedder = self._engines.embedder(LONGEST_RETRY_S)
+    def _learn(self, session: PendingSession) -> None:
+        embedder = self._engines.embedder(MAX_RETRY_S)
         reported = self._inbox.events(session)
-        events = reconcile(reported, recorded(reported))
+        events = reconcile(reported, read_live_log(reported))
         try:
             patterns = learn(events, embedder=embedder, store=self._engines.store(0), follows=session.follows)
         except StoreUnavailableError:
             self._engines.close_store()
             raise
-        strays = homeless(events)
-        if strays:
-            self._inbox.set_some_aside(session, strays, "calls without the prompt that they belong to")
+        orphans = orphaned_calls(events)
+        if orphans:
+            self._inbox.dead_letter_events(session, orphans, "calls without the prompt that they belong to")
         self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(patterns)
-            self.dropped += not patterns and not strays
+            self.dropped += not patterns and not orphans
         log.info("session %s: %d events, %d patterns", session.key, len(reported), len(patterns))
 
 
-def _is_abandoned(session: Session, idle_s: float | None) -> bool:
+def _is_abandoned(session: PendingSession, idle_s: float | None) -> bool:
     return not session.is_live() or (idle_s is not None and session.quiet_s() >= idle_s)

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 # More than the longest pattern has: 200 calls, each with as much as is kept of one.
-LONGEST_QUESTION = 64 * 1024 * 1024
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
 # A caller that stalls is let go.
 PATIENCE_S = 10
 
 log = logging.getLogger(__name__)
 
 
-class Caller:
+class Connection:
     """Who asks, over a connection."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -43,7 +43,7 @@ class Caller:
 
 
 # What is asked, the verb and its body, and by whom.
-Answer = Callable[[str, bytes, Caller], bytes]
+Answer = Callable[[str, bytes, Connection], bytes]
 
 
 class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -89,11 +89,11 @@ class _Handler(socketserver.StreamRequestHandler):
         if not _is_own_user(self.connection):
             return
         verb, _, length = self.rfile.readline(200).decode("ascii", "replace").strip().partition(" ")
-        if not length.isdigit() or int(length) > LONGEST_QUESTION:
+        if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
             return
         body = self.rfile.read(int(length))
         if len(body) == int(length):
-            caller = Caller(self.connection)
+            caller = Connection(self.connection)
             answer = self.server.answer(verb, body, caller)
             self.wfile.write(b"%d\n" % len(answer) + answer)
             caller.is_served()

@@ -15,7 +15,7 @@ from typing import IO, Self
 
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import WorkerError
-from behavior_plugin.worker.client import is_well, kill_worker, stop_worker
+from behavior_plugin.worker.client import is_healthy, kill_worker, stop_worker
 
 PATIENCE_S = 60.0
 POLL_S = 0.05
@@ -26,7 +26,7 @@ KILLED_S = 5.0
 
 
 @contextmanager
-def as_the_worker() -> Iterator[Callable[[], bool] | None]:
+def acquire_worker_lock() -> Iterator[Callable[[], bool] | None]:
     """Take the lock, for life, and get what tells whether it still is the lock; None where another worker is well.
 
     One that is on its way out is waited for. One that holds the lock and answers nobody is killed: what it was doing
@@ -34,11 +34,11 @@ def as_the_worker() -> Iterator[Callable[[], bool] | None]:
     """
     os.umask(0o077)
     with Lock() as lock:
-        yield lock.is_there if _take_from_unwell(lock) else None
+        yield lock.is_current if _take_over(lock) else None
 
 
 @contextmanager
-def without_worker() -> Iterator[None]:
+def worker_stopped() -> Iterator[None]:
     """End the worker and keep others from starting. What happens meanwhile waits in the spool.
 
     Raises:
@@ -66,13 +66,13 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        if self.is_there():
+        if self.is_current():
             return True
         self._file.close()
         self._file = self._opened()
         return False
 
-    def is_there(self) -> bool:
+    def is_current(self) -> bool:
         """Whether the file that is open is the one that others open."""
         try:
             named, ours = os.stat(self._file.name), os.fstat(self._file.fileno())  # noqa: PTH116 - both in one way
@@ -85,10 +85,10 @@ class Lock:
         return Path(paths.in_data("worker.lock")).open("w")
 
 
-def _take_from_unwell(lock: Lock) -> bool:
+def _take_over(lock: Lock) -> bool:
     deadline = time.monotonic() + LEAVING_S
     while not lock.try_to_take():
-        if is_well():
+        if is_healthy():
             return False
         if time.monotonic() > deadline:
             return _is_killed() and _is_taken_within(lock, KILLED_S)

@@ -24,16 +24,16 @@ from typing import Any
 from behavior_plugin import __version__, config
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import BehaviorError, told
+from behavior_plugin.errors import BehaviorError, describe_for_log
 from behavior_plugin.store import PostgresStore
-from behavior_plugin.worker import START_ANEW
+from behavior_plugin.worker import RESTART
 from behavior_plugin.worker.code import is_newer
-from behavior_plugin.worker.housekeeping import Upkeep
+from behavior_plugin.worker.housekeeping import Housekeeping
 from behavior_plugin.worker.inbox import Inbox, oldest, waiting
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.listener import Listener
-from behavior_plugin.worker.resources import Engines
-from behavior_plugin.worker.service import Desk
+from behavior_plugin.worker.resources import Resources
+from behavior_plugin.worker.service import Service
 from behavior_plugin.worker.watch import Watch
 
 # The watcher is a hint that may be lost; this is how long a record may then lie unseen.
@@ -57,11 +57,11 @@ def main(is_the_one: Callable[[], bool]) -> int:
         return Worker(config.load(), is_the_one).run()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
-        wake.tell_up()  # nobody needs to wait for it any more
+        wake.clear_starting_mark()  # nobody needs to wait for it any more
         return 1
     except Exception as error:
-        log.error("the worker ended unexpectedly: %s", told(error))
-        wake.tell_up()
+        log.error("the worker ended unexpectedly: %s", describe_for_log(error))
+        wake.clear_starting_mark()
         return 3
 
 
@@ -72,10 +72,10 @@ class Worker:
         self.settings = settings
         self._is_the_one = is_the_one
         self._started = datetime.now(UTC)
-        self._engines = Engines(settings)
+        self._engines = Resources(settings)
         self._inbox = Inbox()
         self._learner = Learner(self._inbox, self._engines)
-        self._upkeep = Upkeep(self._inbox)
+        self._upkeep = Housekeeping(self._inbox)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hint = threading.Event()
         self._watch = Watch(self._hint)
@@ -93,12 +93,12 @@ class Worker:
         try:
             self._engines.open_store()
             # A prompt needs the embedder too, and waits longer for a worker that has not got it yet.
-            self._engines.when_embedder_is_there(wake.tell_up)
+            self._engines.when_embedder_is_there(wake.clear_starting_mark)
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
             while not self._is_stopping and self._is_the_one():
                 self._look()
-                if self._upkeep.wants_new_start():
-                    return START_ANEW
+                if self._upkeep.should_restart():
+                    return RESTART
                 if not self._is_needed():
                     break
                 self._hint.wait(self._pause())
@@ -113,7 +113,7 @@ class Worker:
 
     # What the desk asks
 
-    def hear(self, version: str) -> str:
+    def ping(self, version: str) -> str:
         """What a ping is answered: "here", or "leaving" where another worker should be started."""
         if is_newer(version):
             log.info("version %s asks: it takes over", version)
@@ -124,7 +124,7 @@ class Worker:
     def store(self, within_s: float) -> PostgresStore:
         self._needed_at = time.monotonic()
         if within_s >= PERSON_S:
-            self._engines.hasten()
+            self._engines.retry_now()
             self._hint.set()
         return self._engines.store(within_s)
 
@@ -172,17 +172,17 @@ class Worker:
         """One round of everything; a part that fails is told, and keeps none of the others from being done."""
         self._trouble, self._is_behind = "", False
         parts = (self._hear_again, self._follow_orders, self._file, self._open_store, self._learn)
-        for part in (*parts, self._upkeep.keep_bounds):
+        for part in (*parts, self._upkeep.enforce_limits):
             self._looked_at = time.monotonic()
             try:
                 part()
             except Exception as error:
                 self._trouble = f"{part.__name__.strip('_')}: {type(error).__name__}"
-                log.error("%s failed: %s", part.__name__.strip("_"), told(error))
+                log.error("%s failed: %s", part.__name__.strip("_"), describe_for_log(error))
 
     def _listen(self) -> Listener:
         paths.make_run_folder()
-        return Listener(paths.worker_socket(), Desk(self).answer)
+        return Listener(paths.worker_socket(), Service(self).answer)
 
     def _hear_again(self) -> None:
         """Somebody may have tidied up the socket: who cannot be asked counts as gone, and none could take its place."""
@@ -194,12 +194,12 @@ class Worker:
             self._orders.get()()
 
     def _file(self) -> None:
-        if self._inbox.sort():
+        if self._inbox.file_new():
             self._is_behind = True
-        self._watch.keep()
+        self._watch.refresh()
 
     def _open_store(self) -> None:
-        if self._engines.may_try():
+        if self._engines.can_retry():
             self._engines.open_store()
 
     def _learn(self) -> None:

@@ -24,10 +24,10 @@ from behavior_plugin.worker import PROBE
 SILENCE_S = 30 * 60
 
 
-TURNS = (EventKind.SESSION_START, EventKind.PROMPT, EventKind.SESSION_END)
+TURNS = (EventKind.SESSION_START, EventKind.PROMPT, EventKind.CALL_END, EventKind.SESSION_END)
 
 
-class Client:
+class AgentProcess:
     """The process that an event came from, as it was then."""
 
     def __init__(self, pid: int, since: datetime) -> None:
@@ -42,7 +42,7 @@ class Client:
     def of(cls, event: Event) -> Self | None:
         """Nothing where it is not known, or runs on another machine or in another container that shares the folder."""
         is_here = event.machine in ("", os.uname().nodename) and event.pid_space in (None, _pid_space())
-        return cls(event.host_pid, event.at) if is_here and event.host_pid else None
+        return cls(event.agent_pid, event.at) if is_here and event.agent_pid else None
 
     def is_running(self) -> bool:
         try:
@@ -60,7 +60,7 @@ def _pid_space() -> int | None:
 
 
 @dataclass
-class Session:
+class PendingSession:
     """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
 
     `last_at` is when that was noted, by the wall clock. `proofs` is what proves that an event belongs to it, and
@@ -72,7 +72,7 @@ class Session:
     key: str
     session_id: str
     last_at: datetime
-    client: Client | None = None
+    client: AgentProcess | None = None
     follows: str | None = None
     proofs: set[str] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
@@ -90,9 +90,9 @@ class Session:
         """Take in what an event says, in the order of arrival."""
         self.seen = time.monotonic()
         self.last_at = max(self.last_at, event.at)
-        is_other = self.client is None or self.client.pid != event.host_pid
-        if event.host_pid and (is_other or event.kind is EventKind.SESSION_START):
-            self.client = Client.of(event)
+        is_other = self.client is None or self.client.pid != event.agent_pid
+        if event.agent_pid and (is_other or event.kind is EventKind.SESSION_START):
+            self.client = AgentProcess.of(event)
         # Taken up again under its old id, by a start or a prompt; any other event after the end is only late. Events
         # may be found in another order than they came: a folder that is listed while it is written to may miss one.
         if event.kind in TURNS and event.order >= self.turned_at:

@@ -16,18 +16,18 @@ from typing import Any
 
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder, open_embedder
-from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, told
+from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, describe_for_log
 from behavior_plugin.store import OpenStore, PostgresStore, open_store
 from behavior_plugin.worker import NOT_OPEN
 
 # How long a store that cannot be reached is left alone, at first and at most.
-RETRY_S, LONGEST_RETRY_S = 2.0, 60.0
+RETRY_S, MAX_RETRY_S = 2.0, 60.0
 POLL_S = 0.05
 
 log = logging.getLogger(__name__)
 
 
-class Engines:
+class Resources:
     """The store and the embedder of one worker."""
 
     def __init__(self, settings: Settings) -> None:
@@ -79,7 +79,9 @@ class Engines:
         except BehaviorError as error:
             self._opening_failed(error)
         except Exception as error:  # whatever it is, it is told, and tried again later
-            self._opening_failed(StoreUnavailableError(f"The pattern store cannot be opened: {told(error)}"))
+            self._opening_failed(
+                StoreUnavailableError(f"The pattern store cannot be opened: {describe_for_log(error)}")
+            )
 
     def close_store(self) -> None:
         """Also of use where a store has failed: the next try opens it again, with its server."""
@@ -89,25 +91,25 @@ class Engines:
 
     def can_store(self) -> bool:
         """Whether the store is open, and has not failed a moment ago."""
-        return self._store.done() and self.may_try()
+        return self._store.done() and self.can_retry()
 
-    def hasten(self) -> None:
+    def retry_now(self) -> None:
         """Try a store that is not open now: somebody asks for it, who may have mended what was wrong."""
         if not self._store.done():
             self._retry_at = 0.0
 
-    def may_try(self) -> bool:
+    def can_retry(self) -> bool:
         return time.monotonic() >= self._retry_at
 
-    def put_off(self, error: BehaviorError) -> None:
+    def back_off(self, error: BehaviorError) -> None:
         """Leave the store alone for a while, and after each failure for longer."""
         log.warning("%s", error)
         self.last_error, self._hint = str(error), error.hint
         # Not all of a team at the same moment, when their server is back.
         self._retry_at = time.monotonic() + self._retry_s * random.uniform(0.5, 1)  # noqa: S311 - guards nothing
-        self._retry_s = min(self._retry_s * 2, LONGEST_RETRY_S)
+        self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
 
-    def went_well(self) -> None:
+    def reset_backoff(self) -> None:
         self._retry_s = RETRY_S
 
     def status(self) -> dict[str, Any]:
@@ -127,7 +129,7 @@ class Engines:
         return embedder.model if embedder else "none, full text search only"
 
     def _opening_failed(self, error: BehaviorError) -> None:
-        self.put_off(error)
+        self.back_off(error)
         self._failed_openings += 1
 
     def _why_not_open(self) -> StoreUnavailableError:
@@ -138,8 +140,8 @@ class Engines:
         try:
             self._embedder.set_result(open_embedder(self._settings.embedder))
         except Exception as error:  # whoever waits for the embedder must get an answer
-            log.warning("no embedder, full text search only: %s", told(error))
-            self._embedder_problem = told(error)
+            log.warning("no embedder, full text search only: %s", describe_for_log(error))
+            self._embedder_problem = describe_for_log(error)
             self._embedder.set_result(None)
 
 

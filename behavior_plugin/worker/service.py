@@ -17,17 +17,16 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from behavior_plugin.agents import payload as wire
-from behavior_plugin.agents.prompts import TASKS, PromptKind, kind_of
+from behavior_plugin.agents import read_record
 from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings, fingerprint
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import BehaviorError, StoreError, told
-from behavior_plugin.learn import keep_unknown
-from behavior_plugin.model import Context, Event, Pattern, StoredPattern, Suggestion
-from behavior_plugin.recall import MANUAL_FLOOR, recall
+from behavior_plugin.errors import BehaviorError, StoreError, describe_for_log
+from behavior_plugin.learn import save_new
+from behavior_plugin.model import TASKS, Context, Event, Pattern, PromptKind, StoredPattern, Suggestion
+from behavior_plugin.recall import MANUAL_MIN_SIMILARITY, recall
 from behavior_plugin.recall.render import render
-from behavior_plugin.redact import redact_context
+from behavior_plugin.redact import redact_model
 from behavior_plugin.store import PostgresStore
 
 # A prompt that comes while the worker is starting waits no longer than its hook does.
@@ -38,9 +37,9 @@ ORDER_S = 300.0
 # How many past workflows `/behavior:recall` brings back.
 COMMAND_ANSWERS = 3
 # In bytes; a hook passes on 8,000, quotes and line ends escaped.
-LONGEST_ANSWER = 7000
+MAX_ANSWER_BYTES = 7000
 # How many sessions' suggestions are remembered, so that none is made twice.
-MOST_SESSIONS = 1000
+MAX_SESSIONS = 1000
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class House(Protocol):
 
     def store(self, within_s: float) -> PostgresStore: ...
     def embedder(self, within_s: float) -> Embedder | None: ...
-    def hear(self, version: str) -> str: ...
+    def ping(self, version: str) -> str: ...
     def status(self) -> dict[str, Any]: ...
     def order(self, what: Callable[[], Any], within_s: float) -> Any: ...
     def drain(self, probe: str = "") -> dict[str, int]: ...
@@ -68,7 +67,7 @@ class House(Protocol):
     def stop(self) -> None: ...
 
 
-class Desk:
+class Service:
     """Answers questions, from several threads at once."""
 
     def __init__(self, house: House) -> None:
@@ -76,7 +75,7 @@ class Desk:
         self._shown: dict[str, set[str]] = {}
         self._shown_lock = threading.Lock()
         self._verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "ping": lambda asked: house.hear(str(asked.get("version") or "")),
+            "ping": lambda asked: house.ping(str(asked.get("version") or "")),
             "status": lambda _: house.status(),
             "settings": lambda asked: fingerprint(house.settings, str(asked["salt"]).encode()),
             "recall": self._recall,
@@ -98,7 +97,9 @@ class Desk:
         except BehaviorError as error:
             return _json({"error": {"kind": type(error).__name__, "message": str(error), "hint": error.hint}})
         except Exception as error:
-            log.error("the question %s failed: %s", verb if verb in self._verbs else "(unknown)", told(error))
+            log.error(
+                "the question %s failed: %s", verb if verb in self._verbs else "(unknown)", describe_for_log(error)
+            )
             told_to_asker = f"unexpected {type(error).__name__}, see the log"
             return _json({"error": {"kind": "WorkerError", "message": told_to_asker}})
 
@@ -106,7 +107,7 @@ class Desk:
         try:
             text = self._suggest(payload, caller)
         except Exception as error:  # a hook is told nothing: the session goes on without us
-            log.warning("no suggestion: %s", told(error))
+            log.warning("no suggestion: %s", describe_for_log(error))
             return b""
         if not text:
             return b""
@@ -115,8 +116,8 @@ class Desk:
         return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
 
     def _suggest(self, payload: bytes, caller: Caller) -> str | None:
-        prompt = wire.parse({"event": "UserPromptSubmit"}, payload)
-        kind = kind_of(prompt.prompt or "")
+        prompt = read_record({"event": "UserPromptSubmit"}, payload)
+        kind = prompt.prompt_kind
         if kind is PromptKind.OWN_COMMAND:
             return self._answer_command(prompt)
         return self._suggest_once(prompt, caller) if kind in TASKS else None
@@ -125,10 +126,10 @@ class Desk:
         """What `/behavior:recall TEXT` asks for, always with an answer: here a person waits for one."""
         _, _, text = (prompt.prompt or "").partition(" ")
         context = _context(prompt.context.directory)
-        found = self._find(text, context, within_s=COLD_S, floor=MANUAL_FLOOR, limit=COMMAND_ANSWERS)
+        found = self._find(text, context, within_s=COLD_S, floor=MANUAL_MIN_SIMILARITY, limit=COMMAND_ANSWERS)
         answer = ""
         for text in map(render, found):
-            if len((answer + text).encode("utf-8", "replace")) > LONGEST_ANSWER:
+            if len((answer + text).encode("utf-8", "replace")) > MAX_ANSWER_BYTES:
                 break
             answer += text + "\n"
         return answer or "The behavior plugin knows of no earlier work like this."
@@ -152,7 +153,7 @@ class Desk:
         if pattern.session_id == session_id:
             return False
         with self._shown_lock:
-            while len(self._shown) >= MOST_SESSIONS and session_id not in self._shown:
+            while len(self._shown) >= MAX_SESSIONS and session_id not in self._shown:
                 del self._shown[next(iter(self._shown))]
             shown = self._shown.setdefault(session_id, set())
             is_news = str(pattern.id) not in shown
@@ -164,7 +165,7 @@ class Desk:
             str(asked["text"]),
             _context(str(asked.get("directory") or "")),
             within_s=START_S,
-            floor=MANUAL_FLOOR if asked.get("floor") is None else float(asked["floor"]),
+            floor=MANUAL_MIN_SIMILARITY if asked.get("floor") is None else float(asked["floor"]),
             everywhere=bool(asked.get("everywhere")),
             limit=int(asked.get("limit") or 5),
         )
@@ -205,7 +206,7 @@ class Desk:
     def _keep(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Keep redacted patterns; those that the store refuses are told, each with the reason, and stop no others."""
         patterns = [Pattern.model_validate(each) for each in asked["patterns"]]
-        kept = keep_unknown(patterns, embedder=self._house.embedder(START_S), store=self._house.store(START_S))
+        kept = save_new(patterns, embedder=self._house.embedder(START_S), store=self._house.store(START_S))
         return {
             "kept": Counter(each for each in kept if not isinstance(each, StoreError)),
             "refused": [str(each) for each in kept if isinstance(each, StoreError)],
@@ -220,7 +221,7 @@ class Desk:
 
 def _context(directory: str) -> Context:
     """The context of a question: read as hooks note it and redacted as it is stored, so that it is found."""
-    return redact_context(Context(**{"directory": directory, **places.describe(directory)}))
+    return redact_model(Context(**{"directory": directory, **places.describe(directory)}))
 
 
 def _json(value: Any) -> bytes:

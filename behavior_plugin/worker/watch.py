@@ -24,7 +24,7 @@ class Watch(FileSystemEventHandler):
         self._observer.daemon = True
         self._observer.start()
 
-    def keep(self) -> None:
+    def refresh(self) -> None:
         """Watch the folder that is there now: it may have been deleted and made again."""
         found = os.stat(spool.folder("new"))  # noqa: PTH116 - as everywhere about the spool
         if (found.st_dev, found.st_ino) == self._watched:

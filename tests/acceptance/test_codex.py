@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin import simulator
-from behavior_plugin.agents.codex.hooks import hooks_file
+from behavior_plugin.agents.codex.hooks import settings_file
 from behavior_plugin.model import Outcome, StoredPattern
 from behavior_plugin.simulator import HookRun
 from tests.acceptance.sessions import PYTHONS, drain, learned, said, told
@@ -47,7 +47,7 @@ def work(project: Path) -> Path:
 def play(directory: Path, *names: str, **changes: str) -> HookRun:
     """Run the hooks that Codex would run, on what it sent."""
     here = {"cwd": str(directory), "transcript_path": str(directory / ROLLOUT.name)}
-    registered = simulator.registered_in_settings(hooks_file())
+    registered = simulator.registered_in_settings(settings_file())
     for name in names:
         done = simulator.run(
             registered[name.partition("-")[0]],
@@ -118,7 +118,7 @@ def test_the_doctor_names_the_hooks_of_every_agent() -> None:
     [hooks] = [check for check in told("doctor") if check["name"] == "hooks"]
 
     assert hooks["is_ok"]
-    assert str(hooks_file()) in hooks["found"]
+    assert str(settings_file()) in hooks["found"]
 
 
 def test_uninstall_leaves_codex_as_it_was(own_home: Path) -> None:
@@ -127,5 +127,5 @@ def test_uninstall_leaves_codex_as_it_was(own_home: Path) -> None:
 
     said("uninstall", "--agent", "codex")
 
-    assert not hooks_file().exists()
+    assert not settings_file().exists()
     assert (own_home / ".claude" / "settings.json").exists()

@@ -19,7 +19,7 @@ from tests.acceptance.sessions import ROOT, nothing_left
 
 RAW = b'{"session_id": "s", "prompt": "p"}\n'
 # More than any hook does. The last ones are not reached, which is how we know that all others were.
-MOST_OPERATIONS = 150
+MAX_OPERATIONS = 150
 COUNTER = """
 import os, signal, sys
 script, event, fault, at = sys.argv[1:5]
@@ -90,7 +90,7 @@ def run(event: str, fault: str, at: int) -> tuple[subprocess.CompletedProcess[by
 def test_a_hook_that_is_killed_leaves_no_half_record(event: str, fault: str) -> None:
     """The next hook works, and whoever reads the spool finds only whole events."""
     _, most = run(event, "none", 0)
-    assert 5 < most < MOST_OPERATIONS
+    assert 5 < most < MAX_OPERATIONS
 
     for at in range(1, most + 1):
         before = len(kept())
@@ -110,7 +110,7 @@ def test_a_hook_that_is_refused_something_keeps_the_event_or_says_that_it_is_los
     """One of the two, and never both, whichever of its operations fails."""
     if not is_first:
         spool.make()
-    for at in range(1, MOST_OPERATIONS):
+    for at in range(1, MAX_OPERATIONS):
         before = len(kept())
         done, count = run(event, fault, at)
         is_told = done.stderr.startswith(TOLD)

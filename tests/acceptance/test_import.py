@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from behavior_plugin.capture import paths
-from behavior_plugin.importer.pool import SMALL_BYTES
+from behavior_plugin.importer.pool import MIN_POOL_BYTES
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import start_worker, stop_worker
 from tests.acceptance.sessions import (
@@ -85,7 +85,7 @@ def transcript(
 def many_sessions(history: Path, count: int) -> None:
     """So many sessions, large enough that they are read by several processes."""
     filler = json.dumps({"type": "file-history-snapshot", "padding": "x" * 20_000}) + "\n"
-    lines = 1 + 2 * SMALL_BYTES // count // len(filler)
+    lines = 1 + 2 * MIN_POOL_BYTES // count // len(filler)
     for number in range(count):
         name = str(uuid.uuid4())
         text = transcript(name, f"p{number}", f"toolu_{number}", prompt=f"Mend the parser of chapter {number}")
@@ -107,8 +107,8 @@ def test_past_sessions_become_patterns_and_come_back(history: Path) -> None:
     assert report["new"] == report["patterns"] == len(found) > 3
     assert (report["problems"], report["skipped"]) == ([], 0)
     assert {pattern.provenance.source for pattern in found} == {"transcript"}
-    [with_subagents] = [pattern for pattern in found if {action.agent for action in pattern.actions} != {"main"}]
-    assert len({action.agent for action in with_subagents.actions}) == 3
+    [with_subagents] = [pattern for pattern in found if {action.actor for action in pattern.actions} != {"main"}]
+    assert len({action.actor for action in with_subagents.actions}) == 3
     assert "The add function returns the wrong result" in said("recall", "add returns the wrong result", "--all")
 
 

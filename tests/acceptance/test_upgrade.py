@@ -12,7 +12,7 @@ from behavior_plugin.capture import wake
 from behavior_plugin.config import Settings
 from behavior_plugin.store import open_store
 from behavior_plugin.worker.client import start_worker, stop_worker
-from behavior_plugin.worker.lock import without_worker
+from behavior_plugin.worker.lock import worker_stopped
 from tests.acceptance.sessions import (
     TASK,
     WORKER,
@@ -83,7 +83,7 @@ def test_no_worker_starts_while_a_command_works_without_one(project: Path, own_h
     start_worker()
     worker_pid()
 
-    with without_worker():
+    with worker_stopped():
         assert not processes_of(own_home)
         waiting = subprocess.Popen([sys.executable, "-I", str(WORKER)])
         assert holds_for(0.5, lambda: waiting.poll() is None and not wake.is_listening())

@@ -31,7 +31,7 @@ from behavior_plugin.worker import PROBE
 from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import PROBE_S, Learner
-from behavior_plugin.worker.resources import Engines
+from behavior_plugin.worker.resources import Resources
 from tests.acceptance.sessions import (
     OTHER_TASK,
     ROOT,
@@ -198,8 +198,8 @@ def test_a_probe_that_nobody_waits_for_is_thrown_away(project: Path, own_home: P
     spool.make()
     spool.put("SessionEnd", json.dumps(payload("SessionEnd", session_id=probe.id)).encode())
     inbox = Inbox()
-    inbox.sort()
-    learner = Learner(inbox, Engines(Settings()))
+    inbox.file_new()
+    learner = Learner(inbox, Resources(Settings()))
 
     learner.learn_from_what_is_over(0)
     assert len(in_spool("open")) == 1
@@ -701,7 +701,7 @@ def test_another_user_who_listens_in_its_place_is_told_nothing(open_parent: Path
         assert stranger.stdout
         assert stranger.stdout.readline() == b"listening\n"
 
-        with pytest.raises(ask.NobodyThere):
+        with pytest.raises(ask.NotListening):
             ask.ask("suggest", b"secret-canary", 5)
         heard = stranger.stdout.readline()
 

@@ -350,8 +350,8 @@ def test_work_is_known_though_the_server_s_clock_is_behind(server: Server, found
         store.save(pattern, ONES, MODEL)
         found.execute("update public.memories set created_at = %s", [pattern.started_at - timedelta(hours=23)])
 
-        assert store.save(fork, ONES, MODEL) is Saved.KNOWN
-        assert store.save(pattern, ONES, MODEL) is Saved.KNOWN
+        assert store.save(fork, ONES, MODEL) is Saved.UNCHANGED
+        assert store.save(pattern, ONES, MODEL) is Saved.UNCHANGED
 
 
 def test_what_another_program_made_of_a_pattern_is_left_to_it(server: Server, found: psycopg.Connection) -> None:
@@ -364,8 +364,8 @@ def test_what_another_program_made_of_a_pattern_is_left_to_it(server: Server, fo
         found.execute("update public.memories set content = 'not json at all'")
 
         assert store.known([longer], with_embedding=True) == {pattern.source_key}
-        assert store.save(longer, ONES, MODEL) is Saved.KNOWN
-        assert store.save(longer.model_copy(update={"source_key": "fork"}), ONES, MODEL) is Saved.NEW
+        assert store.save(longer, ONES, MODEL) is Saved.UNCHANGED
+        assert store.save(longer.model_copy(update={"source_key": "fork"}), ONES, MODEL) is Saved.ADDED
 
 
 # A table of ours

@@ -84,7 +84,7 @@ def test_the_same_work_is_known_in_a_table_that_is_split(server: Server, split: 
 
         known = store.known([pattern, fork, make_pattern()], with_embedding=False)
 
-    assert said == [Saved.NEW, Saved.GROWN, Saved.KNOWN]
+    assert said == [Saved.ADDED, Saved.UPDATED, Saved.UNCHANGED]
     assert known == {pattern.source_key, "fork"}
 
 

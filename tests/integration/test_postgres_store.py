@@ -23,7 +23,7 @@ from psycopg.types.json import Jsonb
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Action, Context, Outcome, Pattern, Saved, StoredPattern
-from behavior_plugin.redact import PROJECT_LIMIT, redact_context
+from behavior_plugin.redact import PROJECT_LIMIT, redact_model
 from behavior_plugin.store.connection import PATIENCE_S
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded.server import Server
@@ -178,7 +178,7 @@ def test_what_was_saved_is_read_back_the_same(store: PostgresStore) -> None:
         ),
         actions=(
             make_action("Edit", parameters={"file_path": "a.py", "edits": [1, None, {"deep": True}]}, duration_ms=None),
-            make_action("Bash", outcome=Outcome.FAILED, error="exit code 1", agent="agent-1", timestamp=START),
+            make_action("Bash", outcome=Outcome.FAILED, error="exit code 1", actor="agent-1", timestamp=START),
         ),
         final_outcome=Outcome.PARTIAL,
         confidence=0.123456789,
@@ -298,7 +298,7 @@ def test_pattern_without_embedding_is_kept_and_found_by_its_words(store: Postgre
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_is_kept_and_asked_for_as_it_is(store: PostgresStore, text: str) -> None:
     """Prompts and commands are full of quotes, and some are written to break in."""
-    action = make_action(text, parameters={text: text}, error=text, agent=text)
+    action = make_action(text, parameters={text: text}, error=text, actor=text)
     pattern = make_pattern(
         source_key=text, trigger=text, context=in_project(text), actions=(action,), session_id=text, confidence=1
     )
@@ -347,7 +347,7 @@ def test_work_that_another_session_repeats_is_kept_once(store: PostgresStore, fi
 
     saved = save_one(store, told_again(pattern, actions=calls(later)), embedding=pointing(1))
 
-    assert saved is Saved.KNOWN
+    assert saved is Saved.UNCHANGED
     assert as_saved(the_only(store)) == pattern
 
 
@@ -359,7 +359,7 @@ def test_work_that_has_grown_stays_in_its_project(store: PostgresStore) -> None:
     after = before.model_copy(update={"context": gone, "actions": (make_action(), make_action())})
     save_one(store, before)
 
-    assert save_one(store, after) is Saved.GROWN
+    assert save_one(store, after) is Saved.UPDATED
 
     [kept] = store.newest(project="github.com/me/app", limit=5)
     assert len(kept.actions) == 2
@@ -371,7 +371,7 @@ def test_calls_that_are_only_numbered_do_not_make_two_pieces_of_work_one(store: 
     one = make_pattern(actions=(make_action(id="call_0", parameters={"command": "make nightly"}),))
     other = told_again(one, actions=(make_action(id="call_0", parameters={"command": "make clean"}),))
 
-    assert [save_one(store, each) for each in (one, other)] == [Saved.NEW, Saved.NEW]
+    assert [save_one(store, each) for each in (one, other)] == [Saved.ADDED, Saved.ADDED]
 
 
 def test_two_threads_keep_the_same_work_of_two_sessions_once(store: PostgresStore) -> None:
@@ -381,7 +381,7 @@ def test_two_threads_keep_the_same_work_of_two_sessions_once(store: PostgresStor
     with ThreadPoolExecutor(2) as threads:
         saved = [list(threads.map(lambda each: save_one(store, each), [work, told_again(work)])) for work in works]
 
-    assert all(sorted(pair) == [Saved.KNOWN, Saved.NEW] for pair in saved)
+    assert all(sorted(pair) == [Saved.UNCHANGED, Saved.ADDED] for pair in saved)
     assert store.count() == len(works)
 
 
@@ -400,7 +400,7 @@ def test_instant_is_the_same_however_it_is_written(
     foretold = store.known([fork], with_embedding=False)
 
     assert foretold == {fork.source_key}
-    assert save_one(store, fork) is Saved.KNOWN
+    assert save_one(store, fork) is Saved.UNCHANGED
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_instant_is_the_same_however_it_is_written(
     [
         {"actions": calls("a b c")},
         {"actions": calls("a d")},
-        {"actions": (*calls("a b"), make_action(agent="user"))},
+        {"actions": (*calls("a b"), make_action(actor="user"))},
         {"trigger": "Fix the other test"},
         {"started_at": START + timedelta(microseconds=1)},
     ],
@@ -424,7 +424,7 @@ def test_what_another_session_did_itself_is_kept(store: PostgresStore, changes: 
     saved = save_one(store, other)
 
     assert foretold == set()
-    assert saved is Saved.NEW
+    assert saved is Saved.ADDED
     assert store.count() == 2
     assert other in [as_saved(stored) for stored in newest(store)]
 
@@ -437,7 +437,7 @@ def test_calls_without_an_id_are_the_same_only_if_everything_is(store: PostgresS
     same = save_one(store, told_again(pattern))
     other = save_one(store, told_again(pattern, actions=(make_action(duration_ms=6), *calls("a"))))
 
-    assert (same, other) == (Saved.KNOWN, Saved.NEW)
+    assert (same, other) == (Saved.UNCHANGED, Saved.ADDED)
 
 
 def test_work_whose_end_is_known_is_kept_beside_the_same_without_an_end(store: PostgresStore) -> None:
@@ -448,7 +448,7 @@ def test_work_whose_end_is_known_is_kept_beside_the_same_without_an_end(store: P
 
     saved = [save_one(store, pattern) for pattern in (cut, whole, cut_again)]
 
-    assert saved == [Saved.NEW, Saved.NEW, Saved.KNOWN]
+    assert saved == [Saved.ADDED, Saved.ADDED, Saved.UNCHANGED]
 
 
 def test_a_pattern_grows_even_if_another_session_has_the_same_work(store: PostgresStore) -> None:
@@ -462,7 +462,7 @@ def test_a_pattern_grows_even_if_another_session_has_the_same_work(store: Postgr
     saved = save_one(store, late)
 
     assert foretold == set()
-    assert saved is Saved.GROWN
+    assert saved is Saved.UPDATED
     assert late in [as_saved(stored) for stored in newest(store)]
 
 
@@ -476,7 +476,7 @@ def test_same_work_of_another_user_is_not_in_the_way(store: PostgresStore, other
     saved = save_one(store, fork)
 
     assert foretold == set()
-    assert saved is Saved.NEW
+    assert saved is Saved.ADDED
     assert as_saved(the_only(other_store)) == pattern
 
 
@@ -489,8 +489,8 @@ def test_saving_says_what_it_did(store: PostgresStore) -> None:
     said = [save_one(store, pattern) for pattern in (early, early, longer, ended, early)]
     embedded = [save_one(store, ended, embedding=pointing(1)) for _ in range(2)]
 
-    assert said == [Saved.NEW, Saved.KNOWN, Saved.GROWN, Saved.GROWN, Saved.KNOWN]
-    assert embedded == [Saved.GROWN, Saved.KNOWN]
+    assert said == [Saved.ADDED, Saved.UNCHANGED, Saved.UPDATED, Saved.UPDATED, Saved.UNCHANGED]
+    assert embedded == [Saved.UPDATED, Saved.UNCHANGED]
 
 
 def test_pattern_without_embedding_is_known_to_those_that_would_save_it_without_one(store: PostgresStore) -> None:
@@ -522,9 +522,9 @@ def test_what_is_known_is_what_saving_would_not_change(
         saved = save_one(store, pattern, embedding=embedding)
 
         is_changed = owner.execute(everything).fetchall() != before
-        assert (pattern.source_key not in foretold) == is_changed == (saved is not Saved.KNOWN), pattern
+        assert (pattern.source_key not in foretold) == is_changed == (saved is not Saved.UNCHANGED), pattern
         found.add((is_changed, saved))
-    assert found == {(True, Saved.NEW), (True, Saved.GROWN), (False, Saved.KNOWN)}
+    assert found == {(True, Saved.ADDED), (True, Saved.UPDATED), (False, Saved.UNCHANGED)}
 
 
 def test_many_are_told_apart_in_one_question(store: PostgresStore) -> None:
@@ -876,7 +876,7 @@ def test_forgetting_a_session_forgets_it_and_no_other(store: PostgresStore) -> N
 def test_the_longest_project_that_there_can_be_is_kept_and_found(store: PostgresStore) -> None:
     """It is the key of an index, which holds less than a path may have."""
     letters = random.Random(0).choices([chr(code) for code in range(0x20000, 0x2A000)], k=PROJECT_LIMIT)
-    context = redact_context(in_project("".join(letters)))
+    context = redact_model(in_project("".join(letters)))
     store.save(make_pattern(context=context), pointing(1), "m" * 200)
 
     found = store.nearest(pointing(1), "m" * 200, floor=0.5, project=context.project, limit=5)

@@ -97,7 +97,7 @@ def crowd(owner: psycopg.Connection, server: Server) -> psycopg.Connection:
 @pytest.fixture
 def early(crowd: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> psycopg.Connection:
     """The same, where an index pays from 500 patterns on: so many are made in a moment."""
-    monkeypatch.setattr(tune, "FEWEST", 500)
+    monkeypatch.setattr(tune, "MIN_PATTERNS", 500)
     monkeypatch.setattr(tune, "SEARCHED_IN_VAIN", 0)
     [file] = [each.file for each in migrations("behavior_patterns") if each.name == "functions"]
     text = file.read_text(encoding="utf-8")
@@ -162,13 +162,13 @@ def test_search_of_many_patterns_finds_the_nearest(crowd: psycopg.Connection) ->
 )
 def test_index_fits_where_somebody_has_very_many(patterns: int, largest_user: int, fits: tune.Kind) -> None:
     """An index that nobody's search would use costs each stored pattern something."""
-    assert tune.propose(patterns, largest_user, tune.Index()) == fits
+    assert tune.choose_kind(patterns, largest_user, tune.Index()) == fits
 
 
 def test_lists_stay_where_somebody_chose_them() -> None:
     """Who asked for ivfflat is not given another kind by the next `tune --apply`."""
-    assert tune.propose(50_000, 50_000, tune.Index("ivfflat", lists=32, probes=5)) == "ivfflat"
-    assert tune.propose(50, 50, tune.Index("ivfflat", lists=32, probes=5)) == "none"
+    assert tune.choose_kind(50_000, 50_000, tune.Index("ivfflat", lists=32, probes=5)) == "ivfflat"
+    assert tune.choose_kind(50, 50, tune.Index("ivfflat", lists=32, probes=5)) == "none"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_lists_stay_where_somebody_chose_them() -> None:
 )
 def test_lists_grow_with_the_table(patterns: int, lists: int, probes: int) -> None:
     """Rows / 1000 up to a million, then the square root, as pgvector advises; and enough of them are searched."""
-    assert tune.fitting(patterns, "ivfflat") == tune.Index("ivfflat", lists=lists, probes=probes)
+    assert tune.plan_index(patterns, "ivfflat") == tune.Index("ivfflat", lists=lists, probes=probes)
 
 
 def test_proposal_counts_patterns_and_changes_nothing(early: psycopg.Connection) -> None:

@@ -8,10 +8,10 @@ from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.pending_session import SILENCE_S
-from behavior_plugin.worker.resources import Engines
+from behavior_plugin.worker.resources import Resources
 
 
-class OpenEngines(Engines):
+class OpenEngines(Resources):
     """The store is open already, and is tried again without a pause. There is no embedder."""
 
     def __init__(self, store: PostgresStore) -> None:
@@ -40,7 +40,7 @@ class Worker:
         self.learner = Learner(self.inbox, OpenEngines(store))
 
     def file(self) -> None:
-        self.inbox.sort()
+        self.inbox.file_new()
 
     def learn(self) -> None:
         self.learner.learn_from_what_is_over(0)

@@ -223,7 +223,7 @@ def test_no_text_of_a_pattern_keeps_a_secret() -> None:
     """A secret can stand in a key, in a list, in a branch name."""
     address = f"https://me:{PASSWORD}@example.com/x.git"
     action = make_action(
-        tool=GITHUB, agent=GITHUB, error=address, parameters={GITHUB: [{"deep": address}], "command": address}
+        tool=GITHUB, actor=GITHUB, error=address, parameters={GITHUB: [{"deep": address}], "command": address}
     )
     context = Context(directory=address, project=address, branch=GITHUB, files_touched=(GITHUB,))
 

@@ -1,4 +1,4 @@
-"""What stands in one record of Claude Code's transcript: its text and time, the place, the result of a call."""
+"""Read one record of Claude Code's transcript: its text and time, the directory, the result of a call."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from behavior_plugin.agents import fields, records
-from behavior_plugin.agents.fields import LONGEST_ERROR, section, text
-from behavior_plugin.model import Context, Event, Outcome
+from behavior_plugin.agents.calls import call_outcome, started_subagent, touched_files
+from behavior_plugin.agents.fields import (
+    MAX_ERROR_CHARS,
+    get_dict,
+    get_ms,
+    get_str,
+    message_text,
+    objects_in,
+    parse_time,
+)
+from behavior_plugin.model import Context, Event, Outcome, elapsed_ms
 
 # Text that an editor puts before the user's own.
 _EDITOR = ("<ide_", "<system-reminder>")
@@ -20,67 +28,67 @@ _REFUSED = re.compile(r"</?tool_use_error>")
 
 @dataclass(frozen=True)
 class Result:
-    """A call's result: the block in the message, what stands beside it, and when it came."""
+    """The result of a call: the block in the message, the response beside the message, and its time."""
 
     block: dict[str, Any]
     response: dict[str, Any]
     denial: Any
     at: datetime
 
-    def told_of(self, call: Event) -> dict[str, Any]:
-        """What is known of a call when its result is there."""
+    def call_fields(self, call: Event) -> dict[str, Any]:
+        """The fields of a call that its result completes."""
         parameters = call.action.parameters if call.action else {}
         ended = self._outcome(parameters)
-        took = fields.milliseconds(self.response, "totalDurationMs")
+        duration = get_ms(self.response, "totalDurationMs")
         return {
-            "files": fields.files(parameters, self.response, ended),
+            "files": touched_files(parameters, self.response, ended),
             "outcome": ended,
-            "duration_ms": fields.between(call.at, self.at) if took is None else took,
+            "duration_ms": elapsed_ms(call.at, self.at) if duration is None else duration,
             "started_agent": self._started_agent(call),
             "error": self._error(),
         }
 
     def _started_agent(self, call: Event) -> str | None:
         action = call.action
-        return fields.started_agent(action.tool, self.response, agent=action.agent) if action else None
+        return started_subagent(action.tool, self.response, actor=action.actor) if action else None
 
     def _outcome(self, parameters: dict[str, Any]) -> Outcome:
-        """One that the user stopped, or did not let begin, neither worked nor failed."""
+        """A call that the user stopped, or did not allow, neither worked nor failed."""
         if self.block.get("is_error") is not True:
-            return fields.outcome(parameters, self.response)
-        if self.denial == "user-rejected" or words(self.block.get("content")).startswith(_REJECTED):
+            return call_outcome(parameters, self.response)
+        if self.denial == "user-rejected" or text_of(self.block.get("content")).startswith(_REJECTED):
             return Outcome.PARTIAL
         return Outcome.FAILED
 
     def _error(self) -> str | None:
         if self.block.get("is_error") is not True:
             return None
-        return _REFUSED.sub("", words(self.block.get("content"))[:LONGEST_ERROR]) or None
+        return _REFUSED.sub("", text_of(self.block.get("content"))[:MAX_ERROR_CHARS]) or None
 
 
 def results(record: dict[str, Any], at: datetime) -> list[Result]:
-    """The results that a record holds; what stands beside its message is told of one only."""
+    """The results in a record; the response beside its message belongs to a single one."""
     found = [block for block in blocks(record) if block.get("type") == "tool_result"]
-    response = section(record, "toolUseResult") if len(found) == 1 else {}
+    response = get_dict(record, "toolUseResult") if len(found) == 1 else {}
     return [Result(block, response, record.get("toolDenialKind"), at) for block in found]
 
 
 def blocks(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of a record's message, where it has parts."""
-    return records.parts(section(record, "message").get("content"))
+    return objects_in(get_dict(record, "message").get("content"))
 
 
-def words(content: Any) -> str:
+def text_of(content: Any) -> str:
     """The text of a message, without what an editor adds."""
-    return records.words(content, besides=_EDITOR)
+    return message_text(content, besides=_EDITOR)
 
 
 def time_of(record: dict[str, Any]) -> datetime | None:
-    return records.moment(record.get("timestamp"))
+    return parse_time(record.get("timestamp"))
 
 
 def context_of(record: dict[str, Any]) -> Context:
-    return _context(text(record, "cwd") or "", text(record, "gitBranch"))
+    return _context(get_str(record, "cwd") or "", get_str(record, "gitBranch"))
 
 
 @lru_cache(maxsize=100)

@@ -1,7 +1,7 @@
-"""Understand what the client wrote down: the records of a transcript become Events. The only place that knows them.
+"""Read a transcript of Claude Code: its records become events. Only this module and `records` know its format.
 
 The client appends one record for each block of a message, repeats records when a session is resumed, and copies them
-into a fork, there under the name of the fork's first prompt. A call and its result are two records, anything may stand
+into a fork, there under the id of the fork's first prompt. A call and its result are two records, anything may stand
 between them, and the result may come first.
 """
 
@@ -11,27 +11,37 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from behavior_plugin.agents import fields
-from behavior_plugin.agents.claude_code.records import Result, blocks, context_of, results, time_of, words
-from behavior_plugin.agents.fields import LONGEST_LINE, LONGEST_NAME, NOTIFICATION, identifier, is_plain, section, text
-from behavior_plugin.agents.prompts import PromptKind, as_typed, kind_of
-from behavior_plugin.agents.recorder import Telling
-from behavior_plugin.agents.records import START, Skip
-from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Event, EventKind, Outcome
+from behavior_plugin.agents.calls import bounded_parameters
+from behavior_plugin.agents.claude_code.notifications import parse_task_notification
+from behavior_plugin.agents.claude_code.records import Result, blocks, context_of, results, text_of, time_of
+from behavior_plugin.agents.fields import (
+    MAX_LINE_BYTES,
+    MAX_NAME_CHARS,
+    START,
+    Skip,
+    get_dict,
+    get_id,
+    get_str,
+    is_plain,
+    parse_json,
+)
+from behavior_plugin.agents.prompts import NOTIFICATION, read_prompt
+from behavior_plugin.agents.session_log import SessionRecorder
+from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Event, EventKind, Outcome, PromptKind, elapsed_ms
 
-# Results that are kept for a call whose record is yet to come; it is the next but few.
-MOST_EARLY = 10
+# Results that are kept for calls whose records are still to come; they follow within a few records.
+MAX_EARLY_RESULTS = 10
 
 # Whole requests, two thirds of a file.
 _REQUESTS = (b'{"type":"api-request', b'{"type": "api-request')
-# Records that hold nothing for us.
+# Records with nothing to learn from.
 _OTHERS = frozenset(
     """
     agent-name agent-setting ai-title atis-latch cost-state custom-title file-history-delta file-history-snapshot
     frame-link last-prompt mode permission-mode pr-link progress queue-operation summary tag tools-used worktree-state
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
-# What the client writes in the user's place.
+# Marks of text that the client writes in the user's place.
 _NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
@@ -41,93 +51,91 @@ def read(
     lines: Iterable[bytes],
     *,
     session_id: str,
-    agent: str = MAIN,
+    actor: str = MAIN,
     session_ids: Collection[str] | None = None,
     skip: Skip = lambda _line, _reason: None,
 ) -> list[Event]:
-    """The events of one transcript file, in its order; `agent` is whose file it is.
+    """The events of one transcript file, in its order; `actor` is whose file it is.
 
-    Records that name another session than `session_ids` are passed over; None takes all.
-
-    What is kept grows with the number of prompts and calls, not with the size of what they read and wrote.
+    Records that name another session than `session_ids` are skipped; None takes all. Memory grows with the number of
+    prompts and calls, not with the size of what they read and wrote.
     """
-    reader = _Reader(session_id, agent, session_ids)
-    for _ in _taken(lines, reader, skip):
+    parser = _Parser(session_id, actor, session_ids)
+    for _ in _read_lines(lines, parser, skip):
         pass
-    return reader.finish()
+    return parser.finish()
 
 
 def read_in_parts(lines: Iterable[bytes], *, session_id: str, skip: Skip) -> Iterator[list[Event]]:
-    """The same of a main agent's file of any length, in parts that each hold whole pieces of work.
+    """The same for a main agent's file of any length, in parts that each hold whole pieces of work.
 
-    Only in a very long file there is more than one part; what then comes later of an earlier one, such as the end of a
-    call that went on in the background, is not told of.
+    Only a very long file has more than one part. Records that belong to an earlier part, such as the late end of a
+    background call, are then ignored.
     """
-    reader = _Reader(session_id, MAIN, None)
-    for _ in _taken(lines, reader, skip):
-        if finished := reader.take_finished():
-            yield finished
-    yield reader.finish()
+    parser = _Parser(session_id, MAIN, None)
+    for _ in _read_lines(lines, parser, skip):
+        if completed := parser.drain_completed():
+            yield completed
+    yield parser.finish()
 
 
-def subagent_file(transcript: str, agent: str) -> str | None:
+def subagent_file(transcript: str, subagent: str) -> str | None:
     """Where the client keeps the transcript of a subagent; None for an id that could lead elsewhere."""
-    if not transcript.endswith(".jsonl") or not is_plain(agent):
+    if not transcript.endswith(".jsonl") or not is_plain(subagent):
         return None
-    return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{agent}.jsonl")
+    return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{subagent}.jsonl")
 
 
-def _taken(lines: Iterable[bytes], reader: _Reader, skip: Skip) -> Iterator[None]:
-    """Have the reader take line after line."""
+def _read_lines(lines: Iterable[bytes], parser: _Parser, skip: Skip) -> Iterator[None]:
     for number, line in enumerate(lines, start=1):
-        if reason := _take(line, reader):
+        if reason := _read_line(line, parser):
             skip(number, reason)
         yield
 
 
-def _take(line: bytes, reader: _Reader) -> str | None:
-    """Read one line; says why where it could not be."""
+def _read_line(line: bytes, parser: _Parser) -> str | None:
+    """Read one line; returns the reason where it cannot be read."""
     if line.startswith(_REQUESTS) or line.isspace():
         return None
-    if len(line) > LONGEST_LINE:
+    if len(line) > MAX_LINE_BYTES:
         return "the line is too long"
     try:
-        record = fields.read_json(line)
+        record = parse_json(line)
     except (ValueError, RecursionError) as error:
         return f"the line is not JSON ({type(error).__name__})"
     if not isinstance(record, dict):
         return "the line is JSON, but no object"
     try:
-        return reader.take(record)
+        return parser.take(record)
     except (TypeError, ValueError, RecursionError) as error:
         return f"the record cannot be read ({type(error).__name__})"
 
 
-class _Reader:
-    """What is known so far: the events, the calls that have no result yet, whose turn it is."""
+class _Parser:
+    """The state between records: the events so far, the calls without a result, whose turn it is."""
 
-    def __init__(self, session_id: str, agent: str, session_ids: Collection[str] | None) -> None:
-        self._telling = Telling(session_id, CLAUDE_CODE)
-        self._agent = agent
+    def __init__(self, session_id: str, actor: str, session_ids: Collection[str] | None) -> None:
+        self._recorder = SessionRecorder(CLAUDE_CODE, session_id)
+        self._actor = actor
         self._session_ids = session_ids
         self._calls: set[str] = set()
         self._early: dict[str, Result] = {}
         self._prompts: set[str] = set()
-        # By prompt id: the last prompt's record, and the places of the events since.
+        # By prompt id: the last prompt's record, and the indexes of the events since.
         self._turns: dict[str, tuple[str, list[int]]] = {}
         self._prompt_id: str | None = None
         self._shell_line: str | None = None
         self._at = START
         self._is_turn_open = False
-        # The record with the words that the turn may end with, as far as no record says so.
+        # The record with the words that may end the turn, until a record says so.
         self._last_words: dict[str, Any] | None = None
 
-    def take_finished(self) -> list[Event]:
-        return self._telling.take_finished()
+    def drain_completed(self) -> list[Event]:
+        return self._recorder.drain_completed()
 
     def finish(self) -> list[Event]:
-        self._end_unsaid()
-        return self._telling.take_all()
+        self._end_unmarked_turn()
+        return self._recorder.drain()
 
     def take(self, record: dict[str, Any]) -> str | None:
         if self._is_foreign(record):
@@ -148,27 +156,27 @@ class _Reader:
         return None
 
     def _is_foreign(self, record: dict[str, Any]) -> bool:
-        """Whether it is another session's; that one has it stored itself."""
-        session_id = identifier(record, "sessionId")
+        """Whether a record is another session's, which stores it itself."""
+        session_id = get_id(record, "sessionId")
         return self._session_ids is not None and session_id is not None and session_id not in self._session_ids
 
     def _user(self, record: dict[str, Any]) -> None:
         found = results(record, self._at)
         for result in found:
             self._result(result)
-        if self._agent != MAIN:
-            self._prompt_id = identifier(record, "promptId") or self._prompt_id
+        if self._actor != MAIN:
+            self._prompt_id = get_id(record, "promptId") or self._prompt_id
         elif not found and not any(record.get(mark) is True for mark in _NO_PROMPT):
-            self._typed(words(section(record, "message").get("content")), record)
+            self._typed(text_of(get_dict(record, "message").get("content")), record)
 
     def _typed(self, said: str, record: dict[str, Any]) -> None:
-        """What a person typed, or the client in a person's place."""
-        uuid = identifier(record, "uuid")
+        """Text that a person typed, or that the client wrote in a person's place."""
+        uuid = get_id(record, "uuid")
         if uuid in self._prompts:
             return
         self._prompts.update([uuid] if uuid else [])
-        # Older clients name no prompts; the record's own name is as good.
-        prompt_id = identifier(record, "promptId") or uuid
+        # Older clients give prompts no id; the record's own is as good.
+        prompt_id = get_id(record, "promptId") or uuid
         if said.startswith("[Request interrupted"):
             self._is_turn_open = False
         elif said.startswith(_SHELL_INPUT):
@@ -179,116 +187,120 @@ class _Reader:
             self._prompt(said, prompt_id, record, begins=uuid)
 
     def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any], begins: str | None = None) -> None:
-        """`begins` names the record of a prompt that begins a turn of its own."""
-        typed = as_typed(said)
-        kind = kind_of(typed)
-        if kind is PromptKind.MACHINE and not typed.startswith(NOTIFICATION):
+        """`begins` is the id of the record, where its prompt begins a turn of its own."""
+        end = parse_task_notification(said)
+        fields = read_prompt(said)
+        kind = fields["prompt_kind"]
+        if kind is PromptKind.MACHINE and not said.startswith(NOTIFICATION):
             return
         if begins and kind is not PromptKind.MACHINE:
-            self._end_unsaid()
-            self._tell_apart(prompt_id, begins)
+            self._end_unmarked_turn()
+            self._separate_turns(prompt_id, begins)
         self._prompt_id = prompt_id
         self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
-        self._add(EventKind.PROMPT, record, prompt=typed)
+        if end:
+            self._add(EventKind.CALL_END, record, call_end=end)
+        else:
+            self._add(EventKind.PROMPT, record, **fields)
 
-    def _tell_apart(self, prompt_id: str | None, uuid: str) -> None:
-        """The last prompt of a name owns it. One before it was copied, and goes by its record's name."""
+    def _separate_turns(self, prompt_id: str | None, uuid: str) -> None:
+        """If two prompts share an id, the last one keeps it; a fork copied the others, which get their record's id."""
         if not prompt_id:
             return
-        name, places = self._turns.get(prompt_id, ("", []))
-        for place in places:
-            self._telling.rename_prompt(place, name)
+        name, indexes = self._turns.get(prompt_id, ("", []))
+        for index in indexes:
+            self._recorder.rename_prompt(index, name)
         self._turns[prompt_id] = (uuid, [])
 
     def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
-        """A line of the user's own shell. It is no turn of the model's, even if the model has a word to say on it."""
+        """A line of the user's own shell. It is not a turn of the model, even if the model comments on it."""
         command = said.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
         action = Action(
             id=uuid,
             tool="Bash",
-            parameters=fields.parameters({"command": command}),
+            parameters=bounded_parameters({"command": command}),
             outcome=Outcome.PARTIAL,
             timestamp=self._at,
-            agent=USER,
+            actor=USER,
         )
-        self._end_unsaid()
+        self._end_unmarked_turn()
         self._prompt_id, self._is_turn_open = prompt_id, False
-        self._add(EventKind.ACTION, record, action=action, waits_for=uuid)
+        self._add(EventKind.ACTION, record, action=action, pending_id=uuid)
         self._shell_line = uuid
 
     def _shell_ended(self) -> None:
         name = self._shell_line or ""
-        if line := self._telling.waiting(name):
-            self._telling.complete(name, outcome=Outcome.SUCCESS, duration_ms=fields.between(line.at, self._at))
+        if line := self._recorder.pending(name):
+            self._recorder.complete(name, outcome=Outcome.SUCCESS, duration_ms=elapsed_ms(line.at, self._at))
 
     def _assistant(self, record: dict[str, Any]) -> None:
         for block in blocks(record):
             if block.get("type") == "tool_use":
                 self._call(block, record)
-            if self._whose(record) == MAIN:
+            if self._actor_of(record) == MAIN:
                 self._last_words = record if block.get("type") == "text" else None
-        if section(record, "message").get("stop_reason") == "end_turn":
+        if get_dict(record, "message").get("stop_reason") == "end_turn":
             self._end_turn(record)
 
     def _call(self, block: dict[str, Any], record: dict[str, Any]) -> None:
-        name = identifier(block, "id")
+        name = get_id(block, "id")
         if not name or name in self._calls:
             return
         action = Action(
             id=name,
-            tool=text(block, "name", LONGEST_NAME) or "unknown",
-            parameters=fields.parameters(section(block, "input")),
+            tool=get_str(block, "name", MAX_NAME_CHARS) or "unknown",
+            parameters=bounded_parameters(get_dict(block, "input")),
             outcome=Outcome.PARTIAL,
             timestamp=self._at,
-            agent=self._whose(record),
+            actor=self._actor_of(record),
         )
         self._calls.add(name)
         self._is_turn_open = True
-        self._add(EventKind.ACTION, record, action=action, waits_for=name)
+        self._add(EventKind.ACTION, record, action=action, pending_id=name)
         if name in self._early:
             self._result(self._early.pop(name))
 
     def _result(self, result: Result) -> None:
-        name = identifier(result.block, "tool_use_id") or ""
-        if call := self._telling.waiting(name):
-            self._telling.complete(name, **result.told_of(call))
+        name = get_id(result.block, "tool_use_id") or ""
+        if call := self._recorder.pending(name):
+            self._recorder.complete(name, **result.call_fields(call))
         elif name not in self._calls:
             self._early[name] = result
-            if len(self._early) > MOST_EARLY:
+            if len(self._early) > MAX_EARLY_RESULTS:
                 del self._early[next(iter(self._early))]
 
     def _attachment(self, record: dict[str, Any]) -> None:
-        """A prompt that was typed while a call ran, or a notification that came meanwhile, has no other record."""
-        attachment = section(record, "attachment")
-        if attachment.get("type") != "queued_command" or self._whose(record) != MAIN:
+        """The only record of a prompt that was typed while a call ran, or of a notification that arrived then."""
+        attachment = get_dict(record, "attachment")
+        if attachment.get("type") != "queued_command" or self._actor_of(record) != MAIN:
             return
-        uuid = identifier(record, "uuid")
+        uuid = get_id(record, "uuid")
         # A queued line for the shell has records of its own.
         if uuid not in self._prompts and attachment.get("commandMode") != "bash":
             self._prompts.update([uuid] if uuid else [])
-            self._prompt(words(attachment.get("prompt")), self._prompt_id, record)
+            self._prompt(text_of(attachment.get("prompt")), self._prompt_id, record)
 
     def _end_turn(self, record: dict[str, Any]) -> None:
-        if self._is_turn_open and self._whose(record) == MAIN:
+        if self._is_turn_open and self._actor_of(record) == MAIN:
             self._add(EventKind.TURN_END, record)
             self._is_turn_open = False
 
-    def _end_unsaid(self) -> None:
-        """Older clients do not say why the assistant stops. What ends with words, and no call, is a turn that ended."""
+    def _end_unmarked_turn(self) -> None:
+        """Older clients do not say why the assistant stops: a turn that ends with text, and no call, has ended."""
         last, self._last_words = self._last_words, None
-        if last and section(last, "message").get("stop_reason") is None:
+        if last and get_dict(last, "message").get("stop_reason") is None:
             self._end_turn(last)
 
-    def _whose(self, record: dict[str, Any]) -> str:
-        """The agent that a record is about; old clients wrote their subagents' records into the main file."""
-        if self._agent == MAIN and record.get("isSidechain") is True:
-            return identifier(record, "agentId") or "subagent"
-        return self._agent
+    def _actor_of(self, record: dict[str, Any]) -> str:
+        """The actor of a record; old clients wrote their subagents' records into the main file."""
+        if self._actor == MAIN and record.get("isSidechain") is True:
+            return get_id(record, "agentId") or "subagent"
+        return self._actor
 
     def _add(self, kind: EventKind, record: dict[str, Any], **more: Any) -> None:
         if self._prompt_id in self._turns:
-            self._turns[self._prompt_id][1].append(self._telling.next_place)
-        self._telling.add(
+            self._turns[self._prompt_id][1].append(self._recorder.next_index)
+        self._recorder.add(
             kind,
             name=str(record.get("type")),
             at=self._at,

@@ -1,35 +1,44 @@
-"""How our hooks are registered with Codex: in which file, for which events, and in what they differ from the plugin's.
+"""How our hooks run in Codex: its hooks file, which events it has, and what its payloads cannot tell.
 
-Codex has taken over Claude Code's way of registering hooks, but for a few things: it has fewer events, it tells no hook
-where the plugin lies and which process it is itself, and it asks its user before it runs a hook that it does not know.
+Codex has taken over Claude Code's way of registering hooks with a few differences: it has fewer events, it gives a
+hook neither the plugin's folder nor its own process id, and it asks the user before it runs a hook that it does not
+know.
 """
 
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from behavior_plugin.agents import payload
+from behavior_plugin.agents.agent import EventFields, Hooks
+from behavior_plugin.agents.calls import bounded_parameters
+from behavior_plugin.agents.codex.tools import normalize_call, parse_output
+from behavior_plugin.agents.fields import get_dict, get_id, get_str
 from behavior_plugin.agents.settings_file import Json
-from behavior_plugin.model import CODEX
+from behavior_plugin.model import Action, EventKind, Outcome
 
+CODEX = "codex"
 EVENTS = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SessionEnd")
-# It warns of more at every start.
-LONGEST_END_S = 3
-# The shell that runs a hook is a child of Codex. A session counts as over when its client is gone.
-_TELL_PID = "export CLAUDE_PID=$PPID; "
+# Codex warns of a longer timeout at every start.
+MAX_SESSION_END_S = 3
+# The shell that runs a hook is a child of Codex. A session counts as over when its agent's process is gone.
+_EXPORT_PID = "export CLAUDE_PID=$PPID; "
 NOTE = (
     "Codex runs them once you trust them: it asks at its next start, and again after they have changed. "
     "`codex exec` does not ask, and runs none before that."
 )
 
 
-def hooks_file() -> Path:
+def settings_file() -> Path:
     """Where this user's Codex looks for hooks."""
     folder = os.environ.get("CODEX_HOME") or Path.home() / ".codex"
     return Path(folder).absolute() / "hooks.json"
 
 
-def for_codex(hooks: Json) -> Json:
+def adapt(hooks: Json) -> Json:
     """The plugin's hooks as Codex needs them."""
     return {event: [_group(event, group) for group in hooks[event]] for event in EVENTS}
 
@@ -39,6 +48,35 @@ def _group(event: str, group: Json) -> Json:
 
 
 def _entry(event: str, entry: Json) -> Json:
-    command = _TELL_PID + entry["command"].replace(f" {event}", f" {event} {CODEX}")
-    timeout = min(entry["timeout"], LONGEST_END_S) if event == "SessionEnd" else entry["timeout"]
+    command = _EXPORT_PID + entry["command"].replace(f" {event}", f" {event} {CODEX}")
+    timeout = min(entry["timeout"], MAX_SESSION_END_S) if event == "SessionEnd" else entry["timeout"]
     return {**entry, "command": command, "timeout": timeout}
+
+
+def _read_input(fields: dict[str, Any]) -> EventFields:
+    """Codex reports what one agent tells a subagent as it reports what a person types."""
+    return {"kind": EventKind.OTHER} if get_id(fields, "agent_id") else payload.read_input(fields)
+
+
+def _read_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
+    """Codex does not report to hooks how a command ended; its rollout has it. Until then the outcome is open."""
+    action: Action = payload.read_call(name, fields, at)["action"]
+    directory = get_str(fields, "cwd") or ""
+    call = normalize_call(action.tool, get_dict(fields, "tool_input"), directory=directory)
+    output = parse_output(fields.get("tool_response"))
+    outcome = Outcome.PARTIAL if output.exit_code is None else output.outcome
+    changes = {"tool": call.tool, "parameters": bounded_parameters(call.parameters), "outcome": outcome}
+    return {
+        "action": action.model_copy(update=changes),
+        "files": call.files if outcome is Outcome.SUCCESS else (),
+        "is_provisional": True,
+    }
+
+
+HOOKS = Hooks(
+    settings_file=settings_file,
+    adapt=adapt,
+    notes=lambda _: (NOTE,),
+    read_input=_read_input,
+    read_call=_read_call,
+)

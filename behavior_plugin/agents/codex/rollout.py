@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from behavior_plugin.agents.codex.pending_calls import Calls
-from behavior_plugin.agents.fields import identifier, section, text
-from behavior_plugin.agents.records import START, moment, words
-from behavior_plugin.agents.session_log import Session
-from behavior_plugin.model import CODEX, MAIN, Context
+from behavior_plugin.agents.codex.hooks import CODEX
+from behavior_plugin.agents.codex.pending_calls import CallTracker
+from behavior_plugin.agents.fields import START, get_dict, get_id, get_str, message_text, parse_time
+from behavior_plugin.agents.session_log import SessionLog
+from behavior_plugin.model import MAIN, Context
 
 # What holds nothing for us, or what other records tell as well.
 _OTHERS = frozenset(
@@ -60,30 +60,30 @@ _NO_PROMPT = (
 class Rollout:
     """What is known so far of one thread: whose turn it is, and how it ends."""
 
-    def __init__(self, session_id: str, agent: str = MAIN) -> None:
-        self.session = Session(CODEX, session_id)
-        self._calls = Calls(self.session, agent)
+    def __init__(self, session_id: str, actor: str = MAIN) -> None:
+        self.session = SessionLog(CODEX, session_id)
+        self._calls = CallTracker(self.session, actor)
         self._at = START
         self._is_described = False
         self._turn: str | None = None
         # The turn that the last prompt began, and whether this rollout says when turns end.
         self._prompted: str | None = None
-        self._tells_ends = False
+        self._has_ends = False
         # When the model last spoke, as far as nothing came after it.
         self._last_words: datetime | None = None
         # What may be a prompt, and whether events tell of prompts.
         self._perhaps: tuple[str, datetime] | None = None
-        self._tells_prompts = False
+        self._has_prompts = False
 
-    def settle(self) -> None:
+    def close(self) -> None:
         """No record follows: what waited for one is what it seems to be."""
         self._settle_prompt()
-        self._end_unsaid()
-        self._calls.settle()
+        self._end_unmarked_turn()
+        self._calls.close()
 
     def take(self, record: dict[str, Any]) -> str | None:
         """Read one record; says why where it could not be."""
-        self._at = moment(record.get("timestamp")) or self._at
+        self._at = parse_time(record.get("timestamp")) or self._at
         kind, payload = record.get("type"), record.get("payload")
         if not isinstance(payload, dict):
             return self._unwrapped(record)
@@ -110,13 +110,13 @@ class Rollout:
     def _describe(self, payload: dict[str, Any]) -> None:
         """Where the thread began. A fork also has the description of the one that it was forked from."""
         if not self._is_described:
-            branch = text(section(payload, "git"), "branch")
-            self.session.context = Context(directory=text(payload, "cwd") or "", branch=branch)
+            branch = get_str(get_dict(payload, "git"), "branch")
+            self.session.context = Context(directory=get_str(payload, "cwd") or "", branch=branch)
         self._is_described = True
 
     def _turn_begins(self, payload: dict[str, Any]) -> None:
-        self._turn = identifier(payload, "turn_id") or self._turn
-        if directory := text(payload, "cwd"):
+        self._turn = get_id(payload, "turn_id") or self._turn
+        if directory := get_str(payload, "cwd"):
             self.session.context = self.session.context.model_copy(update={"directory": directory})
 
     def _response(self, payload: dict[str, Any]) -> str | None:
@@ -125,12 +125,12 @@ class Rollout:
             self._message(payload)
         elif kind == "web_search_call":
             self._goes_on()
-            self._calls.search(payload, self._at)
+            self._calls.on_search(payload, self._at)
         elif kind.endswith("_output"):
-            self._calls.answer(payload, self._at)
+            self._calls.on_output(payload, self._at)
         elif kind in ("function_call", "custom_tool_call", "local_shell_call", "tool_search_call"):
             self._goes_on()
-            self._calls.ask(payload, self._at)
+            self._calls.on_call(payload, self._at)
         elif kind not in _OTHER_RESPONSES:
             return f"the item's type is unknown ({kind[:40]})"
         return None
@@ -138,48 +138,48 @@ class Rollout:
     def _event(self, payload: dict[str, Any]) -> str | None:
         kind = str(payload.get("type"))
         if kind == "user_message":
-            self._said(text(payload, "message") or "")
+            self._said(get_str(payload, "message") or "")
         elif kind == "item_completed":
-            return self._item(section(payload, "item"), payload)
+            return self._item(get_dict(payload, "item"), payload)
         elif kind in ("task_started", "turn_started"):
-            self._tells_ends = True
+            self._has_ends = True
             self._turn_begins(payload)
         elif kind in ("task_complete", "turn_complete"):
             self._end_turn(self._at)
         elif kind == "turn_aborted":
-            self._break_off()
+            self._interrupt()
         elif kind in ("patch_apply_end", "exec_command_end", "mcp_tool_call_end"):
-            self._calls.done(payload, self._at, self._at)
+            self._calls.on_end(payload, self._at, self._at)
         elif kind == "sub_agent_activity":
-            self._calls.activity(payload)
+            self._calls.on_subagent_activity(payload)
         elif kind not in _OTHER_EVENTS:
             return f"the event's type is unknown ({kind[:40]})"
         return None
 
     def _message(self, payload: dict[str, Any]) -> None:
         """What the model said ends a turn if nothing comes after it; what a person said, events may tell better."""
-        role, said = payload.get("role"), words(payload.get("content"))
+        role, said = payload.get("role"), message_text(payload.get("content"))
         if role == "assistant":
             self._settle_prompt()
             self._last_words = self._at
-        elif role == "user" and not self._tells_prompts and not said.lstrip().startswith(_NO_PROMPT):
+        elif role == "user" and not self._has_prompts and not said.lstrip().startswith(_NO_PROMPT):
             self._settle_prompt()
             self._perhaps = (said, self._at)
 
     def _settle_prompt(self) -> None:
         """Where no event has told of a prompt, a message in its place was one."""
         perhaps, self._perhaps = self._perhaps, None
-        if perhaps and not self._tells_prompts:
+        if perhaps and not self._has_prompts:
             self._prompt(*perhaps)
 
     def _said(self, said: str) -> None:
-        self._tells_prompts, self._perhaps = True, None
+        self._has_prompts, self._perhaps = True, None
         self._prompt(said, self._at)
 
     def _prompt(self, said: str, at: datetime) -> None:
         if not said.strip():
             return
-        self._end_unsaid()
+        self._end_unmarked_turn()
         if self._turn and self._turn == self._prompted:
             self.session.steering(said, at)
         else:
@@ -191,14 +191,14 @@ class Rollout:
         self.session.end_turn(at)
         self._turn = self._last_words = None
 
-    def _end_unsaid(self) -> None:
+    def _end_unmarked_turn(self) -> None:
         """Rollouts of 2025 do not say when a turn ends. What ends with words, and no call, is a turn that ended."""
-        if self._last_words and not self._tells_ends:
+        if self._last_words and not self._has_ends:
             self._end_turn(self._last_words)
 
-    def _break_off(self) -> None:
+    def _interrupt(self) -> None:
         self._settle_prompt()
-        self.session.break_off()
+        self.session.interrupt()
         self._turn = self._last_words = None
 
     def _goes_on(self) -> None:
@@ -209,17 +209,17 @@ class Rollout:
     def _item(self, item: dict[str, Any], payload: dict[str, Any]) -> str | None:
         kind = str(item.get("type"))
         if kind == "UserMessage":
-            self._turn, self._calls.are_items = identifier(payload, "turn_id") or self._turn, True
-            self._said(words(item.get("content")))
+            self._turn, self._calls.are_items = get_id(payload, "turn_id") or self._turn, True
+            self._said(message_text(item.get("content")))
         elif kind in ("CommandExecution", "FileChange", "McpToolCall"):
-            self._calls.done(item, moment(payload.get("started_at_ms")) or self._at, self._at)
+            self._calls.on_end(item, parse_time(payload.get("started_at_ms")) or self._at, self._at)
         elif kind == "CollabAgentToolCall":
             receivers = item.get("receiver_thread_ids")
             if item.get("tool") == "spawn_agent" and isinstance(receivers, list) and len(receivers) == 1:
                 started = {"kind": "started", "event_id": item.get("id"), "agent_thread_id": receivers[0]}
-                self._calls.activity(started)
+                self._calls.on_subagent_activity(started)
         elif kind == "SubAgentActivity":
-            self._calls.activity(item)
+            self._calls.on_subagent_activity(item)
         elif kind not in _OTHER_ITEMS:
             return f"the item's type is unknown ({kind[:40]})"
         return None

@@ -12,16 +12,15 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from behavior_plugin.agents import fields as calls
-from behavior_plugin.agents.fields import LONGEST_TEXT, identifier, section, text
-from behavior_plugin.agents.tools import MOST_FILES, Words, in_our_words, patched_files
+from behavior_plugin.agents.fields import MAX_TEXT_CHARS, get_dict, get_id, get_ms, get_str, parse_json, parse_object
+from behavior_plugin.agents.tools import MAX_FILES, ToolNames, normalize_tool, patched_files
 from behavior_plugin.model import Outcome
 
 _SHELLS = frozenset({"Bash", "shell", "shell_command", "exec_command", "local_shell", "container.exec"})
 _SHELL_NAMES = frozenset({"bash", "sh", "zsh"})
 _PATCH = "*** Begin Patch"
 # Its names for what we have a name for, besides the shell: the tool's, and those of its parameters.
-_TOOLS: Words = {
+_TOOLS: ToolNames = {
     "view_image": ("Read", {"path": "file_path"}),
     "read_file": ("Read", {}),
     "list_dir": ("LS", {"dir_path": "path"}),
@@ -33,7 +32,7 @@ _TOOLS: Words = {
     "spawn_agent": ("Agent", {"message": "prompt", "agent_type": "subagent_type"}),
 }
 # A script of the model's own, of which this much is looked at, calls the tools by these.
-LONGEST_SCRIPT = 100_000
+MAX_SCRIPT_CHARS = 100_000
 _SCRIPTED = re.compile(r"\btools\.(\w{1,200})\(")
 _SCRIPTED_COMMAND = re.compile(r'\btools\.exec_command\(\s{0,9}\{[^{}"]{0,99}"?cmd"?\s{0,9}:\s{0,9}("(?:[^"\\]|\\.)*")')
 _SCRIPTED_WORDS = re.compile(r'\bchars"?\s{0,9}:\s{0,9}"[^"]')
@@ -59,7 +58,7 @@ _STOPPED = re.compile(
 
 
 @dataclass(frozen=True)
-class Asked:
+class ToolCall:
     """What a call asks for. `files` are those that a patch names."""
 
     tool: str
@@ -68,7 +67,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answered:
+class ToolOutput:
     """What a tool answered; `running` is the name of a process that goes on, `exit_code` that of one that ended."""
 
     outcome: Outcome
@@ -79,14 +78,14 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ToolEnd:
     """What a record of its end tells of a call; `is_users` where it is a line of the user's own shell.
 
     `process` is the name that the process had while it ran on.
     """
 
     name: str
-    asked: Asked
+    call: ToolCall
     outcome: Outcome
     duration_ms: int | None
     error: str | None
@@ -94,37 +93,37 @@ class Ended:
     is_users: bool
 
 
-def asked(tool: str, arguments: Any, *, directory: str) -> Asked:
+def normalize_call(tool: str, arguments: Any, *, directory: str) -> ToolCall:
     """`arguments` are an object, or a text where the tool takes one; `directory` is where the session is."""
     fields = arguments if isinstance(arguments, dict) else {"input": arguments} if isinstance(arguments, str) else {}
     if tool == "apply_patch":
         return _edit(next((value for value in fields.values() if isinstance(value, str)), ""), directory)
     if tool not in _SHELLS:
-        return Asked(*in_our_words(tool, fields, _TOOLS))
+        return ToolCall(*normalize_tool(tool, fields, _TOOLS))
     line = command_line(fields.get("command", fields.get("cmd")))
     if "apply_patch" in line and _PATCH in line:
         return _edit(line, directory)
-    return Asked("Bash", {"command": line})
+    return ToolCall("Bash", {"command": line})
 
 
-def asked_in(item: dict[str, Any]) -> tuple[str, Any]:
+def parse_item(item: dict[str, Any]) -> tuple[str, Any]:
     """The tool that an item of a rollout calls, by its own name, and what it is given."""
     if item.get("type") == "local_shell_call":
-        return "local_shell", section(item, "action")
+        return "local_shell", get_dict(item, "action")
     if item.get("type") == "custom_tool_call":
-        return text(item, "name") or "", item.get("input")
+        return get_str(item, "name") or "", item.get("input")
     if item.get("type") == "tool_search_call":
         return "tool_search", item.get("arguments")
-    namespace, name = text(item, "namespace") or "", text(item, "name") or ""
+    namespace, name = get_str(item, "namespace") or "", get_str(item, "name") or ""
     arguments = item.get("arguments")
-    given = calls.read_object(arguments) if isinstance(arguments, str) else arguments
+    given = parse_object(arguments) if isinstance(arguments, str) else arguments
     return f"{namespace.rstrip('_')}__{name}" if namespace.startswith("mcp__") else name, given
 
 
-def waited_for(tool: str, arguments: Any) -> str | None:
+def awaited_process(tool: str, arguments: Any) -> str | None:
     """What a call waits for that runs already, if it begins nothing itself."""
     if tool == "exec" and isinstance(arguments, str):
-        script = arguments[:LONGEST_SCRIPT]
+        script = arguments[:MAX_SCRIPT_CHARS]
         is_wait = _SCRIPTED.findall(script) == ["write_stdin"] and not _SCRIPTED_WORDS.search(script)
         session = _SCRIPTED_SESSION.search(script) if is_wait else None
         return session[1] if session else None
@@ -133,15 +132,15 @@ def waited_for(tool: str, arguments: Any) -> str | None:
     return str(name) if isinstance(name, int | str) else None
 
 
-def asked_by_script(script: str, *, directory: str) -> Asked:
+def parse_script(script: str, *, directory: str) -> ToolCall:
     """What a script asks for that calls tools."""
-    script = script[:LONGEST_SCRIPT]
+    script = script[:MAX_SCRIPT_CHARS]
     names = list(dict.fromkeys(_SCRIPTED.findall(script)))
     if names == ["exec_command"] and (found := _SCRIPTED_COMMAND.findall(script)):
-        return asked("Bash", {"command": "\n".join(map(_unquoted, found))}, directory=directory)
+        return normalize_call("Bash", {"command": "\n".join(map(_unquoted, found))}, directory=directory)
     if names == ["apply_patch"]:
         return _edit(script.replace("\\n", "\n"), directory)
-    return Asked("exec", {"tools": ", ".join(names)})
+    return ToolCall("exec", {"tools": ", ".join(names)})
 
 
 def command_line(command: Any) -> str:
@@ -154,47 +153,47 @@ def command_line(command: Any) -> str:
     return shlex.join(words)
 
 
-def answered(output: Any) -> Answered:
+def parse_output(output: Any) -> ToolOutput:
     """Read the output of a call, which is a text, or the parts of one."""
     said = _text(output)
     if said.startswith('{"output":'):
         return _answered_in_json(said)
     head, _, rest = said.partition("Output:\n") if said.startswith(_HEAD) else ("", "", said)
-    head = head[:LONGEST_TEXT]
+    head = head[:MAX_TEXT_CHARS]
     wall_time = _WALL_TIME.search(head)
     took = _from_seconds(float(wall_time[1])) if wall_time else None
     exit_code, running = _process(head, rest)
-    return Answered(_outcome(exit_code, head or said), rest, exit_code, took, running)
+    return ToolOutput(_outcome(exit_code, head or said), rest, exit_code, took, running)
 
 
-def started_thread(answer: str) -> str | None:
+def started_thread_id(answer: str) -> str | None:
     """The thread of the subagent that a call has started, if its answer names one."""
-    return text(calls.read_object(answer), "agent_id") if answer.startswith('{"agent_id":') else None
+    return get_str(parse_object(answer), "agent_id") if answer.startswith('{"agent_id":') else None
 
 
-def ended(fields: dict[str, Any], *, directory: str) -> Ended | None:
+def parse_end(fields: dict[str, Any], *, directory: str) -> ToolEnd | None:
     """Read a record that is written when a command, a patch or a call to a server has ended."""
-    if not (name := identifier(fields, "call_id") or identifier(fields, "id")):
+    if not (name := get_id(fields, "call_id") or get_id(fields, "id")):
         return None
     kind, exit_code = fields.get("type"), fields.get("exit_code")
     outcome = exit_outcome(exit_code) if isinstance(exit_code, int) else _told_outcome(fields)
     if kind in ("CommandExecution", "exec_command_end"):
-        found = asked("Bash", {"command": command_line(fields.get("command"))}, directory=directory)
+        found = normalize_call("Bash", {"command": command_line(fields.get("command"))}, directory=directory)
     elif kind in ("FileChange", "patch_apply_end"):
-        files = tuple(section(fields, "changes"))[:MOST_FILES]
-        found = Asked("Edit", {"file_path": files[0]} if files else {}, files)
+        files = tuple(get_dict(fields, "changes"))[:MAX_FILES]
+        found = ToolCall("Edit", {"file_path": files[0]} if files else {}, files)
     elif kind in ("McpToolCall", "mcp_tool_call_end"):
-        call = section(fields, "invocation") or fields
-        found = Asked(f"mcp__{text(call, 'server')}__{text(call, 'tool')}", section(call, "arguments"))
+        call = get_dict(fields, "invocation") or fields
+        found = ToolCall(f"mcp__{get_str(call, 'server')}__{get_str(call, 'tool')}", get_dict(call, "arguments"))
     else:
         return None
-    return Ended(
+    return ToolEnd(
         name=name,
-        asked=found,
+        call=found,
         outcome=outcome,
         duration_ms=_milliseconds(fields.get("duration")),
-        error=text(fields, "aggregated_output") or text(fields, "stderr"),
-        process=text(fields, "process_id"),
+        error=get_str(fields, "aggregated_output") or get_str(fields, "stderr"),
+        process=get_str(fields, "process_id"),
         is_users=fields.get("source") == "user_shell",
     )
 
@@ -212,12 +211,12 @@ def _milliseconds(duration: Any) -> int | None:
     seconds, nanos = fields.get("secs"), fields.get("nanos")
     if not isinstance(seconds, int) or not isinstance(nanos, int):
         return None
-    return calls.milliseconds({"took": seconds * 1000 + nanos // 1_000_000}, "took")
+    return get_ms({"took": seconds * 1000 + nanos // 1_000_000}, "took")
 
 
-def _edit(patch: str, directory: str) -> Asked:
+def _edit(patch: str, directory: str) -> ToolCall:
     files = tuple(dict.fromkeys(posixpath.join(directory, file) for file in patched_files(patch)))
-    return Asked("Edit", {"file_path": files[0]} if files else {}, files)
+    return ToolCall("Edit", {"file_path": files[0]} if files else {}, files)
 
 
 def _outcome(exit_code: int | None, said: str) -> Outcome:
@@ -229,20 +228,20 @@ def _outcome(exit_code: int | None, said: str) -> Outcome:
 
 
 def _told_outcome(fields: dict[str, Any]) -> Outcome:
-    result = section(fields, "result")
-    if "Err" in result or section(result, "Ok").get("isError") is True or fields.get("success") is False:
+    result = get_dict(fields, "result")
+    if "Err" in result or get_dict(result, "Ok").get("isError") is True or fields.get("success") is False:
         return Outcome.FAILED
     told = {"failed": Outcome.FAILED, "declined": Outcome.PARTIAL, "in_progress": Outcome.PARTIAL}
     return told.get(str(fields.get("status")), Outcome.SUCCESS)
 
 
-def _answered_in_json(raw: str) -> Answered:
+def _answered_in_json(raw: str) -> ToolOutput:
     """As the shell answered in 2025."""
-    fields = calls.read_object(raw)
-    metadata = section(fields, "metadata")
+    fields = parse_object(raw)
+    metadata = get_dict(fields, "metadata")
     exit_code = _integer(metadata, "exit_code")
     took = _from_seconds(metadata.get("duration_seconds"))
-    return Answered(_outcome(exit_code, ""), str(fields.get("output") or ""), exit_code, took)
+    return ToolOutput(_outcome(exit_code, ""), str(fields.get("output") or ""), exit_code, took)
 
 
 def _process(head: str, rest: str) -> tuple[int | None, str | None]:
@@ -261,7 +260,7 @@ def _integer(fields: dict[str, Any], name: str) -> int | None:
 
 
 def _from_seconds(seconds: Any) -> int | None:
-    return calls.milliseconds({"took": seconds * 1000}, "took") if isinstance(seconds, int | float) else None
+    return get_ms({"took": seconds * 1000}, "took") if isinstance(seconds, int | float) else None
 
 
 def _text(output: Any) -> str:
@@ -274,7 +273,7 @@ def _text(output: Any) -> str:
 
 def _unquoted(literal: str) -> str:
     try:
-        value = calls.read_json(literal.encode("utf-8", "replace"))
+        value = parse_json(literal.encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return literal[1:-1]
     return str(value)

@@ -26,7 +26,7 @@ from behavior_plugin.store.embedded.binaries import Binaries
 
 START_TIMEOUT_S = 60
 POLL_S = 0.005
-LONGEST_POLL_S = 0.2
+MAX_POLL_S = 0.2
 SETTINGS = {
     # Reached through a socket in a 0700 folder, and in no other way.
     "listen_addresses": "",
@@ -193,7 +193,7 @@ class Server:
             if self._ping() == pq.Ping.OK:
                 return True
             time.sleep(pause_s)
-            pause_s = min(1.2 * pause_s, LONGEST_POLL_S)  # each question in vain is a line in the log
+            pause_s = min(1.2 * pause_s, MAX_POLL_S)  # each question in vain is a line in the log
         return False
 
     def _may_try_again(self) -> bool:
@@ -202,7 +202,7 @@ class Server:
         if orphans.remove_stale_locks(self.data, self.account.sockets):
             return True
         if "is still in use" in cluster.last_words(self._log):  # the last children of a killed server are leaving
-            time.sleep(LONGEST_POLL_S)
+            time.sleep(MAX_POLL_S)
             return True
         return False
 

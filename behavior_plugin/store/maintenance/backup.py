@@ -27,7 +27,7 @@ from behavior_plugin.store.maintenance.rows import parsed
 FORMAT: Final = "behavior-plugin backup"
 VERSION = 1
 # The longest row that the table takes has 5 MB, and JSON may need six characters for one.
-LONGEST_LINE = 64_000_000
+MAX_LINE_BYTES = 64_000_000
 _HINT = "Nothing was changed. Restore from another backup file."
 _ANOTHER = "Choose another file."
 
@@ -116,7 +116,7 @@ class _Lines:
         """The same, or "" at the end."""
         self.number += 1
         try:
-            return self._text.readline(LONGEST_LINE)
+            return self._text.readline(MAX_LINE_BYTES)
         except EOFError:
             raise self.torn() from None
         except gzip.BadGzipFile as error:

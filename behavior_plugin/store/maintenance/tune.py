@@ -33,7 +33,7 @@ UNTUNED_HINT = "Beyond some thousand patterns of one user, `behavior db move --t
 
 INDEX = "behavior_patterns_trigger_bits_idx"
 # As in 0103_functions.sql, which says how they were measured.
-FEWEST = 20_000
+MIN_PATTERNS = 20_000
 SEARCHED_IN_VAIN = 15_000
 # What the graph takes while it is built in memory, which is ten times as fast; with room to spare.
 BYTES_PER_ROW = 2_000
@@ -93,20 +93,20 @@ def check(owner: psycopg.Connection, storage: Storage, kind: Kind | None = None)
         owner.execute(query("bypass_row_security"))
         [size] = _rows(owner, query("size_up", storage))
         present = _present(owner)
-    fits = "none" if size["is_split"] else propose(size["patterns"], size["largest_user"], present)
+    fits = "none" if size["is_split"] else choose_kind(size["patterns"], size["largest_user"], present)
     if size["is_split"] and kind not in (None, "none"):
         raise StoreError("The table is split by user; no index can be built over its parts.", hint="docs/team.md")
-    return Tuning(size["patterns"], size["largest_user"], present, fitting(size["patterns"], kind or fits))
+    return Tuning(size["patterns"], size["largest_user"], present, plan_index(size["patterns"], kind or fits))
 
 
-def propose(patterns: int, largest_user: int, present: Index) -> Kind:
+def choose_kind(patterns: int, largest_user: int, present: Index) -> Kind:
     """The kind that fits: none while reading all of one user's bits is the shorter way for every user."""
-    if largest_user <= max(FEWEST, math.isqrt(SEARCHED_IN_VAIN * patterns)):
+    if largest_user <= max(MIN_PATTERNS, math.isqrt(SEARCHED_IN_VAIN * patterns)):
         return "none"
     return "ivfflat" if present.kind == "ivfflat" else "hnsw"  # somebody's choice
 
 
-def fitting(patterns: int, kind: Kind) -> Index:
+def plan_index(patterns: int, kind: Kind) -> Index:
     """The index of a kind that suits so many patterns."""
     if kind != "ivfflat":
         return Index(kind)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents import Reading, adapter_for, claude_code
-from behavior_plugin.agents.log_file import HEAD_BYTES
+from behavior_plugin.agents import agent_of_log, claude_code
+from behavior_plugin.agents.log_file import HEAD_BYTES, LogReader
 from behavior_plugin.patterns.reconcile import reconcile
 from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
 from tests.logs import UNREADABLE, Log, make_unreadable, read, told
@@ -50,7 +50,9 @@ SAMPLE = Log(
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_session_is_read_with_what_its_subagents_did(session: str) -> None:
     """The same as live sessions have it from the same files."""
-    assert reconcile([], read(claude_code, TRANSCRIPTS / f"{session}.jsonl")) == reconcile([], recorded_events(session))
+    assert reconcile([], read(claude_code.AGENT, TRANSCRIPTS / f"{session}.jsonl")) == reconcile(
+        [], recorded_events(session)
+    )
 
 
 def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -> None:
@@ -59,16 +61,16 @@ def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -
     for file in (TRANSCRIPTS / "print-subagents" / "subagents").glob("*.jsonl"):
         shutil.copy(file, tmp_path)
 
-    assert read(claude_code, tmp_path / LOG.name) == read(claude_code, LOG)
+    assert read(claude_code.AGENT, tmp_path / LOG.name) == read(claude_code.AGENT, LOG)
 
 
 def test_a_session_without_its_subagents_files_is_read_all_the_same(tmp_path: Path) -> None:
     """A fork has none, and they may have been swept."""
     shutil.copy(LOG, tmp_path)
 
-    events = read(claude_code, tmp_path / LOG.name)
+    events = read(claude_code.AGENT, tmp_path / LOG.name)
 
-    assert {event.action.agent for event in events if event.action} == {"main"}
+    assert {event.action.actor for event in events if event.action} == {"main"}
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
@@ -78,15 +80,15 @@ def test_a_subagents_bad_file_costs_no_more_than_itself(what: str, tmp_path: Pat
     folder = shutil.copytree(LOG.with_suffix(""), tmp_path / LOG.stem) / "subagents"
     bad, other = (folder / f"agent-{agent}.jsonl" for agent in SESSIONS[LOG.stem])
     make_unreadable(bad, what)
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(claude_code, tmp_path / LOG.name, reading)
+    events = read(claude_code.AGENT, tmp_path / LOG.name, reader)
 
-    assert [(problem.file, problem.line) for problem in reading.problems] == [(bad, 0)]
-    agents = {event.action.agent for event in events if event.action}
+    assert [(problem.file, problem.line) for problem in reader.problems] == [(bad, 0)]
+    agents = {event.action.actor for event in events if event.action}
     assert agents == {"main", other.stem.removeprefix("agent-")}
-    assert told(event for event in events if event.action and event.action.agent == "main") == told(
-        event for event in read(claude_code, LOG) if event.action and event.action.agent == "main"
+    assert told(event for event in events if event.action and event.action.actor == "main") == told(
+        event for event in read(claude_code.AGENT, LOG) if event.action and event.action.actor == "main"
     )
 
 
@@ -94,23 +96,23 @@ def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> N
     """A person can then look at it; all else is read."""
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes(LOG.read_bytes() + b'{"type":"from-the-future"}\n{"type":"user","mess')
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(claude_code, torn, reading)
+    events = read(claude_code.AGENT, torn, reader)
 
     lines = len(LOG.read_bytes().splitlines())
     assert len(events) == len(
-        [event for event in read(claude_code, LOG) if not event.action or event.action.agent == "main"]
+        [event for event in read(claude_code.AGENT, LOG) if not event.action or event.action.actor == "main"]
     )
-    assert [(problem.file, problem.line) for problem in reading.problems] == [(torn, lines + 1), (torn, lines + 2)]
-    assert reading.skipped == 2
+    assert [(problem.file, problem.line) for problem in reader.problems] == [(torn, lines + 1), (torn, lines + 2)]
+    assert reader.skipped == 2
 
 
 def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
     """That is what the bar shows."""
     sizes: list[int] = []
 
-    read(claude_code, TRANSCRIPTS / "print-fix-and-follow-up.jsonl", Reading(sizes.append))
+    read(claude_code.AGENT, TRANSCRIPTS / "print-fix-and-follow-up.jsonl", LogReader(sizes.append))
 
     assert sum(sizes) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size
 
@@ -126,18 +128,18 @@ def test_a_session_that_begins_with_a_picture_is_known_all_the_same(tmp_path: Pa
     log = tmp_path / "s.jsonl"
     log.write_text(json.dumps(first) + "\n")
 
-    assert adapter_for(log) is claude_code
+    assert agent_of_log(log) is claude_code.AGENT
 
 
 def test_a_record_that_nests_without_end_costs_no_more_than_itself(tmp_path: Path) -> None:
     """One line of a forged log must not end the import of all others."""
     log = tmp_path / "s.jsonl"
     log.write_bytes(LOG.read_bytes() + b'{"sessionId":"s","type":' + b"[" * 900 + b"]" * 900 + b"}\n")
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(claude_code, log, reading)
+    events = read(claude_code.AGENT, log, reader)
 
     assert len(events) == len(
-        [event for event in read(claude_code, LOG) if not event.action or event.action.agent == "main"]
+        [event for event in read(claude_code.AGENT, LOG) if not event.action or event.action.actor == "main"]
     )
-    assert [problem.line for problem in reading.problems] == [len(LOG.read_bytes().splitlines()) + 1]
+    assert [problem.line for problem in reader.problems] == [len(LOG.read_bytes().splitlines()) + 1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents import recorder
+from behavior_plugin.agents import session_log
 from behavior_plugin.agents.claude_code import transcript
 from behavior_plugin.agents.claude_code.transcript import subagent_file
 from behavior_plugin.model import DurationSource, Event, EventKind, EventSource, Outcome
@@ -76,7 +76,7 @@ def kinds(events: Iterable[Event]) -> list[str]:
 
 def calls(events: Iterable[Event]) -> list[Call]:
     actions = [event.action for event in events if event.action]
-    return [((action.id or "")[-2:], action.tool, action.outcome.value, action.agent) for action in actions]
+    return [((action.id or "")[-2:], action.tool, action.outcome.value, action.actor) for action in actions]
 
 
 def prompts(events: Iterable[Event]) -> list[str | None]:
@@ -178,10 +178,10 @@ def test_what_the_client_says_after_a_break_is_no_end_of_the_turn(between: bytes
 @pytest.mark.parametrize("agent", SESSIONS["print-subagents"])
 def test_a_subagents_file_gives_its_calls_and_nothing_else(agent: str) -> None:
     """Its first message is the main agent's, and its end is no turn's."""
-    events = read(transcript_lines("print-subagents", agent), agent=agent)
+    events = read(transcript_lines("print-subagents", agent), actor=agent)
 
     assert {event.kind for event in events} == {EventKind.ACTION}
-    assert {event.action.agent for event in events if event.action} == {agent}
+    assert {event.action.actor for event in events if event.action} == {agent}
     assert {event.prompt_id for event in events} == {"293fa597-b60b-45d9-a229-59d22d730e16"}
 
 
@@ -265,7 +265,7 @@ def test_a_line_of_the_users_shell_is_the_users_action() -> None:
     [event] = read(lines)
 
     assert event.action
-    assert (event.action.tool, event.action.agent) == ("Bash", "user")
+    assert (event.action.tool, event.action.actor) == ("Bash", "user")
     assert event.action.parameters == {"command": "git status"}
     assert (event.action.outcome, event.action.duration_ms) == (Outcome.SUCCESS, 2000)
 
@@ -356,7 +356,7 @@ def test_what_ends_with_words_has_ended_where_the_client_does_not_say_so() -> No
 
 def test_a_long_file_is_read_in_parts_that_hold_whole_pieces_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with the file, and no work is cut in two."""
-    monkeypatch.setattr(recorder, "MOST_EVENTS", 10)
+    monkeypatch.setattr(session_log, "MAX_EVENTS", 10)
     lines = [
         line
         for number in range(0, 100, 5)

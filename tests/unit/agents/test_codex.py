@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents import adapter_for, codex
-from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents import agent_of_log, codex
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Action, Event, EventKind, Outcome
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
@@ -70,17 +70,17 @@ def turn(name: str, said: str = "Fix the rounding") -> list[dict[str, Any]]:
 
 def only(file: Path) -> Action:
     """The one call of a rollout."""
-    [action] = actions(read(codex, file))
+    [action] = actions(read(codex.AGENT, file))
     return action
 
 
 def test_a_real_rollout_is_one_prompt_a_turn_and_one_call_a_call() -> None:
     """Each call is told three times in it: what the model asked, what it was answered, and the item that ended."""
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(codex, FIX, reading)
+    events = read(codex.AGENT, FIX, reader)
 
-    assert reading.skipped == 0
+    assert reader.skipped == 0
     assert kinds(events) == ["prompt", "action", "action", "action", "turn_end", "prompt", "action", "turn_end"]
     assert [event.prompt for event in events if event.prompt] == [
         "The invoice total is off by some cents, find out why and fix it",
@@ -93,21 +93,21 @@ def test_a_real_rollout_is_one_prompt_a_turn_and_one_call_a_call() -> None:
         ("Bash", "success"),
     ]
     assert {event.session_id for event in events} == {"01a21494-f770-76a0-a917-bdb70433be96"}
-    assert {event.client for event in events} == {"codex"}
+    assert {event.agent for event in events} == {"codex"}
 
 
 def test_turns_are_named_as_live_hooks_name_them() -> None:
     """An import and live capture of one session must come to the same key, or it is there twice."""
     payload = json.loads((Path(__file__).parents[2] / "payloads/codex/UserPromptSubmit.json").read_text("utf-8"))
 
-    [first, *_] = read(codex, FIX)
+    [first, *_] = read(codex.AGENT, FIX)
 
     assert (first.session_id, first.prompt_id) == (payload["session_id"], payload["turn_id"])
 
 
 def test_a_real_patch_names_its_file_and_keeps_nothing_of_its_text() -> None:
     """What was written into a file is not how the work was done, and is where secrets lie."""
-    edits = [event for event in read(codex, FIX) if event.action and event.action.tool == "Edit"]
+    edits = [event for event in read(codex.AGENT, FIX) if event.action and event.action.tool == "Edit"]
 
     [edit] = edits
 
@@ -118,7 +118,7 @@ def test_a_real_patch_names_its_file_and_keeps_nothing_of_its_text() -> None:
 
 def test_a_real_rollout_becomes_a_pattern() -> None:
     """What is read must be what the rest of the house works with."""
-    patterns = assemble(reconcile([], read(codex, FIX)))
+    patterns = assemble(reconcile([], read(codex.AGENT, FIX)))
 
     assert [(pattern.trigger, pattern.final_outcome) for pattern in patterns] == [
         ("The invoice total is off by some cents, find out why and fix it", Outcome.SUCCESS),
@@ -130,7 +130,7 @@ def test_a_real_rollout_becomes_a_pattern() -> None:
 
 def test_a_real_fork_has_only_its_own_turn() -> None:
     """The turns before it are the other session's."""
-    events = read(codex, FORK)
+    events = read(codex.AGENT, FORK)
 
     assert [event.prompt for event in events if event.prompt] == ["show the log"]
     assert [action.parameters for action in actions(events)] == [{"command": "git log --oneline"}]
@@ -138,24 +138,24 @@ def test_a_real_fork_has_only_its_own_turn() -> None:
 
 def test_a_real_subagent_stands_behind_the_call_that_started_it() -> None:
     """It is a part of another's work: neither its prompt nor its rollout is a person's."""
-    events = reconcile([], read(codex, STARTER))
+    events = reconcile([], read(codex.AGENT, STARTER))
 
     [pattern] = assemble(events)
 
     assert pattern.trigger == "Have somebody look"
-    assert [(action.tool, action.agent == "main") for action in pattern.actions] == [
+    assert [(action.tool, action.actor == "main") for action in pattern.actions] == [
         ("Agent", True),
         ("Bash", False),
         ("wait_agent", True),
         ("Bash", True),
     ]
-    assert adapter_for(SUBAGENT) is None
-    assert adapter_for(STARTER) is codex
+    assert agent_of_log(SUBAGENT) is None
+    assert agent_of_log(STARTER) is codex.AGENT
 
 
 def test_what_a_real_script_did_is_told_call_by_call() -> None:
     """A model that calls its tools from scripts runs the same commands, and hooks name them as the items do."""
-    found = actions(read(codex, SCRIPTS))
+    found = actions(read(codex.AGENT, SCRIPTS))
 
     assert [(action.parameters, action.outcome.value) for action in found] == [
         ({"command": "exit 3"}, "failed"),
@@ -177,7 +177,7 @@ def test_an_event_tells_of_a_prompt_and_what_the_client_adds_is_none(tmp_path: P
         event("task_complete", turn_id="turn-1"),
     )
 
-    events = read(codex, file)
+    events = read(codex.AGENT, file)
 
     assert [(event.prompt, event.prompt_id) for event in events if event.prompt] == [("Fix the rounding", "turn-1")]
 
@@ -195,7 +195,7 @@ def test_without_such_events_the_messages_are_the_prompts(tmp_path: Path) -> Non
         message("assistant", "Done."),
     )
 
-    events = read(codex, file)
+    events = read(codex.AGENT, file)
 
     assert kinds(events) == ["prompt", "action", "turn_end", "prompt", "turn_end"]
     assert [event.prompt for event in events if event.prompt] == ["Fix the rounding", "Commit it"]
@@ -223,11 +223,11 @@ def test_the_first_rollouts_are_read_too(tmp_path: Path) -> None:
     ]
     file = tmp_path / f"rollout-2025-07-01T09-00-00-{THREAD}.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(codex, file, reading)
+    events = read(codex.AGENT, file, reader)
 
-    assert (reading.skipped, adapter_for(file)) == (0, codex)
+    assert (reader.skipped, agent_of_log(file)) == (0, codex.AGENT)
     assert kinds(events) == ["prompt", "action", "turn_end"]
     [action] = actions(events)
     assert (action.parameters, action.outcome, action.duration_ms) == ({"command": "make test"}, Outcome.FAILED, 1500)
@@ -246,7 +246,7 @@ def test_a_message_typed_while_a_turn_runs_steers_it(tmp_path: Path) -> None:
         *turn("turn-2", "Commit it"),
     )
 
-    events = read(codex, file)
+    events = read(codex.AGENT, file)
 
     prompts = [(event.prompt, event.prompt_id) for event in events if event.prompt]
     assert prompts == [
@@ -266,7 +266,7 @@ def test_what_is_said_after_a_turns_end_begins_another(tmp_path: Path) -> None:
         event("user_message", message="Commit it"),
     )
 
-    first, second = [event.prompt_id for event in read(codex, file) if event.prompt]
+    first, second = [event.prompt_id for event in read(codex.AGENT, file) if event.prompt]
 
     assert first != second
 
@@ -283,7 +283,7 @@ def test_a_turn_that_was_broken_off_has_no_end(tmp_path: Path) -> None:
         *turn("turn-2", "Commit it"),
     )
 
-    events = read(codex, file)
+    events = read(codex.AGENT, file)
 
     assert EventKind.TURN_END not in {event.kind for event in events}
     assert [action.outcome for action in actions(events)] == [Outcome.PARTIAL]
@@ -362,7 +362,7 @@ def test_every_file_of_a_patch_is_touched(tmp_path: Path) -> None:
     done = item("custom_tool_call_output", call_id="call_1", output="Exit code: 0\nWall time: 0 seconds\nOutput:\n")
     file = rollout(tmp_path, *turn("turn-1"), asked, done)
 
-    events = read(codex, file)
+    events = read(codex.AGENT, file)
 
     assert [event.files for event in events if event.action] == [
         ("/home/dev/project/shop.py", "/home/dev/project/tests/new.py")
@@ -375,7 +375,7 @@ def test_a_patch_that_did_not_fit_touches_nothing(tmp_path: Path) -> None:
     told = event("patch_apply_end", call_id="call_1", success=False, stderr="no such line", changes={"/a": {}})
     file = rollout(tmp_path, *turn("turn-1"), asked, told)
 
-    [found] = [each for each in read(codex, file) if each.action]
+    [found] = [each for each in read(codex.AGENT, file) if each.action]
 
     assert (found.files, found.action and found.action.outcome) == ((), Outcome.FAILED)
 
@@ -410,7 +410,7 @@ def test_what_is_written_to_a_command_is_a_step(tmp_path: Path) -> None:
         answer("Process exited with code 0\nOutput:\n", "call_2"),
     )
 
-    found = actions(read(codex, file))
+    found = actions(read(codex.AGENT, file))
 
     assert [(action.tool, action.outcome.value) for action in found] == [
         ("Bash", "success"),
@@ -477,7 +477,7 @@ def test_a_search_is_a_call_that_has_no_id_of_its_own(tmp_path: Path) -> None:
     search = item("web_search_call", status="completed", action={"type": "search", "query": "rounding"})
     file = rollout(tmp_path, *turn("turn-1"), search, event("web_search_end", call_id="ws_1"), search)
 
-    found = actions(read(codex, file))
+    found = actions(read(codex.AGENT, file))
 
     assert [(action.tool, action.parameters) for action in found] == [("WebSearch", {"query": "rounding"})] * 2
 
@@ -498,7 +498,7 @@ def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
     line = {"type": "CommandExecution", "id": "shell-1", "command": ["zsh", "-lc", "ls"], "source": "user_shell"}
     file = rollout(tmp_path, *turn("turn-1"), event("item_completed", item={**line, "exit_code": 0}))
 
-    assert only(file).agent == "user"
+    assert only(file).actor == "user"
 
 
 def test_a_session_is_where_its_turns_are(tmp_path: Path) -> None:
@@ -511,7 +511,7 @@ def test_a_session_is_where_its_turns_are(tmp_path: Path) -> None:
         event("user_message", message="Go on there"),
     )
 
-    places = [(event.context.directory, event.context.branch) for event in read(codex, file)]
+    places = [(event.context.directory, event.context.branch) for event in read(codex.AGENT, file)]
 
     assert places == [("/home/dev/project", "main"), ("/home/dev/project/sub", "main")]
 
@@ -524,9 +524,9 @@ def test_a_subagent_that_was_forked_off_repeats_nothing(tmp_path: Path) -> None:
     started = event("sub_agent_activity", kind="started", event_id="call_2", agent_thread_id=child)
     file = rollout(tmp_path, *before, call("spawn_agent", "call_2"), started, answer('{"task_name":"x"}', "call_2"))
 
-    found = actions(read(codex, file))
+    found = actions(read(codex.AGENT, file))
 
-    assert [(action.id, action.agent) for action in found] == [
+    assert [(action.id, action.actor) for action in found] == [
         ("call_1", "main"),
         ("call_2", "main"),
         ("call_9", child),
@@ -540,10 +540,10 @@ def test_a_subagent_that_was_started_after_midnight_is_found(tmp_path: Path) -> 
         day.mkdir(parents=True)
         shutil.copy(source, day)
 
-    events = read(codex, days[0] / STARTER.name)
+    events = read(codex.AGENT, days[0] / STARTER.name)
 
     assert [event.model_copy(update={"order": 0}) for event in events] == [
-        event.model_copy(update={"order": 0}) for event in read(codex, STARTER)
+        event.model_copy(update={"order": 0}) for event in read(codex.AGENT, STARTER)
     ]
 
 
@@ -552,12 +552,12 @@ def test_a_subagents_bad_rollout_costs_no_more_than_itself(what: str, tmp_path: 
     """The session is read all the same, and a person is told which file to look at."""
     file, bad = (Path(shutil.copy(rollout, tmp_path)) for rollout in (STARTER, SUBAGENT))
     make_unreadable(bad, what)
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(codex, file, reading)
+    events = read(codex.AGENT, file, reader)
 
-    assert [(problem.file, problem.line) for problem in reading.problems] == [(bad, 0)]
-    assert events == [event for event in read(codex, STARTER) if not event.action or event.action.agent == "main"]
+    assert [(problem.file, problem.line) for problem in reader.problems] == [(bad, 0)]
+    assert events == [event for event in read(codex.AGENT, STARTER) if not event.action or event.action.actor == "main"]
 
 
 def test_what_is_not_known_is_counted_and_hurts_nothing(tmp_path: Path) -> None:
@@ -579,11 +579,11 @@ def test_what_is_not_known_is_counted_and_hurts_nothing(tmp_path: Path) -> None:
     )
     with file.open("a", encoding="utf-8") as log:
         log.write('{"type": "event_msg"\n[]\n{"type": "event_msg", "pay')
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(codex, file, reading)
+    events = read(codex.AGENT, file, reader)
 
-    assert reading.skipped == 7
+    assert reader.skipped == 7
     assert [event.prompt for event in events if event.prompt] == ["Fix the rounding"]
 
 
@@ -607,14 +607,14 @@ def test_what_is_not_known_is_counted_and_hurts_nothing(tmp_path: Path) -> None:
 )
 def test_rollouts_are_told_from_other_files(name: str, line: str, *, is_log: bool) -> None:
     """A folder that is imported holds all sorts of things; a subagent's rollout is a part of another's."""
-    assert codex.is_log(Path(name), line.encode() + b"\n") is is_log
+    assert codex.AGENT.logs.is_log(Path(name), line.encode() + b"\n") is is_log
 
 
 def test_rollouts_lie_where_codex_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who moved their Codex has its sessions there."""
     monkeypatch.setenv("CODEX_HOME", "/home/dev/elsewhere")
 
-    assert codex.folders()[0] == Path("/home/dev/elsewhere/sessions")
+    assert codex.AGENT.logs.folders()[0] == Path("/home/dev/elsewhere/sessions")
 
 
 SAMPLE = Log(

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents.codex.hooks import EVENTS, LONGEST_END_S, hooks_file
-from behavior_plugin.agents.install import Change, client_settings_file, install, is_ours, plugin_hooks, uninstall
+from behavior_plugin.agents.codex.hooks import EVENTS, MAX_SESSION_END_S, settings_file
+from behavior_plugin.agents.install import Change, agent_settings_file, install, is_ours, plugin_hooks, uninstall
 from behavior_plugin.capture import spool
 
 PLUGIN = Path(__file__).parents[3]
@@ -22,7 +22,7 @@ OTHERS = b'{\n\t"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "sa
 @pytest.fixture
 def file(own_home: Path) -> Path:
     (own_home / ".codex").mkdir()
-    return hooks_file()
+    return settings_file()
 
 
 def put_in(file: Path, **changes: Any) -> Change:
@@ -56,7 +56,7 @@ def test_only_events_that_codex_knows_are_registered(file: Path) -> None:
     found = entries(file)
     assert list(found) == list(EVENTS)
     assert set(EVENTS) == set(plugin_hooks(PLUGIN)) - {"PostToolUseFailure"}
-    assert found["SessionEnd"]["timeout"] == LONGEST_END_S
+    assert found["SessionEnd"]["timeout"] == MAX_SESSION_END_S
 
 
 def test_a_hook_notes_whose_event_it_is_and_who_reports_it(file: Path) -> None:
@@ -117,7 +117,7 @@ def test_uninstall_restores_every_byte(file: Path, raw: bytes | None) -> None:
 
 def test_what_another_agents_hooks_need_stays(own_home: Path, file: Path) -> None:
     """The interpreter is noted once for all; whose hooks go last takes it along."""
-    settings, record = client_settings_file("claude-code"), own_home / "behavior" / "interpreter"
+    settings, record = agent_settings_file("claude-code"), own_home / "behavior" / "interpreter"
     put_in(file)
     install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable))
 
@@ -141,8 +141,8 @@ def test_a_second_install_changes_nothing(file: Path) -> None:
 
 
 def test_hooks_of_an_agent_lie_where_it_looks(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client_settings_file("codex") == own_home / ".codex" / "hooks.json"
+    assert agent_settings_file("codex") == own_home / ".codex" / "hooks.json"
 
     monkeypatch.setenv("CODEX_HOME", str(own_home / "elsewhere"))
-    assert client_settings_file("codex") == own_home / "elsewhere" / "hooks.json"
-    assert client_settings_file("claude-code") == own_home / ".claude" / "settings.json"
+    assert agent_settings_file("codex") == own_home / "elsewhere" / "hooks.json"
+    assert agent_settings_file("claude-code") == own_home / ".claude" / "settings.json"

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from behavior_plugin.agents.codex.tools import (
-    LONGEST_SCRIPT,
-    Asked,
-    answered,
-    asked,
-    asked_by_script,
-    asked_in,
+    MAX_SCRIPT_CHARS,
+    ToolCall,
+    awaited_process,
     command_line,
-    ended,
     exit_outcome,
-    started_thread,
-    waited_for,
+    normalize_call,
+    parse_end,
+    parse_item,
+    parse_output,
+    parse_script,
+    started_thread_id,
 )
-from behavior_plugin.agents.tools import MOST_FILES
+from behavior_plugin.agents.tools import MAX_FILES
 from behavior_plugin.model import Outcome
 
 PATCH = "*** Begin Patch\n*** Update File: shop.py\n*** Move to: /srv/tax.py\n*** End Patch"
@@ -45,7 +45,7 @@ PATCH = "*** Begin Patch\n*** Update File: shop.py\n*** Move to: /srv/tax.py\n**
 )
 def test_how_a_command_ended_stands_in_its_output(output: Any, outcome: str, duration_ms: int | None) -> None:
     """No record has it as a field; what the command itself wrote must not be taken for it."""
-    answer = answered(output)
+    answer = parse_output(output)
 
     assert (answer.outcome.value, answer.duration_ms) == (outcome, duration_ms)
 
@@ -53,40 +53,40 @@ def test_how_a_command_ended_stands_in_its_output(output: Any, outcome: str, dur
 @pytest.mark.parametrize(
     ("tool", "arguments", "expected"),
     [
-        ("update_plan", {"plan": []}, Asked("TodoWrite", {"todos": []})),
-        ("web_search", {"query": "tax"}, Asked("WebSearch", {"query": "tax"})),
-        ("grep_files", {"pattern": "tax", "include": "*.py"}, Asked("Grep", {"pattern": "tax", "glob": "*.py"})),
-        ("list_dir", {"dir_path": "/srv"}, Asked("LS", {"path": "/srv"})),
-        ("someday", {"path": "a"}, Asked("someday", {"path": "a"})),
-        ("someday", "a text", Asked("someday", {"input": "a text"})),
-        ("someday", ["a"], Asked("someday", {})),
-        ("shell", {"command": ["zsh", "-lc", "ls | wc"]}, Asked("Bash", {"command": "ls | wc"})),
+        ("update_plan", {"plan": []}, ToolCall("TodoWrite", {"todos": []})),
+        ("web_search", {"query": "tax"}, ToolCall("WebSearch", {"query": "tax"})),
+        ("grep_files", {"pattern": "tax", "include": "*.py"}, ToolCall("Grep", {"pattern": "tax", "glob": "*.py"})),
+        ("list_dir", {"dir_path": "/srv"}, ToolCall("LS", {"path": "/srv"})),
+        ("someday", {"path": "a"}, ToolCall("someday", {"path": "a"})),
+        ("someday", "a text", ToolCall("someday", {"input": "a text"})),
+        ("someday", ["a"], ToolCall("someday", {})),
+        ("shell", {"command": ["zsh", "-lc", "ls | wc"]}, ToolCall("Bash", {"command": "ls | wc"})),
     ],
 )
-def test_a_tool_is_called_what_others_call_it(tool: str, arguments: Any, expected: Asked) -> None:
+def test_a_tool_is_called_what_others_call_it(tool: str, arguments: Any, expected: ToolCall) -> None:
     """Hooks and rollouts tell of the same call; what we have no word for keeps its own."""
-    assert asked(tool, arguments, directory="/home/dev") == expected
+    assert normalize_call(tool, arguments, directory="/home/dev") == expected
 
 
 @pytest.mark.parametrize(
     "found",
     [
-        asked("apply_patch", PATCH, directory="/home/dev"),
-        asked("apply_patch", {"input": PATCH}, directory="/home/dev"),
-        asked("shell", {"command": ["apply_patch", PATCH]}, directory="/home/dev"),
-        asked_by_script(f"tools.apply_patch({PATCH!r})", directory="/home/dev"),
+        normalize_call("apply_patch", PATCH, directory="/home/dev"),
+        normalize_call("apply_patch", {"input": PATCH}, directory="/home/dev"),
+        normalize_call("shell", {"command": ["apply_patch", PATCH]}, directory="/home/dev"),
+        parse_script(f"tools.apply_patch({PATCH!r})", directory="/home/dev"),
     ],
 )
-def test_a_patch_is_an_edit_of_all_its_files(found: Asked) -> None:
+def test_a_patch_is_an_edit_of_all_its_files(found: ToolCall) -> None:
     """It comes in many ways; where a file was moved to is touched as well as where it was."""
-    assert found == Asked("Edit", {"file_path": "/home/dev/shop.py"}, ("/home/dev/shop.py", "/srv/tax.py"))
+    assert found == ToolCall("Edit", {"file_path": "/home/dev/shop.py"}, ("/home/dev/shop.py", "/srv/tax.py"))
 
 
 def test_a_patch_of_very_many_files_is_bounded() -> None:
     """What is kept of a call is."""
-    many = "".join(f"*** Add File: {number}\n" for number in range(2 * MOST_FILES))
+    many = "".join(f"*** Add File: {number}\n" for number in range(2 * MAX_FILES))
 
-    assert len(asked("apply_patch", many, directory="").files) == MOST_FILES
+    assert len(normalize_call("apply_patch", many, directory="").files) == MAX_FILES
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_patch_of_very_many_files_is_bounded() -> None:
 )
 def test_an_item_says_what_is_called(item: dict[str, Any], expected: tuple[str, Any]) -> None:
     """Each kind of item says it in another place."""
-    assert asked_in(item) == expected
+    assert parse_item(item) == expected
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_an_item_says_what_is_called(item: dict[str, Any], expected: tuple[str, 
 )
 def test_a_call_that_only_looks_names_what_it_waits_for(tool: str, arguments: Any, name: str | None) -> None:
     """Looking is no step of the work; doing something besides is."""
-    assert waited_for(tool, arguments) == name
+    assert awaited_process(tool, arguments) == name
 
 
 def test_of_a_long_script_the_beginning_is_looked_at() -> None:
     """A model may write one of any length."""
-    script = "tools.exec_command({cmd: 'a'});" + " " * LONGEST_SCRIPT + "tools.view({})"
+    script = "tools.exec_command({cmd: 'a'});" + " " * MAX_SCRIPT_CHARS + "tools.view({})"
 
-    assert asked_by_script(script, directory="") == Asked("exec", {"tools": "exec_command"})
+    assert parse_script(script, directory="") == ToolCall("exec", {"tools": "exec_command"})
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_of_a_long_script_the_beginning_is_looked_at() -> None:
 )
 def test_an_answer_says_what_runs_on(output: str, running: str | None, exit_code: int | None) -> None:
     """What the command itself printed does not."""
-    answer = answered(output)
+    answer = parse_output(output)
 
     assert (answer.running, answer.exit_code) == (running, exit_code)
 
@@ -158,7 +158,7 @@ def test_a_process_that_was_stopped_neither_worked_nor_failed(exit_code: int | N
 
 def test_a_record_of_an_end_tells_of_the_call() -> None:
     """It is all there is of what a script, or the user, ran."""
-    end = ended(
+    end = parse_end(
         {
             "type": "CommandExecution",
             "id": "exec-1",
@@ -171,10 +171,10 @@ def test_a_record_of_an_end_tells_of_the_call() -> None:
     )
 
     assert end
-    assert (end.asked, end.outcome) == (Asked("Bash", {"command": "make"}), Outcome.FAILED)
+    assert (end.call, end.outcome) == (ToolCall("Bash", {"command": "make"}), Outcome.FAILED)
     assert (end.duration_ms, end.is_users) == (1500, True)
-    assert ended({"type": "CommandExecution"}, directory="") is None
-    assert ended({"type": "Someday", "id": "x"}, directory="") is None
+    assert parse_end({"type": "CommandExecution"}, directory="") is None
+    assert parse_end({"type": "Someday", "id": "x"}, directory="") is None
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_record_of_an_end_tells_of_the_call() -> None:
 )
 def test_an_answer_may_name_the_thread_that_was_started(answer: str, thread: str | None) -> None:
     """By it a subagent's rollout is found."""
-    assert started_thread(answer) == thread
+    assert started_thread_id(answer) == thread
 
 
 @pytest.mark.parametrize(

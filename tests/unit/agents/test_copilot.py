@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from behavior_plugin.agents import copilot
-from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.logs import Log, read, told
@@ -62,7 +62,7 @@ SAMPLE = Log(
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """A command that failed has run, and is a success for the client; its last line says otherwise."""
-    events = read(copilot, SAMPLE.write(tmp_path))
+    events = read(copilot.AGENT, SAMPLE.write(tmp_path))
 
     assert told(events) == [
         "Round the tax once",
@@ -86,7 +86,7 @@ def test_only_a_call_that_was_begun_and_failed_failed(tmp_path: Path) -> None:
     broken = {"message": "Path does not exist", "code": "failure"}
     results = [result(2, "a", success=False, error=refused), result(2, "b", success=False, error=broken)]
 
-    events = read(copilot, Log("a.jsonl", [START, *calls, *results]).write(tmp_path))
+    events = read(copilot.AGENT, Log("a.jsonl", [START, *calls, *results]).write(tmp_path))
 
     assert told(events) == ["WebFetch a partial 1000", "WebFetch b failed 1000", "WebFetch c partial None"]
     assert events[1].action
@@ -99,7 +99,7 @@ def test_what_speaks_as_the_user_is_no_prompt(tmp_path: Path) -> None:
     inner = said(3, "Find the tax")
     subagents = {**inner, "agentId": "a-1"}
 
-    events = read(copilot, Log("a.jsonl", [START, *injected, subagents, said(4, "Mine")]).write(tmp_path))
+    events = read(copilot.AGENT, Log("a.jsonl", [START, *injected, subagents, said(4, "Mine")]).write(tmp_path))
 
     assert told(events) == ["Mine"]
 
@@ -110,8 +110,8 @@ def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
     log = Log("a.jsonl", [*working, said(3, "with docs", delivery="steering"), said(4, "and tests")])
     queued = Log("b.jsonl", [*working, said(3, "Then deploy it", delivery="queued")])
 
-    assert [event.prompt_id for event in read(copilot, log.write(tmp_path)) if event.prompt] == ["e1", "e1", "e1"]
-    assert [event.prompt_id for event in read(copilot, queued.write(tmp_path)) if event.prompt] == ["e1", "e3"]
+    assert [event.prompt_id for event in read(copilot.AGENT, log.write(tmp_path)) if event.prompt] == ["e1", "e1", "e1"]
+    assert [event.prompt_id for event in read(copilot.AGENT, queued.write(tmp_path)) if event.prompt] == ["e1", "e3"]
 
 
 def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     stopped = [said(1, "Build it"), *answer(2, "c1"), call(2, "c1", "bash", {"command": "make"}), result(3, "c1")]
     abort = event(4, "abort", {"reason": "user_initiated"})
 
-    events = read(copilot, Log("a.jsonl", [START, *stopped, abort, said(5, "Clean it")]).write(tmp_path))
+    events = read(copilot.AGENT, Log("a.jsonl", [START, *stopped, abort, said(5, "Clean it")]).write(tmp_path))
 
     assert told(events) == ["Build it", "Bash make success 1000", "Clean it"]
     assert events[2].prompt_id == "e5"
@@ -140,9 +140,9 @@ def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) 
         result(7, "c1"),
     ]
 
-    [pattern] = assemble(read(copilot, Log("a.jsonl", records).write(tmp_path)))
+    [pattern] = assemble(read(copilot.AGENT, Log("a.jsonl", records).write(tmp_path)))
 
-    assert [(action.id, action.agent) for action in pattern.actions] == [
+    assert [(action.id, action.actor) for action in pattern.actions] == [
         ("c1", "main"),
         ("c3", "c1"),
         ("c4", "c1"),
@@ -156,7 +156,7 @@ def test_a_patch_is_an_edit_of_its_files(tmp_path: Path) -> None:
     patch = "*** Begin Patch\n*** Update File: a.py\n+CONTENTS\n*** Add File: b.py\n+x\n*** End Patch"
     records = [START, call(1, "c1", "apply_patch", patch), result(2, "c1")]
 
-    [edit] = read(copilot, Log("a.jsonl", records).write(tmp_path))
+    [edit] = read(copilot.AGENT, Log("a.jsonl", records).write(tmp_path))
 
     assert edit.action
     assert (edit.action.tool, edit.action.parameters) == ("Edit", {"file_path": "a.py"})
@@ -169,15 +169,17 @@ def test_tools_of_servers_are_called_as_they_are_here(tmp_path: Path) -> None:
     own = event(1, "tool.user_requested", {"toolCallId": "c2", "toolName": "bash"})
     line = call(2, "c2", "bash", '{"command": "git pull"}')
 
-    events = read(copilot, Log("a.jsonl", [START, event(1, "tool.execution_start", data), own, line]).write(tmp_path))
+    events = read(
+        copilot.AGENT, Log("a.jsonl", [START, event(1, "tool.execution_start", data), own, line]).write(tmp_path)
+    )
 
     assert told(events) == ["mcp__github__get_issue  partial None", "user: Bash git pull partial None"]
 
 
 def test_unknown_records_are_counted(tmp_path: Path) -> None:
     """A new version may hold something that we miss."""
-    reading = Reading()
+    reader = LogReader()
 
-    read(copilot, Log("a.jsonl", [START, event(1, "hologram.shown", {})]).write(tmp_path), reading)
+    read(copilot.AGENT, Log("a.jsonl", [START, event(1, "hologram.shown", {})]).write(tmp_path), reader)
 
-    assert [problem.reason for problem in reading.problems] == ["the record's type is unknown (hologram.shown)"]
+    assert [problem.reason for problem in reader.problems] == ["the record's type is unknown (hologram.shown)"]

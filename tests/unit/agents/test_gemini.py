@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents import adapter_for, gemini
-from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents import agent_of_log, gemini
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
@@ -70,7 +70,7 @@ SAMPLE = Log("tmp/shop/chats/session-2026-03-02T09-00-s1.jsonl", RECORDS)
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """A message is written again when its calls have ended, and a command that failed has succeeded in running."""
-    events = read(gemini, SAMPLE.write(tmp_path))
+    events = read(gemini.AGENT, SAMPLE.write(tmp_path))
 
     assert [line for line in told(events) if line != "turn_end"] == [
         "Round the tax once",
@@ -88,12 +88,12 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
 def test_a_log_of_the_real_client_is_read() -> None:
     """Version 0.61: a command that failed, and an edit that did not fit."""
     [file] = (TRANSCRIPTS / "gemini").iterdir()
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(gemini, file, reading)
+    events = read(gemini.AGENT, file, reader)
 
-    assert adapter_for(file) is gemini
-    assert reading.problems == []
+    assert agent_of_log(file) is gemini.AGENT
+    assert reader.problems == []
     assert told(events) == [
         "Fix the greeting @a.txt please",
         "turn_end",
@@ -114,7 +114,7 @@ def test_the_directory_is_the_projects(tmp_path: Path) -> None:
     file = SAMPLE.write(tmp_path)
     (tmp_path / "tmp/shop/.project_root").write_text("/home/dev/shop\n", encoding="utf-8")
 
-    [pattern] = assemble(read(gemini, file))
+    [pattern] = assemble(read(gemini.AGENT, file))
 
     assert pattern.context.directory == "/home/dev/shop"
     assert pattern.context.files_touched == ("tax.py",)
@@ -125,10 +125,10 @@ def test_a_document_tells_the_same(tmp_path: Path) -> None:
     messages = [said(1, "Build it"), message(2, "gemini", "I will.", toolCalls=[CALLS[0]])]
     lines = [HEADER, *messages]
 
-    old = read(gemini, Log("session-a.json", {**HEADER, "messages": messages}).write(tmp_path))
+    old = read(gemini.AGENT, Log("session-a.json", {**HEADER, "messages": messages}).write(tmp_path))
 
     assert told(old) == ["Build it", "Bash make test failed 2000"]
-    assert old == read(gemini, Log("session-a.jsonl", lines).write(tmp_path))
+    assert old == read(gemini.AGENT, Log("session-a.jsonl", lines).write(tmp_path))
 
 
 def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
         results,
     ]
 
-    events = read(gemini, SAMPLE.write(tmp_path))
-    more = read(gemini, Log("b.jsonl", [*RECORDS, *again]).write(tmp_path))
+    events = read(gemini.AGENT, SAMPLE.write(tmp_path))
+    more = read(gemini.AGENT, Log("b.jsonl", [*RECORDS, *again]).write(tmp_path))
 
     assert told(more) == told(events)
 
@@ -158,7 +158,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     stopped = [said(1, "Build it"), message(2, "gemini", "", toolCalls=[cancelled, late])]
     log = Log("a.jsonl", [HEADER, *stopped, message(4, "info", "Request cancelled."), said(5, "Clean it")])
 
-    events = read(gemini, log.write(tmp_path))
+    events = read(gemini.AGENT, log.write(tmp_path))
 
     assert told(events) == ["Build it", "Bash make partial 1000", "Bash serve partial 1000", "Clean it"]
 
@@ -171,7 +171,7 @@ def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) 
     file = Log("chats/session-a.jsonl", [HEADER, *asked]).write(tmp_path)
     Log("chats/s-1/a-1.jsonl", [{**HEADER, "sessionId": "a-1", "kind": "subagent"}, *inner]).write(tmp_path)
 
-    events = read(gemini, file)
+    events = read(gemini.AGENT, file)
 
     assert told(events) == [
         "Find the tax",
@@ -191,28 +191,28 @@ def test_a_subagents_bad_log_costs_no_more_than_itself(what: str, tmp_path: Path
     file = Log("chats/session-a.jsonl", [HEADER, *asked]).write(tmp_path)
     bad = Log("chats/s-1/a-1.jsonl", [HEADER]).write(tmp_path)
     make_unreadable(bad, what)
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(gemini, file, reading)
+    events = read(gemini.AGENT, file, reader)
 
     assert told(events) == ["Find the tax", "Agent explorer success 3000", "turn_end"]
-    assert [(problem.file, problem.line) for problem in reading.problems] == [(bad, 0)]
+    assert [(problem.file, problem.line) for problem in reader.problems] == [(bad, 0)]
 
 
 def test_a_subagents_log_is_passed_over(tmp_path: Path) -> None:
     """Nobody typed what it was asked, and it is read where it was started."""
-    reading = Reading()
+    reader = LogReader()
     file = Log("chats/s-1/a.jsonl", [{**HEADER, "kind": "subagent"}, said(1, "Find the tax")]).write(tmp_path)
 
-    assert adapter_for(file) is None
-    assert read(gemini, file, reading) == []
-    assert reading.skipped == 1
+    assert agent_of_log(file) is None
+    assert read(gemini.AGENT, file, reader) == []
+    assert reader.skipped == 1
 
 
 def test_unknown_messages_are_counted(tmp_path: Path) -> None:
     """A new version may hold something that we miss."""
-    reading = Reading()
+    reader = LogReader()
 
-    read(gemini, Log("a.jsonl", [HEADER, message(1, "hologram", "")]).write(tmp_path), reading)
+    read(gemini.AGENT, Log("a.jsonl", [HEADER, message(1, "hologram", "")]).write(tmp_path), reader)
 
-    assert [problem.reason for problem in reading.problems] == ["the message's type is unknown (hologram)"]
+    assert [problem.reason for problem in reader.problems] == ["the message's type is unknown (hologram)"]

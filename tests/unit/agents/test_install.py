@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents.install import Change, client_settings_file, install, is_ours, uninstall
+from behavior_plugin.agents.install import Change, agent_settings_file, install, is_ours, uninstall
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import ConfigError, SetupError
 from behavior_plugin.simulator import registered_hooks
@@ -491,12 +491,12 @@ def test_read_only_folder_is_reported_and_leaves_nothing_that_uninstall_would_no
     unprivileged(common_folder)
 
     with pytest.raises(SetupError) as caught:
-        install(settings_file=client_settings_file(), plugin_root=plugin, interpreter=python)
+        install(settings_file=agent_settings_file(), plugin_root=plugin, interpreter=python)
 
     assert "settings.json was not changed" in str(caught.value)
     assert not is_link or (home / ".claude" / "settings.json").is_symlink()
     assert (fixed / "settings.json").read_text(encoding="utf-8") == json.dumps(OTHERS)
-    uninstall(settings_file=client_settings_file())
+    uninstall(settings_file=agent_settings_file())
     assert tree(home) == before
     fixed.chmod(0o755)  # so that it can be tidied away
 
@@ -620,11 +620,11 @@ def test_change_can_be_written_as_json(put_in: Install, settings: Path) -> None:
 
 
 def test_settings_lie_where_the_client_looks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client_settings_file() == home / ".claude" / "settings.json"
+    assert agent_settings_file() == home / ".claude" / "settings.json"
 
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(home / "elsewhere"))
 
-    assert client_settings_file() == home / "elsewhere" / "settings.json"
+    assert agent_settings_file() == home / "elsewhere" / "settings.json"
 
 
 def test_this_interpreter_is_recorded_privately(put_in: Install, home: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin.agents import Reading
 from behavior_plugin.agents import log_file as module
+from behavior_plugin.agents.log_file import LogReader
 
 
 def test_every_way_of_reading_opens_with_the_same_care(tmp_path: Path) -> None:
@@ -18,23 +18,23 @@ def test_every_way_of_reading_opens_with_the_same_care(tmp_path: Path) -> None:
     def refuse(path: str, flags: int) -> int:
         raise OSError(0, "refused")
 
-    careful = Reading(opener=refuse)
+    careful = LogReader(opener=refuse)
 
     for read in (lambda: careful.head(file, 9), lambda: list(careful.records(file)), lambda: careful.document(file)):
         with pytest.raises(OSError, match="refused"):
             read()
-    assert Reading().document(file) == {"a": 1}
+    assert LogReader().document(file) == {"a": 1}
 
 
 def test_a_document_that_is_too_long_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is held whole while it is read, so there is a bound."""
     file = tmp_path / "log.json"
     file.write_text('{"a": 1}', encoding="utf-8")
-    monkeypatch.setattr(module, "LONGEST_DOCUMENT", file.stat().st_size - 1)
-    reading = Reading()
+    monkeypatch.setattr(module, "MAX_DOCUMENT_BYTES", file.stat().st_size - 1)
+    reader = LogReader()
 
-    assert reading.document(file) == {}
-    assert [problem.reason for problem in reading.problems] == ["the file is too long"]
+    assert reader.document(file) == {}
+    assert [problem.reason for problem in reader.problems] == ["the file is too long"]
 
 
 def test_a_log_that_grows_faster_than_it_is_read_has_an_end(tmp_path: Path) -> None:
@@ -43,6 +43,6 @@ def test_a_log_that_grows_faster_than_it_is_read_has_an_end(tmp_path: Path) -> N
     log.write_bytes(b'{"number": 0}\n')
 
     with log.open("ab", buffering=0) as writer:
-        lines = [writer.write(line) and line for line in Reading().lines(log)]
+        lines = [writer.write(line) and line for line in LogReader().lines(log)]
 
     assert lines == [b'{"number": 0}\n']

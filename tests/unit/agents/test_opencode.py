@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents import adapter_for, opencode
-from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents import agent_of_log, opencode
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Event, Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
@@ -113,12 +113,12 @@ def _file(file: Path, content: dict[str, Any]) -> None:
 
 
 def exported(folder: Path, *messages: dict[str, Any]) -> list[Event]:
-    return read(opencode, Log("a.json", {"info": INFO, "messages": list(messages)}).write(folder))
+    return read(opencode.AGENT, Log("a.json", {"info": INFO, "messages": list(messages)}).write(folder))
 
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """A command that failed has completed too; its exit code says how."""
-    events = read(opencode, SAMPLE.write(tmp_path))
+    events = read(opencode.AGENT, SAMPLE.write(tmp_path))
 
     assert told(events) == TOLD
     assert events[0].prompt_id == "msg_011"
@@ -132,12 +132,12 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
 def test_a_log_of_the_real_client_is_read() -> None:
     """Version 1.18: a command that failed, a subagent, and an edit that did not fit."""
     [file] = (TRANSCRIPTS / "opencode").iterdir()
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(opencode, file, reading)
+    events = read(opencode.AGENT, file, reader)
 
-    assert adapter_for(file) is opencode
-    assert reading.problems == []
+    assert agent_of_log(file) is opencode.AGENT
+    assert reader.problems == []
     assert told(events) == [
         "Fix the greeting",
         "Bash ls nothing-here failed 72",
@@ -156,13 +156,13 @@ def test_a_log_of_the_real_client_is_read() -> None:
 def test_where_sessions_are_kept_their_subagents_are_found(kept: Any, tmp_path: Path) -> None:
     """Their calls belong to the one that started them, and nobody typed what they were asked."""
     file = kept(tmp_path)
-    reading = Reading()
+    reader = LogReader()
 
-    events = [event for event in read(opencode, file, reading) if event.session_id == "ses_1"]
+    events = [event for event in read(opencode.AGENT, file, reader) if event.session_id == "ses_1"]
 
-    assert adapter_for(file) is opencode
+    assert agent_of_log(file) is opencode.AGENT
     assert told(events) == [*TOLD[:-1], "ses_2: Grep tax success 300", "turn_end"]
-    assert reading.problems == []
+    assert reader.problems == []
     [pattern] = assemble(events)
     assert [action.id for action in pattern.actions] == ["c1", "c2", "c3", "c4"]
     assert pattern.final_outcome is Outcome.SUCCESS
@@ -170,7 +170,7 @@ def test_where_sessions_are_kept_their_subagents_are_found(kept: Any, tmp_path: 
 
 def test_each_session_of_a_database_comes_by_itself(tmp_path: Path) -> None:
     """What belongs together is in one part, and nothing else is."""
-    parts = list(opencode.read(database(tmp_path), Reading()))
+    parts = list(opencode.AGENT.logs.read(database(tmp_path), LogReader()))
 
     assert [{event.session_id for event in part} for part in parts] == [{"ses_1"}, {"ses_3"}]
 
@@ -180,12 +180,12 @@ def test_a_database_is_only_read(tmp_path: Path) -> None:
     file = database(tmp_path)
     before = file.read_bytes()
 
-    assert told(read(opencode, file))[:1] == TOLD[:1]
+    assert told(read(opencode.AGENT, file))[:1] == TOLD[:1]
     assert list(tmp_path.glob("opencode*")) == [file]
     with closing(sqlite3.connect(file)) as writer:
         writer.execute("begin immediate")
         writer.execute("delete from session")
-        assert told(read(opencode, file))[:1] == TOLD[:1]
+        assert told(read(opencode.AGENT, file))[:1] == TOLD[:1]
         writer.rollback()
 
     assert file.read_bytes() == before
@@ -199,7 +199,7 @@ def test_what_was_just_written_to_a_database_is_read(tmp_path: Path) -> None:
         writer.execute("""update part set data = '{"type": "text", "text": "Now"}' where message_id = 'msg_011'""")
         writer.commit()
 
-        assert told(read(opencode, file, Reading(sizes.append)))[:1] == ["Now"]
+        assert told(read(opencode.AGENT, file, LogReader(sizes.append)))[:1] == ["Now"]
 
     assert sum(sizes) > 1_000
 
@@ -212,9 +212,9 @@ def test_a_database_that_cannot_be_read_is_told_of(content: bytes, tmp_path: Pat
     sqlite3.connect(empty).close()
 
     for file in (broken, empty):
-        reading = Reading()
-        assert read(opencode, file, reading) == []
-        assert reading.skipped == 1
+        reader = LogReader()
+        assert read(opencode.AGENT, file, reader) == []
+        assert reader.skipped == 1
 
 
 def test_odd_rows_of_a_database_are_counted(tmp_path: Path) -> None:
@@ -225,23 +225,23 @@ def test_odd_rows_of_a_database_are_counted(tmp_path: Path) -> None:
         connection.execute("update message set data = '{\"role\": \"oracle\"}' where id = 'msg_041'")
         connection.execute("update part set data = 7 where message_id = 'msg_011'")
         connection.execute("insert into session values (null, null, null, null)")
-    reading = Reading()
+    reader = LogReader()
 
-    read(opencode, file, reading)
+    read(opencode.AGENT, file, reader)
 
-    assert {problem.reason for problem in reading.problems} >= {"the message's role is unknown (oracle)"}
-    assert not [problem for problem in reading.problems if "cannot be read" in problem.reason]
+    assert {problem.reason for problem in reader.problems} >= {"the message's role is unknown (oracle)"}
+    assert not [problem for problem in reader.problems if "cannot be read" in problem.reason]
 
 
 def test_a_subagents_own_session_is_passed_over(tmp_path: Path) -> None:
     """It is told of where it was started."""
     stored(tmp_path)
-    reading = Reading()
+    reader = LogReader()
     alone = Log("b.json", {"info": CHILD, "messages": INNER}).write(tmp_path)
 
-    assert adapter_for(tmp_path / "storage/session/p1/ses_2.json") is None
-    assert read(opencode, alone, reading) == []
-    assert reading.skipped == 1
+    assert agent_of_log(tmp_path / "storage/session/p1/ses_2.json") is None
+    assert read(opencode.AGENT, alone, reader) == []
+    assert reader.skipped == 1
 
 
 def test_a_subagents_name_leads_nowhere_else(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_subagents_name_leads_nowhere_else(tmp_path: Path) -> None:
     task = call(5, "c3", "task", metadata={"sessionId": "../other"}, prompt="look")
     _file(tmp_path / "storage/part/msg_041/prt_041.json", task)
 
-    events = read(opencode, file)
+    events = read(opencode.AGENT, file)
 
     assert told(events) == TOLD
 
@@ -338,12 +338,12 @@ def test_a_patch_is_an_edit_of_its_files(tmp_path: Path) -> None:
 
 def test_unknown_messages_and_parts_are_counted(tmp_path: Path) -> None:
     """A new version may hold something that we miss."""
-    reading = Reading()
+    reader = LogReader()
     messages = [message(1, "oracle"), message(2, "assistant", {"type": "hologram"})]
 
-    read(opencode, Log("a.json", {"info": INFO, "messages": messages}).write(tmp_path), reading)
+    read(opencode.AGENT, Log("a.json", {"info": INFO, "messages": messages}).write(tmp_path), reader)
 
-    assert [problem.reason for problem in reading.problems] == [
+    assert [problem.reason for problem in reader.problems] == [
         "the message's role is unknown (oracle)",
         "the part's type is unknown (hologram)",
     ]
@@ -355,7 +355,7 @@ def test_a_database_whose_sessions_have_no_end_is_refused(tmp_path: Path) -> Non
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select i as id from n"
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(f"create view session as {endless}")
-    reading = Reading()
+    reader = LogReader()
 
-    assert [*opencode.read(file, reading)] == []
-    assert [problem.reason for problem in reading.problems] == ["it has not the tables of OpenCode"]
+    assert [*opencode.AGENT.logs.read(file, reader)] == []
+    assert [problem.reason for problem in reader.problems] == ["it has not the tables of OpenCode"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents.payload import UnreadableError, parse
+from behavior_plugin.agents import read_record
+from behavior_plugin.agents.payload import UnreadableError
 from behavior_plugin.model import DurationSource, Event, EventKind, Outcome
 from tests.factories import PAYLOADS, payload
 
@@ -16,7 +17,7 @@ ENVELOPE = {"v": 1, "time_ns": 1_780_000_000_000_000_000, "monotonic_ns": 5, "ma
 
 
 def read(name: str, **changes: Any) -> Event:
-    return parse({**ENVELOPE, "event": name.partition("-")[0]}, json.dumps(payload(name, **changes)).encode())
+    return read_record({**ENVELOPE, "event": name.partition("-")[0]}, json.dumps(payload(name, **changes)).encode())
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in PAYLOADS.glob("*.json")))
@@ -36,7 +37,7 @@ def test_a_call_has_its_duration_and_parameters() -> None:
     assert action
     assert action.outcome is Outcome.SUCCESS
     assert action.duration_ms is not None
-    assert action.agent == "main"
+    assert action.actor == "main"
 
 
 def test_a_call_began_before_it_was_reported() -> None:
@@ -45,7 +46,7 @@ def test_a_call_began_before_it_was_reported() -> None:
 
     assert event.action
     assert event.at - event.action.timestamp == timedelta(milliseconds=2500)
-    assert event.action.duration_source is DurationSource.HOST
+    assert event.action.duration_source is DurationSource.AGENT
 
 
 def test_a_call_without_duration_has_no_source_of_one() -> None:
@@ -99,7 +100,7 @@ def test_a_subagents_call_names_its_agent() -> None:
     action = read("PostToolUse-subagent-Bash").action
 
     assert action
-    assert action.agent != "main"
+    assert action.actor != "main"
 
 
 def test_file_contents_are_not_kept() -> None:
@@ -147,7 +148,7 @@ def test_an_interrupted_call_is_partial(change: dict[str, Any]) -> None:
 def test_what_is_no_event_is_refused_with_a_reason(raw: bytes) -> None:
     """It goes to the dead letters, where a person can read why."""
     with pytest.raises(UnreadableError, match="payload"):
-        parse({**ENVELOPE, "event": "PostToolUse"}, raw)
+        read_record({**ENVELOPE, "event": "PostToolUse"}, raw)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_a_field_of_another_type_is_absent(field: str, odd: str) -> None:
     """Hosts change; an event with an odd field is still an event."""
     raw = json.dumps(payload("PostToolUse", **{field: "@"})).replace('"@"', odd)
 
-    event = parse({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
+    event = read_record({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
 
     assert event.action
     json.dumps(event.model_dump(mode="json"), allow_nan=False)
@@ -171,7 +172,7 @@ def test_deep_parameters_are_cut_whoever_reads_them(depth: int) -> None:
     """What parses here and overflows the stack elsewhere would take its whole session along."""
     raw = json.dumps(payload("PostToolUse", tool_input={"a": "@"})).replace('"@"', "[" * depth + "]" * depth)
 
-    event = parse({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
+    event = read_record({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
 
     assert event.action
     assert len(json.dumps(event.action.parameters)) < 60
@@ -182,7 +183,7 @@ def test_other_encodings_are_read(encoding: str) -> None:
     """A byte order mark in front must not cost the event."""
     raw = json.dumps(payload("UserPromptSubmit", prompt="größer"), ensure_ascii=False).encode(encoding)
 
-    event = parse({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
+    event = read_record({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
 
     assert event.prompt == "größer"
 
@@ -191,7 +192,7 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     """One wrong byte must not cost the event."""
     raw = json.dumps(payload("UserPromptSubmit", prompt="caf@")).encode().replace(b"@", b"\xe9")
 
-    event = parse({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
+    event = read_record({**ENVELOPE, "event": "UserPromptSubmit"}, raw)
 
     assert event.prompt == "caf\ufffd"
 
@@ -200,7 +201,9 @@ def test_the_context_comes_from_the_hook_where_it_looked() -> None:
     """The branch is what it was when the prompt was typed, not when the worker read it."""
     noted = {"directory": "/home/dev/project/sub", "project": "/home/dev/project", "branch": "main"}
 
-    event = parse({**ENVELOPE, **noted, "event": "UserPromptSubmit"}, json.dumps(payload("UserPromptSubmit")).encode())
+    event = read_record(
+        {**ENVELOPE, **noted, "event": "UserPromptSubmit"}, json.dumps(payload("UserPromptSubmit")).encode()
+    )
 
     assert event.context.branch == "main"
     assert event.context.project == "/home/dev/project"
@@ -209,7 +212,8 @@ def test_the_context_comes_from_the_hook_where_it_looked() -> None:
 def test_two_long_ids_stay_two() -> None:
     """Cut alike they would make one session of two."""
     ends = [
-        parse({"event": "Stop"}, json.dumps({"session_id": "x" * long}).encode()).session_id for long in (300, 5000)
+        read_record({"event": "Stop"}, json.dumps({"session_id": "x" * long}).encode()).session_id
+        for long in (300, 5000)
     ]
 
     assert len(set(ends)) == 2
@@ -220,7 +224,7 @@ def test_another_tools_answer_starts_no_subagent() -> None:
     """A server's own word for its agents is none of ours."""
     fields = payload("PostToolUse-Agent-background", tool_name="mcp__crm__find")
 
-    action = parse({"event": "PostToolUse"}, json.dumps(fields).encode()).action
+    action = read_record({"event": "PostToolUse"}, json.dumps(fields).encode()).action
 
     assert action
     assert action.started_agent is None
@@ -229,7 +233,7 @@ def test_another_tools_answer_starts_no_subagent() -> None:
 def read_codex(name: str, **changes: Any) -> Event:
     """One of Codex's payloads, as its hook keeps it."""
     envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "codex"}
-    return parse(envelope, json.dumps(payload(f"codex/{name}", **changes)).encode())
+    return read_record(envelope, json.dumps(payload(f"codex/{name}", **changes)).encode())
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (PAYLOADS / "codex").glob("*.json")))
@@ -237,7 +241,7 @@ def test_every_recorded_payload_of_codex_is_understood(name: str) -> None:
     """These are what the real Codex sends."""
     event = read_codex(name)
 
-    assert event.client == "codex"
+    assert event.agent == "codex"
     assert event.session_id
     assert event.transcript
     assert (event.kind is EventKind.ACTION) == (event.action is not None)
@@ -280,14 +284,14 @@ def test_what_a_subagent_is_told_is_no_prompt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "client"),
+    ("named", "agent"),
     [("someday", "someday"), ("x" * 500, "x" * 200), (None, "claude-code"), ("", "claude-code"), (3, "claude-code")],
 )
-def test_an_agent_that_is_not_known_keeps_its_name(named: Any, client: str) -> None:
+def test_an_agent_that_is_not_known_keeps_its_name(named: Any, agent: str) -> None:
     """A record may come from a later version, or from nobody."""
-    event = parse({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
+    event = read_record({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
 
-    assert event.client == client
+    assert event.agent == agent
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("PostToolUse-Write", "partial"), ("PostToolUseFailure-Read", "failed")])
@@ -295,7 +299,7 @@ def test_of_an_agent_that_is_not_known_no_success_is_claimed(name: str, outcome:
     """Codex says the same of what failed and of what worked; the next one may as well."""
     envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "someday"}
 
-    event = parse(envelope, json.dumps(payload(name)).encode())
+    event = read_record(envelope, json.dumps(payload(name)).encode())
 
     assert event.action
     assert (event.action.outcome.value, event.files) == (outcome, ())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin.agents import adapter_for, pi
-from behavior_plugin.agents.log_file import Reading
+from behavior_plugin.agents import agent_of_log, pi
+from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import DurationSource, Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
@@ -58,7 +58,7 @@ SAMPLE = Log("sessions/--home-dev-shop--/2026_s-1.jsonl", RECORDS)
 
 def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     """What was asked, what was done and how it ended is what there is to learn."""
-    events = read(pi, SAMPLE.write(tmp_path))
+    events = read(pi.AGENT, SAMPLE.write(tmp_path))
 
     assert told(events) == [
         "Round the tax once",
@@ -80,12 +80,12 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
 def test_a_log_of_the_real_client_is_read() -> None:
     """Version 0.73: a command that failed, and an edit that did not fit."""
     [file] = (TRANSCRIPTS / "pi").iterdir()
-    reading = Reading()
+    reader = LogReader()
 
-    events = read(pi, file, reading)
+    events = read(pi.AGENT, file, reader)
 
-    assert adapter_for(file) is pi
-    assert reading.problems == []
+    assert agent_of_log(file) is pi.AGENT
+    assert reader.problems == []
     assert told(events) == [
         "Fix the greeting",
         "Bash ls nothing-here failed 9",
@@ -103,7 +103,7 @@ def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
     prompts = [said(1, "Build"), said(2, "Build it")]
     log = Log("a.jsonl", [HEADER, *prompts, call, result(4, "c1"), said(5, "and install it somewhere")])
 
-    _, asked, _, steering = read(pi, log.write(tmp_path))
+    _, asked, _, steering = read(pi.AGENT, log.write(tmp_path))
 
     assert steering.prompt == "and install it somewhere"
     assert steering.prompt_id == asked.prompt_id == "e2"
@@ -115,7 +115,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     stopped += [result(3, "c1", "Command aborted", is_error=True), answer(4, stop="aborted")]
     log = Log("a.jsonl", [HEADER, *stopped, said(5, "Clean it instead")])
 
-    events = read(pi, log.write(tmp_path))
+    events = read(pi.AGENT, log.write(tmp_path))
 
     assert told(events) == ["Build it", "Bash make partial 1000", "Clean it instead"]
     assert events[2].prompt_id == "e5"
@@ -125,7 +125,7 @@ def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
     """It is no work of the agent's to learn from, and how long it took nobody noted."""
     line = message(1, "bashExecution", None, command="git pull", exitCode=1, cancelled=False)
 
-    events = read(pi, Log("a.jsonl", [HEADER, line]).write(tmp_path))
+    events = read(pi.AGENT, Log("a.jsonl", [HEADER, line]).write(tmp_path))
 
     assert told(events) == ["user: Bash git pull failed None"]
     assert assemble(events) == []
@@ -136,14 +136,14 @@ def test_a_fork_has_only_what_was_done_in_it(tmp_path: Path) -> None:
     fork = {**HEADER, "id": "s-2", "parentSession": "/s-1.jsonl", "timestamp": "2026-03-02T09:00:09.000Z"}
     log = Log("a.jsonl", [fork, *RECORDS[2:], said(10, "Now the invoice")])
 
-    assert told(read(pi, log.write(tmp_path))) == ["Now the invoice"]
+    assert told(read(pi.AGENT, log.write(tmp_path))) == ["Now the invoice"]
 
 
 def test_records_of_the_first_version_have_no_names(tmp_path: Path) -> None:
     """A prompt still needs one, so that it is stored once."""
     records = [{key: value for key, value in record.items() if key != "id"} for record in [said(1, "a"), said(2, "b")]]
 
-    first, second = read(pi, Log("a.jsonl", [HEADER, *records]).write(tmp_path))
+    first, second = read(pi.AGENT, Log("a.jsonl", [HEADER, *records]).write(tmp_path))
 
     assert first.prompt_id
     assert second.prompt_id
@@ -152,13 +152,13 @@ def test_records_of_the_first_version_have_no_names(tmp_path: Path) -> None:
 
 def test_unknown_records_are_counted(tmp_path: Path) -> None:
     """A new version may hold something that we miss."""
-    reading = Reading()
+    reader = LogReader()
     log = Log("a.jsonl", [HEADER, {"type": "hologram"}, message(1, "oracle", "no"), message(2, "custom", "injected")])
 
-    events = read(pi, log.write(tmp_path), reading)
+    events = read(pi.AGENT, log.write(tmp_path), reader)
 
     assert events == []
-    assert [(problem.line, problem.reason) for problem in reading.problems] == [
+    assert [(problem.line, problem.reason) for problem in reader.problems] == [
         (2, "the record's type is unknown (hologram)"),
         (3, "the message's role is unknown (oracle)"),
     ]

@@ -1,4 +1,4 @@
-"""What every adapter keeps to. One that is in ADAPTERS is tried on the SAMPLE of its own test."""
+"""What the logs of every agent keep to. An agent in the registry is tried on the SAMPLE of its own test."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import importlib
 import json
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from behavior_plugin.agents import ADAPTERS, Adapter, Reading, adapter_for, named
+from behavior_plugin.agents import AGENTS, Agent, agent_of_log
 from behavior_plugin.agents.codex import tools
-from behavior_plugin.cli.importing import AGENTS
+from behavior_plugin.agents.install import plugin_hooks
+from behavior_plugin.agents.log_file import LogReader
+from behavior_plugin.agents.payload import read_event
 from behavior_plugin.model import EventKind
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
 from tests.logs import Log, read, told
 
+PLUGIN = Path(__file__).parents[3]
 FOREIGN = {
     "empty.jsonl": "",
     "settings.json": '{"hooks": {}, "sessionId": "no"}',
@@ -32,8 +35,12 @@ FOREIGN = {
 }
 
 
-def sample_of(adapter: Adapter) -> Log:
-    module = importlib.import_module(f"tests.unit.agents.test_{str(vars(adapter)['__name__']).rpartition('.')[2]}")
+def module_of(agent: Agent) -> str:
+    return agent.name.removesuffix("-cli").replace("-", "_")
+
+
+def sample_of(agent: Agent) -> Log:
+    module = importlib.import_module(f"tests.unit.agents.test_{module_of(agent)}")
     sample: Log = module.SAMPLE
     return sample
 
@@ -48,19 +55,18 @@ EXAMPLE: list[dict[str, Any]] = [
 ]
 
 
-each_adapter = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.NAME)
+each_agent = pytest.mark.parametrize("agent", AGENTS.values(), ids=lambda agent: agent.name)
 
 
-@each_adapter
-def test_a_log_is_claimed_by_its_own_adapter_alone(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_a_log_is_claimed_by_its_own_adapter_alone(agent: Agent, tmp_path: Path) -> None:
     """Two that read the same file would learn it twice, and one of them wrongly."""
-    file = sample_of(adapter).write(tmp_path)
+    file = sample_of(agent).write(tmp_path)
 
     head = file.read_bytes()
 
-    assert [other.NAME for other in ADAPTERS if other.is_log(file, head)] == [adapter.NAME]
-    assert adapter_for(file) is adapter
-    assert named(adapter.NAME) is adapter
+    assert [other.name for other in AGENTS.values() if other.logs.is_log(file, head)] == [agent.name]
+    assert agent_of_log(file) is agent
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -70,108 +76,125 @@ def test_what_is_no_log_is_claimed_by_none(name: str, tmp_path: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(FOREIGN[name], encoding="utf-8")
 
-    assert adapter_for(file) is None
+    assert agent_of_log(file) is None
 
 
-@each_adapter
-def test_events_say_whose_they_are_and_come_in_order(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_events_say_whose_they_are_and_come_in_order(agent: Agent, tmp_path: Path) -> None:
     """What is stored names the agent, and the order of calls is the workflow."""
-    file = sample_of(adapter).write(tmp_path)
+    file = sample_of(agent).write(tmp_path)
 
-    events = read(adapter, file)
+    events = read(agent, file)
 
-    assert {event.client for event in events} == {adapter.NAME}
+    assert {event.agent for event in events} == {agent.name}
     assert [event.order for event in events] == sorted({event.order for event in events})
     assert {EventKind.PROMPT, EventKind.ACTION, EventKind.TURN_END} <= {event.kind for event in events}
     assert assemble(reconcile([], events))
 
 
-@each_adapter
-def test_a_healthy_log_is_read_without_a_problem(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_a_healthy_log_is_read_without_a_problem(agent: Agent, tmp_path: Path) -> None:
     """A count of what was skipped is a warning only if there is none where all is well."""
-    file = sample_of(adapter).write(tmp_path)
-    reading = Reading()
+    file = sample_of(agent).write(tmp_path)
+    reader = LogReader()
 
-    read(adapter, file, reading)
+    read(agent, file, reader)
 
-    assert reading.problems == []
+    assert reader.problems == []
 
 
-@each_adapter
-def test_reading_twice_tells_the_same(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_reading_twice_tells_the_same(agent: Agent, tmp_path: Path) -> None:
     """An import that is run again must find the same names, or all is stored twice."""
-    file = sample_of(adapter).write(tmp_path)
+    file = sample_of(agent).write(tmp_path)
 
-    assert read(adapter, file) == read(adapter, file)
+    assert read(agent, file) == read(agent, file)
 
 
-@each_adapter
-def test_a_damaged_log_is_read_as_far_as_it_goes(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_a_damaged_log_is_read_as_far_as_it_goes(agent: Agent, tmp_path: Path) -> None:
     """One odd field of one session must not end the import of all."""
-    sample = sample_of(adapter)
-    most = 2 * len(read(adapter, sample.write(tmp_path)))
+    sample = sample_of(agent)
+    most = 2 * len(read(agent, sample.write(tmp_path)))
 
     for damaged in sample.damaged():
         file = damaged.write(tmp_path)
-        reading = Reading()
-        adapter_for(file)
-        events = read(adapter, file, reading)
+        reader = LogReader()
+        agent_of_log(file)
+        events = read(agent, file, reader)
 
         assert len(events) <= most
         assert len(repr(events)) < 200_000
-        assert not [problem for problem in reading.problems if "cannot be read" in problem.reason]
+        assert not [problem for problem in reader.problems if "cannot be read" in problem.reason]
         assemble(reconcile([], events))
 
 
-@each_adapter
-def test_a_log_that_is_cut_off_is_read_as_far_as_it_goes(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_a_log_that_is_cut_off_is_read_as_far_as_it_goes(agent: Agent, tmp_path: Path) -> None:
     """The agent may be writing, or may have been killed while it was."""
-    file = sample_of(adapter).write(tmp_path)
+    file = sample_of(agent).write(tmp_path)
     whole = file.read_bytes()
 
     for length in range(0, len(whole), max(1, len(whole) // 40)):
         file.write_bytes(whole[:length])
-        read(adapter, file)
+        read(agent, file)
 
 
-@each_adapter
-def test_file_contents_are_not_kept(adapter: Adapter, tmp_path: Path) -> None:
+@each_agent
+def test_file_contents_are_not_kept(agent: Agent, tmp_path: Path) -> None:
     """They are not the workflow, and secrets lie in them. Each SAMPLE has the word in what it writes and edits."""
-    file = sample_of(adapter).write(tmp_path)
+    file = sample_of(agent).write(tmp_path)
     assert "CONTENTS" in file.read_text(encoding="utf-8")
 
-    events = read(adapter, file)
+    events = read(agent, file)
 
     assert "CONTENTS" not in json.dumps([event.model_dump(mode="json") for event in events])
 
 
 def test_the_example_in_the_docs_is_an_adapter(tmp_path: Path) -> None:
     """Whoever adds one begins with it."""
-    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
     example: Any = ModuleType("example")
     exec(page.partition("```python")[2].partition("```")[0], vars(example))
     file = Log("a.jsonl", EXAMPLE).write(tmp_path)
-    reading = Reading()
+    reader = LogReader()
 
-    assert adapter_for(file, (*ADAPTERS, example)) is example
-    assert told(read(example, file, reading)) == ["Build it", "Bash make failed 2000", "turn_end"]
-    assert reading.skipped == 1
+    assert agent_of_log(file, [*AGENTS.values(), example.AGENT]) is example.AGENT
+    events = read(cast("Agent", example.AGENT), file, reader)
+    assert told(events) == ["Build it", "Bash make failed 2000", "turn_end"]
+    assert reader.skipped == 1
 
 
-def test_the_docs_list_our_words_for_tools() -> None:
+def test_the_example_in_the_docs_has_hooks() -> None:
+    """A hook reports the prompt and the call; how the call ended stays open."""
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
+    example: Any = ModuleType("example")
+    exec(page.partition("```python")[2].partition("```")[0], vars(example))
+    hooks = example.AGENT.hooks
+    envelope = {"event": "PostToolUse", "client": "example"}
+    called = {"session_id": "s", "tool_name": "Bash", "tool_input": {"command": "make"}, "tool_use_id": "t1"}
+
+    event = read_event(envelope, json.dumps(called).encode(), hooks)
+
+    assert list(hooks.adapt(plugin_hooks(PLUGIN))) == ["SessionStart", "UserPromptSubmit", "PostToolUse"]
+    assert (event.agent, event.is_provisional, event.action and event.action.tool) == ("example", True, "Bash")
+
+
+def test_the_docs_list_our_names_for_tools() -> None:
     """Whoever adds an adapter looks there for the word that the others use."""
-    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
-    _, _, listed = page.partition("**Our words for tools**")
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
+    _, _, listed = page.partition("**Our names for tools**")
 
-    ours = {name for module in (*ADAPTERS, tools) for name, _ in vars(module).get("_TOOLS", {}).values()}
+    modules = [importlib.import_module(f"behavior_plugin.agents.{module_of(agent)}") for agent in AGENTS.values()]
+    modules.append(tools)
+    ours = {name for module in modules for name, _ in vars(module).get("_TOOLS", {}).values()}
 
     assert len(ours) > 9
     assert [name for name in sorted(ours) if f"`{name}`" not in listed.partition("\n* ")[0]] == []
 
 
-def test_the_docs_tell_of_every_adapter() -> None:
-    """What is not told by an agent is what its users ask about."""
-    page = (Path(__file__).parents[3] / "docs" / "adapters.md").read_text(encoding="utf-8")
+def test_the_docs_list_every_agent() -> None:
+    """Users look there for what a log does not say."""
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
 
-    assert [adapter.NAME for adapter in ADAPTERS if f"`{adapter.NAME}`" not in page] == []
-    assert set(AGENTS) == {adapter.NAME for adapter in ADAPTERS}
+    assert [name for name in AGENTS if f"`{name}`" not in page] == []

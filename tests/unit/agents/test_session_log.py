@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents import recorder, session_log, subagents
-from behavior_plugin.agents.log_file import Reading
-from behavior_plugin.agents.session_log import Session
+from behavior_plugin.agents import session_log, subagents
+from behavior_plugin.agents.log_file import LogReader
+from behavior_plugin.agents.prompts import read_prompt
+from behavior_plugin.agents.session_log import SessionLog, SessionRecorder
 from behavior_plugin.agents.subagents import Subagents
-from behavior_plugin.model import Event, EventKind, Outcome
-from tests.factories import START, make_call
+from behavior_plugin.model import Context, Event, EventKind, Outcome
+from tests.factories import START, make_action, make_call
 from tests.logs import told
 
 
@@ -24,14 +25,14 @@ def records(*values: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def test_a_record_that_breaks_the_reader_is_told_of_and_passed_over() -> None:
     """What nobody thought of must not cost the rest of the session."""
-    reader = Session("agent", "s-1")
+    reader = SessionLog("agent", "s-1")
     skipped: list[tuple[int, str]] = []
 
     def take(record: dict[str, Any]) -> str | None:
         reader.prompt("x" * len(record["said"]), START)
         return "odd" if record["said"] == "odd" else None
 
-    read = session_log.read(
+    read = session_log.read_session(
         records({"said": "a"}, {"said": "odd"}, {"said": 7}, {"said": "aa"}),
         reader,
         take,
@@ -44,14 +45,14 @@ def test_a_record_that_breaks_the_reader_is_told_of_and_passed_over() -> None:
 
 def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """It need not be held whole."""
-    monkeypatch.setattr(recorder, "MOST_EVENTS", 2)
-    reader = Session("agent", "s-1")
+    monkeypatch.setattr(session_log, "MAX_EVENTS", 2)
+    reader = SessionLog("agent", "s-1")
 
     def take(record: dict[str, Any]) -> None:
         reader.prompt(f"Task {record['n']}", START, prompt_id=record["n"])
         reader.call(record["n"], "Bash", {"command": "make"}, START)
 
-    parts = list(session_log.read(records({"n": "1"}, {"n": "2"}, {"n": "3"}), reader, take, lambda *_: None))
+    parts = list(session_log.read_session(records({"n": "1"}, {"n": "2"}, {"n": "3"}), reader, take, lambda *_: None))
 
     assert [len(part) for part in parts] == [2, 2, 2]
     assert [event.order for part in parts for event in part] == [0, 1, 2, 3, 4, 5]
@@ -59,21 +60,21 @@ def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
     """So its calls are in the same part, and what it was told is no prompt of a person's."""
-    reader = Session("agent", "s-1")
+    reader = SessionLog("agent", "s-1")
     logs = {"a": ["b", "a"], "b": ["c"], "../a": ["x"]}
     asked: list[str] = []
 
     def take(record: dict[str, Any]) -> None:
-        reader.prompt(f"Task of {reader.agent}", START, prompt_id=reader.agent)
-        reader.call(f"{reader.agent} starts {record['n']}", "Agent", {}, START, started_agent=record["n"])
-        if reader.agent != "main" or record["n"] == "../a":
+        reader.prompt(f"Task of {reader.actor}", START, prompt_id=reader.actor)
+        reader.call(f"{reader.actor} starts {record['n']}", "Agent", {}, START, started_agent=record["n"])
+        if reader.actor != "main" or record["n"] == "../a":
             reader.end_turn(START)
 
     def records_of(agent: str) -> session_log.Records:
         asked.append(agent)
         return records(*({"n": name} for name in logs.get(agent, [])))
 
-    [events] = session_log.read(records({"n": "a"}, {"n": "../a"}), reader, take, lambda *_: None, records_of)
+    [events] = session_log.read_session(records({"n": "a"}, {"n": "../a"}), reader, take, lambda *_: None, records_of)
 
     assert asked == ["a", "b", "c"]
     assert [event.prompt or (event.action and event.action.id) or event.kind.value for event in events] == [
@@ -89,17 +90,17 @@ def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
 
 def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged log may name any number, in circles; of a session that comes in parts the bound is the same."""
-    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 3)
+    monkeypatch.setattr(subagents, "MAX_SUBAGENTS", 3)
     starts = {"a": ["b", "a", "main"], "b": ["a", "user"], "c": ["d", "e"], "d": [], "../x": []}
     asked: list[str] = []
 
     def read_one(_: Path, agent: str) -> list[Event]:
         asked.append(agent)
-        return [make_call("Agent", id=f"{agent}-{other}", agent=agent, started_agent=other) for other in starts[agent]]
+        return [make_call("Agent", id=f"{agent}-{other}", actor=agent, started_agent=other) for other in starts[agent]]
 
-    those = Subagents(lambda agent: [Path(agent)], read_one, Reading())
-    first = those.followed([make_call("Agent", id="1", started_agent="a")])
-    second = those.followed([make_call("Agent", id=name, started_agent=name) for name in ("a", "c", "../x")])
+    those = Subagents(lambda agent: [Path(agent)], read_one, LogReader())
+    first = those.calls_named_in([make_call("Agent", id="1", started_agent="a")])
+    second = those.calls_named_in([make_call("Agent", id=name, started_agent=name) for name in ("a", "c", "../x")])
 
     assert asked == ["a", "b", "c"]
     assert [event.action.id for event in first if event.action] == ["a-b", "a-a", "a-main", "b-a", "b-user"]
@@ -108,8 +109,8 @@ def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch:
 
 def test_a_log_is_asked_for_by_no_more_names_than_a_session_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bound holds where subagents are read as they are started."""
-    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 3)
-    reader = Session("agent", "s-1")
+    monkeypatch.setattr(session_log, "MAX_SUBAGENTS", 3)
+    reader = SessionLog("agent", "s-1")
     asked: list[str] = []
 
     def take(record: dict[str, Any]) -> None:
@@ -119,14 +120,18 @@ def test_a_log_is_asked_for_by_no_more_names_than_a_session_may_have(monkeypatch
         asked.append(agent)
         return ()
 
-    list(session_log.read(records(*({"n": f"a{n}"} for n in range(9))), reader, take, lambda *_: None, records_of))
+    list(
+        session_log.read_session(
+            records(*({"n": f"a{n}"} for n in range(9))), reader, take, lambda *_: None, records_of
+        )
+    )
 
     assert asked == ["a0", "a1", "a2"]
 
 
 def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
     """None is better than a wrong one: the fastest run is shown."""
-    reader = Session("agent", "s-1")
+    reader = SessionLog("agent", "s-1")
     for name in ("a", "b", "c"):
         reader.call(name, "Bash", {}, START)
 
@@ -134,17 +139,137 @@ def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
     reader.result("b", START + timedelta(seconds=1), Outcome.SUCCESS)
     reader.result("c", None, Outcome.SUCCESS, duration_ms=7)
 
-    actions = [event.action for event in reader.rest() if event.action]
+    actions = [event.action for event in reader.drain() if event.action]
     assert [action.duration_ms for action in actions] == [None, 1000, 7]
     assert [action.duration_source is None for action in actions] == [True, False, False]
 
 
 def test_a_line_of_the_users_shell_opens_no_turn() -> None:
     """So there is none to end."""
-    reader = Session("agent", "s-1")
+    reader = SessionLog("agent", "s-1")
 
-    reader.call("a", "Bash", {}, START, agent="user")
+    reader.call("a", "Bash", {}, START, actor="user")
     reader.end_turn(START)
 
     assert not reader.is_working
-    assert [event.kind for event in reader.rest()] == [EventKind.ACTION]
+    assert [event.kind for event in reader.drain()] == [EventKind.ACTION]
+
+
+@pytest.fixture
+def recorder() -> SessionRecorder:
+    return SessionRecorder("agent", "session")
+
+
+def prompt(recorder: SessionRecorder, said: str, prompt_id: str | None = None) -> None:
+    recorder.add(EventKind.PROMPT, name="user", at=START, context=Context(), prompt_id=prompt_id, **read_prompt(said))
+
+
+def call(recorder: SessionRecorder, name: str, **more: Any) -> None:
+    action = make_action(id=name, outcome=Outcome.PARTIAL, duration_ms=None)
+    recorder.add(EventKind.ACTION, name="call", at=START, context=Context(), action=action, pending_id=name, **more)
+
+
+def ids(events: list[Event]) -> list[str | None]:
+    return [event.action.id if event.action else event.prompt for event in events]
+
+
+def outcomes(events: list[Event]) -> list[Outcome]:
+    return [event.action.outcome for event in events if event.action]
+
+
+def test_a_call_is_completed_where_it_stands(recorder: SessionRecorder) -> None:
+    """Its end comes when others have begun, and only one end counts."""
+    call(recorder, "a")
+    call(recorder, "b")
+
+    recorder.complete("a", outcome=Outcome.FAILED, files=("x.py",))
+    recorder.complete("a", outcome=Outcome.SUCCESS)
+    recorder.complete("nobody", outcome=Outcome.SUCCESS)
+
+    events = recorder.drain()
+    assert outcomes(events) == [Outcome.FAILED, Outcome.PARTIAL]
+    assert [event.files for event in events] == [("x.py",), ()]
+
+
+def test_only_what_is_finished_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with the log, and no work is cut in two."""
+    monkeypatch.setattr(session_log, "MAX_EVENTS", 4)
+    recorder = SessionRecorder("agent", "session")
+    prompt(recorder, "fix the first", "p1")
+    call(recorder, "a")
+    prompt(recorder, "fix the second", "p2")
+    few = recorder.drain_completed()
+    call(recorder, "b")
+
+    taken = recorder.drain_completed()
+    recorder.complete("b", outcome=Outcome.SUCCESS)
+    call(recorder, "c")
+    rest = recorder.drain()
+
+    assert few == []
+    assert (ids(taken), ids(rest)) == (["fix the first", "a"], ["fix the second", "b", "c"])
+    assert [event.order for event in [*taken, *rest]] == [0, 1, 2, 3, 4]
+    assert outcomes(rest) == [Outcome.SUCCESS, Outcome.PARTIAL]
+
+
+def test_what_comes_of_what_was_taken_out_hits_nothing_else(recorder: SessionRecorder) -> None:
+    """Another event stands in its place by then."""
+    prompt(recorder, "fix the first", "p1")
+    call(recorder, "a")
+    recorder.drain()
+    prompt(recorder, "fix the second", "p2")
+    call(recorder, "b", prompt_id="p2")
+
+    late = recorder.pending("a")
+    recorder.complete("a", outcome=Outcome.SUCCESS, files=("x.py",))
+    recorder.rename_prompt(0, "other")
+    recorder.rename_prompt(1, "other")
+
+    events = recorder.drain()
+    assert late is None
+    assert outcomes(events) == [Outcome.PARTIAL]
+    assert [(event.prompt_id, event.files) for event in events] == [("p2", ()), ("p2", ())]
+
+
+def test_an_event_that_is_still_here_is_given_another_prompt(recorder: SessionRecorder) -> None:
+    """A place is the event's number in the log, whatever was taken out before it."""
+    prompt(recorder, "fix the first", "p1")
+    recorder.drain()
+    prompt(recorder, "fix the second", "p2")
+
+    recorder.rename_prompt(1, "other")
+
+    assert [event.prompt_id for event in recorder.drain()] == ["other"]
+
+
+def test_a_prompt_that_steers_begins_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to the work that it was typed during."""
+    monkeypatch.setattr(session_log, "MAX_EVENTS", 3)
+    recorder = SessionRecorder("agent", "session")
+    prompt(recorder, "fix the first", "p1")
+    call(recorder, "a")
+    prompt(recorder, "and mind the tests", "p1")
+    call(recorder, "b")
+
+    assert recorder.drain_completed() == []
+    assert ids(recorder.drain()) == ["fix the first", "a", "and mind the tests", "b"]
+
+
+def test_work_without_end_is_not_looked_through_at_each_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single task with a hundred thousand calls must not take hours."""
+    monkeypatch.setattr(session_log, "MAX_EVENTS", 10)
+    looks: list[int] = []
+
+    class Recorder(SessionRecorder):
+        def _newest_task_index(self) -> int:
+            looks.append(len(self.events))
+            return super()._newest_task_index()
+
+    recorder = Recorder("agent", "session")
+    prompt(recorder, "fix it all", "p1")
+    for number in range(200):
+        call(recorder, f"t{number}")
+        assert recorder.drain_completed() == []
+
+    assert len(recorder.drain()) == 201
+    assert 0 < len(looks) <= 20

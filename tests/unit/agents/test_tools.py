@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents.tools import MOST_FILES, arguments, in_our_words, patch_in_our_words, patched_files
+from behavior_plugin.agents.tools import MAX_FILES, arguments, normalize_patch, normalize_tool, patched_files
 
 
 def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
     """Nothing is lost where we have no word for it."""
     words = {"view": ("Read", {"path": "file_path"})}
 
-    assert in_our_words("view", {"path": "a", "range": 1}, words) == ("Read", {"file_path": "a", "range": 1})
-    assert in_our_words("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
+    assert normalize_tool("view", {"path": "a", "range": 1}, words) == ("Read", {"file_path": "a", "range": 1})
+    assert normalize_tool("ask", {"path": "a"}, words) == ("ask", {"path": "a"})
 
 
 def test_a_patch_names_no_file_or_many() -> None:
     """It may be cut off, or of another kind; and what is kept of a call is bounded."""
     many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
 
-    assert len(patch_in_our_words(many)[2]) == MOST_FILES
-    assert patch_in_our_words("+text\n*** Update File: \n") == ("Edit", {}, ())
+    assert len(normalize_patch(many)[2]) == MAX_FILES
+    assert normalize_patch("+text\n*** Update File: \n") == ("Edit", {}, ())
 
 
 def test_a_patch_names_every_file_that_it_touches() -> None:

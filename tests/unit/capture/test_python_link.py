@@ -23,7 +23,7 @@ def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_link_leads_to_the_python_behind_the_environment(link: Path) -> None:
     """A project's environment may be deleted with the project."""
-    python_link.keep()
+    python_link.refresh()
 
     assert link.readlink() == REAL
     assert list(link.parent.iterdir()) == [link]
@@ -34,7 +34,7 @@ def test_hooks_in_settings_have_theirs_in_the_data_folder(link: Path, monkeypatc
     monkeypatch.delenv("CLAUDE_PLUGIN_DATA")
     paths.make_private(paths.data_folder())
 
-    python_link.keep()
+    python_link.refresh()
 
     assert Path(paths.in_data("python3")).readlink() == REAL
     assert not link.is_symlink()
@@ -45,17 +45,17 @@ def test_a_link_that_leads_elsewhere_is_made_anew(link: Path, target: str) -> No
     """That interpreter is gone, or could not start: else it would be the one that runs."""
     link.symlink_to(target)
 
-    python_link.keep()
+    python_link.refresh()
 
     assert link.readlink() == REAL
 
 
 def test_a_link_that_is_right_is_left_alone(link: Path) -> None:
     """Every session begins with this."""
-    python_link.keep()
+    python_link.refresh()
     before = link.lstat()
 
-    python_link.keep()
+    python_link.refresh()
 
     assert link.lstat() == before
 
@@ -65,7 +65,7 @@ def test_what_is_no_link_is_left_alone(link: Path, kind: str) -> None:
     """We have not put it there."""
     link.mkdir() if kind == "folder" else link.write_text("somebody's")
 
-    python_link.keep()
+    python_link.refresh()
 
     assert not link.is_symlink()
     assert list(link.parent.iterdir()) == [link]
@@ -79,7 +79,7 @@ def test_a_folder_that_depends_on_the_directory_is_not_followed(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLAUDE_PLUGIN_DATA", folder)
 
-    python_link.keep()
+    python_link.refresh()
 
     assert not link.is_symlink()
     assert not Path(paths.in_data("python3")).is_symlink()
@@ -89,7 +89,7 @@ def test_a_folder_that_is_gone_is_not_made(link: Path) -> None:
     """The client makes it, and deletes it on uninstall."""
     link.parent.rmdir()
 
-    python_link.keep()
+    python_link.refresh()
 
     assert not link.parent.exists()
 
@@ -101,7 +101,7 @@ def test_a_folder_that_others_can_write_to_gets_no_link(link: Path, owner: int, 
     os.chown(link.parent, owner, owner)
     link.parent.chmod(mode)
 
-    python_link.keep()
+    python_link.refresh()
 
     assert not link.is_symlink()
 
@@ -114,6 +114,6 @@ def test_a_python_that_does_not_know_where_it_is_makes_no_link(
     monkeypatch.setattr(sys, "executable", executable)
     monkeypatch.setattr(sys, "_base_executable", executable)
 
-    python_link.keep()
+    python_link.refresh()
 
     assert not link.is_symlink()

@@ -212,7 +212,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
         spool.read(tmp_path / "link")
 
 
-@pytest.mark.parametrize(("bound", "most"), [("MOST_WAITING", 4), ("MOST_BYTES", 2**20)])
+@pytest.mark.parametrize(("bound", "most"), [("MAX_WAITING", 4), ("MAX_BYTES", 2**20)])
 def test_a_full_spool_takes_nothing_more_until_there_is_room(
     bound: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,25 +220,25 @@ def test_a_full_spool_takes_nothing_more_until_there_is_room(
     monkeypatch.setattr(spool, bound, most)
     for _ in range(3):
         spool.put("Stop", b"x" * 300_000)
-    assert spool.keep_bounds() == ""
+    assert spool.enforce_limits() == ""
     session = Path(spool.folder("open", "session"))
     session.mkdir()
     records()[0].rename(session / records()[0].name)
     spool.put("Stop", b"x" * 300_000)
 
-    assert "wait" in spool.keep_bounds()
+    assert "wait" in spool.enforce_limits()
 
     with pytest.raises(spool.SpoolFull, match="the spool is full: "):
         spool.put("Stop", b"{}")
     assert len(records()) == 3
     shutil.rmtree(session)
-    assert spool.keep_bounds() == ""
+    assert spool.enforce_limits() == ""
     spool.put("Stop", b"{}")
 
 
 def test_bounds_of_a_spool_that_is_not_there() -> None:
     """Nothing waits, and nothing is made."""
-    assert spool.keep_bounds() == ""
+    assert spool.enforce_limits() == ""
     assert not Path(paths.data_folder()).exists()
 
 
@@ -258,18 +258,18 @@ def test_a_strange_mark_is_a_mark(kind: str, capfd: pytest.CaptureFixture[str]) 
     assert told.startswith("behavior: event not recorded: SpoolFull (the spool is full: ")
     assert told.count("\n") == 1
     assert told.isascii()
-    assert len(told) <= spool.LONGEST_LINE + 1
+    assert len(told) <= spool.MAX_LINE_BYTES + 1
 
 
 def test_what_tells_of_losses_does_not_grow_for_ever(capfd: pytest.CaptureFixture[str]) -> None:
     """It is written where the disk is full, too."""
     paths.make_private(paths.data_folder())
-    Path(paths.in_data("lost")).write_bytes(b"x\n" * (spool.MOST_LOST_BYTES // 2))
+    Path(paths.in_data("lost")).write_bytes(b"x\n" * (spool.MAX_LOST_BYTES // 2))
 
     spool.lose(OSError(28, "No space left on device"))
 
     assert capfd.readouterr().err
-    assert spool.lost() == spool.MOST_LOST_BYTES // 2
+    assert spool.lost() == spool.MAX_LOST_BYTES // 2
 
 
 @pytest.mark.timeout(10)

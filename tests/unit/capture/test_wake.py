@@ -78,7 +78,7 @@ def wait_for_starts(starts: Path, number: int) -> None:
 def test_a_worker_is_told_which_version_asks() -> None:
     """An older one can then leave to the newer."""
     with worker(b'{"result": "here"}') as asked:
-        assert wake.wake() == wake.RUNNING
+        assert wake.ensure_worker() == wake.RUNNING
 
     verb, _, body = asked[0].partition(b"\n")
     assert verb.split() == [b"ping", str(len(body)).encode()]
@@ -87,19 +87,19 @@ def test_a_worker_is_told_which_version_asks() -> None:
 
 def test_a_missing_worker_is_started_once(starts: Path) -> None:
     """Fifty hooks may notice it at the same time."""
-    assert wake.wake() == wake.STARTING
-    assert wake.wake() == wake.STARTING
+    assert wake.ensure_worker() == wake.STARTING
+    assert wake.ensure_worker() == wake.STARTING
     wait_for_starts(starts, 1)
 
     age("run/starting", wake.START_S + 1)
-    assert wake.wake() == wake.STARTING
+    assert wake.ensure_worker() == wake.STARTING
     wait_for_starts(starts, 2)
 
 
 def test_a_worker_that_leaves_has_a_successor_at_once(starts: Path) -> None:
     """The new one waits for the lock by itself, so no prompt need come in between."""
     with worker(b'{"result": "leaving"}'):
-        assert wake.wake() == wake.STARTING
+        assert wake.ensure_worker() == wake.STARTING
 
     wait_for_starts(starts, 1)
 
@@ -107,23 +107,23 @@ def test_a_worker_that_leaves_has_a_successor_at_once(starts: Path) -> None:
 def test_a_silent_worker_is_replaced_once_a_minute(starts: Path) -> None:
     """It may be frozen, or only busy: the new one finds out."""
     with worker(None):
-        assert wake.wake() == wake.SILENT
+        assert wake.ensure_worker() == wake.SILENT
         wake.replace()
         assert not wake.is_starting(), "a prompt would wait longer for it"
         wake.replace()
-        assert wake.wake() == wake.SILENT
+        assert wake.ensure_worker() == wake.SILENT
         wake.replace()
         wait_for_starts(starts, 1)
 
         age("run/replacing", wake.REPLACE_S + 1)
-        assert wake.wake() == wake.SILENT
+        assert wake.ensure_worker() == wake.SILENT
         wake.replace()
         wait_for_starts(starts, 2)
 
 
 def test_a_worker_that_is_just_starting_is_not_replaced() -> None:
     """It cannot answer yet."""
-    wake.wake()
+    wake.ensure_worker()
 
     wake.replace()
 
@@ -135,7 +135,7 @@ def test_without_an_environment_nothing_is_started(monkeypatch: pytest.MonkeyPat
     Path(paths.in_data("interpreter")).unlink()
     monkeypatch.setattr(wake, "ROOT", str(tmp_path))
 
-    assert wake.wake() == wake.NOT_SET_UP
+    assert wake.ensure_worker() == wake.NOT_SET_UP
     wake.replace()
 
     assert not Path(paths.run_folder(), "replacing").exists()
@@ -150,7 +150,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str) -> None:
     os.mkfifo(paths.in_data(name))
     age(name, 3600)
 
-    for do in (wake.wake, wake.replace):
+    for do in (wake.ensure_worker, wake.replace):
         try:
             do()
         except OSError:
@@ -166,7 +166,7 @@ def test_a_worker_heeds_the_signals_that_its_hook_ignores(starts: Path) -> None:
 
         for sign in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             signal.signal(sign, signal.SIG_IGN)
-        wake.wake()
+        wake.ensure_worker()
         os._exit(0)
     os.waitpid(child, 0)
     wait_for_starts(starts, 1)
@@ -189,7 +189,7 @@ def test_what_runs_beside_has_no_descriptor_of_ours(
         told.touch()
         wait_for(over.exists, "the end")
 
-    wake.beside(stay)
+    wake.spawn_detached(stay)
 
     wait_for(told.exists, "what was to be done")
     os.close(writing)

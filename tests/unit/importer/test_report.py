@@ -13,9 +13,9 @@ import pytest
 from behavior_plugin.agents.log_file import Problem
 from behavior_plugin.cli import terminal
 from behavior_plugin.cli.terminal import duration
-from behavior_plugin.importer.log import Imported, Run
+from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found, Log
-from behavior_plugin.importer.report import Report, summed_up
+from behavior_plugin.importer.report import Report, summarize
 from behavior_plugin.model import Outcome
 from tests.factories import START
 
@@ -30,10 +30,10 @@ def run(*labels: str, took_ms: int = 1000, outcome: str = "success", trigger: st
 
 
 def report(*runs: Run, **changes: object) -> Report:
-    imported = Imported(LOG, {"s1"}, size=LOG.size, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
+    imported = LogResult(LOG, {"s1"}, size=LOG.size, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
     for name, value in changes.items():
         setattr(imported, name, value)
-    return summed_up(Found([LOG]), [imported], seconds=2.5, is_dry_run=False)
+    return summarize(Found([LOG]), [imported], seconds=2.5, is_dry_run=False)
 
 
 @pytest.fixture

@@ -6,10 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from behavior_plugin.model import Context, DurationSource, EventSource, Outcome
-from behavior_plugin.patterns.episodes import assemble, homeless
+from behavior_plugin.model import Context, DurationSource, Event, EventSource, Outcome
+from behavior_plugin.patterns.episodes import assemble, orphaned_calls
 from behavior_plugin.patterns.reconcile import reconcile
-from tests.factories import SESSIONS, make_call, make_event, make_prompt, recorded_events, reported_events
+from tests.factories import (
+    SESSIONS,
+    make_call,
+    make_call_end,
+    make_event,
+    make_prompt,
+    recorded_events,
+    reported_events,
+)
 
 FAILED = Outcome.FAILED
 
@@ -127,45 +135,39 @@ def test_paths_are_told_from_the_top_of_the_worktree() -> None:
     assert pattern.context.branch == "main"
 
 
-def notification(call: str = "t1", status: str = "completed", *, rest: str = "") -> str:
-    return (
-        f"<task-notification>\n<task-id>b1</task-id>\n<tool-use-id>{call}</tool-use-id>\n"
-        f"<status>{status}</status>\n{rest}</task-notification>"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "outcome"),
-    [
-        (notification(rest='<summary>Background command "make" completed (exit code 0)</summary>'), Outcome.SUCCESS),
-        (notification(rest='<summary>Background command "make" completed (exit code 2)</summary>'), FAILED),
-        (notification(status="failed"), FAILED),
-        (notification(status="killed"), Outcome.PARTIAL),
-    ],
-)
-def test_a_notification_says_how_a_call_in_the_background_ended(text: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_call_in_the_background_ends_as_reported_later(outcome: Outcome) -> None:
     """The client reports such a call when it was started, long before it ends."""
     prompt, call = make_prompt("build it"), make_call(id="t1", outcome=Outcome.PARTIAL)
-    notified = make_prompt(text, at=call.at + timedelta(seconds=5))
+    end = make_call_end("t1", outcome=outcome, at=call.at + timedelta(seconds=5))
 
-    [pattern] = assemble([prompt, call, notified, make_event("turn_end")])
+    [pattern] = assemble([prompt, call, end, make_event("turn_end")])
 
     assert pattern.actions[0].outcome is outcome
     assert pattern.actions[0].duration_ms == 5000
     assert pattern.actions[0].duration_source is DurationSource.TRANSCRIPT
 
 
-def test_a_notifications_own_duration_is_the_hosts() -> None:
-    """It tells how long a subagent took."""
-    text = notification(rest="<usage><tool_uses>2</tool_uses><duration_ms>675</duration_ms></usage>")
+def test_a_reported_duration_is_the_agents() -> None:
+    """It says how long a subagent took, which the time between two events only suggests."""
+    end = make_call_end("t1", duration_ms=675)
 
-    [pattern] = assemble([make_prompt("survey"), make_call("Agent", id="t1"), make_prompt(text)])
+    [pattern] = assemble([make_prompt("survey"), make_call("Agent", id="t1"), end])
 
     assert pattern.actions[0].duration_ms == 675
-    assert pattern.actions[0].duration_source is DurationSource.HOST
+    assert pattern.actions[0].duration_source is DurationSource.AGENT
 
 
-def test_a_notification_may_come_when_something_else_is_worked_on() -> None:
+def test_the_last_end_of_a_call_counts() -> None:
+    """Work that goes on is reported more than once."""
+    ends = [make_call_end("t1", outcome=Outcome.PARTIAL), make_call_end("t1", outcome=FAILED)]
+
+    [pattern] = assemble([make_prompt("build it"), make_call(id="t1"), *ends])
+
+    assert pattern.actions[0].outcome is FAILED
+
+
+def test_a_call_may_end_when_something_else_is_worked_on() -> None:
     """It completes the call it names, wherever that is, and joins nothing."""
     events = [
         make_prompt("build it"),
@@ -173,7 +175,7 @@ def test_a_notification_may_come_when_something_else_is_worked_on() -> None:
         make_event("turn_end"),
         make_prompt("write the changelog"),
         make_call("Write", id="t2"),
-        make_prompt(notification(status="failed")),
+        make_call_end("t1", outcome=FAILED),
         make_event("turn_end"),
     ]
 
@@ -187,14 +189,14 @@ def test_subagents_calls_stand_behind_the_call_that_started_them() -> None:
     """Side by side they interleave, and the hook of the call that started them may come last."""
     events = [
         make_prompt("survey"),
-        make_call("Read", id="b1", agent="b"),
+        make_call("Read", id="b1", actor="b"),
         make_call("Agent", id="a0", started_agent="a"),
-        make_call("Read", id="a1", agent="a"),
+        make_call("Read", id="a1", actor="a"),
         make_call("Agent", id="b0", started_agent="b"),
-        make_call("Agent", id="a2", agent="a", started_agent="inner"),
-        make_call("Read", id="inner1", agent="inner"),
-        make_call("Read", id="b2", agent="b"),
-        make_call("Read", id="lone", agent="unknown"),
+        make_call("Agent", id="a2", actor="a", started_agent="inner"),
+        make_call("Read", id="inner1", actor="inner"),
+        make_call("Read", id="b2", actor="b"),
+        make_call("Read", id="lone", actor="unknown"),
         make_call("Bash", id="main"),
     ]
 
@@ -211,7 +213,7 @@ def test_a_subagent_works_for_the_prompt_that_it_was_started_for() -> None:
         make_call("Agent", id="a0", started_agent="a"),
         make_prompt("write the changelog"),
         make_call("Write", id="main"),
-        make_call("Read", id="a1", agent="a"),
+        make_call("Read", id="a1", actor="a"),
     ]
 
     first, second = assemble(events)
@@ -224,9 +226,9 @@ def test_agents_that_claim_to_have_started_each_other_lose_no_call() -> None:
     """Ids are what a payload says they are."""
     events = [
         make_prompt("survey"),
-        make_call("Agent", id="a", agent="a", started_agent="b"),
-        make_call("Agent", id="b", agent="b", started_agent="a"),
-        make_call("Agent", id="c", agent="c", started_agent="c"),
+        make_call("Agent", id="a", actor="a", started_agent="b"),
+        make_call("Agent", id="b", actor="b", started_agent="a"),
+        make_call("Agent", id="c", actor="c", started_agent="c"),
     ]
 
     [pattern] = assemble(events)
@@ -236,7 +238,7 @@ def test_agents_that_claim_to_have_started_each_other_lose_no_call() -> None:
 
 def test_a_chain_of_thousands_of_agents_is_no_trouble() -> None:
     """A recursion would not survive it."""
-    chain = [make_call("Agent", agent=f"a{number}", started_agent=f"a{number + 1}") for number in range(5_000)]
+    chain = [make_call("Agent", actor=f"a{number}", started_agent=f"a{number + 1}") for number in range(5_000)]
 
     [pattern] = assemble([make_prompt("survey"), *chain])
 
@@ -248,9 +250,9 @@ def test_the_outcome_is_the_main_agents() -> None:
     events = [
         make_prompt("survey"),
         make_call("Agent", started_agent="a"),
-        make_call("Read", agent="a", outcome=FAILED),
+        make_call("Read", actor="a", outcome=FAILED),
         make_event("turn_end"),
-        make_call(agent="user", outcome=FAILED),
+        make_call(actor="user", outcome=FAILED),
     ]
 
     [pattern] = assemble(events)
@@ -306,12 +308,12 @@ def test_reported_calls_that_no_prompt_set_off_are_named(opening: str) -> None:
     [pattern] = assemble(events)
 
     assert [action.tool for action in pattern.actions] == ["Edit"]
-    assert homeless(events) == [stray]
+    assert orphaned_calls(events) == [stray]
 
 
 def test_calls_that_only_the_transcript_tells_of_are_not_missed() -> None:
     """They lie nowhere, so there is nothing to set aside."""
-    assert homeless([make_call("Bash", agent="user", source=EventSource.TRANSCRIPT), make_prompt("fix it")]) == []
+    assert orphaned_calls([make_call("Bash", actor="user", source=EventSource.TRANSCRIPT), make_prompt("fix it")]) == []
 
 
 def test_what_our_own_command_sets_off_is_no_work() -> None:
@@ -328,7 +330,7 @@ def test_what_our_own_command_sets_off_is_no_work() -> None:
     found = [(pattern.trigger, [action.tool for action in pattern.actions]) for pattern in assemble(events)]
 
     assert found == [("fix the tests", ["Edit"]), ("yes, do that", ["Write"])]
-    assert homeless(events[2:]) == []
+    assert orphaned_calls(events[2:]) == []
 
 
 def test_a_task_with_the_id_of_a_notification_is_a_task() -> None:
@@ -346,13 +348,13 @@ def test_a_task_with_the_id_of_a_notification_is_a_task() -> None:
 
 def test_the_users_own_shell_alone_is_no_work() -> None:
     """There is nothing to learn from before the assistant did something."""
-    assert assemble([make_prompt("hello"), make_call(agent="user")]) == []
+    assert assemble([make_prompt("hello"), make_call(actor="user")]) == []
 
 
-@pytest.mark.parametrize("follow_up", ["go on", notification("t9")])
-def test_a_turn_that_was_broken_off_leaves_the_work_unfinished(follow_up: str) -> None:
+@pytest.mark.parametrize("follow_up", [make_prompt("go on"), make_call_end("t9")])
+def test_a_turn_that_was_broken_off_leaves_the_work_unfinished(follow_up: Event) -> None:
     """The turn before it came to its end, and the next did not."""
-    events = [make_prompt("fix the tests"), make_call("Edit"), make_event("turn_end"), make_prompt(follow_up)]
+    events = [make_prompt("fix the tests"), make_call("Edit"), make_event("turn_end"), follow_up]
 
     [pattern] = assemble(events)
 
@@ -364,7 +366,7 @@ def test_the_end_of_another_turn_ends_nothing() -> None:
     events = [
         make_prompt("fix the tests", prompt_id="p1"),
         make_call("Edit", prompt_id="p1"),
-        make_call(agent="user", prompt_id="p2"),
+        make_call(actor="user", prompt_id="p2"),
         make_event("turn_end", prompt_id="p2"),
     ]
 
@@ -392,7 +394,7 @@ def test_a_real_session_nests_its_subagents() -> None:
     """One ran in the foreground, one in the background while the main agent worked on."""
     [pattern] = assemble(reconcile([], recorded_events("print-subagents")))
 
-    assert [(action.tool, action.outcome.value, action.agent) for action in pattern.actions] == [
+    assert [(action.tool, action.outcome.value, action.actor) for action in pattern.actions] == [
         ("Agent", "success", "main"),
         ("Bash", "success", "a6747a4b1259f8dcf"),
         ("Agent", "success", "main"),
@@ -437,10 +439,10 @@ def test_a_call_that_claims_to_have_started_its_own_like_moves_nothing(started: 
     events = [
         make_prompt("survey"),
         make_call(id="first"),
-        make_call(id="shell", agent="user"),
-        make_call(id="inner", agent="a"),
+        make_call(id="shell", actor="user"),
+        make_call(id="inner", actor="a"),
         make_prompt("write the changelog"),
-        make_call(id="second", agent="a", started_agent=started),
+        make_call(id="second", actor="a", started_agent=started),
     ]
 
     patterns = assemble(events)

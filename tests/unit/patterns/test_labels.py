@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from behavior_plugin.model import Outcome
-from behavior_plugin.patterns.labels import labels, what_was_done
+from behavior_plugin.patterns.labels import labels, workflow_labels
 from tests.factories import make_action
 
 
@@ -56,8 +56,8 @@ def test_what_failed_and_what_a_subagent_did_says_nothing_of_how_it_is_done() ->
     actions = [
         make_action(parameters={"command": "make tset"}, outcome=Outcome.FAILED),
         make_action(parameters={"command": "make test"}),
-        make_action(parameters={"command": "cargo build"}, agent="a1"),
+        make_action(parameters={"command": "cargo build"}, actor="a1"),
         make_action(parameters={"command": "git commit -am x && make test"}),
     ]
 
-    assert what_was_done(actions) == ("make test", "git commit")
+    assert workflow_labels(actions) == ("make test", "git commit")

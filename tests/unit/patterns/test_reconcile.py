@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from behavior_plugin.agents.claude_code import transcript
-from behavior_plugin.model import Context, DurationSource, Event, EventKind, EventSource, Outcome
+from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.patterns.reconcile import reconcile
 from tests.factories import (
     SESSIONS,
+    START,
     make_call,
+    make_call_end,
     make_event,
     make_prompt,
     recorded_events,
@@ -22,7 +25,6 @@ from tests.factories import (
 )
 from tests.work import steps
 
-NOTIFICATION = "<task-notification>\n<tool-use-id>t1</tool-use-id>\n<status>completed</status>\n</task-notification>"
 TRANSCRIPT = EventSource.TRANSCRIPT
 
 
@@ -73,7 +75,7 @@ def test_the_hosts_duration_is_kept_and_gaps_have_the_transcripts(session: str) 
     durations = {event.action.id: event.action.duration_ms for event in reported if event.action}
     for action in filter(None, (event.action for event in events)):
         by_host = action.id in durations
-        assert action.duration_source is (DurationSource.HOST if by_host else DurationSource.TRANSCRIPT)
+        assert action.duration_source is (DurationSource.AGENT if by_host else DurationSource.TRANSCRIPT)
         assert not by_host or action.duration_ms == durations[action.id]
 
 
@@ -165,7 +167,7 @@ def test_a_call_stands_behind_its_prompt_whatever_it_is_said_to_have_taken() -> 
 
 def test_a_clock_that_is_set_back_changes_no_order() -> None:
     """Within one process the monotonic clock tells what came first."""
-    events = [make_event("other", host_pid=7) for _ in range(4)]
+    events = [make_event("other", agent_pid=7) for _ in range(4)]
     back = [event.model_copy(update={"at": event.at - timedelta(days=3650)}) for event in events[2:]]
 
     assert [event.order for event in reconcile([*back, *events[:2]], [])] == [event.order for event in events]
@@ -227,7 +229,7 @@ def test_a_late_call_brings_its_whole_turn() -> None:
 def test_a_subagent_that_works_on_belongs_to_the_turn_that_started_it() -> None:
     """It may go on while the next task is worked on, and that may be another session's to learn from."""
     first, second = recorded_turn(1), recorded_turn(2)
-    inner = make_call(id="inner", agent="a1", prompt_id="p1", source=TRANSCRIPT)
+    inner = make_call(id="inner", actor="a1", prompt_id="p1", source=TRANSCRIPT)
 
     assert ids(reconcile(as_hooks_tell(second), [*first, *second, inner])) == ["t2"]
     assert ids(reconcile(as_hooks_tell(first[:2]), [*first, inner])) == ["t1", "inner"]
@@ -265,17 +267,17 @@ def test_the_same_words_typed_twice_are_two_prompts() -> None:
     assert prompts(reconcile(as_hooks_tell(turns), turns)) == ["Make a pipe"] * 2
 
 
-def test_a_notification_is_one_whoever_tells_of_it() -> None:
+def test_the_end_of_a_background_call_is_one_event() -> None:
     """The hook names another prompt for it than the transcript does."""
     turn = recorded_turn(1)
-    recorded = make_prompt(NOTIFICATION, prompt_id="p2", source=TRANSCRIPT)
-    reported = make_prompt(NOTIFICATION, prompt_id="p1")
+    recorded = make_call_end("t1", prompt_id="p2", source=TRANSCRIPT)
+    reported = make_call_end("t1", prompt_id="p1")
 
     events = reconcile([*as_hooks_tell(turn), reported], [*turn, recorded])
 
-    assert prompts(events) == ["fix it", NOTIFICATION]
-    assert events[-1].prompt_id == "p2"  # as the turn that it sets off is named
-    assert events[-1].at == recorded.at < reported.at  # the hook waits until the model is told
+    assert [event.kind for event in events].count(EventKind.CALL_END) == 1
+    assert events[-1].prompt_id == "p2"  # the turn that it starts has this name
+    assert events[-1].at == recorded.at < reported.at  # the hook runs only when the model is given it
 
 
 def test_an_outcome_that_no_hook_reported_is_the_transcripts() -> None:
@@ -316,22 +318,51 @@ def test_many_prompts_in_many_places_are_linear_work() -> None:
     assert work(400) < 2.5 * work(200)
 
 
-@pytest.mark.parametrize(
-    ("client", "outcome", "duration_ms"),
-    [("codex", Outcome.FAILED, 250), ("someday", Outcome.FAILED, 250), ("claude-code", Outcome.PARTIAL, 100)],
-)
-def test_who_knows_best_how_a_call_ended_depends_on_the_agent(client: str, outcome: Outcome, duration_ms: int) -> None:
-    """Codex tells its hooks nothing of it; Claude Code measures what its transcript only shows from outside."""
-    told = {"id": "t1", "prompt_id": "p1", "client": client}
-    prompt = make_prompt("fix it", prompt_id="p1", client=client)
-    reported = [prompt, make_call(**told, outcome=Outcome.PARTIAL, duration_ms=100, files=("a.py",))]
+@pytest.mark.parametrize(("is_provisional", "outcome", "duration_ms"), [(True, "failed", 250), (False, "partial", 100)])
+def test_the_log_decides_how_a_provisional_call_ended(is_provisional: bool, outcome: str, duration_ms: int) -> None:
+    """Codex reports no outcome to its hooks; Claude Code measures what its transcript only shows from outside."""
+    same = {"id": "t1", "prompt_id": "p1"}
+    prompt = make_prompt("fix it", prompt_id="p1")
+    called = make_call(**same, outcome=Outcome.PARTIAL, duration_ms=100, files=("a.py",), is_provisional=is_provisional)
     recorded = [
         prompt.model_copy(update={"source": TRANSCRIPT}),
-        make_call(**told, outcome=Outcome.FAILED, duration_ms=250, error="no", files=("b.py",), source=TRANSCRIPT),
+        make_call(**same, outcome=Outcome.FAILED, duration_ms=250, error="no", files=("b.py",), source=TRANSCRIPT),
     ]
 
-    [call] = [event for event in reconcile(reported, recorded) if event.action]
+    [call] = [event for event in reconcile([prompt, called], recorded) if event.action]
 
     assert call.action
     assert (call.action.outcome, call.action.duration_ms) == (outcome, duration_ms)
     assert call.files == ("a.py", "b.py")
+
+
+# A value for each field of a call, by its type; a field of a new type needs one here.
+VALUES: dict[str, Any] = {
+    "id": "t1",
+    "tool": "Bash",
+    "parameters": {"command": "make"},
+    "outcome": Outcome.FAILED,
+    "timestamp": START,
+    "duration_ms": 7,
+    "duration_source": DurationSource.TRANSCRIPT,
+    "actor": "main",
+    "started_agent": "a1",
+    "error": "exit code 2",
+}
+
+
+OPTIONAL = [name for name, field in Action.model_fields.items() if field.default is None and name != "id"]
+
+
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_a_field_that_only_the_log_has_survives_the_merge(field: str) -> None:
+    """Also one that is declared tomorrow: merging walks the fields."""
+    whole = Action(**VALUES)
+    prompt = make_prompt("fix it", prompt_id="p1")
+    reported = make_call(prompt_id="p1").model_copy(update={"action": whole.model_copy(update={field: None})})
+    recorded = make_call(prompt_id="p1", source=TRANSCRIPT).model_copy(update={"action": whole})
+
+    [call] = [event for event in reconcile([prompt, reported], [prompt, recorded]) if event.action]
+
+    assert call.action
+    assert getattr(call.action, field) == VALUES[field]

@@ -47,7 +47,7 @@ def test_failed_work_is_not_offered_but_counts_in_the_odds() -> None:
     [suggestion] = rank([worked, failed], context=HERE, now=START)
 
     assert suggestion.pattern == worked.pattern
-    assert (suggestion.worked, suggestion.times) == (1, 2)
+    assert (suggestion.successes, suggestion.occurrences) == (1, 2)
 
 
 def test_the_reason_names_what_matched() -> None:

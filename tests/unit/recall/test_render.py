@@ -22,9 +22,9 @@ def make_suggestion(**changes: Any) -> Suggestion:
         pattern=StoredPattern(**{**make_pattern(**changes).model_dump(), **stored}),
         similarity=0.83,
         score=0.8,
-        times=3,
-        worked=2,
-        last_at=START,
+        occurrences=3,
+        successes=2,
+        last_seen_at=START,
         reason="the prompts are 83% alike, same project",
     )
 
@@ -111,9 +111,9 @@ def test_a_subagents_calls_are_counted_on_the_line_that_started_it() -> None:
     """The reader wants to know that it was handed on, not what was read there."""
     actions = [
         make_action("Agent", parameters={"description": "List tests"}, started_agent="a1"),
-        make_action("Read", agent="a1"),
-        make_action("Bash", agent="a1"),
-        make_action(agent="user"),
+        make_action("Read", actor="a1"),
+        make_action("Bash", actor="a1"),
+        make_action(actor="user"),
         make_action("Edit", parameters={"file_path": "app.py"}),
     ]
 

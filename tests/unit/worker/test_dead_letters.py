@@ -159,13 +159,13 @@ def test_what_is_no_file_is_kept_and_harms_nobody(tmp_path: Path) -> None:
 
 def test_the_oldest_letters_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault that repeats itself must not fill the disk."""
-    monkeypatch.setattr(dead_letters, "MOST_LETTERS", 2)
+    monkeypatch.setattr(dead_letters, "MAX_DEAD_LETTERS", 2)
     for number in range(4):
         dead_letters.set_aside(arrived(), f"number {number}")
         mark = Path(f"{dead_letters.letters()[-1].path}.reason")
         os.utime(mark, (1_000_000 + number, 1_000_000 + number))
 
-    gone = dead_letters.keep_bounds(lambda _: False)
+    gone = dead_letters.enforce_limits(lambda _: False)
 
     assert gone == 2
     assert [letter.reason for letter in dead_letters.letters()] == ["number 2", "number 3"]
@@ -178,8 +178,8 @@ def test_letters_beyond_the_bytes_and_the_days_go(monkeypatch: pytest.MonkeyPatc
     old = datetime(2020, 1, 1, tzinfo=UTC)
     os.utime(Path(f"{dead_letters.letters()[0].path}.reason"), (old.timestamp(), old.timestamp()))
 
-    assert dead_letters.keep_bounds(lambda letter: letter.set_aside_at == old) == 1
+    assert dead_letters.enforce_limits(lambda letter: letter.set_aside_at == old) == 1
     assert [letter.reason for letter in dead_letters.letters()] == ["new"]
 
-    monkeypatch.setattr(dead_letters, "MOST_BYTES", 10)
-    assert dead_letters.keep_bounds(lambda _: False) == 1
+    monkeypatch.setattr(dead_letters, "MAX_BYTES", 10)
+    assert dead_letters.enforce_limits(lambda _: False) == 1

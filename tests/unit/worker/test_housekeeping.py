@@ -12,7 +12,7 @@ import pytest
 
 from behavior_plugin.capture import spool, wake
 from behavior_plugin.worker import dead_letters, housekeeping
-from behavior_plugin.worker.housekeeping import BELIEVED_S, EVERY_S, KEPT, SELF_EVERY_S, Overdue, Upkeep
+from behavior_plugin.worker.housekeeping import BELIEVED_S, EVERY_S, KEPT, SELF_EVERY_S, Housekeeping, Overdue
 from behavior_plugin.worker.inbox import Inbox
 
 YEARS = timedelta(days=3650)
@@ -40,7 +40,7 @@ def waiting_session(at: datetime) -> Inbox:
     record.with_name(f"{stamp}-1-SessionEnd").write_bytes(envelope + b"\n" + payload)
     record.unlink()
     inbox = Inbox()
-    inbox.sort()
+    inbox.file_new()
     return inbox
 
 
@@ -59,12 +59,12 @@ def test_what_seems_too_old_is_believed_only_after_a_while(later: Callable[[floa
 def test_a_session_that_the_store_does_not_take_for_a_month_is_set_aside(later: Callable[[float], None]) -> None:
     """Until then its text lies in the spool as it came; as a dead letter it is redacted."""
     inbox = waiting_session(datetime.now(UTC) - KEPT - timedelta(hours=1))
-    keeper = Upkeep(inbox)
-    keeper.keep_bounds()
+    keeper = Housekeeping(inbox)
+    keeper.enforce_limits()
     before = len(inbox.sessions)
 
     later(BELIEVED_S + EVERY_S)
-    keeper.keep_bounds()
+    keeper.enforce_limits()
 
     assert (before, inbox.sessions) == (1, {})
     [letter] = dead_letters.letters()
@@ -74,9 +74,9 @@ def test_a_session_that_the_store_does_not_take_for_a_month_is_set_aside(later: 
 def test_a_session_that_waits_for_less_goes_on_waiting(later: Callable[[float], None]) -> None:
     """A store may be away over the holidays."""
     inbox = waiting_session(datetime.now(UTC) - KEPT + timedelta(hours=1))
-    keeper = Upkeep(inbox)
+    keeper = Housekeeping(inbox)
     for _ in range(3):
-        keeper.keep_bounds()
+        keeper.enforce_limits()
         later(BELIEVED_S + EVERY_S)
 
     assert len(inbox.sessions) == 1
@@ -87,15 +87,15 @@ def test_old_dead_letters_are_deleted(later: Callable[[float], None]) -> None:
     """Nobody has looked at them for a month."""
     spool.put("Stop", b"garbage")
     inbox = Inbox()
-    inbox.sort()
+    inbox.file_new()
     [letter] = dead_letters.letters()
     old = (datetime.now(UTC) - dead_letters.KEPT - timedelta(hours=1)).timestamp()
     os.utime(f"{letter.path}.reason", (old, old))
-    keeper = Upkeep(inbox)
-    keeper.keep_bounds()
+    keeper = Housekeeping(inbox)
+    keeper.enforce_limits()
     later(BELIEVED_S + EVERY_S)
 
-    keeper.keep_bounds()
+    keeper.enforce_limits()
 
     assert dead_letters.letters() == []
 
@@ -105,14 +105,14 @@ def test_the_bound_of_the_spool_is_kept_once_a_minute(
 ) -> None:
     """Hooks look for a mark; somebody has to count."""
     spool.put("Stop", b"{}")
-    keeper = Upkeep(Inbox())
-    keeper.keep_bounds()
-    monkeypatch.setattr(spool, "MOST_WAITING", 1)
-    keeper.keep_bounds()
+    keeper = Housekeeping(Inbox())
+    keeper.enforce_limits()
+    monkeypatch.setattr(spool, "MAX_WAITING", 1)
+    keeper.enforce_limits()
     too_early = spool.why_full()
 
     later(EVERY_S)
-    keeper.keep_bounds()
+    keeper.enforce_limits()
 
     assert too_early == ""
     assert "1 events wait" in spool.why_full()
@@ -120,12 +120,12 @@ def test_the_bound_of_the_spool_is_kept_once_a_minute(
 
 def test_a_worker_that_has_grown_starts_anew(later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """A leak must not take a laptop's memory over the weeks."""
-    keeper = Upkeep(Inbox())
-    before = keeper.wants_new_start()
-    monkeypatch.setattr(housekeeping, "MOST_MEMORY", 1)
+    keeper = Housekeeping(Inbox())
+    before = keeper.should_restart()
+    monkeypatch.setattr(housekeeping, "MAX_MEMORY_BYTES", 1)
     later(SELF_EVERY_S)
 
-    assert (before, keeper.wants_new_start()) == (False, True)
+    assert (before, keeper.should_restart()) == (False, True)
 
 
 def test_half_an_update_is_not_started(
@@ -136,12 +136,12 @@ def test_half_an_update_is_not_started(
     code = tmp_path / "behavior_plugin"
     code.mkdir()
     (code / "a.py").write_text("1")
-    keeper = Upkeep(Inbox())
+    keeper = Housekeeping(Inbox())
     answers = []
     for content in ("", "22", "333", ""):
         if content:
             (code / "a.py").write_text(content)
         later(SELF_EVERY_S)
-        answers.append(keeper.wants_new_start())
+        answers.append(keeper.should_restart())
 
     assert answers == [False, False, False, True]

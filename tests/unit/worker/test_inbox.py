@@ -30,7 +30,7 @@ def put(event: str, session_id: str = "a", *, client: str = "claude-code", **fie
 
 def filed() -> Inbox:
     inbox = Inbox()
-    while inbox.sort():
+    while inbox.file_new():
         pass
     return inbox
 
@@ -129,9 +129,9 @@ def test_a_backlog_is_filed_in_batches_the_oldest_first() -> None:
         spool.put("Stop", json.dumps({"session_id": f"{number}"}).encode())
     inbox = Inbox()
 
-    assert inbox.sort() == BATCH
+    assert inbox.file_new() == BATCH
     assert {s.session_id for s in inbox.sessions.values()} == {str(number) for number in range(BATCH)}
-    assert (inbox.sort(), inbox.sort()) == (1, 0)
+    assert (inbox.file_new(), inbox.file_new()) == (1, 0)
 
 
 def test_a_record_of_a_newer_version_stays_where_it_is() -> None:
@@ -142,8 +142,8 @@ def test_a_record_of_a_newer_version_stays_where_it_is() -> None:
     record.write_bytes(record.read_bytes().replace(b'"v":1', b'"v":99'))
 
     inbox = filed()
-    inbox.look_again()
-    inbox.sort()
+    inbox.retry_postponed()
+    inbox.file_new()
 
     assert in_spool("new") == [name]
     assert list(inbox.postponed) == [name]
@@ -167,12 +167,12 @@ def test_folders_that_are_swept_away_are_made_again() -> None:
     inbox = filed()
     shutil.rmtree(spool.folder())
 
-    assert inbox.sort() == 0
+    assert inbox.file_new() == 0
     [session] = inbox.sessions.values()
     assert inbox.events(session) == []
     inbox.done(session)
     put("Stop", "b")
-    assert inbox.sort() == 1
+    assert inbox.file_new() == 1
     assert kinds(inbox) == {"b": [EventKind.TURN_END]}
 
 
@@ -184,7 +184,7 @@ def test_attempts_are_counted_beyond_a_workers_death() -> None:
         [session] = inbox.sessions.values()
         assert inbox.attempt(session) == times
 
-    inbox.untried(session)
+    inbox.reset_attempts(session)
     assert inbox.attempt(session) == 1
     inbox.done(session)
     assert in_spool("tries") == []

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from behavior_plugin.model import Event
-from behavior_plugin.worker.pending_session import SILENCE_S, Session
+from behavior_plugin.worker.pending_session import SILENCE_S, PendingSession
 from tests.acceptance.sessions import running_client
 from tests.factories import make_event, make_prompt
 
@@ -17,8 +17,8 @@ MACHINE = os.uname().nodename
 YEARS = timedelta(days=3650)
 
 
-def session(*events: Event) -> Session:
-    made = Session("key", "s", events[0].at)
+def session(*events: Event) -> PendingSession:
+    made = PendingSession("key", "s", events[0].at)
     for event in events:
         made.note(event)
     return made
@@ -31,7 +31,7 @@ def now() -> datetime:
 def test_a_session_is_live_while_its_client_is() -> None:
     """However long nothing happens: a person may be at lunch."""
     with running_client() as client:
-        found = session(make_event("session_start", host_pid=client.pid, machine=MACHINE, at=now()))
+        found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
         found.seen -= 10 * SILENCE_S
         was_live, was_over = found.is_live(), found.is_over(1)
 
@@ -42,7 +42,7 @@ def test_a_session_is_live_while_its_client_is() -> None:
 def test_a_process_that_took_the_number_over_is_another() -> None:
     """Numbers of processes are used again, on a laptop within hours."""
     with running_client() as client:
-        found = session(make_prompt("fix it", host_pid=client.pid, machine=MACHINE, at=now() - timedelta(hours=1)))
+        found = session(make_prompt("fix it", agent_pid=client.pid, machine=MACHINE, at=now() - timedelta(hours=1)))
 
         assert not found.is_live()
 
@@ -51,8 +51,8 @@ def test_a_process_that_took_the_number_over_is_another() -> None:
 def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told from the wall clock would be wrong by years."""
     with running_client() as client:
-        found = session(make_event("session_start", host_pid=client.pid, machine=MACHINE, at=now()))
-        found.note(make_event("turn_end", host_pid=client.pid, machine=MACHINE, at=now() + jump))
+        found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
+        found.note(make_event("turn_end", agent_pid=client.pid, machine=MACHINE, at=now() + jump))
 
         assert found.is_live()
         assert not found.is_over(0)
@@ -61,7 +61,7 @@ def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytes
 def test_a_client_on_another_machine_is_judged_by_its_silence() -> None:
     """Two machines may share a home; a number of theirs says nothing here."""
     with running_client() as client:
-        found = session(make_event("session_start", host_pid=client.pid, machine="elsewhere", at=now()))
+        found = session(make_event("session_start", agent_pid=client.pid, machine="elsewhere", at=now()))
     was_live = found.is_live()
     found.seen -= SILENCE_S
 
@@ -75,8 +75,8 @@ def test_a_client_that_is_taken_over_by_another_is_looked_at_anew() -> None:
     gone.wait()
     with running_client() as client:
         found = session(
-            make_event("session_start", host_pid=gone.pid, machine=MACHINE, at=now()),
-            make_event("session_start", host_pid=client.pid, machine=MACHINE, at=now(), reason="resume"),
+            make_event("session_start", agent_pid=gone.pid, machine=MACHINE, at=now()),
+            make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now(), reason="resume"),
         )
 
         assert found.is_live()

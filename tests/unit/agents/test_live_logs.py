@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin.agents import live_log, subagents
-from behavior_plugin.agents.live_log import recorded
+from behavior_plugin.agents import log_file, read_live_log, subagents
 from behavior_plugin.model import Event
 from tests.factories import make_call, make_prompt
 from tests.logs import UNREADABLE, make_unreadable
@@ -32,12 +31,12 @@ def told_of(transcript: object) -> list[Event]:
 
 
 def agents(events: list[Event]) -> set[str]:
-    return {event.action.agent for event in events if event.action}
+    return {event.action.actor for event in events if event.action}
 
 
 def test_a_transcript_is_read_with_those_of_its_subagents(transcript: Path) -> None:
     """Their calls are nowhere else."""
-    events = recorded(told_of(transcript))
+    events = read_live_log(told_of(transcript))
 
     assert len(agents(events)) == 3
     assert {event.session_id for event in events} == {SESSION}
@@ -47,14 +46,14 @@ def test_the_newest_event_names_the_transcript(transcript: Path) -> None:
     """A session that is taken up again may have moved."""
     reported = [*told_of("/nonexistent.jsonl"), *told_of(transcript)]
 
-    assert recorded(reported)
+    assert read_live_log(reported)
 
 
 def test_a_subagents_missing_file_is_no_trouble(transcript: Path) -> None:
     """A fork has no files for the subagents of what it copied."""
     shutil.rmtree(transcript.with_suffix(""))
 
-    assert agents(recorded(told_of(transcript))) == {"main"}
+    assert agents(read_live_log(told_of(transcript))) == {"main"}
 
 
 def test_what_is_not_a_file_of_ours_is_not_read(transcript: Path, tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_what_is_not_a_file_of_ours_is_not_read(transcript: Path, tmp_path: Path
     other = transcript.rename(tmp_path / "session.txt")
 
     for path in (link, pipe, folder, other, tmp_path / "absent.jsonl", "nul\0.jsonl", ""):
-        assert recorded(told_of(path)) == []
+        assert read_live_log(told_of(path)) == []
 
 
 @as_root
@@ -74,21 +73,21 @@ def test_another_users_transcript_is_not_read(transcript: Path) -> None:
     """Only root could read it, and it is nothing that our client has written."""
     os.chown(transcript, 65534, 65534)
 
-    assert recorded(told_of(transcript)) == []
+    assert read_live_log(told_of(transcript)) == []
 
 
 def test_one_that_is_too_long_is_left_alone(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hooks reported must do then."""
-    monkeypatch.setattr(live_log, "LONGEST", transcript.stat().st_size - 1)
+    monkeypatch.setattr(log_file, "MAX_LIVE_LOG_BYTES", transcript.stat().st_size - 1)
 
-    assert recorded(told_of(transcript)) == []
+    assert read_live_log(told_of(transcript)) == []
 
 
 def test_there_is_an_end_to_subagents(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged transcript may name any number of them."""
-    monkeypatch.setattr(subagents, "MOST_SUBAGENTS", 1)
+    monkeypatch.setattr(subagents, "MAX_SUBAGENTS", 1)
 
-    assert len(agents(recorded(told_of(transcript)))) == 2
+    assert len(agents(read_live_log(told_of(transcript)))) == 2
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
@@ -97,7 +96,7 @@ def test_a_subagents_bad_file_costs_no_more_than_itself(transcript: Path, what: 
     bad, *_ = sorted(transcript.with_suffix("").rglob("*.jsonl"))
     make_unreadable(bad, what)
 
-    assert len(agents(recorded(told_of(transcript)))) == 2
+    assert len(agents(read_live_log(told_of(transcript)))) == 2
 
 
 def test_a_subagent_that_only_hooks_told_of_is_read(transcript: Path, tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_a_subagent_that_only_hooks_told_of_is_read(transcript: Path, tmp_path: 
     agent = file.stem.removeprefix("agent-")
     transcript.write_bytes(b"")
 
-    events = recorded([*told_of(transcript), make_call(agent=agent, session_id=SESSION)])
+    events = read_live_log([*told_of(transcript), make_call(actor=agent, session_id=SESSION)])
 
     assert agents(events) == {agent}
 
@@ -116,14 +115,14 @@ def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
     """A payload may name any file; that session's work would be stored a second time."""
     [reported] = told_of(transcript)
 
-    assert recorded([reported.model_copy(update={"session_id": "another"})]) == []
+    assert read_live_log([reported.model_copy(update={"session_id": "another"})]) == []
 
 
 def test_the_transcript_of_an_agent_that_is_not_known_is_not_read(transcript: Path) -> None:
     """It may look like one of Claude Code's, and mean something else."""
     [reported] = told_of(transcript)
 
-    assert recorded([reported.model_copy(update={"client": "someday"})]) == []
+    assert read_live_log([reported.model_copy(update={"agent": "someday"})]) == []
 
 
 ROLLOUTS = RECORDED.parent / "codex"
@@ -139,24 +138,24 @@ def rollout(tmp_path: Path) -> Path:
 
 
 def told_by_codex(*files: object, session_id: str = THREAD) -> list[Event]:
-    return [make_prompt("fix it", transcript=str(file), session_id=session_id, client="codex") for file in files]
+    return [make_prompt("fix it", transcript=str(file), session_id=session_id, agent="codex") for file in files]
 
 
 def test_a_rollout_is_read_with_those_of_its_subagents(rollout: Path) -> None:
     """Codex keeps its sessions in another form, and its subagents in other places."""
-    events = recorded(told_by_codex(rollout))
+    events = read_live_log(told_by_codex(rollout))
 
     assert agents(events) == {"main", SUBAGENT}
-    assert {event.client for event in events} == {"codex"}
+    assert {event.agent for event in events} == {"codex"}
 
 
 def test_the_rollout_of_a_session_is_the_one_of_its_name(rollout: Path) -> None:
     """A subagent's hooks name the subagent's, and a payload may name any."""
     of_subagent = next(rollout.parent.glob(f"*{SUBAGENT}.jsonl"))
 
-    assert recorded(told_by_codex(rollout, of_subagent)) == recorded(told_by_codex(rollout))
-    assert recorded(told_by_codex(of_subagent)) == []
-    assert recorded(told_by_codex(rollout, session_id=SESSION)) == []
+    assert read_live_log(told_by_codex(rollout, of_subagent)) == read_live_log(told_by_codex(rollout))
+    assert read_live_log(told_by_codex(of_subagent)) == []
+    assert read_live_log(told_by_codex(rollout, session_id=SESSION)) == []
 
 
 def test_a_rollout_is_opened_with_the_same_care(rollout: Path, tmp_path: Path) -> None:
@@ -167,6 +166,6 @@ def test_a_rollout_is_opened_with_the_same_care(rollout: Path, tmp_path: Path) -
     link = tmp_path / rollout.name
     link.symlink_to(rollout)
 
-    assert recorded(told_by_codex(link)) == []
-    assert recorded(told_by_codex(f"/nonexistent/{rollout.name}", f"/\0/{rollout.name}")) == []
-    assert agents(recorded(told_by_codex(rollout))) == {"main"}
+    assert read_live_log(told_by_codex(link)) == []
+    assert read_live_log(told_by_codex(f"/nonexistent/{rollout.name}", f"/\0/{rollout.name}")) == []
+    assert agents(read_live_log(told_by_codex(rollout))) == {"main"}
