@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as the user would put it.
+"""The errors that a user can meet, in the user's words.
 
 BehaviorError
 ├── ConfigError
@@ -10,7 +10,7 @@ BehaviorError
 │   └── SchemaError
 └── EmbedError
 
-The class docstring is the message when none is given; `hint` says what to do next.
+The class docstring is the default message; `hint` is the next step for the person who reads it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 class BehaviorError(Exception):
     """Something went wrong in the behavior plugin."""
 
-    hint = "Run `behavior doctor`: it tries every part and says which one fails."
+    hint = "Run `behavior doctor`: it tries every part and names the one that fails."
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message or inspect.getdoc(type(self)))
@@ -44,7 +44,7 @@ class SetupError(BehaviorError):
 
 
 class WorkerError(BehaviorError):
-    """The worker could not do what was asked."""
+    """The worker could not answer the request."""
 
 
 class WorkerUnavailableError(WorkerError):
@@ -70,7 +70,7 @@ class EmbedError(BehaviorError):
 
 
 def describe_for_log(error: Exception) -> str:
-    """An error for the log: what and where. Not its text, which may quote a prompt or a row, except ours."""
+    """Describe an error for the log without leaking data: our own errors by message, all others by type and location."""
     if isinstance(error, BehaviorError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)[-4:]

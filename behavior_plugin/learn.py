@@ -7,44 +7,43 @@ from typing import TYPE_CHECKING
 
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
 from behavior_plugin.model import Event, Pattern, Saved
-from behavior_plugin.patterns.confidence import confidence
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.redact import redact_pattern
 
 if TYPE_CHECKING:
-    # Who only makes patterns and has them kept elsewhere does without both.
+    # Expensive imports; callers that only build patterns never need them.
     from behavior_plugin.embed import Embedder
     from behavior_plugin.store import PostgresStore
 
-# Every embedder can embed this.
+# A text that every embedder can embed.
 PROBE_TEXT = "work"
 
 
 def learn(
     events: Sequence[Event], *, embedder: Embedder | None, store: PostgresStore, follows: str | None = None
 ) -> list[Pattern]:
-    """Assemble, redact, embed and store; returns the patterns. Doing it again changes nothing.
+    """Assemble, redact, embed and store the patterns of a session, and return them. Repeating it changes nothing.
 
-    The events are those of one session, as `reconcile` leaves them. `follows` is the session that this one follows, if
-    any.
+    The events are those of one session, as `reconcile` leaves them. `follows` is the session that this one continues,
+    if any.
 
     Raises:
         StoreError, EmbedError: nothing, or only a part, is stored; do it again.
     """
     patterns = session_patterns(events, follows=follows)
-    for kept in save(patterns, embedder=embedder, store=store):
-        if isinstance(kept, StoreError):
-            raise kept
+    for result in save(patterns, embedder=embedder, store=store):
+        if isinstance(result, StoreError):
+            raise result
     return patterns
 
 
 def session_patterns(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
-    """The patterns of one session, as they may leave this process: without secrets."""
-    return [redact_pattern(_linked(_with_confidence(pattern), follows)) for pattern in assemble(events)]
+    """The patterns of one session, redacted, so that they may leave this process."""
+    return [redact_pattern(pattern) for pattern in assemble(events, follows=follows)]
 
 
 def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore) -> list[Saved | StoreError]:
-    """Embed and store redacted patterns. Says of each what became of it, or why the store refuses it.
+    """Embed and store redacted patterns. The result for each is the effect of saving it, or the store's refusal.
 
     Raises:
         StoreUnavailableError, EmbedError: nothing, or only a part, is stored; do it again.
@@ -56,7 +55,7 @@ def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Postg
 def save_new(
     patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore
 ) -> list[Saved | StoreError]:
-    """The same where many may be known already: those are not embedded again."""
+    """The same for patterns of which many may be stored already: those are not embedded again."""
     known = _known(patterns, embedder, store)
     others = [pattern for pattern in patterns if pattern.source_key not in known]
     return [*[Saved.UNCHANGED] * (len(patterns) - len(others)), *save(others, embedder=embedder, store=store)]
@@ -67,7 +66,7 @@ def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: Postgr
         return store.known(patterns, with_embedding=embedder is not None)
     except StoreUnavailableError:
         raise
-    except StoreError:  # one of them cannot even be asked for; to save it says which, and why
+    except StoreError:  # one of them cannot even be looked up; saving it will say which one, and why
         return set()
 
 
@@ -83,13 +82,13 @@ def _saved(
 
 
 def _embeddings(texts: Sequence[str], embedder: Embedder | None) -> list[list[float] | None]:
-    """A vector for each text; none for one that no vector can be made of, such as a lone thumb."""
+    """A vector for each text; None for a text that cannot be embedded, such as a lone emoji."""
     if embedder is None or not texts:
         return [None for _ in texts]
     try:
         return list(embedder.embed(texts))
     except EmbedError:
-        embedder.embed([PROBE_TEXT])  # fails too where the fault is not the text's
+        embedder.embed([PROBE_TEXT])  # fails too where the texts are not to blame
         return [_embedding_or_none(text, embedder) for text in texts]
 
 
@@ -98,11 +97,3 @@ def _embedding_or_none(text: str, embedder: Embedder) -> list[float] | None:
         return embedder.embed([text])[0]
     except EmbedError:
         return None
-
-
-def _with_confidence(pattern: Pattern) -> Pattern:
-    return pattern.model_copy(update={"confidence": confidence([pattern.final_outcome])})
-
-
-def _linked(pattern: Pattern, follows: str | None) -> Pattern:
-    return pattern.model_copy(update={"provenance": pattern.provenance.model_copy(update={"follows": follows})})

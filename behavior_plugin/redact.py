@@ -1,9 +1,8 @@
-"""Take secrets out of text, before it is embedded or stored.
+"""Remove secrets from text before it is embedded or stored.
 
-Two lists of rules: the token shapes of detect-secrets, and our own in `SECRETS` for what it does not know. Of
-the library only the regular expressions are used: its scanner wants files, settings and, to verify, the network.
-Every rule reads a bounded stretch from where it starts, or starts at most once in what it reads, so that time
-grows with the length of the text and with nothing else.
+There are two lists of rules: the token shapes of detect-secrets, and `SECRETS` for shapes that it does not have. Only
+the regular expressions of the library are used: its scanner needs files, settings and, to verify, the network. Every
+rule reads a bounded stretch, or starts at most once in the stretch that it reads, so time is linear in the length.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ MARGIN = 1_000
 class Secret:
     """A kind of secret: a regular expression whose groups (or all of it) are masked, and one it must catch.
 
-    `is_secret` tells a secret from what else stands in such a place.
+    `is_secret` separates secrets from harmless values in the same place.
     """
 
     name: str
@@ -79,7 +78,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a JSON value is kept."""
+    """The size limits of a JSON value."""
 
     string: int  # characters
     entries: int  # of one dict or list
@@ -93,7 +92,7 @@ def redact(text: str, limit: int | None = None) -> str:
     """Mask the secrets in a text, then cut it to `limit` characters.
 
     A secret that lies across the limit is masked whole. Terminal codes, control and invisible characters are
-    dropped, since they hide secrets; those and lone surrogates, here U+FFFD, are what Postgres refuses.
+    dropped, since they hide secrets. Lone surrogates, which Postgres refuses too, become U+FFFD.
     """
     visible = _visible(text)
     if limit is None:
@@ -140,7 +139,7 @@ def _redacted(value: Any, name: str) -> Any:
 
 
 def _first_and_last(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """How work began and how it ended; the last action of the beginning says how many are left out after it."""
+    """The first and the last actions; the last one of the first half says how many are left out after it."""
     half = ACTIONS_LIMIT // 2
     if len(actions) <= ACTIONS_LIMIT:
         return actions
@@ -154,7 +153,7 @@ def _first_and_last(actions: tuple[Action, ...]) -> tuple[Action, ...]:
 
 
 def _plain(value: Any, limits: Limits, *, depth: int, name: str) -> Any:
-    """`name` is the key or option that the value stands under."""
+    """`name` is the key or option of the value."""
     match value:
         case dict() | list() | tuple() if depth == limits.depth:
             return LEFT_OUT
@@ -180,7 +179,7 @@ def _plain_dict(values: dict[Any, Any], limits: Limits, *, depth: int) -> dict[s
 
 
 def _plain_list(values: list[Any] | tuple[Any, ...], limits: Limits, *, depth: int) -> list[Any]:
-    """In a command line given as a list, an option names the word after it."""
+    """In a command line that is a list, an option names the word after it."""
     kept = values[: limits.entries]
     options = ["", *(str(item) if str(item).startswith("-") else "" for item in kept)]
     plain = [_plain(item, limits, depth=depth, name=option) for item, option in zip(kept, options, strict=False)]
@@ -208,7 +207,7 @@ def _visible(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """The text as the rules read it: each sign in its plain form, in the same place, so that spans stay true."""
+    """The text for the rules: each character in its plain form, in the same place, so that spans stay valid."""
     return text if text.isascii() else "".join(map(_plain_sign, text))
 
 
@@ -219,7 +218,7 @@ def _plain_sign(sign: str) -> str:
 
 
 def _found(text: str) -> Iterator[tuple[int, int]]:
-    """Where the secrets stand: (start, end), in no order."""
+    """The spans of the secrets, (start, end), in no order."""
     folded = _folded(text)
     for rule, is_secret in RULES:
         for match in rule.finditer(folded):
@@ -229,7 +228,7 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _groups(match: re.Match[str]) -> list[int]:
-    """The groups that took part; 0, the whole of it, for a rule without groups."""
+    """The groups that matched; 0, the whole match, for a rule without groups."""
     return [group for group in range(1, match.re.groups + 1) if match[group]] or [0]
 
 
@@ -242,7 +241,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
     return "".join([*parts, text[done:]])
 
 
-# What stands where a secret would and is none: $NAME, ${NAME}, {{ name }}, <name>, %(name)s, ***, xxxx.
+# Placeholders in the place of a secret: $NAME, ${NAME}, {{ name }}, <name>, %(name)s, ***, xxxx.
 REFERENCE = re.compile(r"[$<{%*#]|\[REDACTED|(?i:x{4}|your|process\.env|os\.environ|env\.)")
 # aaaaaa, EXAMPLEEXAMPLEEXAMPLEEXAMPLE
 FILLER = re.compile(r"(\w)\1{5}|(\w{2,8}?)\2{3}")
@@ -256,32 +255,32 @@ PLAIN_WORD = re.compile(
     r"|(?:self|this|args|config|settings|process|os)\..*|[~.]{0,2}/.*|\w{1,20}://.*|\d{1,5}",
     re.IGNORECASE,
 )
-# Where a name that a person chose changes rarely: aB, A1, 1a.
+# Changes between kinds of characters, which are rare in names that people choose: aB, A1, 1a.
 CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 
 
 def _is_given(value: str) -> bool:
-    """Whether it can be a password that a person chose: no reference to one, no type, no path."""
+    """Whether a value can be a password that a person chose: not a reference to one, a type or a path."""
     return not REFERENCE.match(value) and not PLAIN_WORD.fullmatch(value)
 
 
 def _is_odd(value: str) -> bool:
-    """The same where prose may stand: it has a digit or a sign as well."""
+    """The same in a place where prose may stand: the value has a digit or a special character as well."""
     return _is_given(value) and re.search(r"[\d!@#%^*?]", value) is not None and not ORDINARY.fullmatch(value)
 
 
 def _is_own(value: str) -> bool:
-    """Whether it is no stand-in: less than half of it repeats itself."""
+    """Whether a value is not filler: less than half of it is repetition."""
     return 2 * sum(len(match[0]) for match in FILLER.finditer(value)) < len(value)
 
 
 def _is_token(value: str) -> bool:
-    """Whether it can be one, where its beginning is that of one: it is not words only."""
+    """Whether a value that begins like a token can be one: it is more than words."""
     return _is_own(value) and (re.search(r"\d", value) is not None or len(CHANGE.findall(value)) >= 3)
 
 
 def _is_random(value: str) -> bool:
-    """Whether a machine made it: letters and digits in a disorder that names, paths and dates do not have."""
+    """Whether a value is machine-made: letters and digits in a disorder that names, paths and dates do not have."""
     if len(value) < 8 or REFERENCE.match(value) or not _is_token(value):
         return False
     if len(CHANGE.findall(value)) >= max(3, len(value) // 5):
@@ -289,7 +288,7 @@ def _is_random(value: str) -> bool:
     return not ORDINARY.fullmatch(value) and re.search(r"\d", value) is not None and not value.isdigit()
 
 
-# A token starts where no word goes on: also after an escaped line end and after %3D.
+# A token does not start inside a word, but may follow an escaped line end or %3D.
 START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))"
 QUOTE = r"\\{0,3}[\"'`]"
 VALUE = r"[^\s\"'`,;&|<>(){}\\]"
@@ -433,7 +432,7 @@ SECRETS = (
     ),
 )
 
-# Left out: detectors with a rule of ours above, and those whose time is not linear (openai, jwt, npm, softlayer).
+# Without the detectors that `SECRETS` replaces, and those that are not linear (openai, jwt, npm, softlayer).
 DETECTORS = (
     AzureStorageKeyDetector,
     DiscordBotTokenDetector,
@@ -451,9 +450,9 @@ DETECTORS = (
 
 
 def _library_regex() -> str:
-    """The library's shapes as one alternative: their start is looked for once, not thirty times.
+    """The shapes of the library as one alternative, so that their start is searched once, not thirty times.
 
-    Without a start, words inside other words would be masked. Groups there say nothing about what to mask.
+    Without a start, words inside other words would be masked. Groups in these shapes do not mark the secret.
     """
     # The second shape of the AWS detector masks the words before a key too; "named secret" does not.
     shapes = [AWSKeyDetector.denylist[0], *(shape for each in DETECTORS for shape in each.denylist)]

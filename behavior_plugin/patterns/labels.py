@@ -1,4 +1,4 @@
-"""What an action is called when runs of the same work are compared: the tool, or the programs that a shell line runs.
+"""Label actions, so that runs of the same work can be compared: the tool, or the programs in a shell line.
 
 `cd app && npm run build && git push -q` is "npm run build" and "git push".
 """
@@ -20,7 +20,7 @@ _WITH_WORD = frozenset(
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 _WITH_TWO = frozenset({"run", "pr", "issue", "api", "repo", "workflow", "release", "exec", "compose"})
-# They run what stands behind them.
+# They run the command behind them.
 _WRAPPERS = frozenset(
     "! command do elif else env exec if nice nohup sudo then time timeout until while xargs".split()  # noqa: SIM905
 )
@@ -47,21 +47,21 @@ _WORD = re.compile(r"[a-z][\w:.-]*")
 _PROGRAM = re.compile(r"[A-Za-z_][\w.+-]*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _SETTING = re.compile(r"-(?:C|c|R|F|w|-repo|-prefix|-filter|-cwd|-dir)")
-# Of a shell line; what is longer brings its input along.
+# Characters of a shell line that are read; a longer line carries its input along.
 MAX_COMMAND_CHARS = 2_000
 
 
 def workflow_labels(actions: Sequence[Action]) -> tuple[str, ...]:
-    """The labels of what the main agent changed or ran, each once, in the order of their first time.
+    """The labels of the main agent's changes and commands, each once, in the order of first use.
 
-    What only looks around says little of a workflow, and what failed is no part of how it is done.
+    Actions that only read say little about a workflow, and failed ones are not part of how it is done.
     """
     own = [action for action in actions if action.actor == "main" and action.outcome is not Outcome.FAILED]
     return tuple(dict.fromkeys(label for action in own for label in labels(action)))
 
 
 def labels(action: Action) -> tuple[str, ...]:
-    """The labels of one action; none where it only looks around."""
+    """The labels of one action; none where it only reads."""
     if action.tool == "Bash":
         return tuple(_programs(str(action.parameters.get("command") or "")))
     if action.tool in _READING_TOOLS:
@@ -84,7 +84,7 @@ def _programs(command: str) -> Iterator[str]:
 
 
 def _words(command: str) -> list[str]:
-    """As a shell splits them; a document that is handed over in the line is left out, and so is what follows it."""
+    """Split a command as a shell does, up to the first here-document."""
     line, _, _ = command[:MAX_COMMAND_CHARS].partition("<<")
     split = shlex.shlex(line.replace("\n", " ; "), posix=True, punctuation_chars="();|&")
     split.whitespace_split = True
@@ -107,7 +107,7 @@ def _label(words: Sequence[str]) -> str | None:
 
 
 def _is_wrapper(words: Sequence[str]) -> bool:
-    """Whether the first word says nothing of what is run; also what stands before a known program, or before `exec`.
+    """Whether the first word only wraps the command behind it, as any word before a known program or `exec` does.
 
     `env CI=1 bundle exec rake` is rake, `dotenv npm run dev` is npm run dev.
     """

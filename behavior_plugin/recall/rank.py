@@ -1,6 +1,6 @@
-"""Put recalled patterns in the order they deserve, and say why each is there.
+"""Order recalled patterns, best first, and give the reason for each.
 
-Similarity decides whether a pattern may be suggested at all; confidence and age only weigh among those.
+Similarity decides whether a pattern may be suggested at all; confidence and age only order the rest.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ AGE_SHARE = 0.1
 
 
 def rank(matches: Sequence[Match], *, context: Context, now: datetime) -> list[Suggestion]:
-    """Make suggestions of matches, best first.
+    """Turn matches into suggestions, best first.
 
-    Work that failed is never offered as a way, but counts in the odds that are told with each suggestion.
+    Failed work is never suggested, but it counts in the odds of every suggestion.
     """
     offered = [match for match in matches if match.pattern.final_outcome is not Outcome.FAILED]
     suggestions = [_suggestion(match, matches, context, now) for match in offered]

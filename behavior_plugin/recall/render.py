@@ -1,7 +1,7 @@
-"""The words the assistant reads: one suggestion, short, framed as a note on the past.
+"""Render one suggestion for the assistant: short, and framed as a note on the past.
 
-What is quoted comes from prompts and commands that anybody may have written. It is data: stripped of characters that
-hide or command, on one line each, and unable to close the frame around it.
+Quotations come from prompts and commands that anybody may have written. They are data: without characters that hide or
+control, on one line each, and unable to close the frame around them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAIN_PARAMETERS = (
 
 
 def render(suggestion: Suggestion) -> str:
-    """The suggestion as the assistant is to read it."""
+    """The text of a suggestion."""
     pattern = suggestion.pattern
     return "\n".join(
         [
@@ -50,9 +50,9 @@ def render(suggestion: Suggestion) -> str:
 
 
 def steps(actions: Sequence[Action], most: int = MAX_STEPS) -> list[str]:
-    """The main agent's actions as numbered lines, a subagent's counted on the line of the call that started it.
+    """The main agent's actions as numbered lines; the line of a call that started a subagent counts its calls.
 
-    The same call in a row is one line, and the middle of a long list is left out.
+    Repeated calls in a row are one line, and the middle of a long list is left out.
     """
     by_agent = Counter(action.actor for action in actions)
     own = [action for action in actions if action.actor == MAIN] or actions
