@@ -70,7 +70,7 @@ class EmbedError(BehaviorError):
 
 
 def describe_for_log(error: Exception) -> str:
-    """Describe an error for the log without leaking data: our own errors by message, all others by type and location."""
+    """Describe an error for the log without leaking data: ours by message, all others by type and location."""
     if isinstance(error, BehaviorError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)[-4:]
