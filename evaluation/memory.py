@@ -56,7 +56,7 @@ class OnceEach:
 
     def __init__(self, embedder: Embedder) -> None:
         self.model = embedder.model
-        self.floor = embedder.floor
+        self.min_similarity = embedder.min_similarity
         self._embedder = embedder
         self._known: dict[str, list[float]] = {}
 

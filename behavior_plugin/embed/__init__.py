@@ -1,6 +1,6 @@
-"""Which embedder turns text into vectors; each one is a module of its own, loaded only when it is chosen.
+"""Open the embedder of the settings. Each one is a module of its own, loaded only when it is chosen.
 
-Vectors of two models mean nothing to each other, so an embedder carries the name its rows are kept under.
+Vectors of different models cannot be compared, so an embedder has the name that its rows are marked with.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 
 from behavior_plugin.errors import EmbedError
 
-# The width of the column; a model with fewer numbers fills up with zeros, which change no cosine.
+# The width of the column. Vectors of a smaller model are padded with zeros, which change no cosine.
 DIMENSIONS = 1536
-# Since 1.29 onnxruntime tells its maker of each process and model, unless this is set before it is loaded; this module
+# Since 1.29 onnxruntime reports each process and model to its maker, unless this is set before it is loaded. This module
 # is loaded before any embedder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
@@ -23,15 +23,15 @@ WITHOUT_OFFLINE = 'Run `make setup` again, or set embedder = "none" to search by
 class Embedder(Protocol):
     """Text to vectors, by one model.
 
-    `model` is the name a stored vector is marked with. `floor` is the cosine similarity, 0 to 1, from which
-    a match of this model may be suggested.
+    `model` is the name that stored vectors are marked with. `min_similarity` is the lowest cosine similarity, 0 to 1, at
+    which a match of this model may be suggested.
     """
 
     model: str
-    floor: float
+    min_similarity: float
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """Give each (already redacted) text its vector, in the order given: 1536 numbers, unit length.
+        """The vectors of redacted texts, in their order: 1536 numbers each, unit length.
 
         Raises:
             EmbedError: a text has nothing to embed, or the model or its service failed.
@@ -40,10 +40,10 @@ class Embedder(Protocol):
 
 
 def open_embedder(kind: Literal["offline", "openai", "none"]) -> Embedder | None:
-    """Load the embedder of the setting `embedder`; None where only full text search is wanted.
+    """Load the embedder that the setting `embedder` names; None for full text search only.
 
     Raises:
-        EmbedError: it cannot run here; the message says why, for `behavior status` and `behavior doctor`.
+        EmbedError: it cannot run here; `behavior status` and `behavior doctor` show the message.
     """
     if kind == "none":
         return None

