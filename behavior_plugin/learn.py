@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
 from behavior_plugin.model import Event, Pattern, Saved
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.redact import redact_pattern
-
-if TYPE_CHECKING:
-    # Expensive imports; callers that only build patterns never need them.
-    from behavior_plugin.embed import Embedder
-    from behavior_plugin.store import PostgresStore
+from behavior_plugin.store import Store
 
 # A text that every embedder can embed.
 PROBE_TEXT = "work"
 
 
 def learn(
-    events: Sequence[Event], *, embedder: Embedder | None, store: PostgresStore, follows: str | None = None
+    events: Sequence[Event], *, embedder: Embedder | None, store: Store, follows: str | None = None
 ) -> list[Pattern]:
     """Assemble, redact, embed and store the patterns of a session, and return them. Repeating it changes nothing.
 
@@ -42,7 +38,7 @@ def session_patterns(events: Sequence[Event], *, follows: str | None = None) -> 
     return [redact_pattern(pattern) for pattern in assemble(events, follows=follows)]
 
 
-def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore) -> list[Saved | StoreError]:
+def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Store) -> list[Saved | StoreError]:
     """Embed and store redacted patterns. The result for each is the effect of saving it, or the store's refusal.
 
     Raises:
@@ -52,16 +48,14 @@ def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Postg
     return [_saved(*each, embedder, store) for each in zip(patterns, embeddings, strict=True)]
 
 
-def save_new(
-    patterns: Sequence[Pattern], *, embedder: Embedder | None, store: PostgresStore
-) -> list[Saved | StoreError]:
+def save_new(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Store) -> list[Saved | StoreError]:
     """The same for patterns of which many may be stored already: those are not embedded again."""
     known = _known(patterns, embedder, store)
     others = [pattern for pattern in patterns if pattern.source_key not in known]
     return [*[Saved.UNCHANGED] * (len(patterns) - len(others)), *save(others, embedder=embedder, store=store)]
 
 
-def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: PostgresStore) -> set[str]:
+def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: Store) -> set[str]:
     try:
         return store.known(patterns, with_embedding=embedder is not None)
     except StoreUnavailableError:
@@ -71,7 +65,7 @@ def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: Postgr
 
 
 def _saved(
-    pattern: Pattern, embedding: list[float] | None, embedder: Embedder | None, store: PostgresStore
+    pattern: Pattern, embedding: list[float] | None, embedder: Embedder | None, store: Store
 ) -> Saved | StoreError:
     try:
         return store.save(pattern, embedding, embedder.model if embedder else None)

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from behavior_plugin import config
 from behavior_plugin.embed.offline import OfflineEmbedder
-from behavior_plugin.store import open_as_owner, own_user
+from behavior_plugin.store.opening import open_as_owner, own_user
 from benchmarks import prompts
 from benchmarks.scratch import shown
 from benchmarks.vectors import Vectors

@@ -21,7 +21,8 @@ from behavior_plugin.learn import learn
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.recall import MAX_CANDIDATES, recall
 from behavior_plugin.redact import redact_model
-from behavior_plugin.store import PostgresStore, open_store
+from behavior_plugin.store.opening import open_store
+from behavior_plugin.store.postgres import PostgresStore
 from benchmarks.scratch import scratch, shown
 from evaluation.data import Entry, Query, Step
 

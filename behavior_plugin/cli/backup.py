@@ -49,9 +49,9 @@ def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
     Everything of them is in it: ids, dates, counts, vectors. It is gzip with a line of JSON for each pattern, and can
     be restored to any server and either way of storing. Any member's login will do, except with --all-users.
     """
-    from behavior_plugin.store import own_user
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rows import as_owner, as_user, export_rows
+    from behavior_plugin.store.opening import own_user
 
     with owner_without_worker() as (owner, settings), progress() as bar:
         user = None if all_users else own_user(owner, settings)
@@ -71,10 +71,10 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
     Those of a backup of one user become yours; those of all users stay theirs. What is there already stays as it is.
     A file that is damaged, or of a newer version, changes nothing. The exit status is 1 where a pattern was refused.
     """
-    from behavior_plugin.store import own_user
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rows import as_owner, check_restorer, check_user, import_rows
     from behavior_plugin.store.migrate import migrate
+    from behavior_plugin.store.opening import own_user
 
     with file.open("rb") as raw:
         about, _ = backups.read(raw, str(file))  # before a server is started for nothing

@@ -23,7 +23,7 @@ def owner_beside_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
     The embedded server is the worker's, and goes with it when nobody has needed it for some minutes.
     """
     from behavior_plugin import config
-    from behavior_plugin.store import connect_as_owner
+    from behavior_plugin.store.opening import connect_as_owner
 
     settings = config.load()
     if not settings.database_url:
@@ -36,7 +36,7 @@ def owner_beside_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
 def owner_without_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
     """The same, for as long as it takes, while no worker of this machine runs: events wait in the spool."""
     from behavior_plugin import config
-    from behavior_plugin.store import open_as_owner
+    from behavior_plugin.store.opening import open_as_owner
 
     settings = config.load()
     with worker_stopped(), open_as_owner(settings) as owner:

@@ -13,8 +13,8 @@ from behavior_plugin.errors import EmbedError
 
 # The width of the column. Vectors of a smaller model are padded with zeros, which change no cosine.
 DIMENSIONS = 1536
-# Since 1.29 onnxruntime reports each process and model to its maker, unless this is set before it is loaded. This module
-# is loaded before any embedder.
+# Since 1.29 onnxruntime reports each process and model to its maker, unless this is set before it is loaded; and this
+# module is loaded before any embedder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 WITHOUT_OFFLINE = 'Run `make setup` again, or set embedder = "none" to search by words only.'
@@ -23,8 +23,8 @@ WITHOUT_OFFLINE = 'Run `make setup` again, or set embedder = "none" to search by
 class Embedder(Protocol):
     """Text to vectors, by one model.
 
-    `model` is the name that stored vectors are marked with. `min_similarity` is the lowest cosine similarity, 0 to 1, at
-    which a match of this model may be suggested.
+    `model` is the name that stored vectors are marked with. `min_similarity` is the lowest cosine similarity, 0 to 1,
+    at which a match of this model may be suggested.
     """
 
     model: str

@@ -8,7 +8,7 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.model import Context, Match, Suggestion
 from behavior_plugin.recall.rank import rank
 from behavior_plugin.redact import redact
-from behavior_plugin.store import PostgresStore
+from behavior_plugin.store import Store
 
 # Without an embedder: the share of the prompt's words that a trigger must have.
 MIN_SHARED_WORDS = 0.6
@@ -24,7 +24,7 @@ def recall(
     context: Context,
     *,
     embedder: Embedder | None,
-    store: PostgresStore,
+    store: Store,
     now: datetime,
     floor: float | None = None,
     everywhere: bool = False,
@@ -41,7 +41,7 @@ def recall(
 
 
 def _matches(
-    text: str, embedder: Embedder | None, store: PostgresStore, floor: float | None, project: str | None
+    text: str, embedder: Embedder | None, store: Store, floor: float | None, project: str | None
 ) -> list[Match]:
     if not text.strip():
         return []

@@ -1,136 +1,64 @@
-"""The door to the database: the embedded server, or a Postgres of the user's own."""
+"""The interface of the pattern store: everything that learning, recall and the worker ask of it.
+
+Importing it is cheap. `postgres` implements it, `opening` opens it; both load a database driver.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Protocol
 from uuid import UUID
 
-import psycopg
-
-from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings
-from behavior_plugin.errors import ConfigError, StoreUnavailableError
-from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
-from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
-from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.errors import connect_failure, hint_for
-from behavior_plugin.store.members import add_member, join
-from behavior_plugin.store.migrate import migrate
-from behavior_plugin.store.postgres import PostgresStore
-
-URL_FORM = (
-    "Write it as postgresql://login:password@host:5432/database; in the password, characters such as @ : / ? # % [ ] "
-    "must be percent-encoded (@ is %40)."
-)
-
-__all__ = [
-    "OpenStore",
-    "PostgresStore",
-    "connect_as_owner",
-    "open_as_owner",
-    "open_store",
-    "own_user",
-]
+from behavior_plugin.model import Match, Pattern, Saved, StoredPattern
 
 
-class OpenStore:
-    """A store that is ready for use, with the embedded server behind it where that is the one used."""
+class Store(Protocol):
+    """The patterns of one user. Safe to use from several threads.
 
-    def __init__(self, patterns: PostgresStore, where: str, server: Server | None) -> None:
-        self.patterns = patterns
-        self.where = where
-        self._server = server
-
-    def close(self) -> None:
-        self.patterns.close()
-        if self._server:
-            self._server.stop()
-
-
-def open_store(settings: Settings) -> OpenStore:
-    """Open the store that the settings name, and bring its database to the shape that this version needs.
-
-    To be called on a thread that lives as long as an embedded server should (see Server.start).
-
-    Raises:
-        StoreUnavailableError: the server does not start, or cannot be reached.
-        SchemaError: the database is newer than this version, or lacks what this login may not add.
-        ConfigError: BEHAVIOR_DATABASE_URL is not a URL, or the user it names is not the login's.
+    Every method raises StoreUnavailableError if the server cannot be reached or is short of resources for now, and
+    StoreError if it refuses the request. Neither error ever contains the row: its texts do not belong in logs.
     """
-    return _open_own(settings) if settings.database_url else _open_embedded(settings)
 
+    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
+        """Save a pattern; saving it again changes nothing, nor does the same work reported by another session.
 
-@contextmanager
-def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
-    """A connection that may change the database, in autocommit mode; an embedded server must be running already.
+        `embedding` is 1536 numbers made by `model`.
+        """
+        ...
 
-    Raises:
-        StoreUnavailableError: the server cannot be reached.
-        ConfigError: BEHAVIOR_DATABASE_URL is not a URL.
-    """
-    if settings.database_url:
-        url, where = settings.database_url.get_secret_value(), YOUR_POSTGRES
-    else:
-        url, where = our_server().conninfo(dbname=DATABASE), EMBEDDED
-    with _connected(url, where) as owner:
-        yield owner
+    def known(self, patterns: Sequence[Pattern], *, with_embedding: bool) -> set[str]:
+        """The source keys of the patterns that saving would not change; they need no embedding.
 
+        `with_embedding` says whether they would be saved with one: a row that lacks it would then change.
+        """
+        ...
 
-@contextmanager
-def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
-    """The same, with an embedded server of its own for as long as it takes; no worker may be running.
+    def nearest(
+        self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
+    ) -> list[Match]:
+        """The patterns of `model` whose trigger has at least the similarity `floor`, nearest first."""
+        ...
 
-    For work that may outlast an idle worker. Raises as `open_store` does.
-    """
-    if settings.database_url:
-        with connect_as_owner(settings) as owner:
-            yield owner
-        return
-    server = our_server()
-    try:
-        server.start()
-        set_up(server, settings.storage)
-        with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
-            yield owner
-    finally:
-        server.stop()
+    def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
+        """The patterns whose trigger shares most words with the text, for use without an embedder."""
+        ...
 
+    def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
+        """The patterns whose work began last, newest first."""
+        ...
 
-def own_user(owner: psycopg.Connection, settings: Settings) -> UUID:
-    """The user whose patterns a worker with these settings keeps. Raises as `join` does."""
-    return join(owner, settings.user_id) if settings.database_url else add_member(owner, LOGIN)
+    def starting_with(self, id_start: str) -> list[StoredPattern]:
+        """At most two patterns whose id begins with `id_start`: one if it is long enough to be unique."""
+        ...
 
+    def count_use(self, pattern_id: UUID) -> bool:
+        """Count that a pattern was suggested; false if there is no such pattern."""
+        ...
 
-def _open_embedded(settings: Settings) -> OpenStore:
-    server = our_server()
-    server.start()
-    try:
-        set_up(server, settings.storage)
-        patterns = PostgresStore(server.conninfo(LOGIN, DATABASE), settings.storage)
-        return OpenStore(patterns, EMBEDDED, server)
-    except BaseException:
-        server.stop()
-        raise
+    def count(self) -> int:
+        """The number of stored patterns."""
+        ...
 
-
-def _open_own(settings: Settings) -> OpenStore:
-    assert settings.database_url
-    database_url = settings.database_url.get_secret_value()
-    with _connected(database_url, YOUR_POSTGRES, MigrationConnection) as connection:
-        migrate(connection, settings.storage)
-        join(connection, settings.user_id)
-    return OpenStore(PostgresStore(database_url, settings.storage), YOUR_POSTGRES, None)
-
-
-@contextmanager
-def _connected(
-    url: str, where: str, kind: type[psycopg.Connection] = psycopg.Connection
-) -> Iterator[psycopg.Connection]:
-    try:
-        connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
-    except psycopg.OperationalError as error:
-        raise StoreUnavailableError(f"{where} {connect_failure(error)}.", hint=hint_for(error)) from None
-    except psycopg.Error:  # not a URL, or one with an unknown option
-        raise ConfigError("BEHAVIOR_DATABASE_URL is not a valid connection URL.", hint=URL_FORM) from None
-    with connection:
-        yield connection
+    def forget_session(self, session_id: str) -> int:
+        """Delete the patterns learned from one session; returns how many there were."""
+        ...

@@ -25,7 +25,7 @@ from behavior_plugin import __version__, config
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, describe_for_log
-from behavior_plugin.store import PostgresStore
+from behavior_plugin.store import Store
 from behavior_plugin.worker import RESTART
 from behavior_plugin.worker.code import is_newer
 from behavior_plugin.worker.housekeeping import Housekeeping
@@ -121,7 +121,7 @@ class Worker:
         looked_at = max(self._looked_at, self._learner.beat)
         return "leaving" if self._is_stopping or time.monotonic() - looked_at > HUNG_S else "here"
 
-    def store(self, within_s: float) -> PostgresStore:
+    def store(self, within_s: float) -> Store:
         self._needed_at = time.monotonic()
         if within_s >= PERSON_S:
             self._engines.retry_now()

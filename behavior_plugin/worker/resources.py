@@ -17,7 +17,8 @@ from typing import Any
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder, open_embedder
 from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, describe_for_log
-from behavior_plugin.store import OpenStore, PostgresStore, open_store
+from behavior_plugin.store import Store
+from behavior_plugin.store.opening import OpenStore, open_store
 from behavior_plugin.worker import NOT_OPEN
 
 # How long a store that cannot be reached is left alone, at first and at most.
@@ -39,7 +40,7 @@ class Resources:
         self._failed_openings = 0
         self.last_error = self._hint = ""
 
-    def store(self, within_s: float) -> PostgresStore:
+    def store(self, within_s: float) -> Store:
         """The store, once it is open.
 
         Raises StoreUnavailableError where it is not in time, and as soon as a try to open it has failed: whoever asks
@@ -145,7 +146,7 @@ class Resources:
             self._embedder.set_result(None)
 
 
-def _count(patterns: PostgresStore) -> int | None:
+def _count(patterns: Store) -> int | None:
     """What is not known is left open: that the store fails is what the state must tell."""
     try:
         return patterns.count()

@@ -27,7 +27,7 @@ from behavior_plugin.model import TASKS, Context, Event, Pattern, PromptKind, St
 from behavior_plugin.recall import MANUAL_MIN_SIMILARITY, recall
 from behavior_plugin.recall.render import render
 from behavior_plugin.redact import redact_model
-from behavior_plugin.store import PostgresStore
+from behavior_plugin.store import Store
 
 # A prompt that comes while the worker is starting waits no longer than its hook does.
 COLD_S = 0.9
@@ -56,7 +56,7 @@ class House(Protocol):
 
     settings: Settings
 
-    def store(self, within_s: float) -> PostgresStore: ...
+    def store(self, within_s: float) -> Store: ...
     def embedder(self, within_s: float) -> Embedder | None: ...
     def ping(self, version: str) -> str: ...
     def status(self) -> dict[str, Any]: ...

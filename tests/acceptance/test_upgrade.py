@@ -10,7 +10,7 @@ import pytest
 
 from behavior_plugin.capture import wake
 from behavior_plugin.config import Settings
-from behavior_plugin.store import open_store
+from behavior_plugin.store.opening import open_store
 from behavior_plugin.worker.client import start_worker, stop_worker
 from behavior_plugin.worker.lock import worker_stopped
 from tests.acceptance.sessions import (

@@ -14,7 +14,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, SchemaError
-from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import (
     OURS,
@@ -26,6 +25,7 @@ from behavior_plugin.store.members import (
     members,
     remove_member,
 )
+from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from tests.database import A, make_user
 from tests.factories import make_pattern

@@ -10,8 +10,8 @@ from psycopg.conninfo import make_conninfo
 
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, ConfigError, StoreUnavailableError
-from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.opening import open_store
 from tests.database import LOGIN
 from tests.factories import make_pattern
 

@@ -25,8 +25,8 @@ from psycopg.conninfo import make_conninfo
 from behavior_plugin.config import Settings, Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Match, Pattern
-from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
 from tests.database import LOGIN

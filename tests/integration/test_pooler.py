@@ -13,10 +13,11 @@ from psycopg import sql
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, SchemaError, StoreError, StoreUnavailableError
 from behavior_plugin.model import Context, StoredPattern
-from behavior_plugin.store import PostgresStore, open_store
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
+from behavior_plugin.store.opening import open_store
+from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern
 from tests.pgbouncer import Pooler, pooled

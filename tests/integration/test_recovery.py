@@ -24,11 +24,11 @@ import pytest
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store import open_store
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded import binaries
 from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern
@@ -45,7 +45,7 @@ import os, signal, sys, threading
 from pathlib import Path
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreError
-from behavior_plugin.store import open_store
+from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.embedded import account
 from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern

@@ -16,8 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.store import OpenStore, open_store
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.opening import OpenStore, open_store
 from tests.database import LOGIN
 from tests.factories import make_pattern
 from tests.pgbouncer import ADDRESS, Pooler, pooled

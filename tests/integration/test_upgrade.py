@@ -16,7 +16,6 @@ import pytest
 
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.store import open_as_owner, open_store
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded import binaries
 from behavior_plugin.store.embedded import server as servers
@@ -24,6 +23,7 @@ from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.upgrade import Upgraded
 from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 from behavior_plugin.store.maintenance.verify import failures, verify
+from behavior_plugin.store.opening import open_as_owner, open_store
 from tests.factories import make_pattern
 from tests.integration.homes import short_home
 from tests.integration.processes import processes_on

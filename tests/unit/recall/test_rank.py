@@ -6,6 +6,8 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from behavior_plugin.model import Context, Match, Outcome, StoredPattern
 from behavior_plugin.recall.rank import rank
 from tests.factories import START, make_pattern
@@ -38,6 +40,28 @@ def test_of_equals_the_surer_and_the_fresher_come_first() -> None:
 
     assert by_confidence[0].pattern == sure.pattern
     assert by_age[0].pattern == fresh.pattern
+
+
+def test_confidence_takes_at_most_a_fifth_of_the_score() -> None:
+    """An unproven pattern that fits much better wins; one that fits little better does not."""
+    [certain], [hopeless] = (rank([make_match(0.5, confidence=c)], context=HERE, now=START) for c in (1.0, 0.0))
+    proven, fits_better = make_match(0.8, confidence=1.0), make_match(0.99, confidence=0.1)
+    fits_little_better = make_match(0.82, confidence=0.1)
+
+    assert certain.score == pytest.approx(0.5)
+    assert hopeless.score == pytest.approx(0.5 * 0.8)
+    assert rank([proven, fits_better], context=HERE, now=START)[0].pattern == fits_better.pattern
+    assert rank([proven, fits_little_better], context=HERE, now=START)[0].pattern == proven.pattern
+
+
+@pytest.mark.parametrize(("age_days", "lost"), [(0, 0.0), (180, 0.05), (360, 0.075), (36_500, 0.1)])
+def test_age_takes_a_tenth_of_the_score_half_of_it_in_half_a_year(age_days: int, lost: float) -> None:
+    """Old work stays of use, so its age never weighs more than that."""
+    match = make_match(1.0, confidence=1.0, started_at=START - timedelta(days=age_days))
+
+    [suggestion] = rank([match], context=HERE, now=START)
+
+    assert suggestion.score == pytest.approx(1 - lost)
 
 
 def test_failed_work_is_not_offered_but_counts_in_the_odds() -> None:
