@@ -1,4 +1,4 @@
-"""The settings: a slip in them is told, and two processes can tell whether theirs are the same."""
+"""The settings: mistakes are reported, and two processes can compare theirs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def write_config(text: str) -> Path:
     return file
 
 
-def test_a_name_in_the_file_that_is_no_setting_is_refused_with_the_one_that_may_be_meant() -> None:
-    """A typo would otherwise send a team's work to a database on this machine."""
+def test_an_unknown_setting_is_rejected_with_a_suggestion() -> None:
+    """A typo in `database_url` would otherwise store a team's work on this machine."""
     file = write_config(f'databse_url = "{URL}"\nzzz = 1\n')
 
     with pytest.raises(ConfigError) as caught:
@@ -30,8 +30,8 @@ def test_a_name_in_the_file_that_is_no_setting_is_refused_with_the_one_that_may_
     assert str(caught.value) == f"Unknown setting in {file}: databse_url (did you mean database_url?), zzz."
 
 
-def test_a_file_that_is_not_toml_is_refused() -> None:
-    """It says where, and not what."""
+def test_a_file_that_is_not_toml_is_rejected() -> None:
+    """The message has the position, but not the text, which may be a password."""
     write_config(f'database_url = {URL}"\n')
 
     with pytest.raises(ConfigError, match="cannot be read") as caught:
@@ -40,8 +40,8 @@ def test_a_file_that_is_not_toml_is_refused() -> None:
     assert "canary" not in str(caught.value)
 
 
-def test_a_variable_that_is_no_setting_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be another program's, so that it is no error."""
+def test_unknown_variables_are_listed_with_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable may belong to another program, so it is not an error."""
     monkeypatch.setenv("BEHAVIOR_EMBEDER", "none")
     monkeypatch.setenv("BEHAVIOR_STORAGE", "memories")
     monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
@@ -51,8 +51,8 @@ def test_a_variable_that_is_no_setting_is_found(monkeypatch: pytest.MonkeyPatch)
     assert config.load().storage == "memories"
 
 
-def test_a_fingerprint_tells_which_settings_differ_and_never_what_they_are() -> None:
-    """How long the worker waits makes no difference to an answer."""
+def test_fingerprints_show_differing_settings_without_values() -> None:
+    """The worker's idle timeout does not affect answers, so it is left out."""
     ours = fingerprint(Settings.model_validate({"database_url": URL, "linger_s": 1}), b"salt")
     theirs = fingerprint(Settings.model_validate({"database_url": f"{URL}2", "linger_s": 2}), b"salt")
 

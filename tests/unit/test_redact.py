@@ -1,6 +1,6 @@
-"""Secrets go, everything else stays, and neither length nor malice makes it slow.
+"""Redaction removes secrets, leaves other text alone, and takes linear time on long or hostile text.
 
-The secrets here are assembled from pieces, so that no scanner takes this file for a leak.
+The secrets here are assembled from pieces, so that scanners do not report this file as a leak.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ PLACES = ["{}", "use {} now", "x={}", "'{}'", "first\\n{}", "{}, and more", "?ke
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
-def test_a_token_is_masked_wherever_it_stands(token: str, place: str) -> None:
-    """Prompts quote commands, JSON and addresses."""
+def test_a_token_is_masked_in_any_context(token: str, place: str) -> None:
+    """Prompts quote commands, JSON and URLs."""
     assert token not in redact(place.format(token))
 
 
@@ -95,8 +95,8 @@ def test_a_token_is_masked_wherever_it_stands(token: str, place: str) -> None:
         "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff1d{}",
     ],
 )
-def test_a_password_is_masked_by_its_place(text: str) -> None:
-    """A password has no shape of its own; its neighbours tell."""
+def test_a_password_is_recognized_by_its_context(text: str) -> None:
+    """A password has no shape of its own, only its surroundings identify it."""
     masked = redact(text.format(PASSWORD))
 
     assert PASSWORD not in masked
@@ -106,26 +106,26 @@ def test_a_password_is_masked_by_its_place(text: str) -> None:
 @pytest.mark.parametrize("line_end", ["\n", "\\n", "\\\\n"])
 @pytest.mark.parametrize("end", ["-----END RSA PRIVATE KEY-----", ""])
 def test_a_private_key_is_masked_with_or_without_its_end(line_end: str, end: str) -> None:
-    """Output is cut, and JSON escapes line ends."""
+    """Output may be cut off, and JSON escapes line ends."""
     key = line_end.join(["-----BEGIN RSA PRIVATE " + "KEY-----", PEM_BODY, PEM_BODY, "Zk3Q==", end])
 
     assert redact(f"before {key}").rstrip() == f"before {MASK}"
 
 
-def test_what_follows_a_mere_mention_of_a_key_stays() -> None:
+def test_text_after_a_mention_of_a_key_stays() -> None:
     text = "The file must start with -----BEGIN PRIVATE " + "KEY----- or the server refuses it."
 
     assert redact(text).endswith("or the server refuses it.")
 
 
 @pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\x00", "\x1b[31m", "\u202e", "\U000e0041"])
-def test_an_invisible_sign_hides_no_token(hidden: str) -> None:
-    """Colour codes do so by accident, zero-width signs on purpose."""
+def test_invisible_characters_do_not_hide_a_token(hidden: str) -> None:
+    """Colour codes split tokens by accident, zero-width characters on purpose."""
     assert redact(GITHUB[:10] + hidden + GITHUB[10:]) == MASK
 
 
-def test_what_postgres_refuses_is_gone() -> None:
-    """One NUL or lone surrogate would make it refuse the whole pattern."""
+def test_characters_that_postgres_rejects_are_removed() -> None:
+    """One NUL or lone surrogate would make Postgres reject the whole pattern."""
     assert redact("a\x00b\ud800c") == "ab\N{REPLACEMENT CHARACTER}c"
 
 
@@ -149,20 +149,20 @@ def test_what_postgres_refuses_is_gone() -> None:
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
-    """A memory full of holes helps nobody."""
+    """Over-redacted workflows are useless."""
     assert redact(text) == text
 
 
-def test_masking_twice_changes_nothing_more() -> None:
-    """A pattern may be redacted again when it is embedded anew."""
+def test_redacting_twice_changes_nothing() -> None:
+    """A pattern may be redacted again when it is embedded again."""
     once = redact(f"password: {PASSWORD} Authorization: Bearer {GITHUB} x://u:{PASSWORD}@h")
 
     assert redact(once) == once
 
 
 @pytest.mark.parametrize("limit", range(60))
-def test_a_secret_at_the_limit_is_never_left_half(limit: int) -> None:
-    """Half a token can be guessed to its end, and no rule recognises it."""
+def test_no_partial_secret_remains_at_the_limit(limit: int) -> None:
+    """Half a token helps an attacker, and no rule recognizes it."""
     masked = redact(f"the token is {GITHUB} and more", limit)
 
     assert len(masked) <= limit
@@ -170,13 +170,13 @@ def test_a_secret_at_the_limit_is_never_left_half(limit: int) -> None:
 
 
 @pytest.mark.parametrize("secret", ["-----BEGIN PRIVATE " + "KEY-----\n" + PEM_BODY * 90, TOKENS["jwt"] * 90])
-def test_a_secret_longer_than_what_is_read_is_masked_too(secret: str) -> None:
+def test_a_secret_longer_than_limit_and_margin_is_masked(secret: str) -> None:
     """Keys of several thousand characters are common."""
     assert redact(f"the key is {secret}", 40) == f"the key is {MASK}"
 
 
-def test_a_secret_within_the_limit_is_masked_though_signs_before_it_vanish() -> None:
-    """The limit counts what is kept, not what came."""
+def test_removed_characters_do_not_count_towards_the_limit() -> None:
+    """Otherwise a token behind them would be cut, and its half not recognized."""
     assert GITHUB[:10] not in redact("\u200b" * 50_000 + GITHUB * 2 + " " + GITHUB, 20)
 
 
@@ -184,8 +184,8 @@ HOSTILE = ["a=", "(", "-----BEGIN ", "-----BEGIN PRIVATE " + "KEY-----", "passwo
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
-    """The worker reads whatever a tool printed. Without a limit it takes 0.2 to 1 s; a quadratic rule, minutes."""
+def test_hostile_text_is_redacted_in_linear_time(piece: str) -> None:
+    """A tool's output is arbitrary. Without a limit it takes 0.2 to 1 s; a quadratic rule would take minutes."""
     text = piece * (200_000 // len(piece))
     started = time.process_time()
 
@@ -219,19 +219,18 @@ def redacted_parameters(**parameters: Any) -> dict[str, Any]:
     return pattern.actions[0].parameters
 
 
-def test_no_text_of_a_pattern_keeps_a_secret() -> None:
-    """A secret can stand in a key, in a list, in a branch name."""
+def test_every_field_of_a_pattern_is_redacted() -> None:
+    """Keys, lists and branch names can contain secrets too."""
     address = f"https://me:{PASSWORD}@example.com/x.git"
     action = make_action(
         tool=GITHUB, actor=GITHUB, error=address, parameters={GITHUB: [{"deep": address}], "command": address}
     )
     context = Context(directory=address, project=address, branch=GITHUB, files_touched=(GITHUB,))
 
-    found = redact_pattern(make_pattern(trigger=address, context=context, actions=(action,)))
+    stored = redact_pattern(make_pattern(trigger=address, context=context, actions=(action,))).model_dump_json()
 
-    kept = found.model_dump_json()
-    assert PASSWORD not in kept
-    assert GITHUB not in kept
+    assert PASSWORD not in stored
+    assert GITHUB not in stored
 
 
 @pytest.mark.parametrize(
@@ -245,8 +244,8 @@ def test_no_text_of_a_pattern_keeps_a_secret() -> None:
         {"password": 12345678},
     ],
 )
-def test_a_name_tells_what_its_value_is(parameters: dict[str, Any]) -> None:
-    """In a tool's input the name and the value are apart, and the value alone looks harmless."""
+def test_a_value_is_masked_because_of_its_key(parameters: dict[str, Any]) -> None:
+    """A tool's input separates key and value, and the value alone looks harmless."""
     assert MASK in json.dumps(redacted_parameters(**parameters))
 
 
@@ -257,7 +256,7 @@ def test_harmless_parameters_keep_their_values_and_types() -> None:
 
 
 def test_a_pattern_is_bounded() -> None:
-    """A row has to stay readable, whatever a tool was given."""
+    """A row must stay readable, however large a tool's input was."""
     many = {f"key {number}": "x" * 10_000 for number in range(100)}
     actions = tuple(make_action(tool=f"tool {number}", parameters=many, error="e" * 9_999) for number in range(300))
     context = Context(files_touched=tuple(f"{number}.py" for number in range(1_000)))
@@ -273,8 +272,8 @@ def test_a_pattern_is_bounded() -> None:
     assert found.actions[99].parameters["actions left out after this one"] == 100
 
 
-def test_values_that_json_cannot_hold_are_made_plain() -> None:
-    """Postgres refuses NaN, and Python refuses to print the longest numbers."""
+def test_values_without_a_json_form_are_converted() -> None:
+    """Postgres rejects NaN, and Python rejects printing very long numbers."""
     deep: list[Any] = []
     for _ in range(500):
         deep = [deep]
@@ -284,8 +283,8 @@ def test_values_that_json_cannot_hold_are_made_plain() -> None:
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
 
 
-def test_ids_of_our_own_survive() -> None:
-    """The store knows a pattern again by them."""
+def test_our_own_ids_are_not_redacted() -> None:
+    """The store identifies patterns by these ids."""
     pattern = make_pattern()
 
     assert redact_pattern(pattern) == pattern

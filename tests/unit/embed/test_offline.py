@@ -1,4 +1,4 @@
-"""The offline embedder with its real model."""
+"""The offline embedder, with its real model."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def cosine(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def test_prompts_of_one_meaning_are_nearer_than_others(embedder: OfflineEmbedder) -> None:
-    """This is what recall rests on: the words differ, the work is the same."""
-    asked, same, other = embedder.embed(
+def test_reworded_prompts_are_more_similar_than_unrelated_ones(embedder: OfflineEmbedder) -> None:
+    """Recall depends on it: the words differ, but the work is the same."""
+    prompt, same, other = embedder.embed(
         ["fix the failing login test", "the login test fails, repair it", "add a dark theme to the settings"]
     )
 
-    assert cosine(asked, same) > embedder.min_similarity > cosine(asked, other)
+    assert cosine(prompt, same) > embedder.min_similarity > cosine(prompt, other)
 
 
 @pytest.mark.parametrize("text", ["yes", "a word " * 5_000, "Grüße, 世界!", "fix " + "x" * 50_000])
 def test_vectors_have_unit_length_and_the_columns_width(embedder: OfflineEmbedder, text: str) -> None:
-    """The column takes 1536 numbers, of which this model gives the first 384."""
+    """The column has 1536 numbers; this model fills the first 384."""
     [vector] = embedder.embed([text * 2])
 
     assert len(vector) == 1536
@@ -42,8 +42,8 @@ def test_vectors_have_unit_length_and_the_columns_width(embedder: OfflineEmbedde
     assert not any(vector[384:])
 
 
-def test_a_text_has_one_vector_whoever_its_neighbours_are(embedder: OfflineEmbedder) -> None:
-    """A stored trigger must be found again by the same prompt, alone or in a batch."""
+def test_a_vector_does_not_depend_on_the_batch(embedder: OfflineEmbedder) -> None:
+    """A trigger stored in a batch must match the same prompt embedded alone."""
     texts = ["fix the test", "a much longer prompt " * 50, "fix the test"]
 
     first, _, third = embedder.embed(texts)
@@ -58,8 +58,8 @@ def test_case_and_accents_do_not_matter(embedder: OfflineEmbedder) -> None:
     assert one == other
 
 
-def test_only_the_head_of_a_long_text_counts(embedder: OfflineEmbedder) -> None:
-    """A prompt says what it wants first; the log it quotes comes after."""
+def test_only_the_beginning_of_a_long_text_counts(embedder: OfflineEmbedder) -> None:
+    """A prompt usually begins with its request and quotes logs after it."""
     head = "fix the failing login test " * 60
 
     one, other = embedder.embed([head + "first log", head + "second log"])
@@ -68,18 +68,18 @@ def test_only_the_head_of_a_long_text_counts(embedder: OfflineEmbedder) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\u200b", "\N{PARTY POPPER}\N{ROCKET}"])
-def test_a_text_without_words_is_refused(embedder: OfflineEmbedder, text: str) -> None:
-    """A vector for it would be zero, or the same for all such texts."""
+def test_a_text_without_words_is_rejected(embedder: OfflineEmbedder, text: str) -> None:
+    """Its vector would be zero, or the same for all such texts."""
     with pytest.raises(EmbedError, match="no words"):
         embedder.embed(["fix the test", text])
 
 
-def test_no_text_gives_no_vector(embedder: OfflineEmbedder) -> None:
+def test_no_texts_give_no_vectors(embedder: OfflineEmbedder) -> None:
     assert embedder.embed([]) == []
 
 
-def test_it_works_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the default so that nothing leaves the machine before its user decides so."""
+def test_it_opens_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the default so that no text leaves the machine before the user agrees."""
 
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("a socket was opened")
@@ -92,8 +92,8 @@ def test_it_works_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(embedder.embed(["fix the test"])) == 1
 
 
-def test_another_model_file_is_refused(tmp_path: Path) -> None:
-    """Its vectors would be stored under a name that is not theirs."""
+def test_another_model_file_is_rejected(tmp_path: Path) -> None:
+    """Its vectors would be stored under the wrong model's name."""
     file = tmp_path / "model.onnx"
     file.write_bytes(b"not the model")
 
@@ -101,13 +101,13 @@ def test_another_model_file_is_refused(tmp_path: Path) -> None:
         OfflineEmbedder(file)
 
 
-def test_an_absent_model_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_model_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(EmbedError, match="cannot be read"):
         OfflineEmbedder(tmp_path / "model.onnx")
 
 
-def test_a_machine_without_onnxruntime_hears_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no build of it for some machines; the plugin goes on by words there."""
+def test_a_missing_onnxruntime_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some machines have no build of it; there the plugin searches by words."""
     monkeypatch.setitem(sys.modules, "behavior_plugin.embed.offline", None)
 
     with pytest.raises(EmbedError, match="cannot run here"):

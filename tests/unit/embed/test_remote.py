@@ -1,4 +1,4 @@
-"""The remote embedder against a local stub: good answers pass, every other one is refused in plain words."""
+"""The remote embedder against a local stub: it accepts good answers and rejects all others with a clear error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Connect = Callable[..., RemoteEmbedder]
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Give a function that starts a stub and an embedder that talks to it."""
+    """Start a stub and return an embedder connected to it."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with ExitStack() as stack:
 
@@ -34,7 +34,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
 
 
 def test_vectors_have_unit_length_and_the_key_is_sent(connect: Connect) -> None:
-    """The store compares by direction only, so lengths must not differ between services."""
+    """The store compares directions only, so lengths must not differ between services."""
     stub = EmbeddingStub()
 
     [given] = connect(stub).embed(["fix it"])
@@ -45,8 +45,8 @@ def test_vectors_have_unit_length_and_the_key_is_sent(connect: Connect) -> None:
     assert stub.requests[0]["model"] == "text-embedding-3-small"
 
 
-def test_answers_are_put_in_the_order_of_the_texts(connect: Connect) -> None:
-    """A vector under the wrong text would recall the wrong workflow for ever."""
+def test_vectors_are_returned_in_the_order_of_the_texts(connect: Connect) -> None:
+    """A vector stored for the wrong text would always recall the wrong workflow."""
     texts = ["a", "bbb", "cc"]
 
     given = connect(EmbeddingStub("shuffled")).embed(texts)
@@ -54,8 +54,8 @@ def test_answers_are_put_in_the_order_of_the_texts(connect: Connect) -> None:
     assert [round(one[0] / one[1]) for one in given] == [vector(text)[0] for text in texts]
 
 
-def test_many_texts_go_in_several_requests(connect: Connect) -> None:
-    """A service limits what one request may hold."""
+def test_many_texts_are_split_into_requests(connect: Connect) -> None:
+    """A service limits the size of one request."""
     stub = EmbeddingStub()
 
     given = connect(stub).embed(["text"] * (TEXTS_A_REQUEST + 1))
@@ -65,8 +65,8 @@ def test_many_texts_go_in_several_requests(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("faults", [["429"], ["500"], ["429", "500"]])
-def test_a_passing_fault_is_retried(connect: Connect, faults: list[str]) -> None:
-    """A busy service is the most common fault, and goes away by itself."""
+def test_a_transient_error_is_retried(connect: Connect, faults: list[str]) -> None:
+    """A busy service is the most common error, and soon recovers."""
     assert len(connect(EmbeddingStub(*faults)).embed(["text"])) == 1
 
 
@@ -81,8 +81,8 @@ def test_a_passing_fault_is_retried(connect: Connect, faults: list[str]) -> None
         ("redirect", 1, "status 307"),
     ],
 )
-def test_a_lasting_refusal_is_told_after_few_tries(connect: Connect, fault: str, tries: int, words: str) -> None:
-    """A refused key must not be hammered, and nobody should wait for ever."""
+def test_a_permanent_error_is_reported_after_few_tries(connect: Connect, fault: str, tries: int, words: str) -> None:
+    """A rejected key must not be sent again and again, and the caller must not wait forever."""
     stub = EmbeddingStub(*[fault] * 9)
 
     with pytest.raises(EmbedError, match=words) as caught:
@@ -96,20 +96,20 @@ UNUSABLE = ["fewer", "more", "doubled", "wrong dimension", "nan", "infinity", "z
 
 
 @pytest.mark.parametrize("fault", [*UNUSABLE, "html", "half json", "deep json"])
-def test_an_unusable_answer_is_refused(connect: Connect, fault: str) -> None:
+def test_an_unusable_answer_is_rejected(connect: Connect, fault: str) -> None:
     """One zero or NaN vector in the store would match every prompt."""
     with pytest.raises(EmbedError, match="usable vectors"):
         connect(EmbeddingStub(fault)).embed(["one", "two"])
 
 
-def test_a_hanging_service_is_given_up(connect: Connect) -> None:
-    """The worker has other sessions to store."""
+def test_a_hanging_service_times_out(connect: Connect) -> None:
+    """The worker must go on to store other sessions."""
     with pytest.raises(EmbedError, match="cannot be reached"):
         connect(EmbeddingStub("hang", "hang", "hang"), timeout_s=0.05).embed(["text"])
 
 
-def test_an_empty_text_is_refused_before_it_is_sent(connect: Connect) -> None:
-    """It has no meaning, and the service would refuse the whole request for it."""
+def test_an_empty_text_is_rejected_without_a_request(connect: Connect) -> None:
+    """One empty text would make the service reject the whole request."""
     stub = EmbeddingStub()
 
     with pytest.raises(EmbedError, match="empty"):
@@ -119,8 +119,8 @@ def test_an_empty_text_is_refused_before_it_is_sent(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "  ", "sk-with a space", "sk-\N{GREEK SMALL LETTER ALPHA}", "sk-a\nb"])
-def test_a_missing_or_broken_key_is_told_at_once(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    """The person should hear of it from `behavior doctor`, not from the first lost vector."""
+def test_a_missing_or_malformed_key_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """`behavior doctor` can then report the key before the first vector is lost."""
     monkeypatch.setenv("OPENAI_API_KEY", key)
 
     with pytest.raises(EmbedError, match=r"key|OPENAI_API_KEY"):
@@ -129,7 +129,7 @@ def test_a_missing_or_broken_key_is_told_at_once(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("fault", ["401", "429", "500", "html", "hang"])
 def test_the_key_is_in_no_error_and_no_log(connect: Connect, caplog: pytest.LogCaptureFixture, fault: str) -> None:
-    """Logs are pasted into bug reports; the stub repeats the key as the real service does."""
+    """People paste logs into bug reports; the stub repeats the key, as the real service does."""
     caplog.set_level(logging.DEBUG)
 
     with pytest.raises(EmbedError) as caught:

@@ -1,4 +1,4 @@
-"""What an import says at its end."""
+"""The report at the end of an import."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def report(*runs: Run, **changes: object) -> Report:
 
 @pytest.fixture
 def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[Report], str]:
-    """What a person reads of a report."""
+    """Print a report as a person sees it."""
 
-    def show(told: Report) -> str:
-        terminal.show_report(told)
+    def show(printed: Report) -> str:
+        terminal.show_report(printed)
         return capsys.readouterr().out
 
     return show
 
 
-def test_what_was_done_most_often_comes_first_with_its_fastest_run_that_worked() -> None:
-    """The day-one question: what do I do all the time, and how fast can it go?"""
+def test_frequent_workflows_come_first_with_their_fastest_run() -> None:
+    """A new user wants to see the most frequent work, and how fast it can be."""
     runs = [
         run(*COMMIT, took_ms=30_000),
         run(*reversed(COMMIT), took_ms=9_000, trigger="commit quickly"),
@@ -62,25 +62,25 @@ def test_what_was_done_most_often_comes_first_with_its_fastest_run_that_worked()
         run(),
     ]
 
-    often = report(*runs).workflows
+    workflows = report(*runs).workflows
 
-    assert [(each.labels, each.times, each.worked) for each in often] == [
+    assert [(each.labels, each.times, each.worked) for each in workflows] == [
         (("git commit", "git add"), 3, 2),
         (("make test",), 2, 1),
     ]
-    assert often[0].fastest
-    assert (often[0].fastest.took_ms, often[0].fastest.trigger) == (9_000, "commit quickly")
+    assert workflows[0].fastest
+    assert (workflows[0].fastest.took_ms, workflows[0].fastest.trigger) == (9_000, "commit quickly")
 
 
 def test_a_workflow_that_never_worked_has_no_fastest_run() -> None:
-    """A failure is quick, and no example."""
+    """A quick failure is not an example to follow."""
     [workflow] = report(run(*TEST, outcome="failed"), run(*TEST, outcome="failed")).workflows
 
     assert (workflow.worked, workflow.fastest) == (0, None)
 
 
-def test_a_person_reads_what_there_was_and_what_became_of_it(shown: Callable[[Report], str]) -> None:
-    """Every number is in a sentence that says what it counts."""
+def test_the_summary_has_totals_outcomes_and_new_patterns(shown: Callable[[Report], str]) -> None:
+    """Each number stands in a sentence that names its unit."""
     text = shown(report(run(*COMMIT), run(*COMMIT, outcome="failed"), kept=Counter(new=1, grown=1, known=1)))
 
     assert "1 Claude Code session, 2.0 MB, read in 2.5 s: 3 prompts, 9 calls." in text
@@ -90,18 +90,18 @@ def test_a_person_reads_what_there_was_and_what_became_of_it(shown: Callable[[Re
     assert "Passed over" not in text
 
 
-def test_what_a_fork_tells_again_is_counted_once() -> None:
-    """The store keeps one row of it."""
+def test_work_copied_by_a_fork_is_counted_once() -> None:
+    """The store has one row for it."""
     once = run(*COMMIT)
 
-    told = report(once, once, run(*COMMIT), kept=Counter(new=2, known=1))
+    summary = report(once, once, run(*COMMIT), kept=Counter(new=2, known=1))
 
-    assert (told.patterns, told.new, told.known, told.copies) == (2, 2, 0, 1)
-    assert [workflow.times for workflow in told.workflows] == [2]
+    assert (summary.patterns, summary.new, summary.known, summary.copies) == (2, 2, 0, 1)
+    assert [workflow.times for workflow in summary.workflows] == [2]
 
 
-def test_what_was_passed_over_is_named_with_file_and_line(shown: Callable[[Report], str]) -> None:
-    """Silence would pass for success."""
+def test_skipped_records_are_listed_with_file_and_line(shown: Callable[[Report], str]) -> None:
+    """Without the list, an incomplete import would look successful."""
     problems = [Problem(LOG.file, 17, "the line is not JSON"), Problem(LOG.file, 0, "Permission denied")]
 
     text = shown(report(problems=problems, skipped=40, idle={"s1"}))
@@ -112,8 +112,8 @@ def test_what_was_passed_over_is_named_with_file_and_line(shown: Callable[[Repor
     assert "1 session in which no work was done" in text
 
 
-def test_a_trigger_cannot_write_to_the_terminal(shown: Callable[[Report], str]) -> None:
-    """It is quoted from a log that anybody may have written."""
+def test_a_trigger_cannot_control_the_terminal(shown: Callable[[Report], str]) -> None:
+    """The trigger comes from a log, which is untrusted."""
     text = shown(report(*(run(*TEST, trigger="\x1b[2J[red]clear‮") for _ in range(2))))
 
     assert "\x1b" not in text
@@ -124,6 +124,6 @@ def test_a_trigger_cannot_write_to_the_terminal(shown: Callable[[Report], str]) 
     ("milliseconds", "expected"),
     [(0, "0.0 s"), (420, "0.4 s"), (59_000, "59 s"), (125_000, "2 min 5 s"), (7_320_000, "2 h 2 min")],
 )
-def test_durations_are_told_as_people_do(milliseconds: int, expected: str) -> None:
-    """Nobody counts in milliseconds."""
+def test_durations_have_readable_units(milliseconds: int, expected: str) -> None:
+    """Milliseconds are hard to read."""
     assert duration(milliseconds) == expected

@@ -1,6 +1,8 @@
-"""Confidence is read cautiously from how the work ended."""
+"""Confidence is a cautious estimate from how the work ended."""
 
 from __future__ import annotations
+
+import pytest
 
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.confidence import confidence
@@ -8,21 +10,33 @@ from behavior_plugin.patterns.confidence import confidence
 WORKED, PARTLY, FAILED = Outcome.SUCCESS, Outcome.PARTIAL, Outcome.FAILED
 
 
-def test_better_endings_give_more_confidence() -> None:
-    """Otherwise a failed way would be offered as gladly as one that worked."""
+def test_better_outcomes_give_more_confidence() -> None:
+    """Otherwise failed work would be suggested as readily as successful work."""
     assert confidence([WORKED]) > confidence([PARTLY]) > confidence([FAILED])
 
 
-def test_evidence_adds_up() -> None:
-    """What worked five times is surer than what worked once."""
+def test_more_successes_give_more_confidence() -> None:
+    """Five successes are better evidence than one."""
     assert confidence([WORKED] * 5) > confidence([WORKED]) > confidence([])
 
 
 def test_one_success_stays_below_the_prior() -> None:
-    """A lower bound: one good ending is no proof yet."""
+    """Confidence is a lower bound: a single success proves little."""
     assert confidence([WORKED]) < 0.7
 
 
-def test_confidence_is_a_share() -> None:
-    """The table refuses anything else."""
-    assert all(0 <= confidence([outcome] * n) <= 1 for outcome in Outcome for n in (0, 1, 10, 10_000))
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([], 0.435),
+        ([WORKED], 0.6),
+        ([PARTLY], 0.392),
+        ([FAILED], 0.217),
+        ([WORKED] * 10_000, 1.0),
+        ([FAILED] * 10_000, 0.0),
+    ],
+)
+def test_confidence_is_between_0_and_1(outcomes: list[Outcome], expected: float) -> None:
+    """The table rejects other values; the prior weighs as much as two observations."""
+    assert 0 <= confidence(outcomes) <= 1
+    assert confidence(outcomes) == pytest.approx(expected, abs=0.001)

@@ -1,4 +1,4 @@
-"""Which actions belong to which prompt, and how the work ended."""
+"""Group actions under their prompts, and judge how the work ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILED = Outcome.FAILED
 
 
 def test_a_prompt_and_its_calls_are_one_pattern() -> None:
-    """The heart of it: what set the work off, and what was done."""
+    """A pattern records the prompt that started the work and the actions taken for it."""
     events = [make_prompt("fix the tests"), make_call("Read"), make_call("Edit"), make_event("turn_end")]
 
     [pattern] = assemble(events)
@@ -33,7 +33,7 @@ def test_a_prompt_and_its_calls_are_one_pattern() -> None:
     assert pattern.final_outcome is Outcome.SUCCESS
 
 
-def test_each_task_is_a_pattern_of_its_own() -> None:
+def test_each_task_is_its_own_pattern() -> None:
     """One session often holds several pieces of work."""
     events = [make_prompt("fix the tests"), make_call("Edit"), make_prompt("write the changelog"), make_call("Write")]
 
@@ -41,7 +41,7 @@ def test_each_task_is_a_pattern_of_its_own() -> None:
 
 
 def test_a_follow_up_continues_the_work_before_it() -> None:
-    """ "yes, go on" is no task, and what follows it belongs to the task."""
+    """ "yes, go on" is not a task; its calls belong to the task before it."""
     events = [make_prompt("fix the tests"), make_call("Edit"), make_prompt("yes, go on"), make_call("Write")]
 
     [pattern] = assemble(events)
@@ -50,7 +50,7 @@ def test_a_follow_up_continues_the_work_before_it() -> None:
 
 
 def test_machine_text_starts_nothing() -> None:
-    """The client sends notifications through the prompt hook."""
+    """Claude Code sends notifications through the prompt hook."""
     events = [
         make_prompt("fix the tests"),
         make_call("Edit"),
@@ -63,13 +63,13 @@ def test_machine_text_starts_nothing() -> None:
     assert len(pattern.actions) == 2
 
 
-def test_a_prompt_without_calls_is_no_pattern() -> None:
-    """An answered question is no workflow."""
+def test_a_prompt_without_calls_is_not_a_pattern() -> None:
+    """Answering a question is not a workflow."""
     assert assemble([make_prompt("what is a monad?"), make_event("turn_end")]) == []
 
 
-def test_failed_last_action_makes_a_failed_outcome() -> None:
-    """A session whose last command failed is not offered as something that worked."""
+def test_a_failed_last_action_makes_the_outcome_failed() -> None:
+    """A session that ended with a failed command must not be suggested as successful work."""
     events = [make_prompt("fix the tests"), make_call("Edit"), make_call(outcome=FAILED), make_event("turn_end")]
 
     [pattern] = assemble(events)
@@ -77,8 +77,8 @@ def test_failed_last_action_makes_a_failed_outcome() -> None:
     assert pattern.final_outcome is FAILED
 
 
-def test_a_repaired_failure_is_a_success() -> None:
-    """A failing test, an edit and a passing test is how success looks."""
+def test_a_fixed_failure_is_a_success() -> None:
+    """A failing test, an edit and a passing test are a typical success."""
     events = [make_prompt("fix it"), make_call(outcome=FAILED), make_call(), make_event("turn_end")]
 
     [pattern] = assemble(events)
@@ -86,15 +86,15 @@ def test_a_repaired_failure_is_a_success() -> None:
     assert pattern.final_outcome is Outcome.SUCCESS
 
 
-def test_work_that_was_broken_off_is_partial() -> None:
-    """Without the turn's end nobody knows whether it was finished."""
+def test_unfinished_work_is_partial() -> None:
+    """Without the end of the turn, the work may be incomplete."""
     [pattern] = assemble([make_prompt("fix the tests"), make_call("Edit"), make_event("session_end")])
 
     assert pattern.final_outcome is Outcome.PARTIAL
 
 
-def test_the_key_is_the_works_own() -> None:
-    """Delivered again it is the same row, whoever tells of it; the same words in another session are another."""
+def test_source_key_identifies_the_prompt_in_its_session() -> None:
+    """Hook and transcript must update the same row; the same words in another session are other work."""
     prompt = make_prompt("fix the tests", prompt_id="p1")
     recorded = prompt.model_copy(update={"source": EventSource.TRANSCRIPT, "machine": "", "order": 3})
     forked = prompt.model_copy(update={"session_id": "other"})
@@ -105,8 +105,8 @@ def test_the_key_is_the_works_own() -> None:
     assert keys[3] != keys[0]
 
 
-def test_a_prompt_without_an_id_is_known_by_when_and_where_it_was_typed() -> None:
-    """Old clients name no prompts."""
+def test_a_prompt_without_id_is_identified_by_time_and_machine() -> None:
+    """Old versions of Claude Code send no prompt ids."""
     prompt = make_prompt("fix the tests")
     others = [prompt.model_copy(update=change) for change in ({"order": 10**9}, {"machine": "desktop"})]
 
@@ -115,8 +115,8 @@ def test_a_prompt_without_an_id_is_known_by_when_and_where_it_was_typed() -> Non
     assert len(set(keys)) == 3
 
 
-def test_paths_are_told_from_the_top_of_the_worktree() -> None:
-    """In another clone the same workflow has the same files; what tools leave behind is nobody's work."""
+def test_paths_are_relative_to_the_worktree() -> None:
+    """The same workflow then has the same files in every clone; build products are left out."""
     context = Context(directory="/home/dev/project/sub", root="/home/dev/project", project="remote", branch="main")
     app = "/home/dev/project/src/app.py"
     events = [
@@ -136,8 +136,8 @@ def test_paths_are_told_from_the_top_of_the_worktree() -> None:
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_a_call_in_the_background_ends_as_reported_later(outcome: Outcome) -> None:
-    """The client reports such a call when it was started, long before it ends."""
+def test_a_background_call_gets_its_reported_outcome(outcome: Outcome) -> None:
+    """Claude Code reports such a call when it starts, long before it ends."""
     prompt, call = make_prompt("build it"), make_call(id="t1", outcome=Outcome.PARTIAL)
     end = make_call_end("t1", outcome=outcome, at=call.at + timedelta(seconds=5))
 
@@ -148,8 +148,8 @@ def test_a_call_in_the_background_ends_as_reported_later(outcome: Outcome) -> No
     assert pattern.actions[0].duration_source is DurationSource.TRANSCRIPT
 
 
-def test_a_reported_duration_is_the_agents() -> None:
-    """It says how long a subagent took, which the time between two events only suggests."""
+def test_a_reported_duration_counts_as_measured() -> None:
+    """The agent measured the subagent; the time between two events is only an estimate."""
     end = make_call_end("t1", duration_ms=675)
 
     [pattern] = assemble([make_prompt("survey"), make_call("Agent", id="t1"), end])
@@ -158,8 +158,8 @@ def test_a_reported_duration_is_the_agents() -> None:
     assert pattern.actions[0].duration_source is DurationSource.AGENT
 
 
-def test_the_last_end_of_a_call_counts() -> None:
-    """Work that goes on is reported more than once."""
+def test_the_last_reported_end_of_a_call_wins() -> None:
+    """A call that continues is reported more than once."""
     ends = [make_call_end("t1", outcome=Outcome.PARTIAL), make_call_end("t1", outcome=FAILED)]
 
     [pattern] = assemble([make_prompt("build it"), make_call(id="t1"), *ends])
@@ -167,8 +167,8 @@ def test_the_last_end_of_a_call_counts() -> None:
     assert pattern.actions[0].outcome is FAILED
 
 
-def test_a_call_may_end_when_something_else_is_worked_on() -> None:
-    """It completes the call it names, wherever that is, and joins nothing."""
+def test_a_call_may_end_during_another_task() -> None:
+    """The end completes its own call and does not join the two tasks."""
     events = [
         make_prompt("build it"),
         make_call(id="t1", outcome=Outcome.PARTIAL),
@@ -185,8 +185,8 @@ def test_a_call_may_end_when_something_else_is_worked_on() -> None:
     assert second.final_outcome is Outcome.SUCCESS
 
 
-def test_subagents_calls_stand_behind_the_call_that_started_them() -> None:
-    """Side by side they interleave, and the hook of the call that started them may come last."""
+def test_subagent_calls_follow_the_call_that_started_them() -> None:
+    """Parallel subagents interleave, and the hook of the starting call may come last."""
     events = [
         make_prompt("survey"),
         make_call("Read", id="b1", actor="b"),
@@ -196,18 +196,18 @@ def test_subagents_calls_stand_behind_the_call_that_started_them() -> None:
         make_call("Agent", id="a2", actor="a", started_agent="inner"),
         make_call("Read", id="inner1", actor="inner"),
         make_call("Read", id="b2", actor="b"),
-        make_call("Read", id="lone", actor="unknown"),
+        make_call("Read", id="orphan", actor="unknown"),
         make_call("Bash", id="main"),
     ]
 
     [pattern] = assemble(events)
 
     order = [action.id for action in pattern.actions]
-    assert order == ["a0", "a1", "a2", "inner1", "b0", "b1", "b2", "lone", "main"]
+    assert order == ["a0", "a1", "a2", "inner1", "b0", "b1", "b2", "orphan", "main"]
 
 
-def test_a_subagent_works_for_the_prompt_that_it_was_started_for() -> None:
-    """In the background it may go on while the next task is worked on."""
+def test_a_subagent_belongs_to_the_prompt_that_started_it() -> None:
+    """A background subagent may still run during the next task."""
     events = [
         make_prompt("survey"),
         make_call("Agent", id="a0", started_agent="a"),
@@ -222,8 +222,8 @@ def test_a_subagent_works_for_the_prompt_that_it_was_started_for() -> None:
     assert [action.id for action in second.actions] == ["main"]
 
 
-def test_agents_that_claim_to_have_started_each_other_lose_no_call() -> None:
-    """Ids are what a payload says they are."""
+def test_a_cycle_of_subagents_loses_no_call() -> None:
+    """Ids come from payloads and may be wrong."""
     events = [
         make_prompt("survey"),
         make_call("Agent", id="a", actor="a", started_agent="b"),
@@ -236,8 +236,8 @@ def test_agents_that_claim_to_have_started_each_other_lose_no_call() -> None:
     assert {action.id for action in pattern.actions} == {"a", "b", "c"}
 
 
-def test_a_chain_of_thousands_of_agents_is_no_trouble() -> None:
-    """A recursion would not survive it."""
+def test_a_chain_of_5_000_subagents_is_one_pattern() -> None:
+    """Recursion would overflow the stack."""
     chain = [make_call("Agent", actor=f"a{number}", started_agent=f"a{number + 1}") for number in range(5_000)]
 
     [pattern] = assemble([make_prompt("survey"), *chain])
@@ -245,8 +245,8 @@ def test_a_chain_of_thousands_of_agents_is_no_trouble() -> None:
     assert len(pattern.actions) == 5_000
 
 
-def test_the_outcome_is_the_main_agents() -> None:
-    """A subagent's failed attempt is the main agent's to judge, and the user's shell is the user's."""
+def test_only_the_main_agent_decides_the_outcome() -> None:
+    """The main agent judges a subagent's failed attempt, and the user's own shell is not its work."""
     events = [
         make_prompt("survey"),
         make_call("Agent", started_agent="a"),
@@ -261,7 +261,7 @@ def test_the_outcome_is_the_main_agents() -> None:
 
 
 def test_a_prompt_typed_during_the_work_steers_it() -> None:
-    """It is a part of the same turn, however much it says."""
+    """Such a prompt is part of the same turn, however long it is."""
     events = [
         make_prompt("fix the tests", prompt_id="p1"),
         make_call("Edit"),
@@ -274,8 +274,8 @@ def test_a_prompt_typed_during_the_work_steers_it() -> None:
     assert len(pattern.actions) == 2
 
 
-def test_a_built_in_command_opens_nothing_and_a_custom_one_does() -> None:
-    """`/compact` is no work; `/release` is."""
+def test_custom_commands_start_tasks_and_built_in_ones_do_not() -> None:
+    """`/release` is work; `/compact` is not."""
     events = [
         make_prompt("fix the tests"),
         make_call("Edit"),
@@ -300,24 +300,24 @@ def test_a_built_in_command_opens_nothing_and_a_custom_one_does() -> None:
 
 
 @pytest.mark.parametrize("opening", ["", "/model", "/compact", "<task-notification>\n<task-id>b1</task-id>"])
-def test_reported_calls_that_no_prompt_set_off_are_named(opening: str) -> None:
-    """They are in no pattern, and must not vanish with their session."""
-    stray = make_call("Read")
-    events = [*([make_prompt(opening)] if opening else []), stray, make_prompt("fix the tests"), make_call("Edit")]
+def test_reported_calls_without_a_task_are_orphaned(opening: str) -> None:
+    """No pattern contains them, so they must be reported before their session is deleted."""
+    orphan = make_call("Read")
+    events = [*([make_prompt(opening)] if opening else []), orphan, make_prompt("fix the tests"), make_call("Edit")]
 
     [pattern] = assemble(events)
 
     assert [action.tool for action in pattern.actions] == ["Edit"]
-    assert orphaned_calls(events) == [stray]
+    assert orphaned_calls(events) == [orphan]
 
 
-def test_calls_that_only_the_transcript_tells_of_are_not_missed() -> None:
-    """They lie nowhere, so there is nothing to set aside."""
+def test_calls_from_the_transcript_alone_are_never_orphaned() -> None:
+    """The spool has no record of them, so there is nothing to make a dead letter of."""
     assert orphaned_calls([make_call("Bash", actor="user", source=EventSource.TRANSCRIPT), make_prompt("fix it")]) == []
 
 
-def test_what_our_own_command_sets_off_is_no_work() -> None:
-    """The assistant may run `behavior recall` to answer; a task that follows is a task all the same."""
+def test_our_own_commands_start_no_task() -> None:
+    """The assistant may run `behavior recall` to answer; the next prompt still starts a task."""
     events = [
         make_prompt("fix the tests"),
         make_call("Edit"),
@@ -334,7 +334,7 @@ def test_what_our_own_command_sets_off_is_no_work() -> None:
 
 
 def test_a_task_with_the_id_of_a_notification_is_a_task() -> None:
-    """Only what is typed while a task is worked on steers it."""
+    """Only a prompt typed during a task steers that task."""
     events = [
         make_prompt("<task-notification>\n<task-id>b1</task-id>", prompt_id="p1"),
         make_prompt("fix the tests", prompt_id="p1"),
@@ -346,14 +346,14 @@ def test_a_task_with_the_id_of_a_notification_is_a_task() -> None:
     assert pattern.trigger == "fix the tests"
 
 
-def test_the_users_own_shell_alone_is_no_work() -> None:
-    """There is nothing to learn from before the assistant did something."""
+def test_the_users_shell_calls_alone_are_not_a_pattern() -> None:
+    """Without a call by the assistant there is nothing to learn."""
     assert assemble([make_prompt("hello"), make_call(actor="user")]) == []
 
 
 @pytest.mark.parametrize("follow_up", [make_prompt("go on"), make_call_end("t9")])
-def test_a_turn_that_was_broken_off_leaves_the_work_unfinished(follow_up: Event) -> None:
-    """The turn before it came to its end, and the next did not."""
+def test_an_interrupted_follow_up_leaves_the_work_partial(follow_up: Event) -> None:
+    """The first turn ended, but the follow-up's turn did not."""
     events = [make_prompt("fix the tests"), make_call("Edit"), make_event("turn_end"), follow_up]
 
     [pattern] = assemble(events)
@@ -361,8 +361,8 @@ def test_a_turn_that_was_broken_off_leaves_the_work_unfinished(follow_up: Event)
     assert pattern.final_outcome is Outcome.PARTIAL
 
 
-def test_the_end_of_another_turn_ends_nothing() -> None:
-    """After an interrupt a line in the user's shell makes a turn of its own, and that has an end."""
+def test_the_end_of_another_turn_does_not_complete_the_work() -> None:
+    """After an interrupt, a line in the user's shell is a turn of its own, with its own end."""
     events = [
         make_prompt("fix the tests", prompt_id="p1"),
         make_call("Edit", prompt_id="p1"),
@@ -376,22 +376,22 @@ def test_the_end_of_another_turn_ends_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sources", "told_by"),
+    ("sources", "expected"),
     [
         ((EventSource.HOOK, EventSource.HOOK), "hooks"),
         ((EventSource.TRANSCRIPT, EventSource.TRANSCRIPT), "transcript"),
         ((EventSource.HOOK, EventSource.TRANSCRIPT), "hooks+transcript"),
     ],
 )
-def test_a_pattern_says_who_told_of_it(sources: tuple[EventSource, EventSource], told_by: str) -> None:
-    """Durations of the one and of the other are not alike."""
+def test_a_pattern_names_its_sources(sources: tuple[EventSource, EventSource], expected: str) -> None:
+    """Hooks and transcripts measure durations differently."""
     [pattern] = assemble([make_prompt("fix it", source=sources[0]), make_call(source=sources[1])])
 
-    assert pattern.provenance.source == told_by
+    assert pattern.provenance.source == expected
 
 
 def test_a_real_session_nests_its_subagents() -> None:
-    """One ran in the foreground, one in the background while the main agent worked on."""
+    """One subagent ran in the foreground, the other in the background while the main agent continued."""
     [pattern] = assemble(reconcile([], recorded_events("print-subagents")))
 
     assert [(action.tool, action.outcome.value, action.actor) for action in pattern.actions] == [
@@ -410,8 +410,8 @@ def test_a_real_session_nests_its_subagents() -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_hooks_and_transcript_make_the_same_patterns_of_a_real_session(session: str) -> None:
-    """So a session that is learned from again, with more known of it, replaces what was stored."""
+def test_hooks_and_transcript_give_the_same_patterns(session: str) -> None:
+    """Learning a real session again, with more events, then replaces the stored rows."""
     recorded = recorded_events(session)
 
     alone = assemble(reconcile([], recorded))
@@ -434,8 +434,8 @@ def test_a_session_of_20_000_calls_is_one_pattern() -> None:
 
 
 @pytest.mark.parametrize("started", ["main", "user", "a"])
-def test_a_call_that_claims_to_have_started_its_own_like_moves_nothing(started: str) -> None:
-    """One such answer would move all work to the last prompt."""
+def test_a_call_cannot_claim_to_have_started_its_own_actor(started: str) -> None:
+    """One such payload would move all work to the last prompt."""
     events = [
         make_prompt("survey"),
         make_call(id="first"),

@@ -1,4 +1,4 @@
-"""What an action is called when runs of the same work are compared."""
+"""Labels of actions, by which runs of the same work are compared."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.factories import make_action
         ("", []),
     ],
 )
-def test_a_shell_line_is_called_by_the_programs_it_runs(command: str, expected: list[str]) -> None:
-    """Two runs are alike if they run the same, wherever they look around on the way."""
+def test_a_shell_line_is_labelled_by_its_programs(command: str, expected: list[str]) -> None:
+    """Two runs of the same programs are alike, however the agent looked around in between."""
     assert list(labels(make_action(parameters={"command": command}))) == expected
 
 
@@ -46,13 +46,13 @@ def test_a_shell_line_is_called_by_the_programs_it_runs(command: str, expected: 
         ("mcp__browser__click", {"skill": 7}, ["mcp__browser__click"]),
     ],
 )
-def test_a_tool_is_called_by_its_name(tool: str, parameters: dict[str, object], expected: list[str]) -> None:
-    """Editing is editing, whichever tool does it; which skill or kind of subagent it was makes a difference."""
+def test_a_tool_is_labelled_by_its_name(tool: str, parameters: dict[str, object], expected: list[str]) -> None:
+    """All editing tools share a label; skills and kinds of subagents differ."""
     assert list(labels(make_action(tool, parameters=parameters))) == expected
 
 
-def test_what_failed_and_what_a_subagent_did_says_nothing_of_how_it_is_done() -> None:
-    """A workflow is what worked, in the main agent's steps, each named once."""
+def test_a_workflow_is_the_main_agents_successful_steps() -> None:
+    """Failed calls and subagents' calls are left out, and each label appears once."""
     actions = [
         make_action(parameters={"command": "make tset"}, outcome=Outcome.FAILED),
         make_action(parameters={"command": "make test"}),

@@ -1,4 +1,4 @@
-"""One list of what hooks and transcript tell, on the real client's sessions and on made ones."""
+"""Merging hook events and transcript events, on real sessions and on made-up ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prompts(events: Iterable[Event]) -> list[str | None]:
 
 
 def recorded_turn(number: int, text: str = "fix it") -> list[Event]:
-    """A turn as the transcript has it."""
+    """A turn as it stands in the transcript."""
     prompt_id = f"p{number}"
     return [
         make_prompt(text, prompt_id=prompt_id, source=TRANSCRIPT),
@@ -46,13 +46,13 @@ def recorded_turn(number: int, text: str = "fix it") -> list[Event]:
     ]
 
 
-def as_hooks_tell(events: Iterable[Event]) -> list[Event]:
+def as_hook_events(events: Iterable[Event]) -> list[Event]:
     return [event.model_copy(update={"source": EventSource.HOOK}) for event in events]
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_each_happening_of_a_real_session_is_there_once(session: str) -> None:
-    """In the order and number of the transcript, which knows them all."""
+def test_a_real_session_is_merged_without_duplicates(session: str) -> None:
+    """The transcript is complete, so the merge has its events, in its order and number."""
     recorded = recorded_events(session)
 
     events = reconcile(reported_events(recorded), recorded)
@@ -65,8 +65,8 @@ def test_each_happening_of_a_real_session_is_there_once(session: str) -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_the_hosts_duration_is_kept_and_gaps_have_the_transcripts(session: str) -> None:
-    """The host's leaves out the waiting for a permission."""
+def test_the_measured_duration_wins_over_the_transcripts(session: str) -> None:
+    """The agent's own measurement leaves out the wait for a permission."""
     recorded = recorded_events(session)
     reported = reported_events(recorded)
 
@@ -74,25 +74,25 @@ def test_the_hosts_duration_is_kept_and_gaps_have_the_transcripts(session: str) 
 
     durations = {event.action.id: event.action.duration_ms for event in reported if event.action}
     for action in filter(None, (event.action for event in events)):
-        by_host = action.id in durations
-        assert action.duration_source is (DurationSource.AGENT if by_host else DurationSource.TRANSCRIPT)
-        assert not by_host or action.duration_ms == durations[action.id]
+        is_measured = action.id in durations
+        assert action.duration_source is (DurationSource.AGENT if is_measured else DurationSource.TRANSCRIPT)
+        assert not is_measured or action.duration_ms == durations[action.id]
 
 
-def test_a_call_began_when_the_transcript_says() -> None:
-    """A hook is started some time after the call's end, and can only reckon back."""
+def test_the_start_of_a_call_comes_from_the_transcript() -> None:
+    """A hook starts some time after the call's end and can only estimate its start."""
     turn = recorded_turn(1)
     late = make_call(id="t1", prompt_id="p1", timestamp=turn[1].at + timedelta(seconds=30))
 
-    [call] = [event for event in reconcile([*as_hooks_tell(turn[:1]), late], turn) if event.action]
+    [call] = [event for event in reconcile([*as_hook_events(turn[:1]), late], turn) if event.action]
 
     assert call.action
     assert call.action.timestamp == turn[1].at
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_whatever_hook_is_missing_the_calls_are_the_same(session: str) -> None:
-    """Hooks of a headless run are killed at its end."""
+def test_one_missing_hook_does_not_change_the_calls(session: str) -> None:
+    """Claude Code kills the hooks of a headless run at its end."""
     recorded = recorded_events(session)
     reported = reported_events(recorded)
     whole = reconcile(reported, recorded)
@@ -104,8 +104,8 @@ def test_whatever_hook_is_missing_the_calls_are_the_same(session: str) -> None:
 
 @pytest.mark.parametrize("session", SESSIONS)
 @pytest.mark.parametrize("seed", range(10))
-def test_order_and_number_of_deliveries_do_not_matter(session: str, seed: int) -> None:
-    """Hooks run side by side, are registered twice, and their records arrive as they please."""
+def test_order_and_repetition_of_events_do_not_matter(session: str, seed: int) -> None:
+    """Hooks run in parallel and may be registered twice, so their records arrive in any order."""
     dice = random.Random(seed)
     recorded = recorded_events(session)
     reported = reported_events(recorded)
@@ -117,8 +117,8 @@ def test_order_and_number_of_deliveries_do_not_matter(session: str, seed: int) -
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_transcript_that_ends_early_takes_nothing_from_the_hooks(session: str) -> None:
-    """The client may not have written everything when it was killed."""
+def test_a_truncated_transcript_drops_no_hook_event(session: str) -> None:
+    """A killed agent may have written only a part of its transcript."""
     lines = transcript_lines(session)
     reported = reported_events(recorded_events(session))
 
@@ -129,15 +129,15 @@ def test_a_transcript_that_ends_early_takes_nothing_from_the_hooks(session: str)
         assert len(ids(events)) == len(set(ids(events)))
 
 
-def test_without_a_transcript_the_reports_are_taken_in_order() -> None:
-    """Its file may be gone."""
+def test_without_a_transcript_hook_events_are_sorted() -> None:
+    """The transcript's file may be deleted."""
     events = [make_prompt("fix it", prompt_id="p1"), make_call(id="t1"), make_call(), make_event("turn_end")]
 
     assert reconcile([*events[::-1], *events], []) == events
 
 
 def test_a_hook_that_is_registered_twice_reports_one_event() -> None:
-    """The two reports differ in when they were written."""
+    """The two records differ only in their time."""
     prompt, call, end = make_prompt("fix it", prompt_id="p1"), make_call(id="t1"), make_event("turn_end")
     later = [
         event.model_copy(update={"at": event.at + timedelta(milliseconds=5), "order": event.order + 1})
@@ -147,16 +147,16 @@ def test_a_hook_that_is_registered_twice_reports_one_event() -> None:
     assert reconcile([prompt, call, end, *later], []) == [prompt, call, end]
 
 
-def test_calls_stand_where_they_began() -> None:
-    """A hook hears of a call at its end; the longer of two that ran side by side would seem the later."""
+def test_calls_are_ordered_by_their_start() -> None:
+    """Hooks report calls at their end, so the longer of two parallel calls arrives last."""
     short = make_call("Read", id="t2")
     long = make_call(id="t1", timestamp=short.at - timedelta(seconds=9))
 
     assert ids(reconcile([short, long], [])) == ["t1", "t2"]
 
 
-def test_a_call_stands_behind_its_prompt_whatever_it_is_said_to_have_taken() -> None:
-    """A call before the first prompt would be nobody's."""
+def test_a_call_follows_its_prompt_despite_an_earlier_timestamp() -> None:
+    """A call before the first prompt would be orphaned."""
     prompt = make_prompt("fix it", prompt_id="p1")
     call = make_call(id="t1", prompt_id="p1", timestamp=prompt.at - timedelta(minutes=1))
     recorded = prompt.model_copy(update={"source": TRANSCRIPT, "at": call.at + timedelta(seconds=1)})
@@ -165,8 +165,8 @@ def test_a_call_stands_behind_its_prompt_whatever_it_is_said_to_have_taken() -> 
         assert [event.kind for event in events] == [EventKind.PROMPT, EventKind.ACTION]
 
 
-def test_a_clock_that_is_set_back_changes_no_order() -> None:
-    """Within one process the monotonic clock tells what came first."""
+def test_setting_the_clock_back_does_not_change_the_order() -> None:
+    """Within one process the monotonic clock decides the order."""
     events = [make_event("other", agent_pid=7) for _ in range(4)]
     back = [event.model_copy(update={"at": event.at - timedelta(days=3650)}) for event in events[2:]]
 
@@ -174,25 +174,25 @@ def test_a_clock_that_is_set_back_changes_no_order() -> None:
 
 
 def test_a_resumed_session_takes_only_what_is_new() -> None:
-    """What came before was stored when it was closed; the transcript still has it."""
+    """Earlier turns were stored when the session was closed, but the transcript still contains them."""
     before, after = recorded_turn(1), recorded_turn(2, "write the changelog")
 
-    events = reconcile(as_hooks_tell(after), [*before, *after])
+    events = reconcile(as_hook_events(after), [*before, *after])
 
     assert ids(events) == ["t2"]
 
 
-def test_a_turn_that_no_hook_told_of_is_taken_if_it_began_since() -> None:
-    """Every hook of it may have been killed."""
+def test_an_unreported_turn_is_taken_if_it_began_since() -> None:
+    """All hooks of a turn may have been killed."""
     started, turn, other = make_event("session_start"), recorded_turn(1), recorded_turn(2)
 
-    events = reconcile([started, *as_hooks_tell(turn)], [*turn, *other])
+    events = reconcile([started, *as_hook_events(turn)], [*turn, *other])
 
     assert ids(events) == ["t1", "t2"]
 
 
-def test_a_follow_up_brings_the_task_that_it_follows() -> None:
-    """ "go on" in a resumed session goes on with what the session was closed over."""
+def test_a_follow_up_includes_the_task_before_it() -> None:
+    """ "go on" in a resumed session continues the last task from before it was closed."""
     old, task, more, follow_up = (
         recorded_turn(0),
         recorded_turn(1),
@@ -200,25 +200,25 @@ def test_a_follow_up_brings_the_task_that_it_follows() -> None:
         recorded_turn(3, "go on"),
     )
 
-    events = reconcile(as_hooks_tell(follow_up), [*old, *task, *more, *follow_up])
+    events = reconcile(as_hook_events(follow_up), [*old, *task, *more, *follow_up])
 
     assert ids(events) == ["t1", "t2", "t3"]
 
 
-def test_a_fork_takes_the_copied_records_only_where_it_goes_on_with_them() -> None:
-    """They were another session's work, and are stored as such."""
+def test_a_fork_takes_copied_turns_only_to_continue_them() -> None:
+    """Copied records are another session's work, and are already stored under it."""
     copied = recorded_turn(1)
     started = make_event("session_start", reason="fork")
     new, follow_up = recorded_turn(2, "write the changelog"), recorded_turn(3, "go on")
 
-    assert ids(reconcile([started, *as_hooks_tell(new)], [*copied, *new])) == ["t2"]
-    assert ids(reconcile([started, *as_hooks_tell(follow_up)], [*copied, *follow_up])) == ["t1", "t3"]
+    assert ids(reconcile([started, *as_hook_events(new)], [*copied, *new])) == ["t2"]
+    assert ids(reconcile([started, *as_hook_events(follow_up)], [*copied, *follow_up])) == ["t1", "t3"]
 
 
-def test_a_late_call_brings_its_whole_turn() -> None:
-    """Alone it would be an action without the prompt that it belongs to."""
+def test_a_late_call_includes_its_whole_turn() -> None:
+    """Alone, the call would be an action without its prompt."""
     before, turn = recorded_turn(1), recorded_turn(2)
-    [late] = as_hooks_tell([turn[1]])
+    [late] = as_hook_events([turn[1]])
 
     events = reconcile([late], [*before, *turn])
 
@@ -226,17 +226,17 @@ def test_a_late_call_brings_its_whole_turn() -> None:
     assert events[0].prompt_id == "p2"
 
 
-def test_a_subagent_that_works_on_belongs_to_the_turn_that_started_it() -> None:
-    """It may go on while the next task is worked on, and that may be another session's to learn from."""
+def test_a_late_subagent_call_belongs_to_its_starting_turn() -> None:
+    """A subagent may outlive its task, while another session learns from the next one."""
     first, second = recorded_turn(1), recorded_turn(2)
     inner = make_call(id="inner", actor="a1", prompt_id="p1", source=TRANSCRIPT)
 
-    assert ids(reconcile(as_hooks_tell(second), [*first, *second, inner])) == ["t2"]
-    assert ids(reconcile(as_hooks_tell(first[:2]), [*first, inner])) == ["t1", "inner"]
+    assert ids(reconcile(as_hook_events(second), [*first, *second, inner])) == ["t2"]
+    assert ids(reconcile(as_hook_events(first[:2]), [*first, inner])) == ["t1", "inner"]
 
 
-def test_what_hooks_saw_of_the_place_holds_for_what_only_the_transcript_tells() -> None:
-    """A record knows the directory and the branch, and not the project that they belong to."""
+def test_transcript_events_get_their_project_from_hooks() -> None:
+    """A transcript record has the directory and the branch, but not their project."""
     seen = Context(directory="/p", root="/p", project="remote/p", project_type="python", branch="main")
     reported = make_event("session_start", context=seen)
     turn = [
@@ -250,8 +250,8 @@ def test_what_hooks_saw_of_the_place_holds_for_what_only_the_transcript_tells() 
     assert prompt.machine == "laptop"
 
 
-def test_a_prompt_is_one_however_it_is_written() -> None:
-    """Hook and record may differ in white space and in where an image stood."""
+def test_prompts_match_despite_white_space_and_images() -> None:
+    """Hook and transcript may differ in white space and in the position of an image."""
     recorded = make_prompt("[Image #1] centre the title", prompt_id="p1", source=TRANSCRIPT)
     reported = make_prompt(" centre  the title\n", prompt_id="p1")
 
@@ -261,44 +261,44 @@ def test_a_prompt_is_one_however_it_is_written() -> None:
 
 
 def test_the_same_words_typed_twice_are_two_prompts() -> None:
-    """People do ask for the same thing again."""
+    """People repeat their prompts."""
     turns = [*recorded_turn(1, "Make a pipe"), *recorded_turn(2, "Make a pipe")]
 
-    assert prompts(reconcile(as_hooks_tell(turns), turns)) == ["Make a pipe"] * 2
+    assert prompts(reconcile(as_hook_events(turns), turns)) == ["Make a pipe"] * 2
 
 
-def test_the_end_of_a_background_call_is_one_event() -> None:
-    """The hook names another prompt for it than the transcript does."""
+def test_the_end_of_a_background_call_is_merged() -> None:
+    """Hook and transcript name different prompts for it."""
     turn = recorded_turn(1)
     recorded = make_call_end("t1", prompt_id="p2", source=TRANSCRIPT)
     reported = make_call_end("t1", prompt_id="p1")
 
-    events = reconcile([*as_hooks_tell(turn), reported], [*turn, recorded])
+    events = reconcile([*as_hook_events(turn), reported], [*turn, recorded])
 
     assert [event.kind for event in events].count(EventKind.CALL_END) == 1
-    assert events[-1].prompt_id == "p2"  # the turn that it starts has this name
-    assert events[-1].at == recorded.at < reported.at  # the hook runs only when the model is given it
+    assert events[-1].prompt_id == "p2"  # the id of the turn that the notification starts
+    assert events[-1].at == recorded.at < reported.at  # the hook runs only when the model receives the notification
 
 
-def test_an_outcome_that_no_hook_reported_is_the_transcripts() -> None:
-    """A call that the user rejected fires no hook when it ends."""
+def test_unreported_calls_are_taken_from_the_transcript() -> None:
+    """A call that the user rejected runs no hook at its end."""
     turn = recorded_turn(1)
     rejected = make_call(id="t9", prompt_id="p1", outcome=Outcome.PARTIAL, source=TRANSCRIPT)
 
-    events = reconcile(as_hooks_tell(turn[:2]), [*turn[:2], rejected])
+    events = reconcile(as_hook_events(turn[:2]), [*turn[:2], rejected])
 
     assert [event.action.outcome for event in events if event.action] == [Outcome.SUCCESS, Outcome.PARTIAL]
 
 
-def test_without_reports_all_that_is_recorded_is_taken() -> None:
-    """Then nothing of it can have been learned from before."""
+def test_without_hook_events_the_whole_transcript_is_taken() -> None:
+    """Without hooks, no part of it can have been learned before."""
     turns = [*recorded_turn(1), *recorded_turn(2)]
 
     assert reconcile([], turns) == turns
 
 
-def test_the_place_that_lies_nearest_is_the_one() -> None:
-    """A repository may lie in another one; the branch of the first look at it is as good as any."""
+def test_the_innermost_repository_is_the_project() -> None:
+    """A repository may lie inside another one."""
     places = [Context(directory=root, root=root, project=root) for root in ("/p/sub", "/p", "/p/su")]
     reported = [make_event("session_start", context=place) for place in places]
     turn = [event.model_copy(update={"context": Context(directory="/p/sub/deep")}) for event in recorded_turn(1)]
@@ -306,8 +306,8 @@ def test_the_place_that_lies_nearest_is_the_one() -> None:
     assert {event.context.project for event in reconcile(reported, turn)[-3:]} == {"/p/sub"}
 
 
-def test_many_prompts_in_many_places_are_linear_work() -> None:
-    """Who goes from folder to folder all day must not keep the worker busy for hours."""
+def test_many_prompts_in_many_folders_take_linear_work() -> None:
+    """A session that changes folders all day must not occupy the worker for hours."""
 
     def work(count: int) -> int:
         places = [Context(directory=f"/p{place}", root=f"/p{place}") for place in range(count)]
@@ -319,8 +319,8 @@ def test_many_prompts_in_many_places_are_linear_work() -> None:
 
 
 @pytest.mark.parametrize(("is_provisional", "outcome", "duration_ms"), [(True, "failed", 250), (False, "partial", 100)])
-def test_the_log_decides_how_a_provisional_call_ended(is_provisional: bool, outcome: str, duration_ms: int) -> None:
-    """Codex reports no outcome to its hooks; Claude Code measures what its transcript only shows from outside."""
+def test_the_log_overrides_only_a_provisional_outcome(is_provisional: bool, outcome: str, duration_ms: int) -> None:
+    """Codex reports no outcome to its hooks, whereas the hooks of Claude Code have the exact one."""
     same = {"id": "t1", "prompt_id": "p1"}
     prompt = make_prompt("fix it", prompt_id="p1")
     called = make_call(**same, outcome=Outcome.PARTIAL, duration_ms=100, files=("a.py",), is_provisional=is_provisional)
@@ -336,7 +336,7 @@ def test_the_log_decides_how_a_provisional_call_ended(is_provisional: bool, outc
     assert call.files == ("a.py", "b.py")
 
 
-# A value for each field of a call, by its type; a field of a new type needs one here.
+# A value for each field of a call; a new field needs one here.
 VALUES: dict[str, Any] = {
     "id": "t1",
     "tool": "Bash",
@@ -355,8 +355,8 @@ OPTIONAL = [name for name, field in Action.model_fields.items() if field.default
 
 
 @pytest.mark.parametrize("field", OPTIONAL)
-def test_a_field_that_only_the_log_has_survives_the_merge(field: str) -> None:
-    """Also one that is declared tomorrow: merging walks the fields."""
+def test_a_field_from_the_log_alone_survives_the_merge(field: str) -> None:
+    """The merge walks the model's fields, so a new field is covered too."""
     whole = Action(**VALUES)
     prompt = make_prompt("fix it", prompt_id="p1")
     reported = make_call(prompt_id="p1").model_copy(update={"action": whole.model_copy(update={field: None})})

@@ -1,4 +1,4 @@
-"""What the assistant reads: short, framed, harmless."""
+"""The text of a suggestion: short, framed, harmless."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def make_suggestion(**changes: Any) -> Suggestion:
     )
 
 
-def test_a_suggestion_says_what_how_often_when_and_why() -> None:
-    """The four things that let a reader judge it."""
+def test_a_suggestion_has_steps_odds_date_and_reason() -> None:
+    """The reader needs these four to judge it."""
     text = render(make_suggestion(trigger="Fix the failing test"))
 
     assert 'for the prompt "Fix the failing test"' in text
@@ -41,7 +41,7 @@ def test_a_suggestion_says_what_how_often_when_and_why() -> None:
 
 
 def test_the_longest_suggestion_stays_below_300_tokens() -> None:
-    """What is injected is paid for with every request of the session."""
+    """The user pays for injected text with every request of the session."""
     long = {"command": "python3 -m pytest tests/unit/test_something_with_a_long_name.py --maxfail=1 -vv " * 9}
     actions = tuple(make_action(parameters={"command": f"{number} {long['command']}"}) for number in range(60))
 
@@ -60,7 +60,7 @@ def test_the_longest_suggestion_stays_below_300_tokens() -> None:
     ],
 )
 def test_quoted_text_cannot_leave_its_frame(poison: str) -> None:
-    """A prompt or command of the past is data, whoever wrote it."""
+    """Past prompts and commands are data, never instructions."""
     actions = (make_action(parameters={"command": poison}),)
 
     text = render(make_suggestion(trigger=poison, actions=actions))
@@ -73,12 +73,12 @@ def test_quoted_text_cannot_leave_its_frame(poison: str) -> None:
 
 @pytest.mark.parametrize("hidden", ["\x1b[31m", "\u200b", "\u202e", "\U000e0041", "\x00", "\ue000", "\u2028"])
 def test_hidden_characters_are_stripped(hidden: str) -> None:
-    """They can hide text from a person and show it to a model."""
+    """Hidden characters can show a model text that a person does not see."""
     assert hidden not in quote(f"a{hidden}b", 100)
 
 
-def test_the_same_call_in_a_row_is_one_step() -> None:
-    """Ten times the same test run is one line of a workflow."""
+def test_repeated_calls_are_one_step() -> None:
+    """Ten identical test runs are one line of a workflow."""
     again = make_action()
 
     assert steps([again, again, make_action("Read", parameters={"file_path": "a.py"})]) == [
@@ -87,16 +87,16 @@ def test_the_same_call_in_a_row_is_one_step() -> None:
     ]
 
 
-def test_what_failed_is_marked() -> None:
-    """The step that did not work is part of how the work was done."""
+def test_failed_and_unfinished_steps_are_marked() -> None:
+    """Failed steps are part of the workflow, and the reader must be able to avoid them."""
     failed = make_action(outcome=Outcome.FAILED)
-    broken_off = make_action(outcome=Outcome.PARTIAL, parameters={"command": "sleep 99"})
+    unfinished = make_action(outcome=Outcome.PARTIAL, parameters={"command": "sleep 99"})
 
-    assert steps([failed, broken_off]) == ["1. Bash make test (failed)", "2. Bash sleep 99 (did not finish)"]
+    assert steps([failed, unfinished]) == ["1. Bash make test (failed)", "2. Bash sleep 99 (did not finish)"]
 
 
-def test_the_middle_of_a_long_workflow_is_left_out_and_counted() -> None:
-    """How it began and how it ended matter most."""
+def test_the_middle_of_a_long_workflow_is_omitted_and_counted() -> None:
+    """The first and the last steps matter most."""
     actions = [make_action(parameters={"command": str(number)}) for number in range(20)]
 
     lines = steps(actions, most=8)
@@ -107,8 +107,8 @@ def test_the_middle_of_a_long_workflow_is_left_out_and_counted() -> None:
     assert lines[4] == "5. ... 13 more ..."
 
 
-def test_a_subagents_calls_are_counted_on_the_line_that_started_it() -> None:
-    """The reader wants to know that it was handed on, not what was read there."""
+def test_subagent_calls_are_counted_on_their_starting_line() -> None:
+    """The delegation matters to the reader, not the files the subagent read."""
     actions = [
         make_action("Agent", parameters={"description": "List tests"}, started_agent="a1"),
         make_action("Read", actor="a1"),
