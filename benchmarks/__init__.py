@@ -1,1 +1,1 @@
-"""Programs that measure; each prints one table and is run by hand."""
+"""Benchmarks, run by hand; each prints its tables."""

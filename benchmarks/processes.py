@@ -1,4 +1,4 @@
-"""What a run of a command costs, and how the costs of many runs are told."""
+"""Run commands, measure the cost of each run, and summarize many runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-# The interpreter itself: a version manager's python3 is a script that takes longer than any hook.
+# The interpreter itself, since a version manager's python3 is a script that takes longer than any hook.
 PYTHON = Path(sys.executable).resolve()
 BARE = (str(PYTHON), "-I", "-S", "-c", "pass")
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +21,7 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: CPU is user and system together, of all its processes."""
+    """The cost of one run; CPU is user and system time of all its processes."""
 
     wall_ms: float
     cpu_ms: float
@@ -31,7 +31,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Spread:
-    """The fastest, the middle one and the slowest of a hundred."""
+    """The minimum, the median and the 99th percentile."""
 
     min: float
     p50: float
@@ -46,7 +46,7 @@ class Spread:
 
 
 class Launcher:
-    """Runs commands from a small process, all in one folder and with one environment."""
+    """Runs commands from a small process, all in the same folder and environment."""
 
     def __init__(self, process: subprocess.Popen[bytes], home: Path, answer: Path) -> None:
         self.home = home
@@ -55,20 +55,20 @@ class Launcher:
         self.own_peak_mb = max(self.run(("true",)).peak_mb for _ in range(3))
 
     def run(self, command: Sequence[str], payload: Path | None = None) -> Cost:
-        """Run a command, with a file as its input. It must end with 0; what it says on stderr is seen."""
+        """Run a command with a file as its input. It must exit with 0; its stderr is shown."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write("\0".join([str(payload or ""), *command]).encode() + b"\n")
         self._process.stdin.flush()
         wall_ms, cpu_ms, peak_kb, status = map(float, self._process.stdout.readline().split())
         if status:
-            raise RuntimeError(f"{command} ended with {status:.0f}")
+            raise RuntimeError(f"{command} exited with {status:.0f}")
         return Cost(wall_ms, cpu_ms, peak_kb / 1024, self._answer.stat().st_size > 0)
 
 
 @contextmanager
 def launcher(folder: Path, *, home: Path) -> Iterator[Launcher]:
-    """A launcher for hooks as a client in `folder`/project starts them, this process being the client."""
+    """A launcher that starts hooks as Claude Code does in `folder`/project; this process acts as Claude Code."""
     environment = with_python(os.environ) | {
         "BEHAVIOR_HOME": str(home),
         "CLAUDE_PID": str(os.getpid()),
@@ -88,5 +88,5 @@ def launcher(folder: Path, *, home: Path) -> Iterator[Launcher]:
 
 
 def with_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which `python3` is the interpreter that is measured."""
+    """An environment in which `python3` is the measured interpreter."""
     return {**environment, "PATH": f"{PYTHON.parent}:{environment['PATH']}"}

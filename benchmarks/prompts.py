@@ -1,4 +1,4 @@
-"""Prompts to measure with: tasks, each of them in other words, and ones that no task resembles."""
+"""Prompts for benchmarks: distinct tasks, a rewording of each, and unrelated prompts."""
 
 from __future__ import annotations
 
@@ -55,17 +55,18 @@ _SUBJECTS = ("herring", "lighthouse", "old piano", "mountain goat", "ferry", "sn
 _MOODS = ("cheerful", "sad", "solemn", "silly", "tender", "boastful", "mysterious")
 _UNRELATED = tuple(product(_MOODS, _SUBJECTS, _FORMS))
 
-# So many tasks differ from each other.
-MOST = len(_TASKS)
+MAX_TASKS = len(_TASKS)
+# The name in benchmarks that have not moved to MAX_TASKS yet.
+MOST = MAX_TASKS
 
 
 def task(number: int) -> str:
-    condition, part, (symptom, _) = _TASKS[number % MOST]
+    condition, part, (symptom, _) = _TASKS[number % MAX_TASKS]
     return f"The {part} {symptom} when {condition}. Find out why and fix it."
 
 
 def reworded(number: int) -> str:
-    condition, part, (_, symptom) = _TASKS[number % MOST]
+    condition, part, (_, symptom) = _TASKS[number % MAX_TASKS]
     return f"When {condition}, our {part} {symptom}: find the cause and repair it, please."
 
 

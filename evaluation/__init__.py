@@ -1,1 +1,1 @@
-"""The product's own code over recorded data: what it would have read, recalled, foretold and masked. Run by hand."""
+"""Run the product's own code over recorded data: parsing, recall, next actions, redaction. Run by hand."""

@@ -12,7 +12,7 @@ import click
 from behavior_plugin.embed.offline import OfflineEmbedder
 from behavior_plugin.errors import BehaviorError
 from evaluation.data import KINDS, Data, DataError, Part
-from evaluation.memory import OnceEach
+from evaluation.memory import CachedEmbedder
 from evaluation.predict import predict
 from evaluation.scores import scores
 
@@ -33,23 +33,23 @@ def main() -> None:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--data", "folder", type=_FOLDER, required=True, metavar="DIR", help="The data folder.")
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where predictions are written.")
+@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Output folder for the predictions.")
 @click.option(
     "--sets",
     default="",
     metavar="NAMES",
-    help="Only these, with commas between: a kind (parse, recall, next, redact), a set (real: its recall and next), "
-    "or one of both (next-real). Without it everything that the folder has.",
+    help="Comma-separated parts to predict: a kind (parse, recall, next, redact), a set (real: its recall and next), "
+    "or a kind of a set (next-real). Default: everything in the folder.",
 )
 @click.option(
     "--thresholds",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE",
-    help="Score recall with the thresholds that were saved before, instead of those that fit this data best.",
+    help="Score recall with these saved thresholds instead of the best ones for this data.",
 )
-@click.option("--save-thresholds", type=_FILE, metavar="FILE", help="Keep the thresholds that fit this data best.")
+@click.option("--save-thresholds", type=_FILE, metavar="FILE", help="Save the best thresholds for this data.")
 def evaluate(folder: Path, out: Path, sets: str, thresholds: Path | None, save_thresholds: Path | None) -> None:
-    """Run this product over recorded data, and write what it says to each case.
+    """Run the product over recorded data, and write its prediction for each case.
 
     \b
     DATA has                            OUT gets
@@ -59,52 +59,53 @@ def evaluate(folder: Path, out: Path, sets: str, thresholds: Path | None, save_t
     next/SET.cases.jsonl                next-SET.jsonl      three guesses at the next action
     redaction/vectors.jsonl             redact.jsonl        each text without its secrets
 
-    The answers are not read. Where score.py lies in DATA it is run on what was written, and its tables are printed;
-    only it reads the answers. Nothing else is written: patterns go to a database that is removed again.
+    The answers are not read here. If DATA contains score.py, that program reads the answers and scores the
+    predictions, and its tables are printed. Nothing else is written: patterns go to a temporary database.
 
-    Exit status: 0 done, 1 the data lacks something or cannot be read, 2 wrong usage.
+    Exit status: 0 done, 1 data missing or invalid, 2 usage error.
     """
     data = Data(folder)
-    began = time.monotonic()
+    started_at = time.monotonic()
     parts = _chosen(data, [name.strip() for name in sets.split(",")] if sets else [])
     if (thresholds or save_thresholds) and not (data.scorer.exists() and any(part.kind == "recall" for part in parts)):
         raise click.UsageError("Thresholds need a recall set, and score.py in the data folder.")
     out.mkdir(parents=True, exist_ok=True)
-    embedder = OnceEach(OfflineEmbedder())
+    embedder = CachedEmbedder(OfflineEmbedder())
     for part in parts:
         predict(part, data, out, embedder)
-    click.echo(f"{', '.join(part.title for part in parts)}: written to {out} in {time.monotonic() - began:.0f} s")
+    click.echo(f"{', '.join(part.title for part in parts)}: written to {out} in {time.monotonic() - started_at:.0f} s")
     _show_scores(data, out, parts, thresholds, save_thresholds)
 
 
 def _chosen(data: Data, names: Sequence[str]) -> list[Part]:
-    """What is to be predicted, of what the folder has data for."""
-    there = data.parts()
-    if not there:
-        why = "has nothing to predict for" if data.folder.is_dir() else "is not there"
-        raise DataError(f"{data.folder} {why}.", hint="docs/evaluation.md shows what belongs into such a folder.")
-    lacking = [kind for kind in KINDS if all(part.kind != kind for part in there)]
+    """The parts to predict: those with one of the names, by default all that the folder has data for."""
+    available = data.parts()
+    if not available:
+        problem = "has no data to predict for" if data.folder.is_dir() else "does not exist"
+        raise DataError(f"{data.folder} {problem}.", hint="docs/evaluation.md describes the layout of a data folder.")
+    absent = [kind for kind in KINDS if all(part.kind != kind for part in available)]
     if not names:
-        for kind in lacking:
-            click.echo(f"{kind}: skipped, {data.folder} has nothing for it")
-        return there
-    known = dict.fromkeys([*KINDS, *(name for part in there for name in _names(part))])
+        for kind in absent:
+            click.echo(f"{kind}: skipped, {data.folder} has no data for it")
+        return available
+    known = dict.fromkeys([*KINDS, *(name for part in available for name in _names(part))])
     if unknown := [name for name in names if name not in known]:
         raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(known)}.", param_hint="--sets")
-    if wanting := [name for name in names if name in lacking]:
-        raise DataError(f"{data.folder} has nothing for {', '.join(wanting)}.")
-    return [part for part in there if not set(names).isdisjoint(_names(part))]
+    if missing := [name for name in names if name in absent]:
+        raise DataError(f"{data.folder} has no data for {', '.join(missing)}.")
+    return [part for part in available if not set(names).isdisjoint(_names(part))]
 
 
 def _names(part: Part) -> list[str]:
-    return [name for name in (part.kind, part.of, part.title) if name]
+    """The names that `--sets` accepts for a part."""
+    return [name for name in (part.kind, part.set, part.title) if name]
 
 
 def _show_scores(
     data: Data, out: Path, parts: Sequence[Part], thresholds: Path | None, save_thresholds: Path | None
 ) -> None:
     if not data.scorer.exists():
-        click.echo(f"No scores: {data.folder} has no {data.scorer.name}.")
+        click.echo(f"No scores: {data.folder} contains no {data.scorer.name}.")
         return
     for heading, table in scores(data, out, parts, thresholds=thresholds, save_thresholds=save_thresholds):
         click.echo(f"\n## {heading}\n\n{table.rstrip()}")

@@ -1,7 +1,7 @@
-"""The layout of a data folder: which file has what, and which fields of a line a prediction may rest on.
+"""The layout of a data folder: its files, and the fields of each line that a prediction may use.
 
-The answers stand on the same lines. The types here have no place for them, so nothing that reads through here, and
-nothing else reads the data, ever holds one.
+The answers are in the same lines, but the types here have no fields for them. All data is read through this module, so
+predictions never see an answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST_DAY = "0001-01-01"
 
 
 class DataError(BehaviorError):
-    """The data cannot be read."""
+    """The data is missing or invalid."""
 
     hint = ""
 
@@ -35,7 +35,7 @@ class _Line(BaseModel):
 
 
 class _Timed(_Line):
-    """What came earlier or later than others, by `ts` as a text."""
+    """A line with a time; lines are sorted by `ts` as a text."""
 
     id: str
     pool: str
@@ -57,7 +57,7 @@ class _Timed(_Line):
 
 
 class Step(_Line):
-    """One call of past work; `act` is the label that it is compared by."""
+    """One call of past work; `act` is its label for comparisons."""
 
     tool: str
     act: str
@@ -79,13 +79,13 @@ class Query(_Timed):
 
 
 class Done(_Line):
-    """What was done so far, in a case."""
+    """One earlier call in a case."""
 
     act: str
 
 
 class Case(Query):
-    """A prompt, and the calls that were made for it so far."""
+    """A prompt with the calls made for it so far."""
 
     prefix: tuple[Done, ...] = ()
 
@@ -102,14 +102,14 @@ Line = TypeVar("Line", bound=_Line)
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that can be predicted, with the set that it is predicted for where its kind has sets."""
+    """One thing to predict: a kind, with a set if the kind has sets."""
 
     kind: str
-    of: str = ""
+    set: str = ""
 
     @property
     def title(self) -> str:
-        return f"{self.kind}-{self.of}" if self.of else self.kind
+        return f"{self.kind}-{self.set}" if self.set else self.kind
 
 
 class Data:
@@ -123,7 +123,7 @@ class Data:
         self.scorer = folder / "score.py"
 
     def parts(self) -> list[Part]:
-        """What the folder has data for, in the order of KINDS."""
+        """The parts that the folder has data for, in the order of KINDS."""
         return [
             *([Part("parse")] if self.transcripts.is_dir() else []),
             *(Part("recall", name) for name in _sets(self.folder / "recall", ".queries.jsonl")),
@@ -132,23 +132,23 @@ class Data:
         ]
 
     def logs(self) -> list[Path]:
-        """Every file that may be an agent's log."""
+        """All files that may be agents' logs."""
         return sorted(file for file in self.transcripts.rglob("*") if file.is_file() and file != self.manifest)
 
-    def queries(self, of: str) -> list[Query]:
-        return list(_lines(self.folder / "recall" / f"{of}.queries.jsonl", Query))
+    def queries(self, name: str) -> list[Query]:
+        return list(_lines(self.folder / "recall" / f"{name}.queries.jsonl", Query))
 
-    def cases(self, of: str) -> list[Case]:
-        return list(_lines(self.folder / "next" / f"{of}.cases.jsonl", Case))
+    def cases(self, name: str) -> list[Case]:
+        return list(_lines(self.folder / "next" / f"{name}.cases.jsonl", Case))
 
     def texts(self) -> list[Vector]:
         return list(_lines(self.vectors, Vector))
 
-    def memory(self, of: str) -> list[Entry]:
-        """The past work of a set; where `one_two` has none of its own, that of `one`."""
-        file = self.folder / "recall" / f"{of}.memory.jsonl"
-        if not file.exists() and "_" in of:
-            return self.memory(of.rpartition("_")[0])
+    def memory(self, name: str) -> list[Entry]:
+        """The past work of a set; a set `one_two` without a memory of its own uses the memory of `one`."""
+        file = self.folder / "recall" / f"{name}.memory.jsonl"
+        if not file.exists() and "_" in name:
+            return self.memory(name.rpartition("_")[0])
         return list(_lines(file, Entry))
 
 
@@ -157,29 +157,29 @@ def _sets(folder: Path, ending: str) -> list[str]:
 
 
 def _time(ts: str) -> datetime:
-    """The moment that a text stands for: a year, a day or a time, and perhaps a mark that only sorts it behind."""
+    """Parse a year, a day or a time; a mark after it only affects the sort order."""
     found = _DATE.match(ts)
     if not found:
-        raise ValueError("It begins with no date.")
+        raise ValueError("It does not begin with a date.")
     at = datetime.fromisoformat(found[0] + _FIRST_DAY[len(found[0]) :])
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _lines(file: Path, kind: type[Line]) -> Iterator[Line]:
-    """The lines of a file, reduced to what a kind of line has."""
+    """The lines of a file, reduced to the fields of their kind."""
     if not file.is_file():
-        raise DataError(f"There is no {file}.")
+        raise DataError(f"{file} does not exist.")
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.isspace():
-                yield _reduced(line, kind, f"{file}, line {number}")
+                yield _parsed(line, kind, f"{file}, line {number}")
 
 
-def _reduced(line: bytes, kind: type[Line], where: str) -> Line:
+def _parsed(line: bytes, kind: type[Line], where: str) -> Line:
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:
-        what = "; ".join(
+        reasons = "; ".join(
             f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in error.errors()[:3]
         )
-        raise DataError(f"{where}, is no {kind.__name__.lower()}: {what}") from None
+        raise DataError(f"{where}, is not a valid {kind.__name__.lower()}: {reasons}") from None

@@ -1,7 +1,7 @@
-"""Past work as this product would know it at the moment of a question: learned by its own route, asked by its own.
+"""Past work as the product would know it at the time of a query, learned and recalled by the product's own code.
 
-Each entry is told as the events of a session and goes through `learn` into a database of its own, so that what becomes
-of it, and what is found again, is decided by the code that serves users.
+Each entry becomes the events of a session and goes through `learn` into a temporary database, so the code that serves
+users decides how it is stored and whether it is recalled.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from behavior_plugin.store.postgres import PostgresStore
 from benchmarks.scratch import scratch, shown
 from evaluation.data import Entry, Query, Step
 
-# What a tool calls the one argument that is kept of its input.
+# The parameter of each tool that holds the one argument in the data.
 _ARGUMENT = {
     "Bash": "command",
     "PowerShell": "command",
@@ -38,22 +38,22 @@ _ARGUMENT = {
     "Skill": "skill",
 }
 _OUTCOME = {True: Outcome.SUCCESS, False: Outcome.FAILED, None: Outcome.PARTIAL}
-# A year that says only "later than all else".
+# A made-up year that only sorts a query after everything else.
 _LATER = 9999
 
-Asked = TypeVar("Asked", bound=Query)
+AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A suggestion: the entry that its pattern was learned from, and the score that it was ordered by."""
+    """A suggestion: the entry that its pattern was learned from, and its score."""
 
     entry: Entry
     score: float
 
 
-class OnceEach:
-    """An embedder that is asked once for each text. This saves time, and nothing else."""
+class CachedEmbedder:
+    """An embedder that embeds each text once, to save time."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.model = embedder.model
@@ -70,77 +70,77 @@ class OnceEach:
 
 @contextmanager
 def remembering(entries: Iterable[Entry], embedder: Embedder) -> Iterator[Memory]:
-    """A memory that will know these entries, in a database that is gone afterwards."""
+    """A memory that learns these entries, in a temporary database."""
     with scratch(), closing(open_store(config.load())) as opened:
         yield Memory(entries, embedder, opened.patterns)
 
 
 class Memory:
-    """What is known by then: entries in the order of time, but for those of the session that asks."""
+    """Learns entries in the order of time, and answers queries from earlier entries of other sessions."""
 
     def __init__(self, entries: Iterable[Entry], embedder: Embedder, store: PostgresStore) -> None:
         self._entries = list(entries)
         self._embedder = embedder
         self._store = store
         self._learned: list[Entry] = []
-        self._set_aside: list[Entry] = []
+        self._hidden: list[Entry] = []
         self._sources: dict[str, Entry] = {}
 
-    def answers(self, asked: Sequence[Asked], what: str) -> Iterator[tuple[Asked, list[Found]]]:
-        """Each question with what is found for it, best first; in the order of time, with a bar called `what`."""
-        story: list[Entry | Asked] = [*self._entries, *asked]
-        # What happened at the very time of a question is not earlier than it.
-        story.sort(key=lambda each: (each.ts, isinstance(each, Entry)))
-        for each in shown(story, what):
+    def answers(self, queries: Sequence[AnyQuery], title: str) -> Iterator[tuple[AnyQuery, list[Found]]]:
+        """Each query with its suggestions, best first; in the order of time, with a progress bar named `title`."""
+        timeline: list[Entry | AnyQuery] = [*self._entries, *queries]
+        # An entry at the exact time of a query is not earlier than it.
+        timeline.sort(key=lambda each: (each.ts, isinstance(each, Entry)))
+        for each in shown(timeline, title):
             if isinstance(each, Entry):
                 self._learn(each)
             else:
-                self._set_own_aside(each.session)
-                yield each, self._found(each)
+                self._hide_session(each.session)
+                yield each, self._suggestions(each)
 
     def _learn(self, entry: Entry) -> None:
         self._learned.append(entry)
         for pattern in learn(_events(entry), embedder=self._embedder, store=self._store):
             self._sources[pattern.source_key] = entry
 
-    def _set_own_aside(self, session: str) -> None:
-        """A session is learned when it is over, so it does not know its own work."""
+    def _hide_session(self, session: str) -> None:
+        """Forget the work of the querying session until another one asks: a session is learned only when it is over."""
         own, others = _split(self._learned, session)
         if own:
             self._store.forget_session(session)
-        waiting, over = _split(self._set_aside, session)
-        self._learned, self._set_aside = others, [*waiting, *own]
+        still_hidden, over = _split(self._hidden, session)
+        self._learned, self._hidden = others, [*still_hidden, *own]
         for entry in over:
             self._learn(entry)
 
-    def _found(self, asked: Query) -> list[Found]:
+    def _suggestions(self, query: Query) -> list[Found]:
         try:
             suggestions = recall(
-                asked.prompt,
-                redact_model(_context(asked)),
+                query.prompt,
+                redact_model(_context(query)),
                 embedder=self._embedder,
                 store=self._store,
-                now=self._moment(asked),
+                now=self._moment(query),
                 floor=0.0,
                 limit=MAX_CANDIDATES,
             )
         except EmbedError:  # a prompt without words
             return []
-        # The score orders. What decides is the similarity, without age and confidence: a cut of the scores is stricter
-        # on old work than the product is.
+        # The product orders by score but suggests by similarity alone, without age and confidence. A threshold on the
+        # score is therefore stricter on old work than the product is.
         found = [Found(self._sources[each.pattern.source_key], each.score) for each in suggestions]
-        # Of one score, and thus of one time, the order is by chance.
+        # Equal scores have equal times, so ids decide their order.
         return sorted(found, key=lambda each: (-each.score, each.entry.id))
 
-    def _moment(self, asked: Query) -> datetime:
-        """When it was asked; nothing ages by a year that was made up."""
-        if asked.at.year < _LATER:
-            return asked.at
-        return max((entry.at for entry in self._learned), default=asked.at)
+    def _moment(self, query: Query) -> datetime:
+        """The time of a query; a made-up year must not make past work old."""
+        if query.at.year < _LATER:
+            return query.at
+        return max((entry.at for entry in self._learned), default=query.at)
 
 
 def _split(entries: Iterable[Entry], session: str) -> tuple[list[Entry], list[Entry]]:
-    """Those of a session, and the others."""
+    """The entries of a session, and the others."""
     own: list[Entry] = []
     others: list[Entry] = []
     for entry in entries:
@@ -149,13 +149,13 @@ def _split(entries: Iterable[Entry], session: str) -> tuple[list[Entry], list[En
 
 
 def _events(entry: Entry) -> list[Event]:
-    """An entry as a session that did this one thing."""
+    """An entry as the events of a session with only this work."""
     prompt = _event(entry, EventKind.PROMPT, **read_prompt(entry.prompt))
-    ended = _event(entry, EventKind.TURN_END)
-    done = [_call(entry, step) for step in entry.steps]
-    if done:  # an entry names more files than its steps, of which there are at most sixty
-        done[-1] = done[-1].model_copy(update={"files": (*done[-1].files, *entry.edited, *entry.read)})
-    return [event.model_copy(update={"order": place}) for place, event in enumerate([prompt, *done, ended])]
+    turn_end = _event(entry, EventKind.TURN_END)
+    calls = [_call(entry, step) for step in entry.steps]
+    if calls:  # the data has at most sixty steps of an entry, but all of its files
+        calls[-1] = calls[-1].model_copy(update={"files": (*calls[-1].files, *entry.edited, *entry.read)})
+    return [event.model_copy(update={"order": order}) for order, event in enumerate([prompt, *calls, turn_end])]
 
 
 def _call(entry: Entry, step: Step) -> Event:
@@ -173,11 +173,11 @@ def _call(entry: Entry, step: Step) -> Event:
 
 
 def _event(entry: Entry, kind: EventKind, **more: object) -> Event:
-    told = {"kind": kind, "name": kind, "session_id": entry.session, "machine": "", "at": entry.at, "order": 0}
-    place = {"source": EventSource.TRANSCRIPT, "context": _context(entry), "prompt_id": entry.id}
-    return Event.model_validate({**told, **place, **more})
+    basics = {"kind": kind, "name": kind, "session_id": entry.session, "machine": "", "at": entry.at, "order": 0}
+    origin = {"source": EventSource.TRANSCRIPT, "context": _context(entry), "prompt_id": entry.id}
+    return Event.model_validate({**basics, **origin, **more})
 
 
-def _context(asked: Entry | Query) -> Context:
-    folder = asked.cwd or ""
-    return Context(directory=folder, root=folder, project=asked.pool, branch=asked.branch)
+def _context(line: Entry | Query) -> Context:
+    folder = line.cwd or ""
+    return Context(directory=folder, root=folder, project=line.pool, branch=line.branch)

@@ -1,4 +1,4 @@
-"""What the product says to the data, in the forms that the scorer reads: a file for each part, a line for each case."""
+"""The product's predictions in the scorer's formats: one file for each part, one line for each case."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from evaluation.memory import Found, remembering
 
 Prediction = dict[str, Any]
 
-# The record of a prompt that was typed while the assistant worked: it begins no turn.
+# The record of a prompt typed while the assistant worked; such a prompt does not begin a turn.
 _QUEUED = "attachment"
-# How many suggestions are asked what comes next, and how many answers are given.
-_WORKFLOWS, _ANSWERS = 5, 3
-# What an action counts that merely stands somewhere in similar work.
+# The number of suggestions that vote for the next action, and the number of predicted actions.
+_WORKFLOWS, _GUESSES = 5, 3
+# The weight of an action anywhere else in similar work.
 _ELSEWHERE = 0.01
 
 
 def predict(part: Part, data: Data, out: Path, embedder: Embedder) -> None:
-    """Write what the product says to one part of the data."""
+    """Write the predictions for one part of the data."""
     if part.kind == "parse":
         _write(out / "parse.jsonl", _counts(data))
     elif part.kind == "redact":
         _write(out / "redact.jsonl", _redacted(data))
     elif part.kind == "next":
-        _write(out / f"{part.title}.jsonl", _next_actions(part.of, data, embedder))
+        _write(out / f"{part.title}.jsonl", _next_actions(part.set, data, embedder))
     else:
-        answers = list(_recalled(part.of, data, embedder))
+        answers = list(_recalled(part.set, data, embedder))
         _write(out / f"{part.title}.jsonl", answers)
         steps = [{"qid": answer["qid"], "steps": answer["steps"]} for answer in answers]
-        _write(out / f"steps-{part.of}.jsonl", steps)
+        _write(out / f"steps-{part.set}.jsonl", steps)
 
 
 def _counts(data: Data) -> Iterator[Prediction]:
     for file in shown(data.logs(), "parse"):
-        # A subagent's file is no log of its own, but it is written as one.
+        # A subagent's file is not a log of its own, but has the same format.
         agent = agent_of_log(file) or AGENTS[CLAUDE_CODE]
         events = [event for part in agent.logs.read(file, LogReader()) for event in part]
         yield {"file": file.relative_to(data.transcripts).as_posix(), **_counted(events)}
@@ -64,11 +64,11 @@ def _counted(events: Sequence[Event]) -> Prediction:
     }
 
 
-def _recalled(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
-    queries = data.queries(of)
-    with remembering(data.memory(of), embedder) as memory:
-        for query, found in memory.answers(queries, f"recall {of}"):
-            # As the worker does: to what is no task nothing is said.
+def _recalled(name: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
+    queries = data.queries(name)
+    with remembering(data.memory(name), embedder) as memory:
+        for query, found in memory.answers(queries, f"recall {name}"):
+            # Like the worker, suggest nothing for a prompt that is not a task.
             suggested = found if read_prompt(query.prompt)["prompt_kind"] in TASKS else []
             yield {
                 "qid": query.id,
@@ -77,15 +77,15 @@ def _recalled(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
             }
 
 
-def _next_actions(of: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
-    cases = data.cases(of)
-    with remembering(data.memory(of), embedder) as memory:
-        for case, found in memory.answers(cases, f"next {of}"):
-            yield {"cid": case.id, "pred": what_follows([done.act for done in case.prefix], found[:_WORKFLOWS])}
+def _next_actions(name: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
+    cases = data.cases(name)
+    with remembering(data.memory(name), embedder) as memory:
+        for case, found in memory.answers(cases, f"next {name}"):
+            yield {"cid": case.id, "pred": likeliest_next([done.act for done in case.prefix], found[:_WORKFLOWS])}
 
 
-def what_follows(done: Sequence[str], workflows: Sequence[Found]) -> list[str]:
-    """The likeliest next actions: what came after the last one in similar work, or at its beginning."""
+def likeliest_next(done: Sequence[str], workflows: Sequence[Found]) -> list[str]:
+    """The likeliest next actions: those that followed the last one in similar work, or began it."""
     votes: defaultdict[str, float] = defaultdict(float)
     for each in workflows:
         acts = [step.act for step in each.entry.steps]
@@ -94,7 +94,7 @@ def what_follows(done: Sequence[str], workflows: Sequence[Found]) -> list[str]:
             votes[act] += each.score / len(following)
         for act in acts:
             votes[act] += _ELSEWHERE * each.score / len(acts)
-    return sorted(votes, key=votes.__getitem__, reverse=True)[:_ANSWERS]
+    return sorted(votes, key=votes.__getitem__, reverse=True)[:_GUESSES]
 
 
 def _redacted(data: Data) -> Iterator[Prediction]:

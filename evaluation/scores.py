@@ -1,4 +1,4 @@
-"""The scorer that lies beside the data: it alone reads the answers, in a process of its own."""
+"""Run the scorer of a data folder. Only this separate process reads the answers."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from evaluation.data import Data, DataError, Part
 def scores(
     data: Data, out: Path, parts: Sequence[Part], *, thresholds: Path | None, save_thresholds: Path | None
 ) -> Iterator[tuple[str, str]]:
-    """A heading and a table, for each kind of what was predicted."""
+    """A heading and a table for each kind of prediction."""
     if Part("parse") in parts and data.manifest.exists():
         yield "parse", _score(data, "parse", "--gold", data.manifest, "--pred", out / "parse.jsonl")
     if recalled := _sets(parts, "recall"):
         options = [*_option("--thresholds", thresholds), *_option("--save-thresholds", save_thresholds)]
         yield "recall", _score_sets(data, out, "recall", recalled, *options)
         yield "steps", _score_sets(data, out, "steps", recalled)
-    if foretold := _sets(parts, "next"):
-        yield "next", _score_sets(data, out, "next", foretold)
+    if predicted := _sets(parts, "next"):
+        yield "next", _score_sets(data, out, "next", predicted)
     if Part("redact") in parts:
         yield "redact", _score(data, "redact", "--vectors", data.vectors, "--pred", out / "redact.jsonl")
 
 
 def _sets(parts: Sequence[Part], kind: str) -> list[str]:
-    return [part.of for part in parts if part.kind == kind]
+    return [part.set for part in parts if part.kind == kind]
 
 
 def _option(name: str, file: Path | None) -> list[str | Path]:
@@ -36,7 +36,7 @@ def _option(name: str, file: Path | None) -> list[str | Path]:
 
 
 def _score_sets(data: Data, out: Path, kind: str, sets: Sequence[str], *options: str | Path) -> str:
-    """All sets of a kind at once, since one threshold is to serve them all."""
+    """Score all sets of a kind together, since one threshold must serve them all."""
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as joined:
         for name in sets:
             joined.write((out / f"{kind}-{name}.jsonl").read_bytes())
@@ -48,6 +48,6 @@ def _score(data: Data, kind: str, *options: str | Path) -> str:
     command = [sys.executable, "-I", str(data.scorer), kind, *map(str, options)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:]
-        raise DataError(f"{data.scorer} {kind} ended with {done.returncode}: {' '.join(last)}")
+        last_line = done.stderr.strip().splitlines()[-1:]
+        raise DataError(f"{data.scorer} {kind} exited with {done.returncode}: {' '.join(last_line)}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What every test gets: a home of its own, and one embedded server for the whole run."""
+"""Fixtures of all tests: a private home directory for each, and one embedded server for the whole run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_of_the_tester() -> Iterator[None]:
-    """What whoever runs the tests has set for us, the client, OpenAI or other servers takes no part."""
+    """Remove the developer's settings for this plugin, agents, OpenAI and other servers from the environment."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(SETTINGS)]:
             if name != "BEHAVIOR_REQUIRE_CLIENT":
@@ -34,7 +34,7 @@ def no_settings_of_the_tester() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the home of whoever runs it."""
+    """Give each test a home directory, so that it never touches the developer's."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(home))
@@ -44,13 +44,13 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The embedded Postgres, started once a run, or once for each of the processes that share the run."""
+    """The embedded Postgres, started once in each test process."""
     folder = tmp_path_factory.mktemp("pg")
     started = Server(folder / "postgres", Path(paths.make_private(str(folder / "run"))))
     started.start()
     with psycopg.connect(started.conninfo(), autocommit=True) as owner:
-        # Nobody needs these rows after a power cut, and to wait for the disk takes longer than most tests. Tests that
-        # kill a server have their own.
+        # Test data need not survive a power cut, and waiting for the disk takes longer than most tests. Tests that
+        # kill a server start another one.
         owner.execute("alter system set fsync = off")
         owner.execute("alter system set full_page_writes = off")
         owner.execute("select pg_reload_conf()")
@@ -60,13 +60,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def storage() -> Storage:
-    """How patterns are stored; who wants both ways overrides this with parameters."""
+    """The storage mode of a test; tests of both modes override this fixture with parameters."""
     return "behavior_patterns"
 
 
 @pytest.fixture(scope="session")
 def templates(server: Server) -> Callable[[Storage], str]:
-    """Migrated databases to copy: each test gets real roles, policies and functions in milliseconds."""
+    """Migrated databases to copy, so that each test has real roles, policies and functions in milliseconds."""
 
     @cache
     def made(storage: Storage) -> str:
@@ -88,21 +88,21 @@ def template(templates: Callable[[Storage], str], storage: Storage) -> str:
 
 @pytest.fixture
 def database(server: Server, template: str) -> Iterator[str]:
-    """The name of a database of the test's own."""
+    """The name of a new database for this test."""
     with made_database(server, f"test_{next(_numbers)}", template=template) as name:
         yield name
 
 
 @pytest.fixture
 def owner(server: Server, database: str) -> Iterator[psycopg.Connection]:
-    """A connection that may do everything."""
+    """A superuser's connection."""
     with psycopg.connect(server.conninfo(dbname=database), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def store(server: Server, database: str, storage: Storage) -> Iterator[PostgresStore]:
-    """The store of the login's user, as the worker opens it."""
+    """The store of the login's user, opened as the worker opens it."""
     opened = PostgresStore(server.conninfo(LOGIN, database), storage)
     yield opened
     opened.close()

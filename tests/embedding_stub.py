@@ -1,4 +1,4 @@
-"""A local embedding service that fails in the ways real ones do, one answer after the other."""
+"""A local embedding service that fails as real ones do, one answer after another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Answer = tuple[int, str, bytes]
 
 
 class EmbeddingStub:
-    """Answers each request with the next of `faults`, and with good vectors once they are used up."""
+    """Answers each request with the next of `faults`, and with good vectors after the last one."""
 
     def __init__(self, *faults: str) -> None:
         self.faults = list(faults)
@@ -32,7 +32,7 @@ class EmbeddingStub:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """Serve on a free local port; gives the base URL."""
+        """Serve on a free local port, and yield the base URL."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -46,7 +46,7 @@ class EmbeddingStub:
 
 
 def vector(text: str) -> list[float]:
-    """A vector that depends on the text, and is not of unit length."""
+    """A vector that depends on the text and does not have unit length."""
     return [float(len(text)), 1.0, *[0.0] * (DIMENSIONS - 2)]
 
 
@@ -62,7 +62,7 @@ def _json(data: object, status: int = 200) -> Answer:
     return status, "application/json", json.dumps({"object": "list", "data": data}).encode()
 
 
-def _refusal(status: int) -> Callable[[list[str]], Answer]:
+def _error(status: int) -> Callable[[list[str]], Answer]:
     return lambda texts: (status, "application/json", b'{"error": {"message": "bad key: sk-stub-secret"}}')
 
 
@@ -83,7 +83,7 @@ ANSWERS: dict[str, Callable[[list[str]], Answer]] = {
     "half json": lambda texts: (200, "application/json", b'{"object": "list", "data": [{"ind'),
     "deep json": lambda texts: (200, "application/json", b"[" * 200_000),
     "redirect": lambda texts: (307, "http://127.0.0.1:9/elsewhere", b""),
-    **{str(status): _refusal(status) for status in (400, 401, 403, 429, 500)},
+    **{str(status): _error(status) for status in (400, 401, 403, 429, 500)},
 }
 
 
@@ -103,7 +103,7 @@ def _handler(stub: EmbeddingStub) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's signature)
-            """Say nothing."""
+            """Log nothing."""
 
         def handle_one_request(self) -> None:
             try:

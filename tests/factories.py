@@ -1,4 +1,4 @@
-"""Events and patterns with defaults, so that a test shows only what matters to it."""
+"""Events and patterns with defaults, so that each test shows only the values it is about."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ticks = itertools.count()
 
 
 def payload(name: str, **changes: Any) -> dict[str, Any]:
-    """A real payload, as the client sent it, with changes."""
+    """A real payload as Claude Code sent it, with changes."""
     recorded = json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
     return {**recorded, **changes}
 
@@ -47,7 +47,7 @@ def make_action(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **cha
 
 
 def make_event(kind: str, **changes: Any) -> Event:
-    """An event; each one is a second later than the one made before it."""
+    """Make an event, one second later than the previous one."""
     tick = next(_ticks)
     defaults: dict[str, Any] = {
         "name": kind,
@@ -61,18 +61,18 @@ def make_event(kind: str, **changes: Any) -> Event:
 
 
 def make_prompt(text: str, **changes: Any) -> Event:
-    """A prompt as every reader makes it: judged, and with its key."""
+    """Make a prompt event as the readers do: classified, and with its key."""
     return make_event("prompt", **{**read_prompt(text), **changes})
 
 
 def make_call_end(call_id: str = "t1", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Event:
-    """The end of a call in the background; `duration_ms` goes to the end, the rest to the event."""
+    """Make the end of a background call; `duration_ms` belongs to the end, other changes to the event."""
     end = CallEnd(call_id=call_id, outcome=outcome, duration_ms=changes.pop("duration_ms", None))
     return make_event("call_end", call_end=end, **changes)
 
 
 def make_call(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Event:
-    """An action's event; what an action has goes to its action, the rest to the event."""
+    """Make an event with an action; changes to fields of `Action` belong to the action, others to the event."""
     of_action = {name: changes.pop(name) for name in Action.model_fields if name in changes}
     event = make_event("action", **changes)
     action = make_action(tool, outcome=outcome, **{"timestamp": event.at, **of_action})
@@ -80,14 +80,14 @@ def make_call(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **chang
 
 
 def transcript_lines(session: str, actor: str = "main") -> list[bytes]:
-    """The lines of a transcript that the real client wrote."""
+    """The lines of a transcript that the real Claude Code wrote."""
     main = str(TRANSCRIPTS / f"{session}.jsonl")
     path = main if actor == "main" else transcript.subagent_file(main, actor)
     return Path(path or "").read_bytes().splitlines(keepends=True)
 
 
 def recorded_events(session: str) -> list[Event]:
-    """What the real client wrote down of a session and its subagents."""
+    """The events of a recorded session and its subagents, from the transcripts."""
     actors = ("main", *SESSIONS[session])
     return [
         event
@@ -97,13 +97,13 @@ def recorded_events(session: str) -> list[Event]:
 
 
 def reported_events(recorded: Iterable[Event]) -> list[Event]:
-    """What hooks would have reported of the same: a call at its end, and none that did not run to its end."""
-    seen = [event for event in recorded if not _goes_unreported(event)]
-    started = make_event("session_start", at=seen[0].at - timedelta(seconds=1), agent_pid=7, order=0)
-    return [started, *(_reported(event) for event in seen)]
+    """The same events as hooks would have reported them: completed calls only, each at its end."""
+    reported = [event for event in recorded if not _is_unreported(event)]
+    started = make_event("session_start", at=reported[0].at - timedelta(seconds=1), agent_pid=7, order=0)
+    return [started, *(_as_reported(event) for event in reported)]
 
 
-def _goes_unreported(event: Event) -> bool:
+def _is_unreported(event: Event) -> bool:
     action = event.action
     if action is None:
         return False
@@ -111,13 +111,13 @@ def _goes_unreported(event: Event) -> bool:
     return action.actor == "user" or is_refused or action.outcome is Outcome.PARTIAL
 
 
-def _reported(event: Event) -> Event:
+def _as_reported(event: Event) -> Event:
     action, at = event.action, event.at + timedelta(milliseconds=30)
     if action:
-        took = max(0, (action.duration_ms or 0) - 20)
-        at += timedelta(milliseconds=took)
-        began = at - timedelta(milliseconds=took)
-        measured = {"duration_ms": took, "duration_source": DurationSource.AGENT, "timestamp": began}
+        duration_ms = max(0, (action.duration_ms or 0) - 20)
+        started_at = at
+        at += timedelta(milliseconds=duration_ms)
+        measured = {"duration_ms": duration_ms, "duration_source": DurationSource.AGENT, "timestamp": started_at}
         action = action.model_copy(update=measured)
     return event.model_copy(
         update={

@@ -1,8 +1,8 @@
-"""Let something go wrong at the N-th step: at a file operation, as the interpreter reports them, or at one of our own.
+"""Inject a fault at the N-th step: a file operation, as Python's audit hooks report it, or a step of a test's own.
 
-Who dies does nothing more, not even what stands in a `finally`. Only the thread that armed a fault is hit, and only
-where it works below one folder, so that neither an import nor another thread counts. Standard library only: a process
-that is run as bare as a hook uses this too.
+A process that dies does nothing more, not even in a `finally` block. Faults affect only the thread that armed them and
+only operations below one folder, so neither imports nor other threads count. Standard library only, since processes
+with as few modules as a hook use it too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OPERATIONS = frozenset(
 
 
 class Died(BaseException):
-    """The process is dead, as far as the code under test can tell."""
+    """Stands for the death of the process in the code under test."""
 
 
 def die() -> None:
@@ -49,21 +49,21 @@ def fill_disk() -> None:
 
 
 class Faults:
-    """Counts steps and does something at one of them, or from there on. Make one for a process: it stays."""
+    """Counts steps and acts at one of them, or from there on. Create one per process: an audit hook is permanent."""
 
     def __init__(self) -> None:
         self.steps = 0
         self._folder = ""
-        self._at, self._is_for_ever = 0, False
+        self._at, self._is_permanent = 0, False
         self._act: Callable[[], None] = die
         self._thread: int | None = None
         sys.addaudithook(self._watch)
 
     @contextmanager
     def at(self, step: int, act: Callable[[], None], folder: str, *, is_for_ever: bool = False) -> Iterator[Faults]:
-        """What is armed inside the block. Death is for ever."""
+        """Arm the fault for this block. Death is always permanent."""
         self.steps, self._at, self._act, self._folder = 0, step, act, folder
-        self._is_for_ever = is_for_ever or act is die
+        self._is_permanent = is_for_ever or act is die
         self._thread = threading.get_ident()
         try:
             yield self
@@ -71,11 +71,11 @@ class Faults:
             self._thread = None
 
     def step(self) -> None:
-        """One step more: a statement, a write, whatever a caller can be stopped at."""
+        """Count one step: a statement, a write, any point at which a caller can be interrupted."""
         if threading.get_ident() != self._thread:
             return
         self.steps += 1
-        if self.steps == self._at or (self._is_for_ever and self.steps > self._at > 0):
+        if self.steps == self._at or (self._is_permanent and self.steps > self._at > 0):
             self._act()
 
     @property
@@ -83,12 +83,12 @@ class Faults:
         return self.steps >= self._at
 
     def _watch(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event in OPERATIONS and threading.get_ident() == self._thread and self._is_here(arguments[0]):
+        if event in OPERATIONS and threading.get_ident() == self._thread and self._is_inside(arguments[0]):
             self.step()
 
-    def _is_here(self, place: object) -> bool:
-        """Names without a folder are those that are opened within a folder of ours."""
-        if not isinstance(place, str | bytes | os.PathLike):
+    def _is_inside(self, path: object) -> bool:
+        """Whether a path lies below the folder; relative names count, since they belong to an open folder of ours."""
+        if not isinstance(path, str | bytes | os.PathLike):
             return False
-        name = os.fsdecode(place)
+        name = os.fsdecode(path)
         return not name.startswith("/") or name.startswith(self._folder)

@@ -1,4 +1,4 @@
-"""Agents' logs in the shape that they really have, and the same with damage in every place."""
+"""Agents' logs in their real format, intact or with every single field damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from behavior_plugin.agents import Agent
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Event
 
-# What nobody expects in a field. Lists and objects stand where words are, and words where they are.
+# Unexpected values for a field: lists and objects replace texts, and texts replace those.
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -31,13 +31,13 @@ ODD: tuple[Any, ...] = (
     [{"text": 1}],
 )
 
-# What may be where a log should be. Nothing is closed to root.
+# Obstacles in place of a log. Root can read closed files.
 UNREADABLE = ("folder", "pipe") if os.geteuid() == 0 else ("folder", "pipe", "closed")
 
 
 @dataclass(frozen=True)
 class Log:
-    """A log under its agent's folder: a list has a record on each line, a dict is one document."""
+    """A log in its agent's folder: a list is written as one record a line, a dict as one document."""
 
     name: str
     content: list[dict[str, Any]] | dict[str, Any]
@@ -50,59 +50,63 @@ class Log:
         return file
 
     def damaged(self) -> Iterator[Log]:
-        """The log with one field missing or odd, for each field of it."""
-        for place in _places(self.content):
-            yield Log(self.name, _without(self.content, place))
+        """The log with one field missing or unexpected, for each of its fields."""
+        for path in _paths(self.content):
+            yield Log(self.name, _without(self.content, path))
             for odd in ODD:
-                yield Log(self.name, _replaced(self.content, place, odd))
+                yield Log(self.name, _replaced(self.content, path, odd))
 
 
 def read(agent: Agent, file: Path, reader: LogReader | None = None) -> list[Event]:
     return [event for part in agent.logs.read(file, reader or LogReader()) for event in part]
 
 
-def make_unreadable(file: Path, what: str) -> None:
-    """Put something else where a log is, or keep it closed."""
-    if what == "closed":
+def make_unreadable(file: Path, obstacle: str) -> None:
+    """Replace a log with a folder or a pipe, or remove all its permissions."""
+    if obstacle == "closed":
         return file.chmod(0)
     file.unlink()
-    return file.mkdir() if what == "folder" else os.mkfifo(file)
+    return file.mkdir() if obstacle == "folder" else os.mkfifo(file)
 
 
-def told(events: Iterable[Event]) -> list[str]:
-    """What happened, a line each: said words, calls with their outcomes, ends."""
+def summary(events: Iterable[Event]) -> list[str]:
+    """One line for each event: a prompt's text, a call with its outcome, or the kind."""
     return [event.prompt or (_call(event) if event.action else event.kind.value) for event in events]
+
+
+# The name in tests that have not moved to `summary` yet.
+told = summary
 
 
 def _call(event: Event) -> str:
     action = event.action
     assert action
-    whose = "" if action.actor == "main" else f"{action.actor}: "
-    given = next(iter(action.parameters.values()), "")
-    return f"{whose}{action.tool} {given} {action.outcome.value} {action.duration_ms}"
+    prefix = "" if action.actor == "main" else f"{action.actor}: "
+    argument = next(iter(action.parameters.values()), "")
+    return f"{prefix}{action.tool} {argument} {action.outcome.value} {action.duration_ms}"
 
 
-def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to each value inside another one."""
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to each value inside another one: keys and indexes."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
-        yield (*place, key)
-        yield from _places(item, (*place, key))
+        yield (*path, key)
+        yield from _paths(item, (*path, key))
 
 
-def _without(content: Any, place: tuple[Any, ...]) -> Any:
+def _without(content: Any, path: tuple[Any, ...]) -> Any:
     damaged = copy.deepcopy(content)
-    del _holder(damaged, place)[place[-1]]
+    del _container(damaged, path)[path[-1]]
     return damaged
 
 
-def _replaced(content: Any, place: tuple[Any, ...], odd: Any) -> Any:
+def _replaced(content: Any, path: tuple[Any, ...], odd: Any) -> Any:
     damaged = copy.deepcopy(content)
-    _holder(damaged, place)[place[-1]] = odd
+    _container(damaged, path)[path[-1]] = odd
     return damaged
 
 
-def _holder(value: Any, place: tuple[Any, ...]) -> Any:
-    for key in place[:-1]:
+def _container(value: Any, path: tuple[Any, ...]) -> Any:
+    for key in path[:-1]:
         value = value[key]
     return value

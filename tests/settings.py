@@ -1,3 +1,3 @@
-"""How the variables begin that set up us, what we use, or an agent: those of whoever runs a test take no part."""
+"""Prefixes of the environment variables that configure this plugin, its dependencies or an agent; tests remove them."""
 
 SETTINGS = ("BEHAVIOR_", "CLAUDE", "CODEX_", "COPILOT_", "GEMINI_", "OPENAI_", "OPENCODE_", "PG", "PI_", "XDG_")

@@ -1,4 +1,4 @@
-"""Wait until something is so: never longer than a deadline, and never for a fixed time."""
+"""Wait for a condition: never longer than a deadline, and never for a fixed time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from behavior_plugin.errors import BehaviorError
 
-# Only what hangs takes longer, also where all processors are busy with other tests.
+# Only a hang takes longer, even with all processors busy with other tests.
 DEADLINE_S = 30.0
 POLL_S = 0.01
 
@@ -17,12 +17,12 @@ Found = TypeVar("Found")
 
 def wait_for(
     find: Callable[[], Found | None],
-    what: str,
+    description: str,
     *,
     within_s: float = DEADLINE_S,
     passing: type[BehaviorError] = BehaviorError,
 ) -> Found:
-    """What `find` returns as soon as that is something. A `passing` error is waited out: a worker is on its way up."""
+    """Call `find` until it returns something, and return that. Retry on `passing` errors, as of a starting worker."""
     deadline = time.monotonic() + within_s
     while True:
         last: BehaviorError | None = None
@@ -32,5 +32,5 @@ def wait_for(
         except passing as error:
             last = error
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what}") from last
+            raise AssertionError(f"not within {within_s} s: {description}") from last
         time.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""How much work a call is, counted and not timed: a busy machine changes nothing."""
+"""Count the work of a call instead of timing it, so that a busy machine does not change the result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def steps(work: Callable[[], object]) -> int:
-    """The lines that were run and the functions that were called."""
+    """The number of lines executed and functions called."""
     count = 0
 
     def traced(frame: FrameType, event: str, _: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`python -m evaluation` on a small data folder made by hand: what it writes, what it refuses, what it never reads."""
+"""`python -m evaluation` on a small hand-made data folder: predictions, errors, and answers that stay unread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Line = dict[str, Any]
 USAGE = 2
 POOL = "garden/shed"
 TOKEN = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
-# A scorer that tells how it was called, and how many predictions it was given.
+# A scorer that prints its arguments and the number of predictions.
 SCORER = """
 import sys
 words = dict(zip(sys.argv[2::2], sys.argv[3::2]))
@@ -54,7 +54,7 @@ VECTORS = [
     {"id": "v-token", "text_b64": b64encode(f"token: {TOKEN}".encode()).decode()},
     {"id": "v-long", "text_b64": b64encode(b"water the beds. " * 1000).decode()},
 ]
-# Every answer field there is, of a type that no reader of it could take for an answer.
+# All answer fields, with values that would break any code that reads them.
 POISON = {
     field: ["poison"]
     for field in (
@@ -72,7 +72,7 @@ def write(file: Path, lines: list[Line], more: Line | None = None) -> None:
 
 
 def make_data(folder: Path, answers: Line | None = None) -> Path:
-    """A data folder; its sets are called as no other folder's are."""
+    """A data folder with set names that exist nowhere else, so that none can be hard-coded."""
     write(folder / "recall" / "plants.memory.jsonl", MEMORY)
     write(folder / "recall" / "plants.queries.jsonl", QUERIES, answers)
     write(folder / "next" / "plants_anew.cases.jsonl", CASES, answers)
@@ -100,11 +100,11 @@ def written(out: Path) -> dict[str, list[Line]]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Line]]:
-    """Everything that is predicted for the data folder."""
+    """All predictions for the data folder."""
     folder = tmp_path_factory.mktemp("evaluation")
     done = evaluate(make_data(folder / "data"), folder / "out")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "no score.py" in done.stdout
+    assert "contains no score.py" in done.stdout
     return written(folder / "out")
 
 
@@ -114,7 +114,7 @@ def recalled(whole: dict[str, list[Line]], query: str) -> list[str]:
 
 
 def test_each_part_has_its_file(whole: dict[str, list[Line]]) -> None:
-    """The scorer looks for these names, whatever the sets are called."""
+    """The scorer expects these file names, for any names of sets."""
     assert list(whole) == [
         "next-plants_anew.jsonl",
         "parse.jsonl",
@@ -124,8 +124,8 @@ def test_each_part_has_its_file(whole: dict[str, list[Line]]) -> None:
     ]
 
 
-def test_a_log_is_counted_as_it_is_read(whole: dict[str, list[Line]]) -> None:
-    """The figures are those of the reader that serves users; nothing is in what is no log."""
+def test_prompts_and_calls_of_a_log_are_counted(whole: dict[str, list[Line]]) -> None:
+    """The product's own reader counts them; other files count zero."""
     counts, others = sorted(whole["parse.jsonl"], key=lambda line: -line["tool_calls"])
 
     assert (counts["file"], others["tool_calls"], others["prompts"]) == ("projects/fix.jsonl", 0, 0)
@@ -135,7 +135,7 @@ def test_a_log_is_counted_as_it_is_read(whole: dict[str, list[Line]]) -> None:
 
 
 def test_past_work_is_recalled_best_first(whole: dict[str, list[Line]]) -> None:
-    """One threshold over the scores decides, so they have to be there."""
+    """The scorer applies one threshold to the scores, so each suggestion needs one."""
     [answer] = [line for line in whole["recall-plants.jsonl"] if line["qid"] == "q-roses"]
 
     scores = [each["score"] for each in answer["ranked"]]
@@ -145,30 +145,30 @@ def test_past_work_is_recalled_best_first(whole: dict[str, list[Line]]) -> None:
     assert {line["qid"]: line["steps"] for line in whole["steps-plants.jsonl"]}["q-roses"] == answer["steps"]
 
 
-def test_only_what_was_known_then_is_recalled(whole: dict[str, list[Line]]) -> None:
-    """Neither what came later, nor the asking session's own work, nor another project's."""
+def test_only_earlier_work_of_the_project_is_recalled(whole: dict[str, list[Line]]) -> None:
+    """Later work, the session's own work and other projects' work were unknown at that moment."""
     assert recalled(whole, "q-first") == []
     assert recalled(whole, "q-roses") == ["roses", "pump"]
     assert set(recalled(whole, "q-end")) == {"roses", "same", "later", "pump"}
 
 
-def test_to_what_is_no_task_nothing_is_recalled(whole: dict[str, list[Line]]) -> None:
-    """The worker says nothing to a yes, whatever its words resemble."""
+def test_a_prompt_without_a_task_recalls_nothing(whole: dict[str, list[Line]]) -> None:
+    """The worker makes no suggestion for an acknowledgement, however similar it is to past work."""
     assert recalled(whole, "q-yes") == []
 
 
-def test_the_next_action_is_what_followed_in_similar_work(whole: dict[str, list[Line]]) -> None:
-    """The set has no memory of its own, and takes that of the set it varies."""
-    foretold = {line["cid"]: line["pred"] for line in whole["next-plants_anew.jsonl"]}
+def test_the_next_action_is_predicted_from_similar_work(whole: dict[str, list[Line]]) -> None:
+    """The set has no memory of its own and uses the memory of the set it varies."""
+    predicted = {line["cid"]: line["pred"] for line in whole["next-plants_anew.jsonl"]}
 
-    assert foretold["c-0"][0] == "Bash:look"
-    assert foretold["c-1"][0] == "Bash:cut"
-    assert foretold["c-2"][0] == "Bash:sweep"
-    assert all(len(guesses) <= 3 for guesses in foretold.values())
+    assert predicted["c-0"][0] == "Bash:look"
+    assert predicted["c-1"][0] == "Bash:cut"
+    assert predicted["c-2"][0] == "Bash:sweep"
+    assert all(len(guesses) <= 3 for guesses in predicted.values())
 
 
-def test_texts_are_redacted_and_not_cut(whole: dict[str, list[Line]]) -> None:
-    """A text that was cut would count as one that was spoilt."""
+def test_texts_are_redacted_and_not_truncated(whole: dict[str, list[Line]]) -> None:
+    """The scorer would count a truncated text as wrongly altered."""
     redacted = {line["id"]: b64decode(line["redacted_b64"]).decode() for line in whole["redact.jsonl"]}
 
     assert TOKEN not in redacted["v-token"]
@@ -176,7 +176,7 @@ def test_texts_are_redacted_and_not_cut(whole: dict[str, list[Line]]) -> None:
 
 
 def test_no_answer_is_read(whole: dict[str, list[Line]], tmp_path: Path) -> None:
-    """A prediction that has seen the answer says nothing about the product."""
+    """A prediction made with the answer would not measure the product."""
     poisoned = make_data(tmp_path / "data", POISON)
 
     done = evaluate(poisoned, tmp_path / "out")
@@ -185,8 +185,8 @@ def test_no_answer_is_read(whole: dict[str, list[Line]], tmp_path: Path) -> None
     assert written(tmp_path / "out") == whole
 
 
-def test_the_scorer_is_run_where_there_is_one(tmp_path: Path) -> None:
-    """Its tables are what the command is for; all sets of a kind go to it at once."""
+def test_the_folders_scorer_is_run(tmp_path: Path) -> None:
+    """The command prints its tables; all sets of a kind are scored together."""
     data = make_data(tmp_path / "data")
     shutil.copy(data / "recall" / "plants.memory.jsonl", data / "recall" / "trees.memory.jsonl")
     shutil.copy(data / "recall" / "plants.queries.jsonl", data / "recall" / "trees.queries.jsonl")
@@ -202,43 +202,43 @@ def test_the_scorer_is_run_where_there_is_one(tmp_path: Path) -> None:
     assert "## parse\n\nparse of None 2 None\n" in done.stdout
 
 
-def test_a_scorer_that_fails_is_told_of(tmp_path: Path) -> None:
-    """Predictions without figures must not pass for a run that went well."""
+def test_a_failing_scorer_is_an_error(tmp_path: Path) -> None:
+    """Predictions without scores must not look like a successful run."""
     data = make_data(tmp_path / "data")
     (data / "score.py").write_text("raise SystemExit('no such column')", encoding="utf-8")
 
     done = evaluate(data, tmp_path / "out", "--sets", "redact")
 
     assert done.returncode == 1
-    assert "score.py redact ended with 1: no such column" in done.stderr
+    assert "score.py redact exited with 1: no such column" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["flowers", "recall-flowers", "parse,flowers"])
 def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path, name: str) -> None:
-    """Nobody has to look into the folder to find out what may be asked for."""
+    """The message lists the valid names, so the user need not look into the folder."""
     done = evaluate(make_data(tmp_path / "data"), tmp_path / "out", "--sets", name)
 
     assert done.returncode == USAGE
-    said = " ".join(done.stderr.split())
-    assert f"{name.rpartition(',')[2]}: not one of parse, recall, next, redact, plants, recall-plants" in said
+    message = " ".join(done.stderr.split())
+    assert f"{name.rpartition(',')[2]}: not one of parse, recall, next, redact, plants, recall-plants" in message
     assert not (tmp_path / "out").exists()
 
 
-def test_what_was_asked_for_and_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """A run that quietly leaves out what was asked for looks like one that did it."""
+def test_missing_data_for_a_requested_part_is_an_error(tmp_path: Path) -> None:
+    """A run that silently skips a requested part looks complete."""
     data = make_data(tmp_path / "data")
     shutil.rmtree(data / "transcripts")
 
-    asked = evaluate(data, tmp_path / "out", "--sets", "parse,redact")
+    missing = evaluate(data, tmp_path / "out", "--sets", "parse,redact")
     nowhere = evaluate(tmp_path / "nowhere", tmp_path / "out")
 
-    assert (asked.returncode, nowhere.returncode) == (1, 1)
-    assert f"{data} has nothing for parse" in asked.stderr
-    assert f"{tmp_path / 'nowhere'} is not there" in nowhere.stderr
+    assert (missing.returncode, nowhere.returncode) == (1, 1)
+    assert f"{data} has no data for parse" in missing.stderr
+    assert f"{tmp_path / 'nowhere'} does not exist" in nowhere.stderr
 
 
-def test_what_the_folder_has_not_is_left_out_and_said(tmp_path: Path) -> None:
-    """A folder with fewer parts is as good as one with all."""
+def test_parts_without_data_are_skipped_with_a_note(tmp_path: Path) -> None:
+    """A folder with only some of the parts is valid."""
     data = make_data(tmp_path / "data")
     for part in ("recall", "next", "transcripts"):
         shutil.rmtree(data / part)
@@ -251,11 +251,11 @@ def test_what_the_folder_has_not_is_left_out_and_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "what"),
+    ("line", "reason"),
     [("{}", "id: Field required"), ("not JSON", "Invalid JSON"), (json.dumps(QUERIES[0] | {"ts": "soon"}), "ts: ")],
 )
-def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, what: str) -> None:
-    """Data are made by programs, and programs are mended by who knows the line."""
+def test_an_invalid_line_is_reported_with_its_number(tmp_path: Path, line: str, reason: str) -> None:
+    """Programs write the data, and their authors need the line to fix them."""
     data = make_data(tmp_path / "data")
     file = data / "recall" / "plants.queries.jsonl"
     file.write_text(json.dumps(QUERIES[0]) + f"\n{line}\n", encoding="utf-8")
@@ -263,15 +263,15 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, what: st
     done = evaluate(data, tmp_path / "out", "--sets", "plants")
 
     assert done.returncode == 1
-    assert f"{file}, line 2, is no query: {what}" in done.stderr
+    assert f"{file}, line 2, is not a valid query: {reason}" in done.stderr
 
 
 def test_a_set_without_memory_is_an_error(tmp_path: Path) -> None:
-    """With nothing to recall from, every figure would be a nought that looks measured."""
+    """Without past work every figure would be zero, yet look measured."""
     data = make_data(tmp_path / "data")
     (data / "recall" / "plants.memory.jsonl").unlink()
 
     done = evaluate(data, tmp_path / "out", "--sets", "next")
 
     assert done.returncode == 1
-    assert f"There is no {data / 'recall' / 'plants.memory.jsonl'}." in done.stderr
+    assert f"{data / 'recall' / 'plants.memory.jsonl'} does not exist." in done.stderr

@@ -1,4 +1,4 @@
-"""The floors: imports point down, and the light room needs nothing but an old standard library."""
+"""The layers: imports point down, and the hook-safe package needs only an old standard library."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LIGHT = sorted([*(ROOT / "behavior_plugin" / "capture").glob("*.py"), *(ROOT / "hooks").glob("*.py")])
+HOOK_SAFE = sorted([*(ROOT / "behavior_plugin" / "capture").glob("*.py"), *(ROOT / "hooks").glob("*.py")])
 OLDEST = (3, 9)
-# Modules that cost a hook more than the rest of its work; measured in docs of the trade, see ARCHITECTURE.md.
+# Importing one of these costs more than the rest of a hook's work, see ARCHITECTURE.md.
 HEAVY = {
     "json",
     "pathlib",
@@ -31,7 +31,7 @@ HEAVY = {
 
 
 def imports(source: Path) -> list[tuple[str, bool]]:
-    """The modules that a file imports, and whether it does so at its top."""
+    """The modules that a file imports, each with whether the import is at the top level."""
     tree = ast.parse(source.read_text(encoding="utf-8"))
     top = set(map(id, ast.iter_child_nodes(tree)))
     found = []
@@ -48,30 +48,30 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_imports_point_down() -> None:
-    """A newcomer can read any room knowing only those below it."""
+    """A newcomer can read any module knowing only the layers below it."""
     linted = run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
 
     assert linted.returncode == 0, linted.stdout
 
 
-@pytest.mark.parametrize("source", LIGHT, ids=lambda path: path.name)
-def test_the_light_room_needs_only_the_standard_library(source: Path) -> None:
-    """A hook is run by whatever python3 the user has, with nothing installed."""
+@pytest.mark.parametrize("source", HOOK_SAFE, ids=lambda path: path.name)
+def test_hooks_need_only_the_standard_library(source: Path) -> None:
+    """The user's own python3 runs the hooks, with no package installed."""
     foreign = {name for name, _ in imports(source) if name.partition(".")[0] not in sys.stdlib_module_names}
 
     ours = {name for name in foreign if name == "behavior_plugin" or name.startswith("behavior_plugin.capture")}
     assert foreign - ours == set()
 
 
-@pytest.mark.parametrize("source", LIGHT, ids=lambda path: path.name)
-def test_the_light_room_imports_nothing_heavy_at_its_top(source: Path) -> None:
-    """Starting is a hook's cost; what only some need is imported where they need it."""
+@pytest.mark.parametrize("source", HOOK_SAFE, ids=lambda path: path.name)
+def test_hooks_import_no_heavy_module_at_the_top(source: Path) -> None:
+    """Starting is the cost of a hook, so modules for rare cases are imported inside functions."""
     assert {name for name, is_top in imports(source) if is_top} & HEAVY == set()
 
 
 @pytest.mark.parametrize("event", ["PostToolUse", "PostToolUseFailure", "Stop"])
-def test_noting_an_event_loads_next_to_nothing(event: str, tmp_path: Path) -> None:
-    """The modules that a capture hook has really loaded when it is done."""
+def test_a_capture_hook_loads_no_heavy_module(event: str, tmp_path: Path) -> None:
+    """The check of the source misses indirect imports, so this one looks at a finished hook."""
     code = (
         f"import os, sys; sys.argv[1:] = [{event!r}]; os._exit = lambda _: None; before = set(sys.modules)\n"
         "exec(compile(open('hooks/hook.py').read(), 'hooks/hook.py', 'exec'), {'__file__': 'hooks/hook.py'})\n"
@@ -94,21 +94,21 @@ def test_noting_an_event_loads_next_to_nothing(event: str, tmp_path: Path) -> No
     assert len(list((tmp_path / ".local/share/behavior-plugin/spool/new").iterdir())) == 1
 
 
-def test_the_light_room_is_valid_on_the_oldest_python() -> None:
+def test_hooks_are_valid_on_the_oldest_python() -> None:
     """The user's python3 may be as old as macOS's."""
     checked = run(
         str(Path(sys.executable).with_name("vermin")),
         "--no-tips",
         "--violations",
         f"-t={OLDEST[0]}.{OLDEST[1]}-",
-        *map(str, LIGHT),
+        *map(str, HOOK_SAFE),
     )
 
     assert checked.returncode == 0, checked.stdout
 
 
 def test_the_hook_runs_on_the_oldest_python(tmp_path: Path) -> None:
-    """Not only in theory."""
+    """The check of the source cannot find every incompatibility."""
     oldest = f"python{OLDEST[0]}.{OLDEST[1]}"
     if shutil.which(oldest) is None or run(oldest, "-c", "pass").returncode != 0:
         pytest.skip(f"no {oldest} on the PATH; vermin has looked at the source")

@@ -1,4 +1,4 @@
-"""What the client and the user read of us is true: manifests, hooks, README."""
+"""Manifests, hooks and README match the program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from behavior_plugin.cli import cli
 from behavior_plugin.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-# Every event that client 2.1.119, the oldest supported, knows. One that it does not know disables all hooks.
+# All events of Claude Code 2.1.119, the oldest supported version. One unknown name disables all hooks.
 KNOWN_TO_THE_OLDEST_CLIENT = set(
     """
     SessionStart SessionEnd Setup InstructionsLoaded UserPromptSubmit UserPromptExpansion PreToolUse PermissionRequest
@@ -33,7 +33,7 @@ HOOKS = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))[
 
 
 def test_the_two_manifests_are_equal() -> None:
-    """The client reads the inner one, people look at the outer one."""
+    """Claude Code reads the inner one, people look at the outer one."""
     inner = ROOT / ".claude-plugin" / "plugin.json"
 
     assert not inner.is_symlink()
@@ -41,23 +41,23 @@ def test_the_two_manifests_are_equal() -> None:
 
 
 def test_the_manifest_has_the_package_version() -> None:
-    """One version, whoever asks."""
+    """There is one version number."""
     assert json.loads((ROOT / "plugin.json").read_text(encoding="utf-8"))["version"] == __version__
 
 
-def test_only_events_that_the_oldest_client_knows_are_registered() -> None:
-    """One unknown name would silence us without a word."""
+def test_registered_events_exist_in_the_oldest_client() -> None:
+    """One unknown name would silently disable all our hooks."""
     assert set(HOOKS) <= KNOWN_TO_THE_OLDEST_CLIENT
 
 
-def test_every_registered_event_has_a_handler_and_back() -> None:
-    """What is heard is handled, and what is handled is heard."""
+def test_registered_events_and_handlers_match() -> None:
+    """An event without a handler is lost, and a handler without its event is dead code."""
     assert set(HOOKS) == set(HANDLERS)
 
 
 @pytest.mark.parametrize("event", HOOKS)
-def test_a_registered_command_names_its_event_and_cannot_yield_2(event: str) -> None:
-    """2 would erase the prompt, or block; the wrapper turns everything into 0."""
+def test_a_registered_command_names_its_event_and_exits_0(event: str) -> None:
+    """Exit code 2 would erase the prompt or block, so the wrapper turns every code into 0."""
     [entry] = [hook for group in HOOKS[event] for hook in group["hooks"]]
 
     assert shlex.split(entry["command"])[-5:] == [f"{event};", "fi", "||", "exit", "0"]
@@ -66,26 +66,26 @@ def test_a_registered_command_names_its_event_and_cannot_yield_2(event: str) -> 
 
 
 @pytest.mark.parametrize("event", ["PostToolUse", "PostToolUseFailure", "SessionEnd"])
-def test_nobody_waits_for_what_needs_no_answer(event: str) -> None:
-    """Tool calls go on at once, and the session's end is not cut off after 1.5 s."""
+def test_hooks_without_an_answer_are_asynchronous(event: str) -> None:
+    """Tool calls continue at once, and the hook of a session's end is not killed after 1.5 s."""
     assert all(hook["async"] for group in HOOKS[event] for hook in group["hooks"])
 
 
 def documented_commands() -> list[str]:
-    """The lines of the README's shell blocks, and of the other pages' that show commands."""
+    """The commands in the shell blocks of the README and the other pages."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     blocks = [block for page in pages for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.S)]
     return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
 def test_the_readme_names_the_two_commands() -> None:
-    """One runs the main job, one passes the tests."""
+    """A visitor needs one command for the main job and one for the tests."""
     assert {"make demo", "make test"} <= set(documented_commands())
 
 
 @pytest.mark.parametrize("line", documented_commands())
 def test_a_documented_command_exists(line: str) -> None:
-    """Pages outlive the commands they tell of."""
+    """Documentation goes out of date when a command changes."""
     words = shlex.split(line)
     if words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
@@ -103,7 +103,7 @@ def _assert_is_command(words: list[str]) -> None:
 
 
 def test_the_readme_shows_the_commands_own_help() -> None:
-    """A command that was added or renamed shows up there."""
+    """A new or renamed command must appear in the README."""
     shown = click.testing.CliRunner().invoke(cli, ["--help"], prog_name="behavior", terminal_width=100).output
 
     assert f"<!-- behavior --help -->\n```\n{shown}```" in README
@@ -111,17 +111,17 @@ def test_the_readme_shows_the_commands_own_help() -> None:
 
 @pytest.mark.parametrize(("name", "field"), Settings.model_fields.items())
 def test_the_readme_describes_every_setting(name: str, field: FieldInfo) -> None:
-    """In the words of the setting itself."""
+    """The README repeats the description in the code."""
     assert f"| `{name}` | `BEHAVIOR_{name.upper()}` | {field.description} |" in README
 
 
-def test_ci_runs_the_readmes_test_command() -> None:
-    """What CI has seen pass is what a user runs."""
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    """CI must run the same command as a user."""
     assert "make test\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_every_file_of_the_package_is_text_or_expected() -> None:
-    """No build product or stray binary is shipped."""
+def test_every_tracked_file_has_an_expected_type() -> None:
+    """No build product or stray binary is released."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )
