@@ -15,7 +15,7 @@ from uuid import UUID
 import click
 
 from behavior_plugin.capture import paths
-from behavior_plugin.cli.connections import owner_without_worker
+from behavior_plugin.cli.connections import exclusive_owner_connection
 from behavior_plugin.cli.output import counted, json_option, print_result, progress
 from behavior_plugin.errors import SchemaError
 
@@ -53,7 +53,7 @@ def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
     from behavior_plugin.store.maintenance.rows import as_owner, as_user, export_rows
     from behavior_plugin.store.opening import own_user
 
-    with owner_without_worker() as (owner, settings), progress() as bar:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar:
         user = None if all_users else own_user(owner, settings)
         with as_user(owner, user) if user else as_owner(owner, snapshot=True):
             rows = bar.track(export_rows(owner, settings.storage, everyone=all_users), description="Backup")
@@ -80,7 +80,7 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
         about, _ = backups.read(raw, str(file))  # before a server is started for nothing
     if user_id and about.user_id is None:
         raise click.UsageError("--user-id: this backup is of all users, and its patterns stay theirs.")
-    with owner_without_worker() as (owner, settings), progress() as bar, file.open("rb") as raw:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar, file.open("rb") as raw:
         watched = bar.wrap_file(raw, total=file.stat().st_size, description="Restore")
         _, lines = backups.read(watched, str(file))
         migrate(owner, settings.storage)
@@ -114,7 +114,7 @@ def move(delete_source: bool, as_json: bool) -> None:
     from behavior_plugin.store.maintenance import move as moving
     from behavior_plugin.store.maintenance.rows import Tally
 
-    with owner_without_worker() as (owner, settings), progress() as bar:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar:
         unmoved, present = moving.prepare(owner)
         tally = Tally(present=present)
         task = bar.add_task("Move", total=unmoved)
@@ -156,7 +156,7 @@ def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
     if file:
         backups.check_target(file)  # before a server is started for nothing, and a table dropped
     undo = ExitStack()
-    with owner_without_worker() as (owner, settings), progress() as bar:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar:
         target = file or _backup_file(settings.storage)
 
         def save(rows: Iterable[str]) -> int:

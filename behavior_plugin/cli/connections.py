@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def owner_beside_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
+def owner_connection() -> Iterator[tuple[psycopg.Connection, Settings]]:
     """A connection that may change the database, and the settings that name it; for work of a moment.
 
     The embedded server is the worker's, and goes with it when nobody has needed it for some minutes.
@@ -33,7 +33,7 @@ def owner_beside_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
 
 
 @contextmanager
-def owner_without_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
+def exclusive_owner_connection() -> Iterator[tuple[psycopg.Connection, Settings]]:
     """The same, for as long as it takes, while no worker of this machine runs: events wait in the spool."""
     from behavior_plugin import config
     from behavior_plugin.store.opening import open_as_owner

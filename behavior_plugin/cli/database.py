@@ -14,7 +14,7 @@ from uuid import UUID
 import click
 
 from behavior_plugin.cli.backup import backup, move, restore, rollback
-from behavior_plugin.cli.connections import owner_beside_worker, owner_without_worker
+from behavior_plugin.cli.connections import exclusive_owner_connection, owner_connection
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.worker.lock import worker_stopped
@@ -61,7 +61,7 @@ def migrate(as_json: bool) -> None:
     """
     from behavior_plugin.store.migrate import migrate as run_migrations
 
-    with owner_beside_worker() as (owner, settings):
+    with owner_connection() as (owner, settings):
         done = run_migrations(owner, settings.storage)
     print_result(done, "\n".join(done) or "Nothing was due.", as_json=as_json)
 
@@ -79,7 +79,7 @@ def verify(as_json: bool) -> None:
     from behavior_plugin.store.maintenance.verify import verify as run_checks
     from behavior_plugin.store.migrate import applied_migrations
 
-    with owner_beside_worker() as (owner, settings):
+    with owner_connection() as (owner, settings):
         if not applied_migrations(owner):
             raise SchemaError("This database has not been set up.", hint="Run `behavior db migrate`.")
         findings = run_checks(owner, settings.storage)
@@ -88,12 +88,12 @@ def verify(as_json: bool) -> None:
     else:
         for finding in findings:
             terminal.show_finding(finding)
-        click.echo(_summed_up([finding.verdict for finding in findings]))
+        click.echo(_summary([finding.verdict for finding in findings]))
     if failed := failures(findings):
         raise SchemaError(f"Failed: {', '.join(failed)}.", hint=REPAIR)
 
 
-def _summed_up(verdicts: Sequence[str]) -> str:
+def _summary(verdicts: Sequence[str]) -> str:
     counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
     return f"{len(verdicts)} checks, " + ("all ok" if set(counts) == {"ok"} else counted(counts))
 
@@ -108,9 +108,9 @@ def supabase(folder: Path, as_json: bool) -> None:
     its users as they are. What is there already stays.
     """
     from behavior_plugin import config
-    from behavior_plugin.store.maintenance.supabase import lay_out
+    from behavior_plugin.store.maintenance.supabase import write_migrations
 
-    written = [str(file) for file in lay_out(folder, config.load().storage)]
+    written = [str(file) for file in write_migrations(folder, config.load().storage)]
     nothing_new = f"All migrations are in {folder / 'supabase' / 'migrations'} already."
     print_result(written, "\n".join(written) or nothing_new, as_json=as_json)
 
@@ -179,7 +179,7 @@ def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
         found = {"storage": settings.storage, "is_due": False, "is_applied": False}
         return print_result(found, f"{UNTUNED}\n{UNTUNED_HINT}", as_json=as_json)
     # A build may outlast the embedded server of an idle worker.
-    connected = owner_without_worker if is_applied and is_embedded else owner_beside_worker
+    connected = exclusive_owner_connection if is_applied and is_embedded else owner_connection
     with connected() as (owner, settings):
         tuning = check(owner, settings.storage, kind)
         said = say.due(tuning, is_embedded=is_embedded)
@@ -289,7 +289,7 @@ def _team_owner() -> Iterator[psycopg.Connection]:
     """The owner's connection to a database that others can reach."""
     from behavior_plugin.errors import ConfigError
 
-    with owner_beside_worker() as (owner, settings):
+    with owner_connection() as (owner, settings):
         if not settings.database_url:
             raise ConfigError(
                 "The embedded server is for one user on this machine: it has no members.",

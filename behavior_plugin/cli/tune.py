@@ -65,13 +65,13 @@ def bar(settings: Settings) -> Iterator[None]:
 def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> None:
     """On a connection of its own, since the other one is busy building. A bar that fails does not stop the build."""
     from behavior_plugin.errors import StoreError
-    from behavior_plugin.store.errors import in_our_words
+    from behavior_plugin.store.errors import translate_errors
     from behavior_plugin.store.maintenance.tune import progress as built
     from behavior_plugin.store.opening import connect_as_owner
 
     task = shown.add_task("Waiting", total=1.0)
     try:
-        with connect_as_owner(settings) as connection, in_our_words("The progress"):
+        with connect_as_owner(settings) as connection, translate_errors("The progress"):
             while not is_over.wait(POLL_S):
                 if found := built(connection):
                     shown.update(task, description=found.phase, completed=found.share)

@@ -13,7 +13,7 @@ from psycopg.rows import Row
 from behavior_plugin.store.errors import connect_failure
 
 # Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
-PATIENCE_S = 5
+TIMEOUT_S = 5
 
 
 class TimedConnection(psycopg.Connection[Row]):
@@ -22,7 +22,7 @@ class TimedConnection(psycopg.Connection[Row]):
     Otherwise a call hangs for as long as a network, or a pooler, swallows what is sent.
     """
 
-    timeout_s = PATIENCE_S
+    timeout_s = TIMEOUT_S
 
     @classmethod
     def connect(cls, conninfo: str = "", *, on_failure: Any = None, **kwargs: Any) -> Self:
@@ -55,7 +55,7 @@ class TimedConnection(psycopg.Connection[Row]):
 class MigrationConnection(TimedConnection[Row]):
     """For migrations, which take longer; still less than a worker is given to stop."""
 
-    timeout_s = 4 * PATIENCE_S
+    timeout_s = 4 * TIMEOUT_S
 
 
 def value(

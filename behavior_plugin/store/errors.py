@@ -86,7 +86,7 @@ def as_store_error(error: psycopg.Error) -> StoreError:
 
 
 @contextmanager
-def in_our_words(what: str, *, hint: str = "") -> Iterator[None]:
+def translate_errors(what: str, *, hint: str = "") -> Iterator[None]:
     """Say in our words what the server refuses: what was being done, and what to do now.
 
     Raises:

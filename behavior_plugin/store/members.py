@@ -16,7 +16,7 @@ from psycopg import sql
 
 from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 
 # The comment on the users and logins that we make, so that an application's are left alone.
 OURS = "Made by behavior-plugin"
@@ -82,7 +82,7 @@ def add_member(owner: psycopg.Connection, login: str, user_id: UUID | None = Non
     _grant_rights(owner, login)
     if known := _user_of(owner, login):
         return known
-    with in_our_words(f"Could not make the login {login} a member", hint=NOT_A_MEMBER):
+    with translate_errors(f"Could not make the login {login} a member", hint=NOT_A_MEMBER):
         user = _user_for(owner, user_id)
         owner.execute("insert into behavior.members values (%s, %s) on conflict do nothing", [login, user])
     return _user_of(owner, login) or user  # another may have been faster
@@ -105,7 +105,7 @@ def remove_member(owner: psycopg.Connection, login: str) -> bool:
         SchemaError: there is no such member, or the connection may not do that.
     """
     name = sql.Identifier(login)
-    with in_our_words(f"Could not remove the login {login}", hint=_OWNER_ONLY), owner.transaction():
+    with translate_errors(f"Could not remove the login {login}", hint=_OWNER_ONLY), owner.transaction():
         if not owner.execute("delete from behavior.members where login = %s", [login]).rowcount:
             raise SchemaError(f"There is no member {login}.", hint="`behavior db member list` shows them.")
         owner.execute(sql.SQL("revoke authenticated from {}").format(name))
@@ -117,7 +117,7 @@ def remove_member(owner: psycopg.Connection, login: str) -> bool:
 
 def members(owner: psycopg.Connection) -> list[Member]:
     """Every login that is a user's, the oldest first; a member sees only its own."""
-    with in_our_words("behavior.members"):
+    with translate_errors("behavior.members"):
         rows = owner.execute("select login, user_id, joined_at from behavior.members order by joined_at, login")
         return [Member(*row) for row in rows]
 
@@ -140,7 +140,7 @@ def make_login(owner: psycopg.Connection, login: str, password: str | None = Non
         if is_new
         else "alter role {} login password {}"
     )
-    with in_our_words(f"The login {login} cannot be made", hint=_OWNER_ONLY):
+    with translate_errors(f"The login {login} cannot be made", hint=_OWNER_ONLY):
         owner.execute(sql.SQL(action).format(name, sql.Literal(password)))
         if is_new:
             owner.execute(sql.SQL("comment on role {} is {}").format(name, sql.Literal(OURS)))
@@ -156,7 +156,7 @@ def _check_name(login: str) -> None:
 
 def _forget(owner: psycopg.Connection, login: str) -> None:
     """What an earlier login of that name left behind is not the new one's."""
-    with in_our_words("behavior.members", hint="Run `behavior db migrate` first."):
+    with translate_errors("behavior.members", hint="Run `behavior db migrate` first."):
         owner.execute("delete from behavior.members where login = %s", [login])
 
 
@@ -167,7 +167,7 @@ def _is_bound(owner: psycopg.Connection, login: str) -> bool:
 
 
 def _grant_rights(owner: psycopg.Connection, login: str) -> None:
-    with in_our_words(f"Could not grant rights to the login {login}", hint=NOT_A_MEMBER):
+    with translate_errors(f"Could not grant rights to the login {login}", hint=NOT_A_MEMBER):
         if not value(owner, "select pg_has_role(%s, 'authenticated', 'usage')", [login]):
             owner.execute(sql.SQL("grant authenticated to {}").format(sql.Identifier(login)))
 
@@ -187,7 +187,7 @@ def _login(connection: psycopg.Connection) -> str:
 
 
 def _user_of(connection: psycopg.Connection, login: str) -> UUID | None:
-    with in_our_words(f"Could not look up the login {login}", hint=NOT_A_MEMBER):
+    with translate_errors(f"Could not look up the login {login}", hint=NOT_A_MEMBER):
         found: UUID | None = value(connection, "select user_id from behavior.members where login = %s", [login])
     return found
 

@@ -10,7 +10,7 @@ import psycopg
 
 from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
-from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
+from behavior_plugin.store.connection import TIMEOUT_S, MigrationConnection
 from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.errors import connect_failure, hint_for
@@ -118,7 +118,7 @@ def _connected(
     url: str, where: str, kind: type[psycopg.Connection] = psycopg.Connection
 ) -> Iterator[psycopg.Connection]:
     try:
-        connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
+        connection = kind.connect(url, autocommit=True, connect_timeout=TIMEOUT_S)
     except psycopg.OperationalError as error:
         raise StoreUnavailableError(f"{where} {connect_failure(error)}.", hint=hint_for(error)) from None
     except psycopg.Error:  # not a URL, or one with an unknown option

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Action, Match, Pattern, Saved, StoredPattern
-from behavior_plugin.store.connection import PATIENCE_S, TimedConnection
+from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.sql_files import query
 
@@ -46,16 +46,16 @@ class PostgresStore:
             connection_class=TimedConnection[DictRow],
             min_size=1,
             max_size=4,
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
             # A pool that keeps trying pauses for longer and longer, and is late when the server is back.
-            reconnect_timeout=PATIENCE_S,
+            reconnect_timeout=TIMEOUT_S,
             # Each query is planned again: a plan kept from small tables misjudges large ones (and poolers forbid it).
             kwargs={
                 "row_factory": dict_row,
                 "prepare_threshold": None,
-                "connect_timeout": PATIENCE_S,
+                "connect_timeout": TIMEOUT_S,
                 "client_encoding": "utf8",
-                "on_failure": self._note_refusal,
+                "on_failure": self._note_failure,
             },
             configure=lambda connection: set_json_loads(_read_json, connection),
             open=True,
@@ -95,7 +95,7 @@ class PostgresStore:
 
         `with_embedding` says whether they would be saved with one: a row that lacks it would then be changed.
         """
-        values = {"patterns": Jsonb([_told(pattern) for pattern in patterns]), "with_embedding": with_embedding}
+        values = {"patterns": Jsonb([_comparable(pattern) for pattern in patterns]), "with_embedding": with_embedding}
         return {row["source_key"] for row in self._fetch("find_known", values)}
 
     def nearest(
@@ -109,15 +109,15 @@ class PostgresStore:
             "project": project,
             "limit": limit,
         }
-        return _readable(_match, self._fetch("find_similar_patterns", values))
+        return _read_rows(_match, self._fetch("find_similar_patterns", values))
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
         """The patterns whose trigger shares most words with the text; for when there is no embedder."""
         values = {"text": text, "project": project, "limit": limit}
-        return _readable(_match, self._fetch("find_patterns_by_words", values))
+        return _read_rows(_match, self._fetch("find_patterns_by_words", values))
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
-        return _readable(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
+        return _read_rows(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
 
     def starting_with(self, id_start: str) -> list[StoredPattern]:
         """At most two patterns whose id begins so: one where the beginning is long enough."""
@@ -139,7 +139,7 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(query(name, self._storage), values).fetchall()
 
-    def _note_refusal(self, why: str) -> None:
+    def _note_failure(self, why: str) -> None:
         """The pool itself only ever says that it has no connection."""
         self._refusal = why
 
@@ -171,7 +171,7 @@ def _named(action: Action) -> dict[str, Any]:
     return {"id": action.id, "tool": action.tool, "parameters": command}
 
 
-def _told(pattern: Pattern) -> dict[str, Any]:
+def _comparable(pattern: Pattern) -> dict[str, Any]:
     """As much of a pattern as decides whether it is known."""
     return {
         "source_key": pattern.source_key,
@@ -183,7 +183,7 @@ def _told(pattern: Pattern) -> dict[str, Any]:
     }
 
 
-def _readable(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
+def _read_rows(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
     """The rows whose shape we know: one that a newer version stored must not hide the others."""
     readable = []
     for row in rows:

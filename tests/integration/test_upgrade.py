@@ -54,7 +54,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.store.embedded.upgrade import upgrade
 from behavior_plugin.store.embedded import account
 
-moment, old_binaries, account.SHELF = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+moment, old_binaries, account.SYSTEM_DIR = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -84,7 +84,7 @@ def old_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home() -> Iterator[Path]:
     with short_home() as home:
         yield home
-        assert not processes_on(home, accounts.SHELF)
+        assert not processes_on(home, accounts.SYSTEM_DIR)
 
 
 @pytest.fixture
@@ -204,7 +204,9 @@ MOMENTS = [("copying", True), ("init-upgrade", True), ("data.new", True), (f"dat
 def test_an_upgrade_that_was_killed_loses_nothing(old_home: Path, moment: str, old_counts: bool) -> None:
     """Whenever it happens, the old data is whole, and either version that can start has all the rows."""
     child = subprocess.run(
-        [sys.executable, "-c", UPGRADE, moment, str(old_programs().site), str(accounts.SHELF)], cwd=ROOT, check=False
+        [sys.executable, "-c", UPGRADE, moment, str(old_programs().site), str(accounts.SYSTEM_DIR)],
+        cwd=ROOT,
+        check=False,
     )
     assert child.returncode == -signal.SIGKILL
     data = place_of(old_home) / "data"

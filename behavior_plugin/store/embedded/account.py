@@ -19,14 +19,14 @@ from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.binaries import Binaries
 
-SHELF = Path("/var/lib/behavior-plugin")
+SYSTEM_DIR = Path("/var/lib/behavior-plugin")
 ACCOUNTS = ("postgres", "nobody")
 # Complete data of a new major version, on its way to be `data`.
 UPGRADED = "data.new"
 
 
 @cache
-def lifeline() -> tuple[str, ...]:
+def death_signal() -> tuple[str, ...]:
     """The words before a command that stop it when its owner dies; none if the system has no such program."""
     words = ("setpriv", "--pdeathsig", "INT")
     return words if _succeeds(*words, "true") else ()
@@ -43,7 +43,7 @@ class Account:
     sockets: Path
     prefix: tuple[str, ...] = ()
     owner: pwd.struct_passwd | None = None
-    lifeline: tuple[str, ...] = field(default_factory=lifeline)
+    death_signal: tuple[str, ...] = field(default_factory=death_signal)
     data_name: str = "data"
 
     @property
@@ -51,8 +51,8 @@ class Account:
         return self.place / self.data_name
 
     def command(self, *words: str) -> list[str]:
-        # The kernel forgets the lifeline when the user changes, so it comes last.
-        return [*self.prefix, *self.lifeline, *words]
+        # The kernel forgets the death_signal when the user changes, so it comes last.
+        return [*self.prefix, *self.death_signal, *words]
 
     def prepare(self) -> None:
         """Make the sockets' folder; for another account also its place: the outer ones root's and readable."""
@@ -63,7 +63,7 @@ class Account:
             _make_folder(self.place, 0o755)
             _make_folder(self.sockets, 0o700, account=self)
 
-    def give(self, path: Path) -> None:
+    def chown(self, path: Path) -> None:
         """Make a file or folder belong to the account."""
         if self.owner:
             os.chown(path, self.owner.pw_uid, self.owner.pw_gid, follow_symlinks=False)
@@ -108,7 +108,7 @@ def in_namespace(folder: Path, run_folder: Path) -> Account:
 
 
 def as_another(folder: Path) -> Account:
-    """An existing account, with folders of its own on the shelf."""
+    """An existing account, with folders of its own on the system_dir."""
     user = _unprivileged()
     place = _elsewhere(folder)
     prefix = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
@@ -116,7 +116,7 @@ def as_another(folder: Path) -> Account:
 
 
 def _elsewhere(folder: Path) -> Path:
-    return SHELF / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    return SYSTEM_DIR / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
 
 
 def _has_data(place: Path) -> bool:
@@ -129,7 +129,7 @@ def _make_folder(folder: Path, mode: int, *, account: Account | None = None) -> 
         folder.mkdir()
         folder.chmod(mode)  # whatever the umask
         if account:
-            account.give(folder)
+            account.chown(folder)
     elif folder.is_symlink() or (not account and folder.stat().st_uid != os.geteuid()):
         raise PermissionError(1, "belongs to another user", str(folder))
 

@@ -41,9 +41,9 @@ class Binaries:
     def major(self) -> str:
         return self.version.split(".")[0]
 
-    def copy(self, shelf: Path, *, staging: Path) -> Binaries:
-        """The same programs on a shelf that other accounts can read; copied once for each version."""
-        target = shelf / f"{self.package}-{self.version}"
+    def copy(self, system_dir: Path, *, staging: Path) -> Binaries:
+        """The same programs on a system_dir that other accounts can read; copied once for each version."""
+        target = system_dir / f"{self.package}-{self.version}"
         if not target.exists():
             self._copy_files(staging)
             try:

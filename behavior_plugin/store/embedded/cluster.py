@@ -32,8 +32,8 @@ INITDB = (
     "--builtin-locale=C.UTF-8",
 )
 # Of what a program said, in a message.
-SHOWN_LINES = 3
-SHOWN_CHARACTERS = 400
+MAX_SHOWN_LINES = 3
+MAX_SHOWN_CHARS = 400
 # The answer to our own question whether it is ready, which says nothing about why it is not.
 NOT_YET = "FATAL:  the database system is "
 
@@ -96,8 +96,8 @@ def make_data(account: Account, programs: Binaries, *, password: str, log: Path)
     pwfile = new.with_suffix(".password")
     _write_private(pwfile, password)
     new.mkdir(mode=0o700)
-    account.give(pwfile)
-    account.give(new)
+    account.chown(pwfile)
+    account.chown(new)
     command = account.command(programs.program("initdb"), *INITDB, f"--pwfile={pwfile}", f"--pgdata={new}")
     _run(command, log, "cannot make its data folder")
     pwfile.unlink()
@@ -174,16 +174,16 @@ def open_log(file: Path) -> IO[bytes]:
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "ab")
 
 
-def last_words(log: Path) -> str:
+def log_tail(log: Path) -> str:
     """The end of a log, without its times, on one line."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return shortened(line.split("] ", 1)[-1] for line in lines if NOT_YET not in line) or "it said nothing"
+    return last_lines(line.split("] ", 1)[-1] for line in lines if NOT_YET not in line) or "it said nothing"
 
 
-def shortened(lines: Iterable[str]) -> str:
+def last_lines(lines: Iterable[str]) -> str:
     """The last lines that are not empty, on one line."""
     said = [line.strip() for line in lines if line.strip()]
-    return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:]
+    return " / ".join(said[-MAX_SHOWN_LINES:])[-MAX_SHOWN_CHARS:]
 
 
 def _run(command: list[str], log: Path, what_fails: str, *, stdin: str = "") -> None:
@@ -202,7 +202,7 @@ def _run(command: list[str], log: Path, what_fails: str, *, stdin: str = "") -> 
             )
     except subprocess.SubprocessError as error:
         raise StoreUnavailableError(
-            f"The embedded Postgres {what_fails}: {last_words(log)}",
+            f"The embedded Postgres {what_fails}: {log_tail(log)}",
             hint=f"The whole log is {log}.",
         ) from error
 

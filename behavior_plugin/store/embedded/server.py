@@ -138,7 +138,7 @@ class Server:
     def _prepare(self) -> Binaries:
         """Everything that a start needs; returns the programs to start."""
         self.account.prepare()
-        self._end_leftover_server()
+        self._end_orphan()
         cluster.settle_upgrade(self.account.place)
         for place in {self.folder, self.account.place, self.account.sockets}:
             cluster.remove_unfinished(place)
@@ -151,7 +151,7 @@ class Server:
             cluster.renew_password(self.account, programs, self._password_file, log=self._log)
         return programs
 
-    def _end_leftover_server(self) -> None:
+    def _end_orphan(self) -> None:
         orphans.end_server_on(self.data)
         if self._ping() != pq.Ping.NO_RESPONSE:
             raise StoreUnavailableError(
@@ -162,11 +162,11 @@ class Server:
         """Start the process until it stays up, which takes a second try where a lock file was stale."""
         while True:
             self._process = self._keeper.submit(self._spawn, programs).result()
-            if self._answers(deadline):
-                return self._greet()
-            if time.monotonic() > deadline or not self._may_try_again():
+            if self._wait_until_ready(deadline):
+                return self._check_login()
+            if time.monotonic() > deadline or not self._can_retry():
                 self.stop()
-                raise self._failure(f"does not start: {cluster.last_words(self._log)}")
+                raise self._failure(f"does not start: {cluster.log_tail(self._log)}")
 
     def _spawn(self, programs: Binaries) -> subprocess.Popen[bytes]:
         sockets = str(self.account.sockets).replace('"', '""')
@@ -186,7 +186,7 @@ class Server:
                 start_new_session=True,
             )
 
-    def _answers(self, deadline: float) -> bool:
+    def _wait_until_ready(self, deadline: float) -> bool:
         """Wait until the server accepts connections; False if it ended instead, or is too late."""
         pause_s = POLL_S
         while self.pid is not None and time.monotonic() < deadline:
@@ -196,17 +196,17 @@ class Server:
             pause_s = min(1.2 * pause_s, MAX_POLL_S)  # each question in vain is a line in the log
         return False
 
-    def _may_try_again(self) -> bool:
+    def _can_retry(self) -> bool:
         if self._ping() != pq.Ping.NO_RESPONSE:
             return False
         if orphans.remove_stale_locks(self.data, self.account.sockets):
             return True
-        if "is still in use" in cluster.last_words(self._log):  # the last children of a killed server are leaving
+        if "is still in use" in cluster.log_tail(self._log):  # the last children of a killed server are leaving
             time.sleep(MAX_POLL_S)
             return True
         return False
 
-    def _greet(self) -> None:
+    def _check_login(self) -> None:
         """Make a real connection: a server that cannot be used is found here, not in the first query."""
         try:
             with psycopg.connect(self.conninfo()) as connection:

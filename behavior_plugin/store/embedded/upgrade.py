@@ -33,7 +33,7 @@ from behavior_plugin.store.embedded.account import UPGRADED, Account
 from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.database import our_server, set_up
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.sql_files import query
 
 FETCH_TIMEOUT_S = 600
@@ -50,7 +50,7 @@ Sums = dict[tuple[str, str, str], tuple[int, Decimal]]
 
 
 @dataclass(frozen=True)
-class Kept:
+class OldData:
     """The data of an older version: a reserve that its owner may delete."""
 
     folder: Path
@@ -65,7 +65,7 @@ class Upgraded:
     upgraded_from: str | None
     tables: int
     rows: int
-    kept: list[Kept]
+    kept: list[OldData]
 
 
 def upgrade(storage: Storage, *, tell: Callable[[str], None], old_binaries: Path | None = None) -> Upgraded:
@@ -146,7 +146,7 @@ def _fetch(requirement: str, folder: Path) -> str:
             )
             new.rename(side)
         except (OSError, subprocess.SubprocessError):
-            return _last_words(words)
+            return _output_tail(words)
     return ""
 
 
@@ -174,7 +174,7 @@ def _make(old: Server, new: Server, storage: Storage) -> Sums:
         old.start()
         new.start()
         _copy(old, new, binaries.find())
-        with in_our_words("The upgrade failed"):
+        with translate_errors("The upgrade failed"):
             sums = _sums(old)
             _check_equal(sums, _sums(new))
         set_up(new, storage)
@@ -197,7 +197,7 @@ def _copy(old: Server, new: Server, programs: Binaries) -> None:
                 _pass_on(dump.stdout, restore.stdin)
             dump.stdout.close()  # where the other end stopped reading, the dump stops too
         if dump.returncode or restore.returncode:
-            raise StoreError(f"The upgrade failed: {_last_words(words)}")
+            raise StoreError(f"The upgrade failed: {_output_tail(words)}")
 
 
 def _pass_on(dump: IO[bytes], restore: IO[bytes]) -> None:
@@ -216,7 +216,7 @@ def _client(
     where = conninfo_to_dict(server.conninfo())
     environment = {f"PG{name.upper()}": str(where[name]) for name in ("host", "port", "user", "password")}
     return subprocess.Popen(
-        [*server.account.lifeline, *command],
+        [*server.account.death_signal, *command],
         stdin=stdin,
         stdout=stdout,
         stderr=words,
@@ -225,10 +225,10 @@ def _client(
     )
 
 
-def _last_words(words: IO[bytes]) -> str:
+def _output_tail(words: IO[bytes]) -> str:
     """What a program said last, on one line."""
     words.seek(0)
-    return cluster.shortened(words.read().decode(errors="replace").splitlines())
+    return cluster.last_lines(words.read().decode(errors="replace").splitlines())
 
 
 def _sums(server: Server) -> Sums:
@@ -257,8 +257,8 @@ def _exchange(account: Account, new: Path, kept: Path) -> None:
     complete.rename(account.data)
 
 
-def _all_kept(account: Account) -> list[Kept]:
-    return [Kept(folder, _size(folder)) for folder in sorted(account.place.glob("data.[0-9]*"))]
+def _all_kept(account: Account) -> list[OldData]:
+    return [OldData(folder, _size(folder)) for folder in sorted(account.place.glob("data.[0-9]*"))]
 
 
 def _size(folder: Path) -> int:

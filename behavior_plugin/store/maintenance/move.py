@@ -12,7 +12,7 @@ import psycopg
 
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.maintenance.rows import BATCH, Skipped, Tally, as_owner, import_rows
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import query
@@ -26,7 +26,7 @@ def prepare(owner: psycopg.Connection) -> tuple[int, int]:
     Raises:
         SchemaError: there is no table of memories, or it cannot be read or used.
     """
-    with in_our_words("public.memories"):
+    with translate_errors("public.memories"):
         if value(owner, "select to_regclass('public.memories')") is None:
             raise SchemaError("There is no table public.memories to move patterns from.", hint="Nothing was changed.")
     for storage in ("memories", "behavior_patterns"):

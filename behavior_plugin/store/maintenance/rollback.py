@@ -12,7 +12,7 @@ from psycopg import sql
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.maintenance.rows import NOT_THE_OWNER, export_rows
 from behavior_plugin.store.members import OURS
 from behavior_plugin.store.sql_files import query, script
@@ -45,7 +45,7 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
         SchemaError: there are rows and no `save`, or rows that no backup holds; something else depends on the
             table; or the connection may not do that. Nothing was changed then.
     """
-    with in_our_words("The rollback was refused", hint=NOT_THE_OWNER):
+    with translate_errors("The rollback was refused", hint=NOT_THE_OWNER):
         try:
             owner.execute("begin")
             fate = _fate(owner, storage)

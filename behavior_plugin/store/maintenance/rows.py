@@ -21,7 +21,7 @@ from psycopg import errors
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.members import users_are_ours
 from behavior_plugin.store.sql_files import query
 
@@ -69,7 +69,7 @@ def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
     Raises:
         SchemaError: the connection may not do that, or the database lacks something.
     """
-    with in_our_words("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
+    with translate_errors("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
         connection.execute(query("read_snapshot"))
         connection.execute(query("exact_output"))
         connection.execute(query("claim_user"), {"user_id": user_id})
@@ -84,7 +84,7 @@ def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[N
     Raises:
         SchemaError: row level security holds the connection back, or the database lacks something.
     """
-    with in_our_words("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
+    with translate_errors("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
         if snapshot:
             owner.execute(query("read_snapshot"))
         owner.execute(query("exact_output"))
@@ -94,7 +94,7 @@ def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[N
 
 def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
     """Raises SchemaError where there is no such user; an owner who may not look finds out from what is refused."""
-    with in_our_words("auth.users"):
+    with translate_errors("auth.users"):
         if not value(owner, "select has_table_privilege('auth.users', 'select')"):
             return
         if not value(owner, "select exists (select from auth.users where id = %s)", [user_id]):
@@ -107,7 +107,7 @@ def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
 
 def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user_id: UUID) -> None:
     """Raises SchemaError where the login may not restore one user's patterns, and names the command that may."""
-    with in_our_words(f"public.{storage}"):
+    with translate_errors(f"public.{storage}"):
         if not value(login, "select row_security_active(%s)", [f"public.{storage}"]):
             return
     command = f"behavior db restore {quote(str(file))} --user-id {user_id}"
@@ -168,10 +168,10 @@ def _import_batch(owner: psycopg.Connection, storage: Storage, lines: list[str],
         for line in lines:
             tally.add(_import_batch(owner, storage, [line], user_id))
         return tally
-    return _tallied(rows)
+    return _count_rows(rows)
 
 
-def _tallied(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
+def _count_rows(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
     tally = Tally()
     for user_id, row_id, is_added, is_there in rows:
         if is_added:

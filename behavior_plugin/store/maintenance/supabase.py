@@ -16,7 +16,7 @@ _DIFFERS = (
 )
 
 
-def lay_out(folder: Path, storage: Storage) -> list[Path]:
+def write_migrations(folder: Path, storage: Storage) -> list[Path]:
     """Copy the migrations into `folder`/supabase/migrations; returns the files that are new.
 
     Raises:

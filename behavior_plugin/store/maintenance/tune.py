@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.maintenance.rows import NOT_THE_OWNER
 from behavior_plugin.store.sql_files import query
 
@@ -37,9 +37,9 @@ MIN_PATTERNS = 20_000
 SEARCHED_IN_VAIN = 15_000
 # What the graph takes while it is built in memory, which is ten times as fast; with room to spare.
 BYTES_PER_ROW = 2_000
-LEAST_MEMORY = 64 << 20
+MIN_MEMORY = 64 << 20
 # On another machine, whose memory we do not know.
-MODEST_MEMORY = 512 << 20
+DEFAULT_MEMORY = 512 << 20
 # On this machine, of what is free.
 SHARE_OF_FREE = 0.25
 # Not the one of migrations: those would wait for minutes.
@@ -89,9 +89,9 @@ def check(owner: psycopg.Connection, storage: Storage, kind: Kind | None = None)
     """
     if storage != "behavior_patterns":
         raise StoreError(UNTUNED, hint=UNTUNED_HINT)
-    with in_our_words("The table cannot be sized up", hint=NOT_THE_OWNER), owner.transaction():
+    with translate_errors("The table cannot be sized up", hint=NOT_THE_OWNER), owner.transaction():
         owner.execute(query("bypass_row_security"))
-        [size] = _rows(owner, query("size_up", storage))
+        [size] = _rows(owner, query("table_stats", storage))
         present = _present(owner)
     fits = "none" if size["is_split"] else choose_kind(size["patterns"], size["largest_user"], present)
     if size["is_split"] and kind not in (None, "none"):
@@ -119,10 +119,10 @@ def plan_index(patterns: int, kind: Kind) -> Index:
 
 def memory_for(*, is_local: bool) -> int:
     """How much a server on this machine, or on another one, may take for a build, in bytes."""
-    return int(psutil.virtual_memory().available * SHARE_OF_FREE) if is_local else MODEST_MEMORY
+    return int(psutil.virtual_memory().available * SHARE_OF_FREE) if is_local else DEFAULT_MEMORY
 
 
-def apply(owner: psycopg.Connection, tuning: Tuning, *, memory: int = MODEST_MEMORY) -> Index:
+def apply(owner: psycopg.Connection, tuning: Tuning, *, memory: int = DEFAULT_MEMORY) -> Index:
     """Build what is wanted, while the table is in use; returns what is there then. May be run again at any time.
 
     What an interrupted build left is dropped first. `memory` bounds, in bytes, what the server may take for it;
@@ -133,7 +133,7 @@ def apply(owner: psycopg.Connection, tuning: Tuning, *, memory: int = MODEST_MEM
         SchemaError: the server refused.
         StoreUnavailableError: the connection was lost, or the server is short of something for now.
     """
-    with in_our_words("The index cannot be built"), _locked(owner):
+    with translate_errors("The index cannot be built"), _locked(owner):
         # As in the migrations: pgvector's names are found in whichever of the usual schemas it lives.
         owner.execute("set search_path = pg_catalog, public, extensions")
         owner.execute("select '[1]'::vector")  # loads pgvector: its settings are known from here on
@@ -167,7 +167,7 @@ def _create(owner: psycopg.Connection, tuning: Tuning, memory: int) -> None:
     wanted = tuning.wanted
     if wanted.kind == "none":
         return
-    needed = max(LEAST_MEMORY, min(tuning.patterns * BYTES_PER_ROW, memory))
+    needed = max(MIN_MEMORY, min(tuning.patterns * BYTES_PER_ROW, memory))
     owner.execute(sql.SQL("set maintenance_work_mem = {}").format(sql.Literal(f"{needed >> 10}kB")))
     owner.execute(
         sql.SQL(

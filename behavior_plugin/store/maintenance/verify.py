@@ -14,7 +14,7 @@ import psycopg
 
 from behavior_plugin.config import Storage
 from behavior_plugin.store.connection import run_script
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.sql_files import migrations, script
 
 Verdict = Literal["ok", "failed", "skipped"]
@@ -42,7 +42,7 @@ def verify(owner: psycopg.Connection, storage: Storage = "behavior_patterns") ->
         SchemaError: the checks could not be completed.
         StoreUnavailableError: the connection was lost, or the server is short of resources for now.
     """
-    with in_our_words("verify.sql"):
+    with translate_errors("verify.sql"):
         return [_indexes(owner, storage), *_fence(owner, storage)]
 
 
