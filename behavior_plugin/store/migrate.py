@@ -18,11 +18,11 @@ NOT_MIGRATED = "Have the database's owner run `behavior db migrate`; until then 
 
 
 def migrate(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -> list[str]:
-    """Run what is due; returns the names of the files that ran. `owner` must be in autocommit mode.
+    """Run the migrations that are due; returns the names of their files. `owner` must be in autocommit mode.
 
     Raises:
-        SchemaError: the database is newer than this version, refused a file, or does not let us look.
-        StoreUnavailableError: the connection was lost, or the server is short of something for now.
+        SchemaError: the database is newer than this version, refused a file, or does not let this login read its state.
+        StoreUnavailableError: the connection was lost, or the server is short of resources for now.
     """
     due = _due(owner, storage)
     for migration in due:
@@ -43,7 +43,7 @@ def _due(connection: psycopg.Connection, storage: Storage) -> list[Migration]:
 
 
 def applied_migrations(connection: psycopg.Connection) -> set[int]:
-    """The numbers of those that a database has. Raises as `migrate` does."""
+    """The numbers of the migrations that a database has. Raises as `migrate` does."""
     with translate_errors("behavior.migrations"):
         if value(connection, "select to_regclass('behavior.migrations')") is None:
             return set()
