@@ -1,8 +1,9 @@
--- The tools to check the fence around each user's rows. <storage>/verify.sql says what to expect and runs the checks;
--- the two are one transaction, which the second file rolls back. By hand, as the database's owner:
+-- Check the fence between users. <storage>/verify.sql names the table and the statements to attempt, and runs the
+-- checks; the two files are one transaction, which the second rolls back. By hand, as the database's owner:
 -- psql "$DATABASE_URL" -q -v ON_ERROR_STOP=1 -f sql/verify.sql -f sql/behavior_patterns/verify.sql
 --
--- Each check reports `ok`, `failed` or `skipped` and the next one runs; the error at the end names those that failed.
+-- The checks are rules, not lists of what the migrations create: a new column or function needs no change here. Each
+-- check reports `ok`, `failed` or `skipped` and the next one runs; the error at the end names the failed ones.
 begin;
 set local search_path = pg_catalog;
 set local client_min_messages = notice;
@@ -24,127 +25,123 @@ begin
 end
 $$;
 
-create function pg_temp.missing(wanted text[], found text[]) returns text[]
-    language sql
-    return array(select 'missing ' || each
-                   from (select unnest(wanted) except select unnest(found)) as lacking(each) order by each);
-
-create function pg_temp.differences(wanted text[], found text[]) returns text[]
-    language sql
-    return pg_temp.missing(wanted, found)
-           || array(select 'unexpected ' || each
-                      from (select unnest(found) except select unnest(wanted)) as surplus(each) order by each);
-
 create function pg_temp.verified() returns regclass
     language sql
     return to_regclass(current_setting('behavior.verified'));
+
+-- The fence around a table that another program made is its owner's: it has to hold, but it may differ from ours.
+create function pg_temp.is_ours() returns boolean
+    language sql
+    return current_setting('behavior.verified') = 'public.behavior_patterns'
+           or coalesce(obj_description(pg_temp.verified(), 'pg_class') like 'Made by behavior-plugin%', false);
 
 -- A table and its partitions.
 create function pg_temp.parts(relation regclass) returns oid[]
     language sql
     return array(select relation union all select inhrelid from pg_inherits where inhparent = relation);
 
-create function pg_temp.columns(relation regclass) returns text[]
-    language sql
-    return array(
-        -- Without the schema of the type: pgvector may live in any.
-        select concat_ws(' ', attname, regexp_replace(format_type(atttypid, atttypmod), '^\w+\.', ''),
-                         case when attnotnull then 'not null' end)
-          from pg_attribute
-         where attrelid = relation and attnum > 0 and not attisdropped);
-
-create function pg_temp.indexes(relation regclass) returns text[]
-    language sql
-    return array(
-        select case when indisunique then 'unique ' else '' end
-               || substring(pg_get_indexdef(indexrelid) from ' USING (.*)$')
-          from pg_index
-         where indrelid = relation and indisvalid);
-
-create function pg_temp.invalid_indexes(relation regclass) returns text[]
-    language sql
-    return array(
-        select 'invalid ' || indexrelid::regclass
-          from pg_index
-         where indrelid = any (pg_temp.parts(relation)) and not (indisvalid and indisready and indislive));
-
-create function pg_temp.fences(relation regclass) returns text[]
-    language sql
-    return array(
-        select unnest(case when relrowsecurity then '{enabled}' else '{}' end::text[]
-                      || case when relforcerowsecurity then '{forced}' else '{}' end::text[])
-          from pg_class
-         where oid = relation);
-
--- The columns that statistics are kept of: by the planner's estimates, which EXPLAIN shows to anybody, they tell of
--- everybody's values.
-create function pg_temp.statistics(relation regclass) returns text[]
-    language sql
-    return array(
-        select attrelid::regclass || '.' || attname || ' has statistics'
-          from pg_attribute
-         where attrelid = any (pg_temp.parts(relation)) and attnum > 0 and not attisdropped
-           and coalesce(attstattarget, -1) <> 0);
-
 create function pg_temp.role_name(role oid) returns text
     language sql
     return case role when 0 then 'public' else pg_get_userbyid(role) end;
 
-create function pg_temp.policies(relation regclass) returns text[]
+create function pg_temp.pgvector_problems() returns text[]
     language sql
     return array(
-        select concat(polname, case when not polpermissive then ' restrictive' end,
-                      ' for ', case polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
-                                           when 'd' then 'delete' else 'all' end,
-                      ' to ', array_to_string(array(select pg_temp.role_name(role) from unnest(polroles) role), ', '),
-                      ' using ' || pg_get_expr(polqual, polrelid),
-                      ' with check ' || pg_get_expr(polwithcheck, polrelid))
-          from pg_policy
-         where polrelid = relation);
+        select case when extversion is null then 'it is not installed' else extversion || ' is older than 0.8' end
+          from (select 'vector'::name as extname) as wanted left join pg_extension using (extname)
+         where coalesce(string_to_array(substring(extversion from '^[\d.]+'), '.')::int[] < array[0, 8], true));
 
--- The rights of others than the owner: all those of the callers, and, of anybody, those that no policy applies to.
-create function pg_temp.rights(relation regclass) returns text[]
+-- Callers that no policy applies to, or that can switch to such a role.
+create function pg_temp.role_problems(relation regclass) returns text[]
+    language sql
+    return array(
+        select wanted || ' is missing'
+          from unnest('{anon,authenticated,service_role}'::text[]) as wanted where to_regrole(wanted) is null
+        union all
+        select format('%s is %s', rolname, attribute)
+          from pg_roles,
+               lateral (values ('superuser', rolsuper), ('createrole', rolcreaterole),
+                               ('bypassrls', rolbypassrls and rolname <> 'service_role')) as has (attribute, is_set)
+         where rolname in ('anon', 'authenticated', 'service_role') and is_set
+        union all
+        select format('%s may become %s', caller.rolname, other.rolname)
+          from pg_roles caller join pg_roles other on pg_has_role(caller.oid, other.oid, 'member')
+         where caller.rolname in ('anon', 'authenticated')
+           and caller.oid <> other.oid
+           and (other.rolsuper or other.rolbypassrls
+                or other.oid in (select relowner from pg_class where oid = relation)));
+
+create function pg_temp.security_problems(relation regclass, must_be_forced boolean) returns text[]
+    language sql
+    return array(
+        select problem
+          from (select) as always left join pg_class on oid = relation,
+               lateral (values ('the table is missing', oid is null), ('it is not enabled', not relrowsecurity),
+                               ('it is not forced', must_be_forced and not relforcerowsecurity))
+                   as found (problem, is_so)
+         where is_so);
+
+-- Every policy has to be for authenticated alone and to let a caller reach only what `own` says.
+create function pg_temp.policy_problems(relation regclass, own text) returns text[]
+    language sql
+    return array(
+        select format('%s applies to %s', polname,
+                      array_to_string(array(select pg_temp.role_name(role) from unnest(polroles) role), ', '))
+          from pg_policy
+         where polrelid = relation and polroles <> array[coalesce(to_regrole('authenticated'), 0)::oid]
+        union all
+        select format('%s lets callers reach other rows than their own: %s', polname, condition)
+          from pg_policy,
+               unnest(array[pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)]) as condition
+         where polrelid = relation and condition <> own);
+
+-- Rights of others than the owner that policies do not limit: those that are not among `limited`, and, on partitions,
+-- any. With `is_strict` also those that nobody needs: of everybody, of anon, and to grant.
+create function pg_temp.right_problems(relation regclass, limited text[], is_strict boolean) returns text[]
     language sql
     return array(
         with granted as (
-            select oid as part, relowner as owner, null as column_name, (aclexplode(relacl)).*
+            select oid as part, relowner as owner, (aclexplode(relacl)).*
               from pg_class where oid = any (pg_temp.parts(relation))
-            union all
-            select attrelid, relowner, attname, (aclexplode(attacl)).*
+            union
+            select attrelid, relowner, (aclexplode(attacl)).*
               from pg_attribute join pg_class on pg_class.oid = attrelid where attrelid = any (pg_temp.parts(relation))
         )
-        select concat(case when part <> relation then part::regclass || ': ' end,
-                      pg_temp.role_name(grantee), ' ', lower(privilege_type),
-                      ' (' || string_agg(column_name, ', ' order by column_name) || ')',
+        select format('%s may %s %s%s', pg_temp.role_name(grantee), lower(privilege_type), part::regclass,
                       case when is_grantable then ' with grant option' end)
           from granted
          where grantee <> owner
-           and (pg_temp.role_name(grantee) in ('public', 'anon', 'authenticated', 'service_role')
-                or privilege_type in ('TRUNCATE', 'TRIGGER', 'REFERENCES'))
-         group by part, grantee, privilege_type, is_grantable);
+           and (privilege_type <> all (limited) or part <> relation
+                or (is_strict and (is_grantable or pg_temp.role_name(grantee) in ('public', 'anon'))))
+         order by 1);
 
--- All functions of these names: their arguments, how they run, and who besides the owner may call them.
-create function pg_temp.functions(variadic names text[]) returns text[]
+-- Functions that give callers their owner's rights, or let them choose the operators. Ours are those of the schema
+-- behavior, those that call behavior.caller(), and those of the triggers on a table of ours.
+create function pg_temp.function_problems() returns text[]
     language sql
     return array(
-        select unnest(array[
-            -- Without the schemas of types, as above.
-            regexp_replace(format('%s(%s)', proname, pg_get_function_identity_arguments(oid)), '\w+\.', '', 'g'),
-            format('%s: %s, %s, %s', proname, case when prosecdef then 'definer' else 'invoker' end,
-                   case provolatile when 'i' then 'immutable' when 's' then 'stable' else 'volatile' end,
-                   coalesce((select setting from unnest(proconfig) setting where setting like 'search\_path=%'),
-                            'search_path of the caller')),
-            format('%s for %s', proname,
-                   case when callers && '{public}' then 'everybody' else callers::text end)])
-          from pg_proc
-               cross join lateral (
-                   select array(select pg_temp.role_name(grantee)
-                                  from aclexplode(coalesce(proacl, acldefault('f', proowner)))
-                                 where grantee <> proowner order by 1) as callers) as granted
-         where format('%s.%s', pronamespace::regnamespace, proname) = any (names));
+        with ours as (
+            select oid from pg_proc where pronamespace = to_regnamespace('behavior')
+            union
+            select objid from pg_depend
+             where classid = 'pg_proc'::regclass and refclassid = 'pg_proc'::regclass
+               and refobjid = to_regproc('behavior.caller')
+            union
+            select tgfoid from pg_trigger where tgrelid = pg_temp.verified() and not tgisinternal and pg_temp.is_ours()
+        )
+        select format('%s %s', oid::regproc, problem)
+          from pg_proc join ours using (oid),
+               lateral (values
+                   ('runs with its owner''s rights', prosecdef),
+                   ('has a search_path that is not empty', 'search_path=""' <> all (coalesce(proconfig, '{}'))),
+                   -- What is immutable reads nothing.
+                   ('can be called by everybody', provolatile <> 'i' and exists (
+                        select from aclexplode(coalesce(proacl, acldefault('f', proowner)))
+                         where pg_temp.role_name(grantee) in ('public', 'anon')))) as found (problem, is_so)
+         where is_so);
 
 -- A view reads with its owner's rights, unless it says otherwise; so does whatever reads that view.
-create function pg_temp.open_views(relation regclass) returns text[]
+create function pg_temp.view_problems(relation regclass) returns text[]
     language sql
     return array(
         with recursive reads as (
@@ -164,50 +161,37 @@ create function pg_temp.open_views(relation regclass) returns text[]
            and (relnamespace = to_regnamespace('public')
                 or exists (select from aclexplode(relacl) where grantee <> relowner)));
 
-create function pg_temp.pgvector() returns text[]
+-- The columns that have statistics. EXPLAIN shows the planner's estimates to everybody, and they reveal the values of
+-- all users.
+create function pg_temp.statistics_problems(relation regclass) returns text[]
     language sql
     return array(
-        select case when string_to_array(substring(extversion from '^[\d.]+'), '.')::int[] >= array[0, 8]
-                    then '0.8 or newer' else extversion end
-          from pg_extension
-         where extname = 'vector');
+        select attrelid::regclass || '.' || attname || ' has statistics'
+          from pg_attribute
+         where attrelid = any (pg_temp.parts(relation)) and attnum > 0 and not attisdropped
+           and coalesce(attstattarget, -1) <> 0);
 
-create function pg_temp.roles() returns text[]
+-- An index that is being built, or whose building was broken off, answers nothing.
+create function pg_temp.index_problems(relation regclass) returns text[]
     language sql
     return array(
-        select concat_ws(' ', rolname, case when rolsuper then 'superuser' end,
-                         case when rolcreaterole then 'createrole' end,
-                         case when rolbypassrls and rolname <> 'service_role' then 'bypassrls' end)
-          from pg_roles
-         where rolname in ('anon', 'authenticated', 'service_role'));
+        select indexrelid::regclass || ' is invalid'
+          from pg_index
+         where indrelid = any (pg_temp.parts(relation)) and not (indisvalid and indisready and indislive));
 
--- The roles that a caller could switch to and no policy applies to.
-create function pg_temp.ways_up(relation regclass) returns text[]
-    language sql
-    return array(
-        select format('%s may become %s', caller.rolname, other.rolname)
-          from pg_roles caller join pg_roles other on pg_has_role(caller.oid, other.oid, 'member')
-         where caller.rolname in ('anon', 'authenticated')
-           and caller.oid <> other.oid
-           and (other.rolsuper or other.rolbypassrls
-                or other.oid in (select relowner from pg_class where oid = relation)));
-
-create function pg_temp.triggers(relation regclass) returns text[]
-    language sql
-    return array(
-        select pg_get_triggerdef(oid) from pg_trigger
-         where tgrelid = relation and not tgisinternal and tgenabled in ('O', 'A'));
-
--- Members without a login: whoever is given one of that name later would be the member. And members that no policy
--- applies to; a superuser is the owner, who is a member by working here.
-create function pg_temp.wrong_members() returns text[]
+-- Members without a login: a new login of that name would be the member. And members that no policy applies to; a
+-- superuser is the owner, who is a member by working here.
+create function pg_temp.member_problems() returns text[]
     language plpgsql
 as $$
 begin
     if to_regclass('behavior.members') is null then
-        return '{}';
+        return '{"the table behavior.members is missing"}';
     end if;
-    return array(select 'no login ' || login from behavior.members where to_regrole(quote_ident(login)) is null)
+    return pg_temp.security_problems('behavior.members', false)
+           || pg_temp.policy_problems('behavior.members', '(login = ( SELECT SESSION_USER AS "session_user"))')
+           || pg_temp.right_problems('behavior.members', '{SELECT}', true)
+           || array(select 'no login ' || login from behavior.members where to_regrole(quote_ident(login)) is null)
            || array(select format('%s may become %s', login, other.rolname)
                       from behavior.members
                            join pg_roles myself on myself.rolname = login and not myself.rolsuper
@@ -216,8 +200,8 @@ begin
 end
 $$;
 
--- Two users: throw-away ones if the table of users is the plugin's, else two that exist, since we cannot know what an
--- application's users need, nor what a new one would set off.
+-- Two users: throw-away ones if the table of users is the plugin's, else two existing ones, since we cannot know which
+-- columns an application's users need, nor which triggers a new one fires.
 create procedure pg_temp.choose_users()
     language plpgsql
 as $$
@@ -233,8 +217,8 @@ begin
 end
 $$;
 
--- Be a user to the end of the transaction: `member` is the one that this login belongs to, `claimed` the one that the
--- session claims to be. A stranger is a login with the users' rights that belongs to nobody.
+-- Act as a user to the end of the transaction: `member` is the user of this login, `claimed` the user that the session
+-- claims to be. A stranger is a login with the rights of users that is not a member.
 create procedure pg_temp.become(role text, member uuid, claimed uuid, is_stranger boolean)
     language plpgsql
 as $$
@@ -259,7 +243,7 @@ begin
 end
 $$;
 
--- What a statement gives when somebody runs it on a row of the first user's: a number of rows, or an error's code.
+-- Run a statement as somebody on a row of the first user: returns the number of rows, or the error's code.
 create function pg_temp.attempt(statement text, role text, member uuid, claimed uuid, is_stranger boolean) returns text
     language plpgsql
 as $$
@@ -285,15 +269,15 @@ begin
     exception when others then
         answer := sqlstate;
     end;
-    -- This undoes the row, the roles, and whatever the statement did.
+    -- This undoes the row, the roles and all effects of the statement.
     raise exception using errcode = 'BV000', message = answer;
 exception when sqlstate 'BV000' then
     return sqlerrm;
 end
 $$;
 
--- Attempt every statement as somebody. `wanted` names the column of the attempts that says what each must give; those
--- that have a null there are left out.
+-- Attempt every statement as somebody. `wanted` names the column of the attempts that has the expected result; those
+-- with a null there are left out.
 create procedure pg_temp.cross(name text, wanted text, role text, member uuid, claimed uuid, is_stranger boolean)
     language plpgsql
 as $$
@@ -311,7 +295,7 @@ begin
     end loop;
     call pg_temp.report(name, problems);
 exception when others then
-    -- An owner that is not a superuser may be unable to become anon; the catalogue shows that anon has no rights.
+    -- An owner that is not a superuser may be unable to become anon; the check of rights covers anon.
     if role = 'anon' and sqlstate = '42501' then
         raise notice 'skipped: %: %', name, sqlerrm;
     else
@@ -329,7 +313,7 @@ declare
     b      uuid;
 begin
     if not has_table_privilege('auth.users', 'select') then
-        call pg_temp.report('crossing', array['only the database''s owner can try it: this login may not read auth.users']);
+        call pg_temp.report('crossing', '{"only the database''s owner can try: this login may not read auth.users"}');
         return;
     end if;
     call pg_temp.choose_users();
@@ -354,26 +338,30 @@ exception when others then
 end
 $$;
 
--- What is the same, whichever way patterns are stored.
-create procedure pg_temp.check_surroundings()
+create procedure pg_temp.check_fence()
     language plpgsql
 as $$
+declare
+    is_ours constant boolean  := pg_temp.is_ours();
+    ours    constant regclass := pg_temp.verified();
+    own     constant text     := '(( SELECT behavior.caller() AS caller) = user_id)';
 begin
-    call pg_temp.report('pgvector', pg_temp.differences('{0.8 or newer}', pg_temp.pgvector()));
-    call pg_temp.report('roles', pg_temp.differences('{anon,authenticated,service_role}', pg_temp.roles())
-                                 || pg_temp.ways_up(pg_temp.verified()));
-    call pg_temp.report('members', pg_temp.differences(
-        array['enabled',
-              'own_login_select for select to authenticated using (login = ( SELECT SESSION_USER AS "session_user"))',
-              'authenticated select', 'service_role select',
-              'caller()', 'caller: invoker, stable, search_path=""', 'caller for {authenticated,service_role}'],
-        pg_temp.fences(to_regclass('behavior.members')) || pg_temp.policies(to_regclass('behavior.members'))
-        || pg_temp.rights(to_regclass('behavior.members')) || pg_temp.functions('behavior.caller'))
-        || pg_temp.wrong_members());
-    call pg_temp.report('migrations', pg_temp.differences(
-        '{authenticated select,service_role select}', pg_temp.rights(to_regclass('behavior.migrations'))));
-    call pg_temp.report('indexes valid', pg_temp.invalid_indexes(pg_temp.verified()));
-    call pg_temp.report('views', pg_temp.open_views(pg_temp.verified()));
+    call pg_temp.report('pgvector', pg_temp.pgvector_problems());
+    call pg_temp.report('roles', pg_temp.role_problems(ours));
+    call pg_temp.report('members', pg_temp.member_problems());
+    call pg_temp.report('migrations', pg_temp.right_problems(to_regclass('behavior.migrations'), '{SELECT}', true));
+    call pg_temp.report('functions', pg_temp.function_problems());
+    call pg_temp.report('views', pg_temp.view_problems(ours));
+    call pg_temp.report('indexes valid', pg_temp.index_problems(ours));
+    call pg_temp.report('row level security', pg_temp.security_problems(ours, must_be_forced => is_ours));
+    call pg_temp.report('rights', pg_temp.right_problems(ours, '{SELECT,INSERT,UPDATE,DELETE}', is_strict => is_ours));
+    if is_ours then
+        call pg_temp.report('policies', pg_temp.policy_problems(ours, own));
+        call pg_temp.report('statistics', pg_temp.statistics_problems(ours));
+    else
+        -- Its policies are attempted below.
+        raise notice 'skipped: statistics: another program''s table; its statistics reveal its values to every login';
+    end if;
 end
 $$;
 

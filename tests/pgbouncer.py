@@ -111,7 +111,7 @@ def _write_for(account: Account, file: Path, content: bytes) -> None:
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
         new.write(content)
-    account.give(file)
+    account.chown(file)
 
 
 def _users(passwords: Mapping[str, str]) -> bytes:

@@ -1,4 +1,4 @@
-"""`behavior db backup|restore|move|rollback`: carry patterns out of the database, into it, and from table to table."""
+"""`behavior db backup|restore|move|rollback`: copy patterns to a file, back, and from table to table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uuid import UUID
 import click
 
 from behavior_plugin.capture import paths
-from behavior_plugin.cli.connections import owner_without_worker
+from behavior_plugin.cli.connections import exclusive_owner_connection
 from behavior_plugin.cli.output import counted, json_option, print_result, progress
 from behavior_plugin.errors import SchemaError
 
@@ -29,10 +29,10 @@ STILL_MEMORIES = (
     "New patterns still go to memories: the setting `storage` says so (BEHAVIOR_STORAGE, or config.toml). "
     "Set BEHAVIOR_STORAGE=behavior_patterns to change that."
 )
-STILL_THERE = "The memories that were moved are still there, too: `behavior db move --delete-source` deletes them."
+STILL_THERE = "The moved memories are still in their table: `behavior db move --delete-source` deletes them."
 FATES = {
-    "dropped": "{} is out of the database.",
-    "kept": "The table {} was there before and stays; what was added to it is gone.",
+    "dropped": "The table {} is removed.",
+    "kept": "The table {} is older than the plugin and stays; the plugin's additions to it are removed.",
     "absent": "There is no table {}; nothing to do.",
 }
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -40,20 +40,20 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--all-users", is_flag=True, help="Everybody's patterns, not only yours.")
+@click.option("--all-users", is_flag=True, help="The patterns of all users, not only yours.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @json_option
 def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
     """Write your patterns into FILE, which only you can read.
 
-    Everything of them is in it: ids, dates, counts, vectors. It is gzip with a line of JSON for each pattern, and can
-    be restored to any server and either way of storing. Any member's login will do, except with --all-users.
+    The backup is complete: ids, dates, counts and vectors. It is a gzip file with a line of JSON for each pattern, and
+    can be restored to any server and either storage. Every member can run it, except with --all-users.
     """
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rows import as_owner, as_user, export_rows
     from behavior_plugin.store.opening import own_user
 
-    with owner_without_worker() as (owner, settings), progress() as bar:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar:
         user = None if all_users else own_user(owner, settings)
         with as_user(owner, user) if user else as_owner(owner, snapshot=True):
             rows = bar.track(export_rows(owner, settings.storage, everyone=all_users), description="Backup")
@@ -63,13 +63,16 @@ def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--user-id", type=click.UUID, help="Whose they become, for a backup of one user; by default yours.")
+@click.option(
+    "--user-id", type=click.UUID, help="The user who gets the patterns, for a backup of one user; by default you."
+)
 @json_option
 def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
-    """Bring the patterns in FILE back.
+    """Restore the patterns in FILE.
 
-    Those of a backup of one user become yours; those of all users stay theirs. What is there already stays as it is.
-    A file that is damaged, or of a newer version, changes nothing. The exit status is 1 where a pattern was refused.
+    The patterns of one user's backup become yours; in a backup of all users each pattern stays its user's. Patterns
+    that are in the database already stay as they are. A damaged file, or one of a newer version, changes nothing. The
+    exit status is 1 if a pattern was refused.
     """
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rows import as_owner, check_restorer, check_user, import_rows
@@ -79,8 +82,8 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
     with file.open("rb") as raw:
         about, _ = backups.read(raw, str(file))  # before a server is started for nothing
     if user_id and about.user_id is None:
-        raise click.UsageError("--user-id: this backup is of all users, and its patterns stay theirs.")
-    with owner_without_worker() as (owner, settings), progress() as bar, file.open("rb") as raw:
+        raise click.UsageError("--user-id: this is a backup of all users, whose patterns stay theirs.")
+    with exclusive_owner_connection() as (owner, settings), progress() as bar, file.open("rb") as raw:
         watched = bar.wrap_file(raw, total=file.stat().st_size, description="Restore")
         _, lines = backups.read(watched, str(file))
         migrate(owner, settings.storage)
@@ -102,19 +105,19 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
     expose_value=False,
     help="The table to move to.",
 )
-@click.option("--delete-source", is_flag=True, help="Then delete the memories whose pattern is in the other table.")
+@click.option("--delete-source", is_flag=True, help="Then delete the memories whose pattern is in the target table.")
 @json_option
 def move(delete_source: bool, as_json: bool) -> None:
     """Move patterns from a memories table into behavior_patterns.
 
-    They are everybody's. Memories stay as they were, unless --delete-source: then those go whose pattern is in the
-    other table. What could not be moved is named with the reason and stays. To stop in the middle loses nothing:
-    begin again. The exit status is 1 where a pattern stays behind.
+    The patterns of all users are moved. Memories stay as they are, unless --delete-source deletes those whose pattern
+    is in the target table. Patterns that cannot be moved stay, and are listed with the reason. An interruption loses
+    nothing: run it again. The exit status is 1 if a pattern was not moved.
     """
     from behavior_plugin.store.maintenance import move as moving
     from behavior_plugin.store.maintenance.rows import Tally
 
-    with owner_without_worker() as (owner, settings), progress() as bar:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar:
         unmoved, present = moving.prepare(owner)
         tally = Tally(present=present)
         task = bar.add_task("Move", total=unmoved)
@@ -138,15 +141,15 @@ def move(delete_source: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--with-rows", is_flag=True, help="Also where there are patterns: everybody's are backed up first.")
+@click.option("--with-rows", is_flag=True, help="Also if there are patterns; those of all users are backed up first.")
 @click.option("--backup", "file", type=FILE, help="With --with-rows, the backup's file; else one in the data folder.")
 @json_option
 def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
-    """Take the table of patterns out of the database.
+    """Remove the table of patterns from the database.
 
-    With it goes all that was made for it. It is refused while there are patterns, and where something of yours,
-    such as a view, depends on the table. A table of memories that was there before stays, and so do users, members
-    and pgvector. The next worker makes what it needs again, empty.
+    All objects that were created for it are removed too. The command is refused while there are patterns, or while
+    your own objects, such as a view, depend on the table. An older table of memories stays, and so do users, members
+    and pgvector. The next worker creates an empty table again.
     """
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rollback import rollback as run_rollback
@@ -156,7 +159,7 @@ def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
     if file:
         backups.check_target(file)  # before a server is started for nothing, and a table dropped
     undo = ExitStack()
-    with owner_without_worker() as (owner, settings), progress() as bar:
+    with exclusive_owner_connection() as (owner, settings), progress() as bar:
         target = file or _backup_file(settings.storage)
 
         def save(rows: Iterable[str]) -> int:
@@ -167,12 +170,12 @@ def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
 
         try:
             done = run_rollback(owner, settings.storage, save if with_rows else None)
-        except SchemaError:  # nothing was changed; after any other error the backup may be all there is
+        except SchemaError:  # nothing was changed; after other errors the backup may be the only copy
             undo.close()
             raise
     text = FATES[done.table].format(settings.storage)
     if done.rows:
-        text += f"\n{done.rows} patterns are in {target}. To bring them back: behavior db restore {quote(str(target))}"
+        text += f"\n{done.rows} patterns are in {target}. To restore them: behavior db restore {quote(str(target))}"
     found = {"storage": settings.storage, **asdict(done), "backup": str(target) if done.rows else None}
     print_result(found, text, as_json=as_json)
 
@@ -187,12 +190,12 @@ def _counts(tally: Tally, what: str) -> dict[str, Any]:
 
 
 def _report(counts: dict[str, Any], *, as_json: bool) -> None:
-    """Say what was done. Ends with status 1 where something was skipped."""
+    """Print the result. Exits with status 1 if a pattern was skipped."""
     skipped = counts["skipped"]
     lines = [counted({**counts, "skipped": len(skipped)})]
     lines += [f"  skipped {each['id']} of user {each['user_id']}: {each['reason']}" for each in skipped[:MAX_NAMED]]
     if len(skipped) > MAX_NAMED:
-        lines.append(f"  and {len(skipped) - MAX_NAMED} more; --json names them all")
+        lines.append(f"  and {len(skipped) - MAX_NAMED} more; --json lists them all")
     print_result(counts, "\n".join(lines), as_json=as_json)
     if skipped:
         sys.exit(1)

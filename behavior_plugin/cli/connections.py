@@ -1,4 +1,4 @@
-"""The owner's connection, as commands need it: beside the worker, or in its place."""
+"""The owner's connection for commands: beside the worker, or instead of it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def owner_beside_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
-    """A connection that may change the database, and the settings that name it; for work of a moment.
+def owner_connection() -> Iterator[tuple[psycopg.Connection, Settings]]:
+    """A connection as the database's owner, and the settings that name the database; for short work.
 
-    The embedded server is the worker's, and goes with it when nobody has needed it for some minutes.
+    The embedded server belongs to the worker and stops with it after some idle minutes.
     """
     from behavior_plugin import config
     from behavior_plugin.store.opening import connect_as_owner
 
     settings = config.load()
     if not settings.database_url:
-        ask_worker("list", limit=1)  # it owns the embedded server, and says why where it does not run
+        ask_worker("list", limit=1)  # it owns the embedded server, and reports why if that does not run
     with connect_as_owner(settings) as owner:
         yield owner, settings
 
 
 @contextmanager
-def owner_without_worker() -> Iterator[tuple[psycopg.Connection, Settings]]:
-    """The same, for as long as it takes, while no worker of this machine runs: events wait in the spool."""
+def exclusive_owner_connection() -> Iterator[tuple[psycopg.Connection, Settings]]:
+    """The owner's connection for long work. No worker of this machine runs meanwhile: events wait in the spool."""
     from behavior_plugin import config
     from behavior_plugin.store.opening import open_as_owner
 

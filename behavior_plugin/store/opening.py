@@ -10,7 +10,7 @@ import psycopg
 
 from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
-from behavior_plugin.store.connection import PATIENCE_S, MigrationConnection
+from behavior_plugin.store.connection import TIMEOUT_S, MigrationConnection
 from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.errors import connect_failure, hint_for
@@ -25,7 +25,7 @@ URL_FORM = (
 
 
 class OpenStore:
-    """A store that is ready for use, with the embedded server behind it where that is the one used."""
+    """An open store, together with the embedded server if it uses one."""
 
     def __init__(self, patterns: PostgresStore, where: str, server: Server | None) -> None:
         self.patterns = patterns
@@ -39,21 +39,19 @@ class OpenStore:
 
 
 def open_store(settings: Settings) -> OpenStore:
-    """Open the store that the settings name, and bring its database to the shape that this version needs.
-
-    To be called on a thread that lives as long as an embedded server should (see Server.start).
+    """Open the store that the settings name, and migrate its database.
 
     Raises:
         StoreUnavailableError: the server does not start, or cannot be reached.
-        SchemaError: the database is newer than this version, or lacks what this login may not add.
-        ConfigError: BEHAVIOR_DATABASE_URL is not a URL, or the user it names is not the login's.
+        SchemaError: the database is newer than this version, or needs a migration that this login may not run.
+        ConfigError: BEHAVIOR_DATABASE_URL is not a URL, or BEHAVIOR_USER_ID is not the login's user.
     """
     return _open_own(settings) if settings.database_url else _open_embedded(settings)
 
 
 @contextmanager
 def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
-    """A connection that may change the database, in autocommit mode; an embedded server must be running already.
+    """Connect as the database's owner, in autocommit mode; an embedded server must already run.
 
     Raises:
         StoreUnavailableError: the server cannot be reached.
@@ -69,9 +67,9 @@ def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
-    """The same, with an embedded server of its own for as long as it takes; no worker may be running.
+    """Connect as the owner, and start the embedded server if it is used; no worker may be running.
 
-    For work that may outlast an idle worker. Raises as `open_store` does.
+    For work that may take longer than an idle worker lives. Raises as `open_store` does.
     """
     if settings.database_url:
         with connect_as_owner(settings) as owner:
@@ -88,7 +86,7 @@ def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def own_user(owner: psycopg.Connection, settings: Settings) -> UUID:
-    """The user whose patterns a worker with these settings keeps. Raises as `join` does."""
+    """The user for whom a worker with these settings stores patterns. Raises as `join` does."""
     return join(owner, settings.user_id) if settings.database_url else add_member(owner, LOGIN)
 
 
@@ -118,7 +116,7 @@ def _connected(
     url: str, where: str, kind: type[psycopg.Connection] = psycopg.Connection
 ) -> Iterator[psycopg.Connection]:
     try:
-        connection = kind.connect(url, autocommit=True, connect_timeout=PATIENCE_S)
+        connection = kind.connect(url, autocommit=True, connect_timeout=TIMEOUT_S)
     except psycopg.OperationalError as error:
         raise StoreUnavailableError(f"{where} {connect_failure(error)}.", hint=hint_for(error)) from None
     except psycopg.Error:  # not a URL, or one with an unknown option

@@ -1,4 +1,4 @@
-"""Keep patterns in Postgres and find them again, as the user the login is and under row level security."""
+"""Store patterns in Postgres and find them again, as the login's user and under row level security."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Action, Match, Pattern, Saved, StoredPattern
-from behavior_plugin.store.connection import PATIENCE_S, TimedConnection
+from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.sql_files import query
 
@@ -30,32 +30,28 @@ Read = TypeVar("Read")
 
 
 class PostgresStore:
-    """The patterns of one user: the one that the login is. Safe to use from several threads.
-
-    Every method raises StoreUnavailableError where the server cannot be reached or is short of something for now,
-    and StoreError where it refused. Neither ever carries the row: its texts are not for logs.
-    """
+    """The `Store` of the login's user, in Postgres; `Store` says what its methods do and raise."""
 
     def __init__(self, conninfo: str, storage: Storage = "behavior_patterns") -> None:
         self._storage = storage
         self._refusal = ""
-        # Of the same work of two sessions, saved by two threads at once, neither would see the other.
+        # Two threads that save the same work of two sessions at once would not see each other's row.
         self._saving = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             conninfo,
             connection_class=TimedConnection[DictRow],
             min_size=1,
             max_size=4,
-            timeout=PATIENCE_S,
-            # A pool that keeps trying pauses for longer and longer, and is late when the server is back.
-            reconnect_timeout=PATIENCE_S,
-            # Each query is planned again: a plan kept from small tables misjudges large ones (and poolers forbid it).
+            timeout=TIMEOUT_S,
+            # The pool's own backoff grows, so that it would reconnect late after an outage.
+            reconnect_timeout=TIMEOUT_S,
+            # Plan each query again: a plan made for small tables is wrong for large ones (and poolers forbid reuse).
             kwargs={
                 "row_factory": dict_row,
                 "prepare_threshold": None,
-                "connect_timeout": PATIENCE_S,
+                "connect_timeout": TIMEOUT_S,
                 "client_encoding": "utf8",
-                "on_failure": self._note_refusal,
+                "on_failure": self._note_failure,
             },
             configure=lambda connection: set_json_loads(_read_json, connection),
             open=True,
@@ -65,10 +61,6 @@ class PostgresStore:
         self._pool.close()
 
     def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
-        """Keep a pattern; the same one again changes nothing, nor the same work told by another session.
-
-        `embedding` is 1536 numbers made by `model`.
-        """
         values = {
             "source_key": pattern.source_key,
             "session_id": pattern.session_id,
@@ -91,17 +83,12 @@ class PostgresStore:
         return Saved.ADDED if changed[0]["is_new"] else Saved.UPDATED
 
     def known(self, patterns: Sequence[Pattern], *, with_embedding: bool) -> set[str]:
-        """The keys of those that to save would change nothing; none of them need be embedded.
-
-        `with_embedding` says whether they would be saved with one: a row that lacks it would then be changed.
-        """
-        values = {"patterns": Jsonb([_told(pattern) for pattern in patterns]), "with_embedding": with_embedding}
+        values = {"patterns": Jsonb([_comparable(pattern) for pattern in patterns]), "with_embedding": with_embedding}
         return {row["source_key"] for row in self._fetch("find_known", values)}
 
     def nearest(
         self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
     ) -> list[Match]:
-        """The patterns of `model` whose trigger is at least `floor` near, nearest first."""
         values = {
             "embedding": Vector(list(embedding)).to_text(),
             "embedding_model": model,
@@ -109,29 +96,25 @@ class PostgresStore:
             "project": project,
             "limit": limit,
         }
-        return _readable(_match, self._fetch("find_similar_patterns", values))
+        return _read_rows(_match, self._fetch("find_similar_patterns", values))
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
-        """The patterns whose trigger shares most words with the text; for when there is no embedder."""
         values = {"text": text, "project": project, "limit": limit}
-        return _readable(_match, self._fetch("find_patterns_by_words", values))
+        return _read_rows(_match, self._fetch("find_patterns_by_words", values))
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
-        return _readable(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
+        return _read_rows(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
 
     def starting_with(self, id_start: str) -> list[StoredPattern]:
-        """At most two patterns whose id begins so: one where the beginning is long enough."""
         return [_stored(row) for row in self._fetch("find_patterns_by_id", {"id": id_start})]
 
     def count_use(self, pattern_id: UUID) -> bool:
-        """Note that a pattern was put before the assistant; false where there is no such pattern."""
         return bool(self._fetch("count_use", {"id": pattern_id})[0]["is_counted"])
 
     def count(self) -> int:
         return int(self._fetch("count_patterns", {})[0]["patterns"])
 
     def forget_session(self, session_id: str) -> int:
-        """Delete what was learned from one session; returns how many patterns that were."""
         with self._transaction() as connection:
             return connection.execute(query("delete_session", self._storage), {"session_id": session_id}).rowcount
 
@@ -139,9 +122,9 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(query(name, self._storage), values).fetchall()
 
-    def _note_refusal(self, why: str) -> None:
-        """The pool itself only ever says that it has no connection."""
-        self._refusal = why
+    def _note_failure(self, reason: str) -> None:
+        """Save the reason why there is no connection: the pool's own error does not contain it."""
+        self._refusal = reason
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
@@ -159,20 +142,20 @@ class PostgresStore:
 
 
 def _calls(pattern: Pattern) -> list[dict[str, Any]]:
-    """What the same work has, whichever session tells of it: each call by its id, or whole where it has none.
+    """Identify work by its calls, whichever session reports it: each call by its id, or as a whole if it has none.
 
-    Some models only number their calls, so the tool and the command have to be the same too.
+    Some models only number their calls, so the tool and the command have to be equal too.
     """
-    return [_named(action) if action.id else action.model_dump(mode="json") for action in pattern.actions]
+    return [_identity(action) if action.id else action.model_dump(mode="json") for action in pattern.actions]
 
 
-def _named(action: Action) -> dict[str, Any]:
+def _identity(action: Action) -> dict[str, Any]:
     command = {name: action.parameters[name] for name in ("command",) if name in action.parameters}
     return {"id": action.id, "tool": action.tool, "parameters": command}
 
 
-def _told(pattern: Pattern) -> dict[str, Any]:
-    """As much of a pattern as decides whether it is known."""
+def _comparable(pattern: Pattern) -> dict[str, Any]:
+    """The part of a pattern that decides whether it is known."""
     return {
         "source_key": pattern.source_key,
         "trigger": pattern.trigger,
@@ -183,8 +166,8 @@ def _told(pattern: Pattern) -> dict[str, Any]:
     }
 
 
-def _readable(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
-    """The rows whose shape we know: one that a newer version stored must not hide the others."""
+def _read_rows(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
+    """The rows that this version can read: a row of a newer version must not hide the others."""
     readable = []
     for row in rows:
         try:
@@ -195,7 +178,7 @@ def _readable(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[
 
 
 def _read_json(text: str | bytes) -> Any:
-    """None for what Postgres takes and Python does not, as a number of 5,000 digits: that row alone is left out."""
+    """Parse JSON; None if Python cannot, as with a number of 5,000 digits. Then only that row is left out."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

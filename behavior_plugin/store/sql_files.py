@@ -1,6 +1,6 @@
 """Find our SQL: one query, one file, and the file's name is the query's name.
 
-Each way of storing has a folder of its own beside what all share: sql/<storage>/ is laid out as sql/ is.
+Each storage has a folder sql/<storage>/ with the same layout as sql/, which holds the shared files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STORAGES: tuple[Storage, ...] = get_args(Storage)
 
 
 class Migration(NamedTuple):
-    """One file of SQL that takes a database a step further."""
+    """One file of SQL that brings a database to the next version."""
 
     version: int
     name: str
@@ -28,17 +28,17 @@ class Migration(NamedTuple):
 
 @cache
 def query(name: str, storage: Storage | None = None) -> sql.SQL:
-    """The query in queries/<name>.sql: of a way of storing, or one that all share."""
+    """The query in queries/<name>.sql, of one storage or shared by all."""
     return sql.SQL((_folder(storage) / "queries" / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def script(name: str, storage: Storage | None = None) -> bytes:
-    """The statements in <name>.sql, a file that psql can run as well: of a way of storing, or that all share."""
+    """The statements in <name>.sql, of one storage or shared by all; psql can run the file as well."""
     return (_folder(storage) / f"{name}.sql").read_bytes()
 
 
 def migrations(*storages: Storage) -> list[Migration]:
-    """What all databases need, and what these ways of storing need, in the order they run."""
+    """The shared migrations and those of these storages, in the order in which they run."""
     folders = [_folder(storage) / "migrations" for storage in (None, *storages)]
     files = [file for folder in folders for file in folder.glob("[0-9]*.sql")]
     return sorted(Migration(int(file.stem[:4]), file.stem[5:], file) for file in files)

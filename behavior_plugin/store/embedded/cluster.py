@@ -1,7 +1,7 @@
-"""The embedded server's files: how its data folder is made, whether this version can read it, and its log.
+"""The embedded server's files: create its data folder, check that this version can read it, and handle its log.
 
-A data folder is made beside its final place and renamed, so that `data` is either complete or not there.
-The password is kept first: whichever start completes the data finds the same one.
+A data folder is created beside its final place and renamed, so that `data` is either complete or absent. The password
+is saved first, so that a start after a crash completes the data with the same one.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ INITDB = (
     "--username=postgres",
     "--auth=scram-sha-256",
     "--encoding=UTF8",
-    # Bytes decide the order, as in C, but letters outside ASCII have both cases: full text search needs them.
+    # Sort by bytes, as in C, but know upper and lower case outside ASCII: full text search needs that.
     "--locale=C",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
-# Of what a program said, in a message.
-SHOWN_LINES = 3
-SHOWN_CHARACTERS = 400
-# The answer to our own question whether it is ready, which says nothing about why it is not.
+# How much of a program's output an error message quotes.
+MAX_SHOWN_LINES = 3
+MAX_SHOWN_CHARS = 400
+# The server's answer to our own readiness checks, which does not explain a failure.
 NOT_YET = "FATAL:  the database system is "
 
 
 def settle_upgrade(place: Path) -> None:
-    """Finish an upgrade that was killed while it swapped the data: the new takes the place that the old has left.
+    """Finish an upgrade that was killed while it swapped the folders: the new data becomes `data`.
 
-    While the old is still in its place the new is discarded, for rows may have been added to the old since.
+    If the old data is still in its place, discard the new data, since rows may have been added to the old data.
     """
     new, data = place / UPGRADED, place / "data"
     if new.exists():
@@ -49,7 +49,7 @@ def settle_upgrade(place: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what was being made when its maker died; the caller is the only maker."""
+    """Remove the unfinished files of a process that died; only one process at a time creates any."""
     for path in folder.glob("init-*"):
         orphans.end_server_on(path)
         if path.is_dir():
@@ -59,7 +59,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def make_password(file: Path) -> None:
-    """Make the superuser's password, unless an earlier start already did."""
+    """Create the superuser's password, unless an earlier start already did."""
     if not file.exists():
         new = file.with_name(f"init-{secrets.token_hex(4)}")
         _write_private(new, secrets.token_urlsafe(32))
@@ -70,47 +70,47 @@ def read_password(file: Path) -> str:
     """The password.
 
     Raises:
-        StoreUnavailableError: it is not there, so nobody can open the data.
+        StoreUnavailableError: the file is missing or unreadable, so nobody can open the data.
     """
     try:
         return file.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         raise StoreUnavailableError(
             f"The embedded Postgres has no password in {file}.",
-            hint="Start the worker once (`behavior worker start`): it makes one.",
+            hint="Start the worker once (`behavior worker start`): it creates one.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreUnavailableError(
             f"The embedded Postgres's password cannot be read from {file} ({type(error).__name__}).",
-            hint="Move it away: the next start makes a new one.",
+            hint="Move it away: the next start creates a new one.",
         ) from None
 
 
 def make_data(account: Account, programs: Binaries, *, password: str, log: Path) -> None:
-    """Make the data folder, in one step as seen from outside.
+    """Create the data folder atomically.
 
     Raises:
-        StoreUnavailableError: initdb failed; with what it said.
+        StoreUnavailableError: initdb failed; the message quotes its output.
     """
     new = account.place / f"init-{secrets.token_hex(4)}"
     pwfile = new.with_suffix(".password")
     _write_private(pwfile, password)
     new.mkdir(mode=0o700)
-    account.give(pwfile)
-    account.give(new)
+    account.chown(pwfile)
+    account.chown(new)
     command = account.command(programs.program("initdb"), *INITDB, f"--pwfile={pwfile}", f"--pgdata={new}")
-    _run(command, log, "cannot make its data folder")
+    _run(command, log, "cannot create its data folder")
     pwfile.unlink()
     new.rename(account.data)
 
 
 def renew_password(account: Account, programs: Binaries, file: Path, *, log: Path) -> None:
-    """Set a new password where the file with the old one is lost; nobody may serve the data meanwhile.
+    """Set a new password after the file with the old one was lost; no server may run on the data.
 
-    Single-user mode asks for none. That opens nothing: only who may read the data's files can run it on them.
+    Single-user mode asks for no password. That is safe: it takes the right to read the data's files.
 
     Raises:
-        StoreUnavailableError: Postgres failed; with what it said.
+        StoreUnavailableError: Postgres failed; the message quotes its output.
     """
     new, password = file.with_name(f"init-{secrets.token_hex(4)}"), secrets.token_urlsafe(32)
     _write_private(new, password)
@@ -124,7 +124,7 @@ def read_major(data: Path) -> str:
     """The major version that wrote the data.
 
     Raises:
-        StoreUnavailableError: it does not say.
+        StoreUnavailableError: it is not a data folder, or a damaged one.
     """
     try:
         major = (data / "PG_VERSION").read_text(encoding="ascii", errors="replace").strip()
@@ -133,23 +133,23 @@ def read_major(data: Path) -> str:
     if not major.isdecimal():
         raise StoreUnavailableError(
             f"{data} is not a Postgres data folder, or a damaged one; nothing in it was changed.",
-            hint="Put it back from a backup, or move it away: a new one is made at the next start.",
+            hint="Restore it from a backup, or move it away: the next start creates a new one.",
         )
     return major
 
 
 def check_major(data: Path, programs: Binaries) -> None:
-    """Refuse data that another major version wrote, and leave it as it is.
+    """Refuse data that another major version wrote, without changing it.
 
     Raises:
-        StoreUnavailableError: with what to do about it.
+        StoreUnavailableError: with a hint how to upgrade or start over.
     """
     found = read_major(data)
     if found == programs.major:
         return
     is_older = is_before(found, programs.major)
-    way = "`behavior db upgrade` brings them over." if is_older else "No way leads back to an older version."
-    other = "run `behavior db upgrade`" if is_older else "move the folder away: a new one is made at the next start"
+    way = "`behavior db upgrade` converts them." if is_older else "They cannot be converted to an older version."
+    other = "run `behavior db upgrade`" if is_older else "move the folder away: the next start creates a new one"
     raise StoreUnavailableError(
         f"The patterns were written by Postgres {found}, and the installed Postgres {programs.major} cannot read them. "
         f"{way} Nothing was changed in {data}.",
@@ -162,28 +162,28 @@ def is_before(major: str, other: str) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """What Postgres sees of our environment: no keys, and the locale in which we read its log."""
+    """The environment for Postgres: without our keys, and with the locale that we expect in its log."""
     ours = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
     return {**ours, "LC_ALL": "C"}
 
 
 def open_log(file: Path) -> IO[bytes]:
-    """A new log, 0600; the one before it stays as `.1`, so that together they are bounded."""
+    """Open a new log, 0600, and rename the previous one to `.1`, so that only two exist."""
     with suppress(FileNotFoundError):
         file.replace(file.with_name(f"{file.name}.1"))
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "ab")
 
 
-def last_words(log: Path) -> str:
-    """The end of a log, without its times, on one line."""
+def log_tail(log: Path) -> str:
+    """The end of a log on one line, without timestamps."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return shortened(line.split("] ", 1)[-1] for line in lines if NOT_YET not in line) or "it said nothing"
+    return last_lines(line.split("] ", 1)[-1] for line in lines if NOT_YET not in line) or "its log is empty"
 
 
-def shortened(lines: Iterable[str]) -> str:
-    """The last lines that are not empty, on one line."""
+def last_lines(lines: Iterable[str]) -> str:
+    """The last non-empty lines, joined into one."""
     said = [line.strip() for line in lines if line.strip()]
-    return " / ".join(said[-SHOWN_LINES:])[-SHOWN_CHARACTERS:]
+    return " / ".join(said[-MAX_SHOWN_LINES:])[-MAX_SHOWN_CHARS:]
 
 
 def _run(command: list[str], log: Path, what_fails: str, *, stdin: str = "") -> None:
@@ -202,13 +202,13 @@ def _run(command: list[str], log: Path, what_fails: str, *, stdin: str = "") -> 
             )
     except subprocess.SubprocessError as error:
         raise StoreUnavailableError(
-            f"The embedded Postgres {what_fails}: {last_words(log)}",
+            f"The embedded Postgres {what_fails}: {log_tail(log)}",
             hint=f"The whole log is {log}.",
         ) from error
 
 
 def _write_private(file: Path, text: str) -> None:
-    """Write a new file, 0600 from its first moment, and on the disk when this returns."""
+    """Write a new file, 0600 from the start, and sync it to the disk."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as new:
         new.write(text)
         new.flush()

@@ -19,23 +19,23 @@ LOGIN = "behavior_app"
 
 
 def our_server() -> Server:
-    """The server whose data lies in our data folder, not started."""
-    # libpq's variables are about other servers, and some (PGSERVICE, PGCHANNELBINDING) would lock us out of ours.
+    """The server of our data folder, not started."""
+    # libpq's variables are meant for other servers, and some (PGSERVICE, PGCHANNELBINDING) would lock us out of ours.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
     return Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
 
 
 def set_up(server: Server, storage: Storage) -> None:
-    """Make the database, bring it to the shape that this version needs, and let ourselves in."""
-    _make_database(server)
+    """Create the database, migrate it, and create our login to it."""
+    _create_database(server)
     with psycopg.connect(server.conninfo(dbname=DATABASE), autocommit=True) as owner:
         migrate(owner, storage)
         make_login(owner, LOGIN, server.password)
         add_member(owner, LOGIN)
 
 
-def _make_database(server: Server) -> None:
+def _create_database(server: Server) -> None:
     with psycopg.connect(server.conninfo(), autocommit=True) as owner:
         if not value(owner, "select exists (select from pg_database where datname = %s)", [DATABASE]):
             owner.execute(f"create database {DATABASE}")

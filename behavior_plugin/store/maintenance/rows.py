@@ -1,7 +1,7 @@
-"""Rows on their way: out of one table and into another, or into a file, with everything that is in them.
+"""Export and import rows, from one table to another or to a file, without any loss.
 
-A row is one line of JSON with every column of behavior_patterns, whichever way it is stored. It is made and read by the
-database alone: numbers and dates that Python never touched come back as they were.
+A row is one line of JSON with every column of behavior_patterns, whichever storage it comes from. Only the database
+writes and reads it, so that numbers and dates stay exactly as they were.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from psycopg import errors
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import value
-from behavior_plugin.store.errors import in_our_words
+from behavior_plugin.store.errors import translate_errors
 from behavior_plugin.store.members import users_are_ours
 from behavior_plugin.store.sql_files import query
 
-# A pattern with its vector is 20 to 30 kB; one of the longest that there may be is some megabytes.
+# A pattern with its vector takes 20 to 30 kB; the longest ones take some megabytes.
 BATCH = 100
 BATCH_BYTES = 16_000_000
 NOT_THE_OWNER = (
     "This needs a login that row level security does not restrict: the owner's, if it is a superuser or has bypassrls."
 )
-# Errors about the row, and not about the connection or the table.
-_FAULTS_OF_ROWS = (psycopg.IntegrityError, psycopg.DataError, errors.ProgramLimitExceeded)
+# Errors about the row, not about the connection or the table.
+_ROW_ERRORS = (psycopg.IntegrityError, psycopg.DataError, errors.ProgramLimitExceeded)
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row that was not carried, and why. Never its text."""
+    """A row that was not copied, and why. Never its text."""
 
     id: str
     user_id: str
@@ -46,7 +46,7 @@ class Skipped:
 
 @dataclass
 class Tally:
-    """What became of rows: added, there already, or skipped."""
+    """The numbers of rows that were added or present already, and the rows that were skipped."""
 
     added: int = 0
     present: int = 0
@@ -64,12 +64,12 @@ class Tally:
 
 @contextmanager
 def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
-    """A transaction that sees one user's rows, as they are when it begins.
+    """A transaction that sees a snapshot of one user's rows.
 
     Raises:
-        SchemaError: the connection may not do that, or the database lacks something.
+        SchemaError: the connection lacks the rights, or the database is not migrated.
     """
-    with in_our_words("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
+    with translate_errors("The patterns cannot be read", hint="Run `behavior db migrate`."), connection.transaction():
         connection.execute(query("read_snapshot"))
         connection.execute(query("exact_output"))
         connection.execute(query("claim_user"), {"user_id": user_id})
@@ -79,12 +79,15 @@ def as_user(connection: psycopg.Connection, user_id: UUID) -> Iterator[None]:
 
 @contextmanager
 def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[None]:
-    """A transaction that sees everybody's rows; with `snapshot` as they are when it begins.
+    """A transaction that sees all users' rows, with `snapshot` as they are when it begins.
 
     Raises:
-        SchemaError: row level security holds the connection back, or the database lacks something.
+        SchemaError: row level security applies to the connection, or the database is not migrated.
     """
-    with in_our_words("Not everybody's patterns can be reached", hint=NOT_THE_OWNER), owner.transaction():
+    with (
+        translate_errors("This login cannot access the patterns of all users", hint=NOT_THE_OWNER),
+        owner.transaction(),
+    ):
         if snapshot:
             owner.execute(query("read_snapshot"))
         owner.execute(query("exact_output"))
@@ -93,8 +96,8 @@ def as_owner(owner: psycopg.Connection, *, snapshot: bool = False) -> Iterator[N
 
 
 def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
-    """Raises SchemaError where there is no such user; an owner who may not look finds out from what is refused."""
-    with in_our_words("auth.users"):
+    """Raise SchemaError if there is no such user. An owner without the right to look gets refused rows instead."""
+    with translate_errors("auth.users"):
         if not value(owner, "select has_table_privilege('auth.users', 'select')"):
             return
         if not value(owner, "select exists (select from auth.users where id = %s)", [user_id]):
@@ -106,8 +109,8 @@ def check_user(owner: psycopg.Connection, user_id: UUID) -> None:
 
 
 def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user_id: UUID) -> None:
-    """Raises SchemaError where the login may not restore one user's patterns, and names the command that may."""
-    with in_our_words(f"public.{storage}"):
+    """Raise SchemaError if the login may not restore one user's patterns, with the command for the owner."""
+    with translate_errors(f"public.{storage}"):
         if not value(login, "select row_security_active(%s)", [f"public.{storage}"]):
             return
     command = f"behavior db restore {quote(str(file))} --user-id {user_id}"
@@ -118,7 +121,7 @@ def check_restorer(login: psycopg.Connection, storage: Storage, file: Path, user
 
 
 def parsed(line: str) -> dict[str, Any]:
-    """The keys and values of a row; numbers as text, since some are too long for Python.
+    """Parse a row into keys and values; numbers stay text, since some are too long for Python.
 
     Raises:
         ValueError: it is not a row.
@@ -133,7 +136,7 @@ def parsed(line: str) -> dict[str, Any]:
 
 
 def export_rows(connection: psycopg.Connection, storage: Storage, *, everyone: bool) -> Iterator[str]:
-    """The rows that a transaction sees, in the order of their keys; to be read to the end within it."""
+    """The rows that the open transaction sees, in the order of their keys; read them all before it ends."""
     with connection.cursor("exported") as cursor:
         cursor.itersize = BATCH
         for (line,) in cursor.execute(query("export_patterns", storage), {"everyone": everyone}):
@@ -143,15 +146,15 @@ def export_rows(connection: psycopg.Connection, storage: Storage, *, everyone: b
 def import_rows(
     owner: psycopg.Connection, storage: Storage, lines: Iterable[str], *, user_id: UUID | None = None
 ) -> Tally:
-    """Keep rows as they are, in the transaction that is open: as those of `user_id`, or of the users they name.
+    """Save rows unchanged in the open transaction, as rows of `user_id`, or of the users they name.
 
-    What is there already stays as it is. A row that the table refuses is skipped, and the others are kept.
+    Present rows stay as they are. A row that the table refuses is skipped, and the others are saved.
     """
     tally = Tally()
-    # Users of an application are not ours to make, nor may every owner of a database touch their table.
-    makes_users = user_id is None and users_are_ours(owner)
+    # We must not create users of an application, and not every owner of a database may access their table.
+    creates_users = user_id is None and users_are_ours(owner)
     for batch in _batches(lines):
-        if makes_users:
+        if creates_users:
             owner.execute(query("add_users"), {"user_ids": list({_key(line)[0] for line in batch})})
         tally.add(_import_batch(owner, storage, batch, user_id))
     return tally
@@ -161,17 +164,17 @@ def _import_batch(owner: psycopg.Connection, storage: Storage, lines: list[str],
     try:
         with owner.transaction():
             rows = owner.execute(query("import_patterns", storage), {"lines": lines, "user_id": user_id}).fetchall()
-    except _FAULTS_OF_ROWS as error:
+    except _ROW_ERRORS as error:
         if len(lines) == 1:
             return Tally(skipped=[_refused(lines[0], error)])
         tally = Tally()
         for line in lines:
             tally.add(_import_batch(owner, storage, [line], user_id))
         return tally
-    return _tallied(rows)
+    return _count_rows(rows)
 
 
-def _tallied(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
+def _count_rows(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
     tally = Tally()
     for user_id, row_id, is_added, is_there in rows:
         if is_added:
@@ -179,19 +182,19 @@ def _tallied(rows: list[tuple[UUID, UUID, bool, bool]]) -> Tally:
         elif is_there:
             tally.present += 1
         else:
-            tally.skipped.append(Skipped(str(row_id), str(user_id), "its id is another pattern's"))
+            tally.skipped.append(Skipped(str(row_id), str(user_id), "its id belongs to another pattern"))
     return tally
 
 
 def _refused(line: str, error: psycopg.Error) -> Skipped:
-    """Name what was refused, without the row that PostgreSQL quotes."""
+    """Name the refused row and the reason, without the text that PostgreSQL quotes."""
     user_id, row_id = _key(line)
     at = error.diag.constraint_name or error.diag.column_name
     return Skipped(row_id, user_id, f"refused: {type(error).__name__}" + (f", {at}" if at else ""))
 
 
 def _key(line: str) -> tuple[str, str]:
-    """Whose row a line is, and its id; anything at all in a file that somebody wrote by hand."""
+    """The user and the id of a row; they may be anything in a file that somebody wrote by hand."""
     row = parsed(line)
     return str(row.get("user_id")), str(row.get("id"))
 

@@ -1,4 +1,4 @@
-"""Our migrations laid out for the Supabase CLI: `supabase db push` then runs what is due."""
+"""Write our migrations for the Supabase CLI: `supabase db push` then runs those that are due."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.sql_files import Migration, migrations
 
-# The CLI orders by a 14-digit timestamp: the day of the schema we started from, our number as the time.
+# The CLI sorts by a 14-digit timestamp: the day of the schema that we started from, and our number as the time.
 DAY = "20260112"
-_DIFFERS = (
-    "If it was pushed already, keep it, and let this command write into another folder. Otherwise move it away, then "
-    "try again."
-)
+_DIFFERS = "If it was pushed already, leave it and use another folder. Otherwise move it away, then try again."
 
 
-def lay_out(folder: Path, storage: Storage) -> list[Path]:
+def write_migrations(folder: Path, storage: Storage) -> list[Path]:
     """Copy the migrations into `folder`/supabase/migrations; returns the files that are new.
 
     Raises:
-        BehaviorError: a file of that name is there with another content, and nothing was written; or the folder
-            cannot be written.
+        BehaviorError: a file of that name has another content, and nothing was written; or the folder cannot be
+            written.
     """
     try:
-        return _lay_out(folder, storage)
+        return _write(folder, storage)
     except OSError as error:
         raise BehaviorError(
             f"{error.filename or folder} cannot be written: {error.strerror}", hint="Choose another folder."
         ) from None
 
 
-def _lay_out(folder: Path, storage: Storage) -> list[Path]:
+def _write(folder: Path, storage: Storage) -> list[Path]:
     wanted = {folder / "supabase" / "migrations" / _name(each): each.file.read_bytes() for each in migrations(storage)}
     for file, content in wanted.items():
         if file.exists() and file.read_bytes() != content:
