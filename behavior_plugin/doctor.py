@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import config, simulator
+from behavior_plugin import api, config, simulator
 from behavior_plugin.agents.install import WITH_HOOKS, agent_settings_file, check_interpreter
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.errors import BehaviorError, SetupError
-from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker import NOT_OPEN
 from behavior_plugin.worker import PROBE as PROBE_ID
-from behavior_plugin.worker.client import ask_worker, start_worker
+from behavior_plugin.worker.client import Client, start_worker
 
 PLUGIN = Path(wake.ROOT)
 SWITCH_ON = "Unset it in the environment that Claude Code is started from."
@@ -137,37 +136,38 @@ def _hooks() -> str:
 
 def _worker() -> str:
     how = "had to be started" if start_worker() else "was running"
-    return f"answers, pid {ask_worker('status')['pid']}; {how}"
+    return f"answers, pid {Client().status().pid}; {how}"
 
 
 def _store() -> str:
-    ask_worker("list", limit=1)  # waits until the store is open, or says why it is not
-    status = ask_worker("status")
-    return f"{status['store']}, {status['patterns']} patterns"
+    client = Client()
+    client.list_patterns(api.ListPatterns(limit=1))  # waits until the store is open, or says why it is not
+    status = client.status()
+    return f"{status.store}, {status.patterns} patterns"
 
 
 def _embedder() -> str:
-    status = ask_worker("status")
-    if status["embedder_problem"]:
-        raise BehaviorError(status["embedder_problem"], hint="Until then prompts are compared by their words.")
-    return str(status["embedder"])
+    status = Client().status()
+    if status.embedder_problem:
+        raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their words.")
+    return status.embedder
 
 
 def _events() -> str:
-    status = ask_worker("status")
-    if status["last_error"] and status["store"] != NOT_OPEN:  # else the store's own check has told it
-        raise BehaviorError(f"The worker's last error: {status['last_error']}")
+    status = Client().status()
+    if status.last_error and status.store != NOT_OPEN:  # else the store's own check has told it
+        raise BehaviorError(f"The worker's last error: {status.last_error}")
     if why := spool.why_full():
         raise BehaviorError(
             f"The spool is full, and hooks keep nothing more: {why}.",
             hint="The worker makes room as soon as its store takes patterns.",
         )
-    if status["left_in_spool"]:
-        raise BehaviorError(f"Some records wait in the spool: {status['left_in_spool']}.", hint=LEFT_HINT)
+    if status.left_in_spool:
+        raise BehaviorError(f"Some records wait in the spool: {status.left_in_spool}.", hint=LEFT_HINT)
     if lost := spool.lost():
         why = paths.in_data("lost")
         raise BehaviorError(f"{lost} events could not be kept; {why} says why.", hint="Delete it when it is mended.")
-    return f"{status['new_events']} new, {status['open_sessions']} open sessions, {status['dead_letters']} set aside"
+    return f"{status.new_events} new, {status.open_sessions} open sessions, {status.dead_letters} set aside"
 
 
 def _probe() -> str:
@@ -177,9 +177,9 @@ def _probe() -> str:
             found = _send_probe(session_id, folder)
         except BaseException:
             with suppress(BehaviorError):  # why the probe failed is what must be told
-                ask_worker("forget_session", session_id=session_id)
+                Client().forget_session(api.ForgetSession(session_id=session_id))
             raise
-        ask_worker("forget_session", session_id=session_id)
+        Client().forget_session(api.ForgetSession(session_id=session_id))
         return found
 
 
@@ -187,11 +187,12 @@ def _send_probe(session_id: str, folder: str) -> str:
     hooks = simulator.registered_hooks(PLUGIN)
     for event, payload in _probe_session(session_id, folder):
         simulator.run_checked(hooks[event], payload, environment=os.environ)
-    ask_worker("drain", probe=session_id)
-    stored = [StoredPattern.model_validate(row) for row in ask_worker("list", limit=20, directory=folder)]
+    client = Client()
+    client.drain(api.Drain(probe=session_id))
+    stored = client.list_patterns(api.ListPatterns(limit=20, directory=folder))
     if not any(pattern.session_id == session_id for pattern in stored):
         raise BehaviorError("The probe went in at the hook and did not arrive in the table.")
-    if not ask_worker("recall", text=PROBE, directory=folder):
+    if not client.recall(api.Recall(text=PROBE, directory=folder)):
         raise BehaviorError("The probe is in the table, and recall does not find it.")
     return "one event went from the hook to the table and was found again"
 

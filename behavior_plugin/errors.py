@@ -2,9 +2,13 @@
 
 BehaviorError
 ├── ConfigError
+│   └── OtherSettingsError
 ├── SetupError
+├── RequestError
+│   └── NotFoundError
 ├── WorkerError
 │   └── WorkerUnavailableError
+│       └── WorkerLeavingError
 ├── StoreError
 │   ├── StoreUnavailableError
 │   └── SchemaError
@@ -17,6 +21,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -37,10 +42,35 @@ class ConfigError(BehaviorError):
     hint = "Correct it in config.toml, in the data folder, or in the BEHAVIOR_* environment."
 
 
+class OtherSettingsError(ConfigError):
+    """The worker was started with other settings."""
+
+    hint = (
+        "`behavior worker stop` ends it; the next command starts it with the settings that you have here. What stands "
+        "in config.toml is the same for sessions and commands."
+    )
+
+    def __init__(self, message: str = "", *, hint: str = "", names: Sequence[str] = ()) -> None:
+        super().__init__(message or f"The worker was started with other settings ({', '.join(names)}).", hint=hint)
+        self.names = tuple(names)
+
+
 class SetupError(BehaviorError):
     """The plugin is not set up yet."""
 
     hint = "Run `make setup` in the plugin's folder."
+
+
+class RequestError(BehaviorError):
+    """The request is not valid."""
+
+    hint = "`behavior --help` and ARCHITECTURE.md describe the requests."
+
+
+class NotFoundError(RequestError):
+    """There is no such pattern."""
+
+    hint = "`behavior list` shows the ids."
 
 
 class WorkerError(BehaviorError):
@@ -51,6 +81,10 @@ class WorkerUnavailableError(WorkerError):
     """The worker does not answer."""
 
     hint = "Run `behavior worker start`, then `behavior doctor` if it still does not answer."
+
+
+class WorkerLeavingError(WorkerUnavailableError):
+    """The worker is leaving; the next one answers."""
 
 
 class StoreError(BehaviorError):

@@ -15,7 +15,17 @@ from behavior_plugin.agents.agent import Agent, Hooks, Logs
 from behavior_plugin.agents.log_file import HEAD_BYTES, LogReader, open_own
 from behavior_plugin.model import Event
 
-__all__ = ["AGENTS", "Agent", "Hooks", "Logs", "agent_of_log", "hooks_of", "read_live_log", "read_record"]
+__all__ = [
+    "AGENTS",
+    "Agent",
+    "Hooks",
+    "Logs",
+    "agent_of_log",
+    "hooks_of",
+    "read_header",
+    "read_live_log",
+    "read_record",
+]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +50,15 @@ def hooks_of(name: str) -> Hooks | None:
     """The hooks of an agent; None where it has none, or is unknown."""
     agent = AGENTS.get(name)
     return agent.hooks if agent else None
+
+
+def read_header(envelope: dict[str, Any], raw: bytes) -> payload.EventHeader:
+    """The header of the event that a hook saved in the spool, for filing it.
+
+    Raises:
+        payload.UnreadableError: the payload is not a JSON object, or names no session.
+    """
+    return payload.read_header(envelope, raw)
 
 
 def read_record(envelope: dict[str, Any], raw: bytes) -> Event:

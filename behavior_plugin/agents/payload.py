@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
 from behavior_plugin.agents.agent import EventFields, Hooks
 from behavior_plugin.agents.calls import bounded_parameters, call_outcome, started_subagent, touched_files
 from behavior_plugin.agents.fields import (
@@ -37,9 +39,40 @@ class UnreadableError(ValueError):
     """A record without an event in it; the message says why."""
 
 
+class EventHeader(BaseModel):
+    """The fields of an event that say which session it belongs to, and whether that begins or ends; see `Event`.
+
+    `kind` is as the hook's name has it: the agent's own module may know better once it reads the whole payload.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: EventKind
+    name: str
+    session_id: str
+    machine: str
+    at: AwareDatetime
+    order: int
+    agent: str = CLAUDE_CODE
+    agent_pid: int | None = None
+    pid_space: int | None = None
+    transcript: str | None = None
+    reason: str | None = None
+    prompt_id: str | None = None
+
+
 def agent_name(envelope: dict[str, Any]) -> str:
     """The agent whose hook saved a record; Claude Code's hooks name none."""
     return get_str(envelope, "client", MAX_NAME_CHARS) or CLAUDE_CODE
+
+
+def read_header(envelope: dict[str, Any], payload: bytes) -> EventHeader:
+    """The header of a record's event: enough to file it, at a fraction of the cost of the whole event.
+
+    Raises:
+        UnreadableError: the payload is not a JSON object, or names no session.
+    """
+    return _header(envelope, _parse(envelope, payload))
 
 
 def read_event(envelope: dict[str, Any], payload: bytes, hooks: Hooks | None) -> Event:
@@ -49,27 +82,9 @@ def read_event(envelope: dict[str, Any], payload: bytes, hooks: Hooks | None) ->
         UnreadableError: the payload is not a JSON object, or names no session.
     """
     fields = _parse(envelope, payload)
-    session_id = get_id(fields, "session_id")
-    if not session_id:
-        raise UnreadableError("the payload names no session")
-    name = str(envelope.get("event"))
-    at = datetime.fromtimestamp(int(envelope.get("time_ns") or 0) / 1e9, tz=UTC)
-    common: EventFields = {
-        "kind": _KINDS.get(name, EventKind.OTHER),
-        "name": name,
-        "session_id": session_id,
-        "machine": str(envelope.get("machine") or ""),
-        "at": at,
-        "order": int(envelope.get("monotonic_ns") or 0),
-        "agent": agent_name(envelope),
-        "agent_pid": envelope.get("host_pid"),
-        "pid_space": envelope.get("pid_space"),
-        "transcript": get_str(fields, "transcript_path"),
-        "reason": get_str(fields, "source", MAX_NAME_CHARS) or get_str(fields, "reason", MAX_NAME_CHARS),
-        "context": _context(envelope, fields),
-        "prompt_id": get_id(fields, "prompt_id") or get_id(fields, "turn_id"),
-    }
-    return Event(**{**common, **_of_kind(common["kind"], name, fields, at, hooks)})
+    header = _header(envelope, fields)
+    common: EventFields = {**dict(header), "context": _context(envelope, fields)}
+    return Event(**{**common, **_of_kind(header.kind, header.name, fields, header.at, hooks)})
 
 
 def read_input(fields: dict[str, Any]) -> EventFields:
@@ -97,6 +112,27 @@ def read_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
         error=get_str(fields, "error", MAX_ERROR_CHARS),
     )
     return {"action": action, "files": touched_files(given, response, action.outcome)}
+
+
+def _header(envelope: dict[str, Any], fields: dict[str, Any]) -> EventHeader:
+    session_id = get_id(fields, "session_id")
+    if not session_id:
+        raise UnreadableError("the payload names no session")
+    name = str(envelope.get("event"))
+    return EventHeader(
+        kind=_KINDS.get(name, EventKind.OTHER),
+        name=name,
+        session_id=session_id,
+        machine=str(envelope.get("machine") or ""),
+        at=datetime.fromtimestamp(int(envelope.get("time_ns") or 0) / 1e9, tz=UTC),
+        order=int(envelope.get("monotonic_ns") or 0),
+        agent=agent_name(envelope),
+        agent_pid=envelope.get("host_pid"),
+        pid_space=envelope.get("pid_space"),
+        transcript=get_str(fields, "transcript_path"),
+        reason=get_str(fields, "source", MAX_NAME_CHARS) or get_str(fields, "reason", MAX_NAME_CHARS),
+        prompt_id=get_id(fields, "prompt_id") or get_id(fields, "turn_id"),
+    )
 
 
 def _of_kind(kind: EventKind, name: str, fields: dict[str, Any], at: datetime, hooks: Hooks | None) -> EventFields:

@@ -1,7 +1,7 @@
-"""Ask the worker over its Unix socket, within a deadline.
+"""Ask the worker over its Unix socket, within a deadline, in HTTP/1.1.
 
-A question is `VERB LENGTH\\n` and so many bytes; an answer is `LENGTH\\n` and so many bytes. The length makes half
-an answer recognisable: it is never passed on.
+A hook has no time to import `http`, so this speaks just enough of it: a request line, a few headers and a body out; a
+status, `Content-Length` and a body back. The length shows half an answer for what it is: it is never passed on.
 """
 
 import _socket
@@ -9,30 +9,41 @@ import os
 import sys
 import time
 
-from behavior_plugin.capture import paths
+from behavior_plugin import __version__
+from behavior_plugin.capture import paths, spool
+
+# The headers that the worker reads.
+VERSION, PLUGIN, AGENT, CONTEXT = "behavior-version", "behavior-plugin", "behavior-agent", "behavior-context"
+CONTINUE, OK, UNAVAILABLE = 100, 200, 503
+MAX_HEAD_BYTES = 64 * 1024
 
 
 class NotListening(OSError):  # noqa: N818 - it reads as what happened
     """No worker listens."""
 
 
-def ask(verb, body, within_s):
-    """The worker's answer, in bytes.
+class Unanswered(ConnectionError):  # noqa: N818 - it reads as what happened
+    """The worker hung up without an answer: an older version, which does not speak HTTP, or one that just died."""
 
-    Raises NobodyThere where no worker listens, OSError (TimeoutError among them) where no whole answer came in time.
+
+def ask(path, body, within_s, headers=(), method="POST"):
+    """The worker's answer: its status and body, in bytes.
+
+    Raises NotListening where no worker listens, Unanswered where it hung up, and OSError (TimeoutError among them)
+    where no whole answer came in time.
     """
     deadline = time.monotonic() + within_s
-    return receive(send(verb, body, deadline), deadline)
+    return receive(send(path, body, deadline, headers, method), deadline)
 
 
-def send(verb, body, deadline):
-    """Put a question, for whoever has something else to do before the answer comes; see `answer`. Raises as `ask`."""
-    line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+def send(path, body, deadline, headers=(), method="POST"):
+    """Send a request, and return the connection on which to `receive` its answer later. Raises as `ask`."""
+    line = connect(deadline)
     try:
-        _connect(line, deadline)
-        _refuse_other_users(line)
-        line.settimeout(_left(deadline))
-        line.sendall(b"%s %d\n" % (verb.encode("ascii"), len(body)) + body)
+        line.sendall(head(path, len(body), headers, method) + body)
+    except ConnectionError as error:
+        line.close()
+        raise Unanswered from error
     except BaseException:
         line.close()
         raise
@@ -40,11 +51,80 @@ def send(verb, body, deadline):
 
 
 def receive(line, deadline):
-    """The answer to a question that was put. Raises as `ask`."""
+    """The status and body of the answer to a request that was sent. Raises as `ask`."""
     try:
-        return _read_answer(line, deadline)
+        return read_body(line, deadline, *read_head(line, deadline))
     finally:
         line.close()
+
+
+def connect(deadline):
+    """A connection to our own user's worker. Raises as `ask`."""
+    line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        _connect(line, deadline)
+        _refuse_other_users(line)
+        line.settimeout(_left(deadline))
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def head(path, length, headers=(), method="POST"):
+    """The head of a request whose body has so many bytes. The headers' values are ASCII and hold no line end."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {length}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def read_head(line, deadline, received=b""):
+    """The status of an answer, the length of its body, and as much of the body as came with them. Raises as `ask`."""
+    while b"\r\n\r\n" not in received:
+        if len(received) > MAX_HEAD_BYTES:
+            raise ConnectionError("the answer has no end of its head")
+        piece = _receive(line, deadline, 1 << 16)
+        if not piece:
+            raise ConnectionError("the answer ended early") if received else Unanswered
+        received += piece
+    start, _, body = received.partition(b"\r\n\r\n")
+    return (*_parse(start), body)
+
+
+def read_body(line, deadline, status, length, body):
+    """The status and the whole body of an answer, given what `read_head` returned. Raises as `ask`."""
+    pieces, left = [body], length - len(body)
+    while left > 0:
+        piece = _receive(line, deadline, min(left, 1 << 20))
+        if not piece:
+            raise ConnectionError("the answer ended early")
+        pieces.append(piece)
+        left -= len(piece)
+    return status, b"".join(pieces)[:length]
+
+
+def identity(plugin):
+    """The headers that say which version asks, and in which folder it lies."""
+    return [(VERSION, __version__), (PLUGIN, spool.quote(plugin))]
+
+
+def _receive(line, deadline, most):
+    """As many bytes as there are; none where the connection has ended, in whichever way."""
+    line.settimeout(_left(deadline))
+    try:
+        return line.recv(most)
+    except ConnectionError:  # closed by somebody who has not read all of what we sent
+        return b""
+
+
+def _parse(start):
+    """The status, and the body's length: 0 where an answer has none."""
+    first, *lines = start.lower().split(b"\r\n")
+    try:
+        lengths = [int(line[15:]) for line in lines if line.startswith(b"content-length:")]
+        return int(first.split(b" ")[1]), sum(lengths)
+    except (ValueError, IndexError):
+        raise ConnectionError("the answer is not HTTP") from None
 
 
 def _connect(line, deadline):
@@ -61,27 +141,14 @@ def _connect(line, deadline):
 
 
 def _refuse_other_users(line):
-    """The sockets' folder may lie where others can make one of its name: what another user says is no answer."""
+    """The sockets' folder may lie where others can make one of its name: an answer of another user does not count."""
     if hasattr(_socket, "SO_PEERCRED"):
-        told = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
-        owner = int.from_bytes(told[4:8], sys.byteorder)
+        peer = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
+        owner = int.from_bytes(peer[4:8], sys.byteorder)
     else:
         owner = os.lstat(paths.run_folder()).st_uid
     if owner != os.geteuid():
         raise NotListening("another user listens")
-
-
-def _read_answer(line, deadline):
-    received = b""
-    while True:
-        size, newline, body = received.partition(b"\n")
-        if newline and len(body) >= int(size):
-            return body
-        line.settimeout(_left(deadline))
-        piece = line.recv(1 << 16)
-        if not piece:
-            raise ConnectionError("the answer ended early")
-        received += piece
 
 
 def _left(deadline):

@@ -12,8 +12,10 @@ PAYLOAD_LIMIT = 8 * 1024 * 1024
 HARD_STOP_S = 1.0
 # Standard input that is never closed must not cost the event: what has come by then is kept.
 READ_STOP_S = 0.8
-# A question that fits into a socket is put before the event is noted, so that the worker works meanwhile.
-MAX_EARLY_QUESTION_BYTES = 64 * 1024
+# A request that fits into a socket is sent before the event is saved, so that the worker works meanwhile.
+MAX_EARLY_REQUEST_BYTES = 64 * 1024
+# Notes on the directory that are longer do not travel with the prompt; the worker then takes its own.
+MAX_CONTEXT_CHARS = 8 * 1024
 # How long a prompt may wait for its answer: from a worker that is up, and from one that is just starting, or where
 # the answer is all that is asked for.
 ANSWER_S = 0.3
@@ -98,38 +100,51 @@ def on_session_end(event, payload, is_cut):
 
 
 def on_prompt(event, payload, is_cut):
-    """The prompt: noted, and put to the worker; no answer in time is no answer, and perhaps a frozen worker."""
+    """The prompt: it is saved and sent to the worker. Without an answer in time the worker may be frozen."""
     from behavior_plugin.capture import ask, wake
 
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
     deadline = _started + min(patience, HARD_STOP_S - 0.05)
-    question = _put_early(payload, deadline)
-    on_event(event, payload, is_cut, _whereabouts())
+    notes = _whereabouts()
+    headers = _headers(notes)
+    sent = _send_early(payload, headers, deadline)
+    on_event(event, payload, is_cut, notes)
     try:
-        _answer(ask.receive(question, deadline) if question else _ask_until(deadline, payload))
-    except ask.NotListening:
+        status, text = ask.receive(sent, deadline) if sent else _ask_until(deadline, payload, headers)
+        _answer(text if status == ask.OK else b"")
+    except (ask.NotListening, ask.Unanswered):
         wake.ensure_worker()
     except OSError:
         wake.replace()
 
 
-def _put_early(payload, deadline):
-    """The question under way; nothing where it has to wait until the event is noted."""
+def _headers(notes):
+    """What the worker should know beside the payload: the agent, and the notes on the directory, as ASCII JSON."""
+    from behavior_plugin.capture import ask
+
+    noted = ",".join([f"{spool.quote(name)}:{spool.quote(value)}" for name, value in notes.items()])
+    headers = [(ask.CONTEXT, "{" + noted + "}")] if noted and len(noted) <= MAX_CONTEXT_CHARS else []
+    return [*headers, (ask.AGENT, spool.quote(_client))] if _client else headers
+
+
+def _send_early(payload, headers, deadline):
+    """The connection of a request under way; None where it has to wait until the event is saved."""
     from behavior_plugin.capture import ask
 
     try:
-        return ask.send("suggest", payload, deadline) if len(payload) <= MAX_EARLY_QUESTION_BYTES else None
+        is_early = len(payload) <= MAX_EARLY_REQUEST_BYTES
+        return ask.send("/v1/prompt", payload, deadline, headers) if is_early else None
     except OSError:
         return None
 
 
-def _ask_until(deadline, payload):
+def _ask_until(deadline, payload, headers):
     """The worker's answer; one that is just starting is asked again until it listens."""
     from behavior_plugin.capture import ask, wake
 
     while True:
         try:
-            return ask.ask("suggest", payload, deadline - time.monotonic())
+            return ask.ask("/v1/prompt", payload, deadline - time.monotonic(), headers)
         except ask.NotListening:
             if not wake.is_starting() or time.monotonic() > deadline:
                 raise

@@ -3,8 +3,7 @@
 import os
 import time
 
-from behavior_plugin import __version__
-from behavior_plugin.capture import ask, paths, spool
+from behavior_plugin.capture import ask, paths
 
 RUNNING, STARTING, SILENT, NOT_SET_UP = "running", "starting", "silent", "not set up"
 PING_S = 0.2
@@ -25,12 +24,12 @@ _PASSED_ON_ENDS = ("_PROXY", "_proxy")
 
 
 def ensure_worker():
-    """See to it that a worker of this version runs, and say how far that is.
+    """Make sure that a worker of this version runs, and return how far that is.
 
     RUNNING where one answers, SILENT where one listens and does not (see `replace`), STARTING where one has just been
     started, else NOT_SET_UP.
     """
-    found = _ping()
+    found = ping()
     if found:
         return found
     python = interpreter()
@@ -65,10 +64,26 @@ def spawn_detached(do):
         os._exit(0)
 
 
+def ping(within_s=PING_S):
+    """RUNNING or SILENT, or None where no worker of this version listens, or the one that does is leaving.
+
+    The worker learns our version and folder from it, so an older one leaves to a newer.
+    """
+    try:
+        status, _ = ask.ask("/v1/ping", b"", within_s, ask.identity(ROOT), "GET")
+    except ask.NotListening:
+        return None
+    except ask.Unanswered:
+        return _stop_older()
+    except OSError:  # busy, frozen, or dead in mid-answer
+        return SILENT
+    return RUNNING if status == ask.OK else None
+
+
 def is_listening():
     """Whether a worker listens, even if it does not answer."""
     try:
-        ask.ask("ping", b"", PING_S)
+        ask.ask("/v1/ping", b"", PING_S, (), "GET")
     except ask.NotListening:
         return False
     except OSError:
@@ -105,16 +120,23 @@ def recorded():
         return None
 
 
-def _ping():
-    """What answers. It is told our version, so that an older worker can leave to a newer: then it counts as gone."""
-    us = f'{{"version":{spool.quote(__version__)}}}'
+def _stop_older():
+    """End a worker of the version before this one, which speaks no HTTP; None once it has agreed to leave.
+
+    It is asked to stop in its own words: it would not leave to a version whose number is the same.
+    """
     try:
-        answer = ask.ask("ping", us.encode("ascii"), PING_S)
+        deadline = time.monotonic() + PING_S
+        line = ask.connect(deadline)
+        try:
+            line.sendall(b"stop 2\n{}")
+            return None if line.recv(64) else SILENT
+        finally:
+            line.close()
     except ask.NotListening:
         return None
-    except OSError:  # busy, frozen, or dead in mid-answer
+    except OSError:
         return SILENT
-    return None if b'"leaving"' in answer else RUNNING
 
 
 def _is_marked(name, for_s):

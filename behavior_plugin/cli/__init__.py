@@ -15,24 +15,17 @@ from typing import Any
 
 import click
 
-from behavior_plugin import __version__
+from behavior_plugin import __version__, api
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
-from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result
-from behavior_plugin.errors import BehaviorError, ConfigError, WorkerError, WorkerUnavailableError
-from behavior_plugin.model import CLAUDE_CODE, StoredPattern, Suggestion
-from behavior_plugin.worker.client import (
-    PING_S,
-    STATUS_S,
-    ask_running_worker,
-    ask_worker,
-    other_settings,
-    start_worker,
-    stop_worker,
-)
+from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result, range_of
+from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
+from behavior_plugin.model import CLAUDE_CODE
+from behavior_plugin.worker.client import Client, start_worker
+from behavior_plugin.worker.lifecycle import stop_worker
 
 AGENT = AgentName(with_hooks=True)
 OFF = "switched off by BEHAVIOR_DISABLE"
@@ -74,40 +67,41 @@ cli.add_command(import_sessions)
 
 @cli.command()
 @click.argument("text", nargs=-1, required=True)
-@click.option("--limit", default=5, show_default=True, type=click.IntRange(1, 50), help="How many at most.")
+@click.option("--limit", **range_of(api.Recall, "limit"), help="How many at most.")
 @click.option("--all", "everywhere", is_flag=True, help="Look in all projects, not only in this directory's.")
-@click.option("--floor", type=click.FloatRange(0, 1), help="The least similarity; by default a low one.")
+@click.option("--floor", **range_of(api.Recall, "min_similarity"), help="The least similarity; by default a low one.")
 @json_option
 def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | None, as_json: bool) -> None:
     """Find past work that resembles TEXT, best first."""
     _say_if_off()
-    found = ask_worker(
-        "recall", text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, floor=floor
+    request = api.Recall(
+        text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, min_similarity=floor
     )
+    found = Client().recall(request)
     if as_json:
-        return print_json(found)
+        return print_json([suggestion.model_dump(mode="json") for suggestion in found])
     from behavior_plugin.cli import terminal
 
     if not found:
         return click.echo("Nothing similar is known." + ("" if everywhere else " (--all looks in all projects.)"))
-    return terminal.show_suggestions(Suggestion.model_validate(suggestion) for suggestion in found)
+    return terminal.show_suggestions(found)
 
 
 @cli.command("list")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="How many at most.")
+@click.option("--limit", **range_of(api.ListPatterns, "limit"), help="How many at most.")
 @click.option("--here", is_flag=True, help="Only those of this directory's project.")
 @json_option
 def list_patterns(limit: int, here: bool, as_json: bool) -> None:
     """List what has been learned, newest first."""
     _say_if_off()
-    found = ask_worker("list", limit=limit, directory=_here() if here else None)
+    found = Client().list_patterns(api.ListPatterns(limit=limit, directory=_here() if here else None))
     if as_json:
-        return print_json(found)
+        return print_json([pattern.model_dump(mode="json") for pattern in found])
     from behavior_plugin.cli import terminal
 
     if not found:
         return click.echo("Nothing has been learned yet. A pattern is made when a session ends.")
-    return terminal.show_list(StoredPattern.model_validate(pattern) for pattern in found)
+    return terminal.show_list(found)
 
 
 @cli.command()
@@ -115,15 +109,12 @@ def list_patterns(limit: int, here: bool, as_json: bool) -> None:
 @json_option
 def show(pattern_id: str, as_json: bool) -> None:
     """Show one pattern whole. ID is its id, or enough of its beginning."""
-    found = ask_worker("show", id=pattern_id)
-    if len(found) != 1:
-        problem = "More than one pattern has" if found else "No pattern has"
-        raise BehaviorError(f"{problem} an id that begins with {pattern_id}.", hint="`behavior list` shows the ids.")
+    found = Client().show_pattern(api.ShowPattern(id=pattern_id))
     if as_json:
-        return print_json(found[0])
+        return print_json(found.model_dump(mode="json"))
     from behavior_plugin.cli import terminal
 
-    return terminal.show_pattern(StoredPattern.model_validate(found[0]))
+    return terminal.show_pattern(found)
 
 
 @cli.command()
@@ -153,19 +144,21 @@ def status(as_json: bool) -> None:
 @json_option
 def drain(as_json: bool) -> None:
     """Learn from every session that has ended, now. Sessions that are still open are left alone."""
-    found = ask_worker("drain")
+    found = Client().drain(api.Drain()).model_dump()
     print_result(found, counted(found), as_json=as_json)
 
 
 @cli.command()
-@click.option("--idle", "idle_min", type=click.FloatRange(min=0), help="Also close those silent for this many minutes.")
+@click.option(
+    "--idle", "idle_min", **range_of(api.Reap, "idle_s"), help="Also close those silent for this many minutes."
+)
 @json_option
 def reap(idle_min: float | None, as_json: bool) -> None:
     """Close sessions that never ended, and learn from them.
 
     Those whose host is gone, because it was killed; the worker also does so by itself.
     """
-    found = ask_worker("reap", idle_s=None if idle_min is None else idle_min * 60)
+    found = Client().reap(api.Reap(idle_s=None if idle_min is None else idle_min * 60)).model_dump()
     print_result(found, counted(found), as_json=as_json)
 
 
@@ -251,15 +244,14 @@ def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -
 
 
 def _state_of_worker() -> dict[str, Any]:
-    """What the worker says, else what the spool shows. A frozen one is found out by the ping, which waits less."""
-    from behavior_plugin.worker.inbox import oldest, waiting
+    """The worker's own word, else what the spool shows."""
+    from behavior_plugin.worker.inbox import backlog, oldest
 
     try:
-        ask_running_worker("ping", within_s=PING_S)
-        return {"worker": "running", **ask_running_worker("status", within_s=STATUS_S)}
+        return {"worker": "running", **Client(is_starting=False).status().model_dump(mode="json")}
     except WorkerUnavailableError:
         worker = FROZEN if wake.is_listening() else "not running (it starts with a session)"
-        return {"worker": worker, **waiting(), "oldest_event": oldest()}
+        return {"worker": worker, **backlog().model_dump(), "oldest_event": oldest()}
 
 
 def _why_hooks_keep_nothing() -> str:
@@ -279,11 +271,18 @@ def _settings(*, is_answered: bool) -> dict[str, str]:
         settings = config.load()
     except BehaviorError as error:
         return {"settings": str(error)}
-    others: list[str] = []
-    with suppress(WorkerError):
-        others = other_settings() if is_answered else []
-    problem = f"others than the worker was started with ({', '.join(others)})" if others else ""
+    problem = ""
+    with suppress(WorkerUnavailableError):
+        problem = _difference() if is_answered else ""
     return {"settings": problem, "store": settings.where, "storage": settings.storage}
+
+
+def _difference() -> str:
+    try:
+        Client().ping()
+    except OtherSettingsError as error:
+        return f"others than the worker was started with ({', '.join(error.names)})"
+    return ""
 
 
 def _say_if_off() -> None:

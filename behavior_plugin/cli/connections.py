@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from behavior_plugin.worker.client import ask_worker
-from behavior_plugin.worker.lock import worker_stopped
+from behavior_plugin.api import ListPatterns
+from behavior_plugin.worker.client import Client
+from behavior_plugin.worker.lifecycle import worker_stopped
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and pydantic cost a tenth of a second each.
@@ -27,7 +28,7 @@ def owner_connection() -> Iterator[tuple[psycopg.Connection, Settings]]:
 
     settings = config.load()
     if not settings.database_url:
-        ask_worker("list", limit=1)  # it owns the embedded server, and reports why if that does not run
+        Client().list_patterns(ListPatterns(limit=1))  # it owns the embedded server, and reports why it does not run
     with connect_as_owner(settings) as owner:
         yield owner, settings
 

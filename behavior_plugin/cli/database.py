@@ -17,7 +17,7 @@ from behavior_plugin.cli.backup import backup, move, restore, rollback
 from behavior_plugin.cli.connections import exclusive_owner_connection, owner_connection
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import SchemaError
-from behavior_plugin.worker.lock import worker_stopped
+from behavior_plugin.worker.lifecycle import worker_stopped
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and pydantic cost a tenth of a second each.

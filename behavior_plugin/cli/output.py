@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from behavior_plugin.api import Message
+
 if TYPE_CHECKING:
     # Imported where it is used: rich costs a tenth of a second.
     from rich.progress import Progress, ProgressColumn
@@ -18,6 +20,18 @@ def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) 
     if not all(each.strip() for each in ([value] if isinstance(value, str) else value)):
         raise click.BadParameter("It is empty.")
     return value
+
+
+def range_of(request: type[Message], name: str) -> dict[str, Any]:
+    """The type and default of a `click.option`, as a field of a request has them."""
+    field = request.model_fields[name]
+    limits = {limit: getattr(each, limit) for each in field.metadata for limit in ("ge", "le") if hasattr(each, limit)}
+    kind = click.IntRange if field.annotation is int else click.FloatRange
+    return {
+        "type": kind(limits.get("ge"), limits.get("le")),
+        "default": field.default,
+        "show_default": field.default is not None,
+    }
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

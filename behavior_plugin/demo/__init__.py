@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import simulator
+from behavior_plugin import api, simulator
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import StoredPattern
-from behavior_plugin.worker.client import ask_worker, stop_worker
+from behavior_plugin.worker.client import Client
+from behavior_plugin.worker.lifecycle import stop_worker
 
 HERE = Path(__file__).resolve().parent
 PLUGIN = HERE.parents[1]
@@ -75,11 +76,11 @@ def _recording(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _learned() -> StoredPattern:
-    ask_worker("drain")
-    found = ask_worker("list", limit=1)
+    Client().drain(api.Drain())
+    found = Client().list_patterns(api.ListPatterns(limit=1))
     if not found:
         raise BehaviorError(f"No pattern was stored. Waiting in {spool.folder()} is what the hooks noted.")
-    return StoredPattern.model_validate(found[0])
+    return found[0]
 
 
 def _answer_in_time(prompt: str, project: Path) -> str | None:

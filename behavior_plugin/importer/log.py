@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
@@ -12,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from behavior_plugin.agents import AGENTS
 from behavior_plugin.agents.fields import START
 from behavior_plugin.agents.log_file import LogReader, Problem
+from behavior_plugin.api import SavePatterns, SaveReport
 from behavior_plugin.capture import context as places
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.importer.logs import Log
@@ -24,7 +23,7 @@ from behavior_plugin.learn import session_patterns
 from behavior_plugin.model import Context, Event, Outcome, Pattern, PromptKind
 from behavior_plugin.patterns.labels import workflow_labels
 from behavior_plugin.patterns.reconcile import reconcile
-from behavior_plugin.worker.client import ask_running_worker, ask_worker
+from behavior_plugin.worker.client import Client
 
 # So many patterns are handed over at a time: a tenth of a second's work, so that prompts are answered meanwhile.
 BATCH, BATCH_BYTES = 20, 2_000_000
@@ -130,7 +129,7 @@ def _import_part(part: Sequence[Event], wanted: ImportFilter, imported: LogResul
         patterns = [pattern for pattern in patterns if pattern.started_at >= wanted.since]
     _count(events, patterns, imported)
     for batch in () if wanted.is_dry_run else _batches(patterns):
-        _have_kept(batch, imported)
+        _save(batch, imported)
 
 
 def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: LogResult) -> None:
@@ -143,14 +142,13 @@ def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: LogRe
     imported.runs += [_run(pattern) for pattern in patterns]
 
 
-def _batches(patterns: Sequence[Pattern]) -> Iterator[list[dict[str, Any]]]:
-    """The patterns as JSON, as many at a time as one question to the worker should hold."""
-    batch: list[dict[str, Any]] = []
+def _batches(patterns: Sequence[Pattern]) -> Iterator[list[Pattern]]:
+    """As many patterns at a time as one request to the worker should hold."""
+    batch: list[Pattern] = []
     size = 0
     for pattern in patterns:
-        raw = pattern.model_dump_json()
-        batch.append(json.loads(raw))
-        size += len(raw)
+        batch.append(pattern)
+        size += len(pattern.model_dump_json())
         if len(batch) >= BATCH or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -158,22 +156,21 @@ def _batches(patterns: Sequence[Pattern]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _have_kept(patterns: Sequence[dict[str, Any]], imported: LogResult) -> None:
-    answer = _send_with_retry(patterns)
-    imported.kept += Counter(answer["kept"])
-    imported.kept["refused"] += len(answer["refused"])
-    imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in answer["refused"]]
+def _save(patterns: Sequence[Pattern], imported: LogResult) -> None:
+    report = _send_with_retry(SavePatterns(patterns=tuple(patterns)))
+    imported.kept += Counter(report.kept)
+    imported.kept["refused"] += len(report.refused)
+    imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in report.refused]
 
 
-def _send_with_retry(patterns: Sequence[dict[str, Any]]) -> Any:
-    """A worker that ends meanwhile, as one does whose code has changed, is followed by another."""
-    with suppress(WorkerUnavailableError, StoreUnavailableError):
-        return ask_running_worker("keep", patterns=patterns)
+def _send_with_retry(request: SavePatterns) -> SaveReport:
+    """A worker that ends meanwhile, as after an update of its code, is followed by another."""
+    client = Client()
     for pause in PAUSES_S:
-        time.sleep(pause)
         with suppress(WorkerUnavailableError, StoreUnavailableError):
-            return ask_worker("keep", patterns=patterns)
-    return ask_worker("keep", patterns=patterns)
+            return client.save_patterns(request)
+        time.sleep(pause)
+    return client.save_patterns(request)
 
 
 def _placed(events: Sequence[Event]) -> Iterator[Event]:

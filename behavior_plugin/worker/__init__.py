@@ -1,23 +1,26 @@
 """The worker: one background process, alive only while a session is. It owns everything heavy.
 
-lock.py      one at a time
-main.py      its life: start, loop, end
-inbox.py     the spool's other end: records by session
-session.py   a session that waits, and whether it is live or over
-dead.py      what could not be read or learned from
-watch.py     the hint that something has arrived
-learner.py   makes patterns of the sessions that are over
-transcripts.py  opens what the client itself has written of a session
-upkeep.py    bounds, and whether the worker is still the right one (code.py)
-engines.py   the store and the embedder, opened, kept and opened again
-desk.py      what it answers when asked
-listener.py  the socket it is asked on
-client.py    how the commands ask it
+lifecycle.py        starts, replaces, stops and kills it: one at a time
+main.py             its main loop
+inbox.py            the spool's other end: records by session
+pending_session.py  a session that waits, and whether it is live or over
+dead_letters.py     events that could not be learned from
+watch.py            the hint that a record has arrived
+learner.py          makes patterns of the sessions that are over
+housekeeping.py     limits, and whether the worker should restart
+resources.py        the store and the embedder, opened, and opened again after a failure
+service.py          the operations of `api`
+routes.py           HTTP paths, handshake, JSON
+handshake.py        whose version and settings a request comes from
+listener.py         HTTP over a Unix socket
+legacy.py           the words of the version before this one
+exchange.py         one HTTP request and its answer, from the caller's side
+client.py           the operations of `api`, for commands
 """
 
-# The sessions that `behavior doctor` plays begin so.
+# The ids of sessions that `behavior doctor` plays begin with this.
 PROBE = "behavior-doctor-"
-# What a worker returns that is to be started anew, with the code that is there now.
+# The exit status of a worker that is to be started again, with the code that is there now.
 RESTART = -1
-# What the state tells of a store that is not open.
+# The `store` of a status while no store is open.
 NOT_OPEN = "not open"

@@ -1,6 +1,6 @@
-"""The door that wake.py opens: `python -I .../worker/__main__.py`, with the code that lies beside the hooks.
+"""Run the worker: `python -I .../worker/__main__.py`, as wake.py does, with the code that lies beside the hooks.
 
-What is heavy is imported only by the one that has the lock: of ten that are started at once nine leave cheaply.
+Heavy modules are imported only by the one that has the lock: of ten that are started at once nine leave cheaply.
 """
 
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from behavior_plugin.worker import RESTART
-from behavior_plugin.worker.lock import acquire_worker_lock
+from behavior_plugin.worker.lifecycle import acquire_worker_lock
 
 
 def run() -> int:
-    with acquire_worker_lock() as is_the_one:
-        if is_the_one is None:
+    with acquire_worker_lock() as holds_lock:
+        if holds_lock is None:
             return 0
         from behavior_plugin.worker.main import main
 
-        return main(is_the_one)
+        return main(holds_lock)
 
 
 code = run()

@@ -1,9 +1,9 @@
-"""What is looked after now and then: that nothing grows without bounds, and that the worker is still the right one.
+"""Enforce the worker's limits now and then, and check whether it should restart.
 
-The spool, MAX_WAITING records or MAX_BYTES (capture/spool.py): from then on hooks keep nothing, and say so.
-A session that the store has not taken for 30 days is set aside, without its secrets.
-Dead letters, 30 days, a thousand, or 256 MB (dead.py): the oldest are deleted.
-The worker's memory, MAX_MEMORY_BYTES, and its code, once it is other code: it starts anew.
+* The spool (MAX_WAITING and MAX_BYTES in capture/spool.py): beyond them hooks save nothing, and say so.
+* A session that the store has not taken for 30 days becomes a dead letter, redacted.
+* Dead letters (30 days, a thousand, 256 MB; see dead_letters.py): the oldest are deleted.
+* The worker's memory (MAX_MEMORY_BYTES) and its code: it restarts.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import spool, wake
 from behavior_plugin.worker import dead_letters
-from behavior_plugin.worker.code import Code
 from behavior_plugin.worker.inbox import Inbox
 
 EVERY_S = 60.0
 SELF_EVERY_S = 5.0
 KEPT = timedelta(days=30)
-# The wall clock may jump, so it is believed only when it has said so for this long.
+# The wall clock may jump, so it counts only once it has said so for this long.
 BELIEVED_S = 10 * 60
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Overdue:
-    """What has waited for too long: remembers since when each thing seems too old."""
+    """Find what has waited for too long, by remembering since when each thing seems too old."""
 
     def __init__(self, kept: timedelta) -> None:
         self._kept = kept
@@ -43,12 +43,38 @@ class Overdue:
         return time.monotonic() - self._since.setdefault(name, time.monotonic()) >= BELIEVED_S
 
 
+class CodeChange:
+    """Whether the plugin was updated or removed under the worker, by its version file.
+
+    An update from a marketplace lies in another folder; the handshake of a request shows that one.
+    """
+
+    def __init__(self) -> None:
+        self._at_start = self._last = self._stamp()
+
+    def is_complete(self) -> bool:
+        """Whether the file differs from the one at the start, and has not changed since the last call.
+
+        Files are updated one after the other, so the first look may find half an update.
+        """
+        last, self._last = self._last, self._stamp()
+        return self._last != self._at_start and self._last == last
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """The file's time and size; None where it is gone."""
+        try:
+            found = Path(wake.ROOT, "behavior_plugin", "__init__.py").stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+
 class Housekeeping:
-    """To be asked on every look of the worker's; most of the time it does nothing."""
+    """Called on every round of the worker's loop; most of the time it does nothing."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._code = Code()
+        self._code = CodeChange()
         self._process = psutil.Process()
         self._sessions, self._letters = Overdue(KEPT), Overdue(dead_letters.KEPT)
         self._due = self._self_due = 0.0
@@ -67,15 +93,15 @@ class Housekeeping:
         dead_letters.clean_up()
 
     def should_restart(self) -> bool:
-        """Whether the worker should start anew, with the code that is there now; looked at every few seconds."""
+        """Whether the worker should restart, with the code that is there now; checked every few seconds."""
         if time.monotonic() < self._self_due:
             return False
         self._self_due = time.monotonic() + SELF_EVERY_S
-        if self._code.has_changed():
-            log.info("the code has changed")
+        if self._code.is_complete():
+            log.info("the plugin was updated or removed")
             return True
         if self._process.memory_info().rss > MAX_MEMORY_BYTES:
-            log.warning("the worker has grown beyond %d MB", MAX_MEMORY_BYTES >> 20)
+            log.warning("the worker uses more than %d MB", MAX_MEMORY_BYTES >> 20)
             return True
         return False
 

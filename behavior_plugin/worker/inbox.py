@@ -1,8 +1,9 @@
-"""The spool's other end: file new records by session, and forget the sessions that are stored.
+"""The spool's other end: file new records by session, and delete the sessions that are stored.
 
 A record moves by renaming, new/ to open/KEY/, and is deleted only when its session is stored; whenever the worker dies,
-the next one finds everything where it was. What cannot be read is set aside, and what only cannot be read yet, because
-a newer version wrote it or the disk does not give it, stays where it is.
+the next one finds everything where it was. Filing reads a record's header only; its event is read when the session is
+learned from. Unreadable records become dead letters. A record that cannot be read yet, because a newer version wrote it
+or the disk fails, stays where it is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import shutil
 import stat
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
-from behavior_plugin.agents import hooks_of, payload, read_record
+from behavior_plugin.agents import hooks_of, payload, read_header, read_record
+from behavior_plugin.agents.payload import EventHeader
+from behavior_plugin.api import Backlog
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import WorkerError
 from behavior_plugin.model import Event, EventKind
@@ -27,12 +31,14 @@ from behavior_plugin.worker.pending_session import PendingSession
 
 # A temporary file older than this was left by a hook that was killed.
 TORN_S = 60 * 60
-# How many records are filed at most before the worker looks after everything else again.
+# How many records are filed at most before the worker does everything else again.
 BATCH = 1_000
-# The events that tell sessions apart, as they end a record's name.
+# File-name suffixes of the events that identify a session.
 IDENTIFYING_EVENTS = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
-# How many clients are remembered with the session they had last.
+# How many agent processes are remembered with the session they had last.
 MAX_AGENT_PROCESSES = 1_000
+
+T = TypeVar("T", EventHeader, Event)
 
 
 class UnreadableForNowError(WorkerError):
@@ -47,8 +53,8 @@ class Inbox:
         self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
         self._arrived: deque[str] = deque()
-        self._proofs: dict[str, str] = {}
-        self._last_of_client: dict[tuple[str, int], str] = {}
+        self._sessions_by_key: dict[str, str] = {}
+        self._last_of_process: dict[tuple[str, int], str] = {}
         with contextlib.suppress(OSError):  # it will be tried again
             dead_letters.clean_up()
         self._sweep_temporary()
@@ -57,9 +63,9 @@ class Inbox:
             _folder("tries", mark).unlink()
 
     def file_new(self) -> int:
-        """File what is new, the oldest first and no more than a batch; returns how many records that were.
+        """File new records, the oldest first and no more than a batch; returns how many.
 
-        What an earlier worker has filed comes before everything else, and counts as a record for each session.
+        The sessions that an earlier worker filed come first, and each counts as one record.
         """
         if self._filed_before:
             return self._take_up_some()
@@ -73,21 +79,21 @@ class Inbox:
         return filed
 
     def retry_postponed(self) -> None:
-        """Try once more what was postponed."""
+        """Try postponed records once more."""
         self.postponed.clear()
 
     def events(self, session: PendingSession) -> list[Event]:
-        """Everything that was filed for a session, in order of arrival.
+        """All events of a session, in order of arrival.
 
         Raises:
-            UnreadableForNowError: learned from without a record, the session would not be whole.
+            UnreadableForNowError: a record is postponed; learned from without it, the session would not be whole.
         """
         found = self._read_all(session)
         session.read = {record.name for record, _ in found}
         return [event for _, event in found]
 
     def attempt(self, session: PendingSession) -> int:
-        """How often a session has been tried, this time included; kept on disk, since a worker may die of it."""
+        """Count a try to learn from a session, on disk, since the worker may die of it; returns the number so far."""
         marks = _folder("tries")
         session.tries += 1
         with contextlib.suppress(OSError):  # a full disk, where only learning makes room
@@ -99,14 +105,14 @@ class Inbox:
         return session.tries
 
     def reset_attempts(self, session: PendingSession) -> None:
-        """The attempt was no fault of the session's."""
+        """Forget the tries of a session that did not fail by itself."""
         session.tries = 0
         _folder("tries", session.key).unlink(missing_ok=True)
 
     def done(self, session: PendingSession) -> None:
-        """Forget a session that is stored or not wanted: by one rename, so that no half of it is ever found.
+        """Delete a session that is stored or not wanted: by one rename, so that no half of it is ever found.
 
-        What another worker, on a folder that was deleted under it, has filed since it was read is new again.
+        Records filed since it was read, by another worker whose folder was deleted under it, are new again.
         """
         gone = _folder("tmp") / f"done-{session.key}-{time.time_ns()}"
         with contextlib.suppress(FileNotFoundError):  # deleted by hand
@@ -117,13 +123,13 @@ class Inbox:
         shutil.rmtree(gone, ignore_errors=True)
 
     def dead_letter(self, session: PendingSession, reason: str) -> None:
-        """Set a whole session aside, with the reason."""
+        """Make a whole session a dead letter, with the reason."""
         with contextlib.suppress(FileNotFoundError):
             dead_letters.set_aside(_folder("open", session.key), reason)
         self._forget(session)
 
     def dead_letter_events(self, session: PendingSession, events: Iterable[Event], reason: str) -> None:
-        """Set only these of a session's events aside. Whoever dies meanwhile leaves them as a session of their own."""
+        """Make only these of a session's events a dead letter. If the worker dies, they are a session of their own."""
         apart = _folder("open", f"{session.key}-apart")
         apart.mkdir(mode=0o700, exist_ok=True)
         moments = {(event.at, event.order) for event in events}
@@ -133,29 +139,29 @@ class Inbox:
         dead_letters.set_aside(apart, reason, name=session.key)
 
     def _file(self, record: Path) -> None:
-        event = self._read(record)
-        if event is None:
+        header = self._read(record, read_header)
+        if header is None:
             return
-        session = self._session_of(event)
+        session = self._session_of(header)
         folder = _folder("open", session.key)
         folder.mkdir(mode=0o700, exist_ok=True)
         record.rename(folder / record.name)
-        self._note(session, event)
+        self._note(session, header)
 
     def _read_all(self, session: PendingSession) -> list[tuple[Path, Event]]:
         records = self._records(session.key)
         for record in records:
             self.postponed.pop(record.name, None)
-        found = [(record, event) for record in records if (event := self._read(record))]
+        found = [(record, event) for record in records if (event := self._read(record, read_record))]
         for record in records:
             if why := self.postponed.get(record.name):
                 raise UnreadableForNowError(why)
         return found
 
-    def _read(self, record: Path) -> Event | None:
-        """A record's event; nothing where it has gone, is postponed, or was no record and is set aside now."""
+    def _read(self, record: Path, reader: Callable[[dict[str, Any], bytes], T]) -> T | None:
+        """What is read of a record; None where it has gone, is postponed, or is a dead letter now."""
         try:
-            return read_record(*spool.read(record))
+            return reader(*spool.read(record))
         except FileNotFoundError:
             return None
         except spool.NewerRecord as error:
@@ -169,40 +175,42 @@ class Inbox:
             dead_letters.set_aside(record, _reason(error))
         return None
 
-    def _session_of(self, event: Event) -> PendingSession:
+    def _session_of(self, header: EventHeader) -> PendingSession:
         """The session that an event belongs to: its own, or the open one whose prompt or transcript it names.
 
-        A client was seen to use two ids by turns in one conversation.
+        An agent was seen to use two ids by turns in one conversation.
         """
-        known = (self._proofs[proof] for proof in _correlation_keys(event) if proof in self._proofs)
-        key = next(known, None) or _key(event)
-        return self.sessions.get(key) or PendingSession(key, event.session_id, event.at)
+        keys = _correlation_keys(header)
+        known = (self._sessions_by_key[key] for key in keys if key in self._sessions_by_key)
+        key = next(known, None) or _session_key(header)
+        return self.sessions.get(key) or PendingSession(key, header.session_id, header.at)
 
-    def _note(self, session: PendingSession, event: Event) -> None:
+    def _note(self, session: PendingSession, header: EventHeader) -> None:
         self.sessions[session.key] = session
-        session.note(event)
-        for proof in _correlation_keys(event):
-            self._proofs[proof] = session.key
-            session.proofs.add(proof)
-        self._link(session, event)
+        session.note(header)
+        for key in _correlation_keys(header):
+            self._sessions_by_key[key] = session.key
+            session.correlation_keys.add(key)
+        self._link(session, header)
 
-    def _link(self, session: PendingSession, event: Event) -> None:
-        """Note which session the same client had before: after a /clear, or a fork, that is what is gone on with."""
-        hooks = hooks_of(event.agent)
-        if event.agent_pid is None or hooks is None or not hooks.has_one_session_per_process:
+    def _link(self, session: PendingSession, header: EventHeader) -> None:
+        """Note which session the same process had before: it goes on after a /clear, or a fork."""
+        hooks = hooks_of(header.agent)
+        if header.agent_pid is None or hooks is None or not hooks.has_one_session_per_process:
             return
-        client = (event.machine, event.agent_pid)
-        before = self._last_of_client.pop(client, session.session_id)
-        if event.kind is EventKind.SESSION_START and event.reason in ("clear", "fork") and before != session.session_id:
+        process = (header.machine, header.agent_pid)
+        before = self._last_of_process.pop(process, session.session_id)
+        is_start = header.kind is EventKind.SESSION_START
+        if is_start and header.reason in ("clear", "fork") and before != session.session_id:
             session.follows = before
-        self._last_of_client[client] = session.session_id
-        if len(self._last_of_client) > MAX_AGENT_PROCESSES:
-            del self._last_of_client[next(iter(self._last_of_client))]
+        self._last_of_process[process] = session.session_id
+        if len(self._last_of_process) > MAX_AGENT_PROCESSES:
+            del self._last_of_process[next(iter(self._last_of_process))]
 
     def _forget(self, session: PendingSession) -> None:
         del self.sessions[session.key]
-        for proof in session.proofs:
-            self._proofs.pop(proof, None)
+        for key in session.correlation_keys:
+            self._sessions_by_key.pop(key, None)
         self.reset_attempts(session)
 
     def _take_up_some(self) -> int:
@@ -213,13 +221,14 @@ class Inbox:
         return taken
 
     def _take_up(self, folder: Path) -> None:
-        """What a worker that is gone has filed. Only what tells sessions apart is read; the calls can wait."""
+        """Take up a session that an earlier worker filed. Only the events that identify it are read."""
         if not folder.is_dir() or folder.is_symlink():
             return dead_letters.set_aside(folder, "not a session's folder")
-        telling = [name for name in sorted(_names(folder)) if name.endswith(IDENTIFYING_EVENTS)]
-        records = [folder / name for name in telling] or sorted(folder.iterdir())[:1]
-        for event in filter(None, map(self._read, records)):
-            self._note(self.sessions.get(folder.name) or PendingSession(folder.name, event.session_id, event.at), event)
+        names = [name for name in sorted(_names(folder)) if name.endswith(IDENTIFYING_EVENTS)]
+        records = [folder / name for name in names] or sorted(folder.iterdir())[:1]
+        for header in filter(None, (self._read(record, read_header) for record in records)):
+            session = self.sessions.get(folder.name) or PendingSession(folder.name, header.session_id, header.at)
+            self._note(session, header)
         if folder.name in self.sessions:
             return None
         if not any(folder.iterdir()):
@@ -240,14 +249,14 @@ class Inbox:
                     leftover.unlink()
 
 
-def waiting() -> dict[str, int]:
-    """How many records and sessions wait, counted on disk: true also where no worker runs."""
+def backlog() -> Backlog:
+    """The records and sessions that wait, counted on disk, so that it is true also where no worker runs."""
     counts = {name: len(_names(_folder(name))) for name in ("new", "open")}
-    return {"new_events": counts["new"], "open_sessions": counts["open"], **dead_letters.counted()}
+    return Backlog(new_events=counts["new"], open_sessions=counts["open"], **dead_letters.counted())
 
 
 def oldest() -> str | None:
-    """When the oldest event that waits was noted; nothing where none waits."""
+    """When the oldest event that waits was saved; None where none waits."""
     folders = [_folder("new"), *(_folder("open", name) for name in _names(_folder("open")))]
     first = [min(_names(folder), default="").partition("-")[0] for folder in folders]
     times = [int(digits) / 1e9 for digits in first if digits.isdigit()]
@@ -263,23 +272,23 @@ def _names(folder: Path) -> set[str]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a record is set aside, in words of ours: those of a library may quote the payload."""
+    """Why a record is a dead letter, in our own words: a library's may quote the payload."""
     if type(error) in (ValueError, payload.UnreadableError):
         return str(error)
     return f"it cannot be read as a record ({type(error).__name__})"
 
 
-def _key(event: Event) -> str:
+def _session_key(header: EventHeader) -> str:
     """A folder's name for a session; never made of the payload's own characters."""
-    return hashlib.sha256(f"{event.machine}\x1f{event.session_id}".encode("utf-8", "replace")).hexdigest()[:32]
+    return hashlib.sha256(f"{header.machine}\x1f{header.session_id}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _correlation_keys(event: Event) -> Iterator[str]:
-    """What proves that an event belongs to the session which had the same: its prompt, or its client's transcript."""
-    if event.prompt_id and not event.prompt_id.isdigit():  # two sessions may both have a first one
-        yield f"{event.machine}\x1f{event.prompt_id}"
-    if event.transcript and event.agent_pid:
-        yield f"{event.machine}\x1f{event.agent_pid}\x1f{event.transcript}"
+def _correlation_keys(header: EventHeader) -> Iterator[str]:
+    """What two events of one session have in common: the prompt, or the agent's process and its transcript."""
+    if header.prompt_id and not header.prompt_id.isdigit():  # two sessions may both have a first one
+        yield f"{header.machine}\x1f{header.prompt_id}"
+    if header.transcript and header.agent_pid:
+        yield f"{header.machine}\x1f{header.agent_pid}\x1f{header.transcript}"
 
 
 def _folder(*names: str) -> Path:

@@ -6,11 +6,12 @@ import logging
 import time
 
 from behavior_plugin.agents import read_live_log
+from behavior_plugin.api import Drained, Reaped
 from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, describe_for_log
 from behavior_plugin.learn import learn
 from behavior_plugin.patterns.episodes import orphaned_calls
 from behavior_plugin.patterns.reconcile import reconcile
-from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, waiting
+from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, backlog
 from behavior_plugin.worker.pending_session import PendingSession
 from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
 
@@ -27,16 +28,16 @@ log = logging.getLogger(__name__)
 class Learner:
     """Takes sessions from the inbox and makes patterns of them. To be used from the main thread.
 
-    `learned` counts the patterns, `dropped` the sessions that gave none, and `beat` is when the last session was taken
-    up (monotonic).
+    `learned` counts the patterns, `dropped` the sessions that gave none, and `last_heartbeat` is when it last began to
+    learn from a session (monotonic).
     """
 
-    def __init__(self, inbox: Inbox, engines: Resources) -> None:
+    def __init__(self, inbox: Inbox, resources: Resources) -> None:
         self._inbox = inbox
-        self._engines = engines
+        self._resources = resources
         self.learned = self.dropped = 0
         self.last_error = ""
-        self.beat = time.monotonic()
+        self.last_heartbeat = time.monotonic()
 
     def learn_from_what_is_over(self, settle_s: float) -> bool:
         """Learn from each session that is over and has been quiet for `settle_s`, while the store takes it.
@@ -48,32 +49,32 @@ class Learner:
         over = [session for session in self._real_sessions() if session.is_over(settle_s)]
         # What the store did not take last time comes last: it may be this session's fault, and must not hold up others.
         for session in sorted(over, key=lambda session: session.delays):
-            if not self._engines.can_store():
+            if not self._resources.can_store():
                 return False
             if time.monotonic() > until:
                 return True
             self._try(session)
         return False
 
-    def drain(self, probe: str = "") -> dict[str, int]:
+    def drain(self, probe: str = "") -> Drained:
         """File everything and learn from every session that has ended; what is left open goes on.
 
         A probe is learned from only where it is named: by the doctor that sent it.
         """
-        self._engines.open_store()
+        self._resources.open_store()
         self._file_all()
         before = self.learned
         probes = [session for session in self._inbox.sessions.values() if session.session_id == probe]
         self._learn_from([session for session in self._real_sessions() + probes if session.is_ended])
-        return {"learned": self.learned - before, **waiting()}
+        return Drained(learned=self.learned - before, **backlog().model_dump())
 
-    def reap(self, idle_s: float | None) -> dict[str, int]:
+    def reap(self, idle_s: float | None) -> Reaped:
         """Close the sessions whose client is gone, and with `idle_s` those that have been silent for so long."""
         self.drain()
         before = self.learned
         closed = [session for session in self._real_sessions() if _is_abandoned(session, idle_s)]
         self._learn_from(closed)
-        return {"closed": len(closed), "learned": self.learned - before, **waiting()}
+        return Reaped(closed=len(closed), learned=self.learned - before, **backlog().model_dump())
 
     def discard(self, session_id: str) -> None:
         """Throw away what waits of a session, stored or not."""
@@ -94,7 +95,7 @@ class Learner:
         """
         for _ in range(TRIES + 2):  # one more to set aside what failed each time, and one to see that nothing is left
             for session in (left := [each for each in sessions if each.key in self._inbox.sessions]):
-                self._engines.store(0)
+                self._resources.store(0)
                 self._try(session)
             if not left:
                 return
@@ -109,12 +110,12 @@ class Learner:
                 self._inbox.done(session)
 
     def _try(self, session: PendingSession) -> None:
-        self.beat = time.monotonic()
+        self.last_heartbeat = time.monotonic()
         if self._inbox.attempt(session) > TRIES:
             return self._inbox.dead_letter(session, self.last_error or "the worker ended each time it was tried")
         try:
             self._learn(session)
-            self._engines.reset_backoff()
+            self._resources.reset_backoff()
         except UnreadableForNowError as error:
             self._inbox.reset_attempts(session)
             session.delays += 1
@@ -122,20 +123,20 @@ class Learner:
         except (StoreUnavailableError, EmbedError) as error:
             self._inbox.reset_attempts(session)
             session.delays += 1
-            self._engines.back_off(error)
+            self._resources.back_off(error)
         except Exception as error:
             log.error("session %s could not be learned from: %s", session.key, describe_for_log(error))
             self.last_error = f"{type(error).__name__} in session {session.key}"
         return None
 
     def _learn(self, session: PendingSession) -> None:
-        embedder = self._engines.embedder(MAX_RETRY_S)
+        embedder = self._resources.embedder(MAX_RETRY_S)
         reported = self._inbox.events(session)
         events = reconcile(reported, read_live_log(reported))
         try:
-            patterns = learn(events, embedder=embedder, store=self._engines.store(0), follows=session.follows)
+            patterns = learn(events, embedder=embedder, store=self._resources.store(0), follows=session.follows)
         except StoreUnavailableError:
-            self._engines.close_store()
+            self._resources.close_store()
             raise
         orphans = orphaned_calls(events)
         if orphans:

@@ -1,7 +1,7 @@
-"""The worker's life: one at a time, up as fast as it can, and gone a few minutes after the last live session.
+"""The worker's main loop: up as fast as it can, and gone a few minutes after the last live session.
 
-Three threads matter. The main one owns the embedded server and the spool; one loads the embedder beside it; the
-listener's answer questions. Work on the spool that a question asks for is handed to the main thread as an order.
+Three kinds of threads matter. The main one owns the embedded server and the spool; one loads the embedder beside it;
+the listener's answer requests. Work on the spool that a request asks for runs as a task on the main thread.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from behavior_plugin import __version__, config
+from behavior_plugin import __version__, api, config
 from behavior_plugin.capture import paths, wake
-from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, describe_for_log
-from behavior_plugin.store import Store
 from behavior_plugin.worker import RESTART
-from behavior_plugin.worker.code import is_newer
 from behavior_plugin.worker.housekeeping import Housekeeping
-from behavior_plugin.worker.inbox import Inbox, oldest, waiting
+from behavior_plugin.worker.inbox import Inbox, backlog, oldest
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.listener import Listener
 from behavior_plugin.worker.resources import Resources
+from behavior_plugin.worker.routes import Routes
 from behavior_plugin.worker.service import Service
 from behavior_plugin.worker.watch import Watch
 
-# The watcher is a hint that may be lost; this is how long a record may then lie unseen.
+# The watcher's hints may be lost; a record may then lie unseen for so long.
 RESCAN_S = 5.0
 # A worker that has not looked at the spool for so long hangs: nothing it does takes nearly as long.
 HUNG_S = 15 * 60.0
-# Who waits for the store at least so long is a person at a terminal, and no hook.
+# A caller that waits for the store at least so long is a person at a terminal, and no hook.
 PERSON_S = 10.0
 LOG_BYTES = 512 * 1024
 
 log = logging.getLogger(__name__)
 
 
-def main(is_the_one: Callable[[], bool]) -> int:
-    """Run the worker until nobody needs it; only for who holds the worker's lock, and as long as that is so.
+T = TypeVar("T")
 
-    Returns 0, or what `behavior` would exit with, or START_ANEW.
+
+def main(holds_lock: Callable[[], bool]) -> int:
+    """Run the worker until it is not needed, or does not hold the worker's lock any more.
+
+    Returns 0, or the exit status that `behavior` would have, or RESTART.
     """
     _start_log()
     try:
-        return Worker(config.load(), is_the_one).run()
+        return Worker(config.load(), holds_lock).run_until_unneeded()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
         wake.clear_starting_mark()  # nobody needs to wait for it any more
@@ -66,17 +67,19 @@ def main(is_the_one: Callable[[], bool]) -> int:
 
 
 class Worker:
-    """One worker, from start to end. See Desk for what may be asked of it meanwhile."""
+    """One worker, from start to end."""
 
-    def __init__(self, settings: config.Settings, is_the_one: Callable[[], bool]) -> None:
-        self.settings = settings
-        self._is_the_one = is_the_one
+    def __init__(self, settings: config.Settings, holds_lock: Callable[[], bool]) -> None:
+        self._settings = settings
+        self._holds_lock = holds_lock
         self._started = datetime.now(UTC)
-        self._engines = Resources(settings)
+        self._resources = Resources(settings)
         self._inbox = Inbox()
-        self._learner = Learner(self._inbox, self._engines)
-        self._upkeep = Housekeeping(self._inbox)
-        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._learner = Learner(self._inbox, self._resources)
+        self._housekeeping = Housekeeping(self._inbox)
+        service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
+        self._routes = Routes(service, settings, self)
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hint = threading.Event()
         self._watch = Watch(self._hint)
         self._is_stopping = False
@@ -84,20 +87,20 @@ class Worker:
         self._needed_at = self._looked_at = time.monotonic()
         self._trouble = ""
 
-    def run(self) -> int:
-        """Returns START_ANEW where a new process should take over, else 0."""
+    def run_until_unneeded(self) -> int:
+        """Returns RESTART where a new process should take over, else 0."""
         self._listener = self._listen()
         # On a thread: the handler interrupts the main one, which may hold the lock of the hint that it would set.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.stop, daemon=True).start())
-        self._engines.start_embedder()
+        self._resources.start_embedder()
         try:
-            self._engines.open_store()
+            self._resources.open_store()
             # A prompt needs the embedder too, and waits longer for a worker that has not got it yet.
-            self._engines.when_embedder_is_there(wake.clear_starting_mark)
+            self._resources.when_embedder_is_there(wake.clear_starting_mark)
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
-            while not self._is_stopping and self._is_the_one():
+            while not self._is_stopping and self._holds_lock():
                 self._look()
-                if self._upkeep.should_restart():
+                if self._housekeeping.should_restart():
                     return RESTART
                 if not self._is_needed():
                     break
@@ -107,72 +110,61 @@ class Worker:
         finally:
             self._listener.leave()
             self._watch.stop()
-            self._engines.close_store()
+            self._resources.close_store()
             _leave_short_run_folder()
             log.info("the worker ends")
 
-    # What the desk asks
+    # For the service, from other threads
 
-    def ping(self, version: str) -> str:
-        """What a ping is answered: "here", or "leaving" where another worker should be started."""
-        if is_newer(version):
-            log.info("version %s asks: it takes over", version)
-            self.stop()
-        looked_at = max(self._looked_at, self._learner.beat)
-        return "leaving" if self._is_stopping or time.monotonic() - looked_at > HUNG_S else "here"
+    def ping(self) -> api.Pong:
+        return api.Pong(version=__version__, pid=os.getpid())
 
-    def store(self, within_s: float) -> Store:
-        self._needed_at = time.monotonic()
-        if within_s >= PERSON_S:
-            self._engines.retry_now()
-            self._hint.set()
-        return self._engines.store(within_s)
-
-    def embedder(self, within_s: float) -> Embedder | None:
-        return self._engines.embedder(within_s)
-
-    def order(self, what: Callable[[], Any], within_s: float) -> Any:
-        """Have the main thread do something, and wait for what it returns or raises."""
-        done: Future[Any] = Future()
-        self._orders.put(lambda: _fulfil(done, what))
-        self._hint.set()
-        return done.result(within_s)
-
-    def drain(self, probe: str = "") -> dict[str, int]:
-        return self._learner.drain(probe)
-
-    def reap(self, idle_s: float | None) -> dict[str, int]:
-        return self._learner.reap(idle_s)
-
-    def discard(self, session_id: str) -> None:
-        self._learner.discard(session_id)
+    def is_leaving(self) -> bool:
+        """Whether another worker should be started: this one is about to end, or hangs."""
+        looked_at = max(self._looked_at, self._learner.last_heartbeat)
+        return self._is_stopping or time.monotonic() - looked_at > HUNG_S
 
     def stop(self) -> None:
         self._is_stopping = True
         self._hint.set()
 
-    def status(self) -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "started_at": self._started.isoformat(),
-            **self._engines.status(),
-            "live_sessions": sum(session.is_live() for session in self._inbox.sessions.copy().values()),
-            "learned": self._learner.learned,
-            "dropped": self._learner.dropped,
-            "last_error": self._engines.last_error or self._learner.last_error or self._trouble,
-            "left_in_spool": "; ".join(sorted(set(self._inbox.postponed.copy().values()))),
-            **waiting(),
-            "oldest_event": oldest(),
-        }
+    def need_store(self, within_s: float) -> None:
+        """Stay for a caller that needs the store, and open it now if the caller can wait for that."""
+        self._needed_at = time.monotonic()
+        if within_s >= PERSON_S:
+            self._resources.retry_now()
+            self._hint.set()
+
+    def run(self, task: Callable[[], T], within_s: float) -> T:
+        """Run a task on the main thread, and wait for its result."""
+        done: Future[T] = Future()
+        self._tasks.put(lambda: _fulfil(done, task))
+        self._hint.set()
+        return done.result(within_s)
+
+    def status(self) -> api.Status:
+        waiting = backlog()
+        return api.Status(
+            version=__version__,
+            pid=os.getpid(),
+            started_at=self._started,
+            **self._resources.status(),
+            live_sessions=sum(session.is_live() for session in self._inbox.sessions.copy().values()),
+            learned=self._learner.learned,
+            dropped=self._learner.dropped,
+            last_error=self._resources.last_error or self._learner.last_error or self._trouble,
+            left_in_spool="; ".join(sorted(set(self._inbox.postponed.copy().values()))),
+            **waiting.model_dump(),
+            oldest_event=oldest(),
+        )
 
     # The loop
 
     def _look(self) -> None:
-        """One round of everything; a part that fails is told, and keeps none of the others from being done."""
+        """One round of everything. A part that fails is logged, and the others still run."""
         self._trouble, self._is_behind = "", False
-        parts = (self._hear_again, self._follow_orders, self._file, self._open_store, self._learn)
-        for part in (*parts, self._upkeep.enforce_limits):
+        parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn)
+        for part in (*parts, self._housekeeping.enforce_limits):
             self._looked_at = time.monotonic()
             try:
                 part()
@@ -182,16 +174,16 @@ class Worker:
 
     def _listen(self) -> Listener:
         paths.make_run_folder()
-        return Listener(paths.worker_socket(), Service(self).answer)
+        return Listener(paths.worker_socket(), self._routes)
 
-    def _hear_again(self) -> None:
-        """Somebody may have tidied up the socket: who cannot be asked counts as gone, and none could take its place."""
+    def _listen_again(self) -> None:
+        """Recreate the socket if it was deleted; otherwise we are unreachable but still hold the lock."""
         if not self._listener.is_found():
             self._listener = self._listen()
 
-    def _follow_orders(self) -> None:
-        while not self._orders.empty():
-            self._orders.get()()
+    def _run_tasks(self) -> None:
+        while not self._tasks.empty():
+            self._tasks.get()()
 
     def _file(self) -> None:
         if self._inbox.file_new():
@@ -199,32 +191,32 @@ class Worker:
         self._watch.refresh()
 
     def _open_store(self) -> None:
-        if self._engines.can_retry():
-            self._engines.open_store()
+        if self._resources.can_retry():
+            self._resources.open_store()
 
     def _learn(self) -> None:
-        if self._learner.learn_from_what_is_over(self.settings.settle_s):
+        if self._learner.learn_from_what_is_over(self._settings.settle_s):
             self._is_behind = True
 
     def _is_needed(self) -> bool:
         """Whether a session is live, or was until a moment ago, or work is left that can be done."""
         now = time.monotonic()
-        can_store = self._engines.can_store()
+        can_store = self._resources.can_store()
         if any(can_store or session.is_live() for session in self._inbox.sessions.values()):
             self._needed_at = now
-        return now - self._needed_at <= self.settings.linger_s or self._is_behind or not self._orders.empty()
+        return now - self._needed_at <= self._settings.linger_s or self._is_behind or not self._tasks.empty()
 
     def _pause(self) -> float:
         if self._is_behind and not self._trouble:
             return 0
         is_settling = any(not session.is_live() for session in self._inbox.sessions.values())
-        soon = self.settings.settle_s if is_settling else self.settings.linger_s
+        soon = self._settings.settle_s if is_settling else self._settings.linger_s
         return min(RESCAN_S, max(0.05, soon))
 
 
-def _fulfil(done: Future[Any], what: Callable[[], Any]) -> None:
+def _fulfil(done: Future[Any], task: Callable[[], Any]) -> None:
     try:
-        done.set_result(what())
+        done.set_result(task())
     except Exception as error:
         done.set_exception(error)
 

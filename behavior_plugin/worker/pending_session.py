@@ -1,8 +1,8 @@
-"""A session that waits in the spool: what is known of it, and whether it is live or over.
+"""A session that waits in the spool, and whether it is live or over.
 
-The wall clock jumps, so it is asked but once: whether a client's process is as old as the event that names it. From
-then on the kernel's own count tells it from a later one with its number. Silence is measured by the monotonic clock,
-which stands still while the machine sleeps.
+The wall clock jumps, so it is read only once: to see whether an agent's process is as old as the event that names it.
+From then on the kernel's own start time distinguishes it from a later process with the same pid. Silence is measured by
+the monotonic clock, which stands still while the machine sleeps.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Self
 
 import psutil
 
-from behavior_plugin.model import Event, EventKind
+from behavior_plugin.agents.payload import EventHeader
+from behavior_plugin.model import EventKind
 from behavior_plugin.worker import PROBE
 
-# A session whose client is not known counts as over after this much silence.
+# A session whose agent process is unknown counts as over after this much silence.
 SILENCE_S = 30 * 60
 
 
@@ -39,10 +40,10 @@ class AgentProcess:
             self._process = None
 
     @classmethod
-    def of(cls, event: Event) -> Self | None:
-        """Nothing where it is not known, or runs on another machine or in another container that shares the folder."""
-        is_here = event.machine in ("", os.uname().nodename) and event.pid_space in (None, _pid_space())
-        return cls(event.agent_pid, event.at) if is_here and event.agent_pid else None
+    def of(cls, header: EventHeader) -> Self | None:
+        """None where it is unknown, or runs on another machine or in another container that shares the folder."""
+        is_here = header.machine in ("", os.uname().nodename) and header.pid_space in (None, _pid_space())
+        return cls(header.agent_pid, header.at) if is_here and header.agent_pid else None
 
     def is_running(self) -> bool:
         try:
@@ -63,18 +64,18 @@ def _pid_space() -> int | None:
 class PendingSession:
     """A session that is not stored yet. `seen` is monotonic: when its last event was filed.
 
-    `last_at` is when that was noted, by the wall clock. `proofs` is what proves that an event belongs to it, and
-    `follows` the session that the same client had before. `delays` counts how often the store did not take it, `tries`
-    how often it failed by itself, and `read` has the names of the records that were learned from. `turned_at` is the
-    order of the newest event that began or ended it.
+    `last_at` is when that event was saved, by the wall clock. Events with one of `correlation_keys` belong to it, and
+    `follows` is the session that the same process had before. `delays` counts how often the store did not take it,
+    `tries` how often it failed by itself, and `read` has the names of the records that were learned from. `turned_at`
+    is the order of the newest event that began or ended it.
     """
 
     key: str
     session_id: str
     last_at: datetime
-    client: AgentProcess | None = None
+    process: AgentProcess | None = None
     follows: str | None = None
-    proofs: set[str] = field(default_factory=set)
+    correlation_keys: set[str] = field(default_factory=set)
     seen: float = field(default_factory=time.monotonic)
     is_ended: bool = False
     turned_at: int = 0
@@ -86,27 +87,27 @@ class PendingSession:
     def is_probe(self) -> bool:
         return self.session_id.startswith(PROBE)
 
-    def note(self, event: Event) -> None:
-        """Take in what an event says, in the order of arrival."""
+    def note(self, header: EventHeader) -> None:
+        """Update the session by one of its events, in the order of arrival."""
         self.seen = time.monotonic()
-        self.last_at = max(self.last_at, event.at)
-        is_other = self.client is None or self.client.pid != event.agent_pid
-        if event.agent_pid and (is_other or event.kind is EventKind.SESSION_START):
-            self.client = AgentProcess.of(event)
-        # Taken up again under its old id, by a start or a prompt; any other event after the end is only late. Events
-        # may be found in another order than they came: a folder that is listed while it is written to may miss one.
-        if event.kind in TURNS and event.order >= self.turned_at:
-            self.turned_at = event.order
-            self.is_ended = event.kind is EventKind.SESSION_END
+        self.last_at = max(self.last_at, header.at)
+        is_other = self.process is None or self.process.pid != header.agent_pid
+        if header.agent_pid and (is_other or header.kind is EventKind.SESSION_START):
+            self.process = AgentProcess.of(header)
+        # A start or a prompt resumes a session under its old id; any other event after the end is only late. A
+        # directory listing taken during writes can miss a file, so events may be read out of order.
+        if header.kind in TURNS and header.order >= self.turned_at:
+            self.turned_at = header.order
+            self.is_ended = header.kind is EventKind.SESSION_END
 
     def is_over(self, quiet_s: float) -> bool:
-        """Ended, or left by its client, and quiet for long enough that no event is still on its way."""
-        return self.quiet_s() >= (quiet_s if self.is_ended or self.client else SILENCE_S) and not self.is_live()
+        """Whether it has ended, or its agent is gone, and it has been quiet for so long that no event is on its way."""
+        return self.quiet_s() >= (quiet_s if self.is_ended or self.process else SILENCE_S) and not self.is_live()
 
     def is_live(self) -> bool:
         if self.is_ended:
             return False
-        return self.client.is_running() if self.client else self.quiet_s() < SILENCE_S
+        return self.process.is_running() if self.process else self.quiet_s() < SILENCE_S
 
     def quiet_s(self) -> float:
         return time.monotonic() - self.seen

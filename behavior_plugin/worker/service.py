@@ -1,228 +1,182 @@
-"""What the worker answers when it is asked: one function a verb.
-
-`suggest` speaks to the hook and answers with the very bytes the host reads, or with none. All other verbs take and
-give JSON: {"result": ...} or {"error": {"kind", "message", "hint"}}.
-"""
+"""The operations of `api`, done by the worker."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
-import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
-from behavior_plugin.agents import read_record
+from behavior_plugin import api
 from behavior_plugin.capture import context as places
-from behavior_plugin.config import Settings, fingerprint
+from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import BehaviorError, StoreError, describe_for_log
+from behavior_plugin.errors import NotFoundError, StoreError
 from behavior_plugin.learn import save_new
-from behavior_plugin.model import TASKS, Context, Event, Pattern, PromptKind, StoredPattern, Suggestion
-from behavior_plugin.recall import MANUAL_MIN_SIMILARITY, recall
+from behavior_plugin.model import Context, StoredPattern, Suggestion
+from behavior_plugin.recall import gate, recall
 from behavior_plugin.recall.render import render
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
 
-# A prompt that comes while the worker is starting waits no longer than its hook does.
+# How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
-# A command in a terminal can wait for the first start of the server.
+# How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
-ORDER_S = 300.0
-# How many past workflows `/behavior:recall` brings back.
-COMMAND_ANSWERS = 3
-# In bytes; a hook passes on 8,000, quotes and line ends escaped.
-MAX_ANSWER_BYTES = 7000
-# How many sessions' suggestions are remembered, so that none is made twice.
-MAX_SESSIONS = 1000
+TASK_S = 300.0
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Caller(Protocol):
-    """Who asks."""
+    """The one who waits for an answer."""
 
     def is_waiting(self) -> bool: ...
     def afterwards(self, do: Callable[[], None]) -> None: ...
 
 
-class House(Protocol):
-    """What the desk needs of the worker."""
+class Patient:
+    """A caller that waits for as long as it takes."""
 
-    settings: Settings
+    def is_waiting(self) -> bool:
+        return True
+
+    def afterwards(self, do: Callable[[], None]) -> None:
+        do()
+
+
+PATIENT = Patient()
+
+
+class Resources(Protocol):
+    """The store and the embedder; each raises a BehaviorError if it is not there in time."""
 
     def store(self, within_s: float) -> Store: ...
     def embedder(self, within_s: float) -> Embedder | None: ...
-    def ping(self, version: str) -> str: ...
-    def status(self) -> dict[str, Any]: ...
-    def order(self, what: Callable[[], Any], within_s: float) -> Any: ...
-    def drain(self, probe: str = "") -> dict[str, int]: ...
-    def reap(self, idle_s: float | None) -> dict[str, int]: ...
+
+
+class Learner(Protocol):
+    """The work on the spool, for the main thread only."""
+
+    def drain(self, probe: str = "") -> api.Drained: ...
+    def reap(self, idle_s: float | None) -> api.Reaped: ...
     def discard(self, session_id: str) -> None: ...
+
+
+class Loop(Protocol):
+    """The worker's main loop."""
+
+    def ping(self) -> api.Pong: ...
+    def status(self) -> api.Status: ...
     def stop(self) -> None: ...
+
+    def need_store(self, within_s: float) -> None:
+        """Stay for a caller that needs the store, and open it now if the caller can wait for that."""
+
+    def run(self, task: Callable[[], T], within_s: float) -> T:
+        """Run a task on the main thread, and wait for its result."""
 
 
 class Service:
-    """Answers questions, from several threads at once."""
+    """Implements `api.Api`. Safe to use from several threads."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._shown: dict[str, set[str]] = {}
-        self._shown_lock = threading.Lock()
-        self._verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "ping": lambda asked: house.ping(str(asked.get("version") or "")),
-            "status": lambda _: house.status(),
-            "settings": lambda asked: fingerprint(house.settings, str(asked["salt"]).encode()),
-            "recall": self._recall,
-            "list": self._list,
-            "show": self._show,
-            "keep": self._keep,
-            "forget_session": self._forget_session,
-            "drain": lambda asked: house.order(lambda: house.drain(asked.get("probe") or ""), ORDER_S),
-            "reap": lambda asked: house.order(lambda: house.reap(asked.get("idle_s")), ORDER_S),
-            "stop": lambda _: house.stop(),
-        }
+    def __init__(self, settings: Settings, *, resources: Resources, learner: Learner, loop: Loop) -> None:
+        self._policy = gate.Policy(settings.similarity_floor, everywhere=settings.recall_scope == "all")
+        self._resources = resources
+        self._learner = learner
+        self._loop = loop
+        self._shown = gate.ShownPatterns()
 
-    def answer(self, verb: str, body: bytes, caller: Caller) -> bytes:
-        """Never raises: what goes wrong is told to who asked, except to a hook, which is told nothing."""
-        if verb == "suggest":
-            return self._suggest_or_nothing(body, caller)
-        try:
-            return _json({"result": self._verbs[verb](json.loads(body or b"{}"))})
-        except BehaviorError as error:
-            return _json({"error": {"kind": type(error).__name__, "message": str(error), "hint": error.hint}})
-        except Exception as error:
-            log.error(
-                "the question %s failed: %s", verb if verb in self._verbs else "(unknown)", describe_for_log(error)
-            )
-            told_to_asker = f"unexpected {type(error).__name__}, see the log"
-            return _json({"error": {"kind": "WorkerError", "message": told_to_asker}})
+    def ping(self) -> api.Pong:
+        return self._loop.ping()
 
-    def _suggest_or_nothing(self, payload: bytes, caller: Caller) -> bytes:
-        try:
-            text = self._suggest(payload, caller)
-        except Exception as error:  # a hook is told nothing: the session goes on without us
-            log.warning("no suggestion: %s", describe_for_log(error))
-            return b""
-        if not text:
-            return b""
-        answer = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": text}}
-        # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
-        return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
+    def status(self) -> api.Status:
+        return self._loop.status()
 
-    def _suggest(self, payload: bytes, caller: Caller) -> str | None:
-        prompt = read_record({"event": "UserPromptSubmit"}, payload)
-        kind = prompt.prompt_kind
-        if kind is PromptKind.OWN_COMMAND:
-            return self._answer_command(prompt)
-        return self._suggest_once(prompt, caller) if kind in TASKS else None
+    def stop(self) -> api.Pong:
+        """Start to leave; the answer names the process that does."""
+        leaving = self._loop.ping()
+        self._loop.stop()
+        return leaving
 
-    def _answer_command(self, prompt: Event) -> str:
-        """What `/behavior:recall TEXT` asks for, always with an answer: here a person waits for one."""
-        _, _, text = (prompt.prompt or "").partition(" ")
-        context = _context(prompt.context.directory)
-        found = self._find(text, context, within_s=COLD_S, floor=MANUAL_MIN_SIMILARITY, limit=COMMAND_ANSWERS)
-        answer = ""
-        for text in map(render, found):
-            if len((answer + text).encode("utf-8", "replace")) > MAX_ANSWER_BYTES:
-                break
-            answer += text + "\n"
-        return answer or "The behavior plugin knows of no earlier work like this."
+    def recall(self, request: api.Recall) -> list[Suggestion]:
+        question = gate.manual_question(
+            request.text,
+            self._policy,
+            limit=request.limit,
+            min_similarity=request.min_similarity,
+            everywhere=request.everywhere,
+        )
+        return self._find(question, redact_model(context_of(request.directory)), within_s=START_S)
 
-    def _suggest_once(self, prompt: Event, caller: Caller) -> str | None:
-        """At most one suggestion for a prompt, and none twice in a session; one that comes too late was not made."""
-        assert prompt.prompt
-        found = self._find(prompt.prompt, _context(prompt.context.directory), within_s=COLD_S)
-        for suggestion in found if caller.is_waiting() else ():
-            if self._is_news(prompt.session_id, suggestion.pattern):
-                caller.afterwards(partial(self._count_use, suggestion.pattern.id))
-                return render(suggestion)
-        return None
+    def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
+        """A suggestion that comes too late was not made: it is neither marked as shown nor counted."""
+        question = gate.prompt_question(request.prompt, request.kind, self._policy)
+        if question is None:
+            return api.Note()
+        found = self._find(question, redact_model(request.context), within_s=COLD_S)
+        if question.is_manual:
+            return api.Note(text=gate.manual_answer(found))
+        chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
+        if chosen is None:
+            return api.Note()
+        caller.afterwards(partial(self._count_use, chosen.pattern.id))
+        return api.Note(text=render(chosen))
+
+    def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
+        project = redact_model(context_of(request.directory)).project if request.directory else None
+        return self._store(START_S).newest(project=project, limit=request.limit)
+
+    def show_pattern(self, request: api.ShowPattern) -> StoredPattern:
+        found = self._store(START_S).starting_with(request.id)
+        if len(found) != 1:
+            problem = "More than one pattern has" if found else "No pattern has"
+            raise NotFoundError(f"{problem} an id that begins with {request.id}.")
+        return found[0]
+
+    def save_patterns(self, request: api.SavePatterns) -> api.SaveReport:
+        """A pattern that the store refuses stops no others."""
+        results = save_new(request.patterns, embedder=self._resources.embedder(START_S), store=self._store(START_S))
+        return api.SaveReport(
+            kept=Counter(result.value for result in results if not isinstance(result, StoreError)),
+            refused=[str(result) for result in results if isinstance(result, StoreError)],
+        )
+
+    def forget_session(self, request: api.ForgetSession) -> api.Deleted:
+        """The spool comes first: that is possible also while the store fails."""
+        self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
+        return api.Deleted(patterns=self._store(START_S).forget_session(request.session_id))
+
+    def drain(self, request: api.Drain) -> api.Drained:
+        return self._loop.run(partial(self._learner.drain, request.probe), TASK_S)
+
+    def reap(self, request: api.Reap) -> api.Reaped:
+        return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
+
+    def _find(self, question: gate.Question, context: Context, *, within_s: float) -> list[Suggestion]:
+        return recall(
+            question.text,
+            context,
+            embedder=self._resources.embedder(within_s),
+            store=self._store(within_s),
+            now=datetime.now(UTC),
+            floor=question.min_similarity,
+            everywhere=question.everywhere,
+            limit=question.limit,
+        )
+
+    def _store(self, within_s: float) -> Store:
+        self._loop.need_store(within_s)
+        return self._resources.store(within_s)
 
     def _count_use(self, pattern_id: UUID) -> None:
-        with contextlib.suppress(StoreError):  # a store that only reads for now is of use all the same
-            self._house.store(COLD_S).count_use(pattern_id)
-
-    def _is_news(self, session_id: str, pattern: StoredPattern) -> bool:
-        """Whether this session has neither been shown the pattern nor made it; from then on it has been shown."""
-        if pattern.session_id == session_id:
-            return False
-        with self._shown_lock:
-            while len(self._shown) >= MAX_SESSIONS and session_id not in self._shown:
-                del self._shown[next(iter(self._shown))]
-            shown = self._shown.setdefault(session_id, set())
-            is_news = str(pattern.id) not in shown
-            shown.add(str(pattern.id))
-        return is_news
-
-    def _recall(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        found = self._find(
-            str(asked["text"]),
-            _context(str(asked.get("directory") or "")),
-            within_s=START_S,
-            floor=MANUAL_MIN_SIMILARITY if asked.get("floor") is None else float(asked["floor"]),
-            everywhere=bool(asked.get("everywhere")),
-            limit=int(asked.get("limit") or 5),
-        )
-        return [suggestion.model_dump(mode="json") for suggestion in found]
-
-    def _find(
-        self,
-        text: str,
-        context: Context,
-        *,
-        within_s: float,
-        floor: float | None = None,
-        everywhere: bool = False,
-        limit: int = 5,
-    ) -> list[Suggestion]:
-        settings = self._house.settings
-        return recall(
-            text,
-            context,
-            embedder=self._house.embedder(within_s),
-            store=self._house.store(within_s),
-            now=datetime.now(UTC),
-            floor=settings.similarity_floor if floor is None else floor,
-            everywhere=everywhere or settings.recall_scope == "all",
-            limit=limit,
-        )
-
-    def _list(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        directory = asked.get("directory")
-        project = _context(str(directory)).project if directory else None
-        patterns = self._house.store(START_S).newest(project=project, limit=int(asked.get("limit") or 20))
-        return [pattern.model_dump(mode="json") for pattern in patterns]
-
-    def _show(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        patterns = self._house.store(START_S).starting_with(str(asked["id"]))
-        return [pattern.model_dump(mode="json") for pattern in patterns]
-
-    def _keep(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Keep redacted patterns; those that the store refuses are told, each with the reason, and stop no others."""
-        patterns = [Pattern.model_validate(each) for each in asked["patterns"]]
-        kept = save_new(patterns, embedder=self._house.embedder(START_S), store=self._house.store(START_S))
-        return {
-            "kept": Counter(each for each in kept if not isinstance(each, StoreError)),
-            "refused": [str(each) for each in kept if isinstance(each, StoreError)],
-        }
-
-    def _forget_session(self, asked: dict[str, Any]) -> int:
-        """Out of the spool first: that is possible also where the store does not work."""
-        session_id = str(asked["session_id"])
-        self._house.order(lambda: self._house.discard(session_id), ORDER_S)
-        return self._house.store(START_S).forget_session(session_id)
+        with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
+            self._store(COLD_S).count_use(pattern_id)
 
 
-def _context(directory: str) -> Context:
-    """The context of a question: read as hooks note it and redacted as it is stored, so that it is found."""
-    return redact_model(Context(**{"directory": directory, **places.describe(directory)}))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value).encode()
+def context_of(directory: str) -> Context:
+    """The context of a directory, as hooks note it. It is redacted before it is looked for, as it is before storing."""
+    return Context(**{"directory": directory, **places.describe(directory)})

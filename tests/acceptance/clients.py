@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import simulator
+from behavior_plugin import api, simulator
 from behavior_plugin.model import StoredPattern
-from behavior_plugin.worker.client import ask_worker
+from behavior_plugin.worker.client import Client
 from tests.acceptance.sessions import PYTHONS, ROOT
 from tests.factories import payload
 from tests.oracle import Oracle
@@ -99,9 +99,9 @@ def at_once(*what: Any) -> None:
 
 def everything_learned() -> list[StoredPattern]:
     """All patterns, after every session was closed and learned from. A worker or a store that just died is passed."""
-    wait_for(lambda: ask_worker("drain"), "everything is learned")
-    wait_for(lambda: ask_worker("reap", idle_s=0), "everything is closed")
-    return [StoredPattern.model_validate(row) for row in ask_worker("list", limit=1_000_000)]
+    wait_for(lambda: Client().drain(api.Drain()), "everything is learned")
+    wait_for(lambda: Client().reap(api.Reap(idle_s=0)), "everything is closed")
+    return Client().list_patterns(api.ListPatterns(limit=10_000))
 
 
 def check_liveness(oracle: Oracle, directory: Path) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 
 import psutil
 
-from behavior_plugin import simulator
+from behavior_plugin import api, simulator
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.simulator import HookRun
-from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
+from behavior_plugin.worker.client import Client, start_worker
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.factories import payload
 from tests.waiting import DEADLINE_S, POLL_S, wait_for
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "behavior_plugin" / "worker" / "__main__.py"
 # A version manager's python3 is a shell script that takes longer than the hook itself.
 PYTHONS = Path(sys.executable).resolve().parent
+EVERYTHING = api.ListPatterns(limit=1000)
 TASK = "The invoice total is off by one cent for some orders, find out why and fix it"
 SAME_TASK = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
 OTHER_TASK = "Write a short introduction for the project's web page, for readers who do not program."
@@ -138,32 +140,36 @@ def holds_for(seconds: float, is_so: Callable[[], object]) -> bool:
 
 def patterns() -> list[StoredPattern]:
     """Everything learned so far; a worker is started if need be."""
-    return [StoredPattern.model_validate(row) for row in ask_worker("list", limit=1000)]
+    return Client().list_patterns(EVERYTHING)
 
 
 def learned(count: int = 1) -> list[StoredPattern]:
     """Wait until so many patterns were learned by themselves: nothing is started or ordered."""
-    rows = wait_for(
-        lambda: rows if len(rows := ask_running_worker("list", limit=1000)) >= count else None,
+    return wait_for(
+        lambda: found if len(found := running_worker().list_patterns(EVERYTHING)) >= count else None,
         f"{count} patterns",
     )
-    return [StoredPattern.model_validate(row) for row in rows]
 
 
 def drain() -> list[StoredPattern]:
     """Everything learned, after what has ended was."""
-    ask_worker("drain")
+    Client().drain(api.Drain())
     return patterns()
 
 
-def status() -> dict[str, Any]:
-    """What the running worker says of itself."""
-    return dict(ask_running_worker("status"))
+def running_worker() -> Client:
+    """A client of the worker that runs, whichever that is; none is started."""
+    return Client(is_starting=False)
+
+
+def status() -> api.Status:
+    """The state of the worker that runs."""
+    return running_worker().status()
 
 
 def worker_pid() -> int:
     """The pid of the worker, once its store is open."""
-    return int(wait_for(lambda: (found := status())["store"] != "not open" and found["pid"], "a worker"))
+    return int(wait_for(lambda: (found := status()).store != "not open" and found.pid, "a worker"))
 
 
 def in_spool(name: str) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.capture import paths, wake
-from behavior_plugin.worker.client import stop_worker
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, patterns, said, status, told
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -59,7 +59,7 @@ def test_work_that_is_kept_as_memories_moves_into_the_table_of_its_own(
     assert moved == {"moved": 2, "already_there": 0, "skipped": [], "deleted": 2}
     assert left == []
     assert patterns() == before
-    assert status()["open_sessions"] == 1
+    assert status().open_sessions == 1
 
 
 def test_an_index_is_built_on_a_server_that_no_worker_takes_away(project: Path) -> None:

@@ -20,7 +20,8 @@ import pytest
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.cli import cli
 from behavior_plugin.worker import dead_letters
-from behavior_plugin.worker.client import start_worker, stop_worker
+from behavior_plugin.worker.client import start_worker
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import (
     OTHER_TASK,
     ROOT,

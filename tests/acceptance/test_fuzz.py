@@ -197,7 +197,7 @@ def test_whatever_a_hook_is_fed_nobody_is_harmed_and_nothing_is_lost(
     assert ended["stored"] > 100
     assert ended["dead"] > 10
     assert not in_spool("open")
-    assert (status()["pid"], status()["new_events"]) == (pid, 0)
+    assert (status().pid, status().new_events) == (pid, 0)
     assert not list(canary.iterdir())
     assert {entry.name for entry in own_home.iterdir()} == {"behavior"}
     assert not list(tmp_path.rglob("*pwn*"))

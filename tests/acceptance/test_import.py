@@ -21,7 +21,8 @@ import pytest
 from behavior_plugin.capture import paths
 from behavior_plugin.importer.pool import MIN_POOL_BYTES
 from behavior_plugin.model import StoredPattern
-from behavior_plugin.worker.client import start_worker, stop_worker
+from behavior_plugin.worker.client import start_worker
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import (
     ROOT,
     TASK,

@@ -17,11 +17,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from behavior_plugin import api
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.server import Server
-from behavior_plugin.worker.client import ask_running_worker, start_worker, stop_worker
+from behavior_plugin.worker.client import Client, start_worker
 from behavior_plugin.worker.learner import TRIES
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import TASK, Session, behavior, in_spool, processes_of, worker_pid
 from tests.database import LOGIN
 from tests.tcp_proxy import Fault, TcpProxy
@@ -106,7 +108,7 @@ def wait_until_kept(owner: psycopg.Connection, *sessions: Session) -> None:
 
 def state() -> dict[str, Any]:
     """What the worker says of itself; one that hangs with its database says nothing, and is not waited for."""
-    return dict(ask_running_worker("status", within_s=ANSWER_S))
+    return Client(is_starting=False, within_s=ANSWER_S).status().model_dump()
 
 
 def wait_until_it_waits(count: int) -> str:
@@ -272,7 +274,7 @@ def test_who_asks_during_an_outage_is_told_of_it(project: Path, proxy: TcpProxy,
     wait_until_it_waits(1)
 
     with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
-        ask_running_worker("drain", within_s=BACK_S)
+        Client(is_starting=False, within_s=BACK_S).drain(api.Drain())
     assert (state()["store"], state()["patterns"]) == ("not open", None)
 
     proxy.end()
@@ -410,7 +412,7 @@ def test_who_asks_again_after_the_cause_is_mended_gets_an_answer(
     play(project)
     wait_until_it_waits(1)
     with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
-        ask_running_worker("list", within_s=ANSWER_S)
+        Client(is_starting=False, within_s=ANSWER_S).list_patterns(api.ListPatterns())
     proxy.end()
 
-    assert isinstance(ask_running_worker("list", within_s=ANSWER_S), list)
+    assert isinstance(Client(is_starting=False, within_s=ANSWER_S).list_patterns(api.ListPatterns()), list)

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from behavior_plugin.capture import paths
-from behavior_plugin.worker.client import ask_worker, stop_worker
+from behavior_plugin.worker.client import Client
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
-from tests.acceptance.sessions import told
+from tests.acceptance.sessions import patterns, told
 from tests.waiting import wait_for
 
 FIRST = "The add function returns the wrong result. Find out why and fix it."
@@ -100,14 +101,19 @@ def repair(project: Path) -> Play:
     )
 
 
+def rows() -> list[dict[str, Any]]:
+    """Everything learned so far, as a script sees it."""
+    return [pattern.model_dump(mode="json") for pattern in patterns()]
+
+
 def wait_for_pattern(deadline_s: float = 30) -> dict[str, Any]:
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
-        if found := ask_worker("list"):
+        if found := rows():
             assert len(found) == 1
-            return dict(found[0])
+            return found[0]
         time.sleep(0.1)
-    pytest.fail(f"no pattern after {deadline_s} s; the worker says {ask_worker('status')}")
+    pytest.fail(f"no pattern after {deadline_s} s; the worker says {Client().status()}")
 
 
 def test_work_comes_back_when_a_later_prompt_asks_for_it_in_other_words(desk: Desk) -> None:
@@ -215,15 +221,15 @@ def test_a_resumed_session_and_a_fork_double_nothing(desk: Desk) -> None:
     rename = "Change the name of the function to plus."
 
     desk.work(rename, plays, resume=first.session_id)
-    patterns = wait_for(lambda: rows if len(rows := ask_worker("list")) == 2 else None, "the second pattern")
+    stored = wait_for(lambda: found if len(found := rows()) == 2 else None, "the second pattern")
     desk.work(rename, plays, resume=first.session_id, arguments=["--fork-session"])
-    patterns = wait_for(lambda: rows if len(rows := ask_worker("list")) == 3 else None, "the fork's pattern")
+    stored = wait_for(lambda: found if len(found := rows()) == 3 else None, "the fork's pattern")
 
-    found = sorted((row["trigger"], len(row["actions"])) for row in patterns)
+    found = sorted((row["trigger"], len(row["actions"])) for row in stored)
     assert found == sorted([(FIRST, 4), (rename, 1), (rename, 1)])
-    assert len({row["session_id"] for row in patterns if row["trigger"] == rename}) == 2
+    assert len({row["session_id"] for row in stored if row["trigger"] == rename}) == 2
     assert told("import")["new"] == 0
-    assert ask_worker("list") == patterns
+    assert rows() == stored
 
 
 def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:
@@ -235,7 +241,7 @@ def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:
 
     assert any(FIRST in text for text in received)
     assert not list(desk.project.glob("**/pwn"))
-    assert len(ask_worker("list")) == 1
+    assert len(rows()) == 1
 
 
 def test_the_command_is_on_the_assistants_path(desk: Desk) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from behavior_plugin.capture import paths
 from behavior_plugin.simulator import HookRun
-from behavior_plugin.worker.client import start_worker, stop_worker
+from behavior_plugin.worker.client import start_worker
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import (
     OTHER_TASK,
     SAME_TASK,

@@ -11,8 +11,8 @@ import pytest
 from behavior_plugin.capture import wake
 from behavior_plugin.config import Settings
 from behavior_plugin.store.opening import open_store
-from behavior_plugin.worker.client import start_worker, stop_worker
-from behavior_plugin.worker.lock import worker_stopped
+from behavior_plugin.worker.client import start_worker
+from behavior_plugin.worker.lifecycle import stop_worker, worker_stopped
 from tests.acceptance.sessions import (
     TASK,
     WORKER,
@@ -36,7 +36,7 @@ def test_a_session_from_before_the_upgrade_is_learned_after_it(tmp_path: Path) -
     with older_postgres():
         open_store(Settings()).close()
     Session(tmp_path / "project").work().end()
-    wait_for(lambda: "`behavior db upgrade`" in status()["last_error"], "the worker names the command")
+    wait_for(lambda: "`behavior db upgrade`" in status().last_error, "the worker names the command")
 
     done = behavior("db", "upgrade", "--old-binaries", str(old_programs().site))
 

@@ -21,16 +21,17 @@ import psutil
 import psycopg
 import pytest
 
-from behavior_plugin import simulator
+from behavior_plugin import api, simulator
 from behavior_plugin.capture import ask, paths, spool, wake
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.worker import PROBE
-from behavior_plugin.worker.client import ask_running_worker, ask_worker, start_worker, stop_worker
+from behavior_plugin.worker.client import Client, start_worker
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import PROBE_S, Learner
+from behavior_plugin.worker.lifecycle import stop_worker
 from behavior_plugin.worker.resources import Resources
 from tests.acceptance.sessions import (
     OTHER_TASK,
@@ -46,6 +47,7 @@ from tests.acceptance.sessions import (
     patterns,
     processes_of,
     running_client,
+    running_worker,
     status,
     worker_pid,
 )
@@ -184,7 +186,7 @@ def test_a_probe_is_learned_from_only_by_the_doctor_that_sent_it(project: Path) 
     Session(project).work(OTHER_TASK).end()
 
     found = drain()
-    ask_worker("forget_session", session_id=probe.id)
+    Client().forget_session(api.ForgetSession(session_id=probe.id))
 
     assert [pattern.trigger for pattern in found] == [OTHER_TASK]
     assert not in_spool("open")
@@ -223,7 +225,7 @@ def test_ten_workers_that_start_at_once_are_one() -> None:
     codes = [process.wait(timeout=20) for process in others]
 
     assert codes == [0] * 9
-    assert status()["pid"] == pid
+    assert status().pid == pid
     stop_worker()
     assert next(process for process in started if process.pid == pid).wait(timeout=20) == 0
 
@@ -236,7 +238,7 @@ def test_a_second_worker_leaves_at_once_and_disturbs_nothing() -> None:
     second = start_directly()
 
     assert second.wait(timeout=20) == 0
-    assert status()["pid"] == first
+    assert status().pid == first
 
 
 # It ends
@@ -250,7 +252,7 @@ def test_it_stays_while_a_client_lives_and_then_takes_everything_with_it(
     with running_client() as client:
         Session(project, client_pid=client.pid).work()
         pid = worker_pid()
-        assert holds_for(1.5, lambda: psutil.pid_exists(pid) and status()["pid"] == pid)
+        assert holds_for(1.5, lambda: psutil.pid_exists(pid) and status().pid == pid)
 
     wait_for(lambda: not processes_of(own_home), "the end of all processes")
 
@@ -291,7 +293,7 @@ def test_one_that_is_started_while_another_leaves_takes_over(own_home: Path) -> 
     """A session that starts in that moment would have no worker for the first prompts."""
     leaving = start_directly()
     first = worker_pid()
-    ask_running_worker("stop")
+    running_worker().stop()
     wait_for(lambda: not Path(paths.worker_socket()).exists(), "the first one listens no more")
 
     assert start_worker()
@@ -343,9 +345,9 @@ def test_code_that_is_updated_under_it_takes_over(tmp_path: Path) -> None:
     version = tmp_path / "plugin" / "behavior_plugin" / "__init__.py"
     version.write_text(version.read_text().replace('__version__ = "', '__version__ = "9'))
 
-    found = wait_for(lambda: found if (found := status())["version"].startswith("9") else None, "the new version")
+    found = wait_for(lambda: found if (found := status()).version.startswith("9") else None, "the new version")
 
-    assert found["pid"] == old.pid
+    assert found.pid == old.pid
     stop_worker()
     assert old.wait() == 0
 
@@ -367,8 +369,10 @@ def test_an_older_one_leaves_when_a_newer_version_asks() -> None:
     start_worker()
     pid = worker_pid()
 
-    assert ask_running_worker("ping", version="0.0.1") == "here"
-    assert ask_running_worker("ping", version="999.0") == "leaving"
+    older, newer = ({ask.VERSION: version, ask.PLUGIN: '"/another/plugin"'} for version in ("0.0.1", "999.0"))
+
+    assert ask.ask("/v1/ping", b"", 5, older.items(), "GET")[0] == ask.OK
+    assert ask.ask("/v1/ping", b"", 5, newer.items(), "GET")[0] == ask.UNAVAILABLE
 
     wait_for(lambda: not psutil.pid_exists(pid), "its end")
 
@@ -393,7 +397,7 @@ def test_one_whose_socket_is_deleted_listens_again(project: Path) -> None:
 
     found = wait_for(lambda: status() if wake.is_listening() else None, "an answer")
 
-    assert found["pid"] == pid
+    assert found.pid == pid
 
 
 def test_one_whose_folder_is_deleted_goes_and_leaves_no_second(own_home: Path) -> None:
@@ -456,7 +460,7 @@ def test_a_server_that_was_killed_is_started_again(project: Path, own_home: Path
     Session(project).work().end()
 
     assert len(learned()) == 1
-    assert status()["pid"] == pid
+    assert status().pid == pid
 
 
 def test_what_is_no_record_is_set_aside_with_a_reason_and_the_others_go_on(project: Path) -> None:
@@ -483,7 +487,7 @@ def test_what_is_no_record_is_set_aside_with_a_reason_and_the_others_go_on(proje
     dead = in_spool("dead")
     assert {record.name for record in dead} >= {*bad, "stray"}
     assert all(record.with_name(f"{record.name}.reason").read_text().strip() for record in dead[::2])
-    assert status()["dead_letters"] == len(dead) / 2 == len(bad) + 3
+    assert status().dead_letters == len(dead) / 2 == len(bad) + 3
 
 
 def test_a_record_that_spoils_is_set_aside_and_its_session_goes_on(project: Path) -> None:
@@ -511,9 +515,9 @@ def test_reap_closes_what_its_client_has_left(project: Path, monkeypatch: pytest
         left.call()
     Session(project).work(OTHER_TASK)  # its client is this very test
 
-    done = ask_worker("reap", idle_s=None)
+    done = Client().reap(api.Reap())
 
-    assert (done["closed"], done["learned"], done["open_sessions"]) == (1, 1, 1)
+    assert (done.closed, done.learned, done.open_sessions) == (1, 1, 1)
     [pattern] = patterns()
     assert (pattern.trigger, pattern.final_outcome) == (TASK, Outcome.PARTIAL)
 
@@ -522,9 +526,9 @@ def test_reap_of_the_idle_closes_what_is_still_open(project: Path) -> None:
     """A client that hangs for a day is a session that has ended."""
     Session(project).work(TASK)
 
-    done = ask_worker("reap", idle_s=0)
+    done = Client().reap(api.Reap(idle_s=0))
 
-    assert (done["closed"], done["learned"], done["open_sessions"]) == (1, 1, 0)
+    assert (done.closed, done.learned, done.open_sessions) == (1, 1, 0)
 
 
 # It comes up wherever it is
@@ -582,7 +586,7 @@ def test_a_long_path_with_a_space_is_no_problem(
         paths.make_run_folder()
 
     Session(project).work().end()
-    wait_for(lambda: status()["learned"], "the pattern", within_s=20)
+    wait_for(lambda: status().learned, "the pattern", within_s=20)
 
     assert stat.S_IMODE(Path(paths.run_folder()).stat().st_mode) == 0o700
     assert stop_worker()
@@ -640,7 +644,7 @@ import socket, sys
 line = socket.socket(socket.AF_UNIX)
 line.settimeout(5)
 line.connect(sys.argv[1])
-line.sendall(b"status 2\\n{}")
+line.sendall(b"GET /v1/status HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
 sys.stdout.buffer.write(line.recv(100))
 """
 
@@ -702,7 +706,7 @@ def test_another_user_who_listens_in_its_place_is_told_nothing(open_parent: Path
         assert stranger.stdout.readline() == b"listening\n"
 
         with pytest.raises(ask.NotListening):
-            ask.ask("suggest", b"secret-canary", 5)
+            ask.ask("/v1/prompt", b"secret-canary", 5)
         heard = stranger.stdout.readline()
 
     assert heard == b"0\n"
@@ -723,7 +727,7 @@ def test_another_user_gets_no_answer_even_where_the_folder_is_open(open_parent: 
 
     assert refused.stdout == b""
     assert b"PermissionError" not in refused.stderr
-    assert ask_running_worker("ping") == "here"
+    assert running_worker().ping().pid
 
 
 GARBAGE = {
@@ -758,7 +762,7 @@ def test_garbage_on_its_socket_does_not_disturb_it(project: Path) -> None:
 
     Session(project).work().end()
     assert len(learned()) == 1
-    assert status()["pid"] == pid
+    assert status().pid == pid
 
 
 # It keeps secrets
@@ -787,7 +791,7 @@ def test_its_log_does_not_tell_what_was_said(project: Path) -> None:
     spool.put("UserPromptSubmit", b'{"session_id": "s", "prompt": "canary-prompt')
     Session(project).work("Find the canary-prompt in the coal mine", "echo canary-prompt").end()
     drain()
-    ask_worker("recall", text="canary-prompt", directory=str(project))
+    Client().recall(api.Recall(text="canary-prompt", directory=str(project)))
 
     log = Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
 
@@ -827,7 +831,7 @@ def test_a_database_of_ones_own_is_used_instead(
 
     assert owner.execute("select id from public.behavior_patterns").fetchall() == [(pattern.id,)]
     assert not postgres_of(own_home)
-    assert server.password not in json.dumps(status())
+    assert server.password not in status().model_dump_json()
 
 
 def test_a_database_that_cannot_be_reached_keeps_everything_in_the_spool(
@@ -838,15 +842,15 @@ def test_a_database_that_cannot_be_reached_keeps_everything_in_the_spool(
     monkeypatch.setenv("BEHAVIOR_LINGER_S", "1")
     Session(project).work().end()
 
-    told = wait_for(lambda: (found := status())["last_error"] and found, "the error is told")
+    told = wait_for(lambda: found if (found := status()).last_error else None, "the error is told")
 
-    assert told["store"] == "not open"
-    assert "BEHAVIOR_DATABASE_URL" in told["last_error"]
+    assert told.store == "not open"
+    assert "BEHAVIOR_DATABASE_URL" in told.last_error
     assert not postgres_of(own_home)
     with pytest.raises((StoreUnavailableError, WorkerUnavailableError)):
         drain()
     wait_for(lambda: not processes_of(own_home), "it does not wait for ever")
     assert len(in_spool("open")) == 1
-    assert "canary-password" not in json.dumps(told) + Path(paths.in_data("worker.log")).read_text()
+    assert "canary-password" not in told.model_dump_json() + Path(paths.in_data("worker.log")).read_text()
     monkeypatch.delenv("BEHAVIOR_DATABASE_URL")
     assert len(drain()) == 1

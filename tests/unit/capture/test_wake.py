@@ -1,22 +1,21 @@
-"""Who notices that the worker is missing, silent starts another one, but not every time."""
+"""Hooks start a worker where none answers, and replace one that is silent or older, but not every time."""
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from behavior_plugin import __version__
-from behavior_plugin.capture import paths, wake
+from behavior_plugin.capture import ask, paths, wake
 from tests.waiting import wait_for
 
 
@@ -32,9 +31,19 @@ def starts(own_home: Path) -> Iterator[Path]:
         shutil.rmtree(paths.run_folder(), ignore_errors=True)
 
 
+def http(status: int) -> Callable[[bytes], bytes]:
+    """A worker's way to answer everything with this status."""
+    return lambda _: b"HTTP/1.1 %d Whatever\r\nContent-Length: 2\r\n\r\n{}" % status
+
+
+def older_version(request: bytes) -> bytes:
+    """The way of the version before this one: it hangs up on HTTP, and answers a request to stop in its own words."""
+    return b'16\n{"result": null}' if request == b"stop 2\n{}" else b""
+
+
 @contextmanager
-def worker(answer: bytes | None) -> Iterator[list[bytes]]:
-    """Something that listens where the worker does; yields what it is asked. Without an answer it gives none."""
+def worker(answer: Callable[[bytes], bytes] | None) -> Iterator[list[bytes]]:
+    """Something that listens where the worker does; yields the requests that it gets. Without `answer` it is frozen."""
     paths.make_run_folder()
     asked: list[bytes] = []
     over = threading.Event()
@@ -47,7 +56,7 @@ def worker(answer: bytes | None) -> Iterator[list[bytes]]:
                 if answer is None:
                     over.wait(10)
                 else:
-                    line.sendall(b"%d\n" % len(answer) + answer)
+                    line.sendall(answer(asked[-1]))
 
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(paths.worker_socket())
@@ -75,14 +84,15 @@ def wait_for_starts(starts: Path, number: int) -> None:
     assert len(starts.read_text().splitlines()) == number
 
 
-def test_a_worker_is_told_which_version_asks() -> None:
-    """An older one can then leave to the newer."""
-    with worker(b'{"result": "here"}') as asked:
+def test_a_worker_learns_the_version_and_folder_of_its_caller() -> None:
+    """It leaves if the caller's plugin has replaced its own."""
+    with worker(http(ask.OK)) as asked:
         assert wake.ensure_worker() == wake.RUNNING
 
-    verb, _, body = asked[0].partition(b"\n")
-    assert verb.split() == [b"ping", str(len(body)).encode()]
-    assert json.loads(body) == {"version": __version__}
+    request, *headers = asked[0].decode().split("\r\n")
+    assert request == "GET /v1/ping HTTP/1.1"
+    assert f"behavior-version: {__version__}" in headers
+    assert f'behavior-plugin: "{wake.ROOT}"' in headers
 
 
 def test_a_missing_worker_is_started_once(starts: Path) -> None:
@@ -98,9 +108,18 @@ def test_a_missing_worker_is_started_once(starts: Path) -> None:
 
 def test_a_worker_that_leaves_has_a_successor_at_once(starts: Path) -> None:
     """The new one waits for the lock by itself, so no prompt need come in between."""
-    with worker(b'{"result": "leaving"}'):
+    with worker(http(ask.UNAVAILABLE)):
         assert wake.ensure_worker() == wake.STARTING
 
+    wait_for_starts(starts, 1)
+
+
+def test_a_worker_of_the_version_before_is_asked_to_stop_and_succeeded(starts: Path) -> None:
+    """It does not speak HTTP; to wait until it counts as frozen would take 15 seconds."""
+    with worker(older_version) as asked:
+        assert wake.ensure_worker() == wake.STARTING
+
+    assert asked[1] == b"stop 2\n{}"
     wait_for_starts(starts, 1)
 
 

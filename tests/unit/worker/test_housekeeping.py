@@ -1,4 +1,4 @@
-"""What is looked after now and then: bounds, and whether the worker is still the right one."""
+"""Housekeeping enforces limits, and restarts a worker that has grown or whose plugin was updated."""
 
 from __future__ import annotations
 
@@ -131,17 +131,35 @@ def test_a_worker_that_has_grown_starts_anew(later: Callable[[float], None], mon
 def test_half_an_update_is_not_started(
     later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Files come one after the other; only when none has changed since the last look is it a version."""
+    """Files come one after the other; the update is complete when the version file has stopped changing."""
     monkeypatch.setattr(wake, "ROOT", str(tmp_path))
     code = tmp_path / "behavior_plugin"
     code.mkdir()
-    (code / "a.py").write_text("1")
+    (code / "__init__.py").write_text("1")
     keeper = Housekeeping(Inbox())
     answers = []
     for content in ("", "22", "333", ""):
         if content:
-            (code / "a.py").write_text(content)
+            (code / "__init__.py").write_text(content)
         later(SELF_EVERY_S)
         answers.append(keeper.should_restart())
 
     assert answers == [False, False, False, True]
+
+
+def test_a_worker_whose_plugin_was_removed_restarts(
+    later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """There is nothing to restart with, so it ends."""
+    monkeypatch.setattr(wake, "ROOT", str(tmp_path))
+    (tmp_path / "behavior_plugin").mkdir()
+    version = tmp_path / "behavior_plugin" / "__init__.py"
+    version.touch()
+    keeper = Housekeeping(Inbox())
+    version.unlink()
+    answers = []
+    for _ in range(2):
+        later(SELF_EVERY_S)
+        answers.append(keeper.should_restart())
+
+    assert answers == [False, True]

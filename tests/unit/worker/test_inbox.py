@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from behavior_plugin.api import Backlog
 from behavior_plugin.capture import spool
 from behavior_plugin.model import EventKind
 from behavior_plugin.worker import dead_letters
-from behavior_plugin.worker.inbox import BATCH, Inbox, oldest, waiting
+from behavior_plugin.worker.inbox import BATCH, Inbox, backlog, oldest
 
 
 @pytest.fixture(autouse=True)
@@ -203,4 +204,4 @@ def test_the_oldest_event_that_waits_is_told() -> None:
     assert nothing is None
     noted = datetime.fromtimestamp(int(first.name.partition("-")[0]) / 1e9, UTC)
     assert oldest() == noted.isoformat(timespec="seconds")
-    assert waiting() == {"new_events": 1, "open_sessions": 1, "dead_letters": 0}
+    assert backlog() == Backlog(new_events=1, open_sessions=1, dead_letters=0)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from behavior_plugin.agents.payload import EventHeader
 from behavior_plugin.model import Event
 from behavior_plugin.worker.pending_session import SILENCE_S, PendingSession
 from tests.acceptance.sessions import running_client
@@ -20,8 +21,12 @@ YEARS = timedelta(days=3650)
 def session(*events: Event) -> PendingSession:
     made = PendingSession("key", "s", events[0].at)
     for event in events:
-        made.note(event)
+        made.note(header(event))
     return made
+
+
+def header(event: Event) -> EventHeader:
+    return EventHeader(**{name: getattr(event, name) for name in EventHeader.model_fields})
 
 
 def now() -> datetime:
@@ -52,7 +57,7 @@ def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytes
     """What is told from the wall clock would be wrong by years."""
     with running_client() as client:
         found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
-        found.note(make_event("turn_end", agent_pid=client.pid, machine=MACHINE, at=now() + jump))
+        found.note(header(make_event("turn_end", agent_pid=client.pid, machine=MACHINE, at=now() + jump)))
 
         assert found.is_live()
         assert not found.is_over(0)
@@ -100,6 +105,6 @@ def test_a_late_call_does_not_open_an_ended_session_again() -> None:
     """Hooks of calls run beside the session; only a start or a prompt takes it up."""
     found = session(make_event("session_start"), make_event("session_end"), make_event("turn_end"))
     was_ended = found.is_ended
-    found.note(make_prompt("one more thing"))
+    found.note(header(make_prompt("one more thing")))
 
     assert (was_ended, found.is_ended) == (True, False)

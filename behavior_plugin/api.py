@@ -1,0 +1,225 @@
+"""The typed way in: requests to the worker, its answers, and the operations that its service and client both offer.
+
+Every surface asks through these types, so limits and defaults stand here and nowhere else. OPERATIONS is the wire
+format: an operation is one HTTP path, its request the JSON object sent there, its answer the JSON sent back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from behavior_plugin.model import Context, Pattern, PromptKind, StoredPattern, Suggestion
+
+A = TypeVar("A")
+
+
+class Message(BaseModel):
+    """A request or an answer. Its schema is built at first use: a command uses one or two of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Recall(Message):
+    """Find past work that resembles a text. Without `min_similarity` a low one is used: a person asks."""
+
+    text: str
+    directory: str = ""
+    limit: int = Field(default=5, ge=1, le=50)
+    everywhere: bool = False
+    min_similarity: float | None = Field(default=None, ge=0, le=1)
+
+
+class ListPatterns(Message):
+    """List patterns, newest first; with `directory` only those of its project."""
+
+    limit: int = Field(default=20, ge=1, le=10_000)
+    directory: str | None = None
+
+
+class ShowPattern(Message):
+    """Show the one pattern whose id begins with `id`."""
+
+    id: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class SavePatterns(Message):
+    """Save redacted patterns."""
+
+    patterns: tuple[Pattern, ...]
+
+
+class SaveReport(Message):
+    """The effects of saving, counted by `Saved`, and the store's reasons for refusing a pattern."""
+
+    kept: dict[str, int]
+    refused: list[str]
+
+
+class ForgetSession(Message):
+    """Delete everything of a session, whether stored or waiting."""
+
+    session_id: str
+
+
+class Drain(Message):
+    """Learn from every session that has ended. The probe of a doctor is learned from only if `probe` names it."""
+
+    probe: str = ""
+
+
+class Reap(Message):
+    """Close sessions whose agent is gone, and with `idle_s` those that have been silent for so long."""
+
+    idle_s: float | None = Field(default=None, ge=0)
+
+
+class Backlog(Message):
+    """The events and sessions that wait, and the dead letters."""
+
+    new_events: int
+    open_sessions: int
+    dead_letters: int
+
+
+class Drained(Message):
+    """The number of patterns that a drain learned, and the backlog after it."""
+
+    learned: int
+    new_events: int
+    open_sessions: int
+    dead_letters: int
+
+
+class Reaped(Message):
+    """The number of sessions that a reap closed, of patterns that it learned, and the backlog after it."""
+
+    closed: int
+    learned: int
+    new_events: int
+    open_sessions: int
+    dead_letters: int
+
+
+class Suggest(Message):
+    """Answer a prompt that a person has just sent to an agent, in a session that may be new."""
+
+    session_id: str
+    prompt: str
+    kind: PromptKind | None
+    context: Context
+
+
+class Note(Message):
+    """The text that the assistant gets with a prompt; empty if there is nothing to say."""
+
+    text: str = ""
+
+
+class Deleted(Message):
+    """The number of patterns deleted."""
+
+    patterns: int
+
+
+class Pong(Message):
+    """The proof that a worker is alive."""
+
+    version: str
+    pid: int
+
+
+class Status(Message):
+    """The state of the worker. `patterns` is None while the store cannot count them."""
+
+    version: str
+    pid: int
+    started_at: datetime
+    store: str
+    patterns: int | None
+    embedder: str
+    embedder_problem: str
+    live_sessions: int
+    learned: int
+    dropped: int
+    last_error: str
+    left_in_spool: str
+    new_events: int
+    open_sessions: int
+    dead_letters: int
+    oldest_event: str | None
+
+
+class Problem(Message):
+    """An error: the name of its class in `errors`, the message, and the next step. `names` are settings."""
+
+    kind: str
+    message: str
+    hint: str = ""
+    names: tuple[str, ...] = ()
+
+
+class Api(Protocol):
+    """The operations. Each raises a BehaviorError, the same one in the service and in the client."""
+
+    def ping(self) -> Pong: ...
+    def status(self) -> Status: ...
+    def stop(self) -> Pong: ...
+    def recall(self, request: Recall) -> list[Suggestion]: ...
+    def suggest(self, request: Suggest) -> Note: ...
+    def list_patterns(self, request: ListPatterns) -> list[StoredPattern]: ...
+    def show_pattern(self, request: ShowPattern) -> StoredPattern: ...
+    def save_patterns(self, request: SavePatterns) -> SaveReport: ...
+    def forget_session(self, request: ForgetSession) -> Deleted: ...
+    def drain(self, request: Drain) -> Drained: ...
+    def reap(self, request: Reap) -> Reaped: ...
+
+
+@dataclass(frozen=True)
+class Operation(Generic[A]):
+    """One method of `Api`: its request type, if it takes one, and the type of its answer."""
+
+    name: str
+    request: type[Message] | None
+    answer: type[A]
+    method: str = "POST"
+
+    @property
+    def path(self) -> str:
+        return f"/v1/{self.name}"
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[A]:
+        """Reads and writes answers as JSON."""
+        return TypeAdapter(self.answer)
+
+
+PING = Operation("ping", None, Pong, method="GET")
+STATUS = Operation("status", None, Status, method="GET")
+STOP = Operation("stop", None, Pong)
+RECALL = Operation("recall", Recall, list[Suggestion])
+SUGGEST = Operation("suggest", Suggest, Note)
+LIST_PATTERNS = Operation("list_patterns", ListPatterns, list[StoredPattern])
+SHOW_PATTERN = Operation("show_pattern", ShowPattern, StoredPattern)
+SAVE_PATTERNS = Operation("save_patterns", SavePatterns, SaveReport)
+FORGET_SESSION = Operation("forget_session", ForgetSession, Deleted)
+DRAIN = Operation("drain", Drain, Drained)
+REAP = Operation("reap", Reap, Reaped)
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    PING,
+    STATUS,
+    STOP,
+    RECALL,
+    SUGGEST,
+    LIST_PATTERNS,
+    SHOW_PATTERN,
+    SAVE_PATTERNS,
+    FORGET_SESSION,
+    DRAIN,
+    REAP,
+)

@@ -1,0 +1,97 @@
+"""Decide which prompts get an answer, and which of the suggestions found for them is shown.
+
+A wrong suggestion costs more than a missing one, and one that is repeated is noise: a prompt gets at most one, and a
+session gets none twice, nor one that it made itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from behavior_plugin.model import TASKS, PromptKind, Suggestion
+from behavior_plugin.recall import MANUAL_MIN_SIMILARITY
+from behavior_plugin.recall.render import render
+
+# The number of suggestions for a prompt among which the first new one is shown.
+MAX_CHOICES = 5
+# The number of past workflows that `/behavior:recall` brings back.
+MAX_COMMAND_ANSWERS = 3
+# A hook passes on 8,000 bytes, with quotes and line ends escaped.
+MAX_ANSWER_BYTES = 7000
+# The number of sessions whose suggestions are remembered.
+MAX_SESSIONS = 1000
+NOTHING_KNOWN = "The behavior plugin knows of no earlier work like this."
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The user's settings for recall. Without `min_similarity` the embedder's own counts."""
+
+    min_similarity: float | None = None
+    everywhere: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to look for. `is_manual`: a person asked for it, so there is always an answer."""
+
+    text: str
+    limit: int
+    min_similarity: float | None
+    everywhere: bool
+    is_manual: bool = False
+
+
+def prompt_question(prompt: str, kind: PromptKind | None, policy: Policy) -> Question | None:
+    """The question that a prompt puts; None where it is to be left alone."""
+    if kind is PromptKind.OWN_COMMAND:
+        _, _, text = prompt.partition(" ")
+        return manual_question(text, policy, limit=MAX_COMMAND_ANSWERS)
+    if kind in TASKS:
+        return Question(prompt, MAX_CHOICES, policy.min_similarity, policy.everywhere)
+    return None
+
+
+def manual_question(
+    text: str, policy: Policy, *, limit: int, min_similarity: float | None = None, everywhere: bool = False
+) -> Question:
+    """The question of a person, who wants to see what is near and not only what is sure."""
+    similarity = MANUAL_MIN_SIMILARITY if min_similarity is None else min_similarity
+    return Question(text, limit, similarity, everywhere or policy.everywhere, is_manual=True)
+
+
+def manual_answer(suggestions: Iterable[Suggestion]) -> str:
+    """The answer to our own command: as many suggestions as a hook passes on."""
+    answer = ""
+    for text in map(render, suggestions):
+        if len((answer + text).encode("utf-8", "replace")) > MAX_ANSWER_BYTES:
+            break
+        answer += text + "\n"
+    return answer or NOTHING_KNOWN
+
+
+class ShownPatterns:
+    """The patterns that each session has been shown. Safe to use from several threads."""
+
+    def __init__(self, max_sessions: int = MAX_SESSIONS) -> None:
+        self._max_sessions = max_sessions
+        self._shown: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def take_new(self, session_id: str, suggestions: Iterable[Suggestion]) -> Suggestion | None:
+        """The first suggestion that this session has neither been shown nor made; it counts as shown from now on."""
+        with self._lock:
+            shown = self._of(session_id)
+            for suggestion in suggestions:
+                pattern = suggestion.pattern
+                if pattern.session_id != session_id and str(pattern.id) not in shown:
+                    shown.add(str(pattern.id))
+                    return suggestion
+        return None
+
+    def _of(self, session_id: str) -> set[str]:
+        while len(self._shown) >= self._max_sessions and session_id not in self._shown:
+            del self._shown[next(iter(self._shown))]
+        return self._shown.setdefault(session_id, set())

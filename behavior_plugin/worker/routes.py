@@ -1,0 +1,193 @@
+"""Answer HTTP requests: find the operation, check the handshake, and put results and errors into JSON.
+
+`/v1/NAME` is an operation of `api`. `/v1/prompt` is for hooks: the agent's own payload goes in, and the bytes that the
+agent reads come out, or none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from behavior_plugin.agents import read_record
+from behavior_plugin.api import OPERATIONS, Message, Operation, Problem, Suggest
+from behavior_plugin.capture import ask
+from behavior_plugin.config import Settings
+from behavior_plugin.errors import (
+    BehaviorError,
+    EmbedError,
+    NotFoundError,
+    OtherSettingsError,
+    RequestError,
+    StoreUnavailableError,
+    WorkerError,
+    WorkerLeavingError,
+    WorkerUnavailableError,
+    describe_for_log,
+)
+from behavior_plugin.worker import handshake
+from behavior_plugin.worker.service import Caller, Service, context_of
+
+PROMPT = "/v1/prompt"
+# The first class that an error belongs to decides.
+STATUSES: tuple[tuple[type[BehaviorError], int], ...] = (
+    (NotFoundError, 404),
+    (RequestError, 400),
+    (OtherSettingsError, 409),
+    (WorkerUnavailableError, 503),
+    (StoreUnavailableError, 503),
+    (EmbedError, 503),
+    (BehaviorError, 500),
+)
+
+log = logging.getLogger(__name__)
+
+
+class Loop(Protocol):
+    """The worker's main loop, as far as a handshake concerns it."""
+
+    def stop(self) -> None: ...
+    def is_leaving(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. `path` has no query, and the names of headers are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """The answer to it."""
+
+    status: int
+    body: bytes
+
+
+class Routes:
+    """The worker's HTTP interface. Safe to use from several threads."""
+
+    def __init__(self, service: Service, settings: Settings, loop: Loop) -> None:
+        self._service = service
+        self._settings = settings
+        self._loop = loop
+
+    def refusal(self, headers: Mapping[str, str]) -> Response | None:
+        """The answer to a caller that this worker must not serve; None where it may."""
+        try:
+            self._check(handshake.read(headers))
+        except BehaviorError as error:
+            return error_response(error)
+        return None
+
+    def answer(self, request: Request, caller: Caller) -> Response:
+        """The answer to a request whose handshake was checked. Never raises."""
+        try:
+            return Response(200, self._answer(request, caller))
+        except _MethodError as error:
+            return Response(405, error_response(error).body)
+        except BehaviorError as error:
+            if request.path == PROMPT:
+                log.warning("no suggestion: %s", error)
+            return error_response(error)
+        except Exception as error:
+            known = request.path if request.path in _PATHS else "an unknown path"
+            log.error("the request to %s failed: %s", known, describe_for_log(error))
+            return error_response(WorkerError(f"unexpected {type(error).__name__}, see the log"))
+
+    def _check(self, caller: handshake.Handshake) -> None:
+        """Only a caller that names its version has a successor at hand."""
+        if handshake.supersedes(caller):
+            log.info("version %s in %s takes over", caller.version, caller.plugin)
+            self._loop.stop()
+            raise WorkerLeavingError
+        if caller.version and self._loop.is_leaving():
+            raise WorkerLeavingError
+        handshake.check_settings(caller, self._settings)
+
+    def _answer(self, request: Request, caller: Caller) -> bytes:
+        if request.path == PROMPT:
+            suggest = read_prompt(request.body, request.headers)
+            return _hook_answer(self._service.suggest(suggest, caller).text)
+        operation = _operation(request)
+        call = getattr(self._service, operation.name)
+        result = call() if operation.request is None else call(_parse(operation.request, request.body))
+        return operation.adapter.dump_json(result)
+
+
+def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
+    """The prompt in an agent's payload, with the hook's notes on the directory; without those, with our own."""
+    notes = _json_object(headers.get(ask.CONTEXT))
+    envelope = {**notes, "event": "UserPromptSubmit", "client": _json(headers.get(ask.AGENT))}
+    event = read_record(envelope, payload)
+    return Suggest(
+        session_id=event.session_id,
+        prompt=event.prompt or "",
+        kind=event.prompt_kind,
+        context=event.context if notes else context_of(event.context.directory),
+    )
+
+
+def error_response(error: BehaviorError) -> Response:
+    """An error as JSON: {"error": Problem}."""
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    names = error.names if isinstance(error, OtherSettingsError) else ()
+    kind = "RequestError" if isinstance(error, _MethodError) else type(error).__name__
+    problem = Problem(kind=kind, message=str(error), hint=error.hint, names=names)
+    return Response(status, json.dumps({"error": problem.model_dump()}).encode())
+
+
+class _MethodError(RequestError):
+    """This path takes another HTTP method."""
+
+
+_PATHS = {operation.path: operation for operation in OPERATIONS}
+
+
+def _operation(request: Request) -> Operation[Any]:
+    operation = _PATHS.get(request.path)
+    if operation is None:
+        raise NotFoundError("There is no such operation.", hint=f"There are {', '.join([*_PATHS, PROMPT])}.")
+    if request.method != operation.method:
+        raise _MethodError(hint=f"{operation.path} takes {operation.method}.")
+    return operation
+
+
+def _parse(kind: type[Message], body: bytes) -> Message:
+    """The request in a body. Its values are not repeated in an error, which may end up in a log."""
+    try:
+        return kind.model_validate(json.loads(body or b"{}"))
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise RequestError(f"The request is not valid: {'; '.join(problems)}") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"The request is not JSON ({type(error).__name__}).") from None
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    value = _json(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _hook_answer(text: str) -> bytes:
+    if not text:
+        return b""
+    answer = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": text}}
+    # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
+    return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")
