@@ -1,4 +1,4 @@
-"""The ways to store and search that are compared: the migration guide's, those that were considered, and ours."""
+"""The designs to compare: the migration guide's, alternatives, and ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from behavior_plugin.store.sql_files import Migration, migrations, script
 Change = Callable[[psycopg.Connection], None]
 
 MEMORY = 2 << 30
-# The function's body as it would be if one plain search were all: the planner chooses between b-tree and index.
+# The function's body with a single plain search, for which the planner chooses between b-tree and index.
 PLAIN = """
 begin atomic
     select found.id, found.trigger, found.context, found.actions, found.final_outcome, found.confidence,
@@ -34,8 +34,8 @@ begin atomic
      where found.distance <= 1 - match_threshold
      order by found.distance, found.started_at desc, found.id;
 end;"""
-# Our table with its vectors in the rows, where an exact scan is 3 to 12 times faster than beside them; and with the
-# statistics that we keep none of, without which the planner would take none of these indexes.
+# Our table with inline vectors, where an exact scan is 3 to 12 times faster; and with statistics, without which the
+# planner would use none of these indexes.
 PLAINLY = """
 alter table public.behavior_patterns
     alter trigger_embedding set storage plain,
@@ -53,7 +53,7 @@ def nothing(owner: psycopg.Connection) -> None:
 
 @dataclass(frozen=True)
 class Design:
-    """How a table is searched: what is built once its rows are there, and what is removed afterwards."""
+    """A way to search a table: the objects to create after its rows, and to remove afterwards."""
 
     name: str
     build: Change
@@ -63,9 +63,9 @@ class Design:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is made; its designs are tried one after the other on the same rows.
+    """A table; its designs are measured one after the other on the same rows.
 
-    `is_guide` is the one with the guide's own columns and functions; a split one is made for several users.
+    `is_guide` marks the guide's own columns and functions; a partitioned table is meant for several users.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Layout:
 
 
 def layouts() -> list[Layout]:
-    """All of them: first the guide's, whose first design is the baseline, last ours."""
+    """All layouts: the guide's first, whose first design is the baseline, and ours last."""
     guide_index, vectors = "behavior_patterns_embedding_idx", "vectors_idx"
     return [
         Layout(
@@ -132,7 +132,7 @@ def tuned(kind: tune.Kind) -> Change:
 
 
 def size(owner: psycopg.Connection, index: str) -> int:
-    """How large an index is, in bytes, with all its partitions."""
+    """The size of an index in bytes, with all its partitions."""
     parts = "select sum(pg_relation_size(relid)) from pg_partition_tree(to_regclass('public.' || %s)) where isleaf"
     whole = "select pg_relation_size(to_regclass('public.' || %s))"
     return int(value(owner, parts, [index]) or value(owner, whole, [index]))
@@ -173,7 +173,7 @@ def _search_plainly(owner: psycopg.Connection) -> None:
 
 
 def _remake_bits(owner: psycopg.Connection) -> None:
-    """It is there already; this is how long it takes to build."""
+    """The index exists already; this measures building it."""
     owner.execute(_functions().file.read_bytes())
     _run(owner, "reindex index public.behavior_patterns_user_bits_idx")
 
@@ -191,7 +191,7 @@ def _drop(index: str) -> Change:
 
 
 def _define(owner: psycopg.Connection, order: str, settings: str) -> None:
-    """The function as it would be with one plain search: the same rights, arguments and answers."""
+    """The function with a single plain search: the same rights, arguments and results."""
     text = _functions().file.read_text(encoding="utf-8")
     end_of_head = text.index("set search_path = ''") + len("set search_path = ''")
     end_of_body = text.index("\nend;") + len("\nend;")

@@ -1,8 +1,7 @@
-"""Many patterns in the embedded server, at once: through the store's own door one takes as long as a thousand here.
+"""Insert many patterns into the embedded server in bulk, a thousand times as fast as through the store.
 
-The vectors are real ones, of the prompts in prompts.py. To embed 10,000 texts would take a minute, so they are those of
-as many texts as there are, over and over, each time strayed a little (a cosine of about 0.9, as between two prompts for
-the same work).
+The vectors are real ones, of the prompts in prompts.py. Embedding 10,000 texts would take a minute, so the vectors are
+repeated with a small random change (a cosine of about 0.9, as between two prompts for the same work).
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ COLUMNS = {
 
 
 def fill(count: int, *, project: str) -> None:
-    """Keep so many patterns of one project, as this user's own. No worker may be running."""
+    """Insert this many patterns of one project for the current user. No worker may be running."""
     stored = _strayed(_embedded(min(count, prompts.MOST)), count)
     with open_as_owner(config.load()) as owner:
         user = own_user(owner, config.load())
@@ -60,7 +59,7 @@ def _embedded(count: int) -> Vectors:
 
 
 def _strayed(some: Vectors, count: int) -> Vectors:
-    """As many vectors as asked for: those given, and then strayed ones."""
+    """The given vectors, followed by changed copies up to the requested number."""
     random = np.random.default_rng(7)
     found = some[np.arange(count) % len(some)]
     noise = random.standard_normal((count - len(some), OFFLINE), np.float32)

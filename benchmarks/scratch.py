@@ -1,4 +1,4 @@
-"""A home and a project for a benchmark alone: nothing of whoever runs it takes part, and nothing stays behind."""
+"""A temporary home and project for a benchmark: the user's own settings have no effect, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from behavior_plugin.capture import paths
 from tests.acceptance.sessions import nothing_left
 from tests.settings import SETTINGS
 
-# Longer than any benchmark: a worker that leaves half-way would be measured as one that starts.
+# Longer than any benchmark: a worker that stops half-way would be measured as one that starts.
 LINGER_S = 3600
 
 Item = TypeVar("Item")
@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder with a `project` in it, and BEHAVIOR_HOME beside that; every process of it is ended afterwards."""
+    """A folder with a `project` in it, and BEHAVIOR_HOME beside that; all its processes are ended afterwards."""
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="b-") as folder:
@@ -39,7 +39,7 @@ def scratch() -> Iterator[Path]:
 
 
 def shown(items: Iterable[Item], what: str, total: float | None = None) -> Iterable[Item]:
-    """The same items, with a bar on stderr that tells how far it has come."""
+    """The same items, with a progress bar on stderr."""
     console = Console(stderr=True)
     return track(items, what, total=total, console=console, transient=True, disable=not console.is_terminal)
 
@@ -50,7 +50,7 @@ def say(text: str) -> None:
 
 
 def machine() -> str:
-    """What of the machine a figure depends on most."""
+    """The properties of the machine that the figures depend on most."""
     return f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.system()}"
 
 

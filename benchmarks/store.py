@@ -1,7 +1,7 @@
-"""How right and how fast the store finds patterns: ours, what was considered, and the migration guide's, in one table.
+"""Measure the recall and speed of searches: our design, alternatives, and the migration guide's, in one table.
 
-`python -m benchmarks.store` starts an embedded server of its own in a temporary folder. Each search goes the product's
-own way: as a member's login, under row level security, through PostgresStore (the guide's: through its own function).
+`python -m benchmarks.store` starts its own embedded server in a temporary folder. Each search runs as in the product:
+with a member's login, under row level security, through PostgresStore (the guide's: through its own function).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OFFLINE = 384
 ASKED = 200
 WARMING = 10
 FOUND = 5
-# A design that takes longer than this is asked fewer times.
+# Slower designs run fewer searches.
 SLOW_MS, ASKED_OF_SLOW = 50, 60
 SMALL = 100
 CALL = {"tool": "Bash", "outcome": "success", "timestamp": "2026-01-01T00:00:00Z", "duration_ms": 100}
@@ -53,7 +53,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Asker:
-    """A user whose prompts are tried; `rows` is how many of the rows are this user's."""
+    """A user whose searches are measured, and the number of this user's rows."""
 
     name: str
     number: int
@@ -62,13 +62,13 @@ class Asker:
 
 @dataclass(frozen=True)
 class Population:
-    """Whose rows a table has: each asker's, and the rest `SMALL` each of others."""
+    """The owners of a table's rows: each asker's, and `SMALL` rows each of other users."""
 
     rows: int
     askers: tuple[Asker, ...]
 
     def owners(self) -> Numbers:
-        """The number of each row's user, shuffled as time does."""
+        """The number of each row's user, in random order as in practice."""
         mine = [np.full(asker.rows, asker.number) for asker in self.askers]
         rest = self.rows - sum(asker.rows for asker in self.askers)
         others = len(self.askers) + np.arange(rest) // SMALL
@@ -77,7 +77,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table; `slower` is how many times the baseline's p50 it takes."""
+    """One line of the table; `slower` is the ratio to the baseline's p50."""
 
     population: str
     design: str
@@ -163,7 +163,7 @@ def _measured(
 
 
 def _tried(search: Search, asked: Vectors, truth: Numbers) -> tuple[float, list[float]]:
-    """Which part of the true nearest is found, and the milliseconds of each search."""
+    """The share of the true nearest that is found, and the milliseconds of each search."""
     warming = [_timed(search, question) for question in asked[:WARMING]]
     count = ASKED_OF_SLOW if min(warming) * 1000 > SLOW_MS else len(asked)
     times, hits = [], 0
@@ -177,7 +177,7 @@ def _tried(search: Search, asked: Vectors, truth: Numbers) -> tuple[float, list[
 
 @contextmanager
 def _search(server: Server, layout: Layout, asker: Asker) -> Iterator[Search]:
-    """How a member searches: returns the numbers of the rows that are found."""
+    """Search as a member; returns the numbers of the rows found."""
     login = f"member_{asker.number}"
     with _owner(server) as owner:
         make_login(owner, login, server.password)
@@ -206,7 +206,7 @@ def _as_guide(member: psycopg.Connection, asked: Vectors, asker: Asker) -> list[
 
 @contextmanager
 def _database(server: Server, layout: Layout, population: Population, stored: Vectors) -> Iterator[psycopg.Connection]:
-    """A database of a layout, with a population's rows in it."""
+    """A database with a layout and the rows of a population."""
     with _owner(server, "postgres") as owner:
         owner.execute(f"create database {DATABASE}".encode())
     try:
@@ -236,7 +236,7 @@ def _load(owner: psycopg.Connection, layout: Layout, owners: Numbers, stored: Ve
 
 
 def _million(server: Server, dimensions: int) -> None:
-    """What a million rows take: of one user with half of them, one with 20,000 and very many with 100 each."""
+    """Measure a million rows: one user with half of them, one with 20,000, and very many with 100 each."""
     rows = 1_000_000
     askers = (
         Asker(f"{rows // 2:,} of {rows:,}", 0, rows // 2),
@@ -250,7 +250,7 @@ def _million(server: Server, dimensions: int) -> None:
     with _database(server, layout, population, stored) as owner:
         _say(f"loaded in {time.perf_counter() - began:.0f} s")
         results = []
-        for design in layout.designs[:2]:  # without ivfflat, which finds less the more there is
+        for design in layout.designs[:2]:  # without ivfflat, which finds less with more rows
             build_s = _timed(design.build, owner)
             taken = size(owner, design.index)
             results += [
@@ -261,7 +261,7 @@ def _million(server: Server, dimensions: int) -> None:
 
 
 def _taken(server: Server, owner: psycopg.Connection) -> Iterator[str]:
-    """The disk and the memory that it takes, in lines."""
+    """The used disk and memory, as lines of text."""
     [(heap, beside, indexes)] = owner.execute(
         """select pg_relation_size(oid), pg_table_size(oid) - pg_relation_size(oid), pg_indexes_size(oid)
              from pg_class where oid = 'public.behavior_patterns'::regclass"""
@@ -276,7 +276,7 @@ def _taken(server: Server, owner: psycopg.Connection) -> Iterator[str]:
 
 
 def _memory(process: psutil.Process) -> Any:
-    """What a process holds; None where it has ended since it was listed, as connections do."""
+    """The memory of a process; None if it has ended since it was listed, as connections do."""
     with suppress(psutil.NoSuchProcess):
         return process.memory_full_info()
     return None
@@ -307,7 +307,7 @@ def _padded(some: Vectors) -> Vectors:
 
 
 def _timed(work: Callable[P, object], *arguments: P.args, **options: P.kwargs) -> float:
-    """How many seconds it takes."""
+    """The duration in seconds."""
     began = time.perf_counter()
     work(*arguments, **options)
     return time.perf_counter() - began

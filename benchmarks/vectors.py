@@ -1,7 +1,7 @@
-"""Vectors as prompts make them: topics, subtopics in them, and prompts that are near one stored before.
+"""Generate vectors like those of prompts: topics, subtopics, and prompts that are near a stored one.
 
-Seeded, so that everybody measures the same. The spread is that of real prompts: two of different topics have a cosine
-of about 0.3, a prompt and the one it resembles about 0.9.
+They are seeded, so that every run measures the same. The spread is that of real prompts: different topics have a cosine
+of about 0.3, similar prompts about 0.9.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 TOPICS = 400
 SUBTOPICS = 15
-# How far each level strays from the one above, as a share of a vector's length.
+# The distance of each level from the one above, as a share of a vector's length.
 COMMON, TOPIC, SUBTOPIC, PROMPT, ASKED = 0.55, 0.55, 0.4, 0.48, 0.45
 
 Vectors = NDArray[np.float32]
@@ -31,13 +31,13 @@ def stored(rows: int, dimensions: int, *, seed: int = 7) -> Vectors:
 
 
 def asked(some: Vectors, count: int, *, seed: int = 8) -> Vectors:
-    """Vectors of unit length, each near one of those given."""
+    """Vectors of unit length, each near one of the given ones."""
     random = np.random.default_rng(seed)
     return _unit(_strayed(some[random.integers(0, len(some), count)], ASKED, random))
 
 
 def nearest(some: Vectors, question: Vectors, count: int) -> Numbers:
-    """The places of the `count` vectors nearest to each of the questions: the truth that recall is measured by."""
+    """The indices of the `count` vectors nearest to each question: the ground truth for recall."""
     similarity = question @ some.T
     count = min(count, len(some))
     return np.argpartition(-similarity, count - 1, axis=1)[:, :count].astype(np.int64)

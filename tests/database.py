@@ -1,4 +1,4 @@
-"""SQL in tests: two users, how they keep a row, and short ways to ask a database something."""
+"""SQL helpers for tests: two users, their rows, and short ways to query a database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN = "behavior_app"
 A = "aaaaaaaa-0000-4000-8000-00000000000a"
 B = "bbbbbbbb-0000-4000-8000-00000000000b"
 VECTOR = str([1] * 1536)
-# A table that another program made; `who` is how its policy knows its user.
+# Another program's table; its policy identifies the user with the expression `who`.
 FOUND_MEMORIES = """
 create table public.memories (
     id uuid primary key default gen_random_uuid(), user_id uuid not null, type text not null, content text,
@@ -51,9 +51,9 @@ INSERT: dict[Storage, str] = {
 
 @contextmanager
 def made_database(server: Server, name: str, *, template: str = "template1") -> Iterator[str]:
-    """A database for as long as the block: each takes 8 MB of the disk, and dropping it a fiftieth of a second."""
+    """A database for the duration of the block; it takes 8 MB of the disk, and dropping it 20 ms."""
     with psycopg.connect(server.conninfo(), autocommit=True) as admin:
-        # Where the disk is not waited for, a copy of the files is made sooner than one by way of the log.
+        # Without fsync, copying the files is faster than copying through the write-ahead log.
         admin.execute(f"create database {name} template {template} strategy file_copy".encode())
         yield name
         admin.execute(f"drop database if exists {name} with (force)".encode())
@@ -64,12 +64,12 @@ def make_user(owner: psycopg.Connection, user: str) -> None:
 
 
 def make_memories(owner: psycopg.Connection, *, who: str = "auth.uid()") -> None:
-    """Make a table of memories as another program may have made it before us."""
+    """Create a table of memories as another program might have."""
     owner.execute(FOUND_MEMORIES.format(who=who).encode())
 
 
 def member(owner: psycopg.Connection, server: Server, login: str, user: UUID | None = None) -> UUID:
-    """Make a login that the server's password opens, and make it a user; returns the user."""
+    """Create a login with the server's password, and make it a member; returns its user."""
     make_login(owner, login, server.password)
     return add_member(owner, login, user)
 
@@ -83,12 +83,12 @@ def member_store(
 
 
 def insert(connection: psycopg.Connection, user: str, key: str, storage: Storage = "behavior_patterns") -> None:
-    """Keep a pattern as SQL does it, whoever the connection says it is."""
+    """Insert a pattern with plain SQL, as the connection's current identity."""
     connection.execute(INSERT[storage].encode(), {"user": user, "key": key, "vector": VECTOR})
 
 
 def ask(connection: psycopg.Connection, question: str, values: list[Any] | dict[str, Any] | None = None) -> Any:
-    """The one value that a query returns."""
+    """The single value that a query returns."""
     row = connection.execute(question.encode(), values).fetchone()
     assert row is not None
     return row[0]
@@ -99,7 +99,7 @@ def rows(connection: psycopg.Connection, question: str) -> list[tuple[Any, ...]]
 
 
 def run_program(server: Server, name: str, dbname: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run one of Postgres' own programs on a database; the password goes by the environment."""
+    """Run one of Postgres' own programs on a database; the password is passed in the environment."""
     to = conninfo_to_dict(server.conninfo(dbname=dbname))
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
     environment = {**os.environ, **{variable: str(to[key]) for variable, key in names.items()}}
@@ -108,7 +108,7 @@ def run_program(server: Server, name: str, dbname: str, *words: str) -> subproce
 
 
 def dump(server: Server, dbname: str, *options: str) -> str:
-    """A whole database, or of it what the options say, without the key that each dump makes up."""
+    """A dump of a database, or of the parts that the options select, without the random key in each dump."""
     done = run_program(server, "pg_dump", dbname, *options)
     assert done.returncode == 0, done.stderr
     return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))

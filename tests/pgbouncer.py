@@ -1,7 +1,7 @@
-"""A real pgbouncer in front of the embedded server: many clients, few sessions at the server, TLS where wanted.
+"""A real pgbouncer in front of the embedded server: many clients, few server sessions, optional TLS.
 
-It runs as whoever the server runs as. Only that account may enter the folder of the server's socket, and as root we
-could not be that account otherwise: pgbouncer refuses root just as Postgres does.
+It runs as the server's account: only that account may enter the folder of the server's socket, and pgbouncer refuses
+root just as Postgres does.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from behavior_plugin.store.embedded.server import Server
 from tests.waiting import wait_for
 
 ADDRESS = "127.0.0.1"
-# Between asking for a free port and using it, somebody else may take it.
+# Another process may take a free port before we use it.
 TRIES = 5
 ADMIN = "admin_of_the_pooler"
 
 
 @dataclass(frozen=True)
 class Pooler:
-    """Where a pooler listens, and whom it lets in by which password."""
+    """A pooler's address, and the passwords of its clients."""
 
     port: int
     passwords: Mapping[str, str] = field(repr=False)
@@ -46,7 +46,7 @@ class Pooler:
         return make_conninfo(hostaddr=ADDRESS, port=self.port, user=login, password=password, dbname=dbname)
 
     def url(self, login: str, dbname: str, *, host: str = "localhost", **options: str) -> str:
-        """What a user would set as BEHAVIOR_DATABASE_URL; the host's name is believed, and never looked up."""
+        """The value for BEHAVIOR_DATABASE_URL; the host name is only compared, never resolved."""
         who = f"{quote(login, safe='')}:{quote(self.passwords[login], safe='')}"
         return f"postgresql://{who}@{host}:{self.port}/{dbname}?{urlencode({'hostaddr': ADDRESS, **options})}"
 
@@ -63,9 +63,9 @@ def pooled(
 ) -> Iterator[Pooler]:
     """Run a pooler with so many `sessions` at the server for each login and database; it ends with the block.
 
-    With `tls` it takes no connection without. `aliases` are databases that clients know by another name, with what
-    is said to the server instead: {alias: {"dbname": ..., "user": ..., "password": ...}}. The calling test is skipped
-    where pgbouncer is not installed.
+    With `tls` it refuses connections without. `aliases` are other names for databases, with the values that the server
+    gets instead: {alias: {"dbname": ..., "user": ..., "password": ...}}. The calling test is skipped if pgbouncer is
+    not installed.
     """
     program, account = _program_or_skip(), server.account
     admin = {ADMIN: secrets.token_urlsafe()}
@@ -100,14 +100,14 @@ def _program_or_skip() -> str:
 
 @contextmanager
 def _folder_for(account: Account) -> Iterator[Path]:
-    """A folder where the account can read what is its own: in its place, since it may not pass through ours."""
+    """A folder in the account's place, where it can read its own files; it has no access to ours."""
     with tempfile.TemporaryDirectory(prefix="pgbouncer-", dir=account.place) as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 def _write_for(account: Account, file: Path, content: bytes) -> None:
-    """Write a file that only the account can read; one from an earlier try is replaced."""
+    """Write a file that only the account can read, replacing that of an earlier attempt."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
         new.write(content)
@@ -115,7 +115,7 @@ def _write_for(account: Account, file: Path, content: bytes) -> None:
 
 
 def _users(passwords: Mapping[str, str]) -> bytes:
-    """The passwords themselves: from a verifier a pooler could check a client, and log in nowhere."""
+    """The plain passwords: with a verifier a pooler could check clients, but not log in to the server."""
     lines = [" ".join(f'"{word.replace(chr(34), chr(34) * 2)}"' for word in pair) for pair in passwords.items()]
     return "\n".join([*lines, ""]).encode()
 
@@ -123,7 +123,7 @@ def _users(passwords: Mapping[str, str]) -> bytes:
 def _settings(folder: Path, *, is_tls: bool) -> dict[str, object]:
     plain: dict[str, object] = {
         "listen_addr": ADDRESS,
-        # No socket file, which would lie in /tmp, and no second place to listen: a port that is taken is fatal.
+        # No socket file in /tmp, and no second address to listen on, so that a taken port is fatal.
         "unix_socket_dir": "",
         "auth_type": "scram-sha-256",
         "auth_file": folder / "users",
@@ -160,12 +160,12 @@ def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
     try:
         yield process
     finally:
-        process.kill()  # it keeps nothing, and what it does at gentler signals differs from version to version
+        process.kill()  # it saves nothing, and its reaction to milder signals differs between versions
         process.wait()
 
 
 def _answers(process: subprocess.Popen[bytes], admin: Pooler) -> bool:
-    """Wait until it lets its administrator in, whom no other server knows; False where it ended instead."""
+    """Wait until its administrator, which no other server has, can log in; False if it ended instead."""
 
     def lets_in() -> bool:
         with suppress(psycopg.OperationalError):

@@ -1,6 +1,6 @@
-"""A TCP proxy in front of a server's Unix socket, which fails as networks and poolers do, when it is told to.
+"""A TCP proxy in front of a server's Unix socket that imitates failures of networks and poolers.
 
-It knows no protocol: a moment of a conversation is known by the words that the client says then.
+It knows no protocol: it recognizes a moment by a text in the client's data.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ SLOW_S = 0.02
 
 class Fault(Enum):
     NONE = auto()
-    REFUSE = auto()  # nobody listens, and whoever was connected is hung up on
-    BLACK_HOLE = auto()  # who connects is let in, and nothing passes either way
-    RESET = auto()  # the connection is reset, and what was said is not passed on
-    SLOW = auto()  # every piece is late
-    LOSE_ANSWER = auto()  # the connection is reset, and what was said is passed on and done
+    REFUSE = auto()  # nobody listens, and open connections are closed
+    BLACK_HOLE = auto()  # connections are accepted, and nothing passes either way
+    RESET = auto()  # the connection is reset, and the data is not passed on
+    SLOW = auto()  # all data is delayed
+    LOSE_ANSWER = auto()  # the connection is reset after the data was passed on
 
 
 class TcpProxy:
-    """Passes everything on and, between `begin` and `end`, does so with a fault. `met` counts how often it showed."""
+    """Forwards all data, between `begin` and `end` with a fault. `met` counts how often the fault took effect."""
 
     def __init__(self, direct: str) -> None:
-        """`direct` is how to connect without it."""
+        """`direct` is the connection string without the proxy."""
         address = conninfo_to_dict(direct)
         self._target = f"{address['host']}/.s.PGSQL.{address['port']}"
-        # Bound all the time: while nobody listens, the port must not become somebody else's.
+        # Always bound, so that no other process gets the port while nobody listens.
         self._place = socket.socket()
         self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._place.bind(("127.0.0.1", 0))
@@ -56,11 +56,11 @@ class TcpProxy:
             self._place.close()
 
     def conninfo(self, direct: str) -> str:
-        """How to connect through the proxy instead."""
+        """The connection string through the proxy."""
         return make_conninfo(direct, host="127.0.0.1", hostaddr="", port=self._place.getsockname()[1])
 
     def begin(self, fault: Fault, *, at: bytes = b"") -> None:
-        """Fail from now on: always, or whenever a client says the words."""
+        """Fail from now on: always, or when a client's data contains the words."""
         over, self._plan = self._plan, _Plan(fault, at)
         self.met = 0
         over.is_over.set()
@@ -70,11 +70,11 @@ class TcpProxy:
             self._listener = _Listener(self._place.getsockname(), self)
 
     def end(self) -> None:
-        """Pass everything on again. Connections that met the fault do not come back."""
+        """Forward everything again. Connections that met the fault do not recover."""
         self.begin(Fault.NONE)
 
     def serve(self, client: socket.socket) -> None:
-        """Pass on what a client and the server say, until one of them leaves or the fault ends it."""
+        """Forward data between a client and the server until one of them closes or the fault ends the connection."""
         self._clients.add(client)
         try:
             with socket.socket(socket.AF_UNIX) as server:
@@ -104,7 +104,7 @@ class TcpProxy:
                 if not piece:
                     return
                 plan = self._plan
-                if speaker is client:  # what is said comes in pieces, and ends with the answer
+                if speaker is client:  # a message arrives in pieces, and ends with the answer
                     said, is_answered = piece if is_answered else said + piece, False
                 if plan.words in said and plan.concerns(is_answer=speaker is server):
                     self.met += 1
@@ -123,7 +123,7 @@ class _Plan:
         return self.fault is not Fault.NONE and (is_answer or self.fault is not Fault.LOSE_ANSWER)
 
     def fail(self) -> None:
-        """Do to a connection what the fault does to it."""
+        """Apply the fault to a connection."""
         if self.fault is Fault.SLOW:
             self.is_over.wait(SLOW_S)
             return

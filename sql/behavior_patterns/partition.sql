@@ -18,7 +18,7 @@ create table public.behavior_patterns (
     unique (user_id, source_key),
     foreign key (user_id) references auth.users (id) on delete cascade
 ) partition by hash (user_id);
--- As in 0101_behavior_patterns.sql, before there is a row.
+-- As in 0101_behavior_patterns.sql, before the first row.
 do $$
 begin
     execute (select 'alter table public.behavior_patterns ' || string_agg(format('alter column %I set statistics 0', attname), ', ')
@@ -28,7 +28,7 @@ end
 $$;
 comment on table public.behavior_patterns is 'Stores learned workflow patterns for behavior intelligence';
 
--- Not in the schema that an API exposes: partitions have no policies of their own, and nobody has rights on them.
+-- Not in the schema that an API exposes: partitions have no policies, and nobody has rights on them.
 do $$
 begin
     for part in 0..15 loop

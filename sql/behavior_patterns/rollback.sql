@@ -1,12 +1,12 @@
--- Undo migrations 0101 and later: drop the table of patterns and its functions, and forget that they ran.
--- What they build on stays: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
+-- Undo migrations 0101 and later: drop the table of patterns and its functions, and remove their records.
+-- Their foundations stay: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
 -- It refuses while there are patterns. To lose them, first: set behavior.rollback_with_rows = 'yes';
--- Nothing that others have built on the table is dropped with it: a view of theirs makes the whole rollback fail.
+-- Other objects that depend on the table are not dropped with it: a single view makes the whole rollback fail.
 begin;
 set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
--- An owner that row level security applies to would see no rows, and drop them all. This makes that an error.
+-- An owner that row level security applies to would see no rows and drop them all. With this it gets an error.
 set local row_security = off;
 
 do $$

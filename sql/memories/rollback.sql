@@ -1,13 +1,13 @@
 -- Undo migrations 0201 and later: drop indexes, view and functions, and the table of memories if they created it, and
--- forget that they ran. A table that was there before stays, with every row.
--- What they build on stays: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
--- It refuses while there are memories in a table of ours. To lose them, first: set behavior.rollback_with_rows = 'yes';
--- Nothing that others have built on the table is dropped with it: a view of theirs makes the whole rollback fail.
+-- remove their records. An older table stays, with every row.
+-- Their foundations stay: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
+-- It refuses while there are memories in our own table. To lose them, first: set behavior.rollback_with_rows = 'yes';
+-- Other objects that depend on the table are not dropped with it: a single view makes the whole rollback fail.
 begin;
 set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
 set local search_path = pg_catalog, public, extensions;
--- An owner that row level security applies to would see no rows, and drop them all. This makes that an error.
+-- An owner that row level security applies to would see no rows and drop them all. With this it gets an error.
 set local row_security = off;
 
 do $$
@@ -38,7 +38,7 @@ do $$
 declare
     ours regclass;
 begin
-    -- An index of that name that begins with another column was there before: it is the guide's own, and stays.
+    -- An index of that name that begins with another column is older: it is the guide's own, and stays.
     for ours in
         select indexrelid::regclass
           from pg_index

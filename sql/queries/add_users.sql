@@ -1,4 +1,4 @@
--- Add the users that rows belong to; only for a table of users that is ours.
+-- Add the users of rows; only for our own table of users.
 insert into auth.users (id)
 select unnest(%(user_ids)s::uuid[])
     on conflict do nothing

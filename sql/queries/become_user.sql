@@ -1,7 +1,7 @@
--- Give up all rights but a user's, to the end of the transaction. The login decides who the user is; the claims repeat
--- it for the policies of a table that is not ours. Dates come in the format that the program reads, whatever the
--- defaults of the database, or of the shell that started us. A client that falls silent is dropped: the server does not
--- notice that a network is gone, and would hold its locks for hours.
+-- Give up all rights but a user's, to the end of the transaction. The login decides which user; the claims repeat it
+-- for the policies of another program's table. Dates have the format that the program reads, regardless of the defaults
+-- of the database or the shell. A client that is silent within the transaction is disconnected: the server does not
+-- notice a lost network, and would hold the client's locks for hours.
 select set_config('role', 'authenticated', true),
        set_config('request.jwt.claims',
                   json_build_object('role', 'authenticated', 'sub', behavior.caller())::text, true),

@@ -1,4 +1,4 @@
--- Every table of a database, whoever made it.
+-- All tables of a database, ours and others'.
 select n.nspname as schema_name, c.relname as table_name
   from pg_class c
        join pg_namespace n on n.oid = c.relnamespace

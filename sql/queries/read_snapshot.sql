@@ -1,2 +1,2 @@
--- See the rows as they are now, to the end of the transaction, whatever is written meanwhile.
+-- See the rows as they are now to the end of the transaction, regardless of concurrent writes.
 set transaction isolation level repeatable read

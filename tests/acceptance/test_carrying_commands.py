@@ -1,4 +1,4 @@
-"""`behavior db backup|restore|move|rollback|tune` on the embedded server, each as a process of its own."""
+"""`behavior db backup|restore|move|rollback|tune` on the embedded server, each in its own process."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def work(project: Path) -> None:
         Session(project).work(task).end()
 
 
-def test_what_was_rolled_back_is_restored(project: Path, tmp_path: Path) -> None:
-    """Whoever takes us out and comes back in a year has lost nothing."""
+def test_rolled_back_patterns_can_be_restored(project: Path, tmp_path: Path) -> None:
+    """Users who remove the plugin and return after a year lose nothing."""
     work(project)
     before = drain()
     file = tmp_path / "backup.jsonl.gz"
@@ -42,10 +42,8 @@ def test_what_was_rolled_back_is_restored(project: Path, tmp_path: Path) -> None
     assert patterns() == before
 
 
-def test_work_that_is_kept_as_memories_moves_into_the_table_of_its_own(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One setting chooses the table, and one command changes one's mind."""
+def test_memories_move_into_the_separate_table(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting chooses the table, and a command changes it later."""
     monkeypatch.setenv("BEHAVIOR_STORAGE", "memories")
     work(project)
     before = drain()
@@ -53,7 +51,7 @@ def test_work_that_is_kept_as_memories_moves_into_the_table_of_its_own(
 
     moved = told("db", "move", "--to", "behavior_patterns", "--delete-source")
     left = patterns()
-    stop_worker()  # it keeps the settings that it was started with
+    stop_worker()  # it has the settings that it was started with
     monkeypatch.setenv("BEHAVIOR_STORAGE", "behavior_patterns")
 
     assert moved == {"moved": 2, "already_there": 0, "skipped": [], "deleted": 2}
@@ -62,8 +60,8 @@ def test_work_that_is_kept_as_memories_moves_into_the_table_of_its_own(
     assert status().open_sessions == 1
 
 
-def test_an_index_is_built_on_a_server_that_no_worker_takes_away(project: Path) -> None:
-    """A build may take longer than an idle worker, and with it the embedded server, stays."""
+def test_index_build_has_its_own_server(project: Path) -> None:
+    """A build may take longer than an idle worker lives, whose server would stop with it."""
     work(project)
     before = drain()
 
@@ -80,8 +78,8 @@ def test_an_index_is_built_on_a_server_that_no_worker_takes_away(project: Path) 
     assert patterns() == before
 
 
-def test_a_terminal_is_shown_how_far_it_is(project: Path, tmp_path: Path) -> None:
-    """A backup of years takes minutes, in which a silent command looks like a dead one."""
+def test_terminal_shows_the_progress(project: Path, tmp_path: Path) -> None:
+    """A backup of years takes minutes, and a silent command looks dead."""
     work(project)
     drain()
     ours, theirs = pty.openpty()

@@ -1,4 +1,4 @@
-"""`behavior db upgrade` as its user meets it: the worker names it, nothing is lost on the way, and all goes on."""
+"""`behavior db upgrade` from the user's view: the worker asks for it, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 
 
-def test_a_session_from_before_the_upgrade_is_learned_after_it(tmp_path: Path) -> None:
-    """The new version of the plugin was installed last night, and nobody has read its notes."""
+def test_session_before_an_upgrade_is_learned_after_it(tmp_path: Path) -> None:
+    """The plugin was updated overnight, and nobody has read the release notes."""
     with older_postgres():
         open_store(Settings()).close()
     Session(tmp_path / "project").work().end()
@@ -47,8 +47,8 @@ def test_a_session_from_before_the_upgrade_is_learned_after_it(tmp_path: Path) -
     assert not in_spool("open")
 
 
-def test_where_nothing_is_to_be_upgraded_it_says_so(project: Path) -> None:
-    """A cautious user runs it after each update."""
+def test_upgrade_reports_that_nothing_is_due(project: Path) -> None:
+    """Careful users run it after each update."""
     done = behavior("db", "upgrade")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -56,18 +56,18 @@ def test_where_nothing_is_to_be_upgraded_it_says_so(project: Path) -> None:
     assert "BEHAVIOR_DATABASE_URL" not in done.stdout
 
 
-def test_a_server_of_one_s_own_is_not_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`Nothing to upgrade` would be taken to be about that one."""
+def test_upgrade_does_not_apply_to_the_users_own_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Nothing to upgrade` would be read as a statement about that server."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://ann@localhost:1/team")
 
     done = behavior("db", "upgrade")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "that of BEHAVIOR_DATABASE_URL is not touched" in done.stdout
+    assert "not the server of BEHAVIOR_DATABASE_URL" in done.stdout
 
 
-def test_a_failure_is_told_with_what_to_do(tmp_path: Path) -> None:
-    """On one line, and with another on what to do now."""
+def test_failed_upgrade_is_reported_with_a_hint(tmp_path: Path) -> None:
+    """One line for the error, and one for the remedy."""
     with older_postgres():
         open_store(Settings()).close()
 
@@ -78,8 +78,8 @@ def test_a_failure_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "pip install --target DIR" in done.stderr
 
 
-def test_no_worker_starts_while_a_command_works_without_one(project: Path, own_home: Path) -> None:
-    """Two owners of one server would stop it under each other; whoever waited takes over afterwards."""
+def test_no_worker_starts_during_an_exclusive_command(project: Path, own_home: Path) -> None:
+    """Two owners of one server would stop it for each other; the waiting worker takes over afterwards."""
     start_worker()
     worker_pid()
 

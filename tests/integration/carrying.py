@@ -1,4 +1,4 @@
-"""Rows that are hard to carry, and the commands that carry them: for the tests of backup, move and rollback."""
+"""Rows that are hard to copy, and the commands that copy them: for the tests of backup, move and rollback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TEXTS = [
     'a "quoted" <b>name</b>\r\n\ttab \u2028 \u0001 end',
     "שלום 🧵 e\u0301 \U0001f9f5",
 ]
-# Numbers that Python would change, written as JSON.
+# JSON numbers that Python would change.
 EXACT = '[1.10, 1e400, 0.1000000000000000055511151231257827, -0.0, 12345678901234567890123456789, {"": null, "a": []}]'
 FULL_B = """
 update public.behavior_patterns
@@ -61,7 +61,7 @@ FOREIGN: dict[str, Any] = {
 
 
 def fill(server: Server, owner: psycopg.Connection, storage: Storage, *, each: int = 0) -> None:
-    """Two users' patterns: with and without vectors, with all that is hard to carry, and `each` more of every user."""
+    """Save patterns of two users, with and without vectors and with difficult values, and `each` more per user."""
     numbers = random.Random(7)
     for login in (LOGIN, OTHER):
         with member_store(owner, server, login, storage) as store:
@@ -94,7 +94,7 @@ def user_of(owner: psycopg.Connection, login: str) -> UUID:
 
 
 class Terminal:
-    """The command `behavior`, for whoever a login is, on a database of the test's own."""
+    """The command `behavior` with a given login, on the test's own database."""
 
     def __init__(self, server: Server, dbname: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self._server, self._dbname, self._monkeypatch = server, dbname, monkeypatch
@@ -104,8 +104,8 @@ class Terminal:
         self._monkeypatch.setenv("BEHAVIOR_STORAGE", storage)
         return CliRunner().invoke(cli, ["db", *words])
 
-    def told(self, *words: str, status: int = 0, **choices: Any) -> Any:
-        """What it prints for scripts."""
+    def run_json(self, *words: str, status: int = 0, **choices: Any) -> Any:
+        """Run with --json; returns the parsed output."""
         done = self.run(*words, "--json", **choices)
         assert done.exit_code == status, (done.output, done.exception)
         return json.loads(done.stdout)
@@ -116,7 +116,7 @@ class Terminal:
         return done.exception
 
 
-def keep_foreign(owner: psycopg.Connection, user: UUID, **changes: Any) -> None:
+def insert_foreign(owner: psycopg.Connection, user: UUID, **changes: Any) -> None:
     given = {**FOREIGN, "type": "workflow", **changes}
     owner.execute(
         "insert into public.memories (user_id, type, content, metadata) values (%s, %s, %s, %s)",
@@ -125,7 +125,7 @@ def keep_foreign(owner: psycopg.Connection, user: UUID, **changes: Any) -> None:
 
 
 def found_memories(fresh: psycopg.Connection) -> psycopg.Connection:
-    """Make of a database one in which another program has a table of memories, and which has never seen us."""
+    """Create another program's table of memories in a new database, with the shared migrations."""
     for migration in migrations():
         fresh.execute(migration.file.read_bytes())
     make_memories(fresh)

@@ -1,4 +1,4 @@
-"""Databases without anything of ours."""
+"""Databases without our objects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def empty(server: Server) -> Iterator[str]:
-    """The name of a database without anything of ours."""
+    """The name of a database without our objects."""
     with made_database(server, f"empty_{next(_numbers)}") as name:
         yield name
 
 
 @pytest.fixture
 def fresh(server: Server, empty: str) -> Iterator[psycopg.Connection]:
-    """A connection that may do everything, to a database without anything of ours."""
+    """The superuser's connection to a database without our objects."""
     with psycopg.connect(server.conninfo(dbname=empty), autocommit=True) as connection:
         yield connection
 

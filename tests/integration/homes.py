@@ -1,4 +1,4 @@
-"""A data folder for tests that own a server by themselves, or let another process own one."""
+"""A data folder for tests that own a server, or start another process that does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from behavior_plugin.store.embedded import account
 
 @contextmanager
 def short_home() -> Iterator[Path]:
-    """A data folder whose path a socket fits behind, and beside it a system_dir that other accounts can reach."""
+    """A data folder with a short enough path for a socket, and a SYSTEM_DIR that other accounts can reach."""
     with tempfile.TemporaryDirectory(prefix="b-") as name, pytest.MonkeyPatch.context() as patch:
         Path(name).chmod(0o755)
         home = Path(name) / "home"

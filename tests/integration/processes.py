@@ -1,4 +1,4 @@
-"""Look at processes: which are left, and whether one has ended."""
+"""Find running processes, and wait for the end of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psutil
 
 
 def processes_on(*folders: Path) -> list[list[str]]:
-    """The command lines that name something below these folders."""
+    """The command lines that name a path below these folders."""
     commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     ours = tuple(map(str, folders))
     return [words for words in commands if any(word.startswith(ours) for word in words[1:])]

@@ -1,4 +1,4 @@
-"""Rows on their way into a file and back, without a loss or a change."""
+"""Backup and restore, without any loss or change."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "backup.jsonl.gz"
 
 
-def test_everybody_s_rows_come_back_to_the_letter(
+def test_restore_brings_back_all_users_rows_exactly(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """A restored database is the one that was lost."""
+    """A restored database equals the lost one."""
     fill(server, owner, storage)
     before = table(owner, storage)
 
-    written = terminal.told("backup", str(file), "--all-users", storage=storage)
+    written = terminal.run_json("backup", str(file), "--all-users", storage=storage)
     clear(owner, storage)
-    restored = terminal.told("restore", str(file), storage=storage)
+    restored = terminal.run_json("restore", str(file), storage=storage)
 
     assert written == {"file": str(file), "rows": len(before)}
     assert restored == {"restored": len(before), "already_there": 0, "skipped": []}
@@ -57,26 +57,26 @@ def test_everybody_s_rows_come_back_to_the_letter(
     assert len(before) == 2 * len(TEXTS)
 
 
-def test_a_second_restore_changes_nothing(
+def test_second_restore_changes_nothing(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """What was learned since the backup, or of the same work, is worth more than the backup."""
+    """Rows that were learned since the backup are worth more than the backup."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     with member_store(owner, server, LOGIN, storage) as store:
         store.save(make_pattern(), None, None)
         store.count_use(store.newest(project=None, limit=1)[0].id)
     before = table(owner, storage)
 
     for _ in range(2):
-        told = terminal.told("restore", str(file), storage=storage)
-        assert told == {"restored": 0, "already_there": 2 * len(TEXTS), "skipped": []}
+        result = terminal.run_json("restore", str(file), storage=storage)
+        assert result == {"restored": 0, "already_there": 2 * len(TEXTS), "skipped": []}
 
     assert table(owner, storage) == before
 
 
 @pytest.mark.parametrize("target", STORAGES)
-def test_rows_are_the_same_in_a_new_database_however_they_are_stored(
+def test_restore_works_across_databases_and_storages(
     server: Server,
     owner: psycopg.Connection,
     fresh: psycopg.Connection,
@@ -86,25 +86,25 @@ def test_rows_are_the_same_in_a_new_database_however_they_are_stored(
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A new machine, a team's server, another way of storing: the way there is the same, users and all."""
+    """A new machine, a team's server, another storage: rows and users arrive unchanged."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
 
     there = Terminal(server, fresh.info.dbname, monkeypatch)
-    told = there.told("restore", str(file), storage=target)
+    result = there.run_json("restore", str(file), storage=target)
 
-    assert told["restored"] == 2 * len(TEXTS)
+    assert result["restored"] == 2 * len(TEXTS)
     assert canonical(fresh, target) == canonical(owner, storage)
 
 
-def test_a_user_s_backup_holds_the_own_rows_and_needs_no_owner(
+def test_members_back_up_their_own_rows(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """A member of a team takes what is theirs, and sees nothing of the others."""
+    """A member of a team takes its own patterns along, and sees no others."""
     fill(server, owner, storage)
     mine = user_of(owner, LOGIN)
 
-    terminal.told("backup", str(file), login=LOGIN, storage=storage)
+    terminal.run_json("backup", str(file), login=LOGIN, storage=storage)
 
     header, *lines, _ = gzip.decompress(file.read_bytes()).decode().rstrip("\n").split("\n")
     assert json.loads(header)["user_id"] == str(mine)
@@ -112,50 +112,50 @@ def test_a_user_s_backup_holds_the_own_rows_and_needs_no_owner(
     assert len(lines) == len(TEXTS)
 
 
-def test_a_user_s_backup_becomes_the_caller_s_own(
+def test_restored_backup_of_one_user_belongs_to_the_caller(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """On a new machine one is a new user; and the owner of a team's database gives a member the backup back."""
+    """On a new machine the same person is a new user; and the owner of a team's database restores a member's backup."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), login=LOGIN, storage=storage)
+    terminal.run_json("backup", str(file), login=LOGIN, storage=storage)
     make_user(owner, A)
 
-    told = (
-        terminal.told("restore", str(file), storage=storage),
-        terminal.told("restore", str(file), "--user-id", A, storage=storage),
+    result = (
+        terminal.run_json("restore", str(file), storage=storage),
+        terminal.run_json("restore", str(file), "--user-id", A, storage=storage),
     )
 
-    assert [each["restored"] for each in told] == [len(TEXTS)] * 2
+    assert [each["restored"] for each in result] == [len(TEXTS)] * 2
     mine = user_of(owner, "postgres")
     by_user = {user: strip(owner, storage, user) for user in (str(mine), A, str(user_of(owner, LOGIN)))}
     assert by_user[str(mine)] == by_user[A] == by_user[str(user_of(owner, LOGIN))]
 
 
-def test_a_member_who_restores_is_told_what_the_owner_must_run_and_that_works(
+def test_restore_by_a_member_prints_the_owners_command(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """So one takes along to a team what was learned alone."""
+    """The printed command works, so that a new member can bring along older patterns."""
     fill(server, owner, storage)
     mine = user_of(owner, LOGIN)
-    terminal.told("backup", str(file), login=LOGIN, storage=storage)
+    terminal.run_json("backup", str(file), login=LOGIN, storage=storage)
     before = table(owner, storage)
     owner.execute(f"delete from public.{storage} where user_id = %s".encode(), [mine])
 
     refused = terminal.refused("restore", str(file), login=LOGIN, storage=storage)
-    told = terminal.told("restore", str(file), "--user-id", str(mine), storage=storage)
+    result = terminal.run_json("restore", str(file), "--user-id", str(mine), storage=storage)
 
     assert str(refused) == "Restoring sets ids and dates, which only the database's owner may do."
     assert f"`behavior db restore {file} --user-id {mine}`" in refused.hint
-    assert told["restored"] == len(TEXTS)
+    assert result["restored"] == len(TEXTS)
     assert table(owner, storage) == before
 
 
-def test_an_unknown_user_is_named_once_and_before_anything_is_tried(
+def test_restore_for_an_unknown_user_fails_first(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """A mistyped id is one mistake, and not one for each pattern."""
+    """A mistyped id is one error, not one for each pattern."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), login=LOGIN, storage=storage)
+    terminal.run_json("backup", str(file), login=LOGIN, storage=storage)
     before = table(owner, storage)
 
     refused = terminal.refused("restore", str(file), "--user-id", A, storage=storage)
@@ -171,13 +171,13 @@ def strip(owner: psycopg.Connection, storage: Storage, user: str) -> list[dict[s
     return sorted(({**row, "user_id": ""} for row in found if row["user_id"] == user), key=lambda row: str(row["id"]))
 
 
-def test_everybody_s_rows_are_not_a_member_s_to_take_or_bring(
+def test_members_cannot_back_up_or_restore_all_users(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """A backup that silently holds a part would be found out too late, and a restore sets what no user may."""
+    """A backup that silently lacks rows is discovered too late, and a restore sets columns that no user may set."""
     fill(server, owner, storage)
     whole = file.with_name("whole")
-    terminal.told("backup", str(whole), "--all-users", storage=storage)
+    terminal.run_json("backup", str(whole), "--all-users", storage=storage)
     before = table(owner, storage)
 
     taken = terminal.refused("backup", str(file), "--all-users", login=LOGIN, storage=storage)
@@ -189,32 +189,32 @@ def test_everybody_s_rows_are_not_a_member_s_to_take_or_bring(
     assert table(owner, storage) == before
 
 
-def test_a_user_who_is_not_known_is_made_where_users_are_ours_and_refused_elsewhere(
+def test_restore_creates_missing_users_only_in_our_own_table(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """On Supabase a user is somebody with a login, and a restore makes nobody."""
+    """On Supabase every user has a login, and a restore must not add any."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     gone = user_of(owner, OTHER)
     owner.execute("comment on table auth.users is 'of an application'")
     owner.execute("delete from auth.users where id = %s", [gone])
     clear(owner, storage)
 
-    told = terminal.told("restore", str(file), storage=storage, status=1)
+    result = terminal.run_json("restore", str(file), storage=storage, status=1)
     owner.execute("comment on table auth.users is 'Made by behavior-plugin'")
-    again = terminal.told("restore", str(file), storage=storage)
+    again = terminal.run_json("restore", str(file), storage=storage)
 
-    assert (told["restored"], len(told["skipped"])) == (len(TEXTS), len(TEXTS))
-    assert {each["reason"] for each in told["skipped"]} == {f"refused: ForeignKeyViolation, {storage}_user_id_fkey"}
+    assert (result["restored"], len(result["skipped"])) == (len(TEXTS), len(TEXTS))
+    assert {each["reason"] for each in result["skipped"]} == {f"refused: ForeignKeyViolation, {storage}_user_id_fkey"}
     assert (again["restored"], again["already_there"]) == (len(TEXTS), len(TEXTS))
 
 
-def test_an_owner_who_may_not_touch_the_users_restores_all_the_same(
+def test_restore_works_without_rights_on_the_users_table(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """On Supabase the users are another role's, and so is their table."""
+    """On Supabase another role owns the users and their table."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     clear(owner, storage)
     owner.execute("comment on table auth.users is 'of an application'")
     member(owner, server, "like_supabase", user_of(owner, LOGIN))
@@ -222,17 +222,17 @@ def test_an_owner_who_may_not_touch_the_users_restores_all_the_same(
     owner.execute("grant all on all tables in schema public to like_supabase")
     owner.execute("grant usage on schema auth to like_supabase")
 
-    told = terminal.told("restore", str(file), storage=storage, login="like_supabase")
+    result = terminal.run_json("restore", str(file), storage=storage, login="like_supabase")
 
-    assert told["restored"] == 2 * len(TEXTS)
+    assert result["restored"] == 2 * len(TEXTS)
 
 
-def test_what_the_table_refuses_is_named_and_the_rest_is_kept(
+def test_restore_reports_refused_rows_and_saves_the_others(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """One row that was changed by hand must not cost the others; and no text of it is shown."""
+    """One row that was edited by hand must not stop the others; its text is not shown."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     lines = gzip.decompress(file.read_bytes()).decode().rstrip("\n").split("\n")
     changes: list[dict[str, Any]] = [
         {"trigger": " "},
@@ -254,29 +254,29 @@ def test_what_the_table_refuses_is_named_and_the_rest_is_kept(
     assert len(table(owner, storage)) == 4
 
 
-def test_an_id_that_another_pattern_has_is_named(
+def test_restore_reports_ids_that_belong_to_other_patterns(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """Neither of the two may be lost without a word."""
+    """Neither pattern may be lost silently."""
     fill(server, owner, storage)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     lines = gzip.decompress(file.read_bytes()).decode().rstrip("\n").split("\n")
     lines[1] = json.dumps({**json.loads(lines[1]), "source_key": "another"})
     file.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
     before = table(owner, storage)
 
-    told = terminal.told("restore", str(file), storage=storage, status=1)
+    result = terminal.run_json("restore", str(file), storage=storage, status=1)
 
-    assert [each["reason"] for each in told["skipped"]] == ["its id is another pattern's"]
+    assert [each["reason"] for each in result["skipped"]] == ["its id belongs to another pattern"]
     assert table(owner, storage) == before
 
 
-def test_a_damaged_file_changes_nothing(
+def test_damaged_backup_changes_nothing(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
     """The damage may be at the end, when most rows have been read."""
     fill(server, owner, storage, each=60)
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     clear(owner, storage)
     whole = file.read_bytes()
 
@@ -285,29 +285,29 @@ def test_a_damaged_file_changes_nothing(
     assert "damaged" in str(terminal.refused("restore", str(file), storage=storage))
     assert table(owner, storage) == []
     file.write_bytes(whole)
-    assert terminal.told("restore", str(file), storage=storage)["restored"] == 2 * 61 * len(TEXTS)
+    assert terminal.run_json("restore", str(file), storage=storage)["restored"] == 2 * 61 * len(TEXTS)
 
 
-def test_a_server_that_writes_numbers_and_dates_otherwise_loses_nothing(
+def test_output_settings_of_the_server_do_not_change_a_backup(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, file: Path
 ) -> None:
-    """Both are a setting of the database, and a short number is another number."""
+    """A database may set shorter numbers and other date formats, and a shortened number is another number."""
     fill(server, owner, storage)
     before = table(owner, storage)
     for setting in ("extra_float_digits = -10", "timezone = 'Asia/Kathmandu'", "datestyle = 'German'"):
         owner.execute(sql.SQL("alter database {} set ").format(sql.Identifier(owner.info.dbname)) + sql.SQL(setting))
 
-    terminal.told("backup", str(file), "--all-users", storage=storage)
+    terminal.run_json("backup", str(file), "--all-users", storage=storage)
     clear(owner, storage)
-    terminal.told("restore", str(file), storage=storage)
+    terminal.run_json("restore", str(file), storage=storage)
 
     assert table(owner, storage) == before
 
 
-def test_disk_that_is_full_is_told_and_the_connection_goes_on(
+def test_full_disk_fails_the_backup_and_not_the_connection(
     server: Server, owner: psycopg.Connection, storage: Storage, file: Path
 ) -> None:
-    """The reading stops in the middle, wherever the writing did."""
+    """The export stops in the middle, at any row."""
     fill(server, owner, storage)
 
     def until_full(lines: Iterator[str]) -> Iterator[str]:
@@ -323,8 +323,8 @@ def test_disk_that_is_full_is_told_and_the_connection_goes_on(
     assert len(canonical(owner, storage)) == 2 * len(TEXTS)
 
 
-def test_every_column_of_a_pattern_is_carried(server: Server, owner: psycopg.Connection, storage: Storage) -> None:
-    """A column that a later migration adds would else be lost without a word."""
+def test_backup_contains_every_column(server: Server, owner: psycopg.Connection, storage: Storage) -> None:
+    """Otherwise a column of a later migration would be lost silently."""
     fill(server, owner, storage)
     migrate(owner, "behavior_patterns")
 

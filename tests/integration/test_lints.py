@@ -1,8 +1,8 @@
-"""What Supabase's database linter ("splinter") would say of us, asked in our own words.
+"""The checks of Supabase's database linter ("splinter"), rewritten.
 
-The numbers are the linter's. Left out is what does not apply to a schema: 0005 and 0020 read statistics, 0012, 0019,
-0022, 0025 and 0031 are about services and settings of a project, 0023 guesses by the names of columns, and 0026 and
-0027 are about an extension that shows every table that may be read.
+The numbers are the linter's. Checks that do not apply to a schema are left out: 0005 and 0020 read statistics, 0012,
+0019, 0022, 0025 and 0031 are about services and settings of a project, 0023 guesses by the names of columns, and 0026
+and 0027 are about an extension that exposes every readable table.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES
 from tests.database import made_database, rows
 
-# Everything of ours lies in these two; the first is what an API shows. What an extension brought is not ours.
+# All our objects are in these two; an API exposes the first. Objects of an extension are not ours.
 PREPARED = """
 create function pg_temp.is_ours(schema oid, object oid) returns boolean language sql as $$
     select schema in ('public'::regnamespace, 'behavior'::regnamespace)
@@ -49,7 +49,7 @@ create temp view functions as
 select oid, proname::text as name, prosecdef, proconfig from pg_proc where pg_temp.is_ours(pronamespace, oid);
 """
 
-# Each asks for the names of what is wrong.
+# Each returns the names of faulty objects.
 LINTS = {
     "0001 foreign key without an index": """
         select conname::text from pg_constraint join tables on conrelid = tables.oid
@@ -130,7 +130,7 @@ LINTS = {
 NOTES = "create table public.notes (id int primary key, user_id uuid, kind text);"
 FENCED = f"{NOTES} alter table public.notes enable row level security;"
 POLICY = "create policy mine on public.notes"
-# For each lint what it is there to find, and the name by which it finds it.
+# For each lint a planted fault, and its name in the result.
 DEFECTS = {
     "0001": (f"{NOTES} alter table public.notes add foreign key (user_id) references auth.users", "notes_user_id_fkey"),
     "0002": ("create view public.people with (security_invoker) as select id from auth.users", "people"),
@@ -174,7 +174,7 @@ DEFECTS = {
 
 @pytest.fixture(scope="module")
 def projects(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, psycopg.Connection]]:
-    """For each way of storing a database that, as Supabase's, gives everything new to everyone."""
+    """A database for each storage that, like Supabase's, grants all new objects to all roles."""
     with ExitStack() as stack:
         found = {}
         for storage in STORAGES:
@@ -192,14 +192,16 @@ def projects(server: Server, templates: Callable[[Storage], str]) -> Iterator[di
 
 @pytest.mark.parametrize("lint", LINTS)
 @pytest.mark.parametrize("storage", STORAGES)
-def test_linter_finds_nothing(projects: dict[Storage, psycopg.Connection], storage: Storage, lint: str) -> None:
-    """Whoever shares a project with us reads the linter's findings, and should read none of ours."""
+def test_supabase_linter_finds_nothing(
+    projects: dict[Storage, psycopg.Connection], storage: Storage, lint: str
+) -> None:
+    """Users of the linter should see none of our objects in its report."""
     assert rows(projects[storage], LINTS[lint]) == []
 
 
 @pytest.mark.parametrize("lint", LINTS)
-def test_lint_finds_what_it_is_there_for(projects: dict[Storage, psycopg.Connection], lint: str) -> None:
-    """A question that is asked wrongly finds nothing either."""
+def test_lints_find_planted_faults(projects: dict[Storage, psycopg.Connection], lint: str) -> None:
+    """A wrong query finds nothing either."""
     owner = projects["behavior_patterns"]
     [(defect, name)] = [defect for number, defect in DEFECTS.items() if lint.startswith(number)]
 

@@ -1,4 +1,4 @@
-"""Who is who in a database that several people share."""
+"""Members of a database that several people share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def login(server: Server) -> Iterator[str]:
-    """A name that no login of the server has yet; whoever gets it is gone afterwards."""
+    """A new name for a login; a login of that name is dropped afterwards."""
     name = f"Ann O'Hara {next(_numbers)}"
     yield name
     with psycopg.connect(server.conninfo(), autocommit=True) as admin:
@@ -49,12 +49,12 @@ def url_of(owner: psycopg.Connection, login: str) -> str:
 
 
 def make_users_an_applications(owner: psycopg.Connection) -> None:
-    """As on Supabase: users that are not ours to add to."""
+    """An application's own users, as on Supabase."""
     owner.execute("comment on table auth.users is 'Somebody else made these'")
 
 
-def test_the_url_of_a_member_opens_the_store_as_that_user_alone(owner: psycopg.Connection, login: str) -> None:
-    """What the owner hands over is all that a member needs, and opens nothing else."""
+def test_member_url_opens_the_store_as_that_user(owner: psycopg.Connection, login: str) -> None:
+    """The member needs nothing else from the owner, and the URL opens nothing else."""
     theirs = PostgresStore(url_of(owner, "behavior_other"))
     theirs.save(make_pattern(), None, None)
     settings = Settings.model_validate({"database_url": url_of(owner, login)})
@@ -68,8 +68,8 @@ def test_the_url_of_a_member_opens_the_store_as_that_user_alone(owner: psycopg.C
     theirs.close()
 
 
-def test_inviting_again_changes_neither_the_user_nor_the_password(owner: psycopg.Connection, login: str) -> None:
-    """An owner who is not sure whether somebody was invited already tries it."""
+def test_inviting_a_member_twice_changes_nothing(owner: psycopg.Connection, login: str) -> None:
+    """Owners repeat an invitation when they are not sure."""
     user, password = invite(owner, login, None, new_password=False)
 
     again = invite(owner, login, None, new_password=False)
@@ -80,26 +80,24 @@ def test_inviting_again_changes_neither_the_user_nor_the_password(owner: psycopg
         assert connection.info.user == login
 
 
-def test_a_url_without_a_password_comes_with_a_word_on_it(terminal: Terminal, login: str) -> None:
-    """Handed over as it is, it would not work."""
-    new = terminal.told("member", "add", login)
-    again = terminal.told("member", "add", login)
+def test_url_without_a_password_comes_with_a_note(terminal: Terminal, login: str) -> None:
+    """Used unchanged, the URL would not work."""
+    new = terminal.run_json("member", "add", login)
+    again = terminal.run_json("member", "add", login)
     said = terminal.run("member", "add", login).stdout
 
     assert (new["password_is_known"], again["password_is_known"]) == (True, False)
-    assert f"The login {login} was there already and keeps its password" in said
+    assert f"The login {login} existed already, and its password is unchanged" in said
     assert "already" not in terminal.run("member", "add", login, "--new-password").stdout
 
 
-def test_a_login_without_a_name_is_wrong_usage(terminal: Terminal) -> None:
-    """As a script passes it whose variable is empty."""
+def test_empty_login_is_a_usage_error(terminal: Terminal) -> None:
+    """A script passes one if its variable is empty."""
     assert terminal.run("member", "add", "").exit_code == 2
 
 
-def test_a_login_that_was_there_keeps_its_password_and_stays_when_its_member_leaves(
-    owner: psycopg.Connection, login: str
-) -> None:
-    """It may be used for other things."""
+def test_existing_login_keeps_its_password_and_survives_removal(owner: psycopg.Connection, login: str) -> None:
+    """It may have other uses."""
     owner.execute(sql.SQL("create role {} login password 'its own'").format(sql.Identifier(login)))
 
     _, password = invite(owner, login, None, new_password=False)
@@ -110,8 +108,8 @@ def test_a_login_that_was_there_keeps_its_password_and_stays_when_its_member_lea
         assert connection.info.user == login
 
 
-def test_who_has_left_is_nobody_at_once_and_whose_patterns_stay(owner: psycopg.Connection, login: str) -> None:
-    """A session that is open at that moment must not go on."""
+def test_removed_member_loses_access_at_once_and_patterns_stay(owner: psycopg.Connection, login: str) -> None:
+    """Open sessions must lose access too."""
     user, password = invite(owner, login, None, new_password=False)
     store = PostgresStore(connection_url(owner, login, password))
     store.save(make_pattern(), None, None)
@@ -129,8 +127,8 @@ def test_who_has_left_is_nobody_at_once_and_whose_patterns_stay(owner: psycopg.C
     store.close()
 
 
-def test_a_new_login_of_an_old_name_is_somebody_else(owner: psycopg.Connection, login: str) -> None:
-    """An administrator may drop the login of who has left, and years later another has the same name."""
+def test_new_login_with_an_old_name_is_a_new_user(owner: psycopg.Connection, login: str) -> None:
+    """An administrator may drop a login, and create one of the same name for another person years later."""
     first, _ = invite(owner, login, None, new_password=False)
     owner.execute(sql.SQL("revoke authenticated from {0}; drop role {0}").format(sql.Identifier(login)))
 
@@ -140,8 +138,8 @@ def test_a_new_login_of_an_old_name_is_somebody_else(owner: psycopg.Connection, 
 
 
 @pytest.mark.parametrize("name", ["anon", "service_role", "authenticator", "postgres", "", "x" * 64, "a\nb", "\udcff"])
-def test_what_is_nobodys_login_becomes_no_member(owner: psycopg.Connection, name: str) -> None:
-    """A slip of the pen must not open the role that every policy is about, nor one that none applies to."""
+def test_reserved_roles_cannot_become_members(owner: psycopg.Connection, name: str) -> None:
+    """A typing error must not give access to the role in every policy, or to one that bypasses them."""
     with pytest.raises(ConfigError) as raised:
         invite(owner, name, None, new_password=True)
 
@@ -149,29 +147,31 @@ def test_what_is_nobodys_login_becomes_no_member(owner: psycopg.Connection, name
     assert not [each for each in members(owner) if each.login == name]
 
 
-def test_who_leaves_is_told_how_to_come_back(terminal: Terminal, owner: psycopg.Connection, login: str) -> None:
-    """The user's id is what leads to the patterns, and nobody else has noted it."""
-    user = terminal.told("member", "add", login)["user_id"]
+def test_removal_prints_the_command_that_restores_access(
+    terminal: Terminal, owner: psycopg.Connection, login: str
+) -> None:
+    """The patterns are found by the user's id, which is noted nowhere else."""
+    user = terminal.run_json("member", "add", login)["user_id"]
     listed = terminal.run("member", "list").stdout.splitlines()
 
-    told = terminal.told("member", "remove", login)
+    result = terminal.run_json("member", "remove", login)
     terminal.run("member", "add", login, "--user-id", user)
     said = terminal.run("member", "remove", login).stdout
 
     assert listed[0].split() == ["login", "user", "since"]
     assert any(line.startswith(login) and user in line and "." not in line for line in listed)
-    assert told == {"login": login, "is_login_dropped": True, "user_id": user, "patterns": 0}
-    assert f"0 patterns stay. To get them back: behavior db member add {quote(login)} --user-id {user}" in said
+    assert result == {"login": login, "is_login_dropped": True, "user_id": user, "patterns": 0}
+    assert f"0 patterns stay. To restore access: behavior db member add {quote(login)} --user-id {user}" in said
 
 
-def test_removing_who_is_no_member_says_so(owner: psycopg.Connection) -> None:
-    """A slip of the pen must not pass for done."""
+def test_removing_an_unknown_member_fails(owner: psycopg.Connection) -> None:
+    """A typing error must not look like success."""
     with pytest.raises(SchemaError, match="no member nobody"):
         remove_member(owner, "nobody")
 
 
 def test_one_user_may_have_several_logins(owner: psycopg.Connection, login: str) -> None:
-    """A laptop and a desktop, each with a password of its own."""
+    """A laptop and a desktop have different passwords."""
     user, _ = invite(owner, login, None, new_password=False)
 
     other, _ = invite(owner, "behavior_other", user, new_password=False)
@@ -180,34 +180,34 @@ def test_one_user_may_have_several_logins(owner: psycopg.Connection, login: str)
     assert [member.user_id for member in members(owner) if member.login in (login, "behavior_other")] == [user, user]
 
 
-def test_the_owner_of_a_database_becomes_a_member_by_using_it(owner: psycopg.Connection) -> None:
-    """One person with a Postgres of their own sets the URL on each machine, and nothing else."""
+def test_database_owner_becomes_a_member_on_first_use(owner: psycopg.Connection) -> None:
+    """A single person sets the URL on each machine and needs nothing else."""
     first = join(owner)
 
     assert join(owner) == first
     assert owner.info.user in [member.login for member in members(owner)]
 
 
-def test_a_member_that_says_it_is_another_user_is_refused(owner: psycopg.Connection) -> None:
-    """Otherwise its patterns would go where it does not look for them."""
+def test_configured_user_must_match_the_logins_user(owner: psycopg.Connection) -> None:
+    """Otherwise patterns would be stored where nobody looks for them."""
     join(owner)
 
     other = uuid.uuid4()
-    with pytest.raises(ConfigError, match=f"not {other}"):
+    with pytest.raises(ConfigError, match=f"not to {other}"):
         join(owner, other)
 
 
-def test_a_member_is_not_made_another_user(owner: psycopg.Connection, login: str) -> None:
-    """Whoever invites by mistake must learn of it before the patterns of two users mix."""
+def test_member_cannot_be_assigned_to_another_user(owner: psycopg.Connection, login: str) -> None:
+    """A wrong invitation must fail before the patterns of two users mix."""
     invite(owner, login, None, new_password=False)
 
     other = uuid.uuid4()
-    with pytest.raises(ConfigError, match=f"not {other}"):
+    with pytest.raises(ConfigError, match=f"not to {other}"):
         invite(owner, login, other, new_password=False)
 
 
-def test_a_login_that_may_not_become_a_member_is_told_who_can_help(owner: psycopg.Connection, login: str) -> None:
-    """Somebody was given a login of the server, and not yet a place in it."""
+def test_login_without_rights_is_referred_to_the_owner(owner: psycopg.Connection, login: str) -> None:
+    """The login exists on the server but is not a member yet."""
     password = make_login(owner, login)
 
     with (
@@ -219,12 +219,12 @@ def test_a_login_that_may_not_become_a_member_is_told_who_can_help(owner: psycop
     assert "member add" in caught.value.hint
 
 
-def test_where_the_users_are_an_applications_one_of_them_must_be_named(owner: psycopg.Connection, login: str) -> None:
-    """A user that we make up would be a stranger in the application's own table."""
+def test_application_with_its_own_users_requires_a_user_id(owner: psycopg.Connection, login: str) -> None:
+    """A made-up user would not exist in the application's table."""
     make_users_an_applications(owner)
     make_login(owner, login)
 
-    with pytest.raises(ConfigError, match="users of its own"):
+    with pytest.raises(ConfigError, match="its own users"):
         add_member(owner, login)
 
     make_user(owner, A)
@@ -235,8 +235,8 @@ def test_where_the_users_are_an_applications_one_of_them_must_be_named(owner: ps
         add_member(owner, "behavior_other", uuid.uuid4())
 
 
-def test_logins_and_users_that_we_make_are_marked(owner: psycopg.Connection, login: str) -> None:
-    """By the mark they are told from an application's."""
+def test_our_logins_and_users_are_marked(owner: psycopg.Connection, login: str) -> None:
+    """The comment distinguishes them from an application's."""
     make_login(owner, login)
 
     marks = owner.execute(
@@ -248,8 +248,8 @@ def test_logins_and_users_that_we_make_are_marked(owner: psycopg.Connection, log
 
 
 @pytest.mark.parametrize("password", ["plain", "p@ss:w/ord?#[%]", " ' \\ "])
-def test_the_url_says_what_it_was_made_of(owner: psycopg.Connection, login: str, password: str) -> None:
-    """A password with a sign that has a meaning in URLs must arrive as it is."""
+def test_url_escapes_special_characters(owner: psycopg.Connection, login: str, password: str) -> None:
+    """A password with characters that have a meaning in URLs must arrive unchanged."""
     said = conninfo_to_dict(connection_url(owner, login, password))
 
     assert (said["user"], said["password"]) == (login, password)
@@ -260,8 +260,8 @@ def test_the_url_says_what_it_was_made_of(owner: psycopg.Connection, login: str,
     )
 
 
-def test_a_check_of_the_database_ends_with_a_count(terminal: Terminal) -> None:
-    """A long list that simply stops might have been cut off."""
+def test_verify_ends_with_a_count_of_checks(terminal: Terminal) -> None:
+    """A long list without an end might be incomplete."""
     *lines, last = terminal.run("verify").stdout.splitlines()
 
     assert last == f"{len(lines)} checks, all ok"

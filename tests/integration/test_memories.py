@@ -1,4 +1,4 @@
-"""Patterns in a memories table: one that we make, and one that was there before and belongs to another program."""
+"""Patterns in a memories table, our own or another program's."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.factories import make_action, make_pattern
 
 MODEL = "offline"
 ONES = [1.0] * 1536
-# The shape of the guide that the table comes from: no more than this is asked of others.
+# The shape in the guide: we require no more than this of other tables.
 FOREIGN_CONTENT = '{"trigger": "Fix the failing test", "actions": [], "outcome": "success"}'
 FOREIGN_METADATA = {"confidence": 0.8, "use_count": 3, "context": {"directory": "/work"}}
-# Longer than an index's entry may be, and not to be compressed.
+# Longer than an index entry may be, and not compressible.
 NOISE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(200))
 DEEP: dict[str, Any] = reduce(lambda inner, _: {"a": inner}, range(70), {})
-# What another program may keep as a workflow, and why it is not a pattern.
+# Workflows of another program, and the reasons why they are not patterns.
 UNREADABLE: list[tuple[str | None, Any, str]] = [
     (None, {}, "its content is not a JSON object"),
     ("", {}, "its content is not JSON"),
@@ -72,7 +72,7 @@ def storage() -> Storage:
 
 @pytest.fixture
 def ground(template: str, fresh: psycopg.Connection) -> psycopg.Connection:
-    """The owner's connection to a database that has what all share, and no table yet."""
+    """The owner's connection to a database with the shared migrations and no table of patterns."""
     assert template, "it brings the login, which all databases of a server share"
     for migration in migrations():
         fresh.execute(migration.file.read_bytes())
@@ -82,7 +82,7 @@ def ground(template: str, fresh: psycopg.Connection) -> psycopg.Connection:
 
 @pytest.fixture
 def found(ground: psycopg.Connection) -> psycopg.Connection:
-    """The same with a table of memories that another program made, and uses."""
+    """The owner's connection to a database with another program's table of memories."""
     make_memories(ground)
     for user in (A, B):
         make_user(ground, user)
@@ -90,7 +90,7 @@ def found(ground: psycopg.Connection) -> psycopg.Connection:
 
 
 def keep(owner: psycopg.Connection, user: str, content: str | None, metadata: Any, **columns: Any) -> None:
-    """Keep a memory as another program does it."""
+    """Insert a memory as another program does."""
     values = {"type": "workflow", "embedding": str(ONES), **columns}
     owner.execute(
         "insert into public.memories (user_id, content, metadata, type, embedding) values (%s, %s, %s, %s, %s)",
@@ -103,7 +103,7 @@ def me(owner: psycopg.Connection) -> str:
 
 
 def shape(owner: psycopg.Connection) -> list[tuple[Any, ...]]:
-    """Everything about the table that is its owner's to decide."""
+    """All properties of the table that its owner decides."""
     return rows(
         owner,
         """select 'table', relacl::text, concat_ws(' ', relrowsecurity, relforcerowsecurity), reloptions::text
@@ -124,10 +124,10 @@ def shape(owner: psycopg.Connection) -> list[tuple[Any, ...]]:
     )
 
 
-# A table that is there already
+# Another program's table
 
 
-def test_a_table_that_is_there_is_used_and_stays_as_it_is(server: Server, found: psycopg.Connection) -> None:
+def test_existing_memories_table_is_used_unchanged(server: Server, found: psycopg.Connection) -> None:
     """Another program relies on its columns, rights and policies."""
     keep(found, A, "a note", {"any": "thing"}, type="note")
     before = shape(found), rows(found, "select to_jsonb(m) from public.memories m")
@@ -148,7 +148,7 @@ def test_a_table_that_is_there_is_used_and_stays_as_it_is(server: Server, found:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reason"),
     [
         ("drop column metadata", "column metadata is missing"),
         ("alter column embedding type vector(768)", r"column embedding is vector\(768\), and must be vector\(1536\)"),
@@ -160,12 +160,14 @@ def test_a_table_that_is_there_is_used_and_stays_as_it_is(server: Server, found:
         ("disable row level security", "row level security is not enabled"),
     ],
 )
-def test_a_table_of_another_shape_is_refused_and_named(found: psycopg.Connection, change: str, told: str) -> None:
-    """To find out at the first pattern would be too late, and to change it is its owner's business."""
+def test_unsuitable_memories_table_is_refused_with_the_reason(
+    found: psycopg.Connection, change: str, reason: str
+) -> None:
+    """The first pattern would be too late to find out, and only its owner may change the table."""
     found.execute(f"alter table public.memories {change}".encode())
     before = shape(found)
 
-    with pytest.raises(SchemaError, match=rf"0201_memories\.sql: public\.memories .*{told}"):
+    with pytest.raises(SchemaError, match=rf"0201_memories\.sql: public\.memories .*{reason}"):
         migrate(found, "memories")
 
     assert shape(found) == before
@@ -173,7 +175,7 @@ def test_a_table_of_another_shape_is_refused_and_named(found: psycopg.Connection
 
 
 @pytest.mark.parametrize(
-    ("right", "told"),
+    ("right", "reason"),
     [
         ("delete", "authenticated may not delete"),
         ("insert", "authenticated may not insert content"),
@@ -181,32 +183,32 @@ def test_a_table_of_another_shape_is_refused_and_named(found: psycopg.Connection
         ("select", "authenticated may not select id"),
     ],
 )
-def test_a_table_that_users_may_not_use_is_refused(found: psycopg.Connection, right: str, told: str) -> None:
-    """Every session's work would end among the dead letters."""
+def test_memories_table_without_user_rights_is_refused(found: psycopg.Connection, right: str, reason: str) -> None:
+    """Otherwise all work would become dead letters."""
     found.execute(f"revoke {right} on public.memories from authenticated".encode())
 
-    with pytest.raises(SchemaError, match=told):
+    with pytest.raises(SchemaError, match=reason):
         migrate(found, "memories")
 
 
-def test_everything_that_is_wrong_is_said_at_once(found: psycopg.Connection) -> None:
-    """Nobody wants to mend a table one error message at a time."""
+def test_all_problems_of_a_memories_table_are_reported_at_once(found: psycopg.Connection) -> None:
+    """Nobody wants to repair a table one error message at a time."""
     found.execute("alter table public.memories drop column content, disable row level security")
 
     with pytest.raises(SchemaError, match=r"column content is missing, .*; row level security is not enabled"):
         migrate(found, "memories")
 
 
-def test_a_view_of_that_name_is_refused(ground: psycopg.Connection) -> None:
-    """It has columns, and nothing else that is needed."""
+def test_memories_view_is_refused(ground: psycopg.Connection) -> None:
+    """A view has columns, but nothing else that we need."""
     ground.execute("create view public.memories as select 1 as id")
 
     with pytest.raises(SchemaError, match="it is not a table"):
         migrate(ground, "memories")
 
 
-def test_indexes_of_the_guide_that_are_there_already_stay(found: psycopg.Connection) -> None:
-    """Whoever followed it has one of that name; ours is not worth taking it away."""
+def test_existing_indexes_of_the_guide_stay(found: psycopg.Connection) -> None:
+    """Users of the guide have an index of that name; replacing it is not worth it."""
     guide = "create index memories_type_workflow_idx on public.memories (type) where type = 'workflow'"
     found.execute(guide.encode())
 
@@ -219,8 +221,8 @@ def test_indexes_of_the_guide_that_are_there_already_stay(found: psycopg.Connect
     ]
 
 
-def test_other_programs_go_on_writing(found: psycopg.Connection) -> None:
-    """Our indexes are on their table: neither their rows nor their logins may trip over them."""
+def test_other_programs_can_still_write_memories(found: psycopg.Connection) -> None:
+    """Our indexes are on their table and must not refuse their rows or their logins."""
     migrate(found, "memories")
     found.execute("create role another_program nologin bypassrls")
     found.execute("grant insert, select, update on public.memories to another_program")
@@ -236,8 +238,8 @@ def test_other_programs_go_on_writing(found: psycopg.Connection) -> None:
     assert rows(found, "select count(*) from public.memories") == [(len(UNREADABLE) + 1,)]
 
 
-def test_rows_that_were_there_before_us_do_not_stop_the_migration(found: psycopg.Connection) -> None:
-    """Of an index's limits their program knew nothing."""
+def test_existing_rows_do_not_stop_the_migration(found: psycopg.Connection) -> None:
+    """Their program did not know the limits of our indexes."""
     for content, metadata, _ in UNREADABLE:
         keep(found, A, content, metadata)
 
@@ -246,8 +248,8 @@ def test_rows_that_were_there_before_us_do_not_stop_the_migration(found: psycopg
     assert rows(found, "select count(*) from public.memories") == [(len(UNREADABLE),)]
 
 
-def test_workflows_of_another_shape_are_no_patterns_and_disturb_none(server: Server, found: psycopg.Connection) -> None:
-    """One row of another program must not silence all the others; nor may it take their place in an answer."""
+def test_workflows_of_another_shape_are_ignored(server: Server, found: psycopg.Connection) -> None:
+    """A single row of another program must not hide patterns, nor take their place in an answer."""
     migrate(found, "memories")
     with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL})
@@ -270,15 +272,17 @@ def test_workflows_of_another_shape_are_no_patterns_and_disturb_none(server: Ser
 
 
 @pytest.mark.parametrize(("content", "metadata", "problem"), UNREADABLE, ids=range(len(UNREADABLE)))
-def test_each_problem_is_named(owner: psycopg.Connection, content: str | None, metadata: Any, problem: str) -> None:
-    """Whoever wants to move them has to know what to mend; what they say is nobody's business."""
+def test_move_reports_the_problem_of_each_unreadable_workflow(
+    owner: psycopg.Connection, content: str | None, metadata: Any, problem: str
+) -> None:
+    """The user has to know what to repair; the content of the row stays private."""
     given = [content, None if metadata is None else Jsonb(metadata)]
 
     assert owner.execute("select behavior.workflow_problem(%s, %s)", given).fetchone() == (problem,)
 
 
-def test_a_workflow_of_the_guide_s_shape_is_a_pattern(server: Server, found: psycopg.Connection) -> None:
-    """It has no model for its vector, so it is found by its words alone; all else is there."""
+def test_workflow_in_the_guides_shape_is_a_pattern(server: Server, found: psycopg.Connection) -> None:
+    """Its vector has no model, so only word search finds it; everything else is complete."""
     migrate(found, "memories")
     with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, FOREIGN_METADATA)
@@ -294,7 +298,7 @@ def test_a_workflow_of_the_guide_s_shape_is_a_pattern(server: Server, found: psy
         assert len(store.sharing_words("fix the failing test", project=None, limit=5)) == 1
 
 
-def test_vector_of_no_length_matches_nothing(server: Server, found: psycopg.Connection) -> None:
+def test_zero_vector_of_another_program_matches_nothing(server: Server, found: psycopg.Connection) -> None:
     """Another program's table has no check against it, and the distance to it is not a number."""
     migrate(found, "memories")
     with member_store(found, server, storage="memories") as store:
@@ -314,10 +318,10 @@ def test_vector_of_no_length_matches_nothing(server: Server, found: psycopg.Conn
     ],
     ids=["blank", "long", "no key", "long session", "no length"],
 )
-def test_a_pattern_is_checked_where_the_table_does_not(
+def test_patterns_are_checked_in_tables_without_constraints(
     server: Server, found: psycopg.Connection, pattern: Any, embedding: list[float]
 ) -> None:
-    """What one way of storing refuses the other must not take: it could never be moved."""
+    """A row that behavior_patterns refuses could never be moved there."""
     migrate(found, "memories")
     with member_store(found, server, storage="memories") as store:
         with pytest.raises(StoreError, match="memories_workflow_check"):
@@ -326,8 +330,8 @@ def test_a_pattern_is_checked_where_the_table_does_not(
         assert rows(found, "select count(*) from public.memories") == [(0,)]
 
 
-def test_what_others_added_to_a_pattern_survives_a_longer_version(server: Server, found: psycopg.Connection) -> None:
-    """A program may tag the memories that it likes."""
+def test_additions_of_other_programs_survive_an_update(server: Server, found: psycopg.Connection) -> None:
+    """Another program may tag memories."""
     migrate(found, "memories")
     pattern = make_pattern()
     with member_store(found, server, storage="memories") as store:
@@ -341,8 +345,8 @@ def test_what_others_added_to_a_pattern_survives_a_longer_version(server: Server
     assert rows(found, "select metadata -> 'liked', content::jsonb -> 'note' from public.memories") == [(True, [1])]
 
 
-def test_work_is_known_though_the_server_s_clock_is_behind(server: Server, found: psycopg.Connection) -> None:
-    """Rows are sought by when they were made, and two machines seldom agree on the hour."""
+def test_known_work_is_found_despite_clock_differences(server: Server, found: psycopg.Connection) -> None:
+    """Rows are searched by their creation time, and the clocks of two machines rarely agree."""
     migrate(found, "memories")
     pattern = make_pattern()
     fork = pattern.model_copy(update={"source_key": "fork"})
@@ -354,8 +358,8 @@ def test_work_is_known_though_the_server_s_clock_is_behind(server: Server, found
         assert store.save(pattern, ONES, MODEL) is Saved.UNCHANGED
 
 
-def test_what_another_program_made_of_a_pattern_is_left_to_it(server: Server, found: psycopg.Connection) -> None:
-    """It would be wrong to write over it, and an import must not try that each time."""
+def test_pattern_changed_by_another_program_is_not_overwritten(server: Server, found: psycopg.Connection) -> None:
+    """Nor may each import try to."""
     migrate(found, "memories")
     pattern = make_pattern()
     longer = pattern.model_copy(update={"actions": (make_action(), make_action())})
@@ -368,24 +372,22 @@ def test_what_another_program_made_of_a_pattern_is_left_to_it(server: Server, fo
         assert store.save(longer.model_copy(update={"source_key": "fork"}), ONES, MODEL) is Saved.ADDED
 
 
-# A table of ours
+# Our own table
 
 
 @pytest.mark.parametrize(("content", "metadata", "_problem"), UNREADABLE, ids=range(len(UNREADABLE)))
-def test_a_table_of_ours_takes_no_workflow_that_is_no_pattern(
+def test_our_memories_table_refuses_malformed_workflows(
     owner: psycopg.Connection, content: str | None, metadata: Any, _problem: str
 ) -> None:
-    """Where we make the table, it checks what other programs call a workflow as well."""
+    """Our own table checks the workflows of other programs too."""
     owner.execute("insert into auth.users (id) values (%s)", [A])
 
     with pytest.raises(psycopg.IntegrityError):
         keep(owner, A, content, metadata)
 
 
-def test_the_search_asks_an_index_and_reads_no_content_on_its_way(
-    store: PostgresStore, owner: psycopg.Connection
-) -> None:
-    """To parse every memory for each prompt would take seconds where there are many."""
+def test_search_uses_an_index_and_parses_no_other_content(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """Parsing every memory for each prompt would take seconds in a large table."""
     for number in range(30):
         store.save(make_pattern(), [1.0, number / 10, *[0.0] * 1534], MODEL)
     owner.execute("analyze public.memories")

@@ -1,4 +1,4 @@
-"""Our migrations for real: how they are run, and what they leave alone."""
+"""The migrations on a real database: running them, and what they must not touch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROUNDS = 5
 
 @pytest.fixture(scope="module")
 def whole(server: Server) -> Iterator[psycopg.Connection]:
-    """A database with both ways of storing; some queries speak of both."""
+    """A database with both storages; some queries use both."""
     with (
         made_database(server, "whole") as name,
         psycopg.connect(server.conninfo(dbname=name), autocommit=True) as connection,
@@ -61,7 +61,7 @@ def known() -> list[tuple[int, str]]:
 
 
 def run_by_hand(server: Server, dbname: str) -> list[tuple[int, str]]:
-    """Run every file as sql/README.md says; returns what went wrong."""
+    """Run every file as sql/README.md says; returns the errors."""
     command = ("--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f")
     done = [run_program(server, "psql", dbname, *command, str(file)) for file in FILES]
     return [(each.returncode, each.stderr) for each in done if each.returncode or "ERROR" in each.stderr]
@@ -72,7 +72,7 @@ def shape(server: Server, dbname: str) -> str:
 
 
 def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
-    """Whether a user of a migrated database can keep a pattern and find it again."""
+    """Whether a user of a migrated database can save a pattern and find it."""
     with psycopg.connect(server.conninfo(dbname=dbname), autocommit=True) as owner:
         member(owner, server, LOGIN, user)
     with closing(PostgresStore(server.conninfo(LOGIN, dbname))) as store:
@@ -83,7 +83,7 @@ def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
 # Running
 
 
-def test_first_run_makes_everything_and_the_second_nothing(server: Server, fresh: psycopg.Connection) -> None:
+def test_first_run_creates_everything_and_second_nothing(server: Server, fresh: psycopg.Connection) -> None:
     """The worker migrates at each start."""
     first, second = migrate(fresh), migrate(fresh)
 
@@ -93,8 +93,8 @@ def test_first_run_makes_everything_and_the_second_nothing(server: Server, fresh
     assert works(server, fresh.info.dbname)
 
 
-def test_two_that_migrate_at_once_both_succeed(server: Server) -> None:
-    """Two machines may share one new database and start in the same second."""
+def test_concurrent_migrations_both_succeed(server: Server) -> None:
+    """Two machines may share a new database and start in the same second."""
 
     def run(name: str, at_once: threading.Barrier) -> list[tuple[Any, ...]]:
         with psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner:
@@ -110,8 +110,8 @@ def test_two_that_migrate_at_once_both_succeed(server: Server) -> None:
         assert [each.result() for each in done] == [known(), known()]
 
 
-def test_psql_alone_can_run_the_files_and_run_them_again(server: Server, empty: str) -> None:
-    """Whoever looks after a shared database reads and runs the files without our program."""
+def test_psql_can_run_the_migrations_repeatedly(server: Server, empty: str) -> None:
+    """Administrators of a shared database read and run the files without our program."""
     first = run_by_hand(server, empty)
     made = shape(server, empty)
     second = run_by_hand(server, empty)
@@ -121,8 +121,8 @@ def test_psql_alone_can_run_the_files_and_run_them_again(server: Server, empty: 
     assert works(server, empty)
 
 
-def test_psql_and_the_worker_make_the_same_database(server: Server, empty: str, template: str) -> None:
-    """There is one shape, whoever made it."""
+def test_psql_and_the_worker_create_the_same_schema(server: Server, empty: str, template: str) -> None:
+    """There is only one schema."""
     run_by_hand(server, empty)
 
     assert shape(server, empty) == shape(server, template)
@@ -132,7 +132,7 @@ def test_psql_and_the_worker_make_the_same_database(server: Server, empty: str, 
 def test_every_older_database_gets_the_shape_of_a_new_one(
     server: Server, templates: Callable[[Storage], str], storage: Storage
 ) -> None:
-    """Whichever migration a database stopped at: columns, indexes, policies, rights and functions are the same."""
+    """Whichever migration it stopped at, its columns, indexes, policies, rights and functions become the same."""
     made, steps = shape(server, templates(storage)), migrations(storage)
     for done in range(1, len(steps)):
         with made_database(server, f"older_{storage}_{done}") as name:
@@ -145,8 +145,8 @@ def test_every_older_database_gets_the_shape_of_a_new_one(
             assert shape(server, name) == made
 
 
-def test_running_again_keeps_the_rows(server: Server, filled: psycopg.Connection) -> None:
-    """An upgrade that loses what was learned is worse than none."""
+def test_running_the_migrations_again_keeps_the_rows(server: Server, filled: psycopg.Connection) -> None:
+    """An upgrade that loses patterns is worse than none."""
     before = rows(filled, "select * from public.behavior_patterns order by id")
 
     failures = run_by_hand(server, filled.info.dbname)
@@ -156,7 +156,7 @@ def test_running_again_keeps_the_rows(server: Server, filled: psycopg.Connection
 
 
 def test_database_of_a_newer_version_is_refused(owner: psycopg.Connection) -> None:
-    """An old program on one machine must not write into a shape that it does not know."""
+    """An old program on one machine must not write into a schema that it does not know."""
     owner.execute("insert into behavior.migrations (version, name) values (9999, 'from_the_future')")
 
     with pytest.raises(SchemaError, match="9999") as caught:
@@ -165,8 +165,8 @@ def test_database_of_a_newer_version_is_refused(owner: psycopg.Connection) -> No
     assert "Update the plugin" in caught.value.hint
 
 
-def test_table_of_another_shape_is_refused_and_left_as_it_is(fresh: psycopg.Connection) -> None:
-    """Somebody may have run the first draft of this table, and may have rows in it."""
+def test_table_of_another_shape_is_refused_unchanged(fresh: psycopg.Connection) -> None:
+    """It may be from the first draft of this table, with rows in it."""
     fresh.execute("create table public.behavior_patterns (id int, trigger text, trigger_embedding text)")
     fresh.execute("insert into public.behavior_patterns values (1, 'Fix the test', '')")
 
@@ -178,8 +178,8 @@ def test_table_of_another_shape_is_refused_and_left_as_it_is(fresh: psycopg.Conn
     assert fresh.info.transaction_status == pq.TransactionStatus.IDLE
 
 
-def test_login_without_rights_is_refused_in_our_words(server: Server, template: str, empty: str) -> None:
-    """A user's own Postgres may give a login that may not migrate."""
+def test_login_without_rights_gets_a_readable_error(server: Server, template: str, empty: str) -> None:
+    """The login of a user's own Postgres may lack the right to migrate."""
     assert template, "it brings the login, which all databases of a server share"
     with psycopg.connect(server.conninfo(LOGIN, empty), autocommit=True) as guest:
         with pytest.raises(SchemaError, match="permission denied") as caught:
@@ -189,15 +189,15 @@ def test_login_without_rights_is_refused_in_our_words(server: Server, template: 
     assert "owner" in caught.value.hint
 
 
-def test_member_sees_that_nothing_is_due(server: Server, database: str) -> None:
-    """Who works in a team's database looks at each start, and may not change anything."""
+def test_member_can_check_that_no_migration_is_due(server: Server, database: str) -> None:
+    """Members check at each start, and have no right to change anything."""
     with psycopg.connect(server.conninfo(LOGIN, database), autocommit=True) as member:
         assert migrate(member) == []
 
 
 @pytest.mark.parametrize("schema", ["public", "extensions"])
-def test_pgvector_is_used_where_it_lives(server: Server, fresh: psycopg.Connection, schema: str) -> None:
-    """A database that has pgvector already keeps it where its other tables expect it."""
+def test_pgvector_is_used_in_its_own_schema(server: Server, fresh: psycopg.Connection, schema: str) -> None:
+    """Other tables of the database expect it there."""
     fresh.execute(f"create schema if not exists {schema}".encode())
     fresh.execute(f"create extension vector with schema {schema}".encode())
 
@@ -207,10 +207,8 @@ def test_pgvector_is_used_where_it_lives(server: Server, fresh: psycopg.Connecti
     assert works(server, fresh.info.dbname)
 
 
-def test_public_schema_that_was_closed_is_opened_for_our_callers_alone(
-    server: Server, fresh: psycopg.Connection
-) -> None:
-    """Careful owners take everybody's rights on schema public away."""
+def test_closed_public_schema_is_opened_only_for_our_roles(server: Server, fresh: psycopg.Connection) -> None:
+    """Careful owners revoke the rights of everybody on schema public."""
     fresh.execute("revoke all on schema public from public")
 
     migrate(fresh)
@@ -227,7 +225,7 @@ create function auth.uid() returns uuid language sql stable
 grant usage on schema auth to authenticated;
 insert into auth.users values ('{A}', 'a@example.org');
 """
-# Referring to a table puts triggers of the server's own on it, and nothing else.
+# A foreign key only adds the server's own triggers to the referenced table.
 SHAPE_OF_AUTH = """
 select 'schema', nspname, nspowner::regrole::text, nspacl::text from pg_namespace where nspname = 'auth'
 union all
@@ -271,8 +269,8 @@ select pg_advisory_xact_lock\(\d+\);
 """
 
 
-def test_migrations_have_a_number_each_and_note_themselves() -> None:
-    """What is due is told from the numbers alone."""
+def test_migrations_are_numbered_and_record_themselves() -> None:
+    """The due migrations follow from the numbers alone."""
     everything = migrations(*STORAGES)
     assert len({migration.version for migration in everything}) == len(everything)
     for version, name, file in everything:
@@ -285,8 +283,8 @@ def test_migrations_have_a_number_each_and_note_themselves() -> None:
 
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: f"{file.parents[1].name}: {file.stem}")
-def test_each_query_says_what_it_answers_and_is_asked_somewhere(file: Path) -> None:
-    """A query that nobody asks is read and kept up for nothing."""
+def test_each_query_has_a_header_and_a_caller(file: Path) -> None:
+    """Unused queries cost maintenance."""
     sources = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
 
     assert re.match(r"-- [A-Z].+\n(-- .+\n)*[a-z]", file.read_text(encoding="utf-8"))
@@ -294,8 +292,8 @@ def test_each_query_says_what_it_answers_and_is_asked_somewhere(file: Path) -> N
 
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: f"{file.parents[1].name}: {file.stem}")
-def test_each_query_fits_the_migrated_database(whole: psycopg.Connection, file: Path) -> None:
-    """A column that a migration renames is found here, and not in somebody's session."""
+def test_each_query_matches_the_schema(whole: psycopg.Connection, file: Path) -> None:
+    """A renamed column is found here, not in a user's session."""
     names: list[str] = []
 
     def numbered(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Patterns on their way from one table into the other, without a loss or a change."""
+"""Moving patterns from one table to the other, without any loss or change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.integration.carrying import (
     clear,
     fill,
     found_memories,
-    keep_foreign,
+    insert_foreign,
     table,
     user_of,
 )
@@ -43,26 +43,26 @@ def both(server: Server, owner: psycopg.Connection) -> psycopg.Connection:
 
 
 def move(terminal: Terminal, *words: str, status: int = 0) -> Any:
-    return terminal.told("move", "--to", "behavior_patterns", *words, status=status, storage="memories")
+    return terminal.run_json("move", "--to", "behavior_patterns", *words, status=status, storage="memories")
 
 
-def test_patterns_move_without_a_loss_and_memories_stay(both: psycopg.Connection, terminal: Terminal) -> None:
-    """The table of their own is better, and the way there must cost nothing."""
+def test_move_copies_all_patterns_and_leaves_the_memories(both: psycopg.Connection, terminal: Terminal) -> None:
+    """The separate table is better, and moving there must not cost anything."""
     before = table(both, "memories")
 
-    told = move(terminal)
+    result = move(terminal)
     again = move(terminal)
 
-    assert told == {"moved": len(before), "already_there": 0, "skipped": []}
+    assert result == {"moved": len(before), "already_there": 0, "skipped": []}
     assert again == {"moved": 0, "already_there": len(before), "skipped": []}
     assert canonical(both, "behavior_patterns") == canonical(both, "memories")
     assert table(both, "memories") == before
 
 
-def test_an_interrupted_move_goes_on_where_it_was(
+def test_interrupted_move_continues(
     both: psycopg.Connection, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A laptop is closed in the middle of it."""
+    """A laptop may be closed in the middle of it."""
     monkeypatch.setattr(moving, "BATCH", 3)
     moving.prepare(both)
     batches = moving.move(both)
@@ -70,17 +70,17 @@ def test_an_interrupted_move_goes_on_where_it_was(
     del batches
     kept = canonical(both, "behavior_patterns")
 
-    told = move(terminal)
+    result = move(terminal)
 
     assert len(kept) == 3
-    assert told == {"moved": 2 * len(TEXTS) - 3, "already_there": 3, "skipped": []}
+    assert result == {"moved": 2 * len(TEXTS) - 3, "already_there": 3, "skipped": []}
     assert canonical(both, "behavior_patterns") == canonical(both, "memories")
 
 
-def test_a_batch_that_fails_leaves_nothing_of_itself(
+def test_failed_batch_is_rolled_back(
     both: psycopg.Connection, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection is lost at any moment, also in the middle of a batch."""
+    """A connection can break at any moment, also within a batch."""
     moving.prepare(both)
 
     def lost(*_: Any, **__: Any) -> None:
@@ -95,22 +95,22 @@ def test_a_batch_that_fails_leaves_nothing_of_itself(
     assert move(terminal)["moved"] == 2 * len(TEXTS)
 
 
-def test_memories_of_others_are_carried_whole_and_come_back(
+def test_additions_of_other_programs_survive_a_round_trip(
     server: Server, both: psycopg.Connection, terminal: Terminal, tmp_path: Path
 ) -> None:
-    """What another program noted beside a pattern is not ours to drop, nor to hide the pattern for."""
+    """We must not drop what another program added to a pattern, nor skip the pattern because of it."""
     file = str(tmp_path / "backup")
     mine = user_of(both, LOGIN)
-    keep_foreign(both, mine)
+    insert_foreign(both, mine)
     before = canonical(both, "memories")
 
     move(terminal)
     with member_store(both, server, LOGIN, "behavior_patterns") as store:
         [shown] = [each for each in store.newest(project=None, limit=50) if each.trigger == "Fix it"]
         store.save(shown_again(shown.source_key), None, None)
-    terminal.told("backup", file, "--all-users")
+    terminal.run_json("backup", file, "--all-users")
     clear(both, "memories")
-    terminal.told("restore", file, storage="memories")
+    terminal.run_json("restore", file, storage="memories")
 
     assert len(before) == 2 * len(TEXTS) + 1
     [(content, metadata)] = rows(
@@ -125,12 +125,10 @@ def shown_again(key: str) -> Any:
     return make_pattern(source_key=key, trigger="Fix it", actions=(make_action(),))
 
 
-def test_the_source_is_deleted_where_the_pattern_is_in_the_other_table(
-    both: psycopg.Connection, terminal: Terminal
-) -> None:
-    """Other memories are not ours; and one that has been learned more of since the move is not in the other table."""
+def test_delete_source_deletes_only_moved_memories(both: psycopg.Connection, terminal: Terminal) -> None:
+    """Other memories are not ours, and a pattern that was updated since the move is not in the target table."""
     mine = user_of(both, LOGIN)
-    keep_foreign(both, mine, type="note")
+    insert_foreign(both, mine, type="note")
     move(terminal)
     changed = ask(both, "select id from public.memories where type = 'workflow' limit 1")
     both.execute(
@@ -139,39 +137,39 @@ def test_the_source_is_deleted_where_the_pattern_is_in_the_other_table(
     )
     both.execute("update public.behavior_patterns set use_count = 40, last_used_at = now() where id <> %s", [changed])
 
-    told = move(terminal, "--delete-source", status=1)
+    result = move(terminal, "--delete-source", status=1)
 
-    assert (told["moved"], told["already_there"], told["deleted"]) == (0, 2 * len(TEXTS), 2 * len(TEXTS) - 1)
-    assert [(each["id"], "another version" in each["reason"]) for each in told["skipped"]] == [(str(changed), True)]
+    assert (result["moved"], result["already_there"], result["deleted"]) == (0, 2 * len(TEXTS), 2 * len(TEXTS) - 1)
+    assert [(each["id"], "another version" in each["reason"]) for each in result["skipped"]] == [(str(changed), True)]
     assert rows(both, "select type from public.memories order by type") == [("note",), ("workflow",)]
     assert ask(both, "select count(*) from public.behavior_patterns") == 2 * len(TEXTS)
 
 
-def test_a_pattern_that_has_been_learned_more_of_since_counts_as_moved(
+def test_pattern_updated_in_the_target_counts_as_moved(
     server: Server, both: psycopg.Connection, terminal: Terminal
 ) -> None:
-    """One moves, works on for a week, and then deletes."""
+    """A user moves, works on for a week, and then deletes."""
     move(terminal)
     with member_store(both, server, LOGIN, "behavior_patterns") as store:
         [first, *_] = store.newest(project=None, limit=1)
         store.save(shown_again(first.source_key).model_copy(update={"actions": (make_action(),) * 5}), None, None)
 
-    told = move(terminal, "--delete-source")
+    result = move(terminal, "--delete-source")
 
-    assert (told["deleted"], told["skipped"]) == (2 * len(TEXTS), [])
+    assert (result["deleted"], result["skipped"]) == (2 * len(TEXTS), [])
     assert table(both, "memories") == []
 
 
-def test_a_table_of_another_program_is_moved_from_and_named_what_cannot(
+def test_move_reports_rows_it_cannot_move(
     server: Server, fresh: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its workflows in the guide's shape are patterns; what is none stays, and is never quoted."""
+    """Workflows in the guide's shape are patterns; other rows stay and are never quoted."""
     found_memories(fresh)
-    keep_foreign(fresh, UUID(A))
-    keep_foreign(fresh, UUID(A), content="canary: not JSON")
-    keep_foreign(fresh, UUID(A), metadata={"confidence": "canary"})
-    keep_foreign(fresh, UUID(A), metadata={**FOREIGN["metadata"], "big": "canary" * 20_000})
-    keep_foreign(fresh, UUID(A), type="note")
+    insert_foreign(fresh, UUID(A))
+    insert_foreign(fresh, UUID(A), content="canary: not JSON")
+    insert_foreign(fresh, UUID(A), metadata={"confidence": "canary"})
+    insert_foreign(fresh, UUID(A), metadata={**FOREIGN["metadata"], "big": "canary" * 20_000})
+    insert_foreign(fresh, UUID(A), type="note")
     fresh.execute("update public.memories set tags = '{a,b}', embedding = array_fill(0.5, array[1536])::real[]")
     before = table(fresh, "memories")
     terminal = Terminal(server, fresh.info.dbname, monkeypatch)
@@ -196,21 +194,19 @@ def test_a_table_of_another_program_is_moved_from_and_named_what_cannot(
     assert len(table(fresh, "memories")) == 4
 
 
-def test_it_is_said_that_memories_are_still_there_and_when_nothing_is(
-    both: psycopg.Connection, terminal: Terminal
-) -> None:
-    """`0 moved` reads like a failure, and a copy in two places like a mistake."""
+def test_move_explains_remaining_memories_and_empty_tables(both: psycopg.Connection, terminal: Terminal) -> None:
+    """`0 moved` reads like a failure, and a copy in two tables like a mistake."""
     moved, deleted, empty = (
         terminal.run("move", *words, storage="memories").stdout for words in ((), ("--delete-source",), ())
     )
 
-    assert "still there, too: `behavior db move --delete-source`" in moved
+    assert "still in their table: `behavior db move --delete-source`" in moved
     assert "still there" not in deleted
     assert empty.endswith("There is nothing to move.\n")
 
 
 @pytest.mark.parametrize("storage", ["behavior_patterns"])
-def test_without_memories_there_is_nothing_to_move(owner: psycopg.Connection, terminal: Terminal) -> None:
-    """To make an empty table for it would be a surprise."""
+def test_move_without_a_memories_table_fails(owner: psycopg.Connection, terminal: Terminal) -> None:
+    """Creating an empty table for it would surprise the user."""
     assert "no table public.memories" in str(terminal.refused("move", "--to", "behavior_patterns"))
     assert ask(owner, "select to_regclass('public.memories')") is None

@@ -1,4 +1,4 @@
-"""Opening the store: what goes wrong is told in our words, and never with a part of the database's URL."""
+"""Opening the store: errors are readable, and contain no part of the database's URL."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.factories import make_pattern
         "CanarySecret",
     ],
 )
-def test_no_part_of_the_url_is_shown(url: str) -> None:
-    """Where a password is not escaped, any part of the URL may hold some of it."""
+def test_errors_contain_no_part_of_the_url(url: str) -> None:
+    """If the password is not escaped, any part of the URL may contain some of it."""
     with pytest.raises(BehaviorError) as caught:
         open_store(Settings(database_url=url))
 
@@ -38,10 +38,10 @@ def test_no_part_of_the_url_is_shown(url: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("PGCLIENTENCODING", "LATIN1"), ("PGDATESTYLE", "German")])
-def test_text_and_times_come_back_whatever_a_session_begins_with(
+def test_session_defaults_do_not_change_text_and_times(
     server: Server, database: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Another tool's settings, or the database's own, say nothing about how we read and write."""
+    """Settings of other tools or of the database must not affect reading and writing."""
     monkeypatch.setenv(name, value)
     settings = Settings.model_validate({"database_url": server.conninfo(LOGIN, database)})
     with closing(open_store(settings)) as store:
@@ -57,8 +57,8 @@ def test_text_and_times_come_back_whatever_a_session_begins_with(
         ("postgresql://me@127.0.0.1:1/db", "cannot be reached"),
     ],
 )
-def test_why_a_server_cannot_be_used_is_said(url: str, why: str) -> None:
-    """A slip in the URL is found at once, or after an hour."""
+def test_unusable_server_is_reported_with_the_reason(url: str, why: str) -> None:
+    """An error in the URL must be clear at once."""
     with pytest.raises(StoreUnavailableError, match=why) as caught:
         open_store(Settings.model_validate({"database_url": url}))
 
@@ -73,8 +73,10 @@ def test_why_a_server_cannot_be_used_is_said(url: str, why: str) -> None:
         ({"dbname": "nowhere"}, "has no such database or login"),
     ],
 )
-def test_why_a_server_refuses_is_said(server: Server, database: str, changes: dict[str, str], why: str) -> None:
-    """The server told, and whoever set the URL is not there to ask it."""
+def test_refused_connection_is_reported_with_the_reason(
+    server: Server, database: str, changes: dict[str, str], why: str
+) -> None:
+    """The user sees our message, not the server's log."""
     url = make_conninfo(server.conninfo(LOGIN, database), **changes)
 
     with pytest.raises(StoreUnavailableError, match=why) as caught:
@@ -84,8 +86,8 @@ def test_why_a_server_refuses_is_said(server: Server, database: str, changes: di
     assert "doctor" not in caught.value.hint
 
 
-def test_what_is_no_url_is_told_with_an_example() -> None:
-    """Whoever does not know the form cannot guess it; the name of a Python class is no help."""
+def test_invalid_url_is_reported_with_an_example() -> None:
+    """The name of a Python exception does not help."""
     with pytest.raises(ConfigError) as caught:
         open_store(Settings.model_validate({"database_url": "CanarySecret"}))
 
@@ -93,8 +95,8 @@ def test_what_is_no_url_is_told_with_an_example() -> None:
     assert "postgresql://login:password@host:5432/database" in caught.value.hint
 
 
-def test_a_login_whose_member_was_removed_is_told_so(server: Server, database: str, owner: psycopg.Connection) -> None:
-    """Nothing about it is temporary; but what it has done waits in the spool, and is not set aside."""
+def test_removed_member_gets_a_clear_error(server: Server, database: str, owner: psycopg.Connection) -> None:
+    """The error is permanent, but the events wait in the spool and do not become dead letters."""
     settings = Settings.model_validate({"database_url": server.conninfo(LOGIN, database)})
     with closing(open_store(settings)) as store:
         owner.execute("delete from auth.users")

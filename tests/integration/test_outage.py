@@ -1,7 +1,7 @@
-"""The store while its server, or the way to it, fails: what is told, and what is left when it is over.
+"""The store during and after an outage of its server or network.
 
-What passes by itself is told as StoreUnavailableError, and is tried again; what is wrong with one row is told as
-StoreError, and that row's session is set aside. Whoever confuses them loses work, or holds up all other work.
+Temporary failures are StoreUnavailableErrors, and the worker retries. Failures that a row causes are StoreErrors, and
+its session becomes a dead letter. Confusing them loses work, or blocks all other work.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.factories import make_action, make_pattern
 from tests.tcp_proxy import Fault, TcpProxy
 from tests.waiting import wait_for
 
-# Only a call that hangs takes longer, and only a store that does not come back by itself.
+# Only a hanging call, or a store that does not recover by itself, takes longer.
 HANGING_S = 40.0
 BACK_S = 40.0
 NEAR = [1.0, *[0.0] * 1535]
@@ -53,9 +53,9 @@ KEYS: dict[Storage, str] = {
     "behavior_patterns": "select source_key from public.behavior_patterns",
     "memories": "select metadata ->> 'source_key' from public.memories",
 }
-# What the store says to save a pattern, one after the other.
+# The statements that the store sends to save a pattern, in order.
 MOMENTS = {"begin": b"BEGIN", "user": b"set_config", "row": b"insert into", "commit": b"COMMIT"}
-# What holds for every row passes, if by somebody's doing; set aside meanwhile, everything would be lost.
+# Failures that concern every row end, if only by somebody's action; as dead letters, all work would be lost.
 PASSING = {
     "08006": "connection_failure",
     "0A000": "feature_not_supported",
@@ -99,20 +99,20 @@ def proxy(server: Server) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def direct(server: Server, database: str) -> str:
-    """How the store is reached without the proxy."""
+    """The connection string without the proxy."""
     return server.conninfo(LOGIN, database)
 
 
 @pytest.fixture
 def remote(proxy: TcpProxy, direct: str, storage: Storage) -> Iterator[PostgresStore]:
-    """The store on the other side of the proxy, with a connection that has been of use already."""
+    """The store behind the proxy, with a connection that was used already."""
     with closing(PostgresStore(proxy.conninfo(direct), storage)) as store:
         in_the_end(store.count)
         yield store
 
 
 def started(call: Callable[[], object]) -> Future[object]:
-    """A call on a thread of its own, where one that hangs does not hold up the run."""
+    """A call in its own thread, so that a hanging one does not block the run."""
     done: Future[object] = Future()
 
     def run() -> None:
@@ -125,8 +125,8 @@ def started(call: Callable[[], object]) -> Future[object]:
     return done
 
 
-def told(call: Callable[[], object] | Future[object]) -> StoreError:
-    """The error that a call of the store ends with."""
+def error_of(call: Callable[[], object] | Future[object]) -> StoreError:
+    """The error that a call of the store raises."""
     with pytest.raises(StoreError) as caught:
         (call if isinstance(call, Future) else started(call)).result(HANGING_S)
     return caught.value
@@ -137,7 +137,7 @@ def is_passing(failure: StoreError) -> bool:
 
 
 def in_the_end(call: Callable[[], object]) -> object:
-    """What a call returns once the store is available, asked again and again as the worker does."""
+    """The result of a call that is retried, as the worker does, until the store is available."""
     [result] = wait_for(
         lambda: [started(call).result(HANGING_S)], "the store is back", within_s=BACK_S, passing=StoreUnavailableError
     )
@@ -154,7 +154,7 @@ def nearest(store: PostgresStore) -> list[Match]:
 
 
 def kept(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -> list[str]:
-    """The key of each row, seen without store or proxy."""
+    """The key of each row, read without store and proxy."""
     return sorted(key for (key,) in owner.execute(KEYS[storage].encode()))
 
 
@@ -163,7 +163,7 @@ def keys(*patterns: Pattern) -> list[str]:
 
 
 def until_it_waits(owner: psycopg.Connection) -> None:
-    """Until a statement waits for a lock: nothing else in these tests does."""
+    """Wait until a statement waits for a lock; nothing else in these tests does."""
     wait_for(lambda: owner.execute("select 1 from pg_locks where not granted").fetchone(), "a statement waits")
 
 
@@ -178,7 +178,7 @@ def terminate(owner: psycopg.Connection) -> None:
 
 @contextmanager
 def setting(owner: psycopg.Connection, name: str, value: str) -> Iterator[None]:
-    """A setting for all connections of the store that are made meanwhile; they end with it."""
+    """A setting for all connections of the store within the block; they end with it."""
     words = {
         "login": sql.Identifier(LOGIN),
         "database": sql.Identifier(owner.info.dbname),
@@ -206,15 +206,15 @@ def run_before_each_row(owner: psycopg.Connection, statements: str) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET], ids=lambda fault: fault.name)
-def test_a_network_that_fails_is_told_and_its_return_is_noticed(
+def test_store_reports_a_network_failure_and_recovers(
     fault: Fault, remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """Tunnels and wireless networks come and go; nobody should have to start the worker anew for that."""
+    """Tunnels and wireless networks come and go; nobody should have to restart the worker."""
     before, during, after = make_pattern(), make_pattern(), make_pattern()
     save(remote, before)
 
     proxy.begin(fault)
-    failures = [told(lambda: save(remote, during)) for _ in range(2)]
+    failures = [error_of(lambda: save(remote, during)) for _ in range(2)]
 
     assert all(map(is_passing, failures))
     assert proxy.met
@@ -226,15 +226,15 @@ def test_a_network_that_fails_is_told_and_its_return_is_noticed(
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET], ids=lambda fault: fault.name)
-def test_a_store_that_is_opened_during_the_fault_works_after_it(
+def test_store_opened_during_a_network_failure_recovers(
     fault: Fault, proxy: TcpProxy, direct: str, owner: psycopg.Connection
 ) -> None:
-    """The laptop is opened in the train, and has a network an hour later."""
+    """A laptop is opened on a train and gets a network an hour later."""
     pattern = make_pattern()
     proxy.begin(fault)
 
     with closing(PostgresStore(proxy.conninfo(direct))) as store:
-        failure = told(lambda: save(store, pattern))
+        failure = error_of(lambda: save(store, pattern))
         proxy.end()
         in_the_end(lambda: save(store, pattern))
 
@@ -243,18 +243,18 @@ def test_a_store_that_is_opened_during_the_fault_works_after_it(
 
 
 @pytest.mark.parametrize("method", EVERY_METHOD)
-def test_every_method_tells_a_lost_connection(method: str, remote: PostgresStore, proxy: TcpProxy) -> None:
-    """A suggestion that cannot be looked up is no reason to think that there is none."""
+def test_every_method_reports_a_lost_connection(method: str, remote: PostgresStore, proxy: TcpProxy) -> None:
+    """A failed search must not look like a search without results."""
     proxy.begin(Fault.RESET)
 
-    failure = told(lambda: EVERY_METHOD[method](remote))
+    failure = error_of(lambda: EVERY_METHOD[method](remote))
 
     assert is_passing(failure)
     assert proxy.met
 
 
-def test_a_slow_network_is_only_slow(remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection) -> None:
-    """A server on the other side of the world is no outage."""
+def test_slow_network_is_not_an_outage(remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """A server may be on the other side of the world."""
     pattern = make_pattern()
     proxy.begin(Fault.SLOW)
 
@@ -268,14 +268,14 @@ def test_a_slow_network_is_only_slow(remote: PostgresStore, proxy: TcpProxy, own
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.LOSE_ANSWER], ids=lambda fault: fault.name)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("storage", STORAGES)
-def test_a_row_whose_transaction_was_cut_is_kept_once(
+def test_row_is_stored_once_if_the_connection_breaks(
     storage: Storage, moment: str, fault: Fault, remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """Whether it was stored is not known to who hears no answer to the commit, so it is always done again."""
+    """Without an answer to the commit the client cannot know the result, so it always saves again."""
     pattern = make_pattern()
     proxy.begin(fault, at=MOMENTS[moment])
 
-    failure = told(lambda: save(remote, pattern))
+    failure = error_of(lambda: save(remote, pattern))
 
     assert is_passing(failure)
     assert proxy.met == 1
@@ -286,14 +286,14 @@ def test_a_row_whose_transaction_was_cut_is_kept_once(
     assert kept(owner, storage) == keys(pattern)
 
 
-def test_rows_that_many_threads_save_are_each_kept_once_when_all_answers_are_lost(
+def test_rows_of_many_threads_are_stored_once_if_all_answers_are_lost(
     remote: PostgresStore, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """More threads than connections, so that each lost one is replaced while others wait for it."""
+    """There are more threads than connections, so lost connections are replaced while others wait for one."""
     patterns = [make_pattern() for _ in range(12)]
     proxy.begin(Fault.LOSE_ANSWER, at=MOMENTS["commit"])
     saving = [started(partial(save, remote, pattern)) for pattern in patterns]
-    failures = [told(running) for running in saving]
+    failures = [error_of(running) for running in saving]
     lost = proxy.met
 
     proxy.end()
@@ -304,13 +304,13 @@ def test_rows_that_many_threads_save_are_each_kept_once_when_all_answers_are_los
     assert kept(owner) == keys(*patterns)
 
 
-def test_a_commit_that_got_stuck_does_not_lock_its_row_for_good(
+def test_stuck_commit_releases_its_row(
     remote: PostgresStore, proxy: TcpProxy, direct: str, owner: psycopg.Connection
 ) -> None:
-    """The server does not see that a network is gone, and would keep the row for the client that is no more."""
+    """The server does not notice a lost network, and would hold the lock of a client that is gone."""
     pattern = make_pattern()
     proxy.begin(Fault.BLACK_HOLE, at=MOMENTS["commit"])
-    failure = told(lambda: save(remote, pattern))
+    failure = error_of(lambda: save(remote, pattern))
 
     with closing(PostgresStore(direct)) as by_another_way:
         in_the_end(lambda: save(by_another_way, pattern))
@@ -323,10 +323,8 @@ def test_a_commit_that_got_stuck_does_not_lock_its_row_for_good(
 # The server
 
 
-def test_a_connection_that_is_ended_in_mid_transaction_is_told_and_replaced(
-    store: PostgresStore, owner: psycopg.Connection
-) -> None:
-    """That is how a restart of the server, or a failover, looks from here."""
+def test_connection_ended_within_a_transaction_is_replaced(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """This happens at a restart of the server, or a failover."""
     pattern = make_pattern()
     with owner.transaction():
         owner.execute("lock table public.behavior_patterns in share mode")
@@ -334,7 +332,7 @@ def test_a_connection_that_is_ended_in_mid_transaction_is_told_and_replaced(
         until_it_waits(owner)
         terminate(owner)
 
-        assert is_passing(told(saving))
+        assert is_passing(error_of(saving))
 
     assert kept(owner) == []
     in_the_end(lambda: save(store, pattern))
@@ -344,10 +342,8 @@ def test_a_connection_that_is_ended_in_mid_transaction_is_told_and_replaced(
 @pytest.mark.parametrize(
     ("name", "state"), [("statement_timeout", "57014"), ("lock_timeout", "55P03"), ("transaction_timeout", "25P04")]
 )
-def test_a_time_limit_of_the_server_is_told_as_passing(
-    name: str, state: str, direct: str, owner: psycopg.Connection
-) -> None:
-    """Somebody vacuums the table or adds a column to it, and whoever waits is sent away for now."""
+def test_server_timeout_is_temporary(name: str, state: str, direct: str, owner: psycopg.Connection) -> None:
+    """A vacuum or a new column locks the table for a while."""
     pattern = make_pattern()
     with ExitStack() as fault:
         fault.enter_context(setting(owner, name, "1s"))
@@ -355,7 +351,7 @@ def test_a_time_limit_of_the_server_is_told_as_passing(
             in_the_end(store.count)
             with owner.transaction():
                 owner.execute("lock table public.behavior_patterns in share mode")
-                failure = told(lambda: save(store, pattern))
+                failure = error_of(lambda: save(store, pattern))
 
             assert state in str(failure)
             assert is_passing(failure)
@@ -364,8 +360,8 @@ def test_a_time_limit_of_the_server_is_told_as_passing(
     assert kept(owner) == keys(pattern)
 
 
-def test_a_deadlock_is_told_as_passing(direct: str, owner: psycopg.Connection) -> None:
-    """The server ends one of two that wait for each other; which one is not known beforehand."""
+def test_deadlock_is_temporary(direct: str, owner: psycopg.Connection) -> None:
+    """The server ends one of two sessions, which cannot be predicted."""
     pattern = make_pattern()
     run_before_each_row(owner, "perform pg_advisory_xact_lock(1); perform pg_advisory_xact_lock(2);")
     with setting(owner, "deadlock_timeout", "2s"), closing(PostgresStore(direct)) as store:
@@ -376,15 +372,15 @@ def test_a_deadlock_is_told_as_passing(direct: str, owner: psycopg.Connection) -
             until_it_waits(owner)
             owner.execute("select pg_advisory_xact_lock(1)")
 
-        failure = told(saving)
+        failure = error_of(saving)
         assert "40P01" in str(failure)
         assert is_passing(failure)
         in_the_end(lambda: save(store, pattern))
     assert kept(owner) == keys(pattern)
 
 
-def test_a_serialization_failure_is_told_as_passing(direct: str, owner: psycopg.Connection) -> None:
-    """Where the server's default is a stricter isolation, two that write the same row cannot both go on."""
+def test_serialization_failure_is_temporary(direct: str, owner: psycopg.Connection) -> None:
+    """With a stricter default isolation, two writers of one row cannot both succeed."""
     early = make_pattern()
     late = early.model_copy(update={"actions": (make_action(), make_action("Edit"))})
     with setting(owner, "default_transaction_isolation", "repeatable read"), closing(PostgresStore(direct)) as store:
@@ -394,24 +390,24 @@ def test_a_serialization_failure_is_told_as_passing(direct: str, owner: psycopg.
             saving = started(lambda: save(store, late))
             until_it_waits(owner)
 
-        failure = told(saving)
+        failure = error_of(saving)
         assert "40001" in str(failure)
         assert is_passing(failure)
         in_the_end(lambda: save(store, late))
     assert owner.execute("select jsonb_array_length(actions) from public.behavior_patterns").fetchall() == [(2,)]
 
 
-def test_a_server_that_only_reads_is_told_as_passing_and_still_read(
+def test_read_only_server_is_temporary_and_still_searched(
     store: PostgresStore, direct: str, owner: psycopg.Connection
 ) -> None:
-    """During a failover a standby answers; what is known can be recalled meanwhile."""
+    """During a failover a standby answers, and recall goes on."""
     before, during = make_pattern(), make_pattern()
     save(store, before)
     with ExitStack() as fault:
         fault.enter_context(setting(owner, "default_transaction_read_only", "on"))
         with closing(PostgresStore(direct)) as reading:
             found = in_the_end(lambda: [match.pattern.source_key for match in nearest(reading)])
-            failure = told(lambda: save(reading, during))
+            failure = error_of(lambda: save(reading, during))
 
             assert found == keys(before)
             assert "25006" in str(failure)
@@ -422,10 +418,8 @@ def test_a_server_that_only_reads_is_told_as_passing_and_still_read(
 
 
 @pytest.mark.parametrize("closed", ["connection limit 0", "allow_connections false"])
-def test_a_server_that_lets_nobody_in_is_told_as_passing(
-    closed: str, server: Server, direct: str, database: str
-) -> None:
-    """Others hold all connections there are, or somebody keeps everyone out while he repairs something."""
+def test_server_without_free_connections_is_temporary(closed: str, server: Server, direct: str, database: str) -> None:
+    """All connections are in use, or an administrator closed the database for a repair."""
     first, second = make_pattern(), make_pattern()
     again = closed.replace("0", "-1").replace("false", "true")
     with psycopg.connect(server.conninfo(), autocommit=True) as outside, closing(PostgresStore(direct)) as store:
@@ -433,7 +427,7 @@ def test_a_server_that_lets_nobody_in_is_told_as_passing(
         outside.execute(f"alter database {database} {closed}")
         outside.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s", [database])
 
-        failures = [told(lambda: save(store, second)) for _ in range(2)]
+        failures = [error_of(lambda: save(store, second)) for _ in range(2)]
 
         assert all(map(is_passing, failures))
         outside.execute(f"alter database {database} {again}")
@@ -443,7 +437,7 @@ def test_a_server_that_lets_nobody_in_is_told_as_passing(
 
 @pytest.fixture
 def small_disk(server: Server, owner: psycopg.Connection) -> Iterator[Callable[[str], object]]:
-    """A disk with room for a few patterns, and a way to give it another size."""
+    """A disk with room for a few patterns, and a function that resizes it."""
     folder = server.data.parent / "small-disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "small-disk", str(folder)]
@@ -463,13 +457,13 @@ def small_disk(server: Server, owner: psycopg.Connection) -> Iterator[Callable[[
         folder.rmdir()
 
 
-def test_a_full_disk_is_told_as_passing(
+def test_full_disk_is_temporary(
     store: PostgresStore, owner: psycopg.Connection, small_disk: Callable[[str], object]
 ) -> None:
-    """Somebody will make room; until then nothing that was learned may be given up."""
+    """An administrator will make room; until then nothing may be given up."""
     patterns = [make_pattern(actions=(make_action(error=secrets.token_hex(500_000)),)) for _ in range(20)]
 
-    failure = told(lambda: save(store, *patterns))
+    failure = error_of(lambda: save(store, *patterns))
 
     assert "53100" in str(failure)
     assert is_passing(failure)
@@ -478,17 +472,17 @@ def test_a_full_disk_is_told_as_passing(
     assert kept(owner) == keys(*patterns)
 
 
-# Which failure is which
+# Temporary and final failures
 
 
 @pytest.mark.parametrize("state", PASSING, ids=PASSING.get)
-def test_what_holds_for_every_row_is_told_as_passing(
+def test_errors_that_concern_every_row_are_temporary(
     state: str, store: PostgresStore, owner: psycopg.Connection
 ) -> None:
-    """Set aside after a few tries, a session would be lost to a disk that was full for a minute."""
+    """Otherwise a disk that was full for a minute would turn sessions into dead letters."""
     run_before_each_row(owner, f"raise exception '{CANARY}' using errcode = '{state}';")
 
-    failure = told(lambda: save(store, make_pattern()))
+    failure = error_of(lambda: save(store, make_pattern()))
 
     assert is_passing(failure)
     assert state in str(failure)
@@ -496,34 +490,32 @@ def test_what_holds_for_every_row_is_told_as_passing(
 
 
 @pytest.mark.parametrize("state", OF_THE_ROW, ids=OF_THE_ROW.get)
-def test_what_is_wrong_with_the_row_is_told_as_refused(
-    state: str, store: PostgresStore, owner: psycopg.Connection
-) -> None:
-    """Tried for ever, one bad session would hold up all behind it."""
+def test_errors_caused_by_the_row_are_final(state: str, store: PostgresStore, owner: psycopg.Connection) -> None:
+    """Retried for ever, one bad session would block all the others."""
     run_before_each_row(owner, f"raise exception '{CANARY}' using errcode = '{state}';")
 
-    failure = told(lambda: save(store, make_pattern()))
+    failure = error_of(lambda: save(store, make_pattern()))
 
     assert type(failure) is StoreError
     assert state in str(failure)
     assert CANARY not in str(failure)
 
 
-# Why nobody is let in
+# Refused connections
 
 
-def test_a_lack_of_connections_is_told_when_the_store_is_opened(direct: str, owner: psycopg.Connection) -> None:
-    """Somebody has to close a client, or to raise the limit: the network has nothing to do with it."""
+def test_opening_reports_a_lack_of_connections(direct: str, owner: psycopg.Connection) -> None:
+    """The user has to close a client or raise the limit; the network is not the cause."""
     owner.execute(f"alter database {owner.info.dbname} connection limit 0")
 
     with pytest.raises(StoreUnavailableError, match="has no free connection"):
         started(lambda: open_store(Settings.model_validate({"database_url": direct}))).result(HANGING_S)
 
 
-def test_why_nobody_is_let_in_is_told_by_an_open_store(direct: str) -> None:
-    """Passwords are changed, and the pool of connections by itself only ever says that it has none."""
+def test_open_store_reports_a_changed_password(direct: str) -> None:
+    """The pool's own error only says that it has no connection."""
     with closing(PostgresStore(make_conninfo(direct, password=CANARY))) as store:
-        failure = told(store.count)
+        failure = error_of(store.count)
 
     assert is_passing(failure)
     assert "refuses the password" in str(failure)

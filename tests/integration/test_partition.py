@@ -1,4 +1,4 @@
-"""A table that is split by user: as a team does it that outgrows one table."""
+"""A table that is partitioned by user, for teams that outgrow one table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def split(team: psycopg.Connection) -> psycopg.Connection:
     return team
 
 
-def test_no_row_is_lost_or_changed(team: psycopg.Connection) -> None:
+def test_partitioning_keeps_every_row(team: psycopg.Connection) -> None:
     """A team's whole memory goes through this."""
     before = team.execute(EVERYTHING).fetchall()
 
@@ -48,8 +48,8 @@ def test_no_row_is_lost_or_changed(team: psycopg.Connection) -> None:
     assert team.execute(EVERYTHING).fetchall() == before
 
 
-def test_the_rows_are_spread_and_each_user_is_sought_in_one_place(split: psycopg.Connection) -> None:
-    """That is what it is good for."""
+def test_searches_read_one_partition(split: psycopg.Connection) -> None:
+    """That is its purpose."""
     filled = split.execute("select count(distinct tableoid) from public.behavior_patterns").fetchone()
     plan = rows(split, f"explain select * from public.behavior_patterns where user_id = '{A}'")
 
@@ -58,8 +58,8 @@ def test_the_rows_are_spread_and_each_user_is_sought_in_one_place(split: psycopg
     assert sum("on patterns_" in line for (line,) in plan) == 1
 
 
-def test_each_member_finds_the_own_patterns_and_no_others(server: Server, split: psycopg.Connection) -> None:
-    """The fence stands before the whole table, and there is no door into a single partition."""
+def test_members_find_only_their_own_patterns(server: Server, split: psycopg.Connection) -> None:
+    """The fence protects the whole table, and no partition can be reached directly."""
     for user in USERS[:3]:
         store = PostgresStore(connection_url(split, user, server.password))
         assert store.count() == 3
@@ -74,8 +74,8 @@ def test_each_member_finds_the_own_patterns_and_no_others(server: Server, split:
         member.execute("select * from behavior.patterns_0")
 
 
-def test_the_same_work_is_known_in_a_table_that_is_split(server: Server, split: psycopg.Connection) -> None:
-    """Postgres allows less of a statement on such a table."""
+def test_known_work_is_found_in_a_partitioned_table(server: Server, split: psycopg.Connection) -> None:
+    """Postgres supports fewer statements on such a table."""
     pattern = make_pattern()
     longer = pattern.model_copy(update={"actions": (make_action(), make_action("Edit"))})
     fork = longer.model_copy(update={"source_key": "fork"})
@@ -88,8 +88,8 @@ def test_the_same_work_is_known_in_a_table_that_is_split(server: Server, split: 
     assert known == {pattern.source_key, "fork"}
 
 
-def test_the_migrations_may_still_run_twice(split: psycopg.Connection) -> None:
-    """The next release must find a table that it knows."""
+def test_migrations_can_run_again_after_partitioning(split: psycopg.Connection) -> None:
+    """The next release must work with a partitioned table."""
     split.execute("delete from behavior.migrations where version > 100")
     before = split.execute(EVERYTHING).fetchall()
 

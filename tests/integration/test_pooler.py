@@ -1,4 +1,4 @@
-"""The store behind a pooler that hands out its sessions by the transaction: what others leave, what we leave."""
+"""The store behind a pooler in transaction mode: the session state that others leave, and that we leave."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODEL = "offline"
 VECTOR = [1.0, *[0.0] * 1535]
 MACHINES, THREADS, TURNS = 3, 2, 5
 
-# What a session carries from one transaction to the next.
+# The state of a session that survives a transaction.
 CARRIED = """
 select current_user::text,
        (select jsonb_object_agg(name, setting) from pg_settings where source = 'session'),
@@ -40,7 +40,7 @@ select current_user::text,
 
 @pytest.fixture
 def users(owner: psycopg.Connection) -> dict[str, uuid.UUID]:
-    """Who Ann and Ben are in the test's database, by their logins."""
+    """The users of Ann and Ben in the test's database, by login."""
     for login in (ANN, BEN):
         make_login(owner, login, f"{login}'s password")
     return {login: add_member(owner, login) for login in (ANN, BEN)}
@@ -53,17 +53,17 @@ def passwords(server: Server, users: dict[str, uuid.UUID]) -> dict[str, str]:
 
 
 def opened(pooler: Pooler, login: str, dbname: str) -> closing[PostgresStore]:
-    """The store of the user that the login is."""
+    """The store of a login's user."""
     return closing(PostgresStore(pooler.conninfo(login, dbname)))
 
 
 def connected(pooler: Pooler, login: str, dbname: str) -> psycopg.Connection:
-    """Somebody else's program with the same login."""
+    """Another program with the same login."""
     return psycopg.connect(pooler.conninfo(login, dbname), autocommit=True)
 
 
 def save(store: PostgresStore, key: str, whose: str) -> None:
-    """Keep a pattern that tells whose it is, and is otherwise like everybody's."""
+    """Save a pattern that names its user and otherwise equals everybody's."""
     context = Context(directory="/project", project="/project", branch=whose)
     store.save(make_pattern(source_key=key, session_id=key, context=context), VECTOR, MODEL)
 
@@ -89,10 +89,8 @@ def ask(connection: psycopg.Connection, question: str) -> tuple[object, ...]:
 # Several users
 
 
-def test_one_session_serves_several_clients_and_keeps_what_one_leaves(
-    server: Server, database: str, passwords: dict[str, str]
-) -> None:
-    """The danger is real: what one client sets without `local`, it sets for strangers."""
+def test_pooler_shares_sessions_and_their_settings(server: Server, database: str, passwords: dict[str, str]) -> None:
+    """This proves the danger: a setting without `local` reaches other clients."""
     with (
         pooled(server, passwords, sessions=1) as pooler,
         connected(pooler, ANN, database) as one,
@@ -105,15 +103,15 @@ def test_one_session_serves_several_clients_and_keeps_what_one_leaves(
     assert found == ("left by one",)
 
 
-def test_users_who_work_at_once_see_only_their_own(
+def test_concurrent_users_see_only_their_own_patterns(
     server: Server, owner: psycopg.Connection, passwords: dict[str, str]
 ) -> None:
-    """Two people with several machines and threads each, and fewer sessions at the server than machines."""
+    """Two people with several machines and threads, and fewer sessions than machines."""
     database = owner.info.dbname
     kept = ["kept 0", "kept 1"]
 
     def work(store: PostgresStore, whose: str, number: int) -> set[str | None]:
-        """Do everything that can be done; returns whose patterns were seen."""
+        """Call every method; returns the users whose patterns were seen."""
         seen = set()
         for turn in range(TURNS):
             passing = f"passing {number} {turn}"
@@ -145,10 +143,10 @@ def test_users_who_work_at_once_see_only_their_own(
     assert {login for login, count in sessions if count < MACHINES} == {ANN, BEN}
 
 
-def test_nobody_shows_counts_or_forgets_what_is_another_s(
+def test_users_cannot_show_count_or_forget_patterns_of_others(
     server: Server, database: str, passwords: dict[str, str]
 ) -> None:
-    """An id or the name of a session may be known to many, and must open nothing."""
+    """An id or a session's name may be known to others, and must not give access."""
     with (
         pooled(server, passwords, sessions=1) as pooler,
         opened(pooler, ANN, database) as ann,
@@ -164,11 +162,11 @@ def test_nobody_shows_counts_or_forgets_what_is_another_s(
         assert ann.newest(project=None, limit=5) == [hers]
 
 
-# Sessions that others use too
+# Shared sessions
 
 
 def test_store_leaves_nothing_in_the_session(server: Server, database: str, passwords: dict[str, str]) -> None:
-    """Role, claims, settings, prepared statements, locks: the next client would have to go on with them."""
+    """Role, claims, settings, prepared statements and locks would affect the next client."""
     with (
         pooled(server, passwords, sessions=1) as pooler,
         opened(pooler, ANN, database) as store,
@@ -176,7 +174,7 @@ def test_store_leaves_nothing_in_the_session(server: Server, database: str, pass
     ):
         before = ask(next_client, CARRIED)
 
-        for turn in range(10):  # more often than psycopg sends a statement before it prepares it
+        for turn in range(10):  # more often than psycopg's threshold for preparing a statement
             save(store, f"key {turn}", ANN)
             store.count_use(found_every_way(store)[0].id)
             store.forget_session(f"key {turn}")
@@ -198,10 +196,10 @@ def test_store_leaves_nothing_in_the_session(server: Server, database: str, pass
         "set search_path = ''",
     ],
 )
-def test_what_others_left_in_the_session_makes_the_store_nobody_else(
+def test_leftover_session_state_does_not_change_the_user(
     server: Server, database: str, users: dict[str, uuid.UUID], passwords: dict[str, str], left: str
 ) -> None:
-    """A shared session was somebody's before, and not everybody cleans up."""
+    """Another client used the session before, and may not have cleaned up."""
     with (
         pooled(server, passwords, sessions=1) as pooler,
         opened(pooler, ANN, database) as ann,
@@ -219,10 +217,10 @@ def test_what_others_left_in_the_session_makes_the_store_nobody_else(
         assert keys(ben) == ["of Ben's"]
 
 
-def test_login_that_joins_is_not_taken_for_whom_others_claimed_to_be(
+def test_joining_ignores_leftover_claims(
     server: Server, database: str, users: dict[str, uuid.UUID], passwords: dict[str, str]
 ) -> None:
-    """An owner's claims are believed, and they may be left over from a program that spoke for somebody else."""
+    """An owner's claims are believed, and they may be left over from a program that acted for somebody else."""
     with (
         pooled(server, passwords, sessions=1) as pooler,
         opened(pooler, BEN, database) as ben,
@@ -240,10 +238,8 @@ def test_login_that_joins_is_not_taken_for_whom_others_claimed_to_be(
             assert keys(ben) == ["of Ben's"]
 
 
-def test_pooler_without_a_free_session_is_told_as_passing(
-    server: Server, database: str, passwords: dict[str, str]
-) -> None:
-    """It speaks of a violated protocol; taken for a refused row, what was to be learned would be set aside."""
+def test_pooler_without_a_free_session_is_temporary(server: Server, database: str, passwords: dict[str, str]) -> None:
+    """Its error is a protocol violation; treated as a refused row, it would turn work into dead letters."""
     with (
         pooled(server, passwords, sessions=1, query_wait_timeout=3) as pooler,
         opened(pooler, ANN, database) as store,
@@ -262,14 +258,14 @@ def test_pooler_without_a_free_session_is_told_as_passing(
 # Migrations
 
 
-def test_several_that_migrate_at_once_all_succeed_and_keep_no_lock(server: Server, empty: str) -> None:
-    """A lock of the session's would stay with the pooler, and lock out the next one for good."""
+def test_concurrent_migrations_succeed_and_leave_no_lock(server: Server, empty: str) -> None:
+    """A session lock would stay with the pooler and block the next migration for ever."""
 
     def run(pooler: Pooler) -> list[str]:
         with connected(pooler, OWNER, empty) as connection:
             return migrate(connection)
 
-    # With the timeout, a lock that was kept is an error, and not a test that never ends.
+    # The timeout makes a leftover lock an error instead of a test that hangs.
     with pooled(server, {OWNER: server.password}, query_timeout=30) as pooler:
         with ThreadPoolExecutor(max_workers=5) as threads:
             ran = list(threads.map(lambda _: run(pooler), range(5)))
@@ -285,8 +281,8 @@ def test_several_that_migrate_at_once_all_succeed_and_keep_no_lock(server: Serve
     assert (login, kept) == (OWNER, [0, 0, 0])
 
 
-def test_refused_migration_gives_the_session_back(server: Server, empty: str, passwords: dict[str, str]) -> None:
-    """A failed transaction that stays open keeps everybody else waiting."""
+def test_refused_migration_releases_the_session(server: Server, empty: str, passwords: dict[str, str]) -> None:
+    """An open failed transaction would block everybody else."""
     with (
         pooled(server, passwords, sessions=1, query_wait_timeout=5) as pooler,
         connected(pooler, ANN, empty) as refused,
@@ -298,13 +294,13 @@ def test_refused_migration_gives_the_session_back(server: Server, empty: str, pa
         assert ask(next_client, "select current_user::text") == (ANN,)
 
 
-# Logins that are other ones at the server
+# Logins with another name at the server
 
 
-def test_login_that_the_server_knows_by_another_name_becomes_a_member(
+def test_pooler_login_with_another_name_becomes_a_member(
     server: Server, owner: psycopg.Connection, passwords: dict[str, str]
 ) -> None:
-    """Clients of a hosted pooler say `login.project`; who is who follows from whom the server let in."""
+    """Clients of a hosted pooler log in as `login.project`; the server's login decides the user."""
     as_owner = {"dbname": owner.info.dbname, "user": OWNER, "password": passwords[OWNER]}
     with pooled(server, {f"{OWNER}.project": "a password"}, aliases={"by_project": as_owner}) as pooler:
         settings = Settings(database_url=pooler.url(f"{OWNER}.project", "by_project"))
@@ -318,10 +314,10 @@ def test_login_that_the_server_knows_by_another_name_becomes_a_member(
     assert members == [(OWNER,)]
 
 
-def test_login_that_the_pooler_makes_another_user_is_refused_where_the_own_id_is_set(
+def test_pooler_login_must_match_configured_user(
     server: Server, database: str, users: dict[str, uuid.UUID], passwords: dict[str, str]
 ) -> None:
-    """A pooler that logs everybody in as one makes them one user, who sees all there is."""
+    """A pooler that uses one login for all makes them one user, who sees everything."""
     as_ann = {"dbname": database, "user": ANN, "password": passwords[ANN]}
     with pooled(server, passwords, aliases={"all_are_ann": as_ann}) as pooler:
         settings = Settings(database_url=pooler.url(BEN, "all_are_ann"), user_id=users[BEN])

@@ -1,4 +1,4 @@
-"""The store for real: what is kept, what is found again, who sees it, and how a failure is told."""
+"""The store on a real database: saving, finding, users, and failures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.waiting import wait_for
 MODEL = "offline"
 CANARY = "canary-7f3a9c"
 HIGHEST_COUNT = 2147483647
-# How the owner changes rows behind the store's back; each way of storing has a table of its own name.
+# How the owner changes rows without the store; each storage has its own table.
 SET_COUNT = {
     "behavior_patterns": "update public.behavior_patterns set use_count = %s",
     "memories": "update public.memories set metadata = metadata || jsonb_build_object('use_count', %s::int)",
@@ -46,7 +46,7 @@ SET_CONTEXT = {
     "behavior_patterns": "update public.behavior_patterns set context = %s where id = %s",
     "memories": "update public.memories set metadata = jsonb_set(metadata, '{context}', %s) where id = %s",
 }
-# Where the rows of one instant are sought.
+# The index that finds the rows of one instant.
 WAY_IN: dict[Storage, str] = {
     "behavior_patterns": r"behavior_patterns_user_started_idx .*\n.*Index Cond: .*started_at = ",
     "memories": r"memories_type_workflow_idx .*\n.*Index Cond: .*created_at > ",
@@ -76,7 +76,7 @@ def in_project(name: str) -> Context:
 
 
 def as_saved(stored: StoredPattern) -> Pattern:
-    """What was handed in, without what the store adds."""
+    """The pattern as it was passed in, without the fields that the store adds."""
     added = StoredPattern.model_fields.keys() - Pattern.model_fields.keys()
     return Pattern(**stored.model_dump(exclude=set(added)))
 
@@ -96,13 +96,13 @@ def calls(names: str) -> tuple[Action, ...]:
 
 
 def told_again(pattern: Pattern, **changes: object) -> Pattern:
-    """The same prompt, as a session tells of it that was forked from the pattern's."""
+    """The same prompt, as reported by a fork of the pattern's session."""
     fork = {"source_key": f"fork of {pattern.source_key}", "session_id": "fork"}
     return pattern.model_copy(update={**fork, **changes})
 
 
 def save_at(store: PostgresStore, degrees: float, *, model: str = MODEL, project: str = "here") -> str:
-    """Keep a pattern at an angle; returns its key."""
+    """Save a pattern at an angle; returns its key."""
     pattern = make_pattern(context=in_project(project))
     store.save(pattern, at_angle(degrees), model)
     return pattern.source_key
@@ -117,7 +117,7 @@ def nearest(
 
 
 def sharing(store: PostgresStore, text: str, *, project: str | None = None, limit: int = 10) -> dict[str, float]:
-    """The triggers that share words with a text, and which part of its words each has."""
+    """The triggers that share words with a text, and the share of its words in each."""
     found = store.sharing_words(text, project=project, limit=limit)
     return {match.pattern.trigger: match.similarity for match in found}
 
@@ -132,13 +132,13 @@ def the_only(store: PostgresStore) -> StoredPattern:
 
 
 def everything_said(error: BaseException) -> str:
-    """All that a log could ever show of an error."""
+    """Everything that a log could show of an error."""
     return "".join(traceback.format_exception(error)) + repr(error)
 
 
 @pytest.fixture(params=STORAGES)
 def storage(request: pytest.FixtureRequest) -> Storage:
-    """Whichever way patterns are stored, the store keeps the same promises."""
+    """Both storages behave the same."""
     chosen: Storage = request.param
     return chosen
 
@@ -152,7 +152,7 @@ def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> 
 
 @pytest.fixture
 def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server that the test may stop. Its folders are short, and can be reached by other accounts."""
+    """A server that the test may stop. Its folders have short paths and are reachable for other accounts."""
     with tempfile.TemporaryDirectory(prefix="b-") as run_folder, tempfile.TemporaryDirectory(prefix="b-") as system_dir:
         Path(system_dir).chmod(0o755)
         monkeypatch.setattr(accounts, "SYSTEM_DIR", Path(system_dir) / "behavior-plugin")
@@ -162,11 +162,11 @@ def own_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
         server.stop()
 
 
-# Keeping
+# Saving
 
 
-def test_what_was_saved_is_read_back_the_same(store: PostgresStore) -> None:
-    """A workflow that comes back altered would be followed wrongly."""
+def test_saved_pattern_is_read_back_unchanged(store: PostgresStore) -> None:
+    """An altered workflow would mislead."""
     pattern = make_pattern(
         trigger="Fix the failing test",
         context=Context(
@@ -194,8 +194,8 @@ def test_what_was_saved_is_read_back_the_same(store: PostgresStore) -> None:
     assert store.count() == 1
 
 
-def test_every_way_to_find_a_pattern_returns_all_of_it(store: PostgresStore) -> None:
-    """What the assistant is shown must not depend on how it was found."""
+def test_every_search_returns_complete_patterns(store: PostgresStore) -> None:
+    """The suggestion must not depend on how the pattern was found."""
     pattern = make_pattern(trigger="Fix the failing test")
     save(store, pattern, embedding=pointing(1))
 
@@ -208,7 +208,7 @@ def test_every_way_to_find_a_pattern_returns_all_of_it(store: PostgresStore) -> 
     assert as_saved(shown) == pattern
 
 
-def test_saving_twice_keeps_one_row(store: PostgresStore) -> None:
+def test_saving_twice_stores_one_row(store: PostgresStore) -> None:
     """A session that is delivered again after a crash must not count twice in the odds."""
     pattern = make_pattern()
     save(store, pattern)
@@ -219,8 +219,8 @@ def test_saving_twice_keeps_one_row(store: PostgresStore) -> None:
     assert newest(store) == [first]
 
 
-def test_saving_at_once_from_many_threads_keeps_one_row(store: PostgresStore) -> None:
-    """The worker learns while it answers, on threads of its own."""
+def test_saving_from_many_threads_stores_one_row(store: PostgresStore) -> None:
+    """The worker learns while it answers, in different threads."""
     pattern = make_pattern()
 
     with ThreadPoolExecutor(max_workers=8) as threads:
@@ -230,7 +230,7 @@ def test_saving_at_once_from_many_threads_keeps_one_row(store: PostgresStore) ->
 
 
 def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore) -> None:
-    """A turn that went on after it was first learned is remembered to its end."""
+    """A turn that went on after it was first learned is stored completely."""
     early = make_pattern(actions=(make_action(),), final_outcome=Outcome.FAILED, confidence=0.2)
     late = early.model_copy(
         update={
@@ -251,8 +251,8 @@ def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore)
     assert nearest(store, pointing(0, 1), floor=0.9, project="/elsewhere") == [late.source_key]
 
 
-def test_an_outcome_that_has_become_certain_replaces_a_partial_one(store: PostgresStore) -> None:
-    """How work in the background ended may be told only when its session is taken up again."""
+def test_final_outcome_replaces_a_partial_one(store: PostgresStore) -> None:
+    """The end of work in the background may become known only when its session is resumed."""
     early = make_pattern(final_outcome=Outcome.PARTIAL)
     late = early.model_copy(update={"final_outcome": Outcome.SUCCESS, "confidence": 0.61})
     save(store, early)
@@ -264,7 +264,7 @@ def test_an_outcome_that_has_become_certain_replaces_a_partial_one(store: Postgr
 
 
 def test_version_with_fewer_actions_replaces_nothing(store: PostgresStore) -> None:
-    """An old delivery that arrives late must not cut a workflow short."""
+    """A late, older delivery must not shorten a workflow."""
     late = make_pattern(actions=(make_action(), make_action("Edit")), final_outcome=Outcome.SUCCESS)
     early = late.model_copy(update={"actions": (make_action(),), "final_outcome": Outcome.FAILED})
     save(store, late, embedding=pointing(1))
@@ -275,8 +275,8 @@ def test_version_with_fewer_actions_replaces_nothing(store: PostgresStore) -> No
     assert nearest(store, pointing(1), floor=0.9) == [late.source_key]
 
 
-def test_longer_version_keeps_the_count_of_uses(store: PostgresStore) -> None:
-    """Learning more of a pattern is no reason to forget how often it helped."""
+def test_longer_version_keeps_the_use_count(store: PostgresStore) -> None:
+    """New knowledge of a pattern does not change how often it helped."""
     pattern = make_pattern()
     save(store, pattern)
     store.count_use(the_only(store).id)
@@ -286,8 +286,8 @@ def test_longer_version_keeps_the_count_of_uses(store: PostgresStore) -> None:
     assert the_only(store).use_count == 1
 
 
-def test_pattern_without_embedding_is_kept_and_found_by_its_words(store: PostgresStore) -> None:
-    """An embedder that is down must not cost a memory."""
+def test_pattern_without_embedding_is_stored_and_found_by_words(store: PostgresStore) -> None:
+    """An embedder that is down must not cost a pattern."""
     save(store, make_pattern(trigger="Fix the failing test"), embedding=None)
 
     assert nearest(store, pointing(1)) == []
@@ -296,8 +296,8 @@ def test_pattern_without_embedding_is_kept_and_found_by_its_words(store: Postgre
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_is_kept_and_asked_for_as_it_is(store: PostgresStore, text: str) -> None:
-    """Prompts and commands are full of quotes, and some are written to break in."""
+def test_special_characters_are_stored_and_searched_unchanged(store: PostgresStore, text: str) -> None:
+    """Prompts and commands are full of quotes, and some are written to attack."""
     action = make_action(text, parameters={text: text}, error=text, actor=text)
     pattern = make_pattern(
         source_key=text, trigger=text, context=in_project(text), actions=(action,), session_id=text, confidence=1
@@ -314,8 +314,8 @@ def test_text_is_kept_and_asked_for_as_it_is(store: PostgresStore, text: str) ->
     assert store.forget_session(text) == 1
 
 
-def test_very_long_text_is_kept_up_to_the_table_s_limits_and_refused_beyond(store: PostgresStore) -> None:
-    """One pasted log file must neither fail a session that fits nor fill the disk."""
+def test_long_text_is_stored_up_to_the_limits_of_the_table(store: PostgresStore) -> None:
+    """A pasted log file must neither fail a session that fits nor fill the disk."""
     long = make_pattern(trigger="x" * 32768, actions=(make_action(parameters={"command": "y" * 1_000_000}),))
     too_long = make_pattern(trigger="x" * 32769)
 
@@ -327,7 +327,7 @@ def test_very_long_text_is_kept_up_to_the_table_s_limits_and_refused_beyond(stor
 
 
 @pytest.mark.parametrize("text", [" ".join(f"word{number}" for number in range(200_000)), "x" * 5_000_000])
-def test_very_long_question_is_answered(store: PostgresStore, text: str) -> None:
+def test_very_long_prompt_is_searched(store: PostgresStore, text: str) -> None:
     """A prompt with a pasted file is an ordinary prompt."""
     save(store, make_pattern(trigger="word1 word2 word3"))
 
@@ -336,12 +336,12 @@ def test_very_long_question_is_answered(store: PostgresStore, text: str) -> None
     assert len(found) <= 1
 
 
-# The same work, told by another session
+# The same work, reported by another session
 
 
 @pytest.mark.parametrize(("first", "later"), [("a b", "a b"), ("a b c", "a b"), ("a b", "b a")])
-def test_work_that_another_session_repeats_is_kept_once(store: PostgresStore, first: str, later: str) -> None:
-    """A fork's transcript begins with what it was forked from, and either of the two may be stored first."""
+def test_work_repeated_by_another_session_is_stored_once(store: PostgresStore, first: str, later: str) -> None:
+    """A fork's transcript repeats the original session, and either may be stored first."""
     pattern = make_pattern(actions=calls(first))
     save(store, pattern)
 
@@ -351,8 +351,8 @@ def test_work_that_another_session_repeats_is_kept_once(store: PostgresStore, fi
     assert as_saved(the_only(store)) == pattern
 
 
-def test_work_that_has_grown_stays_in_its_project(store: PostgresStore) -> None:
-    """An import reads of a worktree that is gone by now: its path is all that is known then."""
+def test_updated_work_stays_in_its_project(store: PostgresStore) -> None:
+    """An import may read about a worktree that is deleted by now, of which only the path is known."""
     place = Context(directory="/tmp/w", root="/tmp/w", project="github.com/me/app", project_type="go")
     gone = Context(directory="/tmp/w", root="/tmp/w", project="/tmp/w", files_touched=("main.go",))
     before = make_pattern(context=place, actions=(make_action(),))
@@ -366,16 +366,16 @@ def test_work_that_has_grown_stays_in_its_project(store: PostgresStore) -> None:
     assert kept.context == place.model_copy(update={"files_touched": ("main.go",)})
 
 
-def test_calls_that_are_only_numbered_do_not_make_two_pieces_of_work_one(store: PostgresStore) -> None:
-    """Some models do so, and one prompt may be given to two of them at once."""
+def test_numbered_calls_of_different_work_do_not_match(store: PostgresStore) -> None:
+    """Some models number their calls, and two of them may get the same prompt at the same time."""
     one = make_pattern(actions=(make_action(id="call_0", parameters={"command": "make nightly"}),))
     other = told_again(one, actions=(make_action(id="call_0", parameters={"command": "make clean"}),))
 
     assert [save_one(store, each) for each in (one, other)] == [Saved.ADDED, Saved.ADDED]
 
 
-def test_two_threads_keep_the_same_work_of_two_sessions_once(store: PostgresStore) -> None:
-    """An import reads a session and its fork side by side."""
+def test_two_threads_store_the_same_work_of_two_sessions_once(store: PostgresStore) -> None:
+    """An import reads a session and its fork at the same time."""
     works = [make_pattern(source_key=f"work {number}", trigger=f"Task {number}") for number in range(30)]
 
     with ThreadPoolExecutor(2) as threads:
@@ -385,10 +385,10 @@ def test_two_threads_keep_the_same_work_of_two_sessions_once(store: PostgresStor
     assert store.count() == len(works)
 
 
-def test_instant_is_the_same_however_it_is_written(
+def test_same_instant_in_another_time_zone_is_equal(
     store: PostgresStore, owner: psycopg.Connection, database: str
 ) -> None:
-    """Hooks, transcripts and servers each have a time zone of their own."""
+    """Hooks, transcripts and servers have different time zones."""
     pattern = make_pattern(actions=calls("a"), started_at=START + timedelta(milliseconds=120))
     save(store, pattern)
     elsewhere = pattern.started_at.astimezone(timezone(timedelta(hours=9, minutes=30)))
@@ -414,8 +414,8 @@ def test_instant_is_the_same_however_it_is_written(
     ],
     ids=["went on", "did another thing", "has a call without id", "another prompt", "another time"],
 )
-def test_what_another_session_did_itself_is_kept(store: PostgresStore, changes: dict[str, object]) -> None:
-    """A fork that went on has learned something, and two runs of one script may begin at one instant."""
+def test_different_work_of_another_session_is_stored(store: PostgresStore, changes: dict[str, object]) -> None:
+    """A fork that went on has learned something new, and two runs of one script may begin at the same instant."""
     pattern = make_pattern(actions=calls("a b"), started_at=START)
     other = told_again(pattern, **changes)
     save(store, pattern)
@@ -429,8 +429,8 @@ def test_what_another_session_did_itself_is_kept(store: PostgresStore, changes: 
     assert other in [as_saved(stored) for stored in newest(store)]
 
 
-def test_calls_without_an_id_are_the_same_only_if_everything_is(store: PostgresStore) -> None:
-    """What has no name must be there as it is: better twice than lost."""
+def test_calls_without_an_id_must_be_equal_in_everything(store: PostgresStore) -> None:
+    """A duplicate is better than a loss."""
     pattern = make_pattern(actions=(make_action(duration_ms=5), *calls("a")))
     save(store, pattern)
 
@@ -440,8 +440,8 @@ def test_calls_without_an_id_are_the_same_only_if_everything_is(store: PostgresS
     assert (same, other) == (Saved.UNCHANGED, Saved.ADDED)
 
 
-def test_work_whose_end_is_known_is_kept_beside_the_same_without_an_end(store: PostgresStore) -> None:
-    """A fork that was taken half-way must not hide that the work succeeded."""
+def test_finished_work_is_stored_beside_its_unfinished_copy(store: PostgresStore) -> None:
+    """A fork that was made half-way must not hide that the work succeeded."""
     cut = make_pattern(actions=calls("a"), final_outcome=Outcome.PARTIAL)
     whole = told_again(cut, final_outcome=Outcome.SUCCESS)
     cut_again = told_again(whole, final_outcome=Outcome.PARTIAL)
@@ -451,7 +451,7 @@ def test_work_whose_end_is_known_is_kept_beside_the_same_without_an_end(store: P
     assert saved == [Saved.ADDED, Saved.ADDED, Saved.UNCHANGED]
 
 
-def test_a_pattern_grows_even_if_another_session_has_the_same_work(store: PostgresStore) -> None:
+def test_pattern_is_updated_although_another_session_has_the_same_work(store: PostgresStore) -> None:
     """Its own session is learned from again, to its end."""
     early = make_pattern(actions=calls("a"))
     longer = told_again(early, actions=calls("a b"))
@@ -466,8 +466,8 @@ def test_a_pattern_grows_even_if_another_session_has_the_same_work(store: Postgr
     assert late in [as_saved(stored) for stored in newest(store)]
 
 
-def test_same_work_of_another_user_is_not_in_the_way(store: PostgresStore, other_store: PostgresStore) -> None:
-    """Nobody may learn from an answer what somebody else has done."""
+def test_same_work_of_another_user_does_not_matter(store: PostgresStore, other_store: PostgresStore) -> None:
+    """No answer may reveal the work of other users."""
     pattern = make_pattern(actions=calls("a"))
     fork = told_again(pattern)
     save(other_store, pattern)
@@ -480,8 +480,8 @@ def test_same_work_of_another_user_is_not_in_the_way(store: PostgresStore, other
     assert as_saved(the_only(other_store)) == pattern
 
 
-def test_saving_says_what_it_did(store: PostgresStore) -> None:
-    """Whoever imports years of work is told how much of it was new."""
+def test_saving_reports_its_effect(store: PostgresStore) -> None:
+    """An import reports how many patterns were new."""
     early = make_pattern(actions=calls("a"), final_outcome=Outcome.PARTIAL)
     longer = early.model_copy(update={"actions": calls("a b")})
     ended = longer.model_copy(update={"final_outcome": Outcome.SUCCESS})
@@ -493,8 +493,8 @@ def test_saving_says_what_it_did(store: PostgresStore) -> None:
     assert embedded == [Saved.UPDATED, Saved.UNCHANGED]
 
 
-def test_pattern_without_embedding_is_known_to_those_that_would_save_it_without_one(store: PostgresStore) -> None:
-    """What was stored while the embedder was down is to be embedded when it is back."""
+def test_pattern_without_embedding_is_known_only_without_an_embedder(store: PostgresStore) -> None:
+    """Patterns that were stored while the embedder was down get their embedding later."""
     pattern = make_pattern()
     save(store, pattern)
 
@@ -504,10 +504,10 @@ def test_pattern_without_embedding_is_known_to_those_that_would_save_it_without_
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_is_known_is_what_saving_would_not_change(
+def test_known_patterns_are_those_that_saving_would_not_change(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage, seed: int
 ) -> None:
-    """What is wrongly held for known is never learned; what is wrongly held for unknown is embedded for nothing."""
+    """A wrong "known" loses a pattern; a wrong "unknown" wastes an embedding."""
     dice = random.Random(seed)
     everything = f"select to_jsonb(each) from public.{storage} each order by id".encode()
     found: set[tuple[bool, Saved]] = set()
@@ -527,8 +527,8 @@ def test_what_is_known_is_what_saving_would_not_change(
     assert found == {(True, Saved.ADDED), (True, Saved.UPDATED), (False, Saved.UNCHANGED)}
 
 
-def test_many_are_told_apart_in_one_question(store: PostgresStore) -> None:
-    """An import asks of hundreds at once; of two versions of one work, it must not skip the longer."""
+def test_one_query_distinguishes_many_patterns(store: PostgresStore) -> None:
+    """An import asks for hundreds at once, and must not skip the longer of two versions."""
     dice = random.Random(0)
     patterns = [drawn(dice, START + timedelta(days=dice.randint(0, 60))) for _ in range(300)]
     save(store, *patterns[::2])
@@ -542,7 +542,7 @@ def test_many_are_told_apart_in_one_question(store: PostgresStore) -> None:
 
 
 def drawn(dice: random.Random, day: datetime) -> Pattern:
-    """One of few patterns of a day, so that two of them are often the same work, or nearly."""
+    """One of a few patterns of a day, so that two of them are often the same work, or almost."""
     names = " ".join(dice.sample("abc", dice.randint(1, 3)))
     nameless = tuple(make_action(duration_ms=number) for number in range(dice.choice([0, 0, 1, 2])))
     return make_pattern(
@@ -554,21 +554,21 @@ def drawn(dice: random.Random, day: datetime) -> Pattern:
     )
 
 
-# In memories all of a user's rows are read to find what is known, once for all patterns.
+# In memories, all of a user's rows are read once to find the known patterns.
 @pytest.mark.parametrize(
     ("storage", "name"),
     [("behavior_patterns", "save_pattern"), ("behavior_patterns", "find_known"), ("memories", "save_pattern")],
 )
-def test_the_rows_of_an_instant_are_sought_in_an_index(
+def test_rows_of_the_same_instant_are_found_by_an_index(
     store: PostgresStore,
     owner: psycopg.Connection,
     storage: Storage,
     name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each pattern that is saved asks, and must not read all of a user's rows for it.
+    """Each saved pattern runs this query, which must not read all of a user's rows.
 
-    It is asked as the login, since no policy applies to an owner: an index that serves the one may not serve the other.
+    It runs as the login, since no policy applies to an owner, who could use other indexes.
     """
     user = owner.execute("select user_id from behavior.members where login = %s", [LOGIN]).fetchone()
     assert user
@@ -587,11 +587,11 @@ def test_the_rows_of_an_instant_are_sought_in_an_index(
     assert not re.search("Seq Scan|Bitmap", text), text
 
 
-# Finding by meaning
+# Search by meaning
 
 
-def test_nearest_come_first_and_at_least_as_near_as_the_floor(store: PostgresStore) -> None:
-    """What is put before the assistant is the most alike, and nothing that is merely least unlike."""
+def test_nearest_come_first_and_reach_the_minimum_similarity(store: PostgresStore) -> None:
+    """A suggestion has to be similar, not only the least dissimilar."""
     far, near, middle, opposite = (save_at(store, degrees) for degrees in (80, 5, 40, 180))
 
     found = store.nearest(pointing(1), MODEL, floor=0.5, project=None, limit=10)
@@ -604,7 +604,7 @@ def test_nearest_come_first_and_at_least_as_near_as_the_floor(store: PostgresSto
 
 
 def test_same_vector_is_found_with_similarity_one(store: PostgresStore) -> None:
-    """A prompt that is repeated word for word is the surest match there is."""
+    """A prompt that is repeated word for word is the best match."""
     save_at(store, 0)
 
     [match] = store.nearest(pointing(1), MODEL, floor=1, project=None, limit=5)
@@ -613,15 +613,15 @@ def test_same_vector_is_found_with_similarity_one(store: PostgresStore) -> None:
 
 
 def test_equally_near_patterns_come_newest_first(store: PostgresStore) -> None:
-    """Repeated prompts are common; the order among them must not change from call to call."""
+    """Repeated prompts are common, and their order must be stable."""
     saved = [save_at(store, 30) for _ in range(8)]
 
     assert nearest(store, pointing(1)) == saved[::-1]
 
 
 @pytest.mark.parametrize("storage", ["behavior_patterns"])
-def test_of_many_equally_near_patterns_the_newest_are_found(store: PostgresStore) -> None:
-    """Who does the same thing every day wants to be reminded of yesterday, not of some day last year."""
+def test_newest_of_many_equally_near_patterns_are_found(store: PostgresStore) -> None:
+    """A daily task should recall yesterday, not a day last year."""
     saved = [save_at(store, 30) for _ in range(30)]
 
     assert nearest(store, pointing(1), limit=3) == saved[:-4:-1]
@@ -631,10 +631,10 @@ def test_of_many_equally_near_patterns_the_newest_are_found(store: PostgresStore
     ("storage", "column", "key"),
     [("behavior_patterns", "context", "source_key"), ("memories", "metadata", "metadata ->> 'source_key'")],
 )
-def test_a_row_that_cannot_be_read_hides_no_other(
+def test_unreadable_row_does_not_hide_others(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage, column: str, key: str
 ) -> None:
-    """JSON bounds no number, and Python does; a table is open to other programs."""
+    """JSON numbers are unbounded, Python's are not, and other programs can write to the table."""
     spoilt, good = save_at(store, 5), save_at(store, 10)
     number = '{"directory": %s}' % ("9" * 5000)
     values = {"json": number if column == "context" else f'{{"context": {number}}}', "key": spoilt}
@@ -665,26 +665,26 @@ UNREADABLE: dict[Storage, list[str]] = {
 
 
 @pytest.mark.parametrize(("storage", "change"), [(each, change) for each in STORAGES for change in UNREADABLE[each]])
-def test_what_python_cannot_read_is_refused(
+def test_rows_that_python_cannot_read_are_refused(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage, change: str
 ) -> None:
-    """One such row would be an error in every query that returns it."""
+    """A single such row would fail every query that returns it."""
     save_at(store, 5)
 
     with pytest.raises(psycopg.errors.CheckViolation):
         owner.execute(f"update public.{storage} set {change}".encode())
 
 
-def test_only_patterns_of_the_model_asked_for_match(store: PostgresStore) -> None:
-    """Vectors of two models have nothing to say about each other."""
+def test_only_patterns_of_the_same_model_match(store: PostgresStore) -> None:
+    """Vectors of two models cannot be compared."""
     save_at(store, 0, model="another model")
     ours = save_at(store, 60)
 
     assert nearest(store, pointing(1)) == [ours]
 
 
-def test_nearest_stays_inside_the_project_asked_for(store: PostgresStore) -> None:
-    """What one client's repository taught has no business in another's."""
+def test_nearest_stays_inside_the_project(store: PostgresStore) -> None:
+    """The work for one customer must not appear in the repository of another."""
     here, there = save_at(store, 30, project="here"), save_at(store, 10, project="there")
 
     assert nearest(store, pointing(1), project="here") == [here]
@@ -693,7 +693,7 @@ def test_nearest_stays_inside_the_project_asked_for(store: PostgresStore) -> Non
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(-1, 0), (0, 0), (1, 1), (2, 2), (1000, 3)])
-def test_nearest_gives_no_more_than_asked_for(store: PostgresStore, limit: int, expected: int) -> None:
+def test_nearest_respects_the_limit(store: PostgresStore, limit: int, expected: int) -> None:
     """The assistant's context is short."""
     for degrees in (10, 20, 30):
         save_at(store, degrees)
@@ -704,7 +704,7 @@ def test_nearest_gives_no_more_than_asked_for(store: PostgresStore, limit: int, 
 def test_user_with_few_patterns_finds_all_of_them_among_many_of_others(
     store: PostgresStore, other_store: PostgresStore
 ) -> None:
-    """A shared index that is filtered afterwards loses the rows of small users without a word."""
+    """A shared index that is filtered afterwards silently loses rows of small users."""
     theirs = [save_at(other_store, 0.2 * step) for step in range(200)]
     ours = [save_at(store, degrees) for degrees in (50, 55, 60)]
 
@@ -713,15 +713,15 @@ def test_user_with_few_patterns_finds_all_of_them_among_many_of_others(
 
 
 def test_zero_vector_matches_nothing(store: PostgresStore) -> None:
-    """The distance to it is not a number, which Postgres sorts and compares as if it were the largest."""
+    """The distance to it is not a number, which Postgres sorts as the largest."""
     save_at(store, 0)
 
     assert nearest(store, pointing(0), floor=-1) == []
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_vector_that_is_not_of_numbers_is_refused(store: PostgresStore, number: float) -> None:
-    """A broken embedder is to be heard of, and not to look like a prompt without matches."""
+def test_vector_with_nan_is_refused(store: PostgresStore, number: float) -> None:
+    """A broken embedder must be reported, and not look like a prompt without matches."""
     save_at(store, 0)
 
     with pytest.raises(StoreError, match="refused") as asked:
@@ -735,19 +735,19 @@ def test_vector_that_is_not_of_numbers_is_refused(store: PostgresStore, number: 
 
 
 @pytest.mark.parametrize("embedding", [pointing(0), [1.0, 2.0], []], ids=["zero", "short", "empty"])
-def test_vector_that_could_never_be_found_is_not_kept(store: PostgresStore, embedding: list[float]) -> None:
-    """A row that no question reaches is a memory lost in silence."""
+def test_vector_that_no_search_finds_is_refused(store: PostgresStore, embedding: list[float]) -> None:
+    """Otherwise the pattern is silently lost."""
     with pytest.raises(StoreError, match="refused"):
         save(store, make_pattern(), embedding=embedding)
 
     assert store.count() == 0
 
 
-# Finding by words
+# Search by words
 
 
-def test_share_of_words_is_told_whatever_else_is_stored(store: PostgresStore) -> None:
-    """The floor is one number for all texts, so a share must not depend on the rest of the table."""
+def test_word_similarity_does_not_depend_on_other_rows(store: PostgresStore) -> None:
+    """The minimum similarity is one number for all texts."""
     save(store, make_pattern(trigger="Fix the failing invoice test"))
     alone = sharing(store, "fix the failing invoice importer")
 
@@ -757,15 +757,15 @@ def test_share_of_words_is_told_whatever_else_is_stored(store: PostgresStore) ->
     assert sharing(store, "fix the failing invoice importer") == {**alone, "fix invoice": 0.5}
 
 
-def test_same_words_in_another_form_or_order_are_the_same_words(store: PostgresStore) -> None:
-    """People do not repeat themselves to the letter."""
+def test_word_search_ignores_form_and_order(store: PostgresStore) -> None:
+    """People rephrase."""
     save(store, make_pattern(trigger="Fix the failing invoice tests"))
 
     assert sharing(store, "TESTS for invoices fail: fixing") == {"Fix the failing invoice tests": 1.0}
 
 
-def test_short_text_never_reaches_a_full_share(store: PostgresStore) -> None:
-    """That "fix it" shares its one word with a trigger says next to nothing."""
+def test_short_text_never_reaches_full_similarity(store: PostgresStore) -> None:
+    """ "fix it" shares its only word with many triggers, which means next to nothing."""
     save(store, make_pattern(trigger="Fix the failing invoice test"))
 
     assert sharing(store, "fix it")["Fix the failing invoice test"] == pytest.approx(1 / 3)
@@ -773,14 +773,14 @@ def test_short_text_never_reaches_a_full_share(store: PostgresStore) -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "the of and to it", "?!", "unrelated"])
 def test_text_without_a_shared_word_matches_nothing(store: PostgresStore, text: str) -> None:
-    """Stop words are in every trigger, and would make every pattern look alike."""
+    """Stop words are in every trigger and would make all patterns alike."""
     save(store, make_pattern(trigger="Fix the test of it and go to bed"))
 
     assert sharing(store, text) == {}
 
 
-def test_most_words_come_first_within_project_and_limit(store: PostgresStore) -> None:
-    """Without an embedder the same promises hold as with one."""
+def test_word_search_sorts_and_respects_project_and_limit(store: PostgresStore) -> None:
+    """The rules are the same as with an embedder."""
     save(store, make_pattern(trigger="invoice", context=in_project("here")))
     save(store, make_pattern(trigger="invoice export", context=in_project("there")))
     save(store, make_pattern(trigger="invoice export header", context=in_project("here")))
@@ -795,7 +795,7 @@ def test_most_words_come_first_within_project_and_limit(store: PostgresStore) ->
 
 
 def test_newest_are_those_that_began_last(store: PostgresStore) -> None:
-    """A late delivery is listed where it belongs, not where it arrived."""
+    """A late delivery is listed by its start, not by its arrival."""
     [older, newer] = [make_pattern(context=in_project("here")) for _ in range(2)]
     elsewhere = make_pattern(context=in_project("there"))
     save(store, elsewhere, newer, older)
@@ -805,10 +805,10 @@ def test_newest_are_those_that_began_last(store: PostgresStore) -> None:
     assert [as_saved(stored) for stored in newest(store, limit=1)] == [elsewhere]
 
 
-def test_beginning_of_an_id_finds_one_and_an_ambiguous_one_gives_two(
+def test_id_prefix_finds_one_pattern_or_two_if_ambiguous(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage
 ) -> None:
-    """People type eight letters of an id; two answers tell the caller to ask for more."""
+    """People type eight letters of an id; two results mean that more letters are needed."""
     save(store, *[make_pattern() for _ in range(4)])
     ids = ["aaaaaaaa-0000-4000-8000-00000000000" + end for end in "123"] + ["bbbbbbbb-0000-4000-8000-000000000000"]
     for wanted, stored in zip(ids, newest(store), strict=True):
@@ -822,17 +822,17 @@ def test_beginning_of_an_id_finds_one_and_an_ambiguous_one_gives_two(
 
 
 @pytest.mark.parametrize("id_start", ["%", "_", "________", "%-%", r"\%", "' or true --"])
-def test_wildcards_in_the_beginning_of_an_id_mean_nothing(store: PostgresStore, id_start: str) -> None:
-    """What is shown by id may be deleted by id next."""
+def test_wildcards_in_an_id_prefix_have_no_effect(store: PostgresStore, id_start: str) -> None:
+    """The id may be used to delete the pattern next."""
     save(store, make_pattern())
 
     assert store.starting_with(id_start) == []
 
 
-def test_use_is_counted_and_is_no_change_of_the_pattern(
+def test_counting_a_use_does_not_change_updated_at(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage
 ) -> None:
-    """When a pattern last changed and when it was last of use are two questions."""
+    """The last change and the last use are different facts."""
     save(store, make_pattern())
     when_changed = f"select updated_at from public.{storage}".encode()
     changed = owner.execute(when_changed).fetchone()
@@ -848,14 +848,12 @@ def test_use_is_counted_and_is_no_change_of_the_pattern(
 
 
 def test_use_of_an_unknown_pattern_is_not_counted(store: PostgresStore) -> None:
-    """The caller is told that the pattern it showed is gone."""
+    """The caller learns that the pattern it showed is gone."""
     assert store.count_use(uuid.uuid4()) is False
 
 
-def test_count_of_uses_stays_at_the_highest_number(
-    store: PostgresStore, owner: psycopg.Connection, storage: Storage
-) -> None:
-    """A full counter must not turn every later recall into an error."""
+def test_use_count_stops_at_the_maximum(store: PostgresStore, owner: psycopg.Connection, storage: Storage) -> None:
+    """A full counter must not fail later recalls."""
     save(store, make_pattern())
     owner.execute(SET_COUNT[storage].encode(), [HIGHEST_COUNT])
 
@@ -863,7 +861,7 @@ def test_count_of_uses_stays_at_the_highest_number(
     assert the_only(store).use_count == HIGHEST_COUNT
 
 
-def test_forgetting_a_session_forgets_it_and_no_other(store: PostgresStore) -> None:
+def test_forgetting_a_session_deletes_only_its_patterns(store: PostgresStore) -> None:
     """Who asks to forget wants it gone, and the rest untouched."""
     kept = make_pattern(session_id="kept")
     save(store, make_pattern(session_id="gone"), make_pattern(session_id="gone"), kept)
@@ -873,8 +871,8 @@ def test_forgetting_a_session_forgets_it_and_no_other(store: PostgresStore) -> N
     assert as_saved(the_only(store)) == kept
 
 
-def test_the_longest_project_that_there_can_be_is_kept_and_found(store: PostgresStore) -> None:
-    """It is the key of an index, which holds less than a path may have."""
+def test_longest_possible_project_is_stored_and_found(store: PostgresStore) -> None:
+    """It is part of an index key, which is shorter than a path may be."""
     letters = random.Random(0).choices([chr(code) for code in range(0x20000, 0x2A000)], k=PROJECT_LIMIT)
     context = redact_model(in_project("".join(letters)))
     store.save(make_pattern(context=context), pointing(1), "m" * 200)
@@ -887,10 +885,8 @@ def test_the_longest_project_that_there_can_be_is_kept_and_found(store: Postgres
 # Several users
 
 
-def test_rows_of_another_user_are_out_of_reach_of_every_method(
-    store: PostgresStore, other_store: PostgresStore
-) -> None:
-    """Two people on one database trust it with their prompts."""
+def test_no_method_reaches_rows_of_another_user(store: PostgresStore, other_store: PostgresStore) -> None:
+    """Two people trust one database with their prompts."""
     theirs = make_pattern(source_key="shared key", session_id="shared session")
     save(other_store, theirs, embedding=pointing(1))
     stored = the_only(other_store)
@@ -918,8 +914,8 @@ def test_same_key_of_two_users_is_two_patterns(store: PostgresStore, other_store
     assert as_saved(the_only(store)) == ours
 
 
-def test_connection_given_back_carries_no_user_over(store: PostgresStore) -> None:
-    """With a pooler in between, the next transaction on a connection may be somebody else's."""
+def test_returned_connection_has_no_user(store: PostgresStore) -> None:
+    """Behind a pooler the next transaction on a connection may be another user's."""
     save(store, *[make_pattern() for _ in range(8)])
 
     with ExitStack() as taken:
@@ -937,8 +933,8 @@ def test_connection_given_back_carries_no_user_over(store: PostgresStore) -> Non
 # Failures
 
 
-def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_server: Server) -> None:
-    """Events wait in the spool while the store is away, and go on when it is back: nobody restarts the worker."""
+def test_store_reports_a_stopped_server_and_recovers(own_server: Server) -> None:
+    """Events wait in the spool during the outage; nobody has to restart the worker."""
     with psycopg.connect(own_server.conninfo(), autocommit=True) as owner:
         migrate(owner)
         member(owner, own_server, LOGIN)
@@ -958,8 +954,10 @@ def test_stopped_server_is_told_as_such_and_the_store_recovers_with_it(own_serve
     assert took_s < 3 * TIMEOUT_S + 5
 
 
-def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStore, owner: psycopg.Connection) -> None:
-    """A connection that the server ended says nothing against the row: it is to be tried again."""
+def test_lost_connection_is_reported_as_unavailable_and_replaced(
+    store: PostgresStore, owner: psycopg.Connection
+) -> None:
+    """A connection that the server ended is no fault of the row, which has to be saved again."""
     save(store, make_pattern())
     owner.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s", [LOGIN])
 
@@ -970,7 +968,7 @@ def test_lost_connection_is_told_as_unavailable_and_replaced(store: PostgresStor
 
 
 def test_closed_store_is_unavailable(server: Server, database: str, storage: Storage) -> None:
-    """A question that comes while the worker shuts down is not the row's fault."""
+    """A request during the worker's shutdown is no fault of the row."""
     store = PostgresStore(server.conninfo(LOGIN, database), storage)
     store.close()
 
@@ -991,10 +989,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("pattern", REFUSED, ids=range(len(REFUSED)))
-def test_row_that_is_refused_is_not_told_to_the_log(store: PostgresStore, pattern: Pattern) -> None:
-    """Postgres quotes the row in its details, and a log is read by more eyes than the table.
+def test_refused_row_is_not_logged(store: PostgresStore, pattern: Pattern) -> None:
+    """Postgres quotes the row in its details, and more people read logs than tables.
 
-    It is no passing failure either: tried for ever, one bad session would block all behind it.
+    Nor is the error temporary: retried for ever, one bad session would block all the others.
     """
     context = Context(directory=CANARY, project=CANARY)
     secret = make_action(parameters={"command": CANARY})
@@ -1008,8 +1006,8 @@ def test_row_that_is_refused_is_not_told_to_the_log(store: PostgresStore, patter
     assert store.count() == 0
 
 
-def test_row_of_a_login_that_is_nobody_is_refused(store: PostgresStore, owner: psycopg.Connection) -> None:
-    """A deleted user's worker must not go on as if it stored something; with the user goes its membership."""
+def test_row_of_a_login_without_a_user_is_refused(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """The worker of a deleted user must not seem to store anything; the membership is deleted with the user."""
     owner.execute("delete from auth.users")
 
     with pytest.raises(StoreError, match="42501") as caught:
@@ -1018,10 +1016,10 @@ def test_row_of_a_login_that_is_nobody_is_refused(store: PostgresStore, owner: p
     assert CANARY not in everything_said(caught.value)
 
 
-def test_row_of_another_shape_is_named_and_not_quoted(
+def test_row_of_another_shape_is_reported_without_its_text(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage
 ) -> None:
-    """A newer version on another machine may have written it; what it says is private all the same."""
+    """A newer version on another machine may have written it; its text is private."""
     save(store, make_pattern())
     stored = the_only(store)
     _change_shape(owner, storage, stored)
@@ -1035,7 +1033,7 @@ def test_row_of_another_shape_is_named_and_not_quoted(
 def test_row_of_another_shape_does_not_hide_the_others(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One machine of a team is updated first, and the others must not go silent."""
+    """One machine of a team is updated first, and recall must go on for the others."""
     save(store, make_pattern(), embedding=pointing(1))
     stored = the_only(store)
     _change_shape(owner, storage, stored)

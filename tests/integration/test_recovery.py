@@ -1,6 +1,6 @@
-"""Kill -9 at any moment, of the server or of its owner: the next start recovers by itself, and no row is lost.
+"""After kill -9 of the server or its owner at any moment, the next start recovers by itself and no row is lost.
 
-`make torture` runs more rounds. Each draws its moment by its number, so that a round that fails can be run again.
+`make torture` runs more rounds. Each derives its moment from its number, so that a failed round can be repeated.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("BEHAVIOR_TORTURE_ROUNDS", "1"))
 ROWS = 60
-# An owner that opens the store as the worker does, says what it has done, and dies by itself where it is told to.
+# An owner that opens the store as the worker does, reports each step, and kills itself at a given moment.
 OWNER = """
 import os, signal, sys, threading
 from pathlib import Path
@@ -83,7 +83,7 @@ store.close()
 
 
 class Owner:
-    """Another process that owns the server, and what it has said so far."""
+    """Another process that owns the server, and its output so far."""
 
     all: ClassVar[list[Owner]] = []
 
@@ -107,7 +107,7 @@ class Owner:
         return {f"key-{word}" for word in self.said if word.isdigit()}
 
     def strike(self, victim: str, chance: random.Random) -> None:
-        """Kill the process itself, the server or whatever makes its data, or one process of the server."""
+        """Kill the process itself, the server or the program that creates its data, or one backend."""
         myself = psutil.Process(self._process.pid)
         with suppress(psutil.NoSuchProcess):
             family = [myself] if victim == "owner" else myself.children()
@@ -135,7 +135,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def first_start_s() -> float:
-    """How long a first start takes here, so that the moments are spread over all of it."""
+    """The duration of a first start here, so that the moments are spread over all of it."""
     with short_home() as home:
         owner = Owner(home, rows=0)
         owner.wait_for("starting")
@@ -147,7 +147,7 @@ def first_start_s() -> float:
 
 
 def next_start() -> tuple[list[str], list[str]]:
-    """What the next start finds, and what is there once all rows have been delivered again."""
+    """The rows that the next start finds, and the rows after everything was delivered again."""
     opened = open_store(Settings())
     try:
         found = keys(opened.patterns)
@@ -163,7 +163,7 @@ def keys(store: PostgresStore) -> list[str]:
 
 
 def check_recovery(owner: Owner) -> None:
-    """The next start finds what was acknowledged, at most one row more, and nothing twice or half-made."""
+    """The next start finds all acknowledged rows, at most one more, no duplicates and no unfinished files."""
     found, delivered_again = next_start()
 
     assert owner.stored() <= set(found)
@@ -175,8 +175,8 @@ def check_recovery(owner: Owner) -> None:
 
 @pytest.mark.parametrize("victim", ["owner", "server", "backend"])
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kill_while_rows_are_written(home: Path, victim: str, number: int) -> None:
-    """What was acknowledged is what the user believes is kept."""
+def test_acknowledged_rows_survive_a_kill(home: Path, victim: str, number: int) -> None:
+    """The user relies on every acknowledged row."""
     chance = random.Random(f"{victim}-{number}")
     owner = Owner(home)
     owner.wait_for(str(chance.randrange(ROWS - 1)))
@@ -190,8 +190,8 @@ def test_kill_while_rows_are_written(home: Path, victim: str, number: int) -> No
 
 @pytest.mark.parametrize("victim", ["owner", "server"])
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kill_during_the_first_start(home: Path, first_start_s: float, victim: str, number: int) -> None:
-    """The first impression is made on a machine that is busy installing things."""
+def test_first_start_can_be_killed_at_any_moment(home: Path, first_start_s: float, victim: str, number: int) -> None:
+    """It often happens on a machine that is busy installing software."""
     chance = random.Random(f"{victim}-{number}")
     owner = Owner(home)
     owner.wait_for("starting")
@@ -204,8 +204,8 @@ def test_kill_during_the_first_start(home: Path, first_start_s: float, victim: s
 
 
 @pytest.mark.parametrize("name", ["password", "data"])
-def test_kill_before_what_was_made_gets_its_name(home: Path, name: str) -> None:
-    """All of it is there, and nobody would find it."""
+def test_kill_before_the_data_folder_is_renamed(home: Path, name: str) -> None:
+    """It is complete, but not under its name yet."""
     owner = Owner(home, "rename", name)
     owner.end()
     assert list(home.glob("postgres/init-*")) or accounts.SYSTEM_DIR.exists()
@@ -213,8 +213,8 @@ def test_kill_before_what_was_made_gets_its_name(home: Path, name: str) -> None:
     check_recovery(owner)
 
 
-def test_kill_before_a_renewed_password_gets_its_name(home: Path) -> None:
-    """The server knows the new one already, and nobody else ever will."""
+def test_kill_before_a_new_password_is_renamed(home: Path) -> None:
+    """The server has the new password already, and no file does."""
     Owner(home).end()
     Path(paths.in_data("postgres", "password")).unlink()
 
@@ -225,8 +225,8 @@ def test_kill_before_a_renewed_password_gets_its_name(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kill_during_a_migration(home: Path, number: int) -> None:
-    """Each is one transaction, so that the next start finds it done or not begun."""
+def test_migration_can_be_killed_at_any_moment(home: Path, number: int) -> None:
+    """Each is one transaction, so the next start finds it done or not begun."""
     chance = random.Random(number)
     migration = chance.choice(migrations("behavior_patterns"))
 
@@ -238,8 +238,8 @@ def test_kill_during_a_migration(home: Path, number: int) -> None:
 
 @pytest.mark.parametrize("victim", ["owner", "server", "backend"])
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kill_while_it_stops(home: Path, victim: str, number: int) -> None:
-    """A machine that goes down does not wait for long."""
+def test_shutdown_can_be_killed(home: Path, victim: str, number: int) -> None:
+    """A machine that goes down does not wait long."""
     chance = random.Random(f"{victim}-{number}")
     owner = Owner(home)
     owner.wait_for("closing")
@@ -252,8 +252,8 @@ def test_kill_while_it_stops(home: Path, victim: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_kill_during_a_recovery(home: Path, number: int) -> None:
-    """Misfortunes come in pairs."""
+def test_recovery_can_be_killed(home: Path, number: int) -> None:
+    """Crashes can follow each other."""
     chance = random.Random(number)
     first = Owner(home)
     first.wait_for(str(ROWS // 2))
@@ -270,8 +270,8 @@ def test_kill_during_a_recovery(home: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_stop_right_after_a_backend_was_killed(home: Path, number: int) -> None:
-    """A fast shutdown in the middle of that recovery never ends: somebody has to lose patience."""
+def test_stop_succeeds_after_a_backend_was_killed(home: Path, number: int) -> None:
+    """A fast shutdown during that recovery never ends, so we have to escalate."""
     chance = random.Random(number)
     server = Server(Path(paths.in_data("postgres")), Path(paths.make_run_folder()))
     server.start()
@@ -290,22 +290,22 @@ def test_stop_right_after_a_backend_was_killed(home: Path, number: int) -> None:
     server.stop()
 
 
-# The programs are replaced while the server runs
+# Replaced programs
 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Binaries:
-    """A copy of the installed programs that a test may spoil."""
+    """A copy of the installed programs that a test may damage."""
     installed = binaries.find()
     for part in (f"{installed.package}/{installed.tree}", f"{installed.package}.libs"):
         shutil.copytree(installed.site / part, tmp_path / "site" / part)
     return Binaries(tmp_path / "site", installed.package, installed.tree)
 
 
-def test_programs_that_are_replaced_under_a_running_server(
+def test_server_survives_the_replacement_of_its_programs(
     home: Path, programs: Binaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An update by pip: for a moment nothing can be stored, and nothing is refused for good meanwhile."""
+    """A pip update: for a moment nothing can be stored, but nothing fails permanently."""
     monkeypatch.setattr(binaries, "find", lambda: programs)
     opened = open_store(Settings())
     if accounts.SYSTEM_DIR.exists():

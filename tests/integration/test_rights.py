@@ -1,7 +1,6 @@
-"""Who may see and do what: the fence between two users is these tables.
+"""The rights of each identity; the tables below define the fence between two users.
 
-The program on the other side of the fence can be replaced by anyone, so nothing of ours stands between the statements
-here and the database.
+Anyone can use another client than ours, so these tests send their statements directly to the database.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ UNKNOWN = "cccccccc-1111-4000-8000-00000000000c"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks: the login that the server checked, the role it takes, and what its session claims."""
+    """A client: its login, which the server checked, its role, and the claims of its session."""
 
     login: str
     role: str
@@ -38,7 +37,7 @@ class Identity:
     column: str
 
 
-# Claims are believed of the owner's session, as of an API's; of a login's own they are not.
+# Claims in an owner's session are believed, as behind an API; claims of other logins are not.
 IDENTITIES = {
     "A": Identity(OWNER, "authenticated", A, "A"),
     "A's login": Identity(MEMBER, "authenticated", None, "A"),
@@ -59,11 +58,11 @@ IDENTITIES = {
 DENIED = "42501"
 NO_UUID = "22P02"
 DIMENSIONS = "22000"
-# It depends on the plan whether anybody has to be asked for.
+# It depends on the plan whether the caller is evaluated at all.
 EITHER = frozenset({NO_UUID, 0})
 COLUMNS = ("A", "B", "none", "anon", "no UUID", "admin")
-# Expected is an error by its SQLSTATE, the number of rows, or what the function returned. For who is neither, A is
-# "own" and B is "other".
+# Expected: an SQLSTATE, the number of rows, or the result of the function. For identities that are neither A nor B, A
+# is "own" and B is "other".
 # fmt: off
 VERBS = {
     #                       A       B       none    anon    no UUID  admin
@@ -80,7 +79,7 @@ VERBS = {
     "give away":           (DENIED, DENIED, DENIED, DENIED, DENIED,  1),
     "truncate":            (DENIED, DENIED, DENIED, DENIED, DENIED,  DENIED),
 }
-# What is recalled is a user's, and the administrator is none.
+# Recall is about a user's patterns, and the administrator is not a user.
 FINDINGS = {
     #                       A       B       none    anon    no UUID  admin
     "find":                (1,      2,      0,      DENIED, NO_UUID, 0),
@@ -116,7 +115,7 @@ EXPECTED: dict[Storage, dict[str, tuple[object, ...]]] = {
     "memories": {**VERBS, **FINDINGS, **COUNTS, **VIEWS},
 }
 
-# What a user may change, in both ways of storing.
+# A change that a user may make, in both storages.
 CHANGE: dict[Storage, str] = {"behavior_patterns": "trigger = 'changed'", "memories": "embedding = null"}
 FIND: dict[Storage, str] = {
     "behavior_patterns": "public.find_similar_patterns",
@@ -126,7 +125,7 @@ COUNT_USE: dict[Storage, str] = {
     "behavior_patterns": "public.increment_pattern_use_count",
     "memories": "behavior.count_workflow_use",
 }
-# The vector, the model, the least similarity, how many and in which project.
+# The vector, the model, the minimum similarity, the limit and the project.
 ODD_ARGUMENTS = {
     "find": "%(vector)s, 'model', 0.9, 50",
     "threshold null": "%(vector)s, 'model', null, 50",
@@ -149,7 +148,7 @@ ODD_ARGUMENTS = {
 
 
 def attempts(storage: Storage) -> dict[str, str]:
-    """What is tried: each answers with one value, or by how many rows it touches."""
+    """The attempts: each returns one value, or the number of affected rows."""
     table = f"public.{storage}"
     change = f"update {table} set {CHANGE[storage]}"
     count_use = f"select {COUNT_USE[storage]}"
@@ -176,7 +175,7 @@ def attempts(storage: Storage) -> dict[str, str]:
 
 
 class Everybody:
-    """The connections of everybody who asks one database."""
+    """The connections of all identities to one database."""
 
     def __init__(self, server: Server, dbname: str, storage: Storage, stack: ExitStack) -> None:
         self._attempts = attempts(storage)
@@ -186,7 +185,7 @@ class Everybody:
         }
 
     def attempt(self, name: str, who: Identity, *, keep: bool = False) -> object:
-        """What comes of it: a value, a number of rows, or an SQLSTATE. It is undone unless it is to be kept."""
+        """Run an attempt; returns a value, a number of rows, or an SQLSTATE. It is rolled back unless `keep` is set."""
         own, other = (B, A) if who.column == "B" else (A, B)
         values = {"own": own, "other": other, "own_row": ROW[own], "others_row": ROW[other]}
         values |= {"key": "new", "vector": VECTOR, "zero": str([0] * 1536)}
@@ -202,7 +201,7 @@ class Everybody:
 
 @contextmanager
 def acting_as(connection: psycopg.Connection, who: Identity, *, keep: bool = True) -> Iterator[None]:
-    """Be somebody for one transaction, as the API in front of the database says it, or a session says of itself."""
+    """Act as an identity for one transaction, set by an API or by the session itself."""
     claims = "" if who.subject is None else f'{{"sub": "{who.subject}"}}'
     with connection.transaction(force_rollback=not keep):
         connection.execute(
@@ -212,7 +211,7 @@ def acting_as(connection: psycopg.Connection, who: Identity, *, keep: bool = Tru
 
 
 def fill(server: Server, dbname: str, storage: Storage) -> None:
-    """A user with one row and a login, a user with two rows, and two logins that are nobody."""
+    """A user with one row and a login, a user with two rows, and two logins without a user."""
     source_key = "source_key" if storage == "behavior_patterns" else "metadata ->> 'source_key'"
     with psycopg.connect(server.conninfo(dbname=dbname), autocommit=True) as owner:
         for user, keys in ((A, "a"), (B, "bc")):
@@ -235,7 +234,7 @@ def filled(server: Server, database: str, owner: psycopg.Connection, storage: St
 
 @pytest.fixture(scope="module")
 def everybody(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, Everybody]]:
-    """For each way of storing one database, in which whatever is tried is undone."""
+    """One database for each storage, in which every attempt is rolled back."""
     with ExitStack() as stack:
         found = {}
         for storage in STORAGES:
@@ -247,10 +246,10 @@ def everybody(server: Server, templates: Callable[[Storage], str]) -> Iterator[d
 
 @pytest.mark.parametrize("identity", IDENTITIES)
 @pytest.mark.parametrize("storage", STORAGES)
-def test_each_identity_may_do_what_the_table_says_and_no_more(
+def test_each_identity_has_exactly_the_rights_in_the_table(
     everybody: dict[Storage, Everybody], storage: Storage, identity: str
 ) -> None:
-    """Each cell is one attempt in a transaction of its own; they share a test because there are so many."""
+    """Each cell is one attempt in its own transaction; they share a test because there are so many."""
     who = IDENTITIES[identity]
     expected = {attempt: cells[COLUMNS.index(who.column)] for attempt, cells in EXPECTED[storage].items()}
 
@@ -263,10 +262,10 @@ def test_each_identity_may_do_what_the_table_says_and_no_more(
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_whatever_others_try_a_user_s_rows_stay_as_they_are(
+def test_attempts_of_others_leave_a_users_rows_unchanged(
     server: Server, database: str, filled: psycopg.Connection, storage: Storage
 ) -> None:
-    """An attempt that answers with an error, or with nothing, may have written all the same."""
+    """An attempt that returns an error or nothing may still have written."""
     others = [who for who in IDENTITIES.values() if who.column not in ("A", "admin")]
     everything = f"select to_jsonb(each) from public.{storage} each where user_id = '{A}'"
     before = rows(filled, everything)
@@ -281,7 +280,7 @@ def test_whatever_others_try_a_user_s_rows_stay_as_they_are(
     assert rows(filled, everything) == before
 
 
-# What is refused to every user, in words of the table's own.
+# Changes that every user is refused, in the column names of each table.
 DECIDED: dict[Storage, list[str]] = {
     "behavior_patterns": [
         f"update public.behavior_patterns set user_id = '{B}'",
@@ -304,7 +303,7 @@ DECIDED: dict[Storage, list[str]] = {
         "create or replace view behavior.workflows as select 1",
     ],
 }
-# And whatever would take the fence itself down.
+# Attempts to remove the fence.
 FENCE = [
     "alter table public.{table} disable row level security",
     "alter table public.{table} no force row level security",
@@ -335,10 +334,10 @@ FENCE = [
     ("storage", "statement"),
     [(storage, statement) for storage in STORAGES for statement in [*DECIDED[storage], *FENCE]],
 )
-def test_user_cannot_change_what_the_server_decides(
+def test_users_cannot_set_ids_owners_and_dates(
     everybody: dict[Storage, Everybody], storage: Storage, statement: str
 ) -> None:
-    """Ids, owners, dates and the fence itself are facts, and not a client's opinion."""
+    """Ids, owners, dates and the fence itself are the server's."""
     member = everybody[storage].connections[MEMBER]
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege), member.transaction(force_rollback=True):
@@ -346,8 +345,8 @@ def test_user_cannot_change_what_the_server_decides(
 
 
 @pytest.mark.parametrize("login", [MEMBER, LOGIN])
-def test_login_that_we_make_has_no_rights_but_a_user_s(everybody: dict[Storage, Everybody], login: str) -> None:
-    """The worker's login, and a member's, is known to a program that anybody may change."""
+def test_our_logins_have_only_a_users_rights(everybody: dict[Storage, Everybody], login: str) -> None:
+    """Any program may run with the login of the worker or of a member."""
     owner = everybody["behavior_patterns"].connections[OWNER]
     powers = ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "rolreplication")
     may = f"select array[{', '.join(powers)}] from pg_roles where rolname = %s"
@@ -358,13 +357,11 @@ def test_login_that_we_make_has_no_rights_but_a_user_s(everybody: dict[Storage, 
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_condition_that_tells_what_it_is_shown_is_shown_the_own_rows(
-    everybody: dict[Storage, Everybody], storage: Storage
-) -> None:
-    """Whoever writes the condition decides what it does with a row, so the policy has to come first."""
+def test_leaking_condition_sees_only_own_rows(everybody: dict[Storage, Everybody], storage: Storage) -> None:
+    """A caller's condition can do anything with a row, so the policy has to be evaluated first."""
     member = everybody[storage].connections[MEMBER]
-    told: list[str | None] = []
-    member.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
+    messages: list[str | None] = []
+    member.add_notice_handler(lambda diagnostic: messages.append(diagnostic.message_primary))
 
     with member.transaction(force_rollback=True):
         member.execute(
@@ -373,17 +370,17 @@ def test_condition_that_tells_what_it_is_shown_is_shown_the_own_rows(
         )
         member.execute(f"select from public.{storage} where pg_temp.tell(user_id)".encode())
 
-    assert told == [A]
+    assert messages == [A]
 
 
 TEXTS: dict[Storage, str] = {"behavior_patterns": "trigger", "memories": "content"}
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_the_planners_estimates_tell_nothing_of_others_rows(
+def test_planner_estimates_reveal_nothing_about_others(
     storage: Storage, server: Server, templates: Callable[[Storage], str]
 ) -> None:
-    """Who sees how many rows the planner expects could ask it letter by letter what others' prompts begin with."""
+    """Estimates of matching rows would allow guessing other users' prompts letter by letter."""
     with (
         made_database(server, f"estimates_{storage}", template=templates(storage)) as name,
         psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner,
@@ -396,20 +393,22 @@ def test_the_planners_estimates_tell_nothing_of_others_rows(
         with psycopg.connect(server.conninfo(MEMBER, name), autocommit=True) as asker:
             known = ask(owner, f"select {TEXTS[storage]} from public.{storage} limit 1")
             guesses = [f"{TEXTS[storage]} = %s", f"{TEXTS[storage]} < %s"]
-            told = {guess: {expected(asker, storage, guess, text) for text in (known, "!", "~")} for guess in guesses}
+            by_guess = {
+                guess: {expected(asker, storage, guess, text) for text in (known, "!", "~")} for guess in guesses
+            }
             users = {expected(asker, storage, "user_id = %s", user) for user in (A, B)}
 
-    assert all(len(estimates) == 1 for estimates in told.values())
+    assert all(len(estimates) == 1 for estimates in by_guess.values())
     assert len(users) == 1
 
 
 def expected(asker: psycopg.Connection, storage: Storage, condition: str, value: str) -> int:
-    """How many rows the planner expects."""
+    """The number of rows that the planner expects."""
     [plan] = ask(asker, f"explain (format json) select from public.{storage} where {condition}", [value])
     return int(plan["Plan"]["Plan Rows"])
 
 
-# The whole of what is ours, and who may do what with it.
+# All our objects, and the rights on them.
 RIGHTS = """
 select oid::regclass::text, '', grantee::regrole::text, privilege_type
   from pg_class, aclexplode(relacl) where relnamespace in ('public'::regnamespace, 'behavior'::regnamespace)
@@ -427,10 +426,10 @@ select oid::regprocedure::text, '', grantee::regrole::text, privilege_type
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_rights_are_the_same_where_everything_new_is_given_to_everyone(
+def test_default_privileges_do_not_widen_our_rights(
     owner: psycopg.Connection, fresh: psycopg.Connection, storage: Storage
 ) -> None:
-    """Supabase's projects grant each new table and function to all roles, and truncate asks no policy."""
+    """Supabase's projects grant each new table and function to all roles, and no policy stops truncate."""
     for kind in ("tables", "functions", "sequences"):
         everyone = "anon, authenticated, service_role"
         fresh.execute(f"alter default privileges grant all on {kind} to {everyone}".encode())
@@ -441,8 +440,8 @@ def test_rights_are_the_same_where_everything_new_is_given_to_everyone(
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_owner_of_the_table_is_fenced_in_as_well(filled: psycopg.Connection, storage: Storage) -> None:
-    """A program that connects as the table's owner by mistake must see nothing rather than everybody."""
+def test_row_level_security_applies_to_the_owner(filled: psycopg.Connection, storage: Storage) -> None:
+    """A program that connects as the table's owner by mistake must see nothing."""
     with filled.transaction(force_rollback=True):
         filled.execute("create role table_owner nologin nosuperuser nobypassrls")
         filled.execute("grant create, usage on schema public to table_owner")
@@ -460,8 +459,8 @@ def test_owner_of_the_table_is_fenced_in_as_well(filled: psycopg.Connection, sto
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_every_table_of_ours_has_its_fence_up(owner: psycopg.Connection, storage: Storage) -> None:
-    """A table that a later migration adds is as open as Postgres makes it."""
+def test_every_table_has_row_level_security(owner: psycopg.Connection, storage: Storage) -> None:
+    """By default a table of a later migration is open."""
     tables = rows(
         owner,
         """select relname, relrowsecurity, relforcerowsecurity from pg_class
@@ -472,10 +471,8 @@ def test_every_table_of_ours_has_its_fence_up(owner: psycopg.Connection, storage
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_every_function_runs_with_the_caller_s_rights_and_a_pinned_path(
-    owner: psycopg.Connection, storage: Storage
-) -> None:
-    """With the owner's rights, or the caller's path, each of them is a way around the fence."""
+def test_functions_are_security_invoker_with_an_empty_search_path(owner: psycopg.Connection, storage: Storage) -> None:
+    """With the owner's rights, or the caller's path, each of them would be a way around the fence."""
     functions = rows(
         owner,
         """select proname, prosecdef, proconfig[1],
@@ -489,8 +486,8 @@ def test_every_function_runs_with_the_caller_s_rights_and_a_pinned_path(
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_caller_s_own_operator_and_tables_do_not_get_in(filled: psycopg.Connection, storage: Storage) -> None:
-    """With a schema of one's own in front, the first draft's functions could be made to run anything."""
+def test_callers_operators_and_tables_have_no_effect(filled: psycopg.Connection, storage: Storage) -> None:
+    """With their own schema first, callers could make the first draft's functions run anything."""
     filled.execute("create schema planted authorization authenticated")
     filled.execute("set search_path = pg_temp, planted, extensions, public")
 

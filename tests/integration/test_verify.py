@@ -24,7 +24,7 @@ EVERYBODY_ELSE = ["others' rows", "forged claims", "no claims", "stranger"]
 
 
 def run_by_hand(server: Server, dbname: str, storage: Storage) -> tuple[int, str]:
-    """Run the checks as sql/README.md says; returns psql's exit status and what it said last."""
+    """Run the checks as sql/README.md says; returns psql's exit status and the last line of its output."""
     files = [str(SQL / "verify.sql"), str(SQL / storage / "verify.sql")]
     options = ["-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", *(option for file in files for option in ("-f", file))]
     done = run_program(server, "psql", dbname, "--no-psqlrc", "-q", *options)
@@ -33,7 +33,7 @@ def run_by_hand(server: Server, dbname: str, storage: Storage) -> tuple[int, str
 
 @pytest.fixture
 def filled(owner: psycopg.Connection, storage: Storage) -> psycopg.Connection:
-    """A database in which two users have worked already."""
+    """A database with patterns of two users."""
     for user in (A, B):
         make_user(owner, user)
         insert(owner, user, "key", storage)
@@ -42,7 +42,7 @@ def filled(owner: psycopg.Connection, storage: Storage) -> psycopg.Connection:
 
 @pytest.fixture(scope="module")
 def tampered(server: Server, templates: Callable[[Storage], str]) -> Iterator[dict[Storage, psycopg.Connection]]:
-    """For each way of storing one database, to which whatever is done is undone."""
+    """One database for each storage, in which all changes are rolled back."""
     with ExitStack() as stack:
         found = {}
         for storage in STORAGES:
@@ -52,8 +52,8 @@ def tampered(server: Server, templates: Callable[[Storage], str]) -> Iterator[di
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_database_that_nobody_has_touched_passes(filled: psycopg.Connection, storage: Storage) -> None:
-    """An alarm that rings by itself is switched off."""
+def test_unchanged_database_passes(filled: psycopg.Connection, storage: Storage) -> None:
+    """A false alarm would be ignored next time."""
     findings = verify(filled, storage)
 
     assert [finding for finding in findings if finding.verdict != "ok"] == []
@@ -61,8 +61,8 @@ def test_database_that_nobody_has_touched_passes(filled: psycopg.Connection, sto
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_psql_alone_can_run_the_checks(server: Server, filled: psycopg.Connection, storage: Storage) -> None:
-    """Whoever looks after a shared database checks it without our program."""
+def test_psql_can_run_the_checks(server: Server, filled: psycopg.Connection, storage: Storage) -> None:
+    """Administrators of a shared database check it without our program."""
     assert run_by_hand(server, filled.info.dbname, storage) == (0, "ok: stranger")
 
     filled.execute(f"grant truncate on public.{storage} to anon".encode())
@@ -71,8 +71,8 @@ def test_psql_alone_can_run_the_checks(server: Server, filled: psycopg.Connectio
 
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("statement", ["select", "create policy open on public.{table} using (true)"])
-def test_no_trace_is_left(server: Server, filled: psycopg.Connection, storage: Storage, statement: str) -> None:
-    """It is run on databases with real users in them, and on those where something is wrong."""
+def test_verify_leaves_no_trace(server: Server, filled: psycopg.Connection, storage: Storage, statement: str) -> None:
+    """It runs on databases with real users, and on damaged ones."""
     filled.execute(statement.format(table=storage).encode())
     before = dump(server, filled.info.dbname)
     roles = ask(filled, "select array_agg(pg_authid order by oid)::text from pg_authid")
@@ -85,7 +85,7 @@ def test_no_trace_is_left(server: Server, filled: psycopg.Connection, storage: S
     assert ask(filled, "select current_user = session_user and current_setting('role') = 'none'") is True
 
 
-# What somebody may do to a database, and the checks that must then fail.
+# Ways to tamper with a database, and the checks that must then fail.
 SABOTAGES: dict[str, list[str]] = {
     "alter table public.{table} disable row level security": ["row level security", *EVERYBODY_ELSE],
     "alter table public.{table} no force row level security": ["row level security"],
@@ -143,7 +143,7 @@ SABOTAGES: dict[str, list[str]] = {
     "grant delete on behavior.migrations to authenticated": ["migrations"],
     "update pg_extension set extversion = '0.7.4' where extname = 'vector'": ["pgvector"],
 }
-# Of what is said above, what is called differently in the two ways of storing.
+# Names in the statements above that differ between the storages.
 NAMES: dict[Storage, dict[str, str]] = {
     "behavior_patterns": {
         "own": "own_patterns",
@@ -164,12 +164,10 @@ NAMES: dict[Storage, dict[str, str]] = {
 
 @pytest.mark.parametrize(
     ("storage", "statement"),
-    # What is not of the table is the same in both.
+    # Statements that do not name a table are the same in both.
     [(storage, each) for storage in STORAGES for each in SABOTAGES if "{" in each or storage == STORAGES[0]],
 )
-def test_what_was_tampered_with_is_named(
-    tampered: dict[Storage, psycopg.Connection], storage: Storage, statement: str
-) -> None:
+def test_tampering_is_reported(tampered: dict[Storage, psycopg.Connection], storage: Storage, statement: str) -> None:
     """A check that cannot fail is worse than none."""
     owner = tampered[storage]
     owner.execute("begin")
@@ -178,8 +176,8 @@ def test_what_was_tampered_with_is_named(
     assert failures(verify(owner, storage)) == SABOTAGES[statement]
 
 
-def test_function_that_is_one_too_many_is_named(tampered: dict[Storage, psycopg.Connection]) -> None:
-    """Among those that the migrations made, one with its owner's rights would go unnoticed."""
+def test_additional_function_with_its_owners_rights_is_reported(tampered: dict[Storage, psycopg.Connection]) -> None:
+    """Otherwise it would go unnoticed among those of the migrations."""
     owner = tampered["memories"]
     owner.execute("begin")
     owner.execute("create function behavior.more() returns int language sql security definer return 1")
@@ -245,8 +243,8 @@ def test_running_the_migrations_again_repairs_our_objects(
     assert dump(server, owner.info.dbname, "--schema-only") == made
 
 
-def test_table_that_was_split_is_verified_with_its_parts(owner: psycopg.Connection) -> None:
-    """A fence before the whole table is none for who may enter a part."""
+def test_partitions_are_verified_with_the_table(owner: psycopg.Connection) -> None:
+    """The fence of the table does not protect a partition that users can reach directly."""
     owner.execute(script("partition", "behavior_patterns"))
     migrate(owner)
     assert failures(verify(owner)) == []
@@ -277,8 +275,8 @@ insert into auth.users values ('{A}', 'a@example.org');
 SECOND_USER = f"insert into auth.users values ('{B}', 'b@example.org')"
 
 
-def test_users_of_an_application_are_used_as_they_are(server: Server, template: str, fresh: psycopg.Connection) -> None:
-    """What such a user needs, and what is set off by a new one, only the application knows."""
+def test_verify_uses_existing_users_of_an_application(server: Server, template: str, fresh: psycopg.Connection) -> None:
+    """Only the application knows the columns of a new user, and its triggers."""
     assert template, "it brings the roles, which all databases of a server share"
     fresh.execute(APPLICATION_S_USERS.encode())
     migrate(fresh)
@@ -297,10 +295,10 @@ def test_users_of_an_application_are_used_as_they_are(server: Server, template: 
 @pytest.mark.parametrize(
     ("who", "expected"), [("behavior.caller()", []), ("auth.uid()", ["forged claims", "stranger"])]
 )
-def test_fence_of_a_table_that_was_found_has_to_hold_but_not_to_be_ours(
+def test_other_programs_fence_may_differ_but_has_to_hold(
     fresh: psycopg.Connection, who: str, expected: list[str]
 ) -> None:
-    """A fence that believes what a session claims is good behind an API, and none for a login."""
+    """A fence that believes the claims of a session is good behind an API, and useless for a login."""
     migrate(fresh)
     make_memories(fresh, who=who)
     migrate(fresh, "memories")
@@ -309,10 +307,10 @@ def test_fence_of_a_table_that_was_found_has_to_hold_but_not_to_be_ours(
 
 
 @pytest.mark.parametrize(("attributes", "skipped"), [("nobypassrls", ["anon"]), ("bypassrls", ["anon", "stranger"])])
-def test_owner_need_be_no_superuser_and_may_be_a_member(
+def test_owner_can_be_a_member_without_superuser(
     server: Server, template: str, fresh: psycopg.Connection, attributes: str, skipped: list[str]
 ) -> None:
-    """On a server of one's own the owner of the database works in it as well; what it may not try, it is told."""
+    """The owner of a private server works in it as well; checks that need more rights are reported as skipped."""
     assert template, "it brings the roles, which all databases of a server share"
     login = f"verify_{attributes}"
     make_login(fresh, login, server.password)
@@ -332,25 +330,25 @@ def test_owner_need_be_no_superuser_and_may_be_a_member(
         assert ask(member, "select behavior.caller()") == UUID(A)
 
 
-def test_who_is_not_the_owner_is_not_told_that_all_is_well(server: Server, database: str) -> None:
-    """What could not be tried has not been verified."""
+def test_verify_by_a_member_fails(server: Server, database: str) -> None:
+    """Nothing is verified unless it was tried."""
     with psycopg.connect(server.conninfo(LOGIN, database), autocommit=True) as member:
         assert failures(verify(member)) == ["crossing"]
 
 
 def behavior(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    """Run the command as a shell does."""
+    """Run the command as from a shell."""
     monkeypatch.setattr("sys.argv", ["behavior", *words])
     main()
 
 
-def test_the_command_ends_with_an_error_that_names_what_failed(
+def test_command_fails_with_the_names_of_failed_checks(
     owner: psycopg.Connection,
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is run by scripts, which read the exit status, and by people, who read the rest."""
+    """Scripts read the exit status, and people the rest."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=owner.info.dbname))
     behavior(monkeypatch, "db", "verify")
     well = capsys.readouterr()
@@ -365,10 +363,10 @@ def test_the_command_ends_with_an_error_that_names_what_failed(
     assert {"name": "row level security", "verdict": "failed", "what": "it is not forced"} in json.loads(ill.out)
 
 
-def test_the_command_says_that_a_database_was_never_set_up(
+def test_command_reports_a_database_without_migrations(
     server: Server, fresh: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Twenty checks that fail would hide the one thing to do."""
+    """Many failed checks would hide the one thing to do."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=fresh.info.dbname))
 
     with pytest.raises(SystemExit):

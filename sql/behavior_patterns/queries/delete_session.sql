@@ -1,4 +1,4 @@
--- Forget what was learned from one session of the caller's.
+-- Delete the caller's patterns of one session.
 delete from public.behavior_patterns
  where user_id = (select behavior.caller())
    and session_id = %(session_id)s

@@ -1,4 +1,4 @@
--- The caller's patterns, or everyone's, in key order: each as JSON with every column that is not generated.
+-- The patterns of the caller, or of all users, in key order: each as JSON with every column that is not generated.
 select (to_jsonb(bp) - 'trigger_bits')::text as line
   from public.behavior_patterns bp
  where %(everyone)s or user_id = (select behavior.caller())

@@ -1,5 +1,5 @@
--- The keys of those among many patterns that save_pattern.sql would change nothing for: the row of that key knows as
--- much, or, if there is none, all of it is there under another key. A key that is given twice must be known twice.
+-- Of many patterns, the keys of those that save_pattern.sql would not change: the row of that key has as much, or there
+-- is none and all of the work is stored under another key. A key that is given twice has to be known twice.
 with given as (
     select source_key, trigger, started_at, final_outcome, action_count, calls
       from jsonb_to_recordset(%(patterns)s::jsonb)
@@ -21,7 +21,7 @@ with given as (
                                   or (own.final_outcome = 'partial' and given.final_outcome <> 'partial'))))
            end as is_known
       from given
-           -- "offset 0" has each sought by its key; joined, all of the user's rows would be read.
+           -- With "offset 0" each one is looked up by its key; a plain join would read all of the user's rows.
            left join lateral (select bp.source_key, bp.actions, bp.trigger_embedding, bp.final_outcome
                                 from public.behavior_patterns bp
                                where bp.user_id = (select behavior.caller())

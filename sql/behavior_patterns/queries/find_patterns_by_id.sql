@@ -1,4 +1,4 @@
--- The caller's own patterns whose id starts with a text: at most two, enough to tell whether it is ambiguous.
+-- The caller's own patterns whose id starts with a text: at most two, enough to see whether it is ambiguous.
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
        session_id, source_key, provenance - 'memory' as provenance
   from public.behavior_patterns

@@ -1,6 +1,6 @@
--- The caller's own patterns that share words with a text, for when there is no embedder. The similarity is the share
--- of the text's words that the trigger has, so that it means the same for every text.
--- Only as much of the text is read as a trigger can hold: full text search has a limit, and prompts have none.
+-- The caller's own patterns that share words with a text, for use without an embedder. The similarity is the share of
+-- the text's words that the trigger contains, so that it means the same for every text.
+-- A text longer than a trigger is cut: full text search has a limit, and prompts have none.
 with asked as (
     select tsvector_to_array(to_tsvector('pg_catalog.english', left(%(text)s, 32768))) as words
 )
@@ -8,7 +8,7 @@ select id, trigger, context, actions, final_outcome, confidence, use_count, last
        session_id, source_key, provenance - 'memory' as provenance, similarity
   from asked
        cross join public.behavior_patterns
-       -- "offset 0" has the words compared once per row, not once per mention of the similarity.
+       -- With "offset 0" the words are compared once per row, not once per use of the similarity.
        cross join lateral (
            select cardinality(array(select unnest(words)
                                     intersect

@@ -1,5 +1,5 @@
--- Store exported rows with everything in them, as the rows of one user if one is named. Rows that are there already
--- stay as they are. Answers for each row whether it was added, and whether its work was there before.
+-- Store exported rows unchanged, as the rows of one user if one is named. Rows that are stored already stay as they
+-- are. Returns for each row whether it was added, and whether its work was stored before.
 with given as (
     select place, kept.*
       from unnest(%(lines)s::jsonb[]) with ordinality as lines (line, place)

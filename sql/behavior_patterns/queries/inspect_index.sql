@@ -1,5 +1,5 @@
--- The index over everybody's bits: its kind, whether searches can use it, its lists and its size; no row if there is
--- none. The probes are those that the search function sets.
+-- The index over all users' bits: its kind, whether searches can use it, its lists and its size; no row if there is
+-- none. The search function sets the probes.
 select am.amname as kind, i.indisvalid as is_valid, pg_relation_size(i.indexrelid) as bytes,
        (select option_value::integer
           from pg_options_to_table(c.reloptions)

@@ -1,7 +1,7 @@
--- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then. Nor is it added
--- if all of it is there under another key: a fork's transcript repeats what another session did.
--- Answers whether it was added or is known better than it was; no row if nothing has changed, which find_known.sql
--- foretells: who changes one changes the other.
+-- Store one pattern. Delivered again it changes nothing, unless more is known of the same work by then. It is not added
+-- if all of its work is stored under another key: a fork's transcript repeats the work of another session.
+-- Returns whether the pattern was added or updated; no row if nothing changed. Keep in sync with find_known.sql, which
+-- predicts that.
 with own as (
     select from public.behavior_patterns
      where user_id = (select behavior.caller()) and source_key = %(source_key)s
@@ -19,7 +19,7 @@ select (select behavior.caller()), %(source_key)s, %(session_id)s, %(project)s, 
                       and (other.final_outcome <> 'partial' or %(final_outcome)s = 'partial'))
     or exists (select from own)
     on conflict (user_id, source_key) do update
-       -- A project that was known by its remote is not made a mere path because its folder is gone by now.
+       -- Once its folder is gone, a project is only known by its path; do not overwrite its remote with that.
    set project = case when left(excluded.project, 1) = '/' and left(kept.project, 1) <> '/'
                       then kept.project else excluded.project end,
        trigger = excluded.trigger,

@@ -1,4 +1,4 @@
--- How many patterns are in memories, and how many of them are not yet in behavior_patterns.
+-- The number of patterns in memories, and the number of those that are not yet in behavior_patterns.
 select count(*) as patterns, count(*) filter (where bp.id is null) as unmoved
   from public.memories m left join public.behavior_patterns bp using (user_id, id)
  where m.type = 'workflow'

@@ -1,4 +1,4 @@
--- Forget what was learned from one session of the caller's.
+-- Delete the caller's patterns of one session.
 delete from public.memories
  where user_id = (select behavior.caller())
    and type = 'workflow'

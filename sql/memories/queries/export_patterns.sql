@@ -1,4 +1,4 @@
--- The caller's patterns, or everyone's, in key order: each as JSON with the columns of behavior_patterns.
+-- The patterns of the caller, or of all users, in key order: each as JSON with the columns of behavior_patterns.
 select behavior.pattern_row(m)::text as line
   from public.memories m
  where type = 'workflow'

@@ -1,6 +1,6 @@
--- The keys of those among many patterns that save_pattern.sql would change nothing for: the row of that key knows as
--- much (or is no pattern), or, if there is none, all of it is there under another key. A key that is given twice must
--- be known twice.
+-- Of many patterns, the keys of those that save_pattern.sql would not change: the row of that key has as much (or is
+-- not a pattern), or there is none and all of the work is stored under another key. A key that is given twice has to be
+-- known twice.
 with given as (
     select pattern ->> 'source_key' as source_key, pattern ->> 'trigger' as trigger,
            metadata ->> 'started_at' as started_at, pattern ->> 'final_outcome' as final_outcome,
@@ -8,7 +8,7 @@ with given as (
       from jsonb_array_elements(%(patterns)s::jsonb) as pattern
            cross join lateral behavior.to_memory(pattern)
 ), there as materialized (
-    -- The user's rows are read once for all patterns: no index over metadata serves whom a policy applies to.
+    -- The user's rows are read once for all patterns: under a policy no index over metadata can be used.
     select m.metadata ->> 'source_key' as source_key, m.metadata ->> 'started_at' as started_at,
            m.embedding is null as lacks_embedding, read.trigger, read.actions, read.final_outcome
       from public.memories m

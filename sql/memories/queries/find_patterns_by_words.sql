@@ -1,6 +1,6 @@
--- The caller's own patterns that share words with a text, for when there is no embedder. The similarity is the share
--- of the text's words that the trigger has, so that it means the same for every text.
--- Only as much of the text is read as a trigger can hold: full text search has a limit, and prompts have none.
+-- The caller's own patterns that share words with a text, for use without an embedder. The similarity is the share of
+-- the text's words that the trigger contains, so that it means the same for every text.
+-- A text longer than a trigger is cut: full text search has a limit, and prompts have none.
 with asked as (
     select tsvector_to_array(to_tsvector('pg_catalog.english', left(%(text)s, 32768))) as words
 ), best as materialized (
@@ -22,7 +22,7 @@ select id, trigger, context, actions, final_outcome, confidence, use_count, last
        session_id, source_key, provenance, similarity
   from behavior.workflows join best using (id)
  where user_id = (select behavior.caller())
-   -- Said twice for the planner: so it finds these rows by key, and parses no others.
+   -- Repeated for the planner: it then finds these rows by key, and parses no others.
    and id = any (array(select id from best))
    and similarity > 0
  order by similarity desc, started_at desc, id

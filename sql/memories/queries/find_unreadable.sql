@@ -1,4 +1,4 @@
--- The workflows in memories that are not patterns of ours, and why.
+-- The workflows in memories that are not our patterns, and the reason.
 select user_id, id, behavior.workflow_problem(content, metadata) as reason
   from public.memories
  where type = 'workflow'

@@ -1,5 +1,5 @@
--- Store exported rows with everything in them, as the rows of one user if one is named. Rows that are there already
--- stay as they are. Answers for each row whether it was added, and whether its work was there before.
+-- Store exported rows unchanged, as the rows of one user if one is named. Rows that are stored already stay as they
+-- are. Returns for each row whether it was added, and whether its work was stored before.
 with given as (
     select place, coalesce(%(user_id)s::uuid, kept.user_id) as user_id, kept.id, kept.content, kept.metadata,
            kept.embedding, kept.created_at, line ->> 'source_key' as source_key

@@ -1,8 +1,8 @@
--- Store one pattern; delivered again, it changes nothing unless more is known of the same work by then. Nor is it added
--- if all of it is there under another key: a fork's transcript repeats what another session did.
--- Answers whether it was added or is known better than it was; no row if nothing has changed, which find_known.sql
--- foretells: who changes one changes the other.
--- It is checked here, since a table of memories that is not ours has no checks for patterns.
+-- Store one pattern. Delivered again it changes nothing, unless more is known of the same work by then. It is not added
+-- if all of its work is stored under another key: a fork's transcript repeats the work of another session.
+-- Returns whether the pattern was added or updated; no row if nothing changed. Keep in sync with find_known.sql, which
+-- predicts that.
+-- The pattern is checked here, since another program's table of memories has no constraints for patterns.
 with given as (
     select content, metadata, jsonb_array_length(%(actions)s::jsonb) as actions
       from behavior.to_memory(jsonb_build_object(
@@ -12,8 +12,8 @@ with given as (
                'confidence', %(confidence)s::float8, 'provenance', %(provenance)s::jsonb,
                'started_at', %(started_at)s::timestamptz))
 ), there as materialized (
-    -- No index over metadata serves whom a policy applies to; the one over dates does. No row is made before its work
-    -- began, give or take what the clocks of two machines differ.
+    -- Under a policy no index over metadata can be used, but the one over dates can. No row is created before its work
+    -- began, except for the difference between the clocks of two machines.
     select m.metadata ->> 'source_key' as source_key, m.content, m.metadata
       from public.memories m
      where m.user_id = (select behavior.caller())
@@ -37,7 +37,7 @@ select (select behavior.caller()), 'workflow', content, metadata, %(embedding)s
     on conflict (user_id, (metadata ->> 'source_key'))
           where type = 'workflow' and octet_length(metadata ->> 'source_key') <= 200 do update
    set content = (kept.content::jsonb || excluded.content::jsonb)::text,
-       -- A project that was known by its remote is not made a mere path because its folder is gone by now.
+       -- Once its folder is gone, a project is only known by its path; do not overwrite its remote with that.
        metadata = kept.metadata
                || (excluded.metadata - array['session_id', 'use_count', 'last_used_at', 'started_at', 'schema_version'])
                || case when left(excluded.metadata ->> 'project', 1) = '/' and left(kept.metadata ->> 'project', 1) <> '/'

@@ -1,4 +1,4 @@
-"""The file that a backup is: whole or not there, and never taken for less than it was."""
+"""Backup files: complete or absent, and damage is always detected."""
 
 from __future__ import annotations
 
@@ -50,25 +50,25 @@ def text_of(file: Path) -> str:
     return gzip.decompress(file.read_bytes()).decode()
 
 
-def test_what_was_written_is_read(file: Path) -> None:
+def test_written_rows_are_read(file: Path) -> None:
     """A backup is worth what comes out of it."""
     assert read(file) == LINES
 
 
-def test_backup_of_nothing_is_a_backup(file: Path, tmp_path: Path) -> None:
-    """A new user may make one each night from the first day on."""
+def test_empty_backup_is_valid(file: Path, tmp_path: Path) -> None:
+    """A new user may have a nightly backup from the first day."""
     assert write(tmp_path / "empty", []) == 0
 
     assert read(tmp_path / "empty") == []
 
 
-def test_only_the_owner_may_read_it(file: Path) -> None:
-    """Prompts and paths are in it, and the folder may be anybody's."""
+def test_only_the_owner_can_read_a_backup(file: Path) -> None:
+    """It contains prompts and paths, and the folder may be shared."""
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_file_that_is_there_is_overwritten_only_when_told(file: Path) -> None:
-    """It may be the only backup there is."""
+def test_existing_file_is_overwritten_only_on_request(file: Path) -> None:
+    """It may be the only backup."""
     before = file.read_bytes()
 
     with pytest.raises(BehaviorError, match="exists already") as caught:
@@ -80,8 +80,8 @@ def test_a_file_that_is_there_is_overwritten_only_when_told(file: Path) -> None:
     assert read(file) == LINES[:1]
 
 
-def test_what_fails_in_the_middle_leaves_no_file_and_spoils_none(file: Path) -> None:
-    """Half a backup under a good name would be found out on the day it is needed."""
+def test_failed_backup_leaves_no_file_and_damages_none(file: Path) -> None:
+    """Half a backup would be discovered on the day it is needed."""
 
     def failing() -> Iterator[str]:
         yield LINES[0]
@@ -97,16 +97,16 @@ def test_what_fails_in_the_middle_leaves_no_file_and_spoils_none(file: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "file/in a file", "."])
-def test_a_place_that_takes_no_file_is_named(file: Path, name: str) -> None:
-    """A mistyped path is the commonest mistake."""
+def test_unwritable_folder_is_reported(file: Path, name: str) -> None:
+    """A mistyped path is the most common mistake."""
     (file.parent / "file").touch()
 
     with pytest.raises(BehaviorError, match=r"cannot be written|exists already"):
         write(file.parent / name, LINES)
 
 
-def test_every_truncation_is_found_out(file: Path) -> None:
-    """A full disk or a broken download ends a file anywhere."""
+def test_every_truncation_is_detected(file: Path) -> None:
+    """A full disk or a broken download can end a file anywhere."""
     whole = file.read_bytes()
 
     for length in range(0, len(whole), 7):
@@ -115,8 +115,8 @@ def test_every_truncation_is_found_out(file: Path) -> None:
             read(file)
 
 
-def test_every_flipped_byte_is_found_out(file: Path) -> None:
-    """Disks and cables do that. The first ten bytes hold a time and flags that mean nothing to us."""
+def test_every_changed_byte_is_detected(file: Path) -> None:
+    """Disks and cables cause that. The first ten bytes hold a time and flags that mean nothing to us."""
     whole = file.read_bytes()
 
     for at in range(10, len(whole), 5):
@@ -150,8 +150,8 @@ def test_every_flipped_byte_is_found_out(file: Path) -> None:
     ],
     ids=range(19),
 )
-def test_a_file_of_another_kind_or_changed_by_hand_is_refused(file: Path, changed: str) -> None:
-    """What was cut out of it, or put in, is not ours to guess."""
+def test_file_of_another_kind_or_edited_file_is_refused(file: Path, changed: str) -> None:
+    """We cannot guess what was removed or added."""
     first, row, *_, last = text_of(file).splitlines(keepends=True)
     text = (
         changed.replace("{0}", first).replace("{1}", row).replace("{last}", last).replace("{{", "{").replace("}}", "}")
@@ -165,7 +165,7 @@ def test_a_file_of_another_kind_or_changed_by_hand_is_refused(file: Path, change
 
 
 @pytest.mark.parametrize("content", [b"", b"plain text", b"\x00" * 100, b"PK\x03\x04"])
-def test_a_file_that_is_no_gzip_is_refused(file: Path, content: bytes) -> None:
+def test_file_without_gzip_is_refused(file: Path, content: bytes) -> None:
     """Anybody may mistype a name."""
     file.write_bytes(content)
 
@@ -173,8 +173,8 @@ def test_a_file_that_is_no_gzip_is_refused(file: Path, content: bytes) -> None:
         read(file)
 
 
-def test_it_is_said_which_file_is_damaged_how_and_where(file: Path) -> None:
-    """Of several backups one wants to know which to throw away, and whether to download it again."""
+def test_error_names_the_damaged_file_and_the_line(file: Path) -> None:
+    """Of several backups the user has to know which one to discard, and whether to download it again."""
 
     def refusal(content: bytes) -> str:
         file.write_bytes(content)
@@ -187,13 +187,13 @@ def test_it_is_said_which_file_is_damaged_how_and_where(file: Path) -> None:
 
     assert refusal(b"# Readme") == refusal(b"") == f"{file} is not a backup of this plugin."
     assert refusal(gzip.compress(b"[]\n")) == f"{file} is not a backup of this plugin."
-    assert f"{file} is damaged: it ends in the middle" in refusal(whole[:-20])
+    assert f"{file} is damaged: it ends too early" in refusal(whole[:-20])
     assert refusal(gzip.compress("".join(lines[:10]).encode())).endswith("near line 11.")
     assert refusal(gzip.compress("".join([*lines[:9], "x\n"]).encode())) == f"{file} is damaged at line 10."
 
 
-def test_a_newer_format_is_told_from_a_broken_file(file: Path) -> None:
-    """Who has two machines updates one of them first."""
+def test_newer_format_is_not_reported_as_damage(file: Path) -> None:
+    """Users with two machines update one of them first."""
     rewrite(file, text_of(file).replace('"version":1', '"version":2', 1))
 
     with pytest.raises(BehaviorError, match="format 2") as caught:
@@ -202,8 +202,8 @@ def test_a_newer_format_is_told_from_a_broken_file(file: Path) -> None:
     assert "Update the plugin" in caught.value.hint
 
 
-def test_numbers_that_are_too_long_for_python_are_no_damage(tmp_path: Path) -> None:
-    """The database has no such limit, and what came out of it must go in again."""
+def test_numbers_too_long_for_python_are_valid(tmp_path: Path) -> None:
+    """The database has no such limit, and its output must be restorable."""
     line = f'{{"id": "{A}", "user_id": "{A}", "actions": [' + 5000 * "9" + ", 1e400]}"
 
     write(tmp_path / "file", [line])

@@ -1,4 +1,4 @@
-"""The interface of the store, apart from what implements it."""
+"""The interface of the store, without its implementation."""
 
 from __future__ import annotations
 
