@@ -42,8 +42,8 @@ def test_higher_confidence_and_recent_work_break_ties() -> None:
     assert by_age[0].pattern == fresh.pattern
 
 
-def test_similarity_outweighs_confidence_and_age() -> None:
-    """Confidence takes at most a fifth of the score and age a tenth, so they only decide between close matches."""
+def test_confidence_weighs_a_fifth_and_age_a_tenth() -> None:
+    """They only decide between matches of close similarity, so their shares of the score are small."""
     now = START + 100 * HALF_LIFE
     ideal = make_match(0.9, confidence=1.0, started_at=now)
     unsure = make_match(0.9, confidence=0.0, started_at=now)

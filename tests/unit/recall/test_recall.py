@@ -52,7 +52,7 @@ def test_embedders_minimum_similarity_decides() -> None:
 
 
 def test_callers_minimum_similarity_overrides_the_embedders() -> None:
-    """A person who asks wants to see more; a user may want less, down to nothing."""
+    """A manual search shows more, and a user's setting may allow less."""
     assert ask("fix the login form", {}, floor=0.9) == []
     assert triggers(ask("fix that other bug", {}, floor=0.2)) == [PROMPT]
     assert triggers(ask("fix that other bug", {}, floor=0.0)) == [PROMPT]
@@ -69,7 +69,7 @@ def test_failed_work_is_not_suggested_but_counts_in_the_odds() -> None:
 
 
 def test_candidates_are_bounded() -> None:
-    """Years of the same work do not make a prompt wait."""
+    """Years of the same work must not slow a prompt down."""
     many = [{"started_at": START - timedelta(days=day)} for day in range(MAX_CANDIDATES + 5)]
 
     found = ask(PROMPT, *many, limit=100)
@@ -78,14 +78,14 @@ def test_candidates_are_bounded() -> None:
 
 
 def test_best_suggestions_come_first_up_to_the_limit() -> None:
-    """The order is that of the score, after which the limit cuts."""
+    """The limit applies after the suggestions are sorted by score."""
     found = ask(PROMPT, {"trigger": "fix the login form"}, {"confidence": 0.1}, {"confidence": 0.9}, limit=2)
 
     assert [(each.pattern.trigger, each.pattern.confidence) for each in found] == [(PROMPT, 0.9), (PROMPT, 0.1)]
 
 
-def test_age_is_counted_until_now() -> None:
-    """`now` reaches the ranking."""
+def test_age_lowers_the_score() -> None:
+    """Recall passes `now` on to the ranking."""
     old, store = START - timedelta(days=360), store_with({}, embedder=FakeEmbedder())
 
     [then] = recall(PROMPT, HERE, embedder=FakeEmbedder(), store=store, now=START)
@@ -106,7 +106,7 @@ def test_prompt_is_redacted_before_it_is_embedded() -> None:
 
 
 def test_long_prompt_is_cut_before_it_is_embedded() -> None:
-    """A pasted log must not make a prompt wait."""
+    """A pasted log must not slow a prompt down."""
     embedder = FakeEmbedder()
 
     recall("word " * MAX_PROMPT_CHARS, HERE, embedder=embedder, store=FakeStore(), now=START)
@@ -115,13 +115,13 @@ def test_long_prompt_is_cut_before_it_is_embedded() -> None:
 
 
 def test_other_projects_are_searched_only_on_request() -> None:
-    """Each project has its own ways."""
+    """Projects differ in their workflows."""
     assert ask(PROMPT, {"context": ELSEWHERE}) == []
     assert triggers(ask(PROMPT, {"context": ELSEWHERE}, everywhere=True)) == [PROMPT]
 
 
-def test_blank_prompt_recalls_nothing_and_asks_no_embedder() -> None:
-    """There is nothing to compare."""
+def test_blank_prompt_recalls_nothing_without_an_embedding() -> None:
+    """An embedder rejects texts without words."""
     embedder = FakeEmbedder()
 
     assert recall(" \n", HERE, embedder=embedder, store=store_with({}, embedder=FakeEmbedder()), now=START) == []
@@ -141,7 +141,7 @@ def test_without_an_embedder_shared_words_decide() -> None:
 
 
 def test_without_an_embedder_the_odds_count_all_candidates() -> None:
-    """The same rule as with one."""
+    """The odds follow the same rule with and without an embedder."""
     store = store_with({}, {"final_outcome": Outcome.FAILED})
 
     [suggestion] = recall(PROMPT, HERE, embedder=None, store=store, now=START, limit=1)

@@ -74,7 +74,10 @@ def test_quoted_text_cannot_leave_its_frame(poison: str) -> None:
 @pytest.mark.parametrize("hidden", ["\x1b[31m", "\u200b", "\u202e", "\U000e0041", "\x00", "\ue000", "\u2028"])
 def test_hidden_characters_are_stripped(hidden: str) -> None:
     """Hidden characters can show a model text that a person does not see."""
-    assert hidden not in quote(f"a{hidden}b", 100)
+    line = quote(f"a{hidden}b", 100)
+
+    assert hidden not in line
+    assert (line[0], line[-1]) == ("a", "b")
 
 
 def test_repeated_calls_are_one_step() -> None:
