@@ -13,13 +13,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from behavior_plugin.agents import AGENTS, Hooks
 from behavior_plugin.agents.settings_file import AgentSettings, Json, are_hooks, read_settings, replace_file
-from behavior_plugin.capture import paths, python_link, wake
+from behavior_plugin.capture import paths, wake
 from behavior_plugin.errors import BehaviorError, SetupError
 from behavior_plugin.model import CLAUDE_CODE
 
@@ -35,9 +36,8 @@ import behavior_plugin.worker.main
 from behavior_plugin.store.embedded import binaries
 binaries.find()
 """
-# As hooks.json has them; the quotes go with them.
-_SCRIPT = '"$CLAUDE_PLUGIN_ROOT/hooks/hook.py"'
-_SHORTCUT = f'"$CLAUDE_PLUGIN_DATA/{python_link.NAME}"'
+# Where a registered command names its event; the agent's name goes behind it.
+_EVENT = re.compile(r"\bset -- (\w+);")
 # What has no UTF-8, and what would end the line of the record.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -94,15 +94,12 @@ def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
 
 
 def is_ours(command: str) -> bool:
-    """Whether a hook's command has `python3 -I -S .../hooks/hook.py EVENT` in it, wherever the plugin lay then."""
+    """Whether a command is one of our hooks, wherever the plugin is or was, also one from an earlier version."""
     try:
         words = shlex.split(command)
     except ValueError:
         return False
-    return any(
-        words[at : at + 2] == ["-I", "-S"] and words[at + 2].endswith("/hooks/hook.py") and words[at + 3].isalpha()
-        for at in range(len(words) - 3)
-    )
+    return any(_sources_our_script(words[at:]) or _runs_our_hook(words[at:]) for at in range(len(words)))
 
 
 def plugin_hooks(plugin_root: Path) -> Json:
@@ -195,13 +192,29 @@ def _backup(settings: AgentSettings) -> Path:
 
 
 def _our_hooks(plugin_root: Path, agent: str) -> Json:
-    """The plugin's hooks with its folders written out: hooks in settings are not told where they lie."""
-    script = shlex.quote(f"{_written(plugin_root)}/hooks/hook.py")
-    python = shlex.quote(_written(Path(paths.in_data(python_link.NAME))))
+    """The plugin's hooks for an agent. In settings a command must set the folders that the client sets for a plugin."""
+    root, data = shlex.quote(_written(plugin_root)), shlex.quote(_written(Path(paths.data_folder())))
     hooks = WITH_HOOKS[agent].adapt(plugin_hooks(plugin_root))
     for entry in [entry for groups in hooks.values() for group in groups for entry in group["hooks"]]:
-        entry["command"] = entry["command"].replace(_SCRIPT, script).replace(_SHORTCUT, python)
+        command = entry["command"] if agent == CLAUDE_CODE else _EVENT.sub(rf"set -- \1 {agent};", entry["command"])
+        entry["command"] = f"CLAUDE_PLUGIN_ROOT={root}; CLAUDE_PLUGIN_DATA={data}; {command}"
     return hooks
+
+
+def _sources_our_script(words: list[str]) -> bool:
+    """Whether words begin with `set -- EVENT`, and `. …/hooks/run.sh` follows."""
+    match words:
+        case ["set", "--", event, *rest] if event.rstrip(";").isalpha():
+            return any(dot == "." and file.rstrip(";").endswith("/hooks/run.sh") for dot, file in pairwise(rest))
+    return False
+
+
+def _runs_our_hook(words: list[str]) -> bool:
+    """Whether words begin with `-I -S …/hooks/hook.py EVENT`, as earlier versions registered it."""
+    match words:
+        case ["-I", "-S", script, event, *_]:
+            return script.endswith("/hooks/hook.py") and event.isalpha()
+    return False
 
 
 def _our_entries(hooks: Json) -> dict[str, list[Json]]:

@@ -163,7 +163,8 @@ def test_a_plugin_that_is_deleted_under_the_session_says_one_line(
     assert done.stderr.count(b"\n") <= 1
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+# ksh catches every signal from its start, so that nothing shows when its trap is set.
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if not shell.endswith("ksh")])
 @pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, shell: str, data: Path) -> None:
     """The terminal is closed, Ctrl-C is pressed, or the client ends its hooks: the event is kept first."""

@@ -14,6 +14,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from behavior_plugin import __version__
+from behavior_plugin.capture import python_link
 from behavior_plugin.capture.handlers import HANDLERS
 from behavior_plugin.cli import cli
 from behavior_plugin.config import Settings
@@ -57,12 +58,30 @@ def test_registered_events_and_handlers_match() -> None:
 
 @pytest.mark.parametrize("event", HOOKS)
 def test_a_registered_command_names_its_event_and_exits_0(event: str) -> None:
-    """Exit code 2 would erase the prompt or block, so the wrapper turns every code into 0."""
+    """Exit code 2 would erase the prompt or block. A signal before run.sh is read must not cost the event either."""
     [entry] = [hook for group in HOOKS[event] for hook in group["hooks"]]
+    traps, _, rest = entry["command"].partition("set -- ")
 
-    assert shlex.split(entry["command"])[-5:] == [f"{event};", "fi", "||", "exit", "0"]
-    assert "python3 -I -S " in entry["command"]
+    assert traps == "trap '' HUP INT TERM; trap 'exit 0' EXIT; "
+    assert rest.startswith(f"{event}; ")
+    assert rest.endswith("; exit 0")
     assert "${" not in entry["command"], "the client pastes placeholders into the shell's text; a variable is safe"
+
+
+def test_the_registered_commands_differ_in_the_event_alone() -> None:
+    """What they share is in run.sh; six copies of more would have to be changed together."""
+    commands = {
+        hook["command"].replace(event, "EVENT") for event in HOOKS for group in HOOKS[event] for hook in group["hooks"]
+    }
+
+    assert len(commands) == 1
+
+
+def test_run_sh_tries_the_link_that_a_hook_refreshes() -> None:
+    """The shell and Python each name the file, in different languages."""
+    script = (ROOT / "hooks" / "run.sh").read_text(encoding="utf-8")
+
+    assert f'"$CLAUDE_PLUGIN_DATA/{python_link.NAME}" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py"' in script
 
 
 @pytest.mark.parametrize("event", ["PostToolUse", "PostToolUseFailure", "SessionEnd"])
@@ -127,4 +146,4 @@ def test_every_tracked_file_has_an_expected_type() -> None:
     )
     kinds = {Path(name).suffix for name in listed if name}
 
-    assert kinds <= {"", ".py", ".json", ".jsonl", ".toml", ".md", ".sql", ".txt", ".yml"}
+    assert kinds <= {"", ".py", ".sh", ".json", ".jsonl", ".toml", ".md", ".sql", ".txt", ".yml"}

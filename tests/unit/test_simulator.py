@@ -61,7 +61,7 @@ def test_plugin_hooks_are_read_from_hooks_json() -> None:
     hooks = registered_hooks(PLUGIN)
 
     assert set(hooks) == EVENTS
-    assert all(hook.command.endswith(f"{event}; fi || exit 0") for event, hook in hooks.items())
+    assert all(f"set -- {event}; " in hook.command for event, hook in hooks.items())
     assert {hook.plugin_root for hook in hooks.values()} == {PLUGIN}
     assert hooks["SessionEnd"].is_async
     assert not hooks["UserPromptSubmit"].is_async

@@ -16,9 +16,9 @@ from behavior_plugin.agents import payload
 from behavior_plugin.agents.agent import EventFields, Hooks
 from behavior_plugin.agents.calls import bounded_parameters
 from behavior_plugin.agents.codex.tools import normalize_call, parse_output
-from behavior_plugin.agents.fields import get_dict, get_id, get_str
+from behavior_plugin.agents.fields import get_dict, get_str
 from behavior_plugin.agents.settings_file import Json
-from behavior_plugin.model import Action, EventKind, Outcome
+from behavior_plugin.model import Action, Outcome
 
 CODEX = "codex"
 EVENTS = ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SessionEnd")
@@ -48,14 +48,8 @@ def _group(event: str, group: Json) -> Json:
 
 
 def _entry(event: str, entry: Json) -> Json:
-    command = _EXPORT_PID + entry["command"].replace(f" {event}", f" {event} {CODEX}")
     timeout = min(entry["timeout"], MAX_SESSION_END_S) if event == "SessionEnd" else entry["timeout"]
-    return {**entry, "command": command, "timeout": timeout}
-
-
-def _read_input(fields: dict[str, Any]) -> EventFields:
-    """Codex reports what one agent tells a subagent as it reports what a person types."""
-    return {"kind": EventKind.OTHER} if get_id(fields, "agent_id") else payload.read_input(fields)
+    return {**entry, "command": _EXPORT_PID + entry["command"], "timeout": timeout}
 
 
 def _read_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
@@ -77,6 +71,6 @@ HOOKS = Hooks(
     settings_file=settings_file,
     adapt=adapt,
     notes=lambda _: (NOTE,),
-    read_input=_read_input,
+    read_input=payload.read_input,
     read_call=_read_call,
 )

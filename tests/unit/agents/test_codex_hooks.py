@@ -101,6 +101,29 @@ def test_what_must_be_done_besides_is_said(file: Path) -> None:
     assert any("trust" in note for note in put_in(file, dry_run=True).notes)
 
 
+# The command that versions before run.sh wrote for Codex.
+AS_BEFORE = (
+    "export CLAUDE_PID=$PPID; trap '' HUP INT TERM; trap 'exit 0' EXIT; "
+    "if [ -x /data/python3 ] && [ -f /old/hooks/hook.py ]; "
+    "then /data/python3 -I -S /old/hooks/hook.py Stop codex || python3 -I -S /old/hooks/hook.py Stop codex again; "
+    "else python3 -I -S /old/hooks/hook.py Stop codex; fi || exit 0"
+)
+
+
+def test_hooks_of_an_earlier_version_are_replaced_and_removed(file: Path) -> None:
+    """Otherwise an update would report each event twice, and uninstall would leave half of them."""
+    before = {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": AS_BEFORE}]}]}}
+    file.write_text(json.dumps(before), encoding="utf-8")
+
+    put_in(file)
+    after = file.read_text(encoding="utf-8")
+    uninstall(settings_file=file)
+
+    assert "/old/hooks" not in after
+    assert after.count("set -- Stop codex;") == 1
+    assert not file.exists() or "command" not in file.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("raw", [None, b"", OTHERS, b'{"hooks": {}}'])
 def test_uninstall_restores_every_byte(file: Path, raw: bytes | None) -> None:
     """The file is the user's."""

@@ -32,6 +32,12 @@ OTHERS: dict[str, Any] = {
     },
     "someday": {"unknown": [1, 2.5, None, True]},
 }
+# The command that versions before run.sh wrote into settings, with the plugin in /old and its data in /data.
+AS_BEFORE = (
+    "trap '' HUP INT TERM; trap 'exit 0' EXIT; if [ -x /data/python3 ] && [ -f /old/hooks/hook.py ]; then "
+    "/data/python3 -I -S /old/hooks/hook.py EVENT || python3 -I -S /old/hooks/hook.py EVENT again; "
+    "else python3 -I -S /old/hooks/hook.py EVENT; fi || exit 0"
+)
 Install = Callable[..., Change]
 
 
@@ -84,7 +90,8 @@ def make_script(file: Path, body: str) -> Path:
 def make_plugin(root: Path) -> Path:
     """A plugin whose hook.py leaves a mark beside itself: the event, and what came on standard input."""
     (root / "hooks").mkdir(parents=True)
-    shutil.copy(PLUGIN / "hooks" / "hooks.json", root / "hooks")
+    for name in ("hooks.json", "run.sh"):
+        shutil.copy(PLUGIN / "hooks" / name, root / "hooks")
     (root / "hooks" / "hook.py").write_text(
         "import sys\nwith open(__file__ + '.mark', 'w') as mark:\n    mark.write(sys.argv[1] + sys.stdin.read())\n",
         encoding="utf-8",
@@ -127,15 +134,14 @@ def test_absent_settings_are_created_with_the_hooks_of_the_plugin(
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
 
 
-def test_entries_are_those_of_the_plugin_with_its_folder_written_out(put_in: Install, settings: Path) -> None:
-    """A hook from settings is not told where the plugin lies; all else should be as in hooks.json."""
+def test_entries_are_those_of_the_plugin_and_set_its_folders_first(put_in: Install, settings: Path) -> None:
+    """The agent sets these variables for a plugin only."""
     put_in()
 
     text = settings.read_text(encoding="utf-8")
-    assert "$CLAUDE_PLUGIN" not in text
-    text = text.replace(str(PLUGIN), r"\"$CLAUDE_PLUGIN_ROOT").replace("hook.py", r"hook.py\"")
-    written = json.loads(text.replace(paths.in_data("python3"), r"\"$CLAUDE_PLUGIN_DATA/python3\""))
-    assert written["hooks"] == read(PLUGIN / "hooks" / "hooks.json")["hooks"]
+    folders = f"CLAUDE_PLUGIN_ROOT={PLUGIN}; CLAUDE_PLUGIN_DATA={paths.data_folder()}; "
+    assert text.count(folders) == len(EVENTS)
+    assert json.loads(text.replace(folders, ""))["hooks"] == read(PLUGIN / "hooks" / "hooks.json")["hooks"]
 
 
 def test_other_peoples_hooks_keys_and_order_stay(put_in: Install, settings: Path) -> None:
@@ -183,6 +189,39 @@ def test_moved_plugin_replaces_its_entries_and_keeps_the_first_backup(
     assert [len(ours) for ours in commands(settings).values()] == [1] * 6
     assert list(read(settings)["hooks"]) == keys
     assert backup.read_text(encoding="utf-8") == json.dumps(OTHERS)
+
+
+def install_as_before(settings: Path, command: str = AS_BEFORE) -> None:
+    """Add to the settings the hooks that an earlier version installed."""
+    content = read(settings)
+    for event in EVENTS:
+        entry = {"type": "command", "command": command.replace("EVENT", event), "timeout": 5}
+        content.setdefault("hooks", {}).setdefault(event, []).append({"hooks": [entry]})
+    settings.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_install_replaces_the_hooks_of_an_earlier_version(put_in: Install, settings: Path) -> None:
+    """An update must not leave each hook running twice."""
+    settings.write_text(json.dumps(OTHERS), encoding="utf-8")
+    put_in()
+    as_now = read(settings)
+    settings.write_text(json.dumps(OTHERS), encoding="utf-8")
+    install_as_before(settings)
+
+    change = put_in()
+
+    assert "up to date" in change.done[0]
+    assert read(settings) == as_now
+
+
+def test_uninstall_removes_the_hooks_of_an_earlier_version(settings: Path) -> None:
+    """The user may update the plugin first and decide against it afterwards."""
+    settings.write_text(json.dumps(OTHERS), encoding="utf-8")
+    install_as_before(settings)
+
+    uninstall(settings_file=settings)
+
+    assert read(settings) == OTHERS
 
 
 def test_doubled_changed_or_outdated_entries_are_put_right(put_in: Install, settings: Path) -> None:
@@ -567,7 +606,10 @@ def test_deleted_plugin_folder_does_not_block_the_session(put_in: Install, setti
         "/usr/bin/python3.12 -I -S /x/hooks/hook.py Stop",
         "BEHAVIOR_DISABLE= python3 -I -S /x/hooks/hook.py Stop 2>/dev/null",
         "trap '' TERM; python3 -I -S \"$CLAUDE_PLUGIN_ROOT/hooks/hook.py\" Stop || exit 0",
+        AS_BEFORE.replace("EVENT", "Stop"),
         registered_hooks(PLUGIN)["Stop"].command,
+        "BEHAVIOR_DISABLE=; " + registered_hooks(PLUGIN)["Stop"].command + " 2>/dev/null",
+        "set -- Stop codex; . '/a b/hooks/run.sh'",
     ],
 )
 def test_our_command_is_recognised(command: str) -> None:
@@ -584,6 +626,11 @@ def test_our_command_is_recognised(command: str) -> None:
         "python3 -I -S /x/hooks/hook.py",
         "python3 -I -S /x/hooks/hook.py --verbose",
         "echo 'python3 -I -S /x/hooks/hook.py Stop'",
+        "set -- Stop; . /x/hooks/other.sh",
+        "set -- --verbose; . /x/hooks/run.sh",
+        "set -- Stop; sh /x/hooks/run.sh",
+        ". /x/hooks/run.sh; set -- Stop",
+        "set --",
         "say 'unfinished",
     ],
 )

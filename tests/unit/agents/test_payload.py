@@ -283,6 +283,15 @@ def test_what_a_subagent_is_told_is_no_prompt() -> None:
     assert (event.kind, event.prompt) == (EventKind.OTHER, None)
 
 
+def test_a_subagents_task_is_no_prompt_for_an_unnamed_agent() -> None:
+    """A hook that asks the worker for a suggestion sends the payload alone."""
+    raw = json.dumps(payload("codex/UserPromptSubmit-subagent")).encode()
+
+    event = read_record({"event": "UserPromptSubmit"}, raw)
+
+    assert (event.agent, event.kind) == ("claude-code", EventKind.OTHER)
+
+
 @pytest.mark.parametrize(
     ("named", "agent"),
     [("someday", "someday"), ("x" * 500, "x" * 200), (None, "claude-code"), ("", "claude-code"), (3, "claude-code")],
