@@ -1,6 +1,6 @@
 """The settings: defaults < config.toml in the data folder < BEHAVIOR_* environment.
 
-Nothing is read from the project a session runs in: a repository must not choose where its user's work goes.
+Nothing is read from the project of a session: a repository must not choose where its user's work goes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -27,20 +27,27 @@ from behavior_plugin.capture import paths
 from behavior_plugin.errors import ConfigError
 
 PREFIX = "BEHAVIOR_"
-# Of the environment alone: where the data folder is, and whether the hooks do anything.
+# Only in the environment: the data folder, and the switch for the hooks.
 _NOT_SETTINGS = ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")
-# How long the worker takes its time changes no answer.
-_TIMES = ("linger_s", "settle_s")
+# Timing does not affect answers, so it is left out of the fingerprint.
+_TIMES = ("idle_timeout_s", "settle_s")
+# Former names of settings, which config.toml and the environment may still use.
+_FORMER = {"min_similarity": "similarity_floor", "idle_timeout_s": "linger_s"}
 
-# No part of the URL is shown: where a password is not escaped, any part may hold some of it.
+# No part of the URL is shown: any part may hold some of a password that is not escaped.
 YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
 EMBEDDED = "embedded server"
 
 Storage = Literal["behavior_patterns", "memories"]
 
 
+def _names(name: str) -> AliasChoices:
+    """The names of a setting that was renamed, in config.toml and in the environment."""
+    return AliasChoices(*(each for part in (name, _FORMER[name]) for each in (part, f"{PREFIX}{part.upper()}")))
+
+
 class Settings(BaseSettings):
-    """Everything that can be set. Each field `x` is also the environment variable `BEHAVIOR_X`."""
+    """All settings. Each field `x` is also the environment variable `BEHAVIOR_X`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -50,11 +57,11 @@ class Settings(BaseSettings):
     )
     storage: Storage = Field(
         default="behavior_patterns",
-        description="The table that patterns are kept in: their own, or a memories table with type = 'workflow'.",
+        description="The table of the patterns: their own, or a memories table with type = 'workflow'.",
     )
     user_id: UUID | None = Field(
         default=None,
-        description="Who you are in a database that has users of its own (Supabase): your id in auth.users.",
+        description="Your id in auth.users, for a database that has users of its own (Supabase).",
     )
     embedder: Literal["offline", "openai", "none"] = Field(
         default="offline",
@@ -64,20 +71,26 @@ class Settings(BaseSettings):
     recall_scope: Literal["project", "all"] = Field(
         default="project", description="Whether workflows of other projects may be suggested."
     )
-    similarity_floor: float | None = Field(
+    min_similarity: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="How near a prompt must be to be answered; each embedder has its own default.",
+        validation_alias=_names("min_similarity"),
+        description="Minimum similarity for a suggestion, 0 to 1; each embedder has its own default.",
     )
-    linger_s: float = Field(default=180, ge=0, description="Seconds the worker stays after the last live session.")
+    idle_timeout_s: float = Field(
+        default=180,
+        ge=0,
+        validation_alias=_names("idle_timeout_s"),
+        description="Seconds the worker stays after the last live session.",
+    )
     settle_s: float = Field(
         default=1.0, ge=0, description="Seconds to wait for late events before an ended session is assembled."
     )
 
     @property
     def where(self) -> str:
-        """Which database it is, fit to be shown."""
+        """The database, in words that may be shown."""
         return YOUR_POSTGRES if self.database_url else EMBEDDED
 
     @classmethod
@@ -113,22 +126,23 @@ def load() -> Settings:
 
 
 def are_hooks_off() -> bool:
-    """Here, that is: the client may have been started with another environment."""
+    """Whether this environment switches the hooks off; an agent may run in another one."""
     return bool(os.environ.get("BEHAVIOR_DISABLE"))
 
 
 def unknown_variables() -> list[str]:
-    """BEHAVIOR_* variables that are no setting, each with the one that may be meant.
+    """BEHAVIOR_* variables that are not settings, each with the setting that may be meant.
 
-    They are no error: a test, or a later version, may have variables of its own.
+    They are not an error: a test, or a later version, may have variables of its own.
     """
     names = [name for name in os.environ if name.startswith(PREFIX) and name not in _NOT_SETTINGS]
     known = [PREFIX + field.upper() for field in Settings.model_fields]
-    return [_with_guess(name, known) for name in sorted(names) if name.upper() not in known]
+    former = [PREFIX + field.upper() for field in _FORMER.values()]
+    return [_with_guess(name, known) for name in sorted(names) if name.upper() not in (*known, *former)]
 
 
 def fingerprint(settings: Settings, salt: bytes) -> dict[str, str]:
-    """What tells whether two processes have the same settings, field by field, and never what they are."""
+    """Hashes that show whether two processes have the same settings, field by field, and never the values."""
     return {name: hmac.new(salt, value.encode(), hashlib.sha256).hexdigest() for name, value in _values(settings)}
 
 
@@ -146,7 +160,7 @@ def _names_in_file() -> list[str]:
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    if unknown := [name for name in names if name not in Settings.model_fields]:
+    if unknown := [name for name in names if name not in (*Settings.model_fields, *_FORMER.values())]:
         guesses = ", ".join(_with_guess(name, list(Settings.model_fields)) for name in unknown)
         raise ConfigError(f"Unknown setting in {config_file()}: {guesses}.")
 

@@ -1,7 +1,7 @@
-"""Prove that everything works, by trying it: "it does nothing" must have an answer.
+"""Check that everything works, by trying it: "it does nothing" must have an answer.
 
-The last check is the whole way: a probe session goes through the registered hook commands into the spool, the worker
-makes a pattern of it in the real table, a prompt finds it there, and it is deleted again.
+The last check goes the whole way: a probe session passes through the registered hook commands into the spool, the
+worker stores a pattern in the real table, a prompt finds it there, and it is deleted.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PLUGIN = Path(wake.ROOT)
 SWITCH_ON = "Unset it in the environment that Claude Code is started from."
 FOLDER_ITSELF = "Set BEHAVIOR_HOME to the folder itself."
 REPAIR = "Delete that file, or run `behavior install` again."
-LEFT_HINT = "They stay there until they can be read: those of a newer version, until that version is back."
-# What a part cannot be tried without, and how that is told.
+LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
+# The parts that a part needs, and the message if one of them fails.
 NEEDS = {"store": ["worker"], "embedder": ["worker"], "events": ["worker"], "probe": ["hooks", "worker", "store"]}
 BROKEN = {"hooks": "the hooks do not work", "worker": "it needs the worker", "store": "the store does not work"}
 PROBE = "Probe of the behavior plugin: carry one event from the hook to the table and back."
@@ -37,7 +37,7 @@ PROBE = "Probe of the behavior plugin: carry one event from the hook to the tabl
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried: what was found, or what failed and what to do."""
+    """The result of one check: the finding, or the failure and the next step."""
 
     name: str
     is_ok: bool
@@ -46,7 +46,7 @@ class Check:
 
 
 def examine() -> Iterator[Check]:
-    """Try one part after the other; a part that fails does not keep the others from being tried."""
+    """Check one part after the other, also after a failure."""
     parts: dict[str, Callable[[], str]] = {
         "settings": _settings,
         "data folder": _data_folder,
@@ -67,7 +67,7 @@ def examine() -> Iterator[Check]:
 
 
 def why_no_folder() -> str:
-    """Why hooks can keep nothing in the data folder, as they judge it; empty where they can, or may make it."""
+    """The reason why hooks cannot use the data folder, as they judge it; empty if they can, or may create it."""
     folder = paths.data_folder()
     try:
         found = os.lstat(folder)
@@ -78,7 +78,7 @@ def why_no_folder() -> str:
     if stat.S_ISLNK(found.st_mode):
         return f"{folder} is a link"
     if not stat.S_ISDIR(found.st_mode):
-        return f"{folder} is no folder"
+        return f"{folder} is not a folder"
     return "" if found.st_uid == os.geteuid() else f"{folder} belongs to another user"
 
 
@@ -92,14 +92,14 @@ def _tried(name: str, part: Callable[[], str]) -> Check:
 
 
 def _remedy(error: BehaviorError) -> str:
-    """What to do now; never to run the doctor."""
+    """The next step; never to run the doctor."""
     return f"{paths.in_data('worker.log')} may say more." if "behavior doctor" in error.hint else error.hint
 
 
 def _settings() -> str:
     changed = config.load().model_dump(exclude_defaults=True)
     unknown = ", ".join(config.unknown_variables())
-    ignored = f"; ignored, being no setting: {unknown}" if unknown else ""
+    ignored = f"; ignored, not a setting: {unknown}" if unknown else ""
     return f"{config.config_file()} and BEHAVIOR_*: {', '.join(changed) or 'all defaults'}{ignored}"
 
 
@@ -107,7 +107,7 @@ def _data_folder() -> str:
     if why := why_no_folder():
         is_link = os.path.islink(paths.data_folder())  # noqa: PTH114 - as hooks ask
         hint = FOLDER_ITSELF if is_link else "Look at its owner, or set BEHAVIOR_HOME to a folder of yours."
-        raise BehaviorError(f"Hooks can keep nothing: {why}.", hint=hint)
+        raise BehaviorError(f"Hooks cannot save events: {why}.", hint=hint)
     spool.make()
     paths.make_run_folder()
     return f"{paths.data_folder()}, private"
@@ -119,13 +119,13 @@ def _interpreter() -> str:
         raise SetupError
     if (recorded := wake.recorded()) and recorded != python:
         record = paths.in_data("interpreter")
-        raise SetupError(f"{record} names {recorded}, which cannot be run; instead {python} is used.", hint=REPAIR)
+        raise SetupError(f"{record} names {recorded}, which cannot be run; {python} is used instead.", hint=REPAIR)
     check_interpreter(Path(python))
     return str(python)
 
 
 def _hooks() -> str:
-    """Whether the hooks are registered in the settings cannot be required: the plugin may be loaded another way."""
+    """Registration in settings is not required: the plugin may be loaded as a plugin."""
     if config.are_hooks_off():
         raise BehaviorError("They are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
     events = ", ".join(simulator.registered_hooks(PLUGIN))
@@ -141,7 +141,7 @@ def _worker() -> str:
 
 def _store() -> str:
     client = Client()
-    client.list_patterns(api.ListPatterns(limit=1))  # waits until the store is open, or says why it is not
+    client.list_patterns(api.ListPatterns(limit=1))  # waits until the store is open, or raises the reason
     status = client.status()
     return f"{status.store}, {status.patterns} patterns"
 
@@ -155,19 +155,22 @@ def _embedder() -> str:
 
 def _events() -> str:
     status = Client().status()
-    if status.last_error and status.store != NOT_OPEN:  # else the store's own check has told it
+    if status.last_error and status.store != NOT_OPEN:  # else the store's own check has reported it
         raise BehaviorError(f"The worker's last error: {status.last_error}")
     if why := spool.why_full():
         raise BehaviorError(
-            f"The spool is full, and hooks keep nothing more: {why}.",
+            f"The spool is full, and hooks save nothing more: {why}.",
             hint="The worker makes room as soon as its store takes patterns.",
         )
     if status.left_in_spool:
         raise BehaviorError(f"Some records wait in the spool: {status.left_in_spool}.", hint=LEFT_HINT)
     if lost := spool.lost():
         why = paths.in_data("lost")
-        raise BehaviorError(f"{lost} events could not be kept; {why} says why.", hint="Delete it when it is mended.")
-    return f"{status.new_events} new, {status.open_sessions} open sessions, {status.dead_letters} set aside"
+        raise BehaviorError(
+            f"{lost} events could not be saved; {why} has the reasons.",
+            hint="Delete that file when the cause is fixed.",
+        )
+    return f"{status.new_events} new, {status.open_sessions} open sessions, {status.dead_letters} dead letters"
 
 
 def _probe() -> str:
@@ -176,7 +179,7 @@ def _probe() -> str:
         try:
             found = _send_probe(session_id, folder)
         except BaseException:
-            with suppress(BehaviorError):  # why the probe failed is what must be told
+            with suppress(BehaviorError):  # the failure of the probe is the one to report
                 Client().forget_session(api.ForgetSession(session_id=session_id))
             raise
         Client().forget_session(api.ForgetSession(session_id=session_id))
@@ -191,10 +194,10 @@ def _send_probe(session_id: str, folder: str) -> str:
     client.drain(api.Drain(probe=session_id))
     stored = client.list_patterns(api.ListPatterns(limit=20, directory=folder))
     if not any(pattern.session_id == session_id for pattern in stored):
-        raise BehaviorError("The probe went in at the hook and did not arrive in the table.")
+        raise BehaviorError("The probe passed the hook and did not arrive in the table.")
     if not client.recall(api.Recall(text=PROBE, directory=folder)):
-        raise BehaviorError("The probe is in the table, and recall does not find it.")
-    return "one event went from the hook to the table and was found again"
+        raise BehaviorError("The probe is in the table, but recall does not find it.")
+    return "one event passed from the hook to the table and was found again"
 
 
 def _probe_session(session_id: str, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:

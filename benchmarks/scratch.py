@@ -19,7 +19,7 @@ from tests.acceptance.sessions import nothing_left
 from tests.settings import SETTINGS
 
 # Longer than any benchmark: a worker that stops half-way would be measured as one that starts.
-LINGER_S = 3600
+IDLE_TIMEOUT_S = 3600
 
 Item = TypeVar("Item")
 
@@ -31,7 +31,7 @@ def scratch() -> Iterator[Path]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="b-") as folder:
         home = Path(folder, "home")
-        os.environ.update(BEHAVIOR_HOME=str(home), BEHAVIOR_LINGER_S=str(LINGER_S))
+        os.environ.update(BEHAVIOR_HOME=str(home), BEHAVIOR_IDLE_TIMEOUT_S=str(IDLE_TIMEOUT_S))
         Path(paths.make_private(str(home)), "interpreter").write_text(sys.executable)
         _make_project(Path(folder, "project"))
         with nothing_left(home):

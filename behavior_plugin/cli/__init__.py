@@ -1,11 +1,11 @@
-"""The command `behavior`. Wires the rest together, and holds nothing else.
+"""The command `behavior`: parse arguments, ask the worker, show the answer.
 
-Exit status: 0 done, 1 it could not be done and the message says why, 2 wrong usage, 3 an error of ours,
-130 broken off by the user.
+Exit status: 0 done, 1 not possible (the message says why), 2 wrong usage, 3 internal error, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from contextlib import suppress
@@ -29,7 +29,7 @@ from behavior_plugin.worker.lifecycle import stop_worker
 
 AGENT = AgentName(with_hooks=True)
 OFF = "switched off by BEHAVIOR_DISABLE"
-FROZEN = "does not answer (`behavior worker stop` ends it)"
+FROZEN = "does not answer (`behavior worker stop` stops it)"
 
 
 def main() -> None:
@@ -48,16 +48,22 @@ def main() -> None:
         sys.exit(3)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="behavior")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Remember how work was done in Claude Code, and bring the workflow back when it fits.
 
     Commands that need the worker start it; it ends by itself a few minutes after the last session.
-    Everything is kept in one folder: BEHAVIOR_HOME, else the per-user data folder (`behavior status` names it).
+    All data is in one folder: BEHAVIOR_HOME, else the per-user data folder (`behavior status` names it).
     """
-    if paths.is_misplaced():  # it would be another folder in each directory
+    if context.invoked_subcommand is None:
+        return click.echo(context.get_help())
+    if paths.is_misplaced():  # a relative path would be another folder in each directory
         raise ConfigError("BEHAVIOR_HOME is not an absolute path.", hint="Write it from / or from ~, or unset it.")
+    return None
 
 
 cli.add_command(db)
@@ -67,15 +73,17 @@ cli.add_command(import_sessions)
 
 @cli.command()
 @click.argument("text", nargs=-1, required=True)
-@click.option("--limit", **range_of(api.Recall, "limit"), help="How many at most.")
-@click.option("--all", "everywhere", is_flag=True, help="Look in all projects, not only in this directory's.")
-@click.option("--floor", **range_of(api.Recall, "min_similarity"), help="The least similarity; by default a low one.")
+@click.option("--limit", **range_of(api.Recall, "limit"), help="Maximum number of results.")
+@click.option("--all", "everywhere", is_flag=True, help="Search all projects, not only this directory's.")
+@click.option(
+    "--min-similarity", "--floor", **range_of(api.Recall, "min_similarity"), help="Minimum similarity; low by default."
+)
 @json_option
-def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | None, as_json: bool) -> None:
+def recall(text: tuple[str, ...], limit: int, everywhere: bool, min_similarity: float | None, as_json: bool) -> None:
     """Find past work that resembles TEXT, best first."""
-    _say_if_off()
+    _warn_if_off()
     request = api.Recall(
-        text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, min_similarity=floor
+        text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, min_similarity=min_similarity
     )
     found = Client().recall(request)
     if as_json:
@@ -83,24 +91,24 @@ def recall(text: tuple[str, ...], limit: int, everywhere: bool, floor: float | N
     from behavior_plugin.cli import terminal
 
     if not found:
-        return click.echo("Nothing similar is known." + ("" if everywhere else " (--all looks in all projects.)"))
+        return click.echo("No similar work found." + ("" if everywhere else " --all searches all projects."))
     return terminal.show_suggestions(found)
 
 
 @cli.command("list")
-@click.option("--limit", **range_of(api.ListPatterns, "limit"), help="How many at most.")
-@click.option("--here", is_flag=True, help="Only those of this directory's project.")
+@click.option("--limit", **range_of(api.ListPatterns, "limit"), help="Maximum number of results.")
+@click.option("--here", is_flag=True, help="Only patterns of this directory's project.")
 @json_option
 def list_patterns(limit: int, here: bool, as_json: bool) -> None:
-    """List what has been learned, newest first."""
-    _say_if_off()
+    """List the learned patterns, newest first."""
+    _warn_if_off()
     found = Client().list_patterns(api.ListPatterns(limit=limit, directory=_here() if here else None))
     if as_json:
         return print_json([pattern.model_dump(mode="json") for pattern in found])
     from behavior_plugin.cli import terminal
 
     if not found:
-        return click.echo("Nothing has been learned yet. A pattern is made when a session ends.")
+        return click.echo("No patterns yet. They are learned when a session ends.")
     return terminal.show_list(found)
 
 
@@ -108,7 +116,7 @@ def list_patterns(limit: int, here: bool, as_json: bool) -> None:
 @click.argument("pattern_id", metavar="ID", callback=not_empty)
 @json_option
 def show(pattern_id: str, as_json: bool) -> None:
-    """Show one pattern whole. ID is its id, or enough of its beginning."""
+    """Show one pattern in full. ID is its id, or the beginning of it."""
     found = Client().show_pattern(api.ShowPattern(id=pattern_id))
     if as_json:
         return print_json(found.model_dump(mode="json"))
@@ -120,18 +128,18 @@ def show(pattern_id: str, as_json: bool) -> None:
 @cli.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Say how things stand, without changing anything.
+    """Show the state of worker, store and spool.
 
-    The worker is asked, never started.
+    It changes nothing, and does not start the worker.
     """
     from behavior_plugin.cli import terminal
 
     state = _state_of_worker()
     found = {
         "data_folder": paths.data_folder(),
-        "hooks": _why_hooks_keep_nothing(),
+        "hooks": _hooks_problem(),
         "lost_events": spool.lost(),
-        "spool": f"full, hooks keep nothing more: {why}" if (why := spool.why_full()) else "",
+        "spool": f"full, hooks save nothing more: {why}" if (why := spool.why_full()) else "",
         **_settings(is_answered="pid" in state),
         **state,
     }
@@ -140,49 +148,69 @@ def status(as_json: bool) -> None:
     return terminal.show_state(found)
 
 
-@cli.command()
+@cli.group()
+def worker() -> None:
+    """Control the background worker that sessions start."""
+
+
+@worker.command()
+def start() -> None:
+    """Start the worker and wait until it answers."""
+    click.echo("Worker started." if start_worker() else "The worker is already running.")
+
+
+@worker.command()
+def stop() -> None:
+    """Stop the worker and the embedded server. Waiting events stay in the spool."""
+    click.echo("Worker stopped." if stop_worker() else "No worker is running.")
+
+
+@worker.command()
 @json_option
 def drain(as_json: bool) -> None:
-    """Learn from every session that has ended, now. Sessions that are still open are left alone."""
+    """Learn from all ended sessions now, without waiting for the worker.
+
+    Open sessions are not touched.
+    """
     found = Client().drain(api.Drain()).model_dump()
     print_result(found, counted(found), as_json=as_json)
 
 
-@cli.command()
+@worker.command()
 @click.option(
-    "--idle", "idle_min", **range_of(api.Reap, "idle_s"), help="Also close those silent for this many minutes."
+    "--idle",
+    "idle_min",
+    **range_of(api.Reap, "idle_s"),
+    help="Also close sessions that are idle for this many minutes.",
 )
 @json_option
 def reap(idle_min: float | None, as_json: bool) -> None:
-    """Close sessions that never ended, and learn from them.
+    """Close sessions whose agent was killed, and learn from them.
 
-    Those whose host is gone, because it was killed; the worker also does so by itself.
+    The worker also does so by itself.
     """
     found = Client().reap(api.Reap(idle_s=None if idle_min is None else idle_min * 60)).model_dump()
     print_result(found, counted(found), as_json=as_json)
 
 
-@cli.group()
-def worker() -> None:
-    """Start or stop the background worker. Sessions start it by themselves."""
+def _hidden(command: click.Command) -> click.Command:
+    """An old name of a command: it still works, and no help lists it."""
+    alias = copy.copy(command)
+    alias.hidden = True
+    return alias
 
 
-@worker.command()
-def start() -> None:
-    """Start the worker, and wait until it answers."""
-    click.echo("The worker has been started." if start_worker() else "The worker is running already.")
-
-
-@worker.command()
-def stop() -> None:
-    """End the worker and the embedded server. What waits in the spool stays there."""
-    click.echo("The worker has ended." if stop_worker() else "No worker is running.")
+for former in (drain, reap):
+    cli.add_command(_hidden(former))
 
 
 @cli.command()
-@click.option("--keep", is_flag=True, help="Keep the demo's data folder, to look around in it.")
+@click.option("--keep", is_flag=True, help="Keep the demo's data folder.")
 def demo(keep: bool) -> None:
-    """Run the main job on a recorded session, in a scratch folder, and show each stage."""
+    """Show each stage of the main job on a recorded session.
+
+    It runs in a scratch folder and does not touch your own data.
+    """
     from behavior_plugin.cli import terminal
     from behavior_plugin.demo import demo as run_demo
 
@@ -192,7 +220,10 @@ def demo(keep: bool) -> None:
 @cli.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Try every part, and send a probe through the real hook to the real table and back."""
+    """Check every part, from the real hook to the real table.
+
+    The last check sends a probe through the hook into the table and finds it again.
+    """
     from behavior_plugin.cli import terminal
     from behavior_plugin.doctor import examine
 
@@ -208,15 +239,15 @@ def doctor(as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="Whose settings.")
-@click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="The agent whose settings to change.")
+@click.option("--settings", type=click.Path(path_type=Path), help="The agent's settings file, if not the usual one.")
+@click.option("--dry-run", is_flag=True, help="Only show the changes, without making them.")
 @json_option
 def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Put the hooks into the settings of Claude Code, or of another agent.
+    """Add the hooks to the settings of Claude Code or another agent.
 
-    What is there stays, and a backup is kept. Not needed where the plugin is loaded as a plugin (--plugin-dir, or
-    from a marketplace).
+    Your own settings stay, and a backup is made. You do not need this if the plugin is loaded as a plugin
+    (--plugin-dir, or from a marketplace).
     """
     from behavior_plugin.agents import install as installing
 
@@ -229,12 +260,15 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
 
 
 @cli.command()
-@click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="Whose settings.")
-@click.option("--settings", type=click.Path(path_type=Path), help="The client's settings file, if not the usual one.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="The agent whose settings to change.")
+@click.option("--settings", type=click.Path(path_type=Path), help="The agent's settings file, if not the usual one.")
+@click.option("--dry-run", is_flag=True, help="Only show the changes, without making them.")
 @json_option
 def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Take the hooks out of an agent's settings again. What has been learned stays."""
+    """Remove the hooks from an agent's settings.
+
+    Learned patterns stay.
+    """
     from behavior_plugin.agents import install as installing
 
     if not dry_run:
@@ -244,7 +278,7 @@ def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -
 
 
 def _state_of_worker() -> dict[str, Any]:
-    """The worker's own word, else what the spool shows."""
+    """The state as the worker reports it, else as the spool shows it."""
     from behavior_plugin.worker.inbox import backlog, oldest
 
     try:
@@ -254,17 +288,17 @@ def _state_of_worker() -> dict[str, Any]:
         return {"worker": worker, **backlog().model_dump(), "oldest_event": oldest()}
 
 
-def _why_hooks_keep_nothing() -> str:
+def _hooks_problem() -> str:
     from behavior_plugin import config
     from behavior_plugin.doctor import why_no_folder
 
     if config.are_hooks_off():
         return OFF
-    return f"can keep nothing: {why}" if (why := why_no_folder()) else ""
+    return f"cannot save events: {why}" if (why := why_no_folder()) else ""
 
 
 def _settings(*, is_answered: bool) -> dict[str, str]:
-    """Which store is set, and what is wrong with the settings, if anything is."""
+    """The configured store, and a problem with the settings, if there is one."""
     from behavior_plugin import config
 
     try:
@@ -281,19 +315,19 @@ def _difference() -> str:
     try:
         Client().ping()
     except OtherSettingsError as error:
-        return f"others than the worker was started with ({', '.join(error.names)})"
+        return f"differ from the running worker's ({', '.join(error.names)})"
     return ""
 
 
-def _say_if_off() -> None:
+def _warn_if_off() -> None:
     from behavior_plugin import config
 
     if config.are_hooks_off():
-        click.echo(f"behavior: the hooks are {OFF}: nothing new is learned or suggested.", err=True)
+        click.echo(f"behavior: the hooks are {OFF}, so nothing new is learned or suggested.", err=True)
 
 
 def _here() -> str:
-    return os.getcwd()  # noqa: PTH109 - as the hooks note it
+    return os.getcwd()  # noqa: PTH109 - as the hooks record it
 
 
 def _report_change(change: dict[str, Any], *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`behavior dead`: what could not be read or learned from."""
+"""`behavior dead`: look after dead letters."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from behavior_plugin.cli.output import json_option, not_empty, print_json, print
 from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
-    # Imported where it is used: what knows secrets takes a tenth of a second to load.
+    # Imported on use: redaction takes a tenth of a second to load.
     from behavior_plugin.worker.dead_letters import DeadLetter
 
 
-AGAIN = "The worker learns from new events; `behavior dead list` shows those that fail again."
+AGAIN = "`behavior dead list` shows those that fail again."
 NONE = "There are no dead letters."
 
 
 @click.group()
 def dead() -> None:
-    """Look after dead letters: events that could not be read or learned from.
+    """Look after dead letters: events that cannot be learned from.
 
-    Each is kept for 30 days, without its secrets, and no more than a thousand or 256 MB of them.
+    They are redacted, and deleted after 30 days, or when there are more than a thousand or 256 MB.
     """
 
 
 @dead.command("list")
 @json_option
 def list_letters(as_json: bool) -> None:
-    """List the dead letters, oldest first, each with its reason."""
+    """List the dead letters with their reasons, oldest first."""
     from behavior_plugin.cli import terminal
     from behavior_plugin.worker.dead_letters import letters
 
@@ -42,22 +42,22 @@ def list_letters(as_json: bool) -> None:
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
     command = click.argument("ids", metavar="[ID]...", nargs=-1, callback=not_empty)(command)
-    return click.option("--all", "is_all", is_flag=True, help="All of them.")(command)
+    return click.option("--all", "is_all", is_flag=True, help="All dead letters.")(command)
 
 
 @dead.command()
 @_which
 @json_option
 def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
-    """Put dead letters among the new events again, to be learned from.
+    """Try to learn from dead letters again.
 
-    That helps where a newer version can read them. ID is what `list` shows, or enough of its beginning.
+    This helps if a newer version can read them. ID is the id that `list` shows, or the beginning of it.
     """
     from behavior_plugin.worker import dead_letters as letter_box
 
     chosen = _chosen(ids, is_all=is_all)
     count = sum(letter_box.retry(letter) for letter in chosen)
-    text = f"{count} {'event is' if count == 1 else 'events are'} new again. {AGAIN}"
+    text = f"{count} {'event waits' if count == 1 else 'events wait'} to be learned from again. {AGAIN}"
     print_result({"events": count}, text if chosen else NONE, as_json=as_json)
 
 
@@ -65,13 +65,16 @@ def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 @_which
 @json_option
 def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
-    """Delete dead letters for good. ID is what `list` shows, or enough of its beginning."""
+    """Delete dead letters for good.
+
+    ID is the id that `list` shows, or the beginning of it.
+    """
     from behavior_plugin.worker import dead_letters as letter_box
 
     chosen = _chosen(ids, is_all=is_all)
     for letter in chosen:
         letter_box.delete(letter)
-    text = "1 dead letter is deleted." if len(chosen) == 1 else f"{len(chosen)} dead letters are deleted."
+    text = "1 dead letter deleted." if len(chosen) == 1 else f"{len(chosen)} dead letters deleted."
     print_result({"deleted": len(chosen)}, text if chosen else NONE, as_json=as_json)
 
 
@@ -79,7 +82,7 @@ def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[DeadLetter]:
     from behavior_plugin.worker.dead_letters import letters
 
     if bool(ids) == is_all:
-        raise click.UsageError("Name the letters, or say --all.")
+        raise click.UsageError("Give ids, or --all.")
     found = letters()
     return found if is_all else list(dict.fromkeys(_named(each, found) for each in ids))
 

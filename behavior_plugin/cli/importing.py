@@ -1,4 +1,4 @@
-"""`behavior import`: learn from the sessions that agents have kept logs of."""
+"""`behavior import`: learn from the logs of past sessions."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import CLAUDE_CODE
 
 if TYPE_CHECKING:
-    # Imported where it is used: what runs processes costs a tenth of a second.
+    # Imported on use: running processes costs a tenth of a second to load.
     from behavior_plugin.agents import Agent
     from behavior_plugin.importer import Report
     from behavior_plugin.importer.logs import Found
 
-# As a shell has it of a command that Ctrl-C ended.
-BROKEN_OFF = 130
+# The exit status that a shell gives to a command ended by Ctrl-C.
+INTERRUPTED = 130
 _DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
 
 
@@ -45,10 +45,14 @@ class _Since(click.ParamType[datetime]):
 
 @click.command("import")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--agent", type=AgentName(also=("all",)), help="Whose logs; by default claude-code, of PATHS all.")
-@click.option("--project", metavar="FOLDER", help="Only work done in this folder's project.")
-@click.option("--since", type=_Since(), metavar="DAY", help="Only work begun since then: 2026-01-31, or 30d.")
-@click.option("--dry-run", is_flag=True, help="Only say what there is; nothing is kept.")
+@click.option(
+    "--agent",
+    type=AgentName(also=("all",)),
+    help="The agent whose logs to read. Default: claude-code, or all with PATHS.",
+)
+@click.option("--project", metavar="FOLDER", help="Only work in this folder's project.")
+@click.option("--since", type=_Since(), metavar="DAY", help="Only work begun since then, such as 2026-01-31 or 30d.")
+@click.option("--dry-run", is_flag=True, help="Only report, without learning anything.")
 @json_option
 def import_sessions(
     paths: tuple[Path, ...],
@@ -58,12 +62,12 @@ def import_sessions(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Learn from past sessions, out of the logs that agents keep of them.
+    """Learn from past sessions in the logs of your agents.
 
-    PATHS are logs or folders with logs; whose a log is, is found out. Without PATHS all that Claude Code has kept is
-    read, from the folder `projects` of its configuration. It runs beside everything else. To do it again takes what is
-    new and doubles nothing, nor does it matter whether a session was learned from while it was live. If it is broken
-    off, what was learned until then stays: run it again.
+    PATHS are logs or folders with logs, of any agent. Without PATHS, the logs of Claude Code are read, in the folder
+    `projects` of its configuration. The import runs at low priority. Running it again imports only what is new, and
+    sessions that were learned from live are not imported twice. An interrupted import keeps what it has learned: run
+    it again to continue.
     """
     chosen = _chosen(agent or ("all" if paths else CLAUDE_CODE))
     report = _imported(paths, chosen, project, since, is_dry_run=dry_run)
@@ -75,7 +79,7 @@ def import_sessions(
     others = [] if paths or agent else _others()
     if others:
         named = ", ".join(f"{other.title} ({other.name})" for other in others)
-        click.echo(f"\nThese keep logs on this machine too: {named}. `--agent` takes one of them, or `all`.")
+        click.echo(f"\nThere are logs of other agents: {named}. `--agent` names one of them, or `all`.")
     return None
 
 
@@ -88,28 +92,28 @@ def _imported(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         found = find_logs(paths, chosen, since)
-        _see_that_there_are_logs(found, paths, chosen)
-        with _bar(found) as tell:
-            report = import_logs(found, ImportFilter.of(project, since, is_dry_run=is_dry_run), tell)
+        _check_logs(found, paths, chosen)
+        with _bar(found) as on_progress:
+            report = import_logs(found, ImportFilter.of(project, since, is_dry_run=is_dry_run), on_progress)
     except KeyboardInterrupt:
-        click.echo("behavior: broken off. What was learned until then stays; run it again to go on.", err=True)
-        sys.exit(BROKEN_OFF)
+        click.echo("behavior: interrupted. What was learned so far stays; run it again to continue.", err=True)
+        sys.exit(INTERRUPTED)
     if project and not report.sessions and report.projects:
         known = "\n  ".join(report.projects)
-        raise BehaviorError(f"No session was in {project}.", hint=f"Most sessions were in:\n  {known}")
+        raise BehaviorError(f"No session in {project}.", hint=f"Most sessions are in:\n  {known}")
     return report
 
 
-def _see_that_there_are_logs(found: Found, paths: Sequence[Path], chosen: tuple[Agent, ...]) -> None:
-    """Raises BehaviorError where there are none, and says why; that there are none yet is no error."""
+def _check_logs(found: Found, paths: Sequence[Path], chosen: tuple[Agent, ...]) -> None:
+    """Raises BehaviorError if PATHS hold no logs; an agent without logs so far is not an error."""
     if found.logs or found.older:
         return
     whose = ", ".join(agent.title for agent in chosen)
     if paths:
         why = "\n".join(f"{problem.file}: {problem.reason}" for problem in found.problems)
-        raise BehaviorError(f"No log of {whose} is there.", hint=why or "docs/agents.md tells which logs can be read.")
+        raise BehaviorError(f"No log of {whose} found.", hint=why or "docs/agents.md lists the logs that can be read.")
     folders = ", ".join(str(folder) for agent in chosen for folder in agent.logs.folders())
-    click.echo(f"No log of {whose} is in {folders}.", err=True)
+    click.echo(f"No log of {whose} in {folders}.", err=True)
 
 
 def _chosen(agent: str) -> tuple[Agent, ...]:
@@ -127,14 +131,14 @@ def _others() -> list[Agent]:
 
 @contextmanager
 def _bar(found: Found) -> Iterator[Callable[[int, int], object]]:
-    """A bar on stderr with the rate and the time that is left."""
+    """A progress bar on stderr with rate and remaining time."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with progress(*columns, TimeRemainingColumn()) as bar:
         task = bar.add_task("starting", total=sum(log.size for log in found.logs))
 
-        def tell(size: int, logs: int) -> None:
+        def show_progress(size: int, logs: int) -> None:
             bar.update(task, completed=size, description=f"{logs} of {len(found.logs)} logs")
 
-        yield tell
+        yield show_progress

@@ -1,4 +1,4 @@
-"""What every command says in the same way."""
+"""Options and output that the commands share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import click
 from behavior_plugin.api import Message
 
 if TYPE_CHECKING:
-    # Imported where it is used: rich costs a tenth of a second.
+    # Imported on use: rich costs a tenth of a second.
     from rich.progress import Progress, ProgressColumn
+
+# Of a similarity or a confidence; more would only be noise.
+FLOAT_DIGITS = 4
 
 
 def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
-    """For click.argument(callback=...). Nothing at all begins every id, and names none."""
+    """A callback for click.argument: an empty text is the beginning of every id, and names none."""
     if not all(each.strip() for each in ([value] if isinstance(value, str) else value)):
-        raise click.BadParameter("It is empty.")
+        raise click.BadParameter("The text is empty.")
     return value
 
 
@@ -39,12 +42,20 @@ def json_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_json(value: Any) -> None:
-    """A name of a file need not be text; half a character is written as a question mark."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode())
+    """Print JSON with rounded numbers; a file name that is not text gets question marks."""
+    click.echo(json.dumps(_rounded(value), indent=2, ensure_ascii=False).encode("utf-8", "replace").decode())
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, FLOAT_DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_result(value: Any, text: str, *, as_json: bool) -> None:
-    """What a command found: the value for scripts, or the text for people."""
+    """Print the value for scripts, or the text for people."""
     if as_json:
         print_json(value)
     else:
@@ -57,7 +68,7 @@ def counted(found: dict[str, Any]) -> str:
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A bar on stderr, where that is a terminal, with the usual columns or these; it disappears at the end."""
+    """A progress bar on stderr, if that is a terminal, with the usual columns or these; it disappears at the end."""
     from rich.console import Console
     from rich.progress import Progress
 

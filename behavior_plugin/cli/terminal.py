@@ -1,8 +1,9 @@
-"""How patterns, suggestions and states look in a terminal."""
+"""Show patterns, suggestions and states in a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.recall.render import quote, steps
 
 if TYPE_CHECKING:
-    # What it comes with costs a tenth of a second.
+    # Expensive imports, only for types.
     from behavior_plugin.importer.report import Report, Workflow
     from behavior_plugin.store.maintenance.verify import Finding
     from behavior_plugin.store.members import Member
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
 ALL_STEPS = 200
-# Of a line that no terminal shows: a script wants each row whole.
+# The width of a table that is not shown in a terminal: a script wants each row on one line.
 UNWRAPPED = 10_000
 
 console = Console(highlight=False, soft_wrap=True)
@@ -43,11 +44,12 @@ def show_suggestions(suggestions: Iterable[Suggestion]) -> None:
 
 
 def show_list(patterns: Iterable[StoredPattern]) -> None:
-    table = Table("id", "when", "outcome", "confidence", "used", "calls", "trigger", box=None, pad_edge=False)
+    table = Table("id", "when", "outcome", "conf.", "used", "calls", box=None, pad_edge=False)
+    table.add_column("trigger", no_wrap=True, overflow="ellipsis")
     for pattern in patterns:
         table.add_row(
             _short(pattern),
-            f"{pattern.started_at.astimezone():%Y-%m-%d %H:%M}",
+            f"{pattern.started_at.astimezone():%Y-%m-%d}",
             pattern.final_outcome,
             f"{pattern.confidence:.2f}",
             str(pattern.use_count),
@@ -70,7 +72,7 @@ def show_letters(letters: list[DeadLetter]) -> None:
         since = f"{letter.set_aside_at.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(letter.id, since, str(letter.records), _text(letter.reason, 100))
     _show_table(table)
-    console.print(f"They lie in {escape(str(letters[0].path.parent))}.")
+    console.print(f"They are in {escape(str(letters[0].path.parent))}.")
 
 
 def show_pattern(pattern: StoredPattern) -> None:
@@ -84,7 +86,7 @@ def show_pattern(pattern: StoredPattern) -> None:
         "branch": context.branch or "none",
         "files": ", ".join(context.files_touched) or "none",
         "outcome": f"{pattern.final_outcome}, confidence {pattern.confidence:.2f}",
-        "told by": f"{pattern.provenance.agent} ({pattern.provenance.source})",
+        "source": f"{pattern.provenance.agent} ({pattern.provenance.source})",
         "suggested": f"{pattern.use_count} times",
     }
     show_rows(rows)
@@ -93,13 +95,13 @@ def show_pattern(pattern: StoredPattern) -> None:
 
 
 def show_report(report: Report) -> None:
-    """What an import found, in the order in which a person asks: how much, what of it is new, what for, what not."""
+    """Show the result of an import: how much there was, what is new, which workflows, and the problems."""
     if report.sessions:
         console.print(_how_much(report))
     if report.workflows:
         console.print("\n[bold]Done most often[/]")
         _show_table(_workflows(report.workflows))
-    for title, lines in (("Passed over", [*_passed_over(report)]), ("Could not be read", [*_unread(report)])):
+    for title, lines in (("Skipped", [*_skipped(report)]), ("Could not be read", [*_unread(report)])):
         if lines:
             console.print(f"\n[bold]{title}[/]")
         for line in lines:
@@ -109,10 +111,13 @@ def show_report(report: Report) -> None:
 
 
 def show_state(state: dict[str, Any]) -> None:
-    """What is not known, or not the case, takes no line."""
+    """Show a line for each fact that is known."""
     rows = {name: value for name, value in state.items() if value not in ("", None)}
-    for name in rows.keys() & {"learned", "dropped"}:
-        rows[name] = f"{rows[name]} since the worker started"
+    for name in rows.keys() & {"started_at", "oldest_event"}:
+        rows[name] = f"{datetime.fromisoformat(rows[name]).astimezone():%Y-%m-%d %H:%M:%S}"
+    if "learned" in rows:
+        without_work = plural(rows.pop("dropped"), "session")
+        rows["learned"] = f"{plural(rows['learned'], 'pattern')} since the start; {without_work} had no work in them"
     show_rows(rows)
 
 
@@ -135,26 +140,24 @@ def show_check(check: Check) -> None:
 
 def _how_much(report: Report) -> str:
     sessions = ", ".join(plural(count, f"{AGENTS[name].title} session") for name, count in report.sessions.items())
-    read = f"{sessions or 'No sessions'}, {report.bytes / 1e6:,.1f} MB, read in {report.seconds:.1f} s"
+    read = f"{sessions or 'No sessions'}, {report.bytes / 1e6:,.1f} MB, in {report.seconds:.1f} s"
     held = f"{plural(report.prompts, 'prompt')}, {plural(report.calls, 'call')}"
     endings = {"success": "ended well", "partial": "without a clear end", "failed": "failed"}
     ended = ", ".join(f"{report.outcomes[how]:,} {words}" for how, words in endings.items() if how in report.outcomes)
     work = f"{plural(report.patterns, 'piece')} of work" + (f": {ended}" if ended else "")
-    return f"{read}: {held}.\n{work}.\n{_what_became(report)}"
+    return f"{read}: {held}.\n{work}.\n{_effect(report)}"
 
 
-def _what_became(report: Report) -> str:
+def _effect(report: Report) -> str:
     if report.is_dry_run:
-        return "Nothing was kept: this was a dry run."
-    grown = f", {report.grown:,} of which more is known now" if report.grown else ""
+        return "Nothing was learned: this was a dry run."
+    grown = f", {report.grown:,} updated" if report.grown else ""
     refused = f", {report.refused:,} refused" if report.refused else ""
-    return f"{report.new:,} new{grown}, {report.known:,} known already{refused}."
+    return f"{report.new:,} new{grown}, {report.known:,} already known{refused}."
 
 
 def _workflows(workflows: Iterable[Workflow]) -> Table:
-    table = Table(
-        "times", "worked", "fastest", "what was done", "the fastest run's prompt", box=None, padding=(0, 0, 0, 2)
-    )
+    table = Table("times", "worked", "fastest", "commands", "prompt of the fastest run", box=None, padding=(0, 0, 0, 2))
     for workflow in workflows:
         fastest = workflow.fastest
         table.add_row(
@@ -167,15 +170,15 @@ def _workflows(workflows: Iterable[Workflow]) -> Table:
     return table
 
 
-def _passed_over(report: Report) -> Iterator[str]:
+def _skipped(report: Report) -> Iterator[str]:
     if report.idle:
-        yield f"{plural(report.idle, 'session')} in which no work was done"
+        yield f"{plural(report.idle, 'session')} without work"
     if report.copies:
-        yield f"{plural(report.copies, 'piece')} of work that a fork tells again"
+        yield f"{plural(report.copies, 'piece')} of work that a fork repeats"
     if report.earlier:
-        yield f"{plural(report.earlier, 'piece')} of work begun before that day"
+        yield f"{plural(report.earlier, 'piece')} of work begun earlier"
     if report.older:
-        yield f"{plural(report.older, 'log')} not changed since that day"
+        yield f"{plural(report.older, 'log')} last changed earlier"
     if report.others:
         yield f"{plural(report.others, 'other file')}; a subagent's log is read with its session"
 
@@ -193,7 +196,7 @@ def plural(count: int, one: str) -> str:
 
 
 def duration(milliseconds: int) -> str:
-    """To two places that matter: `0.4 s`, `35 s`, `2 min 5 s`, `3 h 2 min`."""
+    """A duration in two significant parts: `0.4 s`, `35 s`, `2 min 5 s`, `3 h 2 min`."""
     seconds = milliseconds / 1000
     if seconds < 10:
         return f"{seconds:.1f} s"

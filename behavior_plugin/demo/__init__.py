@@ -1,7 +1,7 @@
-"""The main job on a recorded session, each stage shown as it happens; `behavior demo` and `make demo` run it.
+"""Run the main job on a recorded session and show each stage; for `behavior demo` and `make demo`.
 
-The session is real: the client's own payloads, recorded while it repaired the small shop in project/. They go
-through the registered hook commands into a data folder of the demo's own, which is removed afterwards.
+The session is real: payloads of Claude Code, recorded while it repaired the small shop in project/. They pass through
+the registered hook commands into a data folder of the demo's own, which is removed afterwards.
 """
 
 from __future__ import annotations
@@ -32,41 +32,44 @@ RECORDED_IN = "/home/dev/project"
 SIMILAR = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
 UNRELATED = "Write a short introduction for the project's web page, for readers who do not program."
 ATTEMPTS = 3
+# A hook waits longer than this only for a worker that is just starting.
+COLD_S = 0.35
 
 Show = Callable[[str], None]
 
 
 def demo(show: Show, *, keep: bool = False) -> None:
-    """Play a session, learn from it, and put two new prompts: a similar one and an unrelated one.
+    """Replay a session, learn from it, and send two new prompts: a similar one and an unrelated one.
 
-    `show` is given a line at a time, in rich's markup.
+    `show` gets one line at a time, in rich's markup.
 
     Raises:
-        BehaviorError: a stage did not do what it should.
+        BehaviorError: a stage failed.
     """
     with _scratch(keep) as folder, _own_environment(folder / "data"):
         project = _make_project(folder / "project")
         began = time.monotonic()
-        show("[bold]1. A recorded session goes through the registered hooks[/]")
+        show("[bold]1. A recorded session passes through the registered hooks[/]")
         _play_session(project, show)
-        show("[bold]2. The worker has made a pattern of it[/]")
+        show("[bold]2. The worker has learned a pattern from it[/]")
         _show_pattern(_learned(), show)
         show("[bold]3. In a new session, a prompt in other words[/]")
         _show_answer(SIMILAR, _answer_in_time(SIMILAR, project), show)
         show("[bold]4. A prompt about something else[/]")
         _show_silence(UNRELATED, _answer(UNRELATED, project), show)
-        show(f"All of it took {time.monotonic() - began:.1f} s; nothing left this machine.")
+        show(f"Done in {time.monotonic() - began:.1f} s; nothing left this machine.")
         if keep:
-            show(f"Kept in {folder}; look with [bold]BEHAVIOR_HOME={folder}/data behavior list[/].")
+            show(f"The data is in {folder}: try [bold]BEHAVIOR_HOME={folder}/data behavior list[/].")
 
 
 def _play_session(project: Path, show: Show) -> None:
-    """A call takes its time here too: it began as long before its report as it says, and calls stand in that order."""
+    """Calls take as long as they did, since the worker orders them by their start."""
     hooks = simulator.registered_hooks(PLUGIN)
     for event, payload in _recording(project):
         time.sleep(payload.get("duration_ms", 0) / 1000)
         run = simulator.run_checked(hooks[event], payload, environment=os.environ)
-        show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}")
+        start = "  (the worker starts)" if run.seconds > COLD_S else ""
+        show(f"   {event:<19}{run.seconds * 1000:4.0f} ms  {_in_brief(payload)}{start}")
 
 
 def _recording(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -79,18 +82,18 @@ def _learned() -> StoredPattern:
     Client().drain(api.Drain())
     found = Client().list_patterns(api.ListPatterns(limit=1))
     if not found:
-        raise BehaviorError(f"No pattern was stored. Waiting in {spool.folder()} is what the hooks noted.")
+        raise BehaviorError(f"No pattern was stored. The events are in {spool.folder()}.")
     return found[0]
 
 
 def _answer_in_time(prompt: str, project: Path) -> str | None:
-    """A prompt waits 0.3 s at most, and on a busy machine goes on without its answer; so it is put again."""
+    """A prompt waits 0.3 s at most, and on a busy machine goes on without an answer; so it is sent again."""
     answers = (_answer(prompt, project) for _ in range(ATTEMPTS))
     return next((answer for answer in answers if answer), None)
 
 
 def _answer(prompt: str, project: Path) -> str | None:
-    """What the assistant would read with a prompt that is typed in a new session."""
+    """The text that the assistant would get with a prompt in a new session."""
     hooks = simulator.registered_hooks(PLUGIN)
     payload = {"session_id": str(uuid.uuid4()), "cwd": str(project), "transcript_path": ""}
     start = payload | {"hook_event_name": "SessionStart", "source": "startup"}
@@ -111,8 +114,8 @@ def _show_pattern(pattern: StoredPattern, show: Show) -> None:
 def _show_answer(prompt: str, answer: str | None, show: Show) -> None:
     show(f"   > {prompt}")
     if answer is None:
-        raise BehaviorError("The similar prompt was answered with nothing.")
-    show("   the assistant reads:")
+        raise BehaviorError("The similar prompt got no answer.")
+    show("   the assistant gets:")
     for line in answer.splitlines():
         show(f"   [green]{line}[/]")
 
@@ -120,8 +123,8 @@ def _show_answer(prompt: str, answer: str | None, show: Show) -> None:
 def _show_silence(prompt: str, answer: str | None, show: Show) -> None:
     show(f"   > {prompt}")
     if answer is not None:
-        raise BehaviorError("The unrelated prompt was answered, and should not have been.")
-    show("   nothing: where no earlier work fits, the assistant reads nothing")
+        raise BehaviorError("The unrelated prompt got an answer.")
+    show("   nothing: if no earlier work fits, the assistant gets nothing")
 
 
 def _in_brief(payload: dict[str, Any]) -> str:
@@ -144,7 +147,7 @@ def _scratch(keep: bool) -> Iterator[Path]:
 
 @contextmanager
 def _own_environment(folder: Path) -> Iterator[None]:
-    """Nothing of the demo goes where the user's own patterns are, its hooks are on, and its worker ends with it."""
+    """Keep the demo away from the user's own data, with hooks on, and stop its worker at the end."""
     before = {name: os.environ.pop(name, None) for name in ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")}
     os.environ["BEHAVIOR_HOME"] = str(folder)
     try:

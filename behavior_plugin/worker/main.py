@@ -204,13 +204,13 @@ class Worker:
         can_store = self._resources.can_store()
         if any(can_store or session.is_live() for session in self._inbox.sessions.values()):
             self._needed_at = now
-        return now - self._needed_at <= self._settings.linger_s or self._is_behind or not self._tasks.empty()
+        return now - self._needed_at <= self._settings.idle_timeout_s or self._is_behind or not self._tasks.empty()
 
     def _pause(self) -> float:
         if self._is_behind and not self._trouble:
             return 0
         is_settling = any(not session.is_live() for session in self._inbox.sessions.values())
-        soon = self._settings.settle_s if is_settling else self._settings.linger_s
+        soon = self._settings.settle_s if is_settling else self._settings.idle_timeout_s
         return min(RESCAN_S, max(0.05, soon))
 
 

@@ -84,7 +84,7 @@ class Service:
     """Implements `api.Api`. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, *, resources: Resources, learner: Learner, loop: Loop) -> None:
-        self._policy = gate.Policy(settings.similarity_floor, everywhere=settings.recall_scope == "all")
+        self._policy = gate.Policy(settings.min_similarity, everywhere=settings.recall_scope == "all")
         self._resources = resources
         self._learner = learner
         self._loop = loop

@@ -256,7 +256,7 @@ def test_a_worker_without_its_database_leaves_when_its_clients_are_gone(
     project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage of a week must not keep a process alive for a week; the next session's worker takes over."""
-    monkeypatch.setenv("BEHAVIOR_LINGER_S", "0.5")
+    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
     proxy.begin(Fault.BLACK_HOLE)
     during = play(project)
 

@@ -248,7 +248,7 @@ def test_it_stays_while_a_client_lives_and_then_takes_everything_with_it(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody should find our processes on his machine after work."""
-    monkeypatch.setenv("BEHAVIOR_LINGER_S", "0.5")
+    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
     with running_client() as client:
         Session(project, client_pid=client.pid).work()
         pid = worker_pid()
@@ -261,19 +261,19 @@ def test_it_stays_while_a_client_lives_and_then_takes_everything_with_it(
     assert len(patterns()) == 1
 
 
-@pytest.mark.parametrize("linger_s", ["0", "0.2"])
+@pytest.mark.parametrize("idle_timeout_s", ["0", "0.2"])
 def test_it_does_not_leave_before_what_has_ended_is_learned(
-    linger_s: str, project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+    idle_timeout_s: str, project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sets a short stay does not mean that nothing is to be learned."""
-    monkeypatch.setenv("BEHAVIOR_LINGER_S", linger_s)
+    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", idle_timeout_s)
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1")
     Session(project).work().end()
 
     wait_for(lambda: not in_spool("open") and not in_spool("new"), "the session has been learned from")
     wait_for(lambda: not processes_of(own_home), "the end of all processes")
 
-    monkeypatch.setenv("BEHAVIOR_LINGER_S", NEVER_S)
+    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", NEVER_S)
     assert len(patterns()) == 1
 
 
@@ -839,7 +839,7 @@ def test_a_database_that_cannot_be_reached_keeps_everything_in_the_spool(
 ) -> None:
     """It comes back; what was done meanwhile does not."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody:canary-password@127.0.0.1:1/none")
-    monkeypatch.setenv("BEHAVIOR_LINGER_S", "1")
+    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "1")
     Session(project).work().end()
 
     told = wait_for(lambda: found if (found := status()).last_error else None, "the error is told")

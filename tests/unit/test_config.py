@@ -53,9 +53,32 @@ def test_unknown_variables_are_listed_with_a_suggestion(monkeypatch: pytest.Monk
 
 def test_fingerprints_show_differing_settings_without_values() -> None:
     """The worker's idle timeout does not affect answers, so it is left out."""
-    ours = fingerprint(Settings.model_validate({"database_url": URL, "linger_s": 1}), b"salt")
-    theirs = fingerprint(Settings.model_validate({"database_url": f"{URL}2", "linger_s": 2}), b"salt")
+    ours = fingerprint(Settings.model_validate({"database_url": URL, "idle_timeout_s": 1}), b"salt")
+    theirs = fingerprint(Settings.model_validate({"database_url": f"{URL}2", "idle_timeout_s": 2}), b"salt")
 
     assert [name for name in ours if ours[name] != theirs[name]] == ["database_url"]
     assert "canary" not in str(ours)
     assert ours != fingerprint(Settings.model_validate({"database_url": URL}), b"another salt")
+
+
+@pytest.mark.parametrize(("former", "name"), [("similarity_floor", "min_similarity"), ("linger_s", "idle_timeout_s")])
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_renamed_settings_keep_their_former_names(
+    former: str, name: str, is_in_file: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration that worked before an update works after it."""
+    if is_in_file:
+        write_config(f"{former} = 0.25\n")
+    else:
+        monkeypatch.setenv(f"BEHAVIOR_{former.upper()}", "0.25")
+
+    assert getattr(config.load(), name) == 0.25
+    assert config.unknown_variables() == []
+
+
+def test_the_current_name_of_a_setting_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both may be set for a while."""
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", "5")
+    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "7")
+
+    assert config.load().idle_timeout_s == 7
