@@ -121,15 +121,15 @@ def test_recall_looks_elsewhere_only_when_told(known: str, tmp_path: Path) -> No
     here = said("recall", TASK, cwd=tmp_path)
     everywhere = told("recall", TASK, "--all", cwd=tmp_path)
 
-    assert "Nothing similar is known" in here
+    assert "No similar work found" in here
     assert "--all" in here
     assert [suggestion["pattern"]["id"] for suggestion in everywhere] == [known]
 
 
-def test_a_higher_floor_leaves_more_out(known: str, project: Path) -> None:
+def test_a_higher_minimum_similarity_returns_less(known: str, project: Path) -> None:
     """Whoever asks decides how near is near."""
-    assert told("recall", SAME_TASK, "--floor", "0.5", cwd=project)
-    assert told("recall", SAME_TASK, "--floor", "0.99", cwd=project) == []
+    assert told("recall", SAME_TASK, "--min-similarity", "0.5", cwd=project)
+    assert told("recall", SAME_TASK, "--min-similarity", "0.99", cwd=project) == []
     assert told("recall", TASK, "--floor", "0.99", cwd=project)
 
 
@@ -149,7 +149,7 @@ def test_list_shows_the_newest_first(known: str, project: Path, tmp_path: Path) 
 
 def test_list_of_nothing_says_how_something_comes() -> None:
     """A new user sees an empty list first."""
-    assert "Nothing has been learned yet" in said("list")
+    assert "No patterns yet" in said("list")
     assert told("list") == []
 
 
@@ -224,7 +224,7 @@ def test_status_tells_what_a_running_worker_has(known: str) -> None:
     assert (found["patterns"], found["store"], found["last_error"]) == (1, "embedded server", "")
     text = said("status")
     assert "embedded server" in text
-    assert "1 since the worker started" in text
+    assert "1 pattern since the start; 0 sessions had no work in them" in text
     assert "last error" not in text
 
 
@@ -240,7 +240,7 @@ def test_a_frozen_worker_is_told_and_can_be_ended(known: str) -> None:
     assert "does not answer" in asked.stderr
     assert "does not answer" in state["worker"]
     assert "pid" not in state
-    assert stopped == "The worker has ended.\n"
+    assert stopped == "Worker stopped.\n"
     wait_for(lambda: not is_worker_running(), "the end of the worker")
 
 
@@ -250,7 +250,7 @@ def make_link(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "why"), [(make_link, "is a link"), (Path.touch, "is no folder"), (os.mkfifo, "is no folder")]
+    ("make", "why"), [(make_link, "is a link"), (Path.touch, "is not a folder"), (os.mkfifo, "is not a folder")]
 )
 def test_status_tells_of_a_data_folder_that_hooks_refuse(make: Callable[[Path], None], why: str) -> None:
     """Nothing waits and nothing was lost there, so that all would look well."""
@@ -260,7 +260,7 @@ def test_status_tells_of_a_data_folder_that_hooks_refuse(make: Callable[[Path], 
     found = told("status")["hooks"]
     check = failed_checks()["data folder"]
 
-    assert found == f"can keep nothing: {data} {why}"
+    assert found == f"cannot save events: {data} {why}"
     assert why in check["found"]
     assert ("Set BEHAVIOR_HOME to the folder itself." in check["hint"]) == data.is_symlink()
 
@@ -300,7 +300,7 @@ def test_dead_letters_are_lines_for_a_script(monkeypatch: pytest.MonkeyPatch) ->
     assert heading.split() == ["id", "since", "events", "reason"]
     assert [row.split()[0] for row in rows] == [letter["id"] for letter in told("dead", "list")]
     assert all("a narrow terminal" in row for row in rows)
-    assert where == f"They lie in {spool.folder('dead')}."
+    assert where == f"They are in {spool.folder('dead')}."
 
 
 def test_dead_letters_are_counted_as_people_count() -> None:
@@ -309,11 +309,11 @@ def test_dead_letters_are_counted_as_people_count() -> None:
 
     make_letters(3)
     first, *_ = [letter["id"] for letter in told("dead", "list")]
-    assert said("dead", "retry", first).startswith("1 event is new again. The worker learns from new events;")
-    assert said("dead", "delete", "--all") == "2 dead letters are deleted.\n"
+    assert said("dead", "retry", first).startswith("1 event waits to be learned from again.")
+    assert said("dead", "delete", "--all") == "2 dead letters deleted.\n"
 
     make_letters(1)
-    assert said("dead", "delete", "--all") == "1 dead letter is deleted.\n"
+    assert said("dead", "delete", "--all") == "1 dead letter deleted.\n"
 
 
 # Doing
@@ -347,9 +347,9 @@ def test_the_worker_can_be_started_and_stopped_twice() -> None:
     answers = [said("worker", what) for what in ("start", "start", "stop", "stop")]
 
     assert answers == [
-        "The worker has been started.\n",
-        "The worker is running already.\n",
-        "The worker has ended.\n",
+        "Worker started.\n",
+        "The worker is already running.\n",
+        "Worker stopped.\n",
         "No worker is running.\n",
     ]
     assert not is_worker_running()
@@ -529,9 +529,9 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(own_home: Path, m
 
         text = said("demo")
 
-        assert "the assistant reads:" in text
+        assert "the assistant gets:" in text
         assert "</past-workflow>" in text
-        assert "nothing: where no earlier work fits" in text
+        assert "nothing: if no earlier work fits" in text
         assert not list(Path(temporary).iterdir())
         assert not processes_of(Path(temporary))
     assert not list(own_home.iterdir())

@@ -207,7 +207,7 @@ def test_a_dry_run_keeps_nothing_and_starts_nothing(history: Path) -> None:
 
     printed = said("import", "--dry-run")
 
-    assert "Nothing was kept" in printed
+    assert "Nothing was learned" in printed
     assert not [command for command in commands_of(Path(paths.data_folder())) if "worker" in command]
     assert patterns() == []
 
@@ -241,7 +241,7 @@ def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
         (["--since", "yesterday"], USAGE, "neither a day"),
         (["--agent", "nobody"], USAGE, "nobody"),
         ([str(ROOT / "sql")], 1, "No log of"),
-        (["--project", "/no/such/project"], 1, "No session was in /no/such/project."),
+        (["--project", "/no/such/project"], 1, "No session in /no/such/project."),
     ],
 )
 def test_what_cannot_be_done_is_said(history: Path, arguments: list[str], status: int, reason: str) -> None:
@@ -259,7 +259,7 @@ def test_no_history_at_all_is_no_error(history: Path) -> None:
     done = behavior("import")
 
     assert (done.returncode, done.stdout) == (0, "")
-    assert f"No log of Claude Code is in {history.parent}." in done.stderr
+    assert f"No log of Claude Code in {history.parent}." in done.stderr
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(
     _, complaints = many_readers.communicate(timeout=30)
 
     assert (many_readers.returncode, readers()) == (130, [])
-    assert complaints.decode().strip().endswith("run it again to go on.")
+    assert complaints.decode().strip().endswith("run it again to continue.")
     assert complaints.count(b"\n") <= 2
     assert 0 < len(patterns()) < SESSIONS_OF_MANY
     assert told("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
