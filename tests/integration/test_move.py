@@ -98,7 +98,7 @@ def test_failed_batch_is_rolled_back(
 def test_additions_of_other_programs_survive_a_round_trip(
     server: Server, both: psycopg.Connection, terminal: Terminal, tmp_path: Path
 ) -> None:
-    """We must not drop what another program added to a pattern, nor skip the pattern because of it."""
+    """We must not drop another program's additions to a pattern, nor skip the pattern because of them."""
     file = str(tmp_path / "backup")
     mine = user_of(both, LOGIN)
     insert_foreign(both, mine)
