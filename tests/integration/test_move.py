@@ -16,7 +16,7 @@ from behavior_plugin.store.maintenance import move as moving
 from behavior_plugin.store.maintenance import rows as stored_rows
 from tests.database import LOGIN, A, ask, member_store, rows
 from tests.factories import make_action, make_pattern
-from tests.integration.carrying import (
+from tests.integration.copying import (
     FOREIGN,
     TEXTS,
     Terminal,
