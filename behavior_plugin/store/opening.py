@@ -86,7 +86,7 @@ def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def own_user(owner: psycopg.Connection, settings: Settings) -> UUID:
-    """The user for whom a worker with these settings stores patterns. Raises as `join` does."""
+    """The user of the patterns that a worker with these settings stores. Raises as `join` does."""
     return join(owner, settings.user_id) if settings.database_url else add_member(owner, LOGIN)
 
 

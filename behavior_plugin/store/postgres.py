@@ -30,7 +30,7 @@ Read = TypeVar("Read")
 
 
 class PostgresStore:
-    """The `Store` of the login's user, in Postgres; `Store` says what its methods do and raise."""
+    """The patterns of the login's user, in Postgres. `Store` documents the methods and their errors."""
 
     def __init__(self, conninfo: str, storage: Storage = "behavior_patterns") -> None:
         self._storage = storage

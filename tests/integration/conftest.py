@@ -10,7 +10,7 @@ import pytest
 
 from behavior_plugin.store.embedded.server import Server
 from tests.database import made_database
-from tests.integration.carrying import Terminal
+from tests.integration.copying import Terminal
 
 _numbers = itertools.count(1)
 

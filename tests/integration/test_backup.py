@@ -21,7 +21,7 @@ from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES, query
 from tests.database import LOGIN, A, make_user, member, member_store, rows
 from tests.factories import make_pattern
-from tests.integration.carrying import (
+from tests.integration.copying import (
     OTHER,
     TEXTS,
     Terminal,

@@ -29,7 +29,7 @@ from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from tests.database import A, make_user
 from tests.factories import make_pattern
-from tests.integration.carrying import Terminal
+from tests.integration.copying import Terminal
 
 _numbers = itertools.count(1)
 

@@ -16,7 +16,7 @@ from behavior_plugin.store.maintenance import move as moving
 from behavior_plugin.store.maintenance import rows as stored_rows
 from tests.database import LOGIN, A, ask, member_store, rows
 from tests.factories import make_action, make_pattern
-from tests.integration.carrying import (
+from tests.integration.copying import (
     FOREIGN,
     TEXTS,
     Terminal,
@@ -98,7 +98,7 @@ def test_failed_batch_is_rolled_back(
 def test_additions_of_other_programs_survive_a_round_trip(
     server: Server, both: psycopg.Connection, terminal: Terminal, tmp_path: Path
 ) -> None:
-    """We must not drop what another program added to a pattern, nor skip the pattern because of it."""
+    """We must not drop another program's additions to a pattern, nor skip the pattern because of them."""
     file = str(tmp_path / "backup")
     mine = user_of(both, LOGIN)
     insert_foreign(both, mine)

@@ -38,7 +38,7 @@ def split(team: psycopg.Connection) -> psycopg.Connection:
 
 
 def test_partitioning_keeps_every_row(team: psycopg.Connection) -> None:
-    """A team's whole memory goes through this."""
+    """All patterns of a team are copied."""
     before = team.execute(EVERYTHING).fetchall()
 
     team.execute(script("partition", "behavior_patterns"))

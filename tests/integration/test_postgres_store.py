@@ -862,7 +862,7 @@ def test_use_count_stops_at_the_maximum(store: PostgresStore, owner: psycopg.Con
 
 
 def test_forgetting_a_session_deletes_only_its_patterns(store: PostgresStore) -> None:
-    """Who asks to forget wants it gone, and the rest untouched."""
+    """The session's patterns are gone, and all others stay."""
     kept = make_pattern(session_id="kept")
     save(store, make_pattern(session_id="gone"), make_pattern(session_id="gone"), kept)
 

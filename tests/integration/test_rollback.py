@@ -14,7 +14,7 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES, migrations, script
 from tests.database import LOGIN, A, ask, dump, rows
-from tests.integration.carrying import (
+from tests.integration.copying import (
     TEXTS,
     Terminal,
     fill,

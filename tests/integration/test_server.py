@@ -545,7 +545,7 @@ def test_wrong_password_is_reported_with_its_remedy(server: Server, folder: Path
 
 
 def test_server_starts_in_a_long_path_with_spaces(tmp_path: Path, run_folder: Path, system_dir: Path) -> None:
-    """Home folders have the names that people have."""
+    """Home folders may have any name."""
     deep = tmp_path / 'Ann\'s "own" data, and more' / ("x" * 150) / "postgres"
     deep.parent.mkdir(parents=True)
     server = Server(deep, run_folder)

@@ -87,7 +87,7 @@ def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
 
 
 def test_command_names_the_folder_of_existing_migrations(tmp_path: Path) -> None:
-    """`They` would be anything."""
+    """The message has to name the folder."""
     first, second = (CliRunner().invoke(cli, ["db", "supabase", str(tmp_path)]).stdout for _ in range(2))
 
     assert str(tmp_path / "supabase" / "migrations") in first

@@ -15,7 +15,7 @@ from behavior_plugin.store.maintenance import tune
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import migrations, script
 from tests.database import LOGIN, ask, member
-from tests.integration.carrying import Terminal
+from tests.integration.copying import Terminal
 from tests.waiting import DEADLINE_S, wait_for
 
 MANY = 2_000

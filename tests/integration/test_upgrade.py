@@ -238,7 +238,7 @@ def test_second_upgrade_does_nothing(old_home: Path) -> None:
 
 
 def test_upgrade_without_data_creates_nothing(home: Path) -> None:
-    """It is not its business."""
+    """Creating the first data is the worker's task."""
     done = run_upgrade("behavior_patterns", on_progress=print)
 
     assert (done.upgraded_from, done.kept) == (None, [])
@@ -298,7 +298,7 @@ def test_copy_that_differs_is_not_used(old_home: Path, monkeypatch: pytest.Monke
 
 
 def test_lost_password_does_not_stop_an_upgrade(old_home: Path) -> None:
-    """Two misfortunes at once."""
+    """The start of the old server creates a new one."""
     (old_home / "postgres" / "password").unlink()
 
     upgrade()

@@ -1,4 +1,4 @@
-"""Learning, from the events of a session to what the store is given."""
+"""Learning, from the events of a session to the rows of the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET = "ghp_" + "A1b2C3d4E5" * 3 + "F6g7H8"
 
 
 class RefusingStore(FakeStore):
-    """Refuses one trigger, or everything; cannot look up what is known either, as with text that is no UTF-8."""
+    """Refuses one trigger and every lookup, as a real store does with text that is not UTF-8."""
 
     def __init__(self, refused: str, error: type[StoreError] = StoreError) -> None:
         super().__init__()

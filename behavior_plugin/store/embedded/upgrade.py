@@ -167,7 +167,7 @@ def _by_hand(major: str) -> str:
 
 
 def _beside(old: Server) -> Server:
-    """A server for the new data. The next start of any server removes what is left of it."""
+    """A server for the new data. The next start of any server removes unfinished data."""
     # The second name is short because the path of a socket must be.
     account = replace(old.account, data_name="init-upgrade", sockets=old.account.sockets / "init-up")
     return Server(old.folder, account.sockets, account=account)

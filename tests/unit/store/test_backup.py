@@ -51,7 +51,7 @@ def text_of(file: Path) -> str:
 
 
 def test_written_rows_are_read(file: Path) -> None:
-    """A backup is worth what comes out of it."""
+    """A backup is only as good as its restore."""
     assert read(file) == LINES
 
 
