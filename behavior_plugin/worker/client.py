@@ -12,7 +12,7 @@ from behavior_plugin import api, errors
 from behavior_plugin.capture import ask
 from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.worker.exchange import ALIVE_S, exchange
-from behavior_plugin.worker.lifecycle import REACT_S, START_S, bring_up
+from behavior_plugin.worker.lifecycle import REACT_S, START_S, bring_up, make_folder
 
 ANSWER_S = 300.0
 # The status has a count in it, and the store may be slow to fail.
@@ -87,6 +87,7 @@ class Client:
         path, method = operation.path, operation.method
         if not self._is_starting:
             return exchange(path, body, within_s, method=method)
+        make_folder()
         deadline = time.monotonic() + START_S
         while True:
             try:

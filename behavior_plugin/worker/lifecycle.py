@@ -57,7 +57,7 @@ def bring_up() -> None:
         ConfigError: it would end at once, for a setting that is not valid.
         WorkerUnavailableError: it does not come up; the message has the end of its log.
     """
-    _make_folder()
+    make_folder()
     _check_settings()
     deadline = time.monotonic() + START_S
     # Again and again: the one that was said to be starting may have died of it.
@@ -98,6 +98,18 @@ def kill_worker(within_s: float = KILLED_S) -> bool:
     if not _is_gone_within(pid, within_s):
         raise WorkerError(f"The worker (pid {pid}) was killed and has not ended.")
     return True
+
+
+def make_folder() -> None:
+    """Make the data folder and that of the socket.
+
+    Raises:
+        WorkerUnavailableError: they cannot be made, so neither can a worker run.
+    """
+    try:
+        paths.make_run_folder()
+    except OSError as error:
+        raise WorkerUnavailableError(f"The worker cannot be started: {error.strerror}: {error.filename}") from error
 
 
 # The lock
@@ -216,13 +228,6 @@ def _is_gone_within(pid: int, within_s: float) -> bool:
             break
         time.sleep(START_POLL_S)
     return not is_there
-
-
-def _make_folder() -> None:
-    try:
-        paths.make_run_folder()
-    except OSError as error:
-        raise WorkerUnavailableError(f"The worker cannot be started: {error.strerror}: {error.filename}") from error
 
 
 def _check_settings() -> None:

@@ -364,8 +364,8 @@ def test_it_ends_where_the_plugin_is_removed(tmp_path: Path, own_home: Path) -> 
     wait_for(lambda: not processes_of(own_home), "the end of its server")
 
 
-def test_an_older_one_leaves_when_a_newer_version_asks() -> None:
-    """An update from a marketplace lies in a folder of its own: the old one's code does not change."""
+def test_an_older_one_leaves_to_a_newer_version() -> None:
+    """An update from a marketplace lies in a folder of its own, so the old one's code does not change."""
     start_worker()
     pid = worker_pid()
 
@@ -375,6 +375,136 @@ def test_an_older_one_leaves_when_a_newer_version_asks() -> None:
     assert ask.ask("/v1/ping", b"", 5, newer.items(), "GET")[0] == ask.UNAVAILABLE
 
     wait_for(lambda: not psutil.pid_exists(pid), "its end")
+
+
+def copied_older_plugin(to: Path) -> Path:
+    """A plugin with a lower version number; returns the path of its worker."""
+    door = copied_plugin(to)
+    version = to / "behavior_plugin" / "__init__.py"
+    version.write_text('__version__ = "0.0.1"\n')
+    return door
+
+
+@pytest.mark.parametrize("is_hook", [True, False])
+def test_an_older_one_in_another_folder_is_replaced(is_hook: bool, tmp_path: Path, project: Path) -> None:
+    """By the hook of a session's start, and by a command, which then gets its answer."""
+    older = subprocess.Popen([sys.executable, "-I", str(copied_older_plugin(tmp_path / "plugin"))])
+    worker_pid()
+
+    if is_hook:
+        Session(project).send("SessionStart")
+    else:
+        assert patterns() == []
+
+    assert older.wait(timeout=20) == 0
+    wait_for(lambda: wake.is_listening() and status().version != "0.0.1", "the newer one")
+
+
+# A worker of the version before this one, as far as others meet it: it holds the lock, speaks `VERB LENGTH`, hangs up
+# on everything else, and leaves when it is asked to stop.
+OLDER_WORKER = """
+import fcntl, os, socket, sys
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+ear = socket.socket(socket.AF_UNIX)
+ear.bind(sys.argv[2])
+ear.listen()
+print("listening", flush=True)
+while True:
+    line, _ = ear.accept()
+    with line, line.makefile("rb") as source:
+        verb, _, length = source.readline(200).decode("ascii").strip().partition(" ")
+        if length.isdigit():
+            source.read(int(length))
+            answer = {"ping": b'{"result": "here"}', "stop": b'{"result": null}'}.get(verb, b"")
+            line.sendall(b"%d\\n" % len(answer) + answer)
+    if verb == "stop":
+        os.unlink(sys.argv[2])
+        sys.exit(0)
+"""
+
+
+@pytest.fixture
+def older_worker() -> Iterator[subprocess.Popen[bytes]]:
+    paths.make_private(paths.data_folder())
+    paths.make_run_folder()
+    command = [sys.executable, "-I", "-c", OLDER_WORKER, paths.in_data("worker.lock"), paths.worker_socket()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as older:
+        assert older.stdout
+        assert older.stdout.readline() == b"listening\n"
+        yield older
+        older.kill()
+
+
+@pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit", "SessionEnd"])
+def test_a_hook_replaces_a_worker_of_the_version_before(
+    event: str, older_worker: subprocess.Popen[bytes], project: Path
+) -> None:
+    """It does not speak HTTP. It leaves by itself, so nobody waits until it counts as frozen."""
+    Session(project).send(event)
+
+    assert older_worker.wait(timeout=20) == 0
+    worker_pid()
+
+
+def test_a_command_replaces_a_worker_of_the_version_before(older_worker: subprocess.Popen[bytes]) -> None:
+    """And gets its answer from the new one."""
+    assert patterns() == []
+
+    assert older_worker.wait(timeout=20) == 0
+
+
+def test_a_worker_that_is_started_directly_replaces_one_of_the_version_before(
+    older_worker: subprocess.Popen[bytes],
+) -> None:
+    """A hook that got no answer starts one beside it."""
+    heir = start_directly()
+
+    assert worker_pid() == heir.pid
+    assert older_worker.wait(timeout=20) == 0
+    stop_worker()
+    assert heir.wait(timeout=20) == 0
+
+
+def send_raw(raw: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(10)
+        line.connect(paths.worker_socket())
+        line.sendall(raw)
+        pieces = []
+        while piece := line.recv(1 << 16):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def test_a_hook_of_the_version_before_gets_its_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions that are open during an update go on with the old hooks."""
+    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    Session(project).work().end()
+    learned()
+    raw = json.dumps(payload("UserPromptSubmit", prompt=TASK, session_id="another", cwd=str(project))).encode()
+
+    length, _, answer = send_raw(b"suggest %d\n" % len(raw) + raw).partition(b"\n")
+
+    assert int(length) == len(answer)
+    assert TASK in json.loads(answer)["hookSpecificOutput"]["additionalContext"]
+    assert send_raw(b'ping 19\n{"version":"0.0.1"}') == b'18\n{"result": "here"}'
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_curl_can_ask_it() -> None:
+    """Whoever looks for a fault needs no program of ours."""
+    start_worker()
+    pid = worker_pid()
+    curl = ["curl", "--silent", "--fail-with-body", "--unix-socket", paths.worker_socket()]
+
+    asked = subprocess.run([*curl, "http://localhost/v1/status"], capture_output=True, check=True)
+    posted = subprocess.run(
+        [*curl, "http://localhost/v1/list_patterns", "--json", '{"limit": 3}'], capture_output=True, check=True
+    )
+
+    assert json.loads(asked.stdout)["pid"] == pid
+    assert json.loads(posted.stdout) == []
 
 
 def test_events_are_noticed_at_once_also_where_the_spool_was_made_again(project: Path) -> None:
@@ -734,6 +864,14 @@ GARBAGE = {
     "nothing": b"",
     "no line": b"\xff" * 500,
     "half a question": b'recall 1000\n{"text": ',
+    "half a request": b'POST /v1/recall HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{"text": ',
+    "half a head": b"POST /v1/recall HTTP/1.1\r\nContent-Le",
+    "an endless head": b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000,
+    "a huge body": b"POST /v1/recall HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
+    "JSON that is none": b"POST /v1/recall HTTP/1.1\r\nContent-Length: 3\r\n\r\n{{{",
+    "JSON that is deep": b"POST /v1/recall HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
+    "a prompt that is none": b"POST /v1/prompt HTTP/1.1\r\nContent-Length: 3\r\n\r\n{{{",
+    "a path that is none": b"GET /../__class__ HTTP/1.1\r\n\r\n",
     "a huge length": b"recall 99999999999999999999\n{}",
     "a negative length": b"recall -5\n{}",
     "no length": b"recall\n{}",

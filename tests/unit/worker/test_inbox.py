@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from behavior_plugin.agents import read_record
 from behavior_plugin.api import Backlog
 from behavior_plugin.capture import spool
-from behavior_plugin.model import EventKind
+from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.inbox import BATCH, Inbox, backlog, oldest
 
@@ -191,7 +192,56 @@ def test_attempts_are_counted_beyond_a_workers_death() -> None:
     assert in_spool("tries") == []
 
 
-def test_the_oldest_event_that_waits_is_told() -> None:
+def test_records_that_arrive_while_a_session_is_stored_are_filed_again() -> None:
+    """Another worker, whose folder was deleted under it, may file some after ours has read the session."""
+    put("UserPromptSubmit", "a", prompt="fix it")
+    inbox = filed()
+    [session] = inbox.sessions.values()
+    read = inbox.events(session)
+    put("Stop", "a")
+    [late] = in_spool("new")
+    Path(spool.folder("new", late)).rename(spool.folder("open", session.key, late))
+
+    inbox.done(session)
+
+    assert len(read) == 1
+    assert (in_spool("new"), in_spool("open")) == ([late], [])
+    inbox.file_new()
+    assert kinds(inbox) == {"a": [EventKind.TURN_END]}
+
+
+def test_a_session_that_is_discarded_unread_is_deleted_whole() -> None:
+    """Somebody wants it forgotten."""
+    put("UserPromptSubmit", "a", prompt="fix it")
+    inbox = filed()
+    [session] = inbox.sessions.values()
+
+    inbox.done(session)
+
+    assert (in_spool("new"), in_spool("open"), in_spool("tmp")) == ([], [], [])
+
+
+def test_filing_reads_no_more_than_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog has a hundred thousand records; each becomes an event once, when its session is learned from."""
+    read: list[str] = []
+
+    def spy(envelope: dict[str, Any], raw: bytes) -> Event:
+        read.append(str(envelope["event"]))
+        return read_record(envelope, raw)
+
+    monkeypatch.setattr("behavior_plugin.worker.inbox.read_record", spy)
+    put("UserPromptSubmit", "a", prompt="fix it")
+    put("PostToolUse", "a", tool_name="Bash")
+    inbox = filed()
+    before = list(read)
+
+    [session] = inbox.sessions.values()
+    inbox.events(session)
+
+    assert (before, read) == ([], ["UserPromptSubmit", "PostToolUse"])
+
+
+def test_the_oldest_event_that_waits_is_reported() -> None:
     """The age of the oldest says whether anything is stuck."""
     spool.make()
     nothing = oldest()

@@ -1,0 +1,112 @@
+"""The gate decides which prompts get an answer, and shows no session a suggestion twice."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from behavior_plugin.model import HUMAN, TASKS, Context, Outcome, PromptKind, StoredPattern, Suggestion
+from behavior_plugin.recall import MANUAL_MIN_SIMILARITY, gate
+from behavior_plugin.recall.gate import Policy, ShownPatterns, manual_answer, manual_question, prompt_question
+from tests.factories import START, make_action
+
+PROMPT = "fix the parser"
+
+
+def suggestion(*, session_id: str = "earlier", trigger: str = PROMPT) -> Suggestion:
+    pattern = StoredPattern(
+        id=uuid.uuid4(),
+        source_key="key",
+        trigger=trigger,
+        context=Context(),
+        actions=(make_action(),),
+        final_outcome=Outcome.SUCCESS,
+        started_at=START,
+        session_id=session_id,
+        use_count=0,
+        created_at=START + timedelta(hours=1),
+    )
+    return Suggestion(
+        pattern=pattern, similarity=0.9, score=0.9, occurrences=1, successes=1, last_seen_at=START, reason="alike"
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(TASKS))
+def test_a_task_is_a_question_with_the_users_settings(kind: PromptKind) -> None:
+    """Without a setting the embedder's own similarity counts."""
+    question = prompt_question(PROMPT, kind, Policy(min_similarity=0.7, everywhere=True))
+
+    assert question is not None
+    assert (question.text, question.min_similarity, question.everywhere) == (PROMPT, 0.7, True)
+    assert not question.is_manual
+    assert prompt_question(PROMPT, kind, Policy()) == gate.Question(PROMPT, gate.MAX_CHOICES, None, everywhere=False)
+
+
+@pytest.mark.parametrize("kind", [None, *sorted((set(PromptKind) | HUMAN) - TASKS - {PromptKind.OWN_COMMAND})])
+def test_other_prompts_are_left_alone(kind: PromptKind | None) -> None:
+    """A wrong suggestion costs more than a missing one."""
+    assert prompt_question(PROMPT, kind, Policy()) is None
+
+
+def test_our_own_command_asks_for_more_that_is_less_similar() -> None:
+    """A person asks, and wants to see what is near."""
+    question = prompt_question("/behavior:recall fix the parser", PromptKind.OWN_COMMAND, Policy(min_similarity=0.9))
+
+    assert question == gate.Question(
+        PROMPT, gate.MAX_COMMAND_ANSWERS, MANUAL_MIN_SIMILARITY, everywhere=False, is_manual=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "asked", "everywhere"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_a_person_looks_everywhere_by_setting_or_by_request(setting: bool, asked: bool, everywhere: bool) -> None:
+    """A request cannot narrow the setting."""
+    question = manual_question(PROMPT, Policy(everywhere=setting), limit=5, min_similarity=0.0, everywhere=asked)
+
+    assert (question.everywhere, question.min_similarity, question.limit) == (everywhere, 0.0, 5)
+
+
+def test_a_session_is_shown_a_pattern_once() -> None:
+    """Whoever repeats a prompt has read the note, or did not want it."""
+    shown, first, second = ShownPatterns(), suggestion(), suggestion()
+
+    taken = [shown.take_new("s", [first, second]) for _ in range(3)]
+
+    assert taken == [first, second, None]
+    assert shown.take_new("another", [first]) == first
+
+
+def test_a_session_is_not_shown_its_own_work() -> None:
+    """It lies before its eyes, also after a resume."""
+    own, other = suggestion(session_id="s"), suggestion()
+
+    assert ShownPatterns().take_new("s", [own, other]) == other
+    assert ShownPatterns().take_new("s", [own]) is None
+
+
+def test_the_sessions_that_are_remembered_are_bounded() -> None:
+    """A worker may live for months; the oldest session is forgotten first."""
+    shown, pattern = ShownPatterns(max_sessions=2), suggestion()
+    for session in ("a", "b", "c"):
+        shown.take_new(session, [pattern])
+
+    assert shown.take_new("b", [pattern]) is None
+    assert shown.take_new("c", [pattern]) is None
+    assert shown.take_new("a", [pattern]) == pattern
+
+
+def test_a_manual_answer_is_as_long_as_a_hook_passes_on() -> None:
+    """A longer one would be dropped whole. Quotes are escaped there, so there is room left."""
+    answer = manual_answer([suggestion(trigger="ж" * 500) for _ in range(40)])
+
+    assert answer.count("<past-workflow") > 1
+    assert len(answer.encode()) <= gate.MAX_ANSWER_BYTES
+    assert answer.endswith("</past-workflow>\n")
+
+
+def test_a_manual_question_always_has_an_answer() -> None:
+    """A person waits for one."""
+    assert manual_answer([]) == gate.NOTHING_KNOWN
