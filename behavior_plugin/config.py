@@ -155,7 +155,7 @@ def _values(settings: Settings) -> Iterator[tuple[str, str]]:
 def _names_in_file() -> list[str]:
     try:
         return list(tomllib.loads(config_file().read_text(encoding="utf-8")))
-    except (FileNotFoundError, NotADirectoryError):  # the folder's own fault is reported when it is used
+    except FileNotFoundError:
         return []
 
 
