@@ -1,8 +1,8 @@
-"""Claude Code's part, played where we try ourselves out: read the registered hooks and run one its way.
+"""Run the registered hooks as Claude Code does, for the doctor, the demo and the tests.
 
-Shell form only, since that is what we register. As the client was seen to do it: the payload and a newline on
-standard input, the session's directory, a few variables, a deadline with SIGTERM and then SIGKILL, and an
-answer that counts only if it is empty or one JSON object.
+Only shell commands are run, since we register no others. As observed in the client, a hook gets the payload and a
+newline on standard input, the session's directory, a few variables, and a deadline with SIGTERM and then SIGKILL. Its
+answer counts only if it is empty or one JSON object.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from behavior_plugin.errors import BehaviorError
 
 DEFAULT_TIMEOUT_S = 600.0
 DEFAULT_TIMEOUTS_S = {"UserPromptSubmit": 30.0, "SessionEnd": 1.5}
-# How long a hook has between the polite signal and the other one.
+# The time between SIGTERM and SIGKILL.
 GRACE_S = 1.5
 
 
 @dataclass(frozen=True)
 class HookCommand:
-    """One registered command; `plugin_root` is None where it stands in settings."""
+    """One registered command; `plugin_root` is None for one in settings."""
 
     event: str
     command: str
@@ -42,7 +42,7 @@ class HookCommand:
 
 @dataclass(frozen=True)
 class HookRun:
-    """What came of one run. Without an exit code it was stopped at its timeout."""
+    """The result of one run; `exit_code` is None if the hook was stopped at its timeout."""
 
     event: str
     exit_code: int | None
@@ -75,7 +75,7 @@ def registered_hooks(plugin_root: Path) -> dict[str, HookCommand]:
 
 
 def registered_in_settings(settings_file: Path) -> dict[str, HookCommand]:
-    """Our commands in a settings file, by event; other people's are none of our business."""
+    """Our own commands in a settings file, by event."""
     return _by_event(settings_hooks(settings_file), plugin_root=None)
 
 
@@ -86,12 +86,12 @@ def run(
     environment: Mapping[str, str],
     client_pid: int | None = None,
 ) -> HookRun:
-    """Run a hook on a payload, in the payload's `cwd`, and wait for it, also where the client would not."""
+    """Run a hook on a payload, in the payload's `cwd`, and wait for it, even for an async one."""
     started = time.monotonic()
     variables = {**environment, **_variables(hook, payload, client_pid or os.getpid())}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = _start(hook, payload["cwd"], variables, out, err)
-        in_time = _see_through(process, hook, payload)
+        in_time = _wait_for_end(process, hook, payload)
         return HookRun(
             event=hook.event,
             exit_code=process.returncode if in_time else None,
@@ -102,10 +102,10 @@ def run(
 
 
 def run_checked(hook: HookCommand, payload: Mapping[str, Any], *, environment: Mapping[str, str]) -> HookRun:
-    """The same, where nothing may go wrong.
+    """Run a hook that must succeed.
 
     Raises:
-        BehaviorError: the hook was stopped, failed, or complained.
+        BehaviorError: the hook was stopped, failed, or wrote to standard error.
     """
     done = run(hook, payload, environment=environment)
     if done.exit_code != 0 or done.stderr:
@@ -126,7 +126,7 @@ def _by_event(hooks: Mapping[str, Any], *, plugin_root: Path | None) -> dict[str
 def _command(event: str, entry: Mapping[str, Any], plugin_root: Path | None) -> HookCommand:
     is_async = entry.get("async") is True
     timeout_s = float(entry.get("timeout", DEFAULT_TIMEOUTS_S.get(event, DEFAULT_TIMEOUT_S)))
-    if event == "SessionEnd" and plugin_root and not is_async:  # the client ignores a plugin's wish here
+    if event == "SessionEnd" and plugin_root and not is_async:  # the client ignores a plugin's timeout here
         timeout_s = DEFAULT_TIMEOUTS_S[event]
     return HookCommand(event, entry["command"], timeout_s, is_async, plugin_root)
 
@@ -139,7 +139,7 @@ def _variables(hook: HookCommand, payload: Mapping[str, Any], client_pid: int) -
         "CLAUDE_PROJECT_DIR": str(payload["cwd"]),
         "PWD": str(payload["cwd"]),
     }
-    # Where the plugin's own data is, only the client knows; ours is as good a folder.
+    # Only the client knows the plugin's own data folder; ours serves as well.
     of_plugin = {"CLAUDE_PLUGIN_ROOT": str(hook.plugin_root), "CLAUDE_PLUGIN_DATA": paths.data_folder()}
     return variables | (of_plugin if hook.plugin_root else {})
 
@@ -159,8 +159,8 @@ def _start(
     )
 
 
-def _see_through(process: subprocess.Popen[bytes], hook: HookCommand, payload: Mapping[str, Any]) -> bool:
-    """Feed a hook and wait for its end, or make one at its timeout; whether it ended by itself."""
+def _wait_for_end(process: subprocess.Popen[bytes], hook: HookCommand, payload: Mapping[str, Any]) -> bool:
+    """Send the payload and wait for the end, or stop the hook at its timeout. Returns whether it ended by itself."""
     with process:
         try:
             process.communicate(_line(payload), timeout=hook.timeout_s)
@@ -171,11 +171,11 @@ def _see_through(process: subprocess.Popen[bytes], hook: HookCommand, payload: M
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for sign, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
+    for sign, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+            process.wait(wait_s)
 
 
 def _line(payload: Mapping[str, Any]) -> bytes:

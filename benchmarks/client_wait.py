@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -99,7 +100,7 @@ def _plugin(folder: Path, command: str | None, *, is_async: bool) -> Path:
     registered = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))
     for groups in registered["hooks"].values():
         for entry in [entry for group in groups for entry in group["hooks"]]:
-            entry["command"] = command or entry["command"].replace("$CLAUDE_PLUGIN_ROOT", str(ROOT))
+            entry["command"] = command or f"CLAUDE_PLUGIN_ROOT={shlex.quote(str(ROOT))}; {entry['command']}"
             entry["async"] = is_async and entry.get("async", False)
     for name, content in (
         (".claude-plugin/plugin.json", {"name": folder.name, "version": "1.0.0"}),

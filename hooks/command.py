@@ -1,4 +1,4 @@
-"""Run the command `behavior` with the interpreter that has its libraries; any Python can be asked for it."""
+"""Run the command `behavior` with the interpreter that has its libraries; any Python can run this file."""
 
 import os
 import sys

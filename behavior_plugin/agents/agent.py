@@ -1,4 +1,4 @@
-"""What the rest of the plugin may ask of an agent: where its logs are, how they are read, and how its hooks run."""
+"""The interface of an agent: its logs, how they are read, and how our hooks run in it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EventFields: TypeAlias = dict[str, Any]
 class Logs:
     """The logs that an agent keeps of its own sessions.
 
-    folders:   where it keeps them, unless told otherwise; they need not exist.
-    is_log:    whether a file that begins so is a log of sessions, and not part of another log.
+    folders:   the default folders; they need not exist.
+    is_log:    whether a file with this head is a log of sessions, and not a part of another log.
     read:      the events of a log, in parts that each hold whole pieces of work of one session. Raises OSError where
                the file cannot be read; every other problem is reported to the reader and skipped.
     read_live: the events of the log that hook events name. Raises OSError and ValueError (a path may hold a NUL).
@@ -40,7 +40,7 @@ class Hooks:
 
     settings_file: the file that they are registered in.
     adapt:         the plugin's hooks, by event, changed to what this agent needs.
-    notes:         what the user should know about hooks in settings with this content.
+    notes:         remarks for the user about hooks in settings with this content.
     read_input:    the event that a payload of UserPromptSubmit reports.
     read_call:     the event that a payload of PostToolUse or PostToolUseFailure reports, by the hook's name and time.
     has_one_session_per_process: whether a process that begins a session has ended the one before.

@@ -1,7 +1,7 @@
-"""What is kept of one tool call: its bounded parameters, how it ended, which files it touched.
+"""Read one tool call: bounded parameters, outcome, files touched.
 
-Hook events and logs hold the same two objects, a tool's input and its response. These contain whole files, so
-everything that is kept of them is bounded here.
+Hook events and logs hold the same two objects, a tool's input and its response. They contain whole files, so every part
+that is kept is bounded here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_ENTRIES = 100
 # Parameters nest two or three deep; anything deeper is hostile input.
 MAX_DEPTH = 8
 
-# Text written into a file, a form or a terminal says little about how the work was done, and is where secrets are.
+# Text written into a file, a form or a terminal says little about how the work was done, and often holds secrets.
 _CONTENTS = frozenset(
     """
     content contents old_string new_string new_source edits file_text patch
@@ -40,9 +40,9 @@ def bounded_parameters(tool_input: dict[str, Any]) -> dict[str, Any]:
 
 
 def call_outcome(tool_input: dict[str, Any], response: dict[str, Any]) -> Outcome:
-    """How a call ended that the agent does not report as failed.
+    """The outcome of a call that the agent does not report as failed.
 
-    A call that was moved to the background has not ended yet. One that was started there has done its job by starting.
+    A call that was moved to the background has not ended yet. A call that was started there succeeds by starting.
     """
     if response.get("isError") is True:
         return Outcome.FAILED

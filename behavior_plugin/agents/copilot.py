@@ -1,8 +1,8 @@
-"""Copilot CLI: a log of events for each session, in which its subagents' events stand as well.
+"""Copilot CLI: a log of events for each session, with the events of its subagents.
 
-`session-state/<session>/events.jsonl`, in older versions `session-state/<session>.jsonl`. What the first versions left
-in `history-session-state` is not read. A call is a success for Copilot if it ran; how a shell command ended is the last
-line of what it printed.
+`session-state/<session>/events.jsonl`, in older versions `session-state/<session>.jsonl`. The logs of the first
+versions, in `history-session-state`, are not read. For Copilot a call succeeds if it ran; the exit code of a shell
+command is in the last line of its output.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TOOLS = {
     "task": ("Agent", {}),
 }
 _STARTER = "task"
-# Of what kinds the other events are; none of them holds anything for us.
+# The first words of event types without anything to learn.
 _OTHERS = frozenset(
     """
     abort assistant auto_mode auto_mode_switch background_tasks binary canvas capabilities command commands
@@ -45,7 +45,7 @@ _OTHERS = frozenset(
     mcp_app model pending_messages permission sampling schedule session skill subagent system tool tools ui user_input
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
-# Its last line is needed, in characters.
+# An output, of which the last line is needed.
 MAX_OUTPUT_CHARS = 1_000_000
 _EXIT_CODE = re.compile(r"exit code (\d{1,10})>\s{0,9}$")
 
@@ -70,9 +70,9 @@ class _Parser:
     def __init__(self, session_id: str) -> None:
         self.session = SessionLog(NAME, session_id)
         self._at = START
-        # Whether the agent's last message asks for no more calls.
+        # Whether the agent's last message makes no calls.
         self._has_answered = False
-        # By the id of a subagent: the call that started it, which is what it is called in older versions.
+        # By the id of a subagent: the call that started it. Older versions use the call's id for both.
         self._started_by: dict[str, str] = {}
         self._patched: dict[str, tuple[str, ...]] = {}
         self._users_own: set[str] = set()
@@ -94,7 +94,7 @@ class _Parser:
         return None
 
     def _actor(self, record: dict[str, Any], data: dict[str, Any]) -> str:
-        """A subagent is called what its call is."""
+        """The main agent, or a subagent by the id of the call that started it."""
         agent = get_id(record, "agentId") or ""
         return self._started_by.get(agent) or get_id(data, "parentToolCallId") or agent or MAIN
 
@@ -106,33 +106,33 @@ class _Parser:
         elif kind == "assistant.turn_end" and self._has_answered:
             self.session.end_turn(self._at)
         elif kind in ("session.start", "session.resume"):
-            self._place(get_dict(data, "context"))
+            self._set_context(get_dict(data, "context"))
         elif kind == "session.context_changed":
-            self._place(data)
+            self._set_context(data)
         elif kind.partition(".")[0] not in _OTHERS:
             return f"the record's type is unknown ({kind[:40]})"
         if kind in ("abort", "session.error", "session.resume", "session.shutdown"):
             self.session.interrupt()
         return None
 
-    def _place(self, context: dict[str, Any]) -> None:
+    def _set_context(self, context: dict[str, Any]) -> None:
         self.session.context = Context(directory=get_str(context, "cwd") or "", branch=get_str(context, "branch"))
 
     def _prompt(self, data: dict[str, Any], record: dict[str, Any]) -> None:
-        """Skills, schedules and the autopilot also speak as the user, and say so."""
+        """Skills, schedules and the autopilot write prompts too, which are marked."""
         if data.get("source") not in (None, "user") or data.get("isAutopilotContinuation") is True:
             return
-        said = get_str(data, "content") or ""
+        text = get_str(data, "content") or ""
         if data.get("delivery", "steering") == "steering" and self.session.is_working:
-            self.session.steering(said, self._at)
+            self.session.steering(text, self._at)
         else:
-            self.session.prompt(said, self._at, prompt_id=get_id(record, "id"))
+            self.session.prompt(text, self._at, prompt_id=get_id(record, "id"))
 
     def _call(self, data: dict[str, Any], actor: str) -> str | None:
         name = get_id(data, "toolCallId")
         if not name:
             return "a call has no id"
-        tool, parameters = self._in_our_words(name, data)
+        tool, parameters = self._normalized(name, data)
         self.session.call(
             name,
             tool,
@@ -143,7 +143,8 @@ class _Parser:
         )
         return None
 
-    def _in_our_words(self, name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _normalized(self, name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The tool and the parameters of a call, under our names."""
         tool, given = get_str(data, "toolName", MAX_NAME_CHARS) or "", data.get("arguments")
         if tool == "apply_patch":
             patch = given if isinstance(given, str) else get_str(get_dict(data, "arguments"), "patch", MAX_PATCH_CHARS)
@@ -154,15 +155,15 @@ class _Parser:
 
     def _result(self, data: dict[str, Any]) -> None:
         name = get_id(data, "toolCallId") or ""
-        said = get_str(get_dict(data, "result"), "content", MAX_OUTPUT_CHARS) or ""
-        code = _EXIT_CODE.search(said[-100:])
+        output = get_str(get_dict(data, "result"), "content", MAX_OUTPUT_CHARS) or ""
+        code = _EXIT_CODE.search(output[-100:])
         outcome, error = Outcome.SUCCESS, None
         if data.get("success") is not True:
             problem = get_dict(data, "error")
             was_rejected = problem.get("code") == "rejected"
             outcome, error = Outcome.PARTIAL if was_rejected else Outcome.FAILED, get_str(problem, "message")
         elif code and int(code[1]):
-            outcome, error = Outcome.FAILED, said
+            outcome, error = Outcome.FAILED, output
         files = self._patched.pop(name, ()) if outcome is Outcome.SUCCESS else ()
         self.session.result(name, self._at, outcome, error=error, files=files)
 

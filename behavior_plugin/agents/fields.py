@@ -18,16 +18,16 @@ import orjson
 # Called with each line that could not be read: its number, from 1, and why.
 Skip: TypeAlias = Callable[[int, str], object]
 
-# The longest text that is kept. Redaction keeps less of every text, so no secret is cut in two here.
+# Redaction shortens every text further, so this limit cuts no secret in two.
 MAX_TEXT_CHARS = 6_000
-# The same of an error, of which redaction keeps less.
+# The same for an error.
 MAX_ERROR_CHARS = 2_000
 MAX_NAME_CHARS = 200
-# The longest line of a log that is read: the largest that a tool writes holds a file of some megabytes twice.
+# The longest line of a log that is read. The result of a tool may contain a file of some megabytes twice.
 MAX_LINE_BYTES = 32_000_000
 # No call lasts a year; longer durations overflow dates.
 MAX_MS = 366 * 24 * 3_600_000
-# The time of what happened before a log states any time.
+# The time of events before the first time in a log.
 START = datetime.fromtimestamp(0, tz=UTC)
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -54,14 +54,14 @@ def parse_object(raw: bytes | str) -> dict[str, Any]:
 
 
 def _read_leniently(raw: bytes) -> Any:
-    """Read what strict JSON refuses: other encodings, half characters, huge numbers."""
+    """Read JSON that strict parsers refuse: other encodings, half characters, huge numbers."""
     # Bytes that are not the encoding they look like still hold an event worth keeping.
     text = raw.decode(json.detect_encoding(raw), errors="replace")
     return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=lambda _: None)
 
 
 def get_str(fields: dict[str, Any], name: str, longest: int = MAX_TEXT_CHARS) -> str | None:
-    """At most `longest` characters of a text; None where there is none, or an empty one."""
+    """A text of at most `longest` characters; None for an empty or missing one."""
     value = fields.get(name)
     return value[:longest] if isinstance(value, str) and value else None
 
@@ -86,7 +86,7 @@ def get_dict(fields: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def get_ms(fields: dict[str, Any], name: str) -> int | None:
-    """A duration in milliseconds; None where it is none, or longer than any call takes."""
+    """A duration in milliseconds; None for any other value, or one longer than MAX_MS."""
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_MS:
         return None
@@ -118,7 +118,7 @@ def message_text(content: Any, *, besides: tuple[str, ...] = ()) -> str:
 
 
 def _number(digits: str) -> int | float | None:
-    """JSON has no limit for numbers; Python, Postgres and strict JSON do."""
+    """A number that Python, Postgres and strict JSON can hold; JSON itself has no limit."""
     number = float(digits)
     if not math.isfinite(number):
         return None

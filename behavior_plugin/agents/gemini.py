@@ -1,10 +1,10 @@
 """Gemini CLI: a log for each session, in a folder for each project.
 
 `tmp/<project>/chats/session-<time>-<id>.json` is one document; `.jsonl`, in newer versions, has a message on each line,
-whole again whenever it grew; `$set`, which may repeat all, and `$rewindTo` tell of nothing that was done. The directory
-is in the project's `.project_root`, which older versions do not write. No branch is noted, and of a call only when it
-had ended. A subagent has a log of its own, `chats/<session>/<subagent>.jsonl`, which older versions do not tie to its
-call.
+and repeats a message that has grown. `$set`, which may repeat everything, and `$rewindTo` are no messages. The
+directory is in the project's `.project_root`, which older versions do not write. Branches are missing, and a call is
+written only when it has ended. A subagent has a log of its own, `chats/<session>/<subagent>.jsonl`; older versions do
+not tie it to its call.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _TOOLS = {
     "write_todos": ("TodoWrite", {}),
     "invoke_agent": ("Agent", {}),
 }
-_ENDINGS = {"success": Outcome.SUCCESS, "error": Outcome.FAILED, "cancelled": Outcome.PARTIAL}
-# What the records have that are no messages.
+_OUTCOMES = {"success": Outcome.SUCCESS, "error": Outcome.FAILED, "cancelled": Outcome.PARTIAL}
+# Fields of records that are not messages.
 _OTHERS = ("sessionId", "$set", "$rewindTo")
-# What the client says in the user's place, some of it when it makes the history shorter.
+# Text that the client writes in the user's place, some of it when it compresses the history.
 _NOT_TYPED = (
     "<session_context>",
     "<state_snapshot>",
@@ -64,9 +64,9 @@ _NOT_TYPED = (
 )
 _STOPPED = ("Command was automatically cancelled", "Command was cancelled by user")
 _EXIT_CODE = re.compile(r"^Exit Code: (\d{1,10})$", re.MULTILINE)
-# Stands around what other programs printed.
+# Gemini puts these around the output of other programs.
 _FRAME = re.compile(r"</?untrusted_context>\n?")
-_BEGINNING = 2_000
+_HEAD_BYTES = 2_000
 _SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
 
 
@@ -75,25 +75,25 @@ def _folders() -> list[Path]:
 
 
 def _is_log(file: Path, head: bytes) -> bool:
-    start = head[:_BEGINNING].lstrip()
+    start = head[:_HEAD_BYTES].lstrip()
     is_session = start.startswith(b"{") and b'"sessionId"' in start and b'"projectHash"' in start
     return file.suffix in (".json", ".jsonl") and is_session and not _is_subagent(start)
 
 
 def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
-    if _is_subagent(reader.head(file, _BEGINNING)):
+    if _is_subagent(reader.head(file, _HEAD_BYTES)):
         reader.skip(file, 0, "it is the log of a subagent")
         return
     name = _session_id(file, reader)
     parser = _Parser(name)
     parser.session.context = Context(directory=_directory(file, reader))
     records = reader.records(file) if file.suffix == ".jsonl" else iter([(0, reader.document(file))])
-    inner = partial(_of_subagent, file.parent / name, reader)
+    inner = partial(_subagent_records, file.parent / name, reader)
     yield from read_session(_each(records), parser.session, parser.take, partial(reader.skip, file), inner)
 
 
 def _is_subagent(start: bytes) -> bool:
-    """What a log is of stands before its messages."""
+    """Whether a log is a subagent's, which is stated before the messages."""
     return _SUBAGENT.search(start.partition(b'"messages"')[0]) is not None
 
 
@@ -104,7 +104,7 @@ def _each(records: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, 
         yield from ((line, message) for message in objects_in(record.get("messages")))
 
 
-def _of_subagent(folder: Path, reader: LogReader, subagent: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _subagent_records(folder: Path, reader: LogReader, subagent: str) -> Iterator[tuple[int, dict[str, Any]]]:
     file = folder / f"{subagent}.jsonl"
     try:
         yield from reader.records(file)
@@ -115,8 +115,8 @@ def _of_subagent(folder: Path, reader: LogReader, subagent: str) -> Iterator[tup
 
 
 def _session_id(file: Path, reader: LogReader) -> str:
-    """It stands first in either kind of file."""
-    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([\w-]{1,200})"', reader.head(file, _BEGINNING))
+    """The session's id, which comes first in both kinds of file."""
+    name = re.search(rb'"sessionId"\s{0,9}:\s{0,9}"([\w-]{1,200})"', reader.head(file, _HEAD_BYTES))
     return name[1].decode("utf-8", "replace") if name else file.stem
 
 
@@ -147,11 +147,11 @@ class _Parser:
         return None
 
     def _prompt(self, message: dict[str, Any]) -> None:
-        """Results go back to the model in the user's place. What is displayed is what was typed."""
-        said = message_text(message.get("displayContent")) or message_text(message.get("content"))
+        """Results of calls stand in the user's place too. The displayed text is the typed one."""
+        text = message_text(message.get("displayContent")) or message_text(message.get("content"))
         is_result = any("functionResponse" in part for part in objects_in(message.get("content")))
-        if not is_result and not said.lstrip().startswith(_NOT_TYPED):
-            self.session.prompt(said, self._at, prompt_id=get_id(message, "id"))
+        if not is_result and not text.lstrip().startswith(_NOT_TYPED):
+            self.session.prompt(text, self._at, prompt_id=get_id(message, "id"))
 
     def _gemini(self, message: dict[str, Any]) -> None:
         calls = objects_in(message.get("toolCalls"))
@@ -161,34 +161,34 @@ class _Parser:
             self.session.end_turn(self._at)
 
     def _call(self, call: dict[str, Any]) -> None:
-        """The message is as old as the call, unless it was only written when the call had ended."""
+        """The message has the time of the call, unless it was written after the call had ended."""
         if not (name := get_id(call, "id")):
             return
         tool, parameters = normalize_tool(get_str(call, "name", MAX_NAME_CHARS) or "", get_dict(call, "args"), _TOOLS)
         self.session.call(name, tool, parameters, self._at, started_agent=get_id(call, "agentId"))
-        outcome, printed = _ENDINGS.get(str(call.get("status"))), _printed(call)
+        outcome, output = _OUTCOMES.get(str(call.get("status"))), _output(call)
         if outcome is Outcome.SUCCESS and tool == "Bash":
-            outcome = _of_command(printed)
+            outcome = _command_outcome(output)
         ended = parse_time(call.get("timestamp"))
         if outcome:
             is_timed = ended is not None and ended > self._at
-            error = printed if outcome is Outcome.FAILED else None
+            error = output if outcome is Outcome.FAILED else None
             self.session.result(name, ended if is_timed else None, outcome, error=error)
 
 
-def _of_command(printed: str) -> Outcome:
-    """How a shell command ended that could be run."""
-    if printed.startswith(_STOPPED):
+def _command_outcome(output: str) -> Outcome:
+    """The outcome of a shell command that ran."""
+    if output.startswith(_STOPPED):
         return Outcome.PARTIAL
-    codes = _EXIT_CODE.findall(printed[-1_000:])
+    codes = _EXIT_CODE.findall(output[-1_000:])
     return Outcome.FAILED if codes and int(codes[-1]) else Outcome.SUCCESS
 
 
-def _printed(call: dict[str, Any]) -> str:
-    """What a call gave back to the model."""
-    answers = [get_dict(get_dict(part, "functionResponse"), "response") for part in objects_in(call.get("result"))]
-    said = [get_str(answer, name, 1_000_000) for answer in answers for name in ("output", "error")]
-    return _FRAME.sub("", "\n".join(one for one in said if one))
+def _output(call: dict[str, Any]) -> str:
+    """The text that a call returned to the model."""
+    responses = [get_dict(get_dict(part, "functionResponse"), "response") for part in objects_in(call.get("result"))]
+    texts = [get_str(response, name, 1_000_000) for response in responses for name in ("output", "error")]
+    return _FRAME.sub("", "\n".join(text for text in texts if text))
 
 
 AGENT = Agent(NAME, "Gemini CLI", Logs(folders=_folders, is_log=_is_log, read=_read))

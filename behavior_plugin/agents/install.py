@@ -1,7 +1,7 @@
-"""Our hooks in the client's own settings, for people who do not load us as a plugin: put in and taken out.
+"""Install our hooks in an agent's own settings, for users who do not load the plugin, and remove them.
 
-The settings are the user's: what is there stays, and a copy of the file lies beside it while we are in. What is to
-be done is listed first, each step with the words for it, so that what is told, also in a dry run, is what is done.
+The settings belong to the user: their content stays, and while our hooks are installed a copy of the file lies beside
+it. The steps are listed first, each with its description, so that a dry run reports exactly the steps of a real run.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ binaries.find()
 """
 # Where a registered command names its event; the agent's name goes behind it.
 _EVENT = re.compile(r"\bset -- (\w+);")
-# What has no UTF-8, and what would end the line of the record.
+# Characters that UTF-8 cannot hold, or that would end the line of the record.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
-# What is said of a step, and how it is done.
+# The description of a step, and the function that does it.
 _Step = tuple[str, Callable[[], object]]
 
 
 class Change(BaseModel, frozen=True):
-    """What was done to a settings file, or in a dry run what would be."""
+    """The steps that changed a settings file, or that would in a dry run."""
 
     file: Path
     changed: bool
@@ -55,42 +55,42 @@ class Change(BaseModel, frozen=True):
 
 
 def agent_settings_file(agent: str = CLAUDE_CODE) -> Path:
-    """The file of this user in which an agent looks for hooks."""
+    """The file in which an agent registers this user's hooks."""
     return WITH_HOOKS[agent].settings_file()
 
 
 def install(
     *, settings_file: Path, plugin_root: Path, interpreter: Path, agent: str = CLAUDE_CODE, dry_run: bool = False
 ) -> Change:
-    """Put our hooks into the settings of an agent and note the interpreter that runs the worker.
+    """Add our hooks to the settings of an agent and record the interpreter that runs the worker.
 
     Raises:
-        ConfigError: the settings are not what the client would accept; nothing was touched.
-        SetupError: the plugin's folder or the interpreter is of no use, or a file could not be written.
+        ConfigError: the agent would not accept the settings as they are; nothing was changed.
+        SetupError: the plugin's folder or the interpreter is unusable, or a file could not be written.
     """
     settings = read_settings(settings_file.absolute())
     ours = _our_hooks(plugin_root, agent)
     check_interpreter(interpreter)
-    # The settings come last: until they are written nothing has happened that the client would notice.
-    steps = [*_record_steps(interpreter), *_put_in_steps(settings, ours)]
+    # The settings come last, since the agent notices nothing before they are written.
+    steps = [*_record_steps(interpreter), *_install_steps(settings, ours)]
     otherwise = f"{settings.file}: our hooks are there already."
     notes = tuple(WITH_HOOKS[agent].notes(settings.content))
-    return _carried_out(settings, steps, otherwise, notes=notes, dry_run=dry_run)
+    return _run_steps(settings, steps, otherwise, notes=notes, dry_run=dry_run)
 
 
 def uninstall(*, settings_file: Path, dry_run: bool = False) -> Change:
-    """Take our hooks out again; what we learned stays.
+    """Remove our hooks; the learned patterns stay.
 
     Raises:
-        ConfigError: the settings or their backup are not what the client would accept; nothing was touched.
+        ConfigError: the agent would not accept the settings or their backup; nothing was changed.
         SetupError: a file could not be written.
     """
     settings = read_settings(settings_file.absolute())
-    steps = [*_take_out_steps(settings), *([] if _are_elsewhere(settings.file) else _forget_steps())]
+    steps = [*_uninstall_steps(settings), *([] if _are_installed_elsewhere(settings.file) else _forget_steps())]
     data = Path(paths.data_folder())
     notes = (f"{data} holds what was learned; to forget it, delete that folder.",)
     otherwise = f"{settings.file}: no hooks of ours are there."
-    return _carried_out(settings, steps, otherwise, notes=notes if _is_in_use(data) else (), dry_run=dry_run)
+    return _run_steps(settings, steps, otherwise, notes=notes if _is_in_use(data) else (), dry_run=dry_run)
 
 
 def is_ours(command: str) -> bool:
@@ -115,15 +115,15 @@ def plugin_hooks(plugin_root: Path) -> Json:
 
 
 def settings_hooks(settings_file: Path) -> Json:
-    """The hooks of a settings file, other people's included: event name to matcher groups."""
+    """All hooks of a settings file: event name to matcher groups."""
     return read_settings(settings_file).hooks
 
 
 def check_interpreter(interpreter: Path) -> None:
-    """See to it that this Python exists, is new enough and can load the worker, by having it do so.
+    """Check that a Python exists, is new enough and can import the worker, by running it.
 
     Raises:
-        SetupError: it does not.
+        SetupError: the check failed.
     """
     command = [_written(interpreter), "-I", "-B", "-c", _PROBE, wake.ROOT]
     try:
@@ -137,20 +137,20 @@ def check_interpreter(interpreter: Path) -> None:
         raise SetupError(f"{interpreter} cannot run the worker: {reason}")
 
 
-def _carried_out(
+def _run_steps(
     settings: AgentSettings, steps: list[_Step], otherwise: str, *, notes: tuple[str, ...], dry_run: bool
 ) -> Change:
     try:
         for _, do in [] if dry_run else steps:
             do()
     except OSError as error:
-        hint = "See to it that the file and its folder can be written, then try again."
+        hint = "Make the file and its folder writable, then try again."
         raise SetupError(f"{settings.file} was not changed: {error}", hint=hint) from error
-    said = tuple(words for words, _ in steps) or (otherwise,)
-    return Change(file=settings.file, changed=bool(steps), done=said, notes=notes)
+    done = tuple(description for description, _ in steps) or (otherwise,)
+    return Change(file=settings.file, changed=bool(steps), done=done, notes=notes)
 
 
-def _put_in_steps(settings: AgentSettings, ours: Json) -> Iterator[_Step]:
+def _install_steps(settings: AgentSettings, ours: Json) -> Iterator[_Step]:
     there = _our_entries(settings.hooks)
     if there == _our_entries(ours):
         return
@@ -162,7 +162,7 @@ def _put_in_steps(settings: AgentSettings, ours: Json) -> Iterator[_Step]:
     yield f"{settings.file}: hooks {verb} for {', '.join(ours)}.", partial(settings.write, wanted)
 
 
-def _take_out_steps(settings: AgentSettings) -> Iterator[_Step]:
+def _uninstall_steps(settings: AgentSettings) -> Iterator[_Step]:
     backup, rest = read_settings(_backup(settings)), _without_ours(settings)
     is_as_before = _as_json(rest) == _as_json(_without_ours(backup))
     is_in = bool(_our_entries(settings.hooks))
@@ -173,13 +173,13 @@ def _take_out_steps(settings: AgentSettings) -> Iterator[_Step]:
         yield f"{settings.file}: as it was before.", restore
     elif is_in:
         yield f"{settings.file}: our hooks removed, everything else kept.", partial(settings.write, rest)
-    # Where the settings are gone it may be their last copy.
+    # If the settings are gone, the backup may be their last copy.
     if backup.raw is not None and settings.raw is not None and (is_in or is_as_before):
         yield f"{backup.file}: removed.", backup.file.unlink
 
 
-def _are_elsewhere(settings_file: Path) -> bool:
-    """Whether another agent has hooks of ours; one whose settings cannot be read may have some."""
+def _are_installed_elsewhere(settings_file: Path) -> bool:
+    """Whether another agent has hooks of ours; unreadable settings may hold some."""
     files = [file for file in map(agent_settings_file, WITH_HOOKS) if file != settings_file]
     try:
         return any(_our_entries(read_settings(file).hooks) for file in files)
@@ -230,7 +230,7 @@ def _is_our_entry(entry: Json) -> bool:
 
 
 def _merged(hooks: Json, ours: Json) -> Json:
-    """Other people's hooks and ours behind them; what is empty then is left out."""
+    """The user's other hooks with ours behind them; groups and events that are empty then are left out."""
     others = {event: [_others_in(group) for group in groups] for event, groups in hooks.items()}
     merged = {
         event: [group for group in others.get(event, []) if group["hooks"]] + ours.get(event, [])
@@ -250,7 +250,7 @@ def _without_ours(settings: AgentSettings) -> Json:
 
 
 def _as_json(content: Json) -> str:
-    """To compare by: in Python true equals 1, in JSON it does not."""
+    """A text to compare by: in Python true equals 1, in JSON it does not."""
     return json.dumps(content, sort_keys=True)
 
 
@@ -276,7 +276,7 @@ def _write_record(text: str) -> None:
 
 
 def _forget_steps() -> Iterator[_Step]:
-    """Once the worker has run, the interpreter stays: the plugin may still need it."""
+    """The interpreter stays once the worker has run, since the plugin may still need it."""
     if _record().exists() and not _is_in_use(_record().parent):
         yield f"{_record()}: removed.", _forget
 
@@ -291,8 +291,8 @@ def _is_in_use(data: Path) -> bool:
 
 
 def _written(path: Path) -> str:
-    """The absolute path as text. Links stay: resolved, a virtual environment's Python is another Python."""
+    """An absolute path as text. Links are kept: a virtual environment's Python, resolved, is another Python."""
     text = str(path.absolute())
     if _UNWRITABLE.search(text):
-        raise SetupError(f"{text!r} cannot be written down.", hint="Move it to a path without odd characters.")
+        raise SetupError(f"{text!r} has characters that cannot be stored.", hint="Move it to a path without them.")
     return text

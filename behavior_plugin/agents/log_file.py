@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from behavior_plugin.agents.fields import MAX_LINE_BYTES, parse_json, parse_object
 
-# The head of a file that shows whose log it is.
+# The head of a file, by which its agent is recognised.
 HEAD_BYTES = 64 * 1024
 # A log that is one JSON value is held whole while it is read.
 MAX_DOCUMENT_BYTES = 128 * 1024 * 1024
@@ -21,7 +21,7 @@ MAX_PROBLEMS = 20
 # The longest log of a running session.
 MAX_LIVE_LOG_BYTES = 512 * 1024 * 1024
 
-# Opens a file of that path, with flags; its descriptor.
+# Opens a path with flags and returns the descriptor.
 Opener: TypeAlias = Callable[[str, int], int]
 
 

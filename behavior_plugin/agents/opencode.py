@@ -2,8 +2,8 @@
 
 `opencode.db`, with tables `session`, `message` and `part`, whose column `data` is JSON; or in `storage` the files
 `session/<project>/<session>.json`, `message/<session>/*.json` and `part/<message>/*.json`; or what `opencode export`
-prints. All hold the same objects. A subagent is a session too, whose `parentID` names the one that it belongs to. No
-branch is noted, and of a command of the user's own only the text that it stands for.
+prints. All hold the same objects. A subagent is a session too, whose `parentID` names the session that started it.
+Branches are missing, and a custom command appears as the text that it expands to.
 """
 
 from __future__ import annotations
@@ -58,24 +58,24 @@ _PARTS_OF_A_MESSAGE = frozenset(
     agent compaction file patch reasoning retry snapshot step-finish step-start subtask text tool
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
-# What stands in the user's place above a line of the user's own shell.
+# The message before a line of the user's own shell.
 _SHELL = "The following tool was executed by the user"
-# How a call ends that was stopped, or not allowed.
+# The error of a stopped or rejected call begins with one of these.
 _STOPPED = ("Tool execution aborted", "The user rejected permission")
-# A step that ends so is followed by another.
-_GOES_ON = (None, "tool-calls", "unknown")
+# Another step follows one that ends with one of these.
+_UNFINISHED = (None, "tool-calls", "unknown")
 
 _DATABASE = b"SQLite format 3\x00"
 _EXPORT = re.compile(rb'\s{0,99}\{\s{0,99}"info"\s{0,9}:\s{0,9}\{')
 _SESSION_ID = re.compile(rb'"id"\s{0,9}:\s{0,9}"ses_')
 
-# A view of that name could be anything, also without end.
+# A view could have any content, even without end, so only tables are read.
 _TABLES = "select count(*) from sqlite_master where type = 'table' and name in ('session', 'message', 'part')"
 _SESSIONS = "select id, directory from session where parent_id is null order by time_created, id"
 _MESSAGES = "select id, data from message where session_id = ? order by time_created, id"
 _PARTS = "select data from part where message_id = ? order by id"
 
-# The messages of the session of that name, in order, each with its parts.
+# Returns the messages of the session with that id, in order, each with its parts.
 Messages: TypeAlias = Callable[[str], Iterable[dict[str, Any]]]
 
 
@@ -93,7 +93,7 @@ def _is_log(file: Path, head: bytes) -> bool:
 
 def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
     if _is_database(file):
-        yield from _of_database(file, reader)
+        yield from _read_database(file, reader)
         return
     document = reader.document(file)
     stored = _is_stored(file)
@@ -101,11 +101,13 @@ def _read(file: Path, reader: LogReader) -> Iterator[list[Event]]:
     if get_str(info, "parentID"):
         reader.skip(file, 0, "it is the session of a subagent")
         return
-    # What is stored is found by its name, so that it is the file's own.
+    # Stored messages are found by the session's id, which is the name of its file.
     name = file.stem if stored else get_id(info, "id") or file.stem
     exported = {name: objects_in(document.get("messages"))}
-    messages = partial(_stored_messages, file.parents[2], reader) if stored else lambda asked: exported.get(asked, [])
-    yield from _of_session(name, info, messages, partial(reader.skip, file))
+    messages = (
+        partial(_stored_messages, file.parents[2], reader) if stored else lambda session: exported.get(session, [])
+    )
+    yield from _read_session_of(name, info, messages, partial(reader.skip, file))
 
 
 def _is_database(file: Path) -> bool:
@@ -116,8 +118,8 @@ def _is_stored(file: Path) -> bool:
     return file.parts[-4:-2] == ("storage", "session")
 
 
-def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: Skip) -> Iterator[list[Event]]:
-    """A session and the subagents that it started."""
+def _read_session_of(name: str, info: dict[str, Any], messages: Messages, skip: Skip) -> Iterator[list[Event]]:
+    """The events of a session and of the subagents that it started."""
     parser = _Parser(name)
     parser.session.context = Context(directory=get_str(info, "directory") or "")
     yield from read_session(
@@ -126,7 +128,7 @@ def _of_session(name: str, info: dict[str, Any], messages: Messages, skip: Skip)
 
 
 def _lines(messages: Iterable[dict[str, Any]]) -> Records:
-    """They stand on no lines of their own."""
+    """Messages as records, which have no line numbers here."""
     return ((0, message) for message in messages)
 
 
@@ -137,7 +139,7 @@ def _stored_messages(storage: Path, reader: LogReader, name: str) -> Iterator[di
 
 
 def _stored(folder: Path, reader: LogReader) -> Iterator[dict[str, Any]]:
-    """The objects in a folder; the file that each is in is named by its id, and ids are in the order of time."""
+    """The objects in a folder, oldest first: a file has its object's id as its name, and ids sort by time."""
     for file in sorted(folder.glob("*.json")):
         try:
             yield {**reader.document(file), "id": file.stem}
@@ -145,9 +147,9 @@ def _stored(folder: Path, reader: LogReader) -> Iterator[dict[str, Any]]:
             reader.skip(file, 0, f"the file cannot be read ({type(error).__name__})")
 
 
-def _of_database(file: Path, reader: LogReader) -> Iterator[list[Event]]:
+def _read_database(file: Path, reader: LogReader) -> Iterator[list[Event]]:
     try:
-        with closing(_opened(file)) as database:
+        with closing(_open_database(file)) as database:
             database.text_factory = bytes
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_LINE_BYTES)
             if database.execute(_TABLES).fetchone() != (3,):
@@ -156,13 +158,13 @@ def _of_database(file: Path, reader: LogReader) -> Iterator[list[Event]]:
             for name, directory in database.execute(_SESSIONS).fetchall():
                 info = {"directory": _decoded(directory)}
                 messages = partial(_row_messages, database, file, reader)
-                yield from _of_session(_decoded(name), info, messages, partial(reader.skip, file))
+                yield from _read_session_of(_decoded(name), info, messages, partial(reader.skip, file))
     except sqlite3.Error as error:
         reader.skip(file, 0, f"the database cannot be read ({type(error).__name__})")
 
 
-def _opened(file: Path) -> sqlite3.Connection:
-    """Only to be read. Where nobody has it open, not even the files are made that those who share it need."""
+def _open_database(file: Path) -> sqlite3.Connection:
+    """Open a database to read it. If no other process has it open, SQLite must not create files beside it either."""
     is_open = file.with_name(f"{file.name}-wal").exists()
     return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable={int(not is_open)}", uri=True)
 
@@ -204,19 +206,19 @@ class _Parser:
         return f"the part's type is unknown ({min(unknown)[:40]})" if unknown else None
 
     def _user(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
-        """What the client adds to a prompt, such as the files that it names, is marked as synthetic."""
+        """A prompt without the text that the client adds, such as the files it names, which is marked as synthetic."""
         texts = [part for part in found if part.get("type") == "text"]
-        said = "\n".join(get_str(part, "text") or "" for part in texts if part.get("synthetic") is not True)
+        prompt = "\n".join(get_str(part, "text") or "" for part in texts if part.get("synthetic") is not True)
         name = get_id(info, "id")
         if any(part.get("text") == _SHELL for part in texts):
             self._shell_lines.add(name or "")
         elif self.session.is_working:
-            self.session.steering(_unquoted(said), self._at)
+            self.session.steering(_unquoted(prompt), self._at)
         else:
-            self.session.prompt(_unquoted(said), self._at, prompt_id=name)
+            self.session.prompt(_unquoted(prompt), self._at, prompt_id=name)
 
     def _assistant(self, info: dict[str, Any], found: list[dict[str, Any]]) -> None:
-        """Some models say that they stop while they still call tools; they do not."""
+        """A message with calls ends no turn, even if the model says that it stops."""
         is_shell = get_id(info, "parentID") in self._shell_lines
         called = [part for part in found if part.get("type") == "tool"]
         for part in called:
@@ -225,7 +227,7 @@ class _Parser:
             return
         if info.get("error"):
             self.session.interrupt()
-        elif not called and info.get("finish") not in _GOES_ON:
+        elif not called and info.get("finish") not in _UNFINISHED:
             self.session.end_turn(parse_time(get_dict(info, "time").get("completed")) or self._at)
 
     def _call(self, part: dict[str, Any], actor: str | None) -> None:
@@ -248,15 +250,18 @@ class _Parser:
             self.session.result(name, parse_time(took.get("end")), outcome, error=error, files=done)
 
 
-def _unquoted(said: str) -> str:
-    """`opencode run` puts quotes around what the shell has taken them from."""
-    inner = said[1:-1].replace('\\"', "\0")
-    is_quoted = len(said) > 1 and said[0] == said[-1] == '"' and '"' not in inner
-    return inner.replace("\0", '"') if is_quoted else said
+def _unquoted(text: str) -> str:
+    """The prompt without the quotes that `opencode run` puts around it."""
+    inner = text[1:-1].replace('\\"', "\0")
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in inner
+    return inner.replace("\0", '"') if is_quoted else text
 
 
 def _outcome(state: dict[str, Any]) -> Outcome | None:
-    """A shell command that failed has completed too; one that was stopped has no exit code."""
+    """The outcome of a call; None while it runs.
+
+    A failed shell command has completed too; a stopped one has no exit code.
+    """
     metadata = get_dict(state, "metadata")
     if state.get("status") == "error":
         was_stopped = metadata.get("interrupted") is True or (get_str(state, "error") or "").startswith(_STOPPED)

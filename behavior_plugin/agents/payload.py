@@ -1,6 +1,6 @@
-"""Read what a hook saved: an envelope and the agent's payload become an Event.
+"""Read a record that a hook saved: its envelope and the agent's payload become an Event.
 
-The fields that agents have taken over from Claude Code are read here; an agent's own module reads what differs.
+The fields that other agents share with Claude Code are read here; each agent's module reads its differences.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _of_kind(kind: EventKind, name: str, fields: dict[str, Any], at: datetime, h
 
 
 def _unknown_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
-    """A call of an unknown agent: "it worked" may only mean that the agent does not report failures."""
+    """A call of an unknown agent, which may not report failures: a success counts as partial."""
     action: Action = read_call(name, fields, at)["action"]
     if action.outcome is Outcome.SUCCESS:
         action = action.model_copy(update={"outcome": Outcome.PARTIAL})
@@ -168,7 +168,7 @@ def _parse(envelope: dict[str, Any], payload: bytes) -> dict[str, Any]:
 
 
 def _context(envelope: dict[str, Any], fields: dict[str, Any]) -> Context:
-    """The directory as the hook saw it; the events of tools only have the payload's own word for it."""
+    """The context that the hook noted; tool events only have the directory in their payload."""
     directory = get_str(envelope, "directory") or get_str(fields, "cwd") or ""
     return Context(
         directory=directory,

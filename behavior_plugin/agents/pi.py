@@ -1,8 +1,8 @@
 """Pi: a log for each session, in a folder for each directory. One record a line, and a message for each.
 
-`sessions/--<directory>--/<time>_<session>.jsonl`. Newer logs are trees, whose branches stand in the order in which they
-were worked on, and all of it was done. A session that was forked begins with a copy of the other's records, which are
-older than itself. Pi notes no branch.
+`sessions/--<directory>--/<time>_<session>.jsonl`. Newer logs are trees, whose branches are written one after the other;
+the work of all of them was done. A forked session begins with a copy of its origin's records, which are older than the
+fork. Git branches are missing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TOOLS = {
     "find": ("Glob", {}),
     "ls": ("LS", {}),
 }
-# Records that hold nothing for us.
+# Records without anything to learn.
 _OTHERS = frozenset(
     """
     branch_summary compaction context_transform custom custom_message ephemeral label model_change session session_info
@@ -50,7 +50,7 @@ _OTHERS = frozenset(
 )
 # Messages that no person wrote.
 _OTHER_ROLES = frozenset(["branchSummary", "compactionSummary", "custom", "hookMessage"])
-# How a call ends that was stopped, or never begun.
+# The result of a call that was stopped, or never started, ends with one of these.
 _STOPPED = ("Operation aborted", "Command aborted", "Skipped due to queued user message.")
 
 
@@ -99,12 +99,12 @@ class _Parser:
             return f"the message's role is unknown ({role[:40]})"
         return None
 
-    def _prompt(self, said: str, name: str | None) -> None:
-        """What is typed while the agent works is given to it between two calls."""
+    def _prompt(self, text: str, name: str | None) -> None:
+        """A prompt that is typed while the agent works comes between two calls."""
         if self.session.is_working:
-            self.session.steering(said, self._at)
+            self.session.steering(text, self._at)
         else:
-            self.session.prompt(said, self._at, prompt_id=name)
+            self.session.prompt(text, self._at, prompt_id=name)
 
     def _assistant(self, message: dict[str, Any]) -> None:
         for block in objects_in(message.get("content")):
@@ -118,20 +118,20 @@ class _Parser:
             self.session.interrupt()
 
     def _result(self, message: dict[str, Any]) -> None:
-        said = message_text(message.get("content"))
+        output = message_text(message.get("content"))
         failed = message.get("isError") is True
         outcome = Outcome.FAILED if failed else Outcome.SUCCESS
-        if failed and said.endswith(_STOPPED):
+        if failed and output.endswith(_STOPPED):
             outcome = Outcome.PARTIAL
         name = get_id(message, "toolCallId") or ""
-        self.session.result(name, self._at, outcome, error=said if failed else None)
+        self.session.result(name, self._at, outcome, error=output if failed else None)
 
     def _shell(self, message: dict[str, Any], name: str | None) -> None:
-        """A line of the user's own shell, noted when it had ended."""
-        called = name or f"shell {self._at.isoformat()}"
-        self.session.call(called, "Bash", {"command": get_str(message, "command") or ""}, self._at, actor=USER)
+        """A line of the user's own shell; its record is written when it has ended."""
+        call_id = name or f"shell {self._at.isoformat()}"
+        self.session.call(call_id, "Bash", {"command": get_str(message, "command") or ""}, self._at, actor=USER)
         outcome = Outcome.SUCCESS if message.get("exitCode") in (0, None) else Outcome.FAILED
-        self.session.result(called, None, Outcome.PARTIAL if message.get("cancelled") is True else outcome)
+        self.session.result(call_id, None, Outcome.PARTIAL if message.get("cancelled") is True else outcome)
 
 
 AGENT = Agent(NAME, "Pi", Logs(folders=_folders, is_log=_is_log, read=_read))

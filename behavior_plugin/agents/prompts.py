@@ -11,7 +11,7 @@ from behavior_plugin.model import PromptKind
 
 NOTIFICATION = "<task-notification>"
 
-# Text that agents themselves put in a prompt's place.
+# Text that agents write in a prompt's place.
 _MACHINE_STARTS = (
     NOTIFICATION,
     "<command-name>",
@@ -76,7 +76,7 @@ def read_prompt(text: str) -> PromptFields:
 
 
 def _kind_of(prompt: str) -> PromptKind:
-    """Decided from the text alone, since no agent marks its prompts."""
+    """The kind of a prompt, from its text alone, since no agent marks its prompts."""
     text = prompt.strip()
     if not text or text.startswith(_MACHINE_STARTS):
         return PromptKind.MACHINE
@@ -90,7 +90,7 @@ def _kind_of(prompt: str) -> PromptKind:
 
 
 def _as_typed(prompt: str) -> str:
-    """Claude Code writes a slash command in tags into its transcript."""
+    """A prompt as typed. Claude Code's transcripts have a slash command in tags."""
     if prompt.startswith(("<command-name>", "<command-message>")):
         return _slash(prompt)[:MAX_TEXT_CHARS]
     return prompt[:MAX_TEXT_CHARS]

@@ -72,10 +72,10 @@ def _with_subagents(records: Records, log: SessionLog, records_of: Callable[[str
 
 
 class SessionLog:
-    """One session, as the log of `agent` has it.
+    """One session, built from the log of `agent`.
 
-    `context` is where the agent is at the moment; set it as the log says. `actor` is whose records are read: of a
-    subagent only the calls count. `started` are the subagents whose logs have not been read yet. Repeated prompts and
+    Set `context` whenever the log names a directory or branch. `actor` is the agent whose records are being read: a
+    subagent contributes only calls. `started` has the subagents whose logs have not been read yet. Repeated prompts and
     calls are skipped, and so are results of calls that the log does not have.
     """
 
@@ -96,7 +96,7 @@ class SessionLog:
         return self._is_turn_open and self._has_called
 
     def prompt(self, text: str, at: datetime, *, prompt_id: str | None = None) -> None:
-        """A person's prompt. Without an id of its own it is named by its number among the events."""
+        """A person's prompt. Without an id of its own it gets one from its position in the log."""
         name = prompt_id or f"event {self._recorder.next_index}"
         if self.actor == MAIN and text.strip() and self._is_new(f"prompt {name}"):
             self._prompt_id = name
@@ -104,7 +104,7 @@ class SessionLog:
             self._add(EventKind.PROMPT, "prompt", at, **read_prompt(text))
 
     def steering(self, text: str, at: datetime) -> None:
-        """A prompt that was typed while the agent was at work: it belongs to the prompt that is being worked on."""
+        """A prompt that was typed while the agent worked; it belongs to the prompt before."""
         if self.actor == MAIN and text.strip():
             self._add(EventKind.PROMPT, "prompt", at, **read_prompt(text))
 
@@ -149,9 +149,9 @@ class SessionLog:
         files: tuple[str, ...] = (),
         started_agent: str | None = None,
     ) -> None:
-        """How the call of that name ended, and when, if the log says so.
+        """The end of a call; `at` is None if the log has no time for it.
 
-        Without a duration it is the time since the call began.
+        Without `duration_ms`, the duration is the time since the call began.
         """
         if not (call := self._recorder.pending(name)) or not call.action:
             return
@@ -169,7 +169,7 @@ class SessionLog:
         )
 
     def end_turn(self, at: datetime) -> None:
-        """The agent has done what it was asked, or has said so."""
+        """The agent has finished the prompt."""
         if self._is_turn_open and self.actor == MAIN:
             self._add(EventKind.TURN_END, "end", at)
             self._is_turn_open = False
@@ -188,7 +188,7 @@ class SessionLog:
         return self._recorder.drain()
 
     def _queue_subagent(self, name: str | None) -> None:
-        """Have a subagent's own log read, once, if its name can be a file's."""
+        """Queue a subagent whose own log is to be read, once, if its name is safe as a file name."""
         if name and is_plain(name) and self._is_new(f"agent {name}"):
             self._subagents += 1
             if self._subagents <= MAX_SUBAGENTS:
@@ -277,7 +277,7 @@ class SessionRecorder:
         if len(self.events) < self._limit:
             return []
         drained = self._drain(self._newest_task_index())
-        # Not at each record from now on: what is left may be one piece of work that goes on.
+        # The limit grows, or each record from now on would search the one long piece of work that is left.
         self._limit = len(self.events) + MAX_EVENTS
         return drained
 
@@ -291,7 +291,7 @@ class SessionRecorder:
         return drained
 
     def _newest_task_index(self) -> int:
-        """Where the last piece of work begins. A prompt whose id was there before only steers."""
+        """The index at which the last piece of work begins. A prompt with an earlier prompt's id only steers."""
         return max(self._task_starts(), default=0)
 
     def _task_starts(self) -> Iterator[int]:

@@ -1,6 +1,6 @@
-"""The client's settings file, which is the user's: read with care, and written in its own manner.
+"""Read and write an agent's settings file, which belongs to the user, in its own format.
 
-What we do not understand we could not write back, so it is refused, and the file stays as it is.
+A file that we do not understand could not be written back, so it is refused and stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """A settings file as it was when we looked; `raw` is None where there is no such file."""
+    """A settings file as it was read; `raw` is None if there is no such file."""
 
     file: Path
     raw: bytes | None
@@ -34,16 +34,16 @@ class AgentSettings:
 
     @property
     def target(self) -> Path:
-        """The file itself: who keeps the settings elsewhere has a link here, which must stay one."""
+        """The file itself. Users who keep their settings elsewhere have a link here, which must stay a link."""
         return Path(os.path.realpath(self.file))
 
     def write(self, content: Json) -> None:
-        """Replace the content, in the manner of the old one."""
+        """Replace the content, in the format of the old one."""
         self.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self.target, self._dumped(content), like=self.target)
 
     def _dumped(self, content: Json) -> bytes:
-        """Its indent, its line ends and its byte order mark stay: people read the differences."""
+        """The content with the old indent, line ends and byte order mark, so that a diff shows only our change."""
         old = (self.raw or b"\n").decode("utf-8")
         indent = re.search(r'^[ \t]+(?=")', old, re.MULTILINE)
         text = json.dumps(content, indent=indent[0] if indent else "  ", ensure_ascii=False)
@@ -58,8 +58,8 @@ def read_settings(file: Path) -> AgentSettings:
     """Read a settings file; an absent or empty one has no content.
 
     Raises:
-        ConfigError: it does not hold what the client would accept.
-        SetupError: it cannot be read.
+        ConfigError: the agent would not accept its content.
+        SetupError: the file cannot be read.
     """
     try:
         raw = file.read_bytes()
@@ -71,14 +71,14 @@ def read_settings(file: Path) -> AgentSettings:
 
 
 def are_hooks(hooks: object) -> bool:
-    """Whether it has the shape of registered hooks: event name to matcher groups, each with its entries."""
+    """Whether a value has the shape of registered hooks: event name to matcher groups, each with its entries."""
     return isinstance(hooks, dict) and all(
         isinstance(groups, list) and all(map(_is_group, groups)) for groups in hooks.values()
     )
 
 
 def replace_file(file: Path, raw: bytes, *, like: Path | None = None) -> None:
-    """Replace a file in one step, with the mode and owner of `like`; 0600 where there is no such file."""
+    """Replace a file atomically, with the mode and owner of `like`; with 0600 if there is no such file."""
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(descriptor, "wb") as new:
@@ -107,7 +107,7 @@ def _parsed(raw: bytes, file: Path) -> Json:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Json:
-    """Refuse a key that is there twice: to write the file anew would silently drop one of the two."""
+    """Refuse a duplicate key: rewriting the file would silently drop one of the two."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError(f"a key is there twice among {', '.join(name for name, _ in pairs)}")
     return dict(pairs)

@@ -1,6 +1,6 @@
-"""Read the logs of a session's subagents: each that the session names, once, up to a limit.
+"""Read the logs of the subagents that a session names, each once, up to a limit.
 
-For subagents whose logs are files that `Subagents` can find. `session_log` does the same with records.
+This is for subagents with log files of their own. `session_log` does the same with records.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Subagents:
         return new
 
     def _calls_of(self, subagent: str) -> list[Event]:
-        """A subagent's own calls: the log of a forked one begins with the calls of the other."""
+        """A subagent's own calls: the log of a forked subagent begins with the calls of its origin."""
         found: list[Event] = []
         for place in self._places(subagent):
             try:

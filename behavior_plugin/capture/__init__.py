@@ -1,4 +1,4 @@
-"""The light room: what a hook process runs. Standard library only, valid on Python 3.9.
+"""The hook-safe package, which a hook process runs: standard library only, valid on Python 3.9.
 
-It is started on every prompt and tool call, so starting is the cost: modules are imported where they are needed.
+A hook starts on every prompt and tool call, and starting is its cost: modules are imported where they are needed.
 """

@@ -1,11 +1,11 @@
-"""Where a session is: project, its type, its branch. Reads a few small files and runs no program.
+"""Describe a session's directory: project, project type, branch. Reads a few small files and runs no program.
 
-A repository may be hostile: its configuration can make git run anything, its HEAD may be a pipe. So git is never
-asked, and only regular files are read, a few kilobytes of each.
+A repository may be hostile: its configuration can make git run anything, its HEAD may be a pipe. So git is never run,
+and only regular files are read, a few kilobytes of each.
 
-A project is known by the address of its remote: all its worktrees and clones, wherever they lie, are one project. That
-also means that a copy can claim to be another project, by naming its remote, and is then shown how that one was worked
-on; it cannot change what is kept. Without a remote it is known by the folder of its main worktree, else by the
+A project is identified by the address of its remote: all its worktrees and clones, on any path, are one project. So a
+repository can claim to be another project, by naming its remote, and then gets suggestions from that project's work; it
+cannot change stored patterns. Without a remote, a project is identified by the folder of its main worktree, else by the
 directory.
 """
 
@@ -17,8 +17,8 @@ from behavior_plugin.capture import remote
 MAX_FILE_BYTES = 4096
 MAX_LEVELS = 100
 MAX_ENTRIES = 500
-# Nearest folder first, and in each the first name that exists. A Makefile is in projects of every type, so it tells
-# nothing.
+# The nearest folder wins, and in a folder the first name that exists. A Makefile is in projects of every type, so it is
+# not listed.
 PROJECT_TYPES = (
     ("Cargo.toml", "rust"),
     ("go.mod", "go"),
@@ -47,7 +47,7 @@ PROJECT_TYPES = (
     ("CMakeLists.txt", "cpp"),
     ("meson.build", "cpp"),
 )
-# Where no name tells: the ends of names in the project's top folder.
+# If no name matches: the endings of names in the project's top folder.
 PROJECT_ENDS = (
     (".sln", "dotnet"),
     (".slnx", "dotnet"),
@@ -59,7 +59,7 @@ PROJECT_ENDS = (
 
 
 def describe(directory):
-    """`directory` with `root`, `project`, `project_type`, `branch` and `commit`; what cannot be told is left out."""
+    """`directory` with `root`, `project`, `project_type`, `branch` and `commit`; unknown facts are left out."""
     if not os.path.isabs(directory):
         return {}
     folder = os.path.normpath(directory)
@@ -79,13 +79,13 @@ def _find_repository(directory):
     """The nearest folder upwards that holds .git, and the git folder behind that."""
     for folder in _upwards(directory):
         mark = os.path.join(folder, ".git")
-        git = mark if os.path.isdir(mark) else _pointed_to(mark, folder)
+        git = mark if os.path.isdir(mark) else _linked_git_folder(mark, folder)
         if git and os.path.lexists(os.path.join(git, "HEAD")):
             return (folder, git) if _is_trusted(mark) and _is_trusted(git) else (directory, None)
     return directory, None
 
 
-def _pointed_to(mark, folder):
+def _linked_git_folder(mark, folder):
     """The git folder of a worktree or submodule, whose .git is a file that names it."""
     pointer = _read_small(mark)
     if not pointer.startswith("gitdir:"):
@@ -94,7 +94,7 @@ def _pointed_to(mark, folder):
 
 
 def _is_trusted(path):
-    """As git judges it: what another user has put there is no repository of ours. Root trusts everybody's."""
+    """Whether a repository is ours, by git's own rule: files of other users are not trusted, except by root."""
     try:
         return os.geteuid() == 0 or os.stat(path).st_uid in (0, os.geteuid())
     except (OSError, ValueError):
@@ -115,13 +115,13 @@ def _head(git):
 
 
 def _branch(head):
-    """The branch's name; nothing where the head is detached, or kept in a table that only git can read."""
+    """The branch's name; empty or None if the head is detached, or in a reftable, which only git can read."""
     name = head[len("ref: refs/heads/") :] if head.startswith("ref: refs/heads/") else ""
     return None if name == ".invalid" else name
 
 
 def _rebased_branch(git):
-    """The branch that a rebase is under way for: the head is detached meanwhile."""
+    """The branch that is being rebased: its head is detached meanwhile."""
     for folder in ("rebase-merge", "rebase-apply"):
         name = _read_small(os.path.join(git, folder, "head-name")).strip()
         if name.startswith("refs/heads/"):
@@ -130,7 +130,7 @@ def _rebased_branch(git):
 
 
 def _commit(head):
-    """The beginning of the commit that a detached head stands on."""
+    """The first digits of the commit of a detached head."""
     return head[:12] if len(head) in (40, 64) and not head.strip("0123456789abcdef") else None
 
 
@@ -141,7 +141,7 @@ def _common_folder(git):
 
 
 def _main_worktree(root, git, common):
-    """One name for all worktrees of a repository: the folder that its common .git lies in."""
+    """One name for all worktrees of a repository: the folder of its common .git."""
     return root if common == git else remote.without_git(common)
 
 
@@ -166,7 +166,7 @@ def _type_by_ends(folder):
 
 
 def _some_names(folder):
-    """The names in a folder, or as many of them as a hook has the time for."""
+    """The names in a folder, at most as many as a hook has time for."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry, _ in zip(entries, range(MAX_ENTRIES))]
@@ -179,7 +179,7 @@ def _read_small(path):
 
 
 def _read(path, limit):
-    """The beginning of a regular file; nothing of anything else."""
+    """The beginning of a regular file; empty for anything else."""
     try:
         source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError):

@@ -1,15 +1,15 @@
-"""Where our files lie: the one answer that hook, worker and terminal share.
+"""Locate our files: hook, worker and terminal share these functions.
 
 data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user data folder
-    spool/{tmp,new,open,dead,tries}   events on their way to a pattern; `full` there says that no more are taken
-    run/                    the sockets; a link to a short folder where the path is too long for one
+    spool/{tmp,new,open,dead,tries}   events on their way to a pattern; while `full` exists, new ones are refused
+    run/                    the sockets; a link to a short folder if the path is too long for a socket
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker
-    python3                 a link to the Python that runs the hooks, where they stand in settings
+    python3                 a link to the Python that runs the hooks in settings
     config.toml, lost, worker.lock, worker.log
 
-A BEHAVIOR_HOME that is not absolute would name another folder in each directory. Commands refuse it; a hook, which must
-not fail, takes the per-user folder as if it were not set, as XDG_DATA_HOME asks of its readers.
+A relative BEHAVIOR_HOME would name another folder in each directory. Commands refuse it; a hook, which must not fail,
+ignores it, as the XDG specification asks for a relative XDG_DATA_HOME.
 """
 
 import os
@@ -20,7 +20,7 @@ MAX_RUN_FOLDER_CHARS = 80
 
 
 def data_folder():
-    """The folder that holds everything we keep, absolute. It need not exist yet."""
+    """The absolute path of the folder with all our data. It need not exist yet."""
     chosen = _chosen()
     if os.path.isabs(chosen):
         return os.path.normpath(chosen)
@@ -28,7 +28,7 @@ def data_folder():
 
 
 def is_misplaced():
-    """Whether BEHAVIOR_HOME is set and not absolute, so that it is not followed."""
+    """Whether BEHAVIOR_HOME is relative, and therefore ignored."""
     return bool(_chosen()) and not os.path.isabs(_chosen())
 
 
@@ -61,7 +61,7 @@ def in_data(*names):
 
 
 def run_folder():
-    """The folder of the sockets: `run`, or what the link of that name points to (see `make_run_folder`)."""
+    """The folder of the sockets: `run`, or the target of that link (see `make_run_folder`)."""
     folder = in_data("run")
     try:
         return os.readlink(folder)
@@ -74,14 +74,14 @@ def worker_socket():
 
 
 def open_carefully(path, flags):
-    """For open(opener=...): a link is refused, and a pipe that nobody writes to is empty instead of waited for."""
+    """For open(opener=...): refuses links, and does not wait for the writer of a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
 
 
 def make_private(folder):
-    """Make a folder, 0700 whatever the umask, and see to it that it is ours and no link.
+    """Make a folder with mode 0700, whatever the umask.
 
-    Raises OSError where it is not: a folder that somebody else prepared is no place for our files.
+    Raises OSError if it is a link or another user's: a folder that somebody else prepared is not safe for our files.
     """
     try:
         os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
@@ -99,9 +99,9 @@ def make_private(folder):
 
 
 def make_run_folder():
-    """The sockets' folder, made if need be.
+    """Make the folder of the sockets, unless it exists, and return its path.
 
-    Where the data folder's path is too long for a socket it lies in the temporary folder, and `run` is a link to it.
+    If the data folder's path is too long for a socket, it is in the temporary folder, and `run` is a link to it.
     """
     make_private(data_folder())
     folder = in_data("run")
@@ -114,8 +114,9 @@ def make_run_folder():
 
 
 def _make_short_run_folder(link):
-    """Of many that do so at once the first wins, and all take its folder; a link that leads to no folder of ours, or of
-    another user's by now, is replaced.
+    """Make a short folder and link to it. Of several processes the first wins, and all use its folder.
+
+    A link to a folder that is missing, or another user's by now, is replaced.
     """
     import tempfile
 

@@ -1,8 +1,8 @@
-"""The shortcut to the Python that runs the hooks: past a version manager's `python3`, which costs more than the hook.
+"""Maintain the link to the Python that runs the hooks.
 
-The registered commands try a link of that name first, and what the PATH calls python3 where the link is missing or
-leads to nothing that starts. By the second way Python itself tells, at a session's start, where it really lies, and the
-link is made anew. So it needs no set-up, and mends itself.
+A version manager's `python3` costs more than the hook itself, and the link leads past it. hooks/run.sh tries the link
+first, and the `python3` of the PATH if the link is missing or broken. At a session's start the Python that runs knows
+its real path and renews the link. So the link needs no set-up, and repairs itself.
 """
 
 import os
@@ -14,36 +14,36 @@ NAME = "python3"
 
 
 def refresh():
-    """Have the link lead to the Python that runs. Never raises: without it the hooks are only slower."""
+    """Point the link at the running Python. Never raises: without the link the hooks are only slower."""
     try:
-        _keep(_folder(), _real_python())
+        _write_link(_folder(), _real_python())
     except (OSError, ValueError):
         pass
 
 
 def _folder():
-    """Where the commands look: in the plugin's own data folder, or in ours where they stand in settings."""
+    """The folder in which run.sh looks: the plugin's own data folder, or ours for hooks in settings."""
     folder = os.environ.get("CLAUDE_PLUGIN_DATA", "")
     if folder and not os.path.isabs(folder):
-        raise ValueError("a folder that depends on the directory is not followed")
+        raise ValueError("a relative folder is not used")
     return folder or paths.data_folder()
 
 
 def _real_python():
-    """The executable behind links and virtual environments: those of a project come and go with it."""
+    """The executable behind links and virtual environments, which may be deleted with their project."""
     for python in (getattr(sys, "_base_executable", None), sys.executable):
         real = os.path.realpath(python) if python and os.path.isabs(python) else ""
         if _is_executable(real):
             return real
-    raise ValueError("Python does not know where it is")
+    raise ValueError("Python does not know its own path")
 
 
-def _keep(folder, python):
+def _write_link(folder, python):
     link = os.path.join(folder, NAME)
     if os.path.realpath(link) == python:
         return
     if os.path.lexists(link) and not os.path.islink(link):
-        return  # not of our making
+        return  # not ours
     found = os.lstat(folder)
     if found.st_uid != os.geteuid() or found.st_mode & 0o002:
         return

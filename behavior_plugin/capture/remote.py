@@ -1,7 +1,7 @@
-"""A repository's remote, called the same by everybody: read from git's configuration without asking git.
+"""Read a repository's remote from git's configuration, without git, and give it one name for all users.
 
-Addresses hold users, passwords and tokens. Nothing of those may be left in a name that is stored, so where it is not
-certain what is what there is no name.
+Addresses contain users, passwords and tokens, none of which may be in a stored name. An ambiguous address therefore
+gets no name.
 """
 
 import os
@@ -12,7 +12,7 @@ _ESCAPED = {"n": "\n", "t": "\t", "b": "\b"}
 
 
 def address(config):
-    """The address of `origin` in a git configuration, else of the first remote. What it includes is not read."""
+    """The address of `origin` in a git configuration, else of the first remote. Included files are not read."""
     if len(config) == CONFIG_LIMIT:  # the last line may be cut off
         config = config.rpartition(b"\n")[0]
     found = {}  # type: dict[str, str]
@@ -26,10 +26,10 @@ def address(config):
 
 
 def identity(address, folder):
-    """`host/path`, however it is reached and by whom: without scheme, user, password, port and `.git`.
+    """`host/path`, without scheme, user, password, port and `.git`, so that it is the same for every user.
 
-    A repository on this machine is its absolute path; `folder` is what a relative one starts from. None where the
-    address does not say which repository it is.
+    A repository on this machine is its absolute path; a relative one starts from `folder`. None if the address does
+    not identify a repository.
     """
     if not 0 < len(address) <= MAX_ADDRESS_CHARS:
         return None
@@ -52,17 +52,17 @@ def identity(address, folder):
 
 
 def without_git(folder):
-    """The folder that a git folder lies in; a bare repository is its own."""
+    """The folder that contains a `.git`; a bare repository is its own folder."""
     return os.path.dirname(folder) if os.path.basename(folder) == ".git" else folder
 
 
 def _may_hold_user(text):
-    """Whether what stands before may be a user or a password, of an address that was written wrong."""
+    """Whether the text before this one may be a user or a password, in a malformed address."""
     return "@" in text or "%40" in text
 
 
 def _without_port(host):
-    """Nothing where it is no host with a port: then it may be a password with a slash in it."""
+    """A host without its port; None for any other text, which may be a password with a slash in it."""
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     name, _, port = host.partition(":")
@@ -74,7 +74,7 @@ def _key(line):
 
 
 def _lines(config):
-    """Its lines; one that ends with a backslash goes on in the next."""
+    """The lines of a configuration; one that ends with a backslash continues in the next."""
     begun = ""
     for line in config.lstrip("\ufeff").split("\n"):
         line = begun + line.rstrip("\r")

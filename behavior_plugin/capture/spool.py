@@ -1,13 +1,13 @@
 """The spool: the folder where events wait, one file each, and the format of those files.
 
 A record is written under tmp/ and renamed into new/ (as in a Maildir), so a reader never sees half of one. It is a
-line of JSON, the envelope, and then the payload, byte for byte as the host sent it: understanding it is the worker's
-work, where it can be corrected and done again. The worker files new/ records by session into open/, and sets aside
-in dead/ what it cannot read.
+line of JSON, the envelope, and then the payload, byte for byte as the agent sent it: the worker interprets it, and can
+do so again after a correction. The worker moves records from new/ into open/, by session, and unreadable ones into
+dead/.
 
-Its policies: what waits is bounded in number and bytes; at the bound new events are refused and told, and the old ones
-stay. Nothing is synced: a kill loses nothing, a power cut may lose the last seconds, and a record that it left short is
-known by its size.
+Policies: waiting records are limited in number and bytes; at the limit new events are refused and reported, and the
+old ones stay. Nothing is synced: a kill loses nothing, a power cut may lose the last seconds, and a record that it cut
+short is recognised by its size.
 """
 
 import os
@@ -16,10 +16,10 @@ import time
 from behavior_plugin.capture import paths
 
 VERSION = 1
-# Of what waits in new/ and open/. A hook counts nothing: it looks for the mark that `keep_bounds` makes.
+# The limits of new/ and open/. A hook counts nothing: it looks for the mark that `enforce_limits` makes.
 MAX_WAITING = 250_000
 MAX_BYTES = 2 * 1024**3
-# The file that tells of losses stops growing here.
+# The file of losses stops growing here.
 MAX_LOST_BYTES = 64 * 1024
 MAX_LINE_BYTES = 200
 MAX_ENVELOPE_BYTES = 1024 * 1024
@@ -28,31 +28,31 @@ _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class SpoolFull(OSError):  # noqa: N818 - its name is told to the user
-    """So much waits already that nothing more is kept."""
+class SpoolFull(OSError):  # noqa: N818 - its name is shown to the user
+    """The spool is full, so the event is refused."""
 
 
-class NewerRecord(ValueError):  # noqa: N818 - it reads as what was found
-    """A record that a later version of us has written, and will understand."""
+class NewerRecord(ValueError):  # noqa: N818 - the name says what was found
+    """A record that a later version has written, and will understand."""
 
 
 def put(event, payload, is_cut=False, notes=None):
-    """Keep one event. When this returns it is ours; raises OSError where it could not be kept.
+    """Save one event. Raises OSError if it could not be saved.
 
-    `event` is a word of ours, never text from the payload: it becomes part of the file's name.
+    `event` is one of our words, never text from the payload: it becomes part of the file's name.
     """
     try:
         _deliver(event, payload, is_cut, notes or {})
-    except FileNotFoundError:  # the first event of all, or somebody has tidied up
+    except FileNotFoundError:  # the first event, or the folders were deleted
         make()
         _deliver(event, payload, is_cut, notes or {})
 
 
 def read(path):
-    """An envelope and the payload behind it.
+    """The envelope and the payload of a record.
 
-    Raises OSError where the file cannot be read, ValueError where it is no whole record of this version, and of these
-    NewerRecord where a later version may read it.
+    Raises OSError if the file cannot be read, ValueError if it is not a whole record of this version, and as one of
+    these NewerRecord if a later version may read it.
     """
     with open(path, "rb", opener=paths.open_carefully) as record:
         envelope = _read_envelope(record)
@@ -65,7 +65,7 @@ def read(path):
 
 
 def lose(error):
-    """Say that an event could not be kept: silence means kept. Never raises."""
+    """Report that an event could not be saved; without a report it was. Never raises."""
     why = getattr(error, "strerror", None)
     text = f"behavior: event not recorded: {type(error).__name__}{f' ({why})' if why else ''}"
     line = " ".join(text.split())[:MAX_LINE_BYTES].encode("ascii", "replace") + b"\n"
@@ -75,24 +75,24 @@ def lose(error):
         pass
     try:
         _count_loss(b"%d %s" % (time.time(), line))
-    except Exception:  # it has been said; that it is not counted as well has to do
+    except Exception:  # the loss has been printed; the count is only a second report
         pass
 
 
 def lost():
-    """How many events could not be kept since the file that says why was last deleted.
+    """The number of events that could not be saved since the file of losses was last deleted.
 
-    At least: the file stops growing at MAX_LOST_BYTES.
+    It is a lower bound: the file stops growing at MAX_LOST_BYTES.
     """
     try:
-        with open(paths.in_data("lost"), "rb", opener=paths.open_carefully) as told:
-            return sum(1 for _ in told)
+        with open(paths.in_data("lost"), "rb", opener=paths.open_carefully) as losses:
+            return sum(1 for _ in losses)
     except (OSError, ValueError):
         return 0
 
 
 def why_full():
-    """Why hooks keep nothing more for now; empty where they do."""
+    """The reason why hooks refuse events at the moment; empty if they do not."""
     try:
         with open(folder("full"), "rb", opener=paths.open_carefully) as mark:
             return mark.read(MAX_LINE_BYTES).decode("ascii", "replace").strip() or "so it was marked"
@@ -105,7 +105,7 @@ def folder(*names):
 
 
 def make():
-    """Make the spool's folders where they are missing."""
+    """Make the folders of the spool that are missing."""
     paths.make_private(paths.data_folder())
     with _Opened() as opened:
         spool = opened.made("spool", opened.folder(paths.data_folder()))
@@ -114,9 +114,9 @@ def make():
 
 
 def enforce_limits():
-    """Count what waits, and from then on have hooks refuse events, or take them again. Returns why they refuse.
+    """Count the waiting records, and mark the spool as full or not. Returns the reason why hooks now refuse events.
 
-    For the worker, and for a process beside the hooks: to count takes a second where much waits.
+    For the worker, and for a process beside the hooks: counting a full spool takes a second.
     """
     why = _too_much()
     if why:
@@ -132,7 +132,7 @@ def enforce_limits():
 def quote(text):
     """A text as JSON, in ASCII."""
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'  # most are; what follows takes a module
+        return f'"{text}"'  # the usual case, without an import
     try:
         from _json import encode_basestring_ascii
     except ImportError:  # an interpreter without the C helper
@@ -141,7 +141,7 @@ def quote(text):
 
 
 class _Opened(list):  # type: ignore[type-arg]
-    """Descriptors that are open for a while. What was checked and what is written to are then one and the same."""
+    """Open descriptors. With them, the folder that was checked is the one that is written to."""
 
     def __enter__(self):
         return self
@@ -154,7 +154,7 @@ class _Opened(list):  # type: ignore[type-arg]
                 pass
 
     def folder(self, name, parent=None):
-        """A folder; no link is followed, and none but our own user's is entered."""
+        """Open a folder; refuses links and folders of other users."""
         entered = os.open(name, _FOLDER, dir_fd=parent)
         self.append(entered)
         if os.fstat(entered).st_uid != os.geteuid():
@@ -162,7 +162,7 @@ class _Opened(list):  # type: ignore[type-arg]
         return entered
 
     def made(self, name, parent):
-        """The same, made if need be, and private."""
+        """Open a folder, made if it is missing, and private."""
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
         except FileExistsError:
@@ -184,7 +184,7 @@ def _deliver(event, payload, is_cut, notes):
         try:
             _write(tmp, name, record)
             os.rename(name, name, src_dir_fd=tmp, dst_dir_fd=new)
-        except BaseException:  # where the disk is full, half a record would only help to fill it
+        except BaseException:  # on a full disk, half a record would only take up space
             _forget(tmp, name)
             raise
 
@@ -219,7 +219,7 @@ def _forget(tmp, name):
 
 
 def _envelope(event, now, size, is_cut, notes):
-    """Written by hand: importing json costs a hook as much as everything else it does."""
+    """The envelope as a line of JSON, built by hand: importing json costs a hook as much as everything else it does."""
     host = os.environ.get("CLAUDE_PID", "")
     pid = int(host) if host.isascii() and host.isdigit() and len(host) < 20 else "null"
     fields = [
@@ -232,7 +232,7 @@ def _envelope(event, now, size, is_cut, notes):
 
 
 def _pid_space():
-    """What tells containers apart: a process has another number in each."""
+    """The id of our process namespace: a process has a different pid in each container."""
     try:
         return os.stat("/proc/self/ns/pid").st_ino
     except OSError:
@@ -264,7 +264,7 @@ def _count_loss(line):
 
 
 def _too_much():
-    """Why nothing more may wait, or an empty text."""
+    """The limit that has been reached; empty if none has."""
     size = 0
     for records, found in enumerate(_sizes([folder("new"), folder("open")]), start=1):
         size += found
@@ -276,7 +276,7 @@ def _too_much():
 
 
 def _sizes(folders):
-    """The size of each file in these folders and below. What moves meanwhile may be missed, which is near enough."""
+    """The size of each file in these folders and below; files that move meanwhile may be missed."""
     while folders:
         try:
             entries = os.scandir(folders.pop())

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from behavior_plugin.agents.install import install
 from behavior_plugin.capture import paths
 from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
@@ -199,10 +200,10 @@ def test_each_way_a_call_can_end_is_one_action_with_its_outcome(desk: Desk) -> N
 def test_calls_whose_hooks_did_not_come_are_taken_from_the_transcript(desk: Desk) -> None:
     """A headless client kills its hooks at the end of a run; here they cannot even start."""
     settings = desk.home / "hooks.json"
-    hooks = json.loads((REPOSITORY / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
-    lost = {event: groups for event, groups in hooks.items() if event in ("UserPromptSubmit", "SessionEnd")}
-    text = json.dumps({"hooks": lost}).replace("$CLAUDE_PLUGIN_ROOT", str(REPOSITORY))
-    settings.write_text(text.replace("$CLAUDE_PLUGIN_DATA", "/nonexistent"), encoding="utf-8")
+    install(settings_file=settings, plugin_root=REPOSITORY, interpreter=Path(sys.executable))
+    hooks = json.loads(settings.read_text(encoding="utf-8"))["hooks"]
+    left = {event: groups for event, groups in hooks.items() if event in ("UserPromptSubmit", "SessionEnd")}
+    settings.write_text(json.dumps({"hooks": left}), encoding="utf-8")
 
     desk.work(FIRST, [repair(desk.project)], plugin_dir=None, arguments=["--settings", str(settings)])
 

@@ -1,7 +1,7 @@
 """Claude Code: a transcript for each session, in a folder for each directory; its subagents have files of their own.
 
 `projects/<folder>/<session>.jsonl`, and `projects/<folder>/<session>/subagents/agent-<id>.jsonl`, or in old clients
-`projects/<folder>/agent-<id>.jsonl`. What a record means is in `transcript`.
+`projects/<folder>/agent-<id>.jsonl`. `transcript` reads the records.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.agents.subagents import Subagents
 from behavior_plugin.model import CLAUDE_CODE, Event
 
-# Some of the first lines of a transcript name no session, so this many are looked at.
+# Some of the first lines of a transcript name no session; this many are searched for one that does.
 MAX_HEAD_LINES = 20
 
 

@@ -1,4 +1,4 @@
-"""How our hooks run in Claude Code: its settings file, and what only its payloads hold."""
+"""Run our hooks in Claude Code: its settings file, and the task notifications among its prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from behavior_plugin.model import EventKind
 
 
 def settings_file() -> Path:
-    """The settings of this user's Claude Code."""
+    """The settings file of this user's Claude Code."""
     folder = os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude"
     return Path(folder).absolute() / "settings.json"
 

@@ -1,4 +1,4 @@
-"""Read a task notification: what Claude Code writes in a prompt's place when background work has ended."""
+"""Read a task notification, which Claude Code writes in a prompt's place when background work has ended."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _EXIT_CODE = re.compile(r"exit code (\d{1,10})")
 def parse_task_notification(text: str) -> CallEnd | None:
     """The end of the call that a notification names; None where the text is no notification, or names none.
 
-    A notification quotes the command and the result, which anybody may have written. The agent's own fields stand
-    before the result, and the usage behind it comes last.
+    A notification quotes the command and the result, which anybody may have written. So fields are read only before
+    the result, and the duration only in the usage, which comes last.
     """
     head, _, _ = text.partition("<result>")
     call_id = _within(head, "tool-use-id")

@@ -1,7 +1,7 @@
 """Read a transcript of Claude Code: its records become events. Only this module and `records` know its format.
 
 The client appends one record for each block of a message, repeats records when a session is resumed, and copies them
-into a fork, there under the id of the fork's first prompt. A call and its result are two records, anything may stand
+into a fork, there under the id of the fork's first prompt. A call and its result are two records; others may stand
 between them, and the result may come first.
 """
 
@@ -41,7 +41,7 @@ _OTHERS = frozenset(
     frame-link last-prompt mode permission-mode pr-link progress queue-operation summary tag tools-used worktree-state
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
-# Marks of text that the client writes in the user's place.
+# Fields that mark text which the client writes in the user's place.
 _NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
@@ -55,10 +55,10 @@ def read(
     session_ids: Collection[str] | None = None,
     skip: Skip = lambda _line, _reason: None,
 ) -> list[Event]:
-    """The events of one transcript file, in its order; `actor` is whose file it is.
+    """The events of one transcript file, in its order; `actor` is the main agent or the subagent that wrote it.
 
     Records that name another session than `session_ids` are skipped; None takes all. Memory grows with the number of
-    prompts and calls, not with the size of what they read and wrote.
+    prompts and calls, not with the size of their inputs and outputs.
     """
     parser = _Parser(session_id, actor, session_ids)
     for _ in _read_lines(lines, parser, skip):
@@ -80,7 +80,7 @@ def read_in_parts(lines: Iterable[bytes], *, session_id: str, skip: Skip) -> Ite
 
 
 def subagent_file(transcript: str, subagent: str) -> str | None:
-    """Where the client keeps the transcript of a subagent; None for an id that could lead elsewhere."""
+    """The path of a subagent's transcript; None for an id that could lead elsewhere."""
     if not transcript.endswith(".jsonl") or not is_plain(subagent):
         return None
     return posixpath.join(transcript.removesuffix(".jsonl"), "subagents", f"agent-{subagent}.jsonl")
@@ -112,7 +112,7 @@ def _read_line(line: bytes, parser: _Parser) -> str | None:
 
 
 class _Parser:
-    """The state between records: the events so far, the calls without a result, whose turn it is."""
+    """The state between records: the events so far, the calls without a result, the open turn."""
 
     def __init__(self, session_id: str, actor: str, session_ids: Collection[str] | None) -> None:
         self._recorder = SessionRecorder(CLAUDE_CODE, session_id)
@@ -127,7 +127,7 @@ class _Parser:
         self._shell_line: str | None = None
         self._at = START
         self._is_turn_open = False
-        # The record with the words that may end the turn, until a record says so.
+        # The record with a message that may end the turn; the next record decides.
         self._last_words: dict[str, Any] | None = None
 
     def drain_completed(self) -> list[Event]:
@@ -156,7 +156,7 @@ class _Parser:
         return None
 
     def _is_foreign(self, record: dict[str, Any]) -> bool:
-        """Whether a record is another session's, which stores it itself."""
+        """Whether a record belongs to another session, which is stored on its own."""
         session_id = get_id(record, "sessionId")
         return self._session_ids is not None and session_id is not None and session_id not in self._session_ids
 
@@ -169,7 +169,7 @@ class _Parser:
         elif not found and not any(record.get(mark) is True for mark in _NO_PROMPT):
             self._typed(text_of(get_dict(record, "message").get("content")), record)
 
-    def _typed(self, said: str, record: dict[str, Any]) -> None:
+    def _typed(self, text: str, record: dict[str, Any]) -> None:
         """Text that a person typed, or that the client wrote in a person's place."""
         uuid = get_id(record, "uuid")
         if uuid in self._prompts:
@@ -177,21 +177,21 @@ class _Parser:
         self._prompts.update([uuid] if uuid else [])
         # Older clients give prompts no id; the record's own is as good.
         prompt_id = get_id(record, "promptId") or uuid
-        if said.startswith("[Request interrupted"):
+        if text.startswith("[Request interrupted"):
             self._is_turn_open = False
-        elif said.startswith(_SHELL_INPUT):
-            self._shell(said, uuid, prompt_id, record)
-        elif said.startswith(_SHELL_OUTPUT):
+        elif text.startswith(_SHELL_INPUT):
+            self._shell(text, uuid, prompt_id, record)
+        elif text.startswith(_SHELL_OUTPUT):
             self._shell_ended()
         else:
-            self._prompt(said, prompt_id, record, begins=uuid)
+            self._prompt(text, prompt_id, record, begins=uuid)
 
-    def _prompt(self, said: str, prompt_id: str | None, record: dict[str, Any], begins: str | None = None) -> None:
-        """`begins` is the id of the record, where its prompt begins a turn of its own."""
-        end = parse_task_notification(said)
-        fields = read_prompt(said)
+    def _prompt(self, text: str, prompt_id: str | None, record: dict[str, Any], begins: str | None = None) -> None:
+        """`begins` is the record's id if its prompt begins a turn of its own."""
+        end = parse_task_notification(text)
+        fields = read_prompt(text)
         kind = fields["prompt_kind"]
-        if kind is PromptKind.MACHINE and not said.startswith(NOTIFICATION):
+        if kind is PromptKind.MACHINE and not text.startswith(NOTIFICATION):
             return
         if begins and kind is not PromptKind.MACHINE:
             self._end_unmarked_turn()
@@ -212,9 +212,9 @@ class _Parser:
             self._recorder.rename_prompt(index, name)
         self._turns[prompt_id] = (uuid, [])
 
-    def _shell(self, said: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
+    def _shell(self, text: str, uuid: str | None, prompt_id: str | None, record: dict[str, Any]) -> None:
         """A line of the user's own shell. It is not a turn of the model, even if the model comments on it."""
-        command = said.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
+        command = text.removeprefix(_SHELL_INPUT).removesuffix("</bash-input>")
         action = Action(
             id=uuid,
             tool="Bash",
@@ -286,7 +286,7 @@ class _Parser:
             self._is_turn_open = False
 
     def _end_unmarked_turn(self) -> None:
-        """Older clients do not say why the assistant stops: a turn that ends with text, and no call, has ended."""
+        """Older clients do not mark the end of a turn: one that ends with text, and no call, has ended."""
         last, self._last_words = self._last_words, None
         if last and get_dict(last, "message").get("stop_reason") is None:
             self._end_turn(last)

@@ -1,7 +1,7 @@
 """Codex CLI: a rollout for each thread, `sessions/<year>/<month>/<day>/rollout-<time>-<thread>.jsonl`.
 
-A subagent's thread has a rollout of its own, perhaps in the folder of a later day, which is read with the one that
-started it. Threads that were archived have theirs in `archived_sessions`. What a record means is in `codex_rollout`.
+A subagent's thread has a rollout of its own, perhaps in the folder of a later day; it is read with the thread that
+started it. Archived threads have their rollouts in `archived_sessions`. `rollout` reads the records.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def thread_id(file: Path) -> str:
 
 
 def _places(file: Path, subagent: str) -> list[Path]:
-    """In the same folder, else in that of another day."""
+    """The rollouts of a subagent: in the same folder, else in the folder of any day."""
     if not _THREAD.fullmatch(subagent):
         return []
     name = f"rollout-*{subagent}.jsonl"
@@ -59,7 +59,7 @@ def _places(file: Path, subagent: str) -> list[Path]:
 
 
 def _read_live(reported: Sequence[Event], reader: LogReader) -> list[Event]:
-    """The rollout that has the session's name; the hooks of a subagent name a rollout of its own."""
+    """The events of the session's own rollout; hooks of a subagent name the subagent's."""
     named = {Path(event.transcript) for event in reported if event.transcript}
     rollouts = [file for file in sorted(named) if thread_id(file) == reported[0].session_id]
     return [event for file in rollouts[-1:] for part in _read(file, reader) for event in part]

@@ -1,8 +1,7 @@
-"""How our hooks run in Codex: its hooks file, which events it has, and what its payloads cannot tell.
+"""Run our hooks in Codex: its hooks file, its events, and the facts that its payloads lack.
 
-Codex has taken over Claude Code's way of registering hooks with a few differences: it has fewer events, it gives a
-hook neither the plugin's folder nor its own process id, and it asks the user before it runs a hook that it does not
-know.
+Codex registers hooks like Claude Code, with a few differences: it has fewer events, it gives a hook neither the
+plugin's folder nor its own process id, and it asks the user before it runs a new hook.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ NOTE = (
 
 
 def settings_file() -> Path:
-    """Where this user's Codex looks for hooks."""
+    """The file in which this user's Codex registers hooks."""
     folder = os.environ.get("CODEX_HOME") or Path.home() / ".codex"
     return Path(folder).absolute() / "hooks.json"
 
@@ -53,7 +52,7 @@ def _entry(event: str, entry: Json) -> Json:
 
 
 def _read_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
-    """Codex does not report to hooks how a command ended; its rollout has it. Until then the outcome is open."""
+    """Hooks of Codex get no exit code of a command. Its rollout has it; until that is read, the outcome is open."""
     action: Action = payload.read_call(name, fields, at)["action"]
     directory = get_str(fields, "cwd") or ""
     call = normalize_call(action.tool, get_dict(fields, "tool_input"), directory=directory)

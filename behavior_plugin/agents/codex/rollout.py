@@ -1,8 +1,7 @@
-"""What the records of a Codex rollout mean, one after the other.
+"""Read the records of a Codex rollout: prompts and turns here, calls in `pending_calls`.
 
-What a rollout holds has changed: at first only what the model said and was told, without a time; then also events, of
-which prompts and turns are some; now most of what happens as an item that is completed. Here it is read whose turn it
-is; what becomes of a call is in `codex_running`.
+Rollouts have changed. The first ones hold only the messages to and from the model, without times; later ones also have
+events, among them prompts and turns; in new ones most things are items that have been completed.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from behavior_plugin.agents.fields import START, get_dict, get_id, get_str, mess
 from behavior_plugin.agents.session_log import SessionLog
 from behavior_plugin.model import MAIN, Context
 
-# What holds nothing for us, or what other records tell as well.
+# Records without anything to learn, or with something that other records have too.
 _OTHERS = frozenset(
     """
     compacted ghost_snapshot inter_agent_communication inter_agent_communication_metadata token_usage_record world_state
@@ -41,7 +40,7 @@ _OTHER_ITEMS = frozenset(
     ImageView Plan Reasoning Sleep WebSearch
     """.split()  # noqa: SIM905
 )
-# What Codex puts where a person's words go, as far as no event tells the two apart.
+# Text that Codex writes in the user's place, in rollouts without events for prompts.
 _NO_PROMPT = (
     "# AGENTS.md instructions",
     "<user_instructions>",
@@ -58,7 +57,7 @@ _NO_PROMPT = (
 
 
 class Rollout:
-    """What is known so far of one thread: whose turn it is, and how it ends."""
+    """The state of one thread between records: its turn, and the text that may be a prompt."""
 
     def __init__(self, session_id: str, actor: str = MAIN) -> None:
         self.session = SessionLog(CODEX, session_id)
@@ -66,23 +65,23 @@ class Rollout:
         self._at = START
         self._is_described = False
         self._turn: str | None = None
-        # The turn that the last prompt began, and whether this rollout says when turns end.
+        # The turn that the last prompt began, and whether this rollout marks the ends of turns.
         self._prompted: str | None = None
         self._has_ends = False
-        # When the model last spoke, as far as nothing came after it.
+        # The time of the model's last message, if nothing followed it.
         self._last_words: datetime | None = None
-        # What may be a prompt, and whether events tell of prompts.
-        self._perhaps: tuple[str, datetime] | None = None
+        # A message that may be a prompt, and whether this rollout has events for prompts.
+        self._possible_prompt: tuple[str, datetime] | None = None
         self._has_prompts = False
 
     def close(self) -> None:
-        """No record follows: what waited for one is what it seems to be."""
+        """After the last record: settle the prompt, the turn and the calls that are still open."""
         self._settle_prompt()
         self._end_unmarked_turn()
         self._calls.close()
 
     def take(self, record: dict[str, Any]) -> str | None:
-        """Read one record; says why where it could not be."""
+        """Read one record; returns the reason where it cannot be read."""
         self._at = parse_time(record.get("timestamp")) or self._at
         kind, payload = record.get("type"), record.get("payload")
         if not isinstance(payload, dict):
@@ -94,13 +93,13 @@ class Rollout:
         if kind == "session_meta":
             self._describe(payload)
         elif kind == "turn_context":
-            self._turn_begins(payload)
+            self._begin_turn(payload)
         elif str(kind) not in _OTHERS:
             return f"the record's type is unknown ({str(kind)[:40]})"
         return None
 
     def _unwrapped(self, record: dict[str, Any]) -> str | None:
-        """The oldest rollouts: how the thread began, then what the model said and was told."""
+        """The oldest rollouts: a description of the thread, then the messages to and from the model."""
         if "type" in record:
             return self._response(record)
         if "record_type" not in record:
@@ -108,13 +107,13 @@ class Rollout:
         return None
 
     def _describe(self, payload: dict[str, Any]) -> None:
-        """Where the thread began. A fork also has the description of the one that it was forked from."""
+        """The directory and branch in which the thread began. In a fork, its origin's description follows."""
         if not self._is_described:
             branch = get_str(get_dict(payload, "git"), "branch")
             self.session.context = Context(directory=get_str(payload, "cwd") or "", branch=branch)
         self._is_described = True
 
-    def _turn_begins(self, payload: dict[str, Any]) -> None:
+    def _begin_turn(self, payload: dict[str, Any]) -> None:
         self._turn = get_id(payload, "turn_id") or self._turn
         if directory := get_str(payload, "cwd"):
             self.session.context = self.session.context.model_copy(update={"directory": directory})
@@ -124,12 +123,12 @@ class Rollout:
         if kind == "message":
             self._message(payload)
         elif kind == "web_search_call":
-            self._goes_on()
+            self._continue_turn()
             self._calls.on_search(payload, self._at)
         elif kind.endswith("_output"):
             self._calls.on_output(payload, self._at)
         elif kind in ("function_call", "custom_tool_call", "local_shell_call", "tool_search_call"):
-            self._goes_on()
+            self._continue_turn()
             self._calls.on_call(payload, self._at)
         elif kind not in _OTHER_RESPONSES:
             return f"the item's type is unknown ({kind[:40]})"
@@ -138,12 +137,12 @@ class Rollout:
     def _event(self, payload: dict[str, Any]) -> str | None:
         kind = str(payload.get("type"))
         if kind == "user_message":
-            self._said(get_str(payload, "message") or "")
+            self._reported_prompt(get_str(payload, "message") or "")
         elif kind == "item_completed":
             return self._item(get_dict(payload, "item"), payload)
         elif kind in ("task_started", "turn_started"):
             self._has_ends = True
-            self._turn_begins(payload)
+            self._begin_turn(payload)
         elif kind in ("task_complete", "turn_complete"):
             self._end_turn(self._at)
         elif kind == "turn_aborted":
@@ -157,33 +156,33 @@ class Rollout:
         return None
 
     def _message(self, payload: dict[str, Any]) -> None:
-        """What the model said ends a turn if nothing comes after it; what a person said, events may tell better."""
-        role, said = payload.get("role"), message_text(payload.get("content"))
+        """The model's message ends a turn if nothing follows it; a message in the user's place may be a prompt."""
+        role, text = payload.get("role"), message_text(payload.get("content"))
         if role == "assistant":
             self._settle_prompt()
             self._last_words = self._at
-        elif role == "user" and not self._has_prompts and not said.lstrip().startswith(_NO_PROMPT):
+        elif role == "user" and not self._has_prompts and not text.lstrip().startswith(_NO_PROMPT):
             self._settle_prompt()
-            self._perhaps = (said, self._at)
+            self._possible_prompt = (text, self._at)
 
     def _settle_prompt(self) -> None:
-        """Where no event has told of a prompt, a message in its place was one."""
-        perhaps, self._perhaps = self._perhaps, None
-        if perhaps and not self._has_prompts:
-            self._prompt(*perhaps)
+        """In a rollout without events for prompts, a message in a prompt's place was one."""
+        possible, self._possible_prompt = self._possible_prompt, None
+        if possible and not self._has_prompts:
+            self._prompt(*possible)
 
-    def _said(self, said: str) -> None:
-        self._has_prompts, self._perhaps = True, None
-        self._prompt(said, self._at)
+    def _reported_prompt(self, text: str) -> None:
+        self._has_prompts, self._possible_prompt = True, None
+        self._prompt(text, self._at)
 
-    def _prompt(self, said: str, at: datetime) -> None:
-        if not said.strip():
+    def _prompt(self, text: str, at: datetime) -> None:
+        if not text.strip():
             return
         self._end_unmarked_turn()
         if self._turn and self._turn == self._prompted:
-            self.session.steering(said, at)
+            self.session.steering(text, at)
         else:
-            self.session.prompt(said, at, prompt_id=self._turn)
+            self.session.prompt(text, at, prompt_id=self._turn)
             self._prompted = self._turn
 
     def _end_turn(self, at: datetime) -> None:
@@ -192,7 +191,7 @@ class Rollout:
         self._turn = self._last_words = None
 
     def _end_unmarked_turn(self) -> None:
-        """Rollouts of 2025 do not say when a turn ends. What ends with words, and no call, is a turn that ended."""
+        """Rollouts of 2025 do not mark the end of a turn: one that ends with a message, and no call, has ended."""
         if self._last_words and not self._has_ends:
             self._end_turn(self._last_words)
 
@@ -201,8 +200,8 @@ class Rollout:
         self.session.interrupt()
         self._turn = self._last_words = None
 
-    def _goes_on(self) -> None:
-        """The model calls a tool: what it said before was not its last word."""
+    def _continue_turn(self) -> None:
+        """The model calls a tool, so its last message did not end the turn."""
         self._settle_prompt()
         self._last_words = None
 
@@ -210,7 +209,7 @@ class Rollout:
         kind = str(item.get("type"))
         if kind == "UserMessage":
             self._turn, self._calls.are_items = get_id(payload, "turn_id") or self._turn, True
-            self._said(message_text(item.get("content")))
+            self._reported_prompt(message_text(item.get("content")))
         elif kind in ("CommandExecution", "FileChange", "McpToolCall"):
             self._calls.on_end(item, parse_time(payload.get("started_at_ms")) or self._at, self._at)
         elif kind == "CollabAgentToolCall":
