@@ -83,9 +83,9 @@ def test_the_summary_has_totals_outcomes_and_new_patterns(shown: Callable[[Repor
     """Each number stands in a sentence that names its unit."""
     text = shown(report(run(*COMMIT), run(*COMMIT, outcome="failed"), kept=Counter(new=1, grown=1, known=1)))
 
-    assert "1 Claude Code session, 2.0 MB, read in 2.5 s: 3 prompts, 9 calls." in text
+    assert "1 Claude Code session, 2.0 MB, in 2.5 s: 3 prompts, 9 calls." in text
     assert "2 pieces of work: 1 ended well, 1 failed." in text
-    assert "1 new, 1 of which more is known now, 1 known already." in text
+    assert "1 new, 1 updated, 1 already known." in text
     assert "git add, git commit" in text
     assert "Passed over" not in text
 
@@ -109,7 +109,7 @@ def test_skipped_records_are_listed_with_file_and_line(shown: Callable[[Report],
     assert "/logs/one.jsonl:17: the line is not JSON" in text
     assert "/logs/one.jsonl: Permission denied" in text
     assert "and 38 more" in text
-    assert "1 session in which no work was done" in text
+    assert "1 session without work" in text
 
 
 def test_a_trigger_cannot_control_the_terminal(shown: Callable[[Report], str]) -> None:

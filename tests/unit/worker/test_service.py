@@ -206,7 +206,7 @@ def test_our_own_command_gets_several_answers_every_time() -> None:
 def test_a_setting_raises_the_similarity_that_a_prompt_needs() -> None:
     """Six words of seven are alike, which is enough by default."""
     for setting, is_answered in ((None, True), (0.99, False)):
-        worker = Worker(Settings(similarity_floor=setting))
+        worker = Worker(Settings(min_similarity=setting))
         worker.knows(f"{TASK} again")
 
         assert bool(worker.service.suggest(suggest()).text) is is_answered
@@ -226,7 +226,7 @@ def test_another_projects_work_is_suggested_only_where_that_is_set() -> None:
 
 def test_recall_has_limits_of_its_own() -> None:
     """By hand one also sees what is only near, and other projects' work on request."""
-    worker = Worker(Settings(similarity_floor=0.99))
+    worker = Worker(Settings(min_similarity=0.99))
     for number in range(7):
         worker.knows(f"{TASK} {number}", key=str(number))
     worker.knows(TASK, project="/another")
@@ -421,15 +421,15 @@ def test_a_secret_in_a_hooks_notes_is_redacted_before_it_is_looked_for() -> None
 
 
 def test_a_prompt_of_a_subagent_of_codex_gets_no_suggestion() -> None:
-    """Codex reports what one agent tells another as it reports what a person types; only its name distinguishes it."""
+    """Codex reports the prompt that one agent gives to another as it reports the prompt of a person."""
     worker = Worker()
     worker.knows(TASK)
-    raw = json.dumps(payload("UserPromptSubmit", prompt=TASK, cwd="/p", agent_id="sub")).encode()
 
-    def answer(**headers: str) -> bytes:
-        return worker.routes.answer(Request("POST", PROMPT, headers, raw), FakeCaller()).body
+    def answer(**changes: str) -> bytes:
+        raw = json.dumps(payload("UserPromptSubmit", prompt=TASK, cwd="/p", **changes)).encode()
+        return worker.routes.answer(Request("POST", PROMPT, {ask.AGENT: '"codex"'}, raw), FakeCaller()).body
 
-    assert answer(**{ask.AGENT: '"codex"'}) == b""
+    assert answer(agent_id="sub") == b""
     assert answer() != b""
 
 
@@ -469,15 +469,15 @@ def test_a_caller_like_the_worker_or_without_handshake_is_accepted() -> None:
 
 def test_other_settings_are_refused_by_name_and_never_by_value() -> None:
     """Only the user knows whose are right; a worker that served both would fill two stores by turns."""
-    worker = Worker(Settings(recall_scope="all", similarity_floor=0.123))
+    worker = Worker(Settings(recall_scope="all", min_similarity=0.123))
 
     refused = refusal(worker, headers())
 
     assert refused is not None
     status, problem = refused
     assert (status, problem["kind"]) == (409, "OtherSettingsError")
-    assert problem["names"] == ["recall_scope", "similarity_floor"]
-    assert "recall_scope, similarity_floor" in problem["message"]
+    assert problem["names"] == ["min_similarity", "recall_scope"]
+    assert "min_similarity, recall_scope" in problem["message"]
     assert "`behavior worker stop`" in problem["hint"]
     assert "0.123" not in json.dumps(headers()) + json.dumps(problem)
 
