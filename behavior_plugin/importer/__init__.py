@@ -1,7 +1,7 @@
-"""Learn from the logs that agents have kept of past sessions: find them, read them side by side, say what was there.
+"""Learn from the logs of past sessions: find them, read them in parallel, report the result.
 
-The logs are read by processes of their own, which hand what they find to the worker: it alone has the models and the
-store. What is known already changes nothing, so an import that was broken off is simply run again.
+Processes of low priority read the logs and send patterns to the worker, which alone has the embedder and the store.
+Known patterns change nothing, so an interrupted import is simply run again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from behavior_plugin.worker.client import start_worker
 __all__ = ["ImportFilter", "Report", "import_logs"]
 
 
-def import_logs(found: Found, wanted: ImportFilter, tell: Callable[[int, int], object]) -> Report:
-    """Import every log that was found; `tell` is told now and then how many bytes and how many logs are done.
+def import_logs(found: Found, wanted: ImportFilter, on_progress: Callable[[int, int], object]) -> Report:
+    """Import all logs; `on_progress` gets the number of bytes and of logs done so far, a few times a second.
 
     Raises:
-        BehaviorError: the worker or the store gives up. What was imported until then is kept.
+        BehaviorError: the worker or the store gives up. Everything imported so far stays.
     """
     began = time.monotonic()
     if found.logs and not wanted.is_dry_run:
         start_worker()
-    imported = import_in_parallel(found.logs, wanted, tell)
+    imported = import_in_parallel(found.logs, wanted, on_progress)
     return summarize(found, imported, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)

@@ -1,4 +1,4 @@
-"""Import one log: read it part by part, make patterns of each, have the worker keep them, and count."""
+"""Import one log: read it in parts, build patterns, send them to the worker, and count."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from behavior_plugin.patterns.labels import workflow_labels
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.client import Client
 
-# So many patterns are handed over at a time: a tenth of a second's work, so that prompts are answered meanwhile.
+# Patterns sent in one request: a tenth of a second's work, so that prompts are answered in between.
 BATCH, BATCH_BYTES = 20, 2_000_000
-# How long a worker that is leaving is waited for; one that does not come up is waited for by who starts it.
+# The delays between attempts while a worker leaves. Starting a worker has a deadline of its own.
 PAUSES_S = (0.2, 1.0, 3.0, 10.0)
 NO_PROMPT = (None, PromptKind.MACHINE, PromptKind.BUILT_IN)
-# Where Claude Code puts the worktrees that it makes: they are gone when their work is done.
+# The folder of the worktrees that Claude Code creates, and deletes when their work is done.
 WORKTREES = "/.claude/worktrees/"
 
 
 @dataclass(frozen=True)
 class ImportFilter:
-    """What of the logs is wanted: one project's, by any of its names; begun since a time. A dry run keeps nothing."""
+    """The work to import: of one project, by any of its names; begun since a time. A dry run learns nothing."""
 
     project: frozenset[str] = frozenset()
     since: datetime | None = None
@@ -44,7 +44,7 @@ class ImportFilter:
 
     @classmethod
     def of(cls, project: str | None, since: datetime | None, *, is_dry_run: bool) -> ImportFilter:
-        """`project` is a folder of it, here or as a log names it."""
+        """`project` is one of its folders, on this machine or as a log names it."""
         if not project:
             return cls(since=since, is_dry_run=is_dry_run)
         folders = {project.rstrip("/"), os.path.normpath(Path.cwd() / project), os.path.realpath(project)}
@@ -60,9 +60,9 @@ class ImportFilter:
 
 @dataclass(frozen=True)
 class Run:
-    """One piece of work, for the report: what was done, and how long it took from the prompt to the last call's end.
+    """One piece of work, for the report: its commands, and its duration from the prompt to the end of the last call.
 
-    `first_call` is its id, by which work is known that is told twice.
+    `first_call` is the id of that call, which shows that two logs have the same work.
     """
 
     labels: tuple[str, ...]
@@ -75,11 +75,10 @@ class Run:
 
 @dataclass
 class LogResult:
-    """What one log held. `kept` counts what became of the patterns, as the worker says it.
+    """The content of one log. `kept` counts the effects of saving its patterns, as the worker reports them.
 
-    `sessions` are those that it tells of, of which the `idle` have no pattern; most logs are of one. `places` counts
-    the events of each project, wanted or not. What was begun before the time wanted is `earlier`, and counted nowhere
-    else.
+    `sessions` are the sessions in it, usually one, of which `idle` have no pattern. `places` counts the events of each
+    project, whether imported or not. Work begun before the requested time is counted as `earlier`, and nowhere else.
     """
 
     log: Log
@@ -96,17 +95,17 @@ class LogResult:
     problems: list[Problem] = field(default_factory=list)
 
 
-def import_log(log: Log, wanted: ImportFilter, tell_bytes: Callable[[int], object]) -> LogResult:
-    """Import one log, whatever it holds: one that cannot be read is a problem told.
+def import_log(log: Log, wanted: ImportFilter, on_progress: Callable[[int], object]) -> LogResult:
+    """Import one log; if it cannot be read, that is reported as a problem.
 
     Raises:
-        BehaviorError: the worker or the store gives up. What was handed over until then is kept.
+        BehaviorError: the worker or the store gives up. Everything sent so far stays.
     """
     imported = LogResult(log)
 
     def count(size: int) -> None:
         imported.size += size
-        tell_bytes(size)
+        on_progress(size)
 
     reader = LogReader(count)
     try:
@@ -174,16 +173,16 @@ def _send_with_retry(request: SavePatterns) -> SaveReport:
 
 
 def _placed(events: Sequence[Event]) -> Iterator[Event]:
-    """The places as hooks would note them; logs know no more than directory and branch."""
+    """Give events the context that hooks would record; logs have only directory and branch."""
     for event in events:
         yield event.model_copy(update={"context": _place(event.context.directory, event.context.branch)})
 
 
 @lru_cache(maxsize=1000)
 def _place(directory: str, branch: str | None) -> Context:
-    """The project is what it is today, where its folder is still there; the branch is what it was."""
+    """The project as it is today, if its folder still exists, and the branch as it was."""
     today = places.describe(directory)
-    if WORKTREES in directory and today.get("root", directory) == directory:  # it is gone, and so is its repository
+    if WORKTREES in directory and today.get("root", directory) == directory:  # deleted, together with its repository
         return _place(directory.partition(WORKTREES)[0], branch).model_copy(update={"directory": directory})
     return Context(
         directory=directory,

@@ -1,4 +1,4 @@
-"""Which logs there are to import: in the agents' own folders, or where the user says."""
+"""Find the logs to import, in the agents' own folders or where the user says."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from behavior_plugin.agents import Agent, agent_of_log
 from behavior_plugin.agents.log_file import Problem
 
-# What every log's name ends in.
+# The file name endings of all logs.
 ENDINGS = (".db", ".json", ".jsonl")
 
 
 @dataclass(frozen=True)
 class Log:
-    """A file with a session, or with many. `agent` is the name of its adapter, `size` is in bytes."""
+    """A file with one or more sessions. `agent` is the name of its agent, `size` is in bytes."""
 
     file: Path
     agent: str
@@ -27,7 +27,7 @@ class Log:
 
 @dataclass
 class Found:
-    """The logs, the oldest first; how many files were none, or too old; what could not be opened."""
+    """The logs, oldest first; the number of files that are no logs, or too old; the files that could not be opened."""
 
     logs: list[Log] = field(default_factory=list)
     others: int = 0
@@ -36,9 +36,9 @@ class Found:
 
 
 def find_logs(paths: Sequence[Path], among: Collection[Agent], since: datetime | None) -> Found:
-    """The logs of these agents in the files and folders named, or in the agents' own folders where none is named.
+    """The logs of these agents in the given files and folders, or by default in the agents' own folders.
 
-    One file is one log, by however many names it is found.
+    One file is one log, however many names lead to it.
     """
     found = Found()
     seen: set[tuple[int, int]] = set()
@@ -66,18 +66,18 @@ def _look_at(
         found.logs.append(Log(file.absolute(), agent.name, status.st_size, status.st_mtime))
 
 
-def _files(paths: Sequence[Path], tell: Callable[[Problem], object]) -> Iterator[Path]:
+def _files(paths: Sequence[Path], on_problem: Callable[[Problem], object]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from _below(path, tell)
+            yield from _below(path, on_problem)
         elif path.exists():
             yield path
 
 
-def _below(folder: Path, tell: Callable[[Problem], object]) -> Iterator[Path]:
-    """Links are followed: who has much history keeps some of it on another disk. No folder is entered twice."""
+def _below(folder: Path, on_problem: Callable[[Problem], object]) -> Iterator[Path]:
+    """Links are followed, since long histories are moved to other disks. No folder is entered twice."""
     entered: set[str] = set()
-    walk = os.walk(folder, followlinks=True, onerror=lambda error: tell(_problem(Path(error.filename), error)))
+    walk = os.walk(folder, followlinks=True, onerror=lambda error: on_problem(_problem(Path(error.filename), error)))
     for parent, folders, names in walk:
         entered.add(os.path.realpath(parent))
         folders[:] = sorted(name for name in folders if os.path.realpath(f"{parent}/{name}") not in entered)

@@ -1,4 +1,4 @@
-"""Import many logs side by side, in processes that yield to all else the machine has to do, and end with this one."""
+"""Import many logs in parallel, in processes of low priority that end with this one."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ from behavior_plugin.errors import BehaviorError
 from behavior_plugin.importer.log import ImportFilter, LogResult, import_log
 from behavior_plugin.importer.logs import Log
 
-# More would only make the one worker their bottleneck.
+# With more processes, the one worker would be the bottleneck.
 MAX_PROCESSES = 4
-# Less than this is read faster than processes are started.
+# Less than this is read faster than processes start.
 MIN_POOL_BYTES = 4 * 1024 * 1024
 NICENESS = 10
 TELL_S = 0.2
-# How long a process has to see that it should stop.
+# The time that processes have to notice that they should stop.
 STOP_S = 2.0
 
-# In a process of the pool: how many bytes all have read, and whether they are to stop.
+# In a process of the pool: the bytes that all have read, and the flag that stops them.
 _read_so_far: Synchronized[int]
 _stops: c_byte
 
 
 class _StoppedError(BehaviorError):
-    """The import was broken off."""
+    """The import was interrupted."""
 
 
 def import_in_parallel(
-    logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[int, int], object]
+    logs: Sequence[Log], wanted: ImportFilter, on_progress: Callable[[int, int], object]
 ) -> list[LogResult]:
-    """In the order of the logs. Raises BehaviorError as soon as one is raised; the other logs are left then."""
+    """The results in the order of the logs. Raises the first BehaviorError, and leaves the other logs."""
     processes = min(MAX_PROCESSES, os.cpu_count() or 1, len(logs))
     if processes < 2 or sum(log.size for log in logs) < MIN_POOL_BYTES:
-        return _imported_here(logs, wanted, tell)
-    return _imported_in_pool(logs, wanted, tell, processes)
+        return _imported_here(logs, wanted, on_progress)
+    return _imported_in_pool(logs, wanted, on_progress, processes)
 
 
-def _imported_here(logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[int, int], object]) -> list[LogResult]:
+def _imported_here(
+    logs: Sequence[Log], wanted: ImportFilter, on_progress: Callable[[int, int], object]
+) -> list[LogResult]:
     imported: list[LogResult] = []
     done = 0
 
     def count(size: int) -> None:
         nonlocal done
         done += size
-        tell(done, len(imported))
+        on_progress(done, len(imported))
 
     for log in logs:
         imported.append(import_log(log, wanted, count))
@@ -61,7 +63,7 @@ def _imported_here(logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[in
 
 
 def _imported_in_pool(
-    logs: Sequence[Log], wanted: ImportFilter, tell: Callable[[int, int], object], processes: int
+    logs: Sequence[Log], wanted: ImportFilter, on_progress: Callable[[int, int], object], processes: int
 ) -> list[LogResult]:
     # Neither forked, since threads may run here, nor each started anew, which takes half a second.
     context = multiprocessing.get_context("forkserver")
@@ -74,7 +76,7 @@ def _imported_in_pool(
         by_size = sorted(logs, key=lambda log: -log.size)
         futures = {log: pool.submit(_import, log, wanted) for log in by_size}
         # Nothing here asks for a lock, which a reader that was killed may hold for ever.
-        _wait_for(list(futures.values()), lambda count: tell(read_so_far.get_obj().value, count))
+        _wait_for(list(futures.values()), lambda count: on_progress(read_so_far.get_obj().value, count))
         return [futures[log].result() for log in logs]
     except BrokenProcessPool:
         hint = "It may have been the memory. What was imported is kept: run it again to go on."
@@ -85,7 +87,7 @@ def _imported_in_pool(
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
-    """Who reads sees that it should stop; who waits for a worker that says nothing does not, and is ended."""
+    """Readers see the flag and stop. A process that waits for a silent worker does not, and is terminated."""
     pool.shutdown(wait=False, cancel_futures=True)
     deadline = time.monotonic() + STOP_S
     for process in multiprocessing.active_children():
@@ -95,7 +97,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 
 def _start_without_interrupts() -> None:
-    """Ctrl-C is for the command, which says when to stop; what is started while it is ignored ignores it too."""
+    """Ctrl-C is for the command, which stops the others; a process started while it is ignored ignores it too."""
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
@@ -103,14 +105,14 @@ def _start_without_interrupts() -> None:
         signal.signal(signal.SIGINT, usual)
 
 
-def _wait_for(futures: Sequence[Future[LogResult]], tell: Callable[[int], object]) -> None:
-    """Until all are done. Raises what the first one that fails does."""
+def _wait_for(futures: Sequence[Future[LogResult]], on_progress: Callable[[int], object]) -> None:
+    """Wait until all are done. Raises the exception of the first that fails."""
     pending = set(futures)
     while pending:
         done, pending = wait(pending, TELL_S, FIRST_EXCEPTION)
         for future in done:
             future.result()
-        tell(len(futures) - len(pending))
+        on_progress(len(futures) - len(pending))
 
 
 def _begin(read_so_far: Synchronized[int], stops: c_byte) -> None:

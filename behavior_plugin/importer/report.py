@@ -1,4 +1,4 @@
-"""What an import says at its end: what there was, what became of it, what is done most often, what was passed over."""
+"""Summarize an import: amounts, effects, the most frequent workflows, problems."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from behavior_plugin.model import Outcome
 MAX_WORKFLOWS = 8
 MAX_PROBLEMS = 20
 MAX_PROJECTS = 5
-# Work that only edits, or only looks around, is no workflow of its own.
+# Work that only edits, or only reads, is not a workflow of its own.
 PLAIN = frozenset({"edit"})
 
 
 class Workflow(BaseModel, frozen=True):
-    """Pieces of work in which the same was changed and run, whatever the order.
+    """Pieces of work with the same edits and commands, in any order.
 
-    `labels` are in the order of the fastest run that ended well, `fastest`, where there is one.
+    `labels` are in the order of the fastest run that ended well, `fastest`, if there is one.
     """
 
     labels: tuple[str, ...]
@@ -32,13 +32,13 @@ class Workflow(BaseModel, frozen=True):
 
 
 class Report(BaseModel, frozen=True):
-    """Numbers of one import. `sessions` is by agent, `outcomes` by how the work ended; `bytes` were read.
+    """The numbers of one import. `sessions` is by agent, `outcomes` by the end of the work; `bytes` were read.
 
-    `new`, `grown` and `known` say what became of the patterns: `grown` are those of which more is known now. Work that
-    the store `refused` is with the problems, of which only the first are named. `copies` are told again by a fork, and
-    counted nowhere else. `idle` are the sessions in which no work was done, `earlier` the work begun before the time
-    asked for, `older` the logs that were not changed since, `others` the files that are no session's log. `projects`
-    are those with most to tell, wanted or not.
+    `new`, `grown` and `known` are the patterns that were added, updated and unchanged. Work that the store `refused` is
+    among the problems, of which only the first are described. `copies` are repeated by a fork, and counted nowhere
+    else. `idle` are sessions without work, `earlier` is work begun before the requested time, `older` are logs last
+    changed before it, and `others` are files that are no logs of sessions. `projects` have the most events, whether
+    imported or not.
     """
 
     is_dry_run: bool
@@ -65,10 +65,10 @@ class Report(BaseModel, frozen=True):
 
 
 def summarize(found: Found, imported: Sequence[LogResult], *, seconds: float, is_dry_run: bool) -> Report:
-    """One report of all logs."""
-    told = [run for each in imported for run in each.runs]
-    runs = list({(run.at, run.trigger, run.first_call): run for run in told}.values())
-    copies = len(told) - len(runs)
+    """One report for all logs."""
+    found_runs = [run for each in imported for run in each.runs]
+    runs = list({(run.at, run.trigger, run.first_call): run for run in found_runs}.values())
+    copies = len(found_runs) - len(runs)
     kept = sum((each.kept for each in imported), Counter[str]())
     places = sum((each.places for each in imported), Counter[str]())
     problems = [*found.problems, *(problem for each in imported for problem in each.problems)]
@@ -105,7 +105,7 @@ def _sessions(imported: Iterable[LogResult]) -> dict[str, int]:
 
 
 def _workflows(runs: Iterable[Run]) -> list[Workflow]:
-    """What was done more than once, the most often done first."""
+    """The workflows that occur more than once, the most frequent first."""
     alike: dict[frozenset[str], list[Run]] = defaultdict(list)
     for run in runs:
         alike[frozenset(run.labels)].append(run)
