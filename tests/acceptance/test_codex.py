@@ -63,7 +63,7 @@ def outcomes(pattern: StoredPattern) -> list[tuple[str, str]]:
     return [(action.tool, action.outcome.value) for action in pattern.actions]
 
 
-def test_a_session_becomes_patterns_with_what_only_the_rollout_knows(work: Path, no_embedder: None) -> None:
+def test_patterns_include_facts_that_only_the_rollout_has(work: Path, no_embedder: None) -> None:
     """That the first test run failed, no hook was told; nor how long anything took."""
     play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
     play(work, "SessionStart-resume", "UserPromptSubmit-resume", "PostToolUse-resume", "Stop", "SessionEnd")
@@ -77,7 +77,7 @@ def test_a_session_becomes_patterns_with_what_only_the_rollout_knows(work: Path,
     assert (first.provenance.agent, second.trigger) == ("codex", "commit it")
 
 
-def test_without_its_rollout_nothing_is_claimed(work: Path, no_embedder: None) -> None:
+def test_without_a_rollout_outcomes_stay_partial(work: Path, no_embedder: None) -> None:
     """The hooks alone cannot know whether it went well."""
     (work / ROLLOUT.name).unlink()
     play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
@@ -88,7 +88,7 @@ def test_without_its_rollout_nothing_is_claimed(work: Path, no_embedder: None) -
     assert pattern.final_outcome is Outcome.PARTIAL
 
 
-def test_a_session_whose_codex_is_gone_is_over(work: Path, no_embedder: None) -> None:
+def test_a_session_ends_with_its_codex_process(work: Path, no_embedder: None) -> None:
     """A killed one reports no end; its pid is all that there is to go by."""
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", UNSEEN_END, str(work)], cwd=root, check=True)
@@ -121,7 +121,7 @@ def test_the_doctor_names_the_hooks_of_every_agent() -> None:
     assert str(settings_file()) in hooks["found"]
 
 
-def test_uninstall_leaves_codex_as_it_was(own_home: Path) -> None:
+def test_uninstall_affects_one_agent_only(own_home: Path) -> None:
     """Each agent's hooks are taken out by themselves."""
     said("install")
 

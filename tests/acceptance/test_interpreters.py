@@ -68,7 +68,7 @@ def assert_keeps(event: str, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_shim_is_used_once(shell: str, link: Path, shim: Path) -> None:
+def test_a_shim_runs_only_once(shell: str, link: Path, shim: Path) -> None:
     """It costs more than all that a hook does."""
     assert_keeps("SessionStart", **through(link, shim, shell=shell))
     for event in HANDLERS:
@@ -103,9 +103,7 @@ def test_a_python_that_is_gone_or_broken_is_replaced_by_the_next_session(
 
 
 @pytest.mark.parametrize("how", ["--symlinks", "--copies"])
-def test_an_environment_that_is_deleted_with_its_project_leaves_a_working_link(
-    how: str, link: Path, tmp_path: Path
-) -> None:
+def test_the_link_survives_the_environment_of_the_first_session(how: str, link: Path, tmp_path: Path) -> None:
     """The first session may begin where a project's own environment is active."""
     subprocess.run([REAL, "-m", "venv", "--without-pip", how, str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python3"
@@ -116,7 +114,7 @@ def test_an_environment_that_is_deleted_with_its_project_leaves_a_working_link(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_hooks_in_settings_have_a_shortcut_of_their_own(shell: str, data: Path, shim: Path, tmp_path: Path) -> None:
+def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim: Path, tmp_path: Path) -> None:
     """The client gives them no folder; ours has its place in the command."""
     settings = tmp_path / "settings.json"
     install(settings_file=settings, plugin_root=ROOT, interpreter=Path(sys.executable))
@@ -134,7 +132,7 @@ def test_hooks_in_settings_have_a_shortcut_of_their_own(shell: str, data: Path, 
 
 
 @pytest.mark.parametrize("folder", [None, "", ".", "data", "/no/such/folder"])
-def test_without_a_folder_for_it_the_hooks_work_all_the_same(folder: str | None, shim: Path, tmp_path: Path) -> None:
+def test_hooks_work_without_a_folder_for_the_link(folder: str | None, shim: Path, tmp_path: Path) -> None:
     """An older client, or a link that somebody planted where the session is."""
     (tmp_path / python_link.NAME).symlink_to("/bin/true")
     environment = surroundings(PATH=f"{shim.parent}:/usr/sbin")
@@ -149,9 +147,7 @@ def test_without_a_folder_for_it_the_hooks_work_all_the_same(folder: str | None,
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("event", HANDLERS)
-def test_a_plugin_that_is_deleted_under_the_session_says_one_line(
-    event: str, shell: str, link: Path, tmp_path: Path
-) -> None:
+def test_a_deleted_plugin_prints_at_most_one_line(event: str, shell: str, link: Path, tmp_path: Path) -> None:
     """Also where the link is still there, and two Pythons could complain."""
     link.symlink_to(REAL)
     root = plugin_copy(tmp_path / "plugin")

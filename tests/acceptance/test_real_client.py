@@ -117,7 +117,7 @@ def wait_for_pattern(deadline_s: float = 30) -> dict[str, Any]:
     pytest.fail(f"no pattern after {deadline_s} s; the worker says {Client().status()}")
 
 
-def test_work_comes_back_when_a_later_prompt_asks_for_it_in_other_words(desk: Desk) -> None:
+def test_earlier_work_is_suggested_for_a_reworded_prompt(desk: Desk) -> None:
     """The whole product in one test: a session is captured, and only a prompt that resembles it is told of it."""
     first, texts = desk.work(FIRST, [repair(desk.project)])
 
@@ -168,7 +168,7 @@ def every_ending(project: Path) -> list[Play]:
     ]
 
 
-def test_each_way_a_call_can_end_is_one_action_with_its_outcome(desk: Desk) -> None:
+def test_each_call_is_one_action_with_its_outcome(desk: Desk) -> None:
     """What no hook hears of is what tells a workflow that works from one that does not."""
     desk.work("Go through everything.", every_ending(desk.project), arguments=["--disallowedTools", "Bash(curl:*)"])
 
@@ -197,7 +197,7 @@ def test_each_way_a_call_can_end_is_one_action_with_its_outcome(desk: Desk) -> N
     assert measured[3:6] == ["transcript"] * 3
 
 
-def test_calls_whose_hooks_did_not_come_are_taken_from_the_transcript(desk: Desk) -> None:
+def test_calls_without_hooks_come_from_the_transcript(desk: Desk) -> None:
     """A headless client kills its hooks at the end of a run; here they cannot even start."""
     settings = desk.home / "hooks.json"
     install(settings_file=settings, plugin_root=REPOSITORY, interpreter=Path(sys.executable))
@@ -214,7 +214,7 @@ def test_calls_whose_hooks_did_not_come_are_taken_from_the_transcript(desk: Desk
     assert pattern["provenance"]["source"] == "hooks+transcript"
 
 
-def test_a_resumed_session_and_a_fork_double_nothing(desk: Desk) -> None:
+def test_a_resumed_session_and_a_fork_repeat_no_pattern(desk: Desk) -> None:
     """Both bring all records back: the one in its file, the other as copies under a new name."""
     first, _ = desk.work(FIRST, [repair(desk.project)])
     wait_for_pattern()
@@ -233,7 +233,7 @@ def test_a_resumed_session_and_a_fork_double_nothing(desk: Desk) -> None:
     assert rows() == stored
 
 
-def test_the_recall_command_brings_back_what_is_asked_for(desk: Desk) -> None:
+def test_the_recall_command_shows_matching_work(desk: Desk) -> None:
     """`/behavior:recall` is answered by the prompt's own hook: no shell sees what was typed."""
     desk.work(FIRST, [repair(desk.project)])
     wait_for_pattern()
@@ -254,7 +254,7 @@ def test_the_command_is_on_the_assistants_path(desk: Desk) -> None:
     assert any('"worker": "running"' in text for text in texts)
 
 
-def test_a_client_without_the_plugins_environment_is_told_what_to_do(desk: Desk) -> None:
+def test_a_missing_environment_is_reported_to_the_user_only(desk: Desk) -> None:
     """A plugin that does nothing and says nothing is the worst there is; the model is not bothered with it."""
     Path(paths.in_data("interpreter")).write_text("/nonexistent/python")
     hidden = os.path.lexists(REPOSITORY / ".venv")

@@ -105,9 +105,7 @@ def ask(prompt: str, model: _Model, directory: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_hooks_and_rollout_of_the_real_codex_make_a_pattern_that_it_is_shown(
-    own_home: Path, clean_ending: None, project: Path
-) -> None:
+def test_the_real_codex_is_shown_a_pattern_of_its_own_work(own_home: Path, clean_ending: None, project: Path) -> None:
     """What was recorded once may have changed; this is the whole way, there and back."""
     project.mkdir()
     (project / "total.txt").write_text("one\n", encoding="utf-8")

@@ -108,14 +108,14 @@ def test_unreadable_registrations_are_reported(tmp_path: Path) -> None:
         ("SessionEnd", {"timeout": 8, "async": True}, 8),
     ],
 )
-def test_timeouts_are_the_clients(tmp_path: Path, event: str, entry: dict[str, Any], timeout_s: float) -> None:
+def test_timeouts_are_those_of_the_client(tmp_path: Path, event: str, entry: dict[str, Any], timeout_s: float) -> None:
     """A plugin's wish for more time at session end is ignored, unless the hook is async."""
     root = make_hooks_file(tmp_path, {event: {"type": "command", "command": "true", **entry}})
 
     assert registered_hooks(root)[event].timeout_s == timeout_s
 
 
-def test_hook_gets_payload_folder_and_environment(tmp_path: Path) -> None:
+def test_a_hook_gets_payload_directory_and_environment(tmp_path: Path) -> None:
     """A hook that works here should find nothing different in the client."""
     hook = make_hook("pwd; env; cat", plugin_root=Path("/the plugin"))
     payload = make_payload(tmp_path, prompt='Grüße "世界" \ud800')
@@ -140,7 +140,7 @@ def test_hook_gets_payload_folder_and_environment(tmp_path: Path) -> None:
     assert json.loads(line) == payload
 
 
-def test_settings_hook_is_not_told_a_plugin_folder(tmp_path: Path) -> None:
+def test_a_hook_in_settings_gets_no_plugin_folder(tmp_path: Path) -> None:
     """A command that needs the variable would work here and fail in the client."""
     hook = make_hook('echo "[$CLAUDE_PLUGIN_ROOT$CLAUDE_PLUGIN_DATA] $CLAUDE_PROJECT_DIR $CLAUDE_PID"')
 
@@ -156,7 +156,7 @@ def test_outcome_of_a_hook_is_reported(tmp_path: Path) -> None:
     assert 0 < result.seconds < DEADLINE_S
 
 
-def test_hook_that_does_not_read_its_input_is_no_problem(tmp_path: Path) -> None:
+def test_a_hook_may_ignore_its_input(tmp_path: Path) -> None:
     """Payloads hold whole files, more than a pipe takes."""
     payload = make_payload(tmp_path, prompt="x" * 5_000_000)
 
@@ -185,7 +185,7 @@ def test_hook_is_stopped_at_its_timeout_with_its_children(tmp_path: Path, comman
     wait_for_nobody(tmp_path / "held open")
 
 
-def test_worker_left_behind_does_not_hold_up_the_hook(tmp_path: Path) -> None:
+def test_a_child_left_behind_does_not_delay_the_hook(tmp_path: Path) -> None:
     """A child that keeps our output open ends when it likes; the hook is over when the hook is over."""
     hook = make_hook("sleep 600 & echo $! >pid; echo done")
 
@@ -228,7 +228,7 @@ def test_additional_context_is_what_the_model_gets(stdout: str, text: str | None
         '{"hookSpecificOutput": {"additionalContext": "no event"}}',
     ],
 )
-def test_output_that_is_no_answer_is_a_problem(stdout: str) -> None:
+def test_output_that_is_no_answer_is_refused(stdout: str) -> None:
     """The client shows stray bytes to the model as they are, or logs an error and drops the answer."""
     with pytest.raises(BehaviorError, match="one JSON answer"):
         _ = make_run(stdout).additional_context

@@ -13,7 +13,7 @@ from behavior_plugin.agents.fields import MAX_ERROR_CHARS, MAX_TEXT_CHARS
 from behavior_plugin.model import Outcome
 
 
-def test_what_is_kept_is_longer_than_what_redaction_reads() -> None:
+def test_call_limits_exceed_those_of_redaction() -> None:
     """A secret that is cut in two here would not be recognised there."""
     assert max(redact.TRIGGER_LIMIT, redact.STRING_LIMIT, redact.PATH_LIMIT) + redact.MARGIN <= MAX_TEXT_CHARS
     assert MAX_ERROR_CHARS >= redact.ERROR_LIMIT + redact.MARGIN
@@ -43,7 +43,7 @@ def test_ordinary_parameters_stay_as_they_are() -> None:
     assert bounded_parameters({**asked, "content": "secret", "new_string": "x"}) == asked
 
 
-def test_only_files_that_were_touched_are_named() -> None:
+def test_only_touched_files_are_listed() -> None:
     """A folder that was searched is none, nor is a file that was not there."""
     named = {"file_path": "/p/app.py", "path": "/p"}
     changed = {"bashEditDiff": {"changedFiles": ["/p/made.py", 5]}}
@@ -65,6 +65,6 @@ def test_only_files_that_were_touched_are_named() -> None:
         ("Agent", 5, "main", None),
     ],
 )
-def test_only_what_starts_agents_names_one(tool: str, started: object, actor: str, expected: str | None) -> None:
+def test_only_tools_that_start_subagents_name_one(tool: str, started: object, actor: str, expected: str | None) -> None:
     """Any tool may answer with an `agentId`; a session's own calls would be moved behind that call."""
     assert started_subagent(tool, {"agentId": started}, actor=actor) == expected

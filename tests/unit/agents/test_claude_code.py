@@ -48,7 +48,7 @@ SAMPLE = Log(
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_session_is_read_with_what_its_subagents_did(session: str) -> None:
+def test_a_session_includes_its_subagents_calls(session: str) -> None:
     """The same as live sessions have it from the same files."""
     assert reconcile([], read(claude_code.AGENT, TRANSCRIPTS / f"{session}.jsonl")) == reconcile(
         [], recorded_events(session)
@@ -64,7 +64,7 @@ def test_old_clients_keep_a_subagents_file_beside_the_sessions(tmp_path: Path) -
     assert read(claude_code.AGENT, tmp_path / LOG.name) == read(claude_code.AGENT, LOG)
 
 
-def test_a_session_without_its_subagents_files_is_read_all_the_same(tmp_path: Path) -> None:
+def test_missing_subagent_files_are_no_problem(tmp_path: Path) -> None:
     """A fork has none, and they may have been swept."""
     shutil.copy(LOG, tmp_path)
 
@@ -74,7 +74,7 @@ def test_a_session_without_its_subagents_files_is_read_all_the_same(tmp_path: Pa
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_a_subagents_bad_file_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
+def test_an_unreadable_subagent_file_costs_only_its_own_calls(what: str, tmp_path: Path) -> None:
     """The session is read all the same, and a person is told which file to look at."""
     shutil.copy(LOG, tmp_path)
     folder = shutil.copytree(LOG.with_suffix(""), tmp_path / LOG.stem) / "subagents"
@@ -92,7 +92,7 @@ def test_a_subagents_bad_file_costs_no_more_than_itself(what: str, tmp_path: Pat
     )
 
 
-def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+def test_problems_name_their_file_and_line(tmp_path: Path) -> None:
     """A person can then look at it; all else is read."""
     torn = tmp_path / "torn.jsonl"
     torn.write_bytes(LOG.read_bytes() + b'{"type":"from-the-future"}\n{"type":"user","mess')
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_told_with_its_file_and_line(tmp_path: Path) -> N
     assert reader.skipped == 2
 
 
-def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
+def test_progress_counts_every_byte() -> None:
     """That is what the bar shows."""
     sizes: list[int] = []
 
@@ -117,7 +117,7 @@ def test_every_byte_of_the_session_is_told_as_it_is_read() -> None:
     assert sum(sizes) == (TRANSCRIPTS / "print-fix-and-follow-up.jsonl").stat().st_size
 
 
-def test_a_session_that_begins_with_a_picture_is_known_all_the_same(tmp_path: Path) -> None:
+def test_a_session_that_begins_with_a_picture_is_recognised(tmp_path: Path) -> None:
     """The first record that says whose log it is may be longer than what is looked at."""
     first = {
         "type": "user",
@@ -131,7 +131,7 @@ def test_a_session_that_begins_with_a_picture_is_known_all_the_same(tmp_path: Pa
     assert agent_of_log(log) is claude_code.AGENT
 
 
-def test_a_record_that_nests_without_end_costs_no_more_than_itself(tmp_path: Path) -> None:
+def test_a_deeply_nested_record_costs_only_itself(tmp_path: Path) -> None:
     """One line of a forged log must not end the import of all others."""
     log = tmp_path / "s.jsonl"
     log.write_bytes(LOG.read_bytes() + b'{"sessionId":"s","type":' + b"[" * 900 + b"]" * 900 + b"}\n")

@@ -22,12 +22,12 @@ from tests.factories import payload
         ),
     ],
 )
-def test_the_clients_notifications_are_understood(name: str, expected: CallEnd) -> None:
+def test_real_notifications_are_parsed(name: str, expected: CallEnd) -> None:
     """These are what the client really sends."""
     assert parse_task_notification(payload(name)["prompt"]) == expected
 
 
-def test_what_a_notification_quotes_decides_nothing() -> None:
+def test_quoted_text_in_a_notification_is_ignored() -> None:
     """A command and a result may say what they like."""
     text = (
         "<task-notification>\n<tool-use-id>t1</tool-use-id>\n<status>completed</status>\n"
@@ -50,13 +50,13 @@ def test_what_a_notification_quotes_decides_nothing() -> None:
         "<task-notification><result><tool-use-id>t1</tool-use-id></result>",
     ],
 )
-def test_what_names_no_call_ends_none(text: str) -> None:
+def test_a_notification_without_a_call_id_ends_no_call(text: str) -> None:
     """A person may write about notifications."""
     assert parse_task_notification(text) is None
 
 
 @pytest.mark.parametrize("took", ["", "x", "-5", "1e9", "9" * 5_000, "٣"])
-def test_a_notification_with_an_odd_duration_has_none(took: str) -> None:
+def test_an_odd_duration_in_a_notification_is_ignored(took: str) -> None:
     """Then the time between the two records is what is known."""
     text = f"<task-notification><tool-use-id>t1</tool-use-id><usage><duration_ms>{took}</duration_ms></usage>"
 

@@ -84,7 +84,7 @@ def prompts(events: Iterable[Event]) -> list[str | None]:
 
 
 @pytest.mark.parametrize(("session", "expected"), list(zip(SESSIONS, (FIX, SUBAGENTS, INTERACTIVE), strict=True)))
-def test_every_call_of_a_real_session_is_there_as_it_ended(session: str, expected: list[Call]) -> None:
+def test_a_real_session_has_every_call_with_its_outcome(session: str, expected: list[Call]) -> None:
     """Refused, rejected and interrupted ones too: no hook tells of those."""
     events = read(transcript_lines(session))
 
@@ -95,7 +95,7 @@ def test_every_call_of_a_real_session_is_there_as_it_ended(session: str, expecte
         assert action.duration_source is DurationSource.TRANSCRIPT
 
 
-def test_the_prompts_that_a_fork_copies_keep_names_of_their_own() -> None:
+def test_prompts_copied_by_a_real_fork_keep_their_own_ids() -> None:
     """The client gives them the id of the fork's first prompt, which would make one turn of all that came before."""
     events = read(transcript_lines("fork"))
 
@@ -107,7 +107,7 @@ def test_the_prompts_that_a_fork_copies_keep_names_of_their_own() -> None:
     assert prompts[1].prompt_id == "d99277ee-e010-40de-b87e-31f3d8c15261"
 
 
-def test_the_prompts_of_a_real_session_are_the_users() -> None:
+def test_a_real_session_has_only_the_users_prompts() -> None:
     """Typed, queued while a tool ran, and built in; the client's own words between them are none."""
     events = read(transcript_lines("interactive-interrupts-and-compaction"))
 
@@ -124,7 +124,7 @@ def test_the_prompts_of_a_real_session_are_the_users() -> None:
     ]
 
 
-def test_a_slash_command_reads_as_the_hook_has_it() -> None:
+def test_a_slash_command_reads_the_same_as_in_the_hook() -> None:
     """The two are one prompt."""
     events = read(transcript_lines("print-subagents"))
 
@@ -141,7 +141,7 @@ def test_a_queued_prompt_belongs_to_the_turn_it_steers() -> None:
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("prompt", ["use the parser"]), ("bash", [])])
-def test_a_queued_line_for_the_shell_is_no_prompt(mode: str, expected: list[str]) -> None:
+def test_a_queued_shell_line_is_no_prompt(mode: str, expected: list[str]) -> None:
     """It has records of its own when it is run."""
     queued = {"type": "queued_command", "prompt": "use the parser", "commandMode": mode}
 
@@ -164,7 +164,7 @@ def test_a_turn_that_was_interrupted_has_no_end() -> None:
         record("user", "<bash-input>git status</bash-input>", uuid="u2"),
     ],
 )
-def test_what_the_client_says_after_a_break_is_no_end_of_the_turn(between: bytes) -> None:
+def test_the_clients_text_after_an_interrupt_ends_no_turn(between: bytes) -> None:
     """The work was broken off; that the model has a word to say on something else does not finish it."""
     end = record("assistant", [{"type": "text", "text": "OK."}], message={"stop_reason": "end_turn"})
 
@@ -176,7 +176,7 @@ def test_what_the_client_says_after_a_break_is_no_end_of_the_turn(between: bytes
 
 
 @pytest.mark.parametrize("agent", SESSIONS["print-subagents"])
-def test_a_subagents_file_gives_its_calls_and_nothing_else(agent: str) -> None:
+def test_a_subagents_file_contributes_only_calls(agent: str) -> None:
     """Its first message is the main agent's, and its end is no turn's."""
     events = read(transcript_lines("print-subagents", agent), actor=agent)
 
@@ -185,7 +185,7 @@ def test_a_subagents_file_gives_its_calls_and_nothing_else(agent: str) -> None:
     assert {event.prompt_id for event in events} == {"293fa597-b60b-45d9-a229-59d22d730e16"}
 
 
-def test_the_call_that_started_a_subagent_names_it_and_has_its_time() -> None:
+def test_a_call_names_its_subagent_and_has_its_duration() -> None:
     """So its calls can stand under it; the client measures those that run in the foreground."""
     foreground, background = [
         event.action for event in read(transcript_lines("print-subagents")) if event.action and event.action.id
@@ -195,7 +195,7 @@ def test_the_call_that_started_a_subagent_names_it_and_has_its_time() -> None:
     assert background.started_agent == "a1a578ecf73e36bf7"
 
 
-def test_a_call_without_result_did_not_end() -> None:
+def test_a_call_without_result_stays_partial() -> None:
     """The client was killed while it ran."""
     [event] = read([call(command="make")])
 
@@ -216,7 +216,7 @@ def test_a_call_without_result_did_not_end() -> None:
         ("[Request interrupted by user for tool use]", {}, Outcome.PARTIAL),
     ],
 )
-def test_a_call_that_did_not_succeed_says_how(text: str, fields: dict[str, Any], outcome: Outcome) -> None:
+def test_a_failed_or_rejected_call_has_its_outcome(text: str, fields: dict[str, Any], outcome: Outcome) -> None:
     """What the user stopped neither worked nor failed; what was refused failed, though it never ran."""
     [event] = read([call(), result(text=text, is_error=True, **fields)])
 
@@ -236,7 +236,7 @@ def test_a_call_that_did_not_succeed_says_how(text: str, fields: dict[str, Any],
         ({}, {"isAsync": True, "status": "async_launched", "agentId": "a1"}, Outcome.SUCCESS),
     ],
 )
-def test_a_result_says_how_the_call_ended(asked: Any, response: Any, outcome: Outcome) -> None:
+def test_a_result_sets_the_outcome_of_its_call(asked: Any, response: Any, outcome: Outcome) -> None:
     """What was moved to the background goes on; what was to be started there was started."""
     [event] = read([call(**asked), result(toolUseResult=response)])
 
@@ -254,7 +254,7 @@ def test_a_result_may_stand_before_its_call() -> None:
     assert event.action.duration_ms == 2000
 
 
-def test_a_line_of_the_users_shell_is_the_users_action() -> None:
+def test_a_user_shell_line_is_an_action_of_the_user() -> None:
     """`!git status` shows how the user went about it, and no hook tells of it."""
     lines = [
         record("user", "<bash-input>git status</bash-input>", uuid="u1", promptId="p9"),
@@ -283,7 +283,7 @@ def test_a_line_of_the_users_shell_is_the_users_action() -> None:
         record("user", ""),
     ],
 )
-def test_what_no_user_typed_is_no_prompt(line: bytes) -> None:
+def test_text_that_no_user_typed_is_no_prompt(line: bytes) -> None:
     """Else a pattern would be triggered by the client's own words."""
     assert read([line]) == []
 
@@ -295,7 +295,7 @@ def test_a_prompt_with_an_image_is_its_text() -> None:
     assert prompts(read([record("user", content)])) == ["[Image #1] centre the title"]
 
 
-def test_what_an_editor_adds_to_a_prompt_is_not_typed() -> None:
+def test_text_added_by_an_editor_is_not_part_of_the_prompt() -> None:
     """Else the file that happened to be open would be a part of the task."""
     added = [{"type": "text", "text": "<ide_opened_file>shop.py</ide_opened_file>"}, {"type": "text", "text": "fix it"}]
 
@@ -309,7 +309,7 @@ def test_repeated_records_count_once() -> None:
     assert read(lines * 3) == read(lines)
 
 
-def test_a_forks_copied_turns_keep_names_of_their_own() -> None:
+def test_copied_turns_of_a_fork_keep_their_own_ids() -> None:
     """The client writes all it copies under the name of the fork's first prompt, which would make one turn of them."""
     copied = [
         record("user", "fix it", uuid="u1", promptId="new"),
@@ -332,7 +332,7 @@ def test_results_are_not_kept() -> None:
     assert len(event.model_dump_json()) < 1_000
 
 
-def test_the_context_is_the_records_own() -> None:
+def test_each_event_has_the_context_of_its_record() -> None:
     """The branch is what it was then."""
     main = read([record("user", "fix it", cwd="/home/dev/project", gitBranch="main")])[0].context
     detached = read([record("user", "fix it", cwd="/home/dev/project", gitBranch="HEAD")])[0].context
@@ -341,7 +341,7 @@ def test_the_context_is_the_records_own() -> None:
     assert detached.branch is None
 
 
-def test_what_ends_with_words_has_ended_where_the_client_does_not_say_so() -> None:
+def test_a_turn_without_an_end_marker_ends_with_its_last_text() -> None:
     """Older clients give no reason for a stop; without an end all their work would count as broken off."""
     prompt, words = record("user", "fix it", uuid="p1"), record("assistant", [{"type": "text", "text": "Done."}], at=2)
     lines = [prompt, call(), result(), words]
@@ -354,7 +354,7 @@ def test_what_ends_with_words_has_ended_where_the_client_does_not_say_so() -> No
     assert kinds(read([prompt, call(), result(), with_reason])) == ["prompt", "action"]
 
 
-def test_a_long_file_is_read_in_parts_that_hold_whole_pieces_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_file_is_split_between_pieces_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with the file, and no work is cut in two."""
     monkeypatch.setattr(session_log, "MAX_EVENTS", 10)
     lines = [
@@ -376,7 +376,7 @@ def test_a_long_file_is_read_in_parts_that_hold_whole_pieces_of_work(monkeypatch
     assert all((part[0].prompt or "").startswith("fix number") for part in parts)
 
 
-def test_requests_are_passed_over_unread() -> None:
+def test_requests_are_skipped_without_parsing() -> None:
     """They are two thirds of a file."""
     skipped: list[int] = []
 
@@ -386,7 +386,7 @@ def test_requests_are_passed_over_unread() -> None:
     assert not skipped
 
 
-def test_lines_that_cannot_be_read_are_counted_with_their_place() -> None:
+def test_unreadable_lines_are_reported_with_their_number() -> None:
     """An import says which they were; the others are read."""
     lines = [call(), b'{"type": "from-the-future"}\n', b"[]\n", b"\n", result(), b'{"type": "user", "mess']
     skipped: list[int] = []
@@ -399,7 +399,7 @@ def test_lines_that_cannot_be_read_are_counted_with_their_place() -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_transcript_that_is_cut_has_what_was_written(session: str) -> None:
+def test_a_cut_transcript_is_read_to_its_last_whole_line(session: str) -> None:
     """The client may be writing still, or have been killed in the middle of a line."""
     lines = transcript_lines(session)
     whole = calls(read(lines))
@@ -441,7 +441,7 @@ def test_old_clients_kept_subagents_in_the_main_file() -> None:
 
 
 @pytest.mark.parametrize("agent", ["../../x", "/etc/passwd", "a/b", "", "a\n", "x" * 300, "é"])
-def test_an_id_that_leads_elsewhere_names_no_file(agent: str) -> None:
+def test_an_id_with_a_path_names_no_file(agent: str) -> None:
     """Ids are what a payload says they are."""
     assert subagent_file("/home/dev/.claude/projects/p/session.jsonl", agent) is None
     assert subagent_file("/home/dev/.claude/projects/p/session.jsonl", "a1b2") == (
@@ -458,7 +458,7 @@ def test_another_tools_result_starts_no_subagent(tool: str, started: str | None)
     assert event.action.started_agent == started
 
 
-def test_records_of_other_sessions_are_passed_over() -> None:
+def test_records_of_other_sessions_are_skipped() -> None:
     """They are those sessions' to store; an import takes all, and one that names none may be ours."""
     lines = [record("user", text, sessionId=name) for text, name in [("fix it", "ours"), ("steal", "theirs")]]
     lines.append(record("user", "write the changelog"))
@@ -467,7 +467,7 @@ def test_records_of_other_sessions_are_passed_over() -> None:
     assert prompts(read(lines)) == ["fix it", "steal", "write the changelog"]
 
 
-def test_many_prompts_that_take_turns_with_their_ids_are_linear_work() -> None:
+def test_alternating_prompt_ids_take_linear_time() -> None:
     """A forged transcript must not keep the worker busy for hours."""
 
     def work(count: int) -> int:

@@ -74,7 +74,7 @@ def only(file: Path) -> Action:
     return action
 
 
-def test_a_real_rollout_is_one_prompt_a_turn_and_one_call_a_call() -> None:
+def test_a_real_rollout_has_each_prompt_and_call_once() -> None:
     """Each call is told three times in it: what the model asked, what it was answered, and the item that ended."""
     reader = LogReader()
 
@@ -96,7 +96,7 @@ def test_a_real_rollout_is_one_prompt_a_turn_and_one_call_a_call() -> None:
     assert {event.agent for event in events} == {"codex"}
 
 
-def test_turns_are_named_as_live_hooks_name_them() -> None:
+def test_turns_have_the_ids_that_live_hooks_report() -> None:
     """An import and live capture of one session must come to the same key, or it is there twice."""
     payload = json.loads((Path(__file__).parents[2] / "payloads/codex/UserPromptSubmit.json").read_text("utf-8"))
 
@@ -105,7 +105,7 @@ def test_turns_are_named_as_live_hooks_name_them() -> None:
     assert (first.session_id, first.prompt_id) == (payload["session_id"], payload["turn_id"])
 
 
-def test_a_real_patch_names_its_file_and_keeps_nothing_of_its_text() -> None:
+def test_a_real_patch_keeps_its_file_but_not_its_text() -> None:
     """What was written into a file is not how the work was done, and is where secrets lie."""
     edits = [event for event in read(codex.AGENT, FIX) if event.action and event.action.tool == "Edit"]
 
@@ -136,7 +136,7 @@ def test_a_real_fork_has_only_its_own_turn() -> None:
     assert [action.parameters for action in actions(events)] == [{"command": "git log --oneline"}]
 
 
-def test_a_real_subagent_stands_behind_the_call_that_started_it() -> None:
+def test_a_real_subagents_calls_follow_the_call_that_started_it() -> None:
     """It is a part of another's work: neither its prompt nor its rollout is a person's."""
     events = reconcile([], read(codex.AGENT, STARTER))
 
@@ -153,7 +153,7 @@ def test_a_real_subagent_stands_behind_the_call_that_started_it() -> None:
     assert agent_of_log(STARTER) is codex.AGENT
 
 
-def test_what_a_real_script_did_is_told_call_by_call() -> None:
+def test_a_real_script_is_read_as_its_calls() -> None:
     """A model that calls its tools from scripts runs the same commands, and hooks name them as the items do."""
     found = actions(read(codex.AGENT, SCRIPTS))
 
@@ -165,7 +165,7 @@ def test_what_a_real_script_did_is_told_call_by_call() -> None:
     assert all(action.id and action.id.startswith("exec-") for action in found)
 
 
-def test_an_event_tells_of_a_prompt_and_what_the_client_adds_is_none(tmp_path: Path) -> None:
+def test_events_mark_prompts_and_added_text_is_none(tmp_path: Path) -> None:
     """Instructions and the environment are sent in the user's name as well."""
     file = rollout(
         tmp_path,
@@ -182,7 +182,7 @@ def test_an_event_tells_of_a_prompt_and_what_the_client_adds_is_none(tmp_path: P
     assert [(event.prompt, event.prompt_id) for event in events if event.prompt] == [("Fix the rounding", "turn-1")]
 
 
-def test_without_such_events_the_messages_are_the_prompts(tmp_path: Path) -> None:
+def test_without_prompt_events_messages_are_the_prompts(tmp_path: Path) -> None:
     """Rollouts that were made from a history have nothing else."""
     file = rollout(
         tmp_path,
@@ -257,7 +257,7 @@ def test_a_message_typed_while_a_turn_runs_steers_it(tmp_path: Path) -> None:
     assert len(assemble(events)) == 1
 
 
-def test_what_is_said_after_a_turns_end_begins_another(tmp_path: Path) -> None:
+def test_a_message_after_a_turns_end_begins_another(tmp_path: Path) -> None:
     """Not every version says that a turn begins."""
     file = rollout(
         tmp_path,
@@ -271,7 +271,7 @@ def test_what_is_said_after_a_turns_end_begins_another(tmp_path: Path) -> None:
     assert first != second
 
 
-def test_a_turn_that_was_broken_off_has_no_end(tmp_path: Path) -> None:
+def test_an_interrupted_turn_has_no_end(tmp_path: Path) -> None:
     """Else work that somebody stopped would be offered as work that went well."""
     file = rollout(
         tmp_path,
@@ -345,9 +345,7 @@ def test_a_turn_that_was_broken_off_has_no_end(tmp_path: Path) -> None:
         (call("shell", command=None), "Bash", {"command": ""}),
     ],
 )
-def test_tools_have_the_names_that_other_agents_give_them(
-    tmp_path: Path, asked: dict[str, Any], tool: str, parameters: dict[str, Any]
-) -> None:
+def test_tools_have_our_names(tmp_path: Path, asked: dict[str, Any], tool: str, parameters: dict[str, Any]) -> None:
     """The same workflow must read the same, and be found, whichever agent went through it."""
     file = rollout(tmp_path, *turn("turn-1"), asked, answer("ok"))
 
@@ -369,7 +367,7 @@ def test_every_file_of_a_patch_is_touched(tmp_path: Path) -> None:
     ]
 
 
-def test_a_patch_that_did_not_fit_touches_nothing(tmp_path: Path) -> None:
+def test_a_failed_patch_touches_no_file(tmp_path: Path) -> None:
     """Else a file that nobody changed is told to be a part of the work."""
     asked = item("custom_tool_call", call_id="call_1", name="apply_patch", input=PATCH)
     told = event("patch_apply_end", call_id="call_1", success=False, stderr="no such line", changes={"/a": {}})
@@ -380,7 +378,7 @@ def test_a_patch_that_did_not_fit_touches_nothing(tmp_path: Path) -> None:
     assert (found.files, found.action and found.action.outcome) == ((), Outcome.FAILED)
 
 
-def test_a_command_that_runs_on_is_one_call_until_it_ends(tmp_path: Path) -> None:
+def test_a_background_command_is_one_call_until_it_ends(tmp_path: Path) -> None:
     """The model looks again and again; a reader of the workflow wants the command, and how it ended."""
     file = rollout(
         tmp_path,
@@ -399,7 +397,7 @@ def test_a_command_that_runs_on_is_one_call_until_it_ends(tmp_path: Path) -> Non
     assert action.duration_ms == 5000
 
 
-def test_what_is_written_to_a_command_is_a_step(tmp_path: Path) -> None:
+def test_input_written_to_a_command_is_a_call(tmp_path: Path) -> None:
     """An answer to a question is part of how it was done; what it was may be a password."""
     file = rollout(
         tmp_path,
@@ -419,7 +417,7 @@ def test_what_is_written_to_a_command_is_a_step(tmp_path: Path) -> None:
     assert found[1].parameters == {}
 
 
-def test_a_command_that_never_ended_has_not_ended(tmp_path: Path) -> None:
+def test_a_command_without_an_end_stays_partial(tmp_path: Path) -> None:
     """A server that was started and left alone neither worked nor failed, and took no known time."""
     running = answer("Wall time: 1.0 seconds\nProcess running with session ID 77\nOutput:\n")
     file = rollout(tmp_path, *turn("turn-1"), call(cmd="make serve"), running)
@@ -429,7 +427,7 @@ def test_a_command_that_never_ended_has_not_ended(tmp_path: Path) -> None:
     assert (action.outcome, action.duration_ms) == (Outcome.PARTIAL, None)
 
 
-def test_a_script_that_only_waits_is_no_step(tmp_path: Path) -> None:
+def test_a_script_that_only_polls_is_no_call(tmp_path: Path) -> None:
     """Scripts look whether a command has ended, too, and are shown what a call would be told."""
     first = 'const r = await tools.exec_command({"cmd":"make slow"}); text(JSON.stringify(r))'
     wait = 'const r = await tools.write_stdin({"session_id":77,"chars":""}); text(JSON.stringify(r))'
@@ -451,7 +449,7 @@ def test_a_script_that_only_waits_is_no_step(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("has_ended", "name", "outcome"), [(True, "exec-1", "failed"), (False, "call_1", "partial")])
-def test_what_a_script_began_is_one_call_whether_or_not_it_ends(
+def test_a_background_script_is_one_call_even_without_an_end(
     tmp_path: Path, name: str, outcome: str, *, has_ended: bool
 ) -> None:
     """The item of its end may come much later, and its name is the one that hooks report."""
@@ -472,7 +470,7 @@ def test_what_a_script_began_is_one_call_whether_or_not_it_ends(
     assert (action.id, action.parameters, action.outcome) == (name, {"command": "make slow"}, outcome)
 
 
-def test_a_search_is_a_call_that_has_no_id_of_its_own(tmp_path: Path) -> None:
+def test_a_search_without_an_id_is_a_call(tmp_path: Path) -> None:
     """The model's service runs it; two of them must stay two."""
     search = item("web_search_call", status="completed", action={"type": "search", "query": "rounding"})
     file = rollout(tmp_path, *turn("turn-1"), search, event("web_search_end", call_id="ws_1"), search)
@@ -482,7 +480,7 @@ def test_a_search_is_a_call_that_has_no_id_of_its_own(tmp_path: Path) -> None:
     assert [(action.tool, action.parameters) for action in found] == [("WebSearch", {"query": "rounding"})] * 2
 
 
-def test_a_call_to_a_server_fails_as_its_result_says(tmp_path: Path) -> None:
+def test_an_mcp_call_has_the_outcome_of_its_result(tmp_path: Path) -> None:
     """Its output is the server's own words."""
     invocation = {"server": "shop", "tool": "find", "arguments": {"id": 3}}
     failed = event("mcp_tool_call_end", call_id="call_1", invocation=invocation, result={"Err": "gone"})
@@ -493,7 +491,7 @@ def test_a_call_to_a_server_fails_as_its_result_says(tmp_path: Path) -> None:
     assert (action.tool, action.outcome) == ("mcp__shop__find", Outcome.FAILED)
 
 
-def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
+def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
     """What somebody tries in between is no step of the agent's work."""
     line = {"type": "CommandExecution", "id": "shell-1", "command": ["zsh", "-lc", "ls"], "source": "user_shell"}
     file = rollout(tmp_path, *turn("turn-1"), event("item_completed", item={**line, "exit_code": 0}))
@@ -501,7 +499,7 @@ def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
     assert only(file).actor == "user"
 
 
-def test_a_session_is_where_its_turns_are(tmp_path: Path) -> None:
+def test_a_turn_can_change_the_directory(tmp_path: Path) -> None:
     """One may go on in another folder than it began in; a fork also describes the thread that it was forked from."""
     file = rollout(
         tmp_path,
@@ -516,7 +514,7 @@ def test_a_session_is_where_its_turns_are(tmp_path: Path) -> None:
     assert places == [("/home/dev/project", "main"), ("/home/dev/project/sub", "main")]
 
 
-def test_a_subagent_that_was_forked_off_repeats_nothing(tmp_path: Path) -> None:
+def test_a_forked_subagent_repeats_no_calls(tmp_path: Path) -> None:
     """Its rollout begins with a copy of what the other had done."""
     child = "019f0000-0000-7000-8000-000000000002"
     before = [*turn("turn-1"), call(cmd="make test"), answer("Process exited with code 0\nOutput:\n")]
@@ -533,7 +531,7 @@ def test_a_subagent_that_was_forked_off_repeats_nothing(tmp_path: Path) -> None:
     ]
 
 
-def test_a_subagent_that_was_started_after_midnight_is_found(tmp_path: Path) -> None:
+def test_a_subagent_in_the_next_days_folder_is_found(tmp_path: Path) -> None:
     """Its rollout lies in the folder of its own day."""
     days = [tmp_path / "sessions" / "2026" / "03" / day for day in ("02", "03")]
     for day, source in zip(days, (STARTER, SUBAGENT), strict=True):
@@ -548,7 +546,7 @@ def test_a_subagent_that_was_started_after_midnight_is_found(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_a_subagents_bad_rollout_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
+def test_an_unreadable_subagent_rollout_costs_only_its_own_calls(what: str, tmp_path: Path) -> None:
     """The session is read all the same, and a person is told which file to look at."""
     file, bad = (Path(shutil.copy(rollout, tmp_path)) for rollout in (STARTER, SUBAGENT))
     make_unreadable(bad, what)
@@ -560,7 +558,7 @@ def test_a_subagents_bad_rollout_costs_no_more_than_itself(what: str, tmp_path: 
     assert events == [event for event in read(codex.AGENT, STARTER) if not event.action or event.action.actor == "main"]
 
 
-def test_what_is_not_known_is_counted_and_hurts_nothing(tmp_path: Path) -> None:
+def test_unknown_records_are_counted(tmp_path: Path) -> None:
     """A later version writes what this one has not heard of, and odd lines come from anywhere."""
     file = rollout(
         tmp_path,
@@ -605,12 +603,12 @@ def test_what_is_not_known_is_counted_and_hurts_nothing(tmp_path: Path) -> None:
         (f"rollout-{THREAD}.jsonl", "", False),
     ],
 )
-def test_rollouts_are_told_from_other_files(name: str, line: str, *, is_log: bool) -> None:
+def test_only_rollouts_are_recognised(name: str, line: str, *, is_log: bool) -> None:
     """A folder that is imported holds all sorts of things; a subagent's rollout is a part of another's."""
     assert codex.AGENT.logs.is_log(Path(name), line.encode() + b"\n") is is_log
 
 
-def test_rollouts_lie_where_codex_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rollouts_are_in_the_folders_of_codex(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who moved their Codex has its sessions there."""
     monkeypatch.setenv("CODEX_HOME", "/home/dev/elsewhere")
 

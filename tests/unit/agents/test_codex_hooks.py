@@ -59,7 +59,7 @@ def test_only_events_that_codex_knows_are_registered(file: Path) -> None:
     assert found["SessionEnd"]["timeout"] == MAX_SESSION_END_S
 
 
-def test_a_hook_notes_whose_event_it_is_and_who_reports_it(file: Path) -> None:
+def test_a_hook_records_its_agent_and_the_agents_pid(file: Path) -> None:
     """Its pid is what tells that a session is over whose client was killed; Codex names it in no variable."""
     put_in(file)
     stop = entries(file)["Stop"]["command"]
@@ -70,7 +70,7 @@ def test_a_hook_notes_whose_event_it_is_and_who_reports_it(file: Path) -> None:
     assert (envelope["event"], envelope["client"], envelope["host_pid"]) == ("Stop", "codex", os.getpid())
 
 
-def test_the_second_try_is_the_same_agents(file: Path, tmp_path: Path) -> None:
+def test_the_second_try_records_the_same_agent(file: Path, tmp_path: Path) -> None:
     """A Python that was killed has read the event; the next one tells that it is lost, whoever the agent is."""
     put_in(file)
     stop = entries(file)["Stop"]["command"]
@@ -96,7 +96,7 @@ def test_hooks_of_claude_code_name_no_agent(own_home: Path) -> None:
     assert "client" not in envelope
 
 
-def test_what_must_be_done_besides_is_said(file: Path) -> None:
+def test_install_notes_that_hooks_must_be_trusted(file: Path) -> None:
     """Hooks that are not trusted are skipped without a word."""
     assert any("trust" in note for note in put_in(file, dry_run=True).notes)
 
@@ -138,7 +138,7 @@ def test_uninstall_restores_every_byte(file: Path, raw: bytes | None) -> None:
     assert sorted(file.parent.iterdir()) == ([file] if raw is not None else [])
 
 
-def test_what_another_agents_hooks_need_stays(own_home: Path, file: Path) -> None:
+def test_uninstall_leaves_the_files_that_another_agents_hooks_need(own_home: Path, file: Path) -> None:
     """The interpreter is noted once for all; whose hooks go last takes it along."""
     settings, record = agent_settings_file("claude-code"), own_home / "behavior" / "interpreter"
     put_in(file)
@@ -163,7 +163,7 @@ def test_a_second_install_changes_nothing(file: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_hooks_of_an_agent_lie_where_it_looks(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_agent_has_its_own_settings_file(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert agent_settings_file("codex") == own_home / ".codex" / "hooks.json"
 
     monkeypatch.setenv("CODEX_HOME", str(own_home / "elsewhere"))

@@ -43,7 +43,7 @@ PATCH = "*** Begin Patch\n*** Update File: shop.py\n*** Move to: /srv/tax.py\n**
         (None, "success", None),
     ],
 )
-def test_how_a_command_ended_stands_in_its_output(output: Any, outcome: str, duration_ms: int | None) -> None:
+def test_the_outcome_of_a_command_is_in_its_output(output: Any, outcome: str, duration_ms: int | None) -> None:
     """No record has it as a field; what the command itself wrote must not be taken for it."""
     answer = parse_output(output)
 
@@ -63,7 +63,7 @@ def test_how_a_command_ended_stands_in_its_output(output: Any, outcome: str, dur
         ("shell", {"command": ["zsh", "-lc", "ls | wc"]}, ToolCall("Bash", {"command": "ls | wc"})),
     ],
 )
-def test_a_tool_is_called_what_others_call_it(tool: str, arguments: Any, expected: ToolCall) -> None:
+def test_tools_have_our_names(tool: str, arguments: Any, expected: ToolCall) -> None:
     """Hooks and rollouts tell of the same call; what we have no word for keeps its own."""
     assert normalize_call(tool, arguments, directory="/home/dev") == expected
 
@@ -101,7 +101,7 @@ def test_a_patch_of_very_many_files_is_bounded() -> None:
         ({"type": "tool_search_call", "arguments": {"query": "tax"}}, ("tool_search", {"query": "tax"})),
     ],
 )
-def test_an_item_says_what_is_called(item: dict[str, Any], expected: tuple[str, Any]) -> None:
+def test_an_item_has_the_tool_and_its_arguments(item: dict[str, Any], expected: tuple[str, Any]) -> None:
     """Each kind of item says it in another place."""
     assert parse_item(item) == expected
 
@@ -118,12 +118,12 @@ def test_an_item_says_what_is_called(item: dict[str, Any], expected: tuple[str, 
         ("exec", "await tools.write_stdin({session_id: 7}); await tools.exec_command({cmd: 'ls'})", None),
     ],
 )
-def test_a_call_that_only_looks_names_what_it_waits_for(tool: str, arguments: Any, name: str | None) -> None:
+def test_a_poll_names_the_process_it_waits_for(tool: str, arguments: Any, name: str | None) -> None:
     """Looking is no step of the work; doing something besides is."""
     assert awaited_process(tool, arguments) == name
 
 
-def test_of_a_long_script_the_beginning_is_looked_at() -> None:
+def test_only_the_beginning_of_a_long_script_is_searched() -> None:
     """A model may write one of any length."""
     script = "tools.exec_command({cmd: 'a'});" + " " * MAX_SCRIPT_CHARS + "tools.view({})"
 
@@ -140,7 +140,7 @@ def test_of_a_long_script_the_beginning_is_looked_at() -> None:
         ("Output:\nProcess running with session ID 77\n", None, None),
     ],
 )
-def test_an_answer_says_what_runs_on(output: str, running: str | None, exit_code: int | None) -> None:
+def test_an_output_names_the_process_that_still_runs(output: str, running: str | None, exit_code: int | None) -> None:
     """What the command itself printed does not."""
     answer = parse_output(output)
 
@@ -151,12 +151,12 @@ def test_an_answer_says_what_runs_on(output: str, running: str | None, exit_code
     ("exit_code", "outcome"),
     [(0, Outcome.SUCCESS), (3, Outcome.FAILED), (-1, Outcome.PARTIAL), (None, Outcome.PARTIAL)],
 )
-def test_a_process_that_was_stopped_neither_worked_nor_failed(exit_code: int | None, outcome: Outcome) -> None:
+def test_a_stopped_process_is_partial(exit_code: int | None, outcome: Outcome) -> None:
     """It has a code below nothing, or none."""
     assert exit_outcome(exit_code) is outcome
 
 
-def test_a_record_of_an_end_tells_of_the_call() -> None:
+def test_an_end_record_has_call_and_outcome() -> None:
     """It is all there is of what a script, or the user, ran."""
     end = parse_end(
         {
@@ -181,7 +181,7 @@ def test_a_record_of_an_end_tells_of_the_call() -> None:
     ("answer", "thread"),
     [('{"agent_id":"t1","nickname":"Ada"}', "t1"), ('{"agent_id":', None), ('{"agent_id":7}', None), ("t1", None)],
 )
-def test_an_answer_may_name_the_thread_that_was_started(answer: str, thread: str | None) -> None:
+def test_an_output_may_name_the_started_thread(answer: str, thread: str | None) -> None:
     """By it a subagent's rollout is found."""
     assert started_thread_id(answer) == thread
 
@@ -190,6 +190,6 @@ def test_an_answer_may_name_the_thread_that_was_started(answer: str, thread: str
     ("command", "line"),
     [(["bash", "-c", "a b"], "a b"), (["git", "commit", "-m", "a b"], "git commit -m 'a b'"), ("ls", "ls"), (None, "")],
 )
-def test_a_command_reads_as_one_would_type_it(command: Any, line: str) -> None:
+def test_a_command_reads_as_typed(command: Any, line: str) -> None:
     """The shell that it is started in is not the work."""
     assert command_line(command) == line

@@ -60,7 +60,7 @@ SAMPLE = Log(
 )
 
 
-def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
+def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """A command that failed has run, and is a success for the client; its last line says otherwise."""
     events = read(copilot.AGENT, SAMPLE.write(tmp_path))
 
@@ -79,7 +79,7 @@ def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
     assert pattern.context.files_touched == ("tax.py", "new.py")
 
 
-def test_only_a_call_that_was_begun_and_failed_failed(tmp_path: Path) -> None:
+def test_a_rejected_call_is_partial_and_a_failed_one_failed(tmp_path: Path) -> None:
     """One that the user did not allow neither worked nor failed."""
     calls = [call(1, name, "web_fetch", {"url": name}) for name in ("a", "b", "c")]
     refused = {"message": "The user rejected this tool call.", "code": "rejected"}
@@ -93,7 +93,7 @@ def test_only_a_call_that_was_begun_and_failed_failed(tmp_path: Path) -> None:
     assert events[1].action.error == "Path does not exist"
 
 
-def test_what_speaks_as_the_user_is_no_prompt(tmp_path: Path) -> None:
+def test_text_in_the_users_place_is_no_prompt(tmp_path: Path) -> None:
     """Skills and the autopilot would be learned as what people ask for."""
     injected = [said(1, "skill text", source="skill-pdf"), said(2, "Go on", isAutopilotContinuation=True)]
     inner = said(3, "Find the tax")
@@ -104,7 +104,7 @@ def test_what_speaks_as_the_user_is_no_prompt(tmp_path: Path) -> None:
     assert told(events) == ["Mine"]
 
 
-def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
+def test_a_prompt_typed_while_the_agent_works_steers(tmp_path: Path) -> None:
     """Newer versions say how a message was delivered; in older ones it stands between the calls."""
     working = [START, said(1, "Build it"), call(2, "c1", "bash", {"command": "make"})]
     log = Log("a.jsonl", [*working, said(3, "with docs", delivery="steering"), said(4, "and tests")])
@@ -114,7 +114,7 @@ def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
     assert [event.prompt_id for event in read(copilot.AGENT, queued.write(tmp_path)) if event.prompt] == ["e1", "e3"]
 
 
-def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
+def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
     """Its last step may have ended before, which is not the turn's end."""
     stopped = [said(1, "Build it"), *answer(2, "c1"), call(2, "c1", "bash", {"command": "make"}), result(3, "c1")]
     abort = event(4, "abort", {"reason": "user_initiated"})
@@ -125,7 +125,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert events[2].prompt_id == "e5"
 
 
-def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) -> None:
+def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> None:
     """Newer versions name the subagent, older ones its call."""
     records = [
         START,
@@ -163,7 +163,7 @@ def test_a_patch_is_an_edit_of_its_files(tmp_path: Path) -> None:
     assert edit.files == ("a.py", "b.py")
 
 
-def test_tools_of_servers_are_called_as_they_are_here(tmp_path: Path) -> None:
+def test_mcp_tools_have_our_names(tmp_path: Path) -> None:
     """The same server serves several agents."""
     data = {"toolCallId": "c1", "toolName": "x", "mcpServerName": "github", "mcpToolName": "get_issue"}
     own = event(1, "tool.user_requested", {"toolCallId": "c2", "toolName": "bash"})

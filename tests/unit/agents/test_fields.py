@@ -22,7 +22,7 @@ def test_a_time_is_text_or_milliseconds(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, "", "noon", 1e300, -1e300, float("nan"), float("inf"), 2**70, [], {}])
-def test_what_is_no_time_is_none(value: Any) -> None:
+def test_other_values_are_no_time(value: Any) -> None:
     """A record without one happened when the record before it did."""
     assert parse_time(value) is None
 
@@ -37,7 +37,7 @@ def test_what_is_no_time_is_none(value: Any) -> None:
         ({"text": "no list"}, ""),
     ],
 )
-def test_the_words_of_a_message_are_its_text(content: Any, said: str) -> None:
+def test_the_text_of_a_message_leaves_out_its_images(content: Any, said: str) -> None:
     """Parts may be of any kind, and what stands for something else with one agent is plain text with another."""
     assert message_text(content) == said
     assert message_text([{"text": "<a> b"}, {"text": "c"}], besides=("<a>",)) == "c"

@@ -68,7 +68,7 @@ RECORDS: list[dict[str, Any]] = [
 SAMPLE = Log("tmp/shop/chats/session-2026-03-02T09-00-s1.jsonl", RECORDS)
 
 
-def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
+def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """A message is written again when its calls have ended, and a command that failed has succeeded in running."""
     events = read(gemini.AGENT, SAMPLE.write(tmp_path))
 
@@ -109,7 +109,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
     ]
 
 
-def test_the_directory_is_the_projects(tmp_path: Path) -> None:
+def test_the_directory_comes_from_the_project_root(tmp_path: Path) -> None:
     """The log has only a hash of it."""
     file = SAMPLE.write(tmp_path)
     (tmp_path / "tmp/shop/.project_root").write_text("/home/dev/shop\n", encoding="utf-8")
@@ -120,7 +120,7 @@ def test_the_directory_is_the_projects(tmp_path: Path) -> None:
     assert pattern.context.files_touched == ("tax.py",)
 
 
-def test_a_document_tells_the_same(tmp_path: Path) -> None:
+def test_a_document_has_the_same_events(tmp_path: Path) -> None:
     """Older versions wrote the whole session again at each step; newer ones take that over into lines."""
     messages = [said(1, "Build it"), message(2, "gemini", "I will.", toolCalls=[CALLS[0]])]
     lines = [HEADER, *messages]
@@ -131,7 +131,7 @@ def test_a_document_tells_the_same(tmp_path: Path) -> None:
     assert old == read(gemini.AGENT, Log("session-a.jsonl", lines).write(tmp_path))
 
 
-def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
+def test_repeated_messages_count_once(tmp_path: Path) -> None:
     """A shortened history has summaries in the user's place; a rewind leaves what was done."""
     summary = message(11, "user", [{"text": "<state_snapshot>..."}])
     results = message(12, "user", [{"functionResponse": {"id": "c1"}}, {"text": "Mind the tests."}])
@@ -149,7 +149,7 @@ def test_what_is_told_again_is_told_once(tmp_path: Path) -> None:
     assert told(more) == told(events)
 
 
-def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
+def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
     """A call that was cancelled, or took too long, neither worked nor failed."""
     cancelled = call(3, "c1", "run_shell_command", status="cancelled", command="make")
     late = call(
@@ -163,7 +163,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert told(events) == ["Build it", "Bash make partial 1000", "Bash serve partial 1000", "Clean it"]
 
 
-def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) -> None:
+def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> None:
     """Its log lies in a folder that is named as the session is."""
     started = {**call(5, "c1", "invoke_agent", agent_name="explorer", prompt="Look"), "agentId": "a-1"}
     asked = [said(1, "Find the tax"), message(2, "gemini", "", toolCalls=[started]), message(6, "gemini", "Found.")]
@@ -184,7 +184,7 @@ def test_a_subagents_calls_stand_behind_the_one_that_started_it(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_a_subagents_bad_log_costs_no_more_than_itself(what: str, tmp_path: Path) -> None:
+def test_an_unreadable_subagent_log_costs_only_its_own_calls(what: str, tmp_path: Path) -> None:
     """The session is read all the same, and a person is told which file to look at."""
     started = {**call(5, "c1", "invoke_agent", agent_name="explorer"), "agentId": "a-1"}
     asked = [said(1, "Find the tax"), message(2, "gemini", "", toolCalls=[started]), message(6, "gemini", "Found.")]
@@ -199,7 +199,7 @@ def test_a_subagents_bad_log_costs_no_more_than_itself(what: str, tmp_path: Path
     assert [(problem.file, problem.line) for problem in reader.problems] == [(bad, 0)]
 
 
-def test_a_subagents_log_is_passed_over(tmp_path: Path) -> None:
+def test_a_subagents_log_is_skipped(tmp_path: Path) -> None:
     """Nobody typed what it was asked, and it is read where it was started."""
     reader = LogReader()
     file = Log("chats/s-1/a.jsonl", [{**HEADER, "kind": "subagent"}, said(1, "Find the tax")]).write(tmp_path)

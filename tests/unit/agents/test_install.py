@@ -144,7 +144,7 @@ def test_entries_are_those_of_the_plugin_and_set_its_folders_first(put_in: Insta
     assert json.loads(text.replace(folders, ""))["hooks"] == read(PLUGIN / "hooks" / "hooks.json")["hooks"]
 
 
-def test_other_peoples_hooks_keys_and_order_stay(put_in: Install, settings: Path) -> None:
+def test_install_keeps_other_hooks_keys_and_order(put_in: Install, settings: Path) -> None:
     """The file is the user's, and the next tool's too."""
     settings.write_text(json.dumps(OTHERS), encoding="utf-8")
 
@@ -173,7 +173,7 @@ def test_second_install_changes_nothing_and_says_so(put_in: Install, settings: P
     assert settings.stat().st_mtime_ns == moment
 
 
-def test_moved_plugin_replaces_its_entries_and_keeps_the_first_backup(
+def test_a_moved_plugin_replaces_its_entries_and_keeps_the_first_backup(
     put_in: Install, settings: Path, backup: Path, tmp_path: Path
 ) -> None:
     """Each update may come with a folder of its own; the backup is of the time before us."""
@@ -224,7 +224,7 @@ def test_uninstall_removes_the_hooks_of_an_earlier_version(settings: Path) -> No
     assert read(settings) == OTHERS
 
 
-def test_doubled_changed_or_outdated_entries_are_put_right(put_in: Install, settings: Path) -> None:
+def test_install_corrects_doubled_and_changed_entries(put_in: Install, settings: Path) -> None:
     """Files that were merged by hand, or by an older version of ours, end up as new."""
     put_in()
     clean, content = read(settings), read(settings)
@@ -238,7 +238,7 @@ def test_doubled_changed_or_outdated_entries_are_put_right(put_in: Install, sett
     assert read(settings) == clean
 
 
-def test_dry_run_says_the_same_and_touches_nothing(put_in: Install, settings: Path, home: Path) -> None:
+def test_a_dry_run_reports_the_same_steps_and_changes_nothing(put_in: Install, settings: Path, home: Path) -> None:
     settings.write_text(json.dumps(OTHERS), encoding="utf-8")
     before = tree(home)
 
@@ -280,7 +280,7 @@ def test_uninstall_restores_every_byte_of_the_home(put_in: Install, settings: Pa
     assert tree(home) == before
 
 
-def test_uninstall_takes_back_the_files_that_install_made(put_in: Install, settings: Path, home: Path) -> None:
+def test_uninstall_removes_the_files_that_install_made(put_in: Install, settings: Path, home: Path) -> None:
     """Also the settings file, and the folder that holds nothing but the interpreter's name."""
     before = tree(home)
 
@@ -291,7 +291,7 @@ def test_uninstall_takes_back_the_files_that_install_made(put_in: Install, setti
     assert tree(home) == before
 
 
-def test_manner_of_the_file_is_kept_while_we_are_in(put_in: Install, settings: Path) -> None:
+def test_install_keeps_the_format_of_the_file(put_in: Install, settings: Path) -> None:
     """People keep these files in version control and read the differences."""
     raw = b"\xef\xbb\xbf" + json.dumps({"name": "Grüße"}, indent=4, ensure_ascii=False).encode() + b"\n"
     settings.write_bytes(raw.replace(b"\n", b"\r\n"))
@@ -305,7 +305,7 @@ def test_manner_of_the_file_is_kept_while_we_are_in(put_in: Install, settings: P
     assert not any(b"\n" in line for line in lines)
 
 
-def test_uninstall_keeps_what_the_user_changed_in_the_meantime(put_in: Install, settings: Path, home: Path) -> None:
+def test_uninstall_keeps_later_changes_of_the_user(put_in: Install, settings: Path, home: Path) -> None:
     """A restored backup would silently undo weeks of other settings."""
     settings.write_text(json.dumps(OTHERS), encoding="utf-8")
     put_in()
@@ -336,7 +336,7 @@ def test_a_number_that_became_true_is_a_change_to_keep(put_in: Install, settings
     assert read(settings)["x"] is True
 
 
-def test_settings_made_by_install_stay_if_the_user_added_to_them(put_in: Install, settings: Path) -> None:
+def test_uninstall_keeps_a_file_that_the_user_added_to(put_in: Install, settings: Path) -> None:
     put_in()
     settings.write_text(json.dumps(read(settings) | {"model": "opus"}), encoding="utf-8")
 
@@ -345,7 +345,7 @@ def test_settings_made_by_install_stay_if_the_user_added_to_them(put_in: Install
     assert read(settings) == {"model": "opus"}
 
 
-def test_a_command_in_a_group_with_ours_stays(put_in: Install, settings: Path) -> None:
+def test_uninstall_keeps_another_command_in_our_group(put_in: Install, settings: Path) -> None:
     """Groups are only lists; others may have put theirs into the one we made."""
     put_in()
     content = read(settings)
@@ -403,7 +403,7 @@ def test_install_after_removal_by_hand_makes_a_new_backup(put_in: Install, setti
     assert backup.read_text(encoding="utf-8") == '{"model": "haiku"}'
 
 
-def test_deleted_settings_do_not_cost_the_backup(put_in: Install, settings: Path, backup: Path) -> None:
+def test_uninstall_keeps_the_backup_of_deleted_settings(put_in: Install, settings: Path, backup: Path) -> None:
     """It may be the last copy of the user's settings."""
     settings.write_text(json.dumps(OTHERS), encoding="utf-8")
     put_in()
@@ -415,7 +415,7 @@ def test_deleted_settings_do_not_cost_the_backup(put_in: Install, settings: Path
     assert not settings.exists()
 
 
-def test_what_was_learned_survives_uninstall(put_in: Install, settings: Path, home: Path) -> None:
+def test_uninstall_keeps_learned_patterns(put_in: Install, settings: Path, home: Path) -> None:
     """To stop recording is not to forget, and the plugin may still need the interpreter."""
     put_in()
     data = home / ".local" / "share" / "behavior-plugin"
@@ -468,7 +468,7 @@ def test_symlinked_settings_stay_a_link(put_in: Install, settings: Path, home: P
     ],
 )
 @pytest.mark.parametrize("is_install", [True, False])
-def test_settings_of_another_shape_are_left_alone(
+def test_malformed_settings_are_not_changed(
     put_in: Install, settings: Path, home: Path, raw: bytes, is_install: bool
 ) -> None:
     """What we do not understand we cannot write back."""
@@ -510,7 +510,7 @@ def unprivileged() -> Iterator[Callable[[Path], None]]:
 
 
 @pytest.mark.parametrize("is_link", [False, True])
-def test_read_only_folder_is_reported_and_leaves_nothing_that_uninstall_would_not_remove(
+def test_a_read_only_folder_is_reported_and_leaves_no_files(
     common_folder: Path, unprivileged: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch, is_link: bool
 ) -> None:
     """Some systems generate the settings and forbid to write them; half an install would help nobody."""
@@ -666,7 +666,7 @@ def test_change_can_be_written_as_json(put_in: Install, settings: Path) -> None:
     assert len(change["done"]) == 2
 
 
-def test_settings_lie_where_the_client_looks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_file_follows_the_configured_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert agent_settings_file() == home / ".claude" / "settings.json"
 
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(home / "elsewhere"))
@@ -724,7 +724,7 @@ def test_interpreter_without_one_of_our_libraries_is_refused(put_in: Install, tm
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"hooks": []}'])
-def test_folder_that_is_no_plugin_is_refused(put_in: Install, tmp_path: Path, home: Path, text: str | None) -> None:
+def test_a_folder_without_our_hooks_is_refused(put_in: Install, tmp_path: Path, home: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "hooks").mkdir()
         (tmp_path / "hooks" / "hooks.json").write_text(text, encoding="utf-8")

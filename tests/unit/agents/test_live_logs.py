@@ -34,7 +34,7 @@ def agents(events: list[Event]) -> set[str]:
     return {event.action.actor for event in events if event.action}
 
 
-def test_a_transcript_is_read_with_those_of_its_subagents(transcript: Path) -> None:
+def test_a_transcript_includes_its_subagents_calls(transcript: Path) -> None:
     """Their calls are nowhere else."""
     events = read_live_log(told_of(transcript))
 
@@ -49,14 +49,14 @@ def test_the_newest_event_names_the_transcript(transcript: Path) -> None:
     assert read_live_log(reported)
 
 
-def test_a_subagents_missing_file_is_no_trouble(transcript: Path) -> None:
+def test_a_missing_subagent_file_is_no_problem(transcript: Path) -> None:
     """A fork has no files for the subagents of what it copied."""
     shutil.rmtree(transcript.with_suffix(""))
 
     assert agents(read_live_log(told_of(transcript))) == {"main"}
 
 
-def test_what_is_not_a_file_of_ours_is_not_read(transcript: Path, tmp_path: Path) -> None:
+def test_only_regular_files_are_read(transcript: Path, tmp_path: Path) -> None:
     """A link may lead to a secret, and a pipe is waited for."""
     link, pipe, folder = tmp_path / "link.jsonl", tmp_path / "pipe.jsonl", tmp_path / "folder.jsonl"
     link.symlink_to(transcript)
@@ -76,14 +76,14 @@ def test_another_users_transcript_is_not_read(transcript: Path) -> None:
     assert read_live_log(told_of(transcript)) == []
 
 
-def test_one_that_is_too_long_is_left_alone(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transcript_that_is_too_long_is_not_read(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hooks reported must do then."""
     monkeypatch.setattr(log_file, "MAX_LIVE_LOG_BYTES", transcript.stat().st_size - 1)
 
     assert read_live_log(told_of(transcript)) == []
 
 
-def test_there_is_an_end_to_subagents(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_subagents_is_limited(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged transcript may name any number of them."""
     monkeypatch.setattr(subagents, "MAX_SUBAGENTS", 1)
 
@@ -91,7 +91,7 @@ def test_there_is_an_end_to_subagents(transcript: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-def test_a_subagents_bad_file_costs_no_more_than_itself(transcript: Path, what: str) -> None:
+def test_an_unreadable_subagent_file_costs_only_its_own_calls(transcript: Path, what: str) -> None:
     """What the others did is read all the same."""
     bad, *_ = sorted(transcript.with_suffix("").rglob("*.jsonl"))
     make_unreadable(bad, what)
@@ -99,7 +99,7 @@ def test_a_subagents_bad_file_costs_no_more_than_itself(transcript: Path, what: 
     assert len(agents(read_live_log(told_of(transcript)))) == 2
 
 
-def test_a_subagent_that_only_hooks_told_of_is_read(transcript: Path, tmp_path: Path) -> None:
+def test_a_subagent_named_only_by_hooks_is_read(transcript: Path, tmp_path: Path) -> None:
     """The call that started it may be in another session's records; old clients keep its file beside the session's."""
     [file, *_] = sorted(transcript.with_suffix("").rglob("*.jsonl"))
     file.rename(tmp_path / file.name)
@@ -111,14 +111,14 @@ def test_a_subagent_that_only_hooks_told_of_is_read(transcript: Path, tmp_path: 
     assert agents(events) == {agent}
 
 
-def test_another_sessions_transcript_tells_nothing(transcript: Path) -> None:
+def test_another_sessions_transcript_is_ignored(transcript: Path) -> None:
     """A payload may name any file; that session's work would be stored a second time."""
     [reported] = told_of(transcript)
 
     assert read_live_log([reported.model_copy(update={"session_id": "another"})]) == []
 
 
-def test_the_transcript_of_an_agent_that_is_not_known_is_not_read(transcript: Path) -> None:
+def test_the_transcript_of_an_unknown_agent_is_not_read(transcript: Path) -> None:
     """It may look like one of Claude Code's, and mean something else."""
     [reported] = told_of(transcript)
 
@@ -141,7 +141,7 @@ def told_by_codex(*files: object, session_id: str = THREAD) -> list[Event]:
     return [make_prompt("fix it", transcript=str(file), session_id=session_id, agent="codex") for file in files]
 
 
-def test_a_rollout_is_read_with_those_of_its_subagents(rollout: Path) -> None:
+def test_a_rollout_includes_its_subagents_calls(rollout: Path) -> None:
     """Codex keeps its sessions in another form, and its subagents in other places."""
     events = read_live_log(told_by_codex(rollout))
 
@@ -149,7 +149,7 @@ def test_a_rollout_is_read_with_those_of_its_subagents(rollout: Path) -> None:
     assert {event.agent for event in events} == {"codex"}
 
 
-def test_the_rollout_of_a_session_is_the_one_of_its_name(rollout: Path) -> None:
+def test_a_sessions_rollout_has_its_id_in_the_name(rollout: Path) -> None:
     """A subagent's hooks name the subagent's, and a payload may name any."""
     of_subagent = next(rollout.parent.glob(f"*{SUBAGENT}.jsonl"))
 

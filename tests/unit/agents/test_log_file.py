@@ -26,7 +26,7 @@ def test_every_way_of_reading_opens_with_the_same_care(tmp_path: Path) -> None:
     assert LogReader().document(file) == {"a": 1}
 
 
-def test_a_document_that_is_too_long_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_is_too_long_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is held whole while it is read, so there is a bound."""
     file = tmp_path / "log.json"
     file.write_text('{"a": 1}', encoding="utf-8")
@@ -37,7 +37,7 @@ def test_a_document_that_is_too_long_is_told_of(tmp_path: Path, monkeypatch: pyt
     assert [problem.reason for problem in reader.problems] == ["the file is too long"]
 
 
-def test_a_log_that_grows_faster_than_it_is_read_has_an_end(tmp_path: Path) -> None:
+def test_a_growing_log_is_read_to_its_first_size(tmp_path: Path) -> None:
     """What comes later is read the next time."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(b'{"number": 0}\n')

@@ -116,7 +116,7 @@ def exported(folder: Path, *messages: dict[str, Any]) -> list[Event]:
     return read(opencode.AGENT, Log("a.json", {"info": INFO, "messages": list(messages)}).write(folder))
 
 
-def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
+def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """A command that failed has completed too; its exit code says how."""
     events = read(opencode.AGENT, SAMPLE.write(tmp_path))
 
@@ -153,7 +153,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
 
 
 @pytest.mark.parametrize("kept", [stored, database])
-def test_where_sessions_are_kept_their_subagents_are_found(kept: Any, tmp_path: Path) -> None:
+def test_stored_sessions_include_their_subagents(kept: Any, tmp_path: Path) -> None:
     """Their calls belong to the one that started them, and nobody typed what they were asked."""
     file = kept(tmp_path)
     reader = LogReader()
@@ -168,14 +168,14 @@ def test_where_sessions_are_kept_their_subagents_are_found(kept: Any, tmp_path: 
     assert pattern.final_outcome is Outcome.SUCCESS
 
 
-def test_each_session_of_a_database_comes_by_itself(tmp_path: Path) -> None:
+def test_each_session_of_a_database_is_separate(tmp_path: Path) -> None:
     """What belongs together is in one part, and nothing else is."""
     parts = list(opencode.AGENT.logs.read(database(tmp_path), LogReader()))
 
     assert [{event.session_id for event in part} for part in parts] == [{"ses_1"}, {"ses_3"}]
 
 
-def test_a_database_is_only_read(tmp_path: Path) -> None:
+def test_reading_a_database_changes_nothing(tmp_path: Path) -> None:
     """It is the user's, and may be in use."""
     file = database(tmp_path)
     before = file.read_bytes()
@@ -191,7 +191,7 @@ def test_a_database_is_only_read(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_what_was_just_written_to_a_database_is_read(tmp_path: Path) -> None:
+def test_recent_writes_to_an_open_database_are_read(tmp_path: Path) -> None:
     """While it is in use, that stands in a file beside it."""
     file = database(tmp_path)
     sizes: list[int] = []
@@ -205,7 +205,7 @@ def test_what_was_just_written_to_a_database_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"SQLite format 3\x00" + b"x" * 5_000, b"SQLite format 3\x00"])
-def test_a_database_that_cannot_be_read_is_told_of(content: bytes, tmp_path: Path) -> None:
+def test_an_unreadable_database_is_reported(content: bytes, tmp_path: Path) -> None:
     """A new version may have other tables, and disks break."""
     broken, empty = tmp_path / "opencode.db", tmp_path / "opencode-dev.db"
     broken.write_bytes(content)
@@ -233,7 +233,7 @@ def test_odd_rows_of_a_database_are_counted(tmp_path: Path) -> None:
     assert not [problem for problem in reader.problems if "cannot be read" in problem.reason]
 
 
-def test_a_subagents_own_session_is_passed_over(tmp_path: Path) -> None:
+def test_a_subagents_own_session_is_skipped(tmp_path: Path) -> None:
     """It is told of where it was started."""
     stored(tmp_path)
     reader = LogReader()
@@ -244,7 +244,7 @@ def test_a_subagents_own_session_is_passed_over(tmp_path: Path) -> None:
     assert reader.skipped == 1
 
 
-def test_a_subagents_name_leads_nowhere_else(tmp_path: Path) -> None:
+def test_a_subagents_id_with_a_path_is_not_followed(tmp_path: Path) -> None:
     """It stands in the log, and names a folder; the session's own is its file's."""
     file = stored(tmp_path)
     _file(file, {**INFO, "id": "../other"})
@@ -258,7 +258,7 @@ def test_a_subagents_name_leads_nowhere_else(tmp_path: Path) -> None:
     assert told(events) == TOLD
 
 
-def test_what_the_client_adds_to_a_prompt_is_not_the_prompt(tmp_path: Path) -> None:
+def test_synthetic_text_is_not_part_of_the_prompt(tmp_path: Path) -> None:
     """Files that a prompt names come with it, and a whole turn may be the client's own."""
     text = {"type": "text", "text": "Fix @tax.py"}
     added = {"type": "text", "text": "Called the Read tool", "synthetic": True}
@@ -273,12 +273,12 @@ def test_what_the_client_adds_to_a_prompt_is_not_the_prompt(tmp_path: Path) -> N
     ("stored", "typed"),
     [('"Fix it"', "Fix it"), (r'"Say \"hi\" to it"', 'Say "hi" to it'), ('"a" and "b"', '"a" and "b"'), ('"', '"')],
 )
-def test_quotes_that_were_not_typed_are_left_out(stored: str, typed: str, tmp_path: Path) -> None:
+def test_quotes_added_by_the_client_are_removed(stored: str, typed: str, tmp_path: Path) -> None:
     """A prompt from the command line comes in quotes, and should resemble the same one from the screen."""
     assert told(exported(tmp_path, said(1, stored))) == [typed]
 
 
-def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
+def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
     """The client writes it down as if the agent had been asked."""
     asked = said(1, "The following tool was executed by the user", synthetic=True)
     answer = step(2, call(2, "c1", "bash", command="git pull"), finish=None, parentID="msg_011")
@@ -288,7 +288,7 @@ def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
     assert told(events) == ["user: Bash git pull success 300"]
 
 
-def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
+def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
     """Nor has a call that was stopped, or that was not allowed, failed."""
     calls = [call(2, name, "bash", "error", command=name) for name in ("a", "b", "c")]
     for each, error in zip(calls, ["Tool execution aborted", "The user rejected permission to", "No"], strict=True):
@@ -309,7 +309,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert "turn_end" not in told(events)
 
 
-def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
+def test_a_prompt_typed_while_the_agent_works_steers(tmp_path: Path) -> None:
     """It belongs to the task at hand, and is none of its own."""
     working = step(2, call(2, "c1", "bash", command="make"))
 
@@ -318,7 +318,7 @@ def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
     assert [event.prompt_id for event in events if event.prompt] == ["msg_011", "msg_011"]
 
 
-def test_a_step_that_calls_tools_is_no_end(tmp_path: Path) -> None:
+def test_a_step_with_calls_ends_no_turn(tmp_path: Path) -> None:
     """Some models say that they stop, and call all the same."""
     events = exported(tmp_path, said(1, "Build it"), step(2, call(2, "c1", "bash", command="make"), finish="stop"))
 
@@ -349,7 +349,7 @@ def test_unknown_messages_and_parts_are_counted(tmp_path: Path) -> None:
     ]
 
 
-def test_a_database_whose_sessions_have_no_end_is_refused(tmp_path: Path) -> None:
+def test_a_database_with_a_view_for_a_table_is_refused(tmp_path: Path) -> None:
     """A view can be anything, and of that name it would be read for ever."""
     file = tmp_path / "opencode.db"
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select i as id from n"

@@ -69,7 +69,7 @@ def test_a_call_without_duration_has_no_source_of_one() -> None:
         ("PostToolUseFailure-subagent-Read", Outcome.FAILED),
     ],
 )
-def test_every_way_a_call_can_end_is_told_apart(name: str, outcome: Outcome) -> None:
+def test_each_kind_of_end_has_its_outcome(name: str, outcome: Outcome) -> None:
     """What ran into its limit goes on in the background; what was to be started there was started."""
     action = read(name).action
 
@@ -112,7 +112,7 @@ def test_file_contents_are_not_kept() -> None:
     assert event.files == (payload("PostToolUse-Write")["tool_input"]["file_path"],)
 
 
-def test_files_the_shell_changed_are_noted() -> None:
+def test_files_changed_by_the_shell_are_listed() -> None:
     """The client tells which files a command touched."""
     event = read("PostToolUse-Bash-changed_files")
 
@@ -145,7 +145,7 @@ def test_an_interrupted_call_is_partial(change: dict[str, Any]) -> None:
         b"\x00\xff",
     ],
 )
-def test_what_is_no_event_is_refused_with_a_reason(raw: bytes) -> None:
+def test_malformed_payloads_are_refused_with_a_reason(raw: bytes) -> None:
     """It goes to the dead letters, where a person can read why."""
     with pytest.raises(UnreadableError, match="payload"):
         read_record({**ENVELOPE, "event": "PostToolUse"}, raw)
@@ -168,7 +168,7 @@ def test_a_field_of_another_type_is_absent(field: str, odd: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [20, 300, 480, 490, 500])
-def test_deep_parameters_are_cut_whoever_reads_them(depth: int) -> None:
+def test_deeply_nested_parameters_are_cut(depth: int) -> None:
     """What parses here and overflows the stack elsewhere would take its whole session along."""
     raw = json.dumps(payload("PostToolUse", tool_input={"a": "@"})).replace('"@"', "[" * depth + "]" * depth)
 
@@ -188,7 +188,7 @@ def test_other_encodings_are_read(encoding: str) -> None:
     assert event.prompt == "größer"
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
+def test_undecodable_bytes_are_replaced() -> None:
     """One wrong byte must not cost the event."""
     raw = json.dumps(payload("UserPromptSubmit", prompt="caf@")).encode().replace(b"@", b"\xe9")
 
@@ -197,7 +197,7 @@ def test_bytes_that_are_no_text_are_replaced() -> None:
     assert event.prompt == "caf\ufffd"
 
 
-def test_the_context_comes_from_the_hook_where_it_looked() -> None:
+def test_the_hooks_context_wins_over_the_payloads_directory() -> None:
     """The branch is what it was when the prompt was typed, not when the worker read it."""
     noted = {"directory": "/home/dev/project/sub", "project": "/home/dev/project", "branch": "main"}
 
@@ -209,7 +209,7 @@ def test_the_context_comes_from_the_hook_where_it_looked() -> None:
     assert event.context.project == "/home/dev/project"
 
 
-def test_two_long_ids_stay_two() -> None:
+def test_long_ids_stay_different() -> None:
     """Cut alike they would make one session of two."""
     ends = [
         read_record({"event": "Stop"}, json.dumps({"session_id": "x" * long}).encode()).session_id
@@ -249,7 +249,7 @@ def test_every_recorded_payload_of_codex_is_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PostToolUse-Bash", "PostToolUse-Bash-failed"])
-def test_codex_tells_no_hook_how_a_command_ended(name: str) -> None:
+def test_a_command_of_codex_is_partial_until_its_rollout_is_read(name: str) -> None:
     """What failed looks like what worked, so neither may be claimed."""
     action = read_codex(name).action
 
@@ -276,7 +276,7 @@ def test_tools_of_codex_have_our_names() -> None:
     assert (action.tool, list(action.parameters)) == ("Agent", ["prompt"])
 
 
-def test_what_a_subagent_is_told_is_no_prompt() -> None:
+def test_a_subagents_task_is_no_prompt() -> None:
     """Another agent wrote it: it opens no piece of work, and is answered with no suggestion."""
     event = read_codex("UserPromptSubmit-subagent")
 
@@ -296,7 +296,7 @@ def test_a_subagents_task_is_no_prompt_for_an_unnamed_agent() -> None:
     ("named", "agent"),
     [("someday", "someday"), ("x" * 500, "x" * 200), (None, "claude-code"), ("", "claude-code"), (3, "claude-code")],
 )
-def test_an_agent_that_is_not_known_keeps_its_name(named: Any, agent: str) -> None:
+def test_an_unknown_agent_keeps_its_name(named: Any, agent: str) -> None:
     """A record may come from a later version, or from nobody."""
     event = read_record({**ENVELOPE, "event": "Stop", "client": named}, json.dumps(payload("Stop")).encode())
 
@@ -304,7 +304,7 @@ def test_an_agent_that_is_not_known_keeps_its_name(named: Any, agent: str) -> No
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("PostToolUse-Write", "partial"), ("PostToolUseFailure-Read", "failed")])
-def test_of_an_agent_that_is_not_known_no_success_is_claimed(name: str, outcome: str) -> None:
+def test_a_success_of_an_unknown_agent_is_partial(name: str, outcome: str) -> None:
     """Codex says the same of what failed and of what worked; the next one may as well."""
     envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "someday"}
 

@@ -56,7 +56,7 @@ RECORDS: list[dict[str, Any]] = [
 SAMPLE = Log("sessions/--home-dev-shop--/2026_s-1.jsonl", RECORDS)
 
 
-def test_a_turn_is_told_as_it_was(tmp_path: Path) -> None:
+def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """What was asked, what was done and how it ended is what there is to learn."""
     events = read(pi.AGENT, SAMPLE.write(tmp_path))
 
@@ -97,7 +97,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
     ]
 
 
-def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
+def test_a_prompt_typed_while_the_agent_works_steers(tmp_path: Path) -> None:
     """It belongs to the task at hand, and is none of its own."""
     call = answer(3, ("c1", "bash", {"command": "make"}))
     prompts = [said(1, "Build"), said(2, "Build it")]
@@ -109,7 +109,7 @@ def test_what_is_said_while_the_agent_works_steers(tmp_path: Path) -> None:
     assert steering.prompt_id == asked.prompt_id == "e2"
 
 
-def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
+def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
     """It did not end well, and the next prompt begins a task of its own."""
     stopped = [said(1, "Build it"), answer(2, ("c1", "bash", {"command": "make"}))]
     stopped += [result(3, "c1", "Command aborted", is_error=True), answer(4, stop="aborted")]
@@ -121,7 +121,7 @@ def test_a_turn_that_was_stopped_has_no_end(tmp_path: Path) -> None:
     assert events[2].prompt_id == "e5"
 
 
-def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
+def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
     """It is no work of the agent's to learn from, and how long it took nobody noted."""
     line = message(1, "bashExecution", None, command="git pull", exitCode=1, cancelled=False)
 
@@ -131,7 +131,7 @@ def test_a_line_of_the_users_own_shell_is_the_users(tmp_path: Path) -> None:
     assert assemble(events) == []
 
 
-def test_a_fork_has_only_what_was_done_in_it(tmp_path: Path) -> None:
+def test_a_fork_has_only_its_own_work(tmp_path: Path) -> None:
     """What it begins with is the other session's, and learned from there."""
     fork = {**HEADER, "id": "s-2", "parentSession": "/s-1.jsonl", "timestamp": "2026-03-02T09:00:09.000Z"}
     log = Log("a.jsonl", [fork, *RECORDS[2:], said(10, "Now the invoice")])
@@ -139,7 +139,7 @@ def test_a_fork_has_only_what_was_done_in_it(tmp_path: Path) -> None:
     assert told(read(pi.AGENT, log.write(tmp_path))) == ["Now the invoice"]
 
 
-def test_records_of_the_first_version_have_no_names(tmp_path: Path) -> None:
+def test_records_of_the_first_version_have_no_ids(tmp_path: Path) -> None:
     """A prompt still needs one, so that it is stored once."""
     records = [{key: value for key, value in record.items() if key != "id"} for record in [said(1, "a"), said(2, "b")]]
 

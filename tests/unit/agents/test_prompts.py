@@ -18,19 +18,19 @@ def test_an_acknowledgement_is_a_follow_up(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["fix it in the parser", "Run the tests", "deploy", "no, the other file", "/home/dev/app.py is wrong"]
 )
-def test_what_names_something_is_a_task(text: str) -> None:
+def test_a_prompt_that_names_something_is_a_task(text: str) -> None:
     """A short prompt can be a whole task."""
     assert read_prompt(text)["prompt_kind"] is PromptKind.TASK
 
 
 @pytest.mark.parametrize("text", ["/release 1.2", "/greet Ada", "/gsd:quick", "/init", "/review"])
-def test_a_custom_command_stands_for_a_task(text: str) -> None:
+def test_a_custom_command_is_a_task(text: str) -> None:
     """It sets the assistant to work, as the same words would."""
     assert read_prompt(text)["prompt_kind"] is PromptKind.COMMAND
 
 
 @pytest.mark.parametrize("text", ["/clear", "/compact keep it short", "/model opus", "/exit", " /mcp\n"])
-def test_a_command_of_the_client_sets_nothing_to_work(text: str) -> None:
+def test_a_built_in_command_is_no_task(text: str) -> None:
     """Hooks do not even hear of them."""
     assert read_prompt(text)["prompt_kind"] is PromptKind.BUILT_IN
 
@@ -48,7 +48,7 @@ def test_a_command_of_the_client_sets_nothing_to_work(text: str) -> None:
         ("<command-message>without a name</command-message>", "<command-message>without a name</command-message>"),
     ],
 )
-def test_a_command_reads_as_it_was_typed(recorded: str, typed: str) -> None:
+def test_a_tagged_command_reads_as_typed(recorded: str, typed: str) -> None:
     """The client writes it down in tags; hook and transcript must mean the same prompt."""
     assert read_prompt(recorded)["prompt"] == typed
 
@@ -56,7 +56,7 @@ def test_a_command_reads_as_it_was_typed(recorded: str, typed: str) -> None:
 @pytest.mark.parametrize(
     "text", ["centre the title", " centre\n the  title ", "[Image #1] centre the [Image #22]title"]
 )
-def test_the_key_of_a_prompt_is_its_words(text: str) -> None:
+def test_the_key_of_a_prompt_ignores_spacing_and_images(text: str) -> None:
     """Hook and transcript differ in white space and in where images stood."""
     assert read_prompt(text)["prompt_key"] == "centre the title"
 

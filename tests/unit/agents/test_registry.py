@@ -59,7 +59,7 @@ each_agent = pytest.mark.parametrize("agent", AGENTS.values(), ids=lambda agent:
 
 
 @each_agent
-def test_a_log_is_claimed_by_its_own_adapter_alone(agent: Agent, tmp_path: Path) -> None:
+def test_only_its_own_agent_claims_a_log(agent: Agent, tmp_path: Path) -> None:
     """Two that read the same file would learn it twice, and one of them wrongly."""
     file = sample_of(agent).write(tmp_path)
 
@@ -70,7 +70,7 @@ def test_a_log_is_claimed_by_its_own_adapter_alone(agent: Agent, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_no_log_is_claimed_by_none(name: str, tmp_path: Path) -> None:
+def test_other_files_are_claimed_by_no_agent(name: str, tmp_path: Path) -> None:
     """An import walks through folders in which agents keep other files too."""
     file = tmp_path / name
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def test_what_is_no_log_is_claimed_by_none(name: str, tmp_path: Path) -> None:
 
 
 @each_agent
-def test_events_say_whose_they_are_and_come_in_order(agent: Agent, tmp_path: Path) -> None:
+def test_events_name_their_agent_and_are_in_order(agent: Agent, tmp_path: Path) -> None:
     """What is stored names the agent, and the order of calls is the workflow."""
     file = sample_of(agent).write(tmp_path)
 
@@ -104,7 +104,7 @@ def test_a_healthy_log_is_read_without_a_problem(agent: Agent, tmp_path: Path) -
 
 
 @each_agent
-def test_reading_twice_tells_the_same(agent: Agent, tmp_path: Path) -> None:
+def test_reading_twice_gives_the_same_events(agent: Agent, tmp_path: Path) -> None:
     """An import that is run again must find the same names, or all is stored twice."""
     file = sample_of(agent).write(tmp_path)
 
@@ -112,7 +112,7 @@ def test_reading_twice_tells_the_same(agent: Agent, tmp_path: Path) -> None:
 
 
 @each_agent
-def test_a_damaged_log_is_read_as_far_as_it_goes(agent: Agent, tmp_path: Path) -> None:
+def test_a_damaged_log_is_read_as_far_as_possible(agent: Agent, tmp_path: Path) -> None:
     """One odd field of one session must not end the import of all."""
     sample = sample_of(agent)
     most = 2 * len(read(agent, sample.write(tmp_path)))
@@ -130,7 +130,7 @@ def test_a_damaged_log_is_read_as_far_as_it_goes(agent: Agent, tmp_path: Path) -
 
 
 @each_agent
-def test_a_log_that_is_cut_off_is_read_as_far_as_it_goes(agent: Agent, tmp_path: Path) -> None:
+def test_a_truncated_log_is_read_as_far_as_possible(agent: Agent, tmp_path: Path) -> None:
     """The agent may be writing, or may have been killed while it was."""
     file = sample_of(agent).write(tmp_path)
     whole = file.read_bytes()
@@ -151,7 +151,7 @@ def test_file_contents_are_not_kept(agent: Agent, tmp_path: Path) -> None:
     assert "CONTENTS" not in json.dumps([event.model_dump(mode="json") for event in events])
 
 
-def test_the_example_in_the_docs_is_an_adapter(tmp_path: Path) -> None:
+def test_the_example_in_the_docs_reads_a_log(tmp_path: Path) -> None:
     """Whoever adds one begins with it."""
     page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
     example: Any = ModuleType("example")

@@ -23,7 +23,7 @@ def records(*values: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     return enumerate(values, start=1)
 
 
-def test_a_record_that_breaks_the_reader_is_told_of_and_passed_over() -> None:
+def test_a_record_that_raises_is_reported_and_skipped() -> None:
     """What nobody thought of must not cost the rest of the session."""
     reader = SessionLog("agent", "s-1")
     skipped: list[tuple[int, str]] = []
@@ -58,7 +58,7 @@ def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [event.order for part in parts for event in part] == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
+def test_a_subagents_log_is_read_at_the_call_that_started_it() -> None:
     """So its calls are in the same part, and what it was told is no prompt of a person's."""
     reader = SessionLog("agent", "s-1")
     logs = {"a": ["b", "a"], "b": ["c"], "../a": ["x"]}
@@ -88,7 +88,7 @@ def test_a_subagents_own_log_is_read_where_it_was_started() -> None:
     ]
 
 
-def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_subagent_is_read_once_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A forged log may name any number, in circles; of a session that comes in parts the bound is the same."""
     monkeypatch.setattr(subagents, "MAX_SUBAGENTS", 3)
     starts = {"a": ["b", "a", "main"], "b": ["a", "user"], "c": ["d", "e"], "d": [], "../x": []}
@@ -107,7 +107,7 @@ def test_each_subagent_is_followed_once_and_there_is_an_end_to_them(monkeypatch:
     assert [event.action.id for event in second if event.action] == ["c-d", "c-e"]
 
 
-def test_a_log_is_asked_for_by_no_more_names_than_a_session_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forged_log_names_at_most_the_limit_of_subagents(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bound holds where subagents are read as they are started."""
     monkeypatch.setattr(session_log, "MAX_SUBAGENTS", 3)
     reader = SessionLog("agent", "s-1")
@@ -129,7 +129,7 @@ def test_a_log_is_asked_for_by_no_more_names_than_a_session_may_have(monkeypatch
     assert asked == ["a0", "a1", "a2"]
 
 
-def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
+def test_a_call_without_an_end_time_has_no_duration() -> None:
     """None is better than a wrong one: the fastest run is shown."""
     reader = SessionLog("agent", "s-1")
     for name in ("a", "b", "c"):
@@ -144,7 +144,7 @@ def test_a_call_whose_end_nobody_timed_has_no_duration() -> None:
     assert [action.duration_source is None for action in actions] == [True, False, False]
 
 
-def test_a_line_of_the_users_shell_opens_no_turn() -> None:
+def test_a_user_shell_line_opens_no_turn() -> None:
     """So there is none to end."""
     reader = SessionLog("agent", "s-1")
 
@@ -177,7 +177,7 @@ def outcomes(events: list[Event]) -> list[Outcome]:
     return [event.action.outcome for event in events if event.action]
 
 
-def test_a_call_is_completed_where_it_stands(recorder: SessionRecorder) -> None:
+def test_a_completed_call_keeps_its_place(recorder: SessionRecorder) -> None:
     """Its end comes when others have begun, and only one end counts."""
     call(recorder, "a")
     call(recorder, "b")
@@ -191,7 +191,7 @@ def test_a_call_is_completed_where_it_stands(recorder: SessionRecorder) -> None:
     assert [event.files for event in events] == [("x.py",), ()]
 
 
-def test_only_what_is_finished_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_finished_work_is_drained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with the log, and no work is cut in two."""
     monkeypatch.setattr(session_log, "MAX_EVENTS", 4)
     recorder = SessionRecorder("agent", "session")
@@ -212,7 +212,7 @@ def test_only_what_is_finished_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert outcomes(rest) == [Outcome.SUCCESS, Outcome.PARTIAL]
 
 
-def test_what_comes_of_what_was_taken_out_hits_nothing_else(recorder: SessionRecorder) -> None:
+def test_results_of_drained_calls_are_ignored(recorder: SessionRecorder) -> None:
     """Another event stands in its place by then."""
     prompt(recorder, "fix the first", "p1")
     call(recorder, "a")
@@ -231,7 +231,7 @@ def test_what_comes_of_what_was_taken_out_hits_nothing_else(recorder: SessionRec
     assert [(event.prompt_id, event.files) for event in events] == [("p2", ()), ("p2", ())]
 
 
-def test_an_event_that_is_still_here_is_given_another_prompt(recorder: SessionRecorder) -> None:
+def test_only_events_that_are_still_held_get_another_prompt_id(recorder: SessionRecorder) -> None:
     """A place is the event's number in the log, whatever was taken out before it."""
     prompt(recorder, "fix the first", "p1")
     recorder.drain()
@@ -242,7 +242,7 @@ def test_an_event_that_is_still_here_is_given_another_prompt(recorder: SessionRe
     assert [event.prompt_id for event in recorder.drain()] == ["other"]
 
 
-def test_a_prompt_that_steers_begins_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_steering_prompt_begins_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """It belongs to the work that it was typed during."""
     monkeypatch.setattr(session_log, "MAX_EVENTS", 3)
     recorder = SessionRecorder("agent", "session")
@@ -255,7 +255,7 @@ def test_a_prompt_that_steers_begins_no_part(monkeypatch: pytest.MonkeyPatch) ->
     assert ids(recorder.drain()) == ["fix the first", "a", "and mind the tests", "b"]
 
 
-def test_work_without_end_is_not_looked_through_at_each_record(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_work_is_not_searched_at_each_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """A single task with a hundred thousand calls must not take hours."""
     monkeypatch.setattr(session_log, "MAX_EVENTS", 10)
     looks: list[int] = []

@@ -9,7 +9,7 @@ import pytest
 from behavior_plugin.agents.tools import MAX_FILES, arguments, normalize_patch, normalize_tool, patched_files
 
 
-def test_a_tool_that_is_not_ours_keeps_its_name() -> None:
+def test_an_unknown_tool_keeps_its_name() -> None:
     """Nothing is lost where we have no word for it."""
     words = {"view": ("Read", {"path": "file_path"})}
 

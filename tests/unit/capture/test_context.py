@@ -76,7 +76,7 @@ def test_a_submodule_is_a_project_of_its_own(repository: Path, tmp_path: Path) -
     assert context.describe(str(repository / "inner"))["project"] == str(repository / "inner")
 
 
-def test_a_clone_is_the_same_project_wherever_it_lies(repository: Path, tmp_path: Path) -> None:
+def test_a_clone_is_the_same_project_on_any_path(repository: Path, tmp_path: Path) -> None:
     """On another machine, or moved: the remote is what they have in common."""
     clone = tmp_path / "clone"
     for folder, address in ((repository, "git@host.example:a/b.git"), (clone, "https://u:p@host.example/a/b")):
@@ -91,7 +91,7 @@ def test_a_clone_is_the_same_project_wherever_it_lies(repository: Path, tmp_path
     assert [context.describe(str(folder))["root"] for folder in folders] == [str(folder) for folder in folders]
 
 
-def test_a_clone_of_a_folder_is_the_project_that_lies_there(repository: Path, tmp_path: Path) -> None:
+def test_a_clone_of_a_local_folder_is_that_folders_project(repository: Path, tmp_path: Path) -> None:
     """Without a server, the folder that one clones from is what they have in common."""
     git(tmp_path, "clone", "-q", str(repository), "clone")
 
@@ -110,7 +110,7 @@ def test_a_detached_head_has_a_commit_and_no_branch(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["--merge", "--apply"])
-def test_a_rebase_is_work_on_the_branch_that_is_rebased(repository: Path, backend: str) -> None:
+def test_during_a_rebase_the_rebased_branch_is_reported(repository: Path, backend: str) -> None:
     """Its head is detached until the last conflict is solved, and that is when somebody asks for help."""
     for branch, text in (("main", "one"), ("fix", "two")):
         git(repository, "checkout", "-q", "-B", branch, "main~0" if branch == "main" else "main~1")
@@ -126,7 +126,7 @@ def test_a_rebase_is_work_on_the_branch_that_is_rebased(repository: Path, backen
     assert found["commit"] == git(repository, "rev-parse", "HEAD")[:12]
 
 
-def test_a_repository_that_keeps_its_branches_in_a_table_has_none_to_tell(repository: Path) -> None:
+def test_a_repository_with_a_reftable_has_no_branch(repository: Path) -> None:
     """Its HEAD is a placeholder; only git can read the table."""
     (repository / ".git" / "HEAD").write_text("ref: refs/heads/.invalid\n")
 
@@ -158,7 +158,7 @@ def test_a_folder_named_git_is_not_always_a_repository(repository: Path) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize(("owner", "is_ours"), [(0, True), (65534, True), (65533, False)])
-def test_what_another_user_has_put_there_is_no_repository_of_ours(owner: int, is_ours: bool) -> None:
+def test_another_users_repository_is_not_read(owner: int, is_ours: bool) -> None:
     """In a folder that everybody can write to, anybody can say what the project is."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -185,7 +185,7 @@ def test_without_a_repository_the_directory_is_the_project(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("marker", "expected"), context.PROJECT_TYPES)
-def test_the_project_type_is_told_by_its_marker(repository: Path, marker: str, expected: str) -> None:
+def test_a_marker_file_sets_the_project_type(repository: Path, marker: str, expected: str) -> None:
     """The file that a tool of the trade looks for."""
     (repository / marker).touch()
 
@@ -207,7 +207,7 @@ def test_the_nearest_marker_counts(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(("end", "expected"), context.PROJECT_ENDS)
-def test_where_no_name_tells_the_end_of_one_does(repository: Path, end: str, expected: str) -> None:
+def test_without_a_marker_file_name_endings_count(repository: Path, end: str, expected: str) -> None:
     """Some trades name the file after the project; it lies in the top folder."""
     (repository / f"Project.Name{end}").touch()
     (repository / "src").mkdir()
@@ -268,6 +268,6 @@ def test_no_program_is_run(repository: Path, tmp_path: Path, monkeypatch: pytest
     assert not mark.exists()
 
 
-def test_a_relative_or_empty_directory_tells_nothing() -> None:
+def test_a_relative_or_empty_directory_is_not_described() -> None:
     """It comes from a payload, and means nothing to us."""
     assert context.describe("") == context.describe("some/where") == {}

@@ -25,9 +25,7 @@ def test_the_data_folder_is_the_users(own_home: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("chosen", ["memory", "./memory", "../memory", "~nobody-of-that-name/memory"])
-def test_a_chosen_folder_that_depends_on_the_directory_is_not_followed(
-    chosen: str, own_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_data_folder_is_ignored(chosen: str, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each directory would have a memory of its own, and nobody would know why."""
     monkeypatch.delenv("BEHAVIOR_HOME")
     usual = paths.data_folder()
@@ -39,7 +37,7 @@ def test_a_chosen_folder_that_depends_on_the_directory_is_not_followed(
     assert paths.is_misplaced()
 
 
-def test_a_chosen_folder_may_begin_at_home(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_folder_may_begin_with_a_tilde(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no shell has done it, we do."""
     monkeypatch.setenv("BEHAVIOR_HOME", "~/memory/../mine")
 
@@ -55,7 +53,7 @@ def test_a_missing_home_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path(paths.data_folder()).is_absolute()
 
 
-def test_a_user_without_any_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_any_home_gets_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container, a process may run under a number that no account has."""
     monkeypatch.delenv("BEHAVIOR_HOME")
     monkeypatch.delenv("HOME")
@@ -91,7 +89,7 @@ def test_folders_are_private_whatever_the_umask(umask: int, tmp_path: Path) -> N
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
 
-def test_a_loose_folder_is_closed(tmp_path: Path) -> None:
+def test_a_folder_open_to_others_is_made_private(tmp_path: Path) -> None:
     """Somebody's chmod -R is mended."""
     tmp_path.chmod(0o755)
 
@@ -121,7 +119,7 @@ def test_another_users_folder_is_refused(tmp_path: Path) -> None:
         paths.make_private(str(theirs))
 
 
-def test_a_socket_fits_whatever_the_length_of_the_data_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_fits_with_any_length_of_data_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Unix socket's path is short; a home's need not be."""
     monkeypatch.setenv("BEHAVIOR_HOME", str(tmp_path / ("long" * 40)))
 
@@ -134,7 +132,7 @@ def test_a_socket_fits_whatever_the_length_of_the_data_path(tmp_path: Path, monk
     shutil.rmtree(folder)
 
 
-def test_a_short_folder_that_was_cleared_away_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_short_folder_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Temporary folders are swept."""
     monkeypatch.setenv("BEHAVIOR_HOME", str(tmp_path / ("long" * 40)))
     before = paths.make_run_folder()

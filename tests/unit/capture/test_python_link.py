@@ -29,7 +29,7 @@ def test_the_link_leads_to_the_python_behind_the_environment(link: Path) -> None
     assert list(link.parent.iterdir()) == [link]
 
 
-def test_hooks_in_settings_have_theirs_in_the_data_folder(link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hooks_in_settings_have_their_link_in_the_data_folder(link: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody gives them a folder of their own."""
     monkeypatch.delenv("CLAUDE_PLUGIN_DATA")
     paths.make_private(paths.data_folder())
@@ -41,7 +41,7 @@ def test_hooks_in_settings_have_theirs_in_the_data_folder(link: Path, monkeypatc
 
 
 @pytest.mark.parametrize("target", ["/no/such/python3", "/etc/passwd", "/bin/true", "python3", "."])
-def test_a_link_that_leads_elsewhere_is_made_anew(link: Path, target: str) -> None:
+def test_an_outdated_link_is_replaced(link: Path, target: str) -> None:
     """That interpreter is gone, or could not start: else it would be the one that runs."""
     link.symlink_to(target)
 
@@ -50,7 +50,7 @@ def test_a_link_that_leads_elsewhere_is_made_anew(link: Path, target: str) -> No
     assert link.readlink() == REAL
 
 
-def test_a_link_that_is_right_is_left_alone(link: Path) -> None:
+def test_a_correct_link_is_not_changed(link: Path) -> None:
     """Every session begins with this."""
     python_link.refresh()
     before = link.lstat()
@@ -61,7 +61,7 @@ def test_a_link_that_is_right_is_left_alone(link: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_is_no_link_is_left_alone(link: Path, kind: str) -> None:
+def test_a_file_in_the_links_place_is_not_changed(link: Path, kind: str) -> None:
     """We have not put it there."""
     link.mkdir() if kind == "folder" else link.write_text("somebody's")
 
@@ -72,7 +72,7 @@ def test_what_is_no_link_is_left_alone(link: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["data", "./data", "../data"])
-def test_a_folder_that_depends_on_the_directory_is_not_followed(
+def test_a_relative_folder_gets_no_link(
     link: Path, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session may be in a folder that somebody prepared."""
@@ -85,7 +85,7 @@ def test_a_folder_that_depends_on_the_directory_is_not_followed(
     assert not Path(paths.in_data("python3")).is_symlink()
 
 
-def test_a_folder_that_is_gone_is_not_made(link: Path) -> None:
+def test_a_missing_folder_is_not_made(link: Path) -> None:
     """The client makes it, and deletes it on uninstall."""
     link.parent.rmdir()
 
@@ -96,7 +96,7 @@ def test_a_folder_that_is_gone_is_not_made(link: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 @pytest.mark.parametrize(("owner", "mode"), [(65534, 0o755), (0, 0o777)])
-def test_a_folder_that_others_can_write_to_gets_no_link(link: Path, owner: int, mode: int) -> None:
+def test_a_world_writable_folder_gets_no_link(link: Path, owner: int, mode: int) -> None:
     """They could put their own program there."""
     os.chown(link.parent, owner, owner)
     link.parent.chmod(mode)
@@ -107,7 +107,7 @@ def test_a_folder_that_others_can_write_to_gets_no_link(link: Path, owner: int, 
 
 
 @pytest.mark.parametrize("executable", ["", None, "python3", "/no/such/python3", "/etc/passwd"])
-def test_a_python_that_does_not_know_where_it_is_makes_no_link(
+def test_a_python_without_a_known_path_makes_no_link(
     link: Path, executable: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be embedded, or have been replaced while it ran."""

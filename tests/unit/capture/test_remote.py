@@ -30,7 +30,7 @@ MAIN = "/home/dev/main"
         "git+ssh://git@github.com/Org/repo.git",
     ],
 )
-def test_all_ways_to_a_repository_name_the_same(address: str) -> None:
+def test_all_addresses_of_a_repository_have_one_name(address: str) -> None:
     """One clones with a key, another one with a token; it is one project."""
     assert remote.identity(address, MAIN) == "github.com/Org/repo"
 
@@ -73,7 +73,7 @@ def test_other_addresses_have_their_names(address: str, name: str) -> None:
         "https://host.example/" + "x" * 2000,
     ],
 )
-def test_where_it_is_not_certain_there_is_no_name(address: str) -> None:
+def test_an_ambiguous_address_has_no_name(address: str) -> None:
     """Half a password must not be taken for a path."""
     assert remote.identity(address, MAIN) is None
 
@@ -102,7 +102,7 @@ def test_a_configuration_is_read_as_git_writes_it(config: bytes, address: str) -
     assert remote.address(config) == address
 
 
-def test_the_beginning_of_a_long_configuration_counts() -> None:
+def test_only_the_beginning_of_a_long_configuration_is_read() -> None:
     """A line that the limit has cut through says something else than what was written."""
     config = b'[remote "origin"]\n' + b"#\n" * (remote.CONFIG_LIMIT // 2)
     config = config[: remote.CONFIG_LIMIT - 10] + b"\nurl = https://host.example/x"
@@ -113,7 +113,7 @@ def test_the_beginning_of_a_long_configuration_counts() -> None:
 @pytest.mark.parametrize(
     "address", ["plain", "with space", 'quo"ted', "back\\slash", "# sharp ; semi", "ends\\", "größe"]
 )
-def test_what_git_has_written_is_read_back(address: str, tmp_path: Path) -> None:
+def test_configurations_written_by_git_are_read(address: str, tmp_path: Path) -> None:
     """git's own hand is the one that counts."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     subprocess.run(["git", "-C", str(tmp_path), "config", "remote.origin.url", address], check=True)

@@ -21,7 +21,7 @@ def records() -> list[Path]:
     return sorted(Path(spool.folder("new")).iterdir())
 
 
-def test_a_payload_is_kept_byte_for_byte() -> None:
+def test_a_payload_is_saved_byte_for_byte() -> None:
     """Understanding it is the worker's work, where it can be corrected and done again."""
     raw = b'{"prompt": "\xff\x00\n"}\n'
 
@@ -34,7 +34,7 @@ def test_a_payload_is_kept_byte_for_byte() -> None:
     assert envelope["size"] == len(raw)
 
 
-def test_the_envelope_says_when_where_and_for_whom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_envelope_has_time_machine_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The payload has no time, no branch and no process of its host."""
     monkeypatch.setenv("CLAUDE_PID", "4711")
 
@@ -80,7 +80,7 @@ def test_nothing_is_left_under_a_temporary_name() -> None:
 
 
 @pytest.mark.parametrize("names", [["new"], ["tmp"], ["new", "tmp"], [""]])
-def test_a_spool_that_was_swept_away_is_made_anew(names: list[str]) -> None:
+def test_a_deleted_spool_is_made_again(names: list[str]) -> None:
     """Somebody may tidy up under us."""
     spool.put("Stop", b"1")
     for name in names:
@@ -173,7 +173,7 @@ def test_records_sort_by_their_time() -> None:
 
 
 @pytest.mark.parametrize("written", [b"", b"\n", b"[]\n{}", b"{}\n{}", b'{"v":2}\n{}', b"\xff\xfe\n{}"])
-def test_what_is_no_record_is_refused(written: bytes, tmp_path: Path) -> None:
+def test_a_malformed_record_is_refused(written: bytes, tmp_path: Path) -> None:
     """A newer version's records, or a file that somebody put there."""
     (tmp_path / "record").write_bytes(written)
 
@@ -192,7 +192,7 @@ def test_a_record_of_another_length_is_refused(change: bytes, reason: str) -> No
         spool.read(record)
 
 
-def test_a_record_of_a_later_version_is_told_from_a_broken_one(tmp_path: Path) -> None:
+def test_a_newer_record_is_not_reported_as_broken(tmp_path: Path) -> None:
     """The later version will understand it, so nobody may throw it away."""
     (tmp_path / "record").write_bytes(b'{"v": %d, "whatever": []}\n{}' % (spool.VERSION + 1))
 
@@ -201,7 +201,7 @@ def test_a_record_of_a_later_version_is_told_from_a_broken_one(tmp_path: Path) -
 
 
 @pytest.mark.timeout(10)
-def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     """A pipe would be waited for, and a link may lead anywhere."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(__file__)
@@ -213,7 +213,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("bound", "most"), [("MAX_WAITING", 4), ("MAX_BYTES", 2**20)])
-def test_a_full_spool_takes_nothing_more_until_there_is_room(
+def test_a_full_spool_refuses_events_until_there_is_room(
     bound: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody learns from the events they must not fill the disk; the old ones stay, and the refusal is told."""
@@ -236,7 +236,7 @@ def test_a_full_spool_takes_nothing_more_until_there_is_room(
     spool.put("Stop", b"{}")
 
 
-def test_bounds_of_a_spool_that_is_not_there() -> None:
+def test_a_missing_spool_is_within_its_limits() -> None:
     """Nothing waits, and nothing is made."""
     assert spool.enforce_limits() == ""
     assert not Path(paths.data_folder()).exists()
@@ -244,7 +244,7 @@ def test_bounds_of_a_spool_that_is_not_there() -> None:
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", ["pipe", "empty", "text"])
-def test_a_strange_mark_is_a_mark(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_mark_still_marks_the_spool_as_full(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Whatever lies there, the hook neither waits for it nor repeats it at length."""
     spool.make()
     mark = Path(spool.folder("full"))
@@ -261,7 +261,7 @@ def test_a_strange_mark_is_a_mark(kind: str, capfd: pytest.CaptureFixture[str]) 
     assert len(told) <= spool.MAX_LINE_BYTES + 1
 
 
-def test_what_tells_of_losses_does_not_grow_for_ever(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_file_of_losses_is_bounded(capfd: pytest.CaptureFixture[str]) -> None:
     """It is written where the disk is full, too."""
     paths.make_private(paths.data_folder())
     Path(paths.in_data("lost")).write_bytes(b"x\n" * (spool.MAX_LOST_BYTES // 2))
@@ -274,7 +274,7 @@ def test_what_tells_of_losses_does_not_grow_for_ever(capfd: pytest.CaptureFixtur
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("kind", ["no folder", "pipe", "link", "folder"])
-def test_a_loss_that_cannot_be_counted_is_told_all_the_same(
+def test_a_loss_that_cannot_be_counted_is_still_reported(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The line on standard error is what is promised."""
@@ -295,7 +295,7 @@ def test_a_loss_that_cannot_be_counted_is_told_all_the_same(
     assert not (tmp_path / "target").exists()
 
 
-def test_a_loss_is_told_and_counted(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_loss_is_reported_and_counted(capfd: pytest.CaptureFixture[str]) -> None:
     """Silence means kept."""
     paths.make_private(paths.data_folder())
 
@@ -305,7 +305,7 @@ def test_a_loss_is_told_and_counted(capfd: pytest.CaptureFixture[str]) -> None:
     assert Path(paths.in_data("lost")).read_text().count("\n") == 1
 
 
-def test_a_loss_is_told_without_what_was_lost(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_report_of_a_loss_does_not_quote_the_event(capfd: pytest.CaptureFixture[str]) -> None:
     """An error's text may hold the payload."""
     secret: Any = "the payload"
 
