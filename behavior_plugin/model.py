@@ -37,7 +37,7 @@ class Outcome(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an event reports. OTHER is kept as well: it still says that the session is alive."""
+    """The kind of an event. OTHER is kept as well, as a sign that the session is alive."""
 
     SESSION_START = "session_start"
     PROMPT = "prompt"
@@ -50,7 +50,7 @@ class EventKind(StrEnum):
 
 
 class PromptKind(StrEnum):
-    """What kind of text arrived as a prompt, as judged by the module that knows the agent."""
+    """The kind of text that arrived as a prompt, as judged by the module that knows the agent."""
 
     TASK = "task"
     # It adds to the task before, and names none of its own: "yes", "go on".
@@ -167,7 +167,7 @@ class Event(_Frozen):
 
 
 class Provenance(_Frozen):
-    """Where a pattern comes from: agent, machine, what it was read from, and the version of this plugin.
+    """The origin of a pattern: agent, machine, hooks or log, and the version of this plugin.
 
     `follows` is the session that the same agent process had before: the one that was cleared, or forked.
     """
@@ -180,7 +180,7 @@ class Provenance(_Frozen):
 
 
 class Pattern(_Frozen):
-    """One piece of work: what started it, where, what was done, and how it ended.
+    """One piece of work: its trigger, context, actions and final outcome.
 
     `source_key` is the same for the same work however often it is delivered; the store keeps one row of it.
     """

@@ -1,4 +1,4 @@
-"""Judge what arrives as a prompt: a task, a follow-up of the last one, a command, or text that no person wrote."""
+"""Judge a prompt: a task, a follow-up of the last one, a command, or text that no person wrote."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PromptFields(TypedDict):
 def read_prompt(text: str) -> PromptFields:
     """Read a prompt as a hook or a log has it: the text as typed, bounded; its kind; and its key.
 
-    The key is the text without what differs between sources: white space, and the places of images.
+    The key is the text without the differences between sources: white space, and the places of images.
     """
     typed = _as_typed(text)
     return {"prompt": typed, "prompt_kind": _kind_of(typed), "prompt_key": _normalized(typed)}

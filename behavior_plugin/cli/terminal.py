@@ -95,7 +95,7 @@ def show_pattern(pattern: StoredPattern) -> None:
 
 
 def show_report(report: Report) -> None:
-    """Show the result of an import: how much there was, what is new, which workflows, and the problems."""
+    """Show the result of an import: amounts, effects, workflows, problems."""
     if report.sessions:
         console.print(_how_much(report))
     if report.workflows:

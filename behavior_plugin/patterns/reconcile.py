@@ -1,6 +1,6 @@
 """Merge hook events and log events of one session into one ordered list without duplicates.
 
-A hook knows the measured duration and what the directory looked like; the agent's log knows the order, and the calls
+A hook event has the measured duration and the state of the directory; the agent's log has the order, and the calls
 that no hook reports. But a log also holds work that was learned from before, and a fork's log holds another session's
 work, so only the turns that hooks took part in are taken from it.
 """
