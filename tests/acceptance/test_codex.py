@@ -13,7 +13,7 @@ from behavior_plugin import simulator
 from behavior_plugin.agents.codex.hooks import settings_file
 from behavior_plugin.model import Outcome, StoredPattern
 from behavior_plugin.simulator import HookRun
-from tests.acceptance.sessions import PYTHONS, drain, learned, said, told
+from tests.acceptance.sessions import PYTHONS, drain, json_of, learned, output_of
 from tests.factories import TRANSCRIPTS, payload
 
 ROLLOUT = TRANSCRIPTS / "codex" / "rollout-2026-11-25T21-20-36-01a21494-f770-76a0-a917-bdb70433be96.jsonl"
@@ -32,7 +32,7 @@ play(Path(sys.argv[1]), "SessionStart", "UserPromptSubmit", *CALLS)
 
 @pytest.fixture(autouse=True)
 def installed(own_home: Path, clean_ending: None, project: Path) -> None:
-    said("install", "--agent", "codex")
+    output_of("install", "--agent", "codex")
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_codex_learned_is_suggested_to_it(work: Path) -> None:
 
 def test_the_doctor_names_the_hooks_of_every_agent() -> None:
     """Who only has Codex must not be told of Claude Code alone."""
-    [hooks] = [check for check in told("doctor") if check["name"] == "hooks"]
+    [hooks] = [check for check in json_of("doctor") if check["name"] == "hooks"]
 
     assert hooks["is_ok"]
     assert str(settings_file()) in hooks["found"]
@@ -123,9 +123,9 @@ def test_the_doctor_names_the_hooks_of_every_agent() -> None:
 
 def test_uninstall_affects_one_agent_only(own_home: Path) -> None:
     """Each agent's hooks are taken out by themselves."""
-    said("install")
+    output_of("install")
 
-    said("uninstall", "--agent", "codex")
+    output_of("uninstall", "--agent", "codex")
 
     assert not settings_file().exists()
     assert (own_home / ".claude" / "settings.json").exists()

@@ -30,10 +30,10 @@ from tests.acceptance.sessions import (
     behavior,
     commands_of,
     drain,
+    json_of,
+    output_of,
     patterns,
     processes_of,
-    said,
-    told,
     worker_pid,
 )
 from tests.factories import SESSIONS, START, TRANSCRIPTS
@@ -101,7 +101,7 @@ def test_past_sessions_become_patterns_and_come_back(history: Path) -> None:
     """Value on day one: what was done before we came is known."""
     put_recorded(history)
 
-    report = told("import")
+    report = json_of("import")
 
     found = patterns()
     assert report["sessions"] == {"claude-code": len(SESSIONS)}
@@ -110,16 +110,16 @@ def test_past_sessions_become_patterns_and_come_back(history: Path) -> None:
     assert {pattern.provenance.source for pattern in found} == {"transcript"}
     [with_subagents] = [pattern for pattern in found if {action.actor for action in pattern.actions} != {"main"}]
     assert len({action.actor for action in with_subagents.actions}) == 3
-    assert "The add function returns the wrong result" in said("recall", "add returns the wrong result", "--all")
+    assert "The add function returns the wrong result" in output_of("recall", "add returns the wrong result", "--all")
 
 
 def test_importing_again_changes_nothing(history: Path) -> None:
     """An import that was broken off is simply run again."""
     put_recorded(history)
-    told("import")
+    json_of("import")
     before = patterns()
 
-    report = told("import")
+    report = json_of("import")
 
     assert (report["new"], report["grown"], report["known"]) == (0, 0, len(before))
     assert patterns() == before
@@ -132,7 +132,7 @@ def test_a_session_that_was_captured_live_is_not_doubled(history: Path, project:
     text = transcript(session.id, session.prompt_id, live.actions[0].id or "", cwd=str(project))
     (history / f"{session.id}.jsonl").write_text(text)
 
-    report = told("import")
+    report = json_of("import")
 
     assert (report["new"], report["known"]) == (0, 1)
     assert works(patterns()) == works([live])
@@ -145,7 +145,7 @@ def test_a_session_that_was_imported_is_not_doubled_when_it_ends(history: Path, 
     session.ask(TASK)
     call_id = f"toolu_{uuid.uuid4().hex}"
     (history / f"{session.id}.jsonl").write_text(transcript(session.id, session.prompt_id, call_id, cwd=str(project)))
-    assert told("import")["new"] == 1
+    assert json_of("import")["new"] == 1
 
     session.send("PostToolUse", tool_input={"command": "make test"}, tool_use_id=call_id)
     session.call("git commit -am fix")
@@ -161,7 +161,7 @@ def test_what_a_fork_has_copied_is_known(history: Path) -> None:
     (history / "old.jsonl").write_text(transcript("old", "p1", "toolu_1"))
     (history / "fork.jsonl").write_text(transcript("fork", "p1", "toolu_1"))
 
-    report = told("import")
+    report = json_of("import")
 
     assert (report["new"], report["known"], report["copies"]) == (1, 0, 1)
     assert len(patterns()) == 1
@@ -171,11 +171,11 @@ def test_a_log_that_has_grown_adds_what_is_new(history: Path) -> None:
     """A session that is taken up again goes on in its file."""
     log = history / "s1.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1"))
-    told("import")
+    json_of("import")
 
     log.write_text(log.read_text() + transcript("s1", "p2", "toolu_2", prompt="Write the changelog"))
 
-    assert told("import")["new"] == 1
+    assert json_of("import")["new"] == 1
     assert {pattern.trigger for pattern in patterns()} == {TASK, "Write the changelog"}
 
 
@@ -183,7 +183,7 @@ def test_secrets_are_gone_before_anything_is_kept(history: Path) -> None:
     """A log is as full of them as a session."""
     (history / "s1.jsonl").write_text(transcript("s1", "p1", "toolu_1", prompt=f"Push with the token {TOKEN}"))
 
-    printed = said("import")
+    printed = output_of("import")
 
     [pattern] = patterns()
     assert pattern.trigger.startswith("Push with the token [REDACTED")
@@ -195,7 +195,7 @@ def test_a_torn_log_is_read_as_far_as_it_goes_and_the_tear_is_named(history: Pat
     log = history / "s1.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1") + '{"type":"user","mess')
 
-    printed = said("import")
+    printed = output_of("import")
 
     assert "1 new" in printed
     assert f"{log}:5: the line is not JSON" in printed
@@ -205,7 +205,7 @@ def test_a_dry_run_keeps_nothing_and_starts_nothing(history: Path) -> None:
     """To look costs nothing."""
     put_recorded(history)
 
-    printed = said("import", "--dry-run")
+    printed = output_of("import", "--dry-run")
 
     assert "Nothing was learned" in printed
     assert not [command for command in commands_of(Path(paths.data_folder())) if "worker" in command]
@@ -217,12 +217,12 @@ def test_only_one_projects_work_or_only_what_is_new_can_be_taken(history: Path, 
     (history / "here.jsonl").write_text(transcript("here", "p1", "toolu_1", cwd=str(project / "web")))
     (history / "there.jsonl").write_text(transcript("there", "p2", "toolu_2", cwd=f"{project}-other"))
 
-    by_project = told("import", "--dry-run", "--project", str(project))
-    by_day = told("import", "--dry-run", "--since", f"{START + timedelta(days=1):%Y-%m-%d}")
+    by_project = json_of("import", "--dry-run", "--project", str(project))
+    by_day = json_of("import", "--dry-run", "--since", f"{START + timedelta(days=1):%Y-%m-%d}")
 
     assert (by_project["prompts"], by_project["patterns"]) == (1, 1)
     assert (by_day["patterns"], by_day["prompts"], by_day["idle"], by_day["earlier"]) == (0, 0, 0, 2)
-    assert told("import", "--dry-run")["patterns"] == 2
+    assert json_of("import", "--dry-run")["patterns"] == 2
 
 
 def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
     log = tmp_path / "elsewhere.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1"))
 
-    assert told("import", str(log))["sessions"] == {"claude-code": 1}
+    assert json_of("import", str(log))["sessions"] == {"claude-code": 1}
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(
     assert complaints.decode().strip().endswith("run it again to continue.")
     assert complaints.count(b"\n") <= 2
     assert 0 < len(patterns()) < SESSIONS_OF_MANY
-    assert told("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
+    assert json_of("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
 
 
 def test_an_import_whose_worker_is_frozen_can_be_broken_off(many_readers: subprocess.Popen[bytes]) -> None:

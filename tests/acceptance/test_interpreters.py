@@ -17,7 +17,7 @@ from behavior_plugin import simulator
 from behavior_plugin.agents.install import install
 from behavior_plugin.capture import python_link
 from behavior_plugin.capture.handlers import HANDLERS
-from tests.acceptance.feeding import data_folder, feed, kept, plugin_copy, surroundings
+from tests.acceptance.feeding import data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
 from tests.waiting import wait_for
 
@@ -51,20 +51,20 @@ def shim(tmp_path: Path) -> Path:
 
 
 def uses(shim: Path) -> int:
-    told = shim.with_name("python3.uses")
-    return len(told.read_text().split()) if told.exists() else 0
+    uses_file = shim.with_name("python3.uses")
+    return len(uses_file.read_text().split()) if uses_file.exists() else 0
 
 
 def through(link: Path, path: Path, **options: Any) -> dict[str, Any]:
     """Options to `feed` for a client whose PATH has python3 in the folder of `path`."""
-    return {"env": surroundings(PATH=f"{path.parent}:/usr/sbin", CLAUDE_PLUGIN_DATA=str(link.parent)), **options}
+    return {"env": hook_environment(PATH=f"{path.parent}:/usr/sbin", CLAUDE_PLUGIN_DATA=str(link.parent)), **options}
 
 
 def assert_keeps(event: str, **options: Any) -> None:
-    before = kept()
+    before = spooled_payloads()
     done = feed(event, b'{"session_id": "s"}', **options)
     assert (done.returncode, done.stdout) == (0, b"")
-    assert kept() == [*before, b'{"session_id": "s"}']
+    assert spooled_payloads() == [*before, b'{"session_id": "s"}']
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -127,7 +127,7 @@ def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
     assert (data / python_link.NAME).readlink() == REAL
-    assert kept() == [b"{}", b"{}"]
+    assert spooled_payloads() == [b"{}", b"{}"]
     assert uses(shim) == 1
 
 
@@ -135,14 +135,14 @@ def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim
 def test_hooks_work_without_a_folder_for_the_link(folder: str | None, shim: Path, tmp_path: Path) -> None:
     """An older client, or a link that somebody planted where the session is."""
     (tmp_path / python_link.NAME).symlink_to("/bin/true")
-    environment = surroundings(PATH=f"{shim.parent}:/usr/sbin")
+    environment = hook_environment(PATH=f"{shim.parent}:/usr/sbin")
     environment |= {} if folder is None else {"CLAUDE_PLUGIN_DATA": folder}
 
     for event in ("SessionStart", "UserPromptSubmit"):
         done = feed(event, b"{}", env=environment, cwd=tmp_path / "shims")
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    assert kept() == [b"{}", b"{}"]
+    assert spooled_payloads() == [b"{}", b"{}"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -153,7 +153,9 @@ def test_a_deleted_plugin_prints_at_most_one_line(event: str, shell: str, link: 
     root = plugin_copy(tmp_path / "plugin")
     shutil.rmtree(root)
 
-    done = feed(event, b"{}", root=root, shell=shell, env=surroundings(root=root, CLAUDE_PLUGIN_DATA=str(link.parent)))
+    done = feed(
+        event, b"{}", root=root, shell=shell, env=hook_environment(root=root, CLAUDE_PLUGIN_DATA=str(link.parent))
+    )
 
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.count(b"\n") <= 1
@@ -163,10 +165,10 @@ def test_a_deleted_plugin_prints_at_most_one_line(event: str, shell: str, link: 
 @pytest.mark.parametrize("shell", [shell for shell in SHELLS if not shell.endswith("ksh")])
 @pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, shell: str, data: Path) -> None:
-    """The terminal is closed, Ctrl-C is pressed, or the client ends its hooks: the event is kept first."""
+    """The terminal is closed, Ctrl-C is pressed, or the client ends its hooks: the event is saved first."""
     command = simulator.registered_hooks(ROOT)["PostToolUse"].command
     with subprocess.Popen(
-        [shell, "-c", command], stdin=subprocess.PIPE, env=surroundings(), start_new_session=True
+        [shell, "-c", command], stdin=subprocess.PIPE, env=hook_environment(), start_new_session=True
     ) as hook:
         assert hook.stdin
         hook.stdin.write(b"{")
@@ -177,7 +179,7 @@ def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, s
         hook.stdin.close()
 
     assert hook.returncode == 0
-    assert kept() == [b"{}"]
+    assert spooled_payloads() == [b"{}"]
 
 
 def is_ignored(pid: int, sign: int) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.clients import MarkedSession, at_once, check_liveness, everything_learned
+from tests.acceptance.clients import MarkedSession, check_liveness, everything_learned, run_together
 from tests.acceptance.sessions import WORKER, processes_of
 from tests.oracle import Oracle
 
@@ -128,7 +128,7 @@ def test_kill_at_random_moments_while_sessions_go_on(project: Path, own_home: Pa
         workers.start()
         moment_s = chance.random() * chance.choice([YOUNG_S, OLD_S])
         works = [partial(each.work, random.Random(f"{SEED}-{number}-{at}")) for at, each in enumerate(clients)]
-        at_once(*works, lambda: time.sleep(moment_s))  # noqa: B023 - it is over before the next round
+        run_together(*works, lambda: time.sleep(moment_s))  # noqa: B023 - it is over before the next round
         counts[strike(own_home, chance)] += 1
         if number % TOLD_EVERY == 0:
             say(f"round {number}, {time.monotonic() - began:.0f} s: {dict(counts)}")

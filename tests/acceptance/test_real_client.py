@@ -23,7 +23,7 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
-from tests.acceptance.sessions import patterns, told
+from tests.acceptance.sessions import json_of, patterns
 from tests.waiting import wait_for
 
 FIRST = "The add function returns the wrong result. Find out why and fix it."
@@ -229,7 +229,7 @@ def test_a_resumed_session_and_a_fork_repeat_no_pattern(desk: Desk) -> None:
     found = sorted((row["trigger"], len(row["actions"])) for row in stored)
     assert found == sorted([(FIRST, 4), (rename, 1), (rename, 1)])
     assert len({row["session_id"] for row in stored if row["trigger"] == rename}) == 2
-    assert told("import")["new"] == 0
+    assert json_of("import")["new"] == 0
     assert rows() == stored
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from behavior_plugin.model import Outcome
 from tests.acceptance.client import OUTER_ENV, run_quietly
-from tests.acceptance.sessions import PYTHONS, drain, said
+from tests.acceptance.sessions import PYTHONS, drain, output_of
 
 CODEX = OUTER_ENV.get("CODEX_BIN", "")
 TASK = "The invoice total is off by some cents, find out why and fix it"
@@ -110,7 +110,7 @@ def test_the_real_codex_is_shown_a_pattern_of_its_own_work(own_home: Path, clean
     project.mkdir()
     (project / "total.txt").write_text("one\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", "-b", "main", str(project)], check=True)
-    said("install", "--agent", "codex")
+    output_of("install", "--agent", "codex")
     check = f"{sys.executable} -c \"assert open('total.txt').read() == 'two\\n'\""
     patch = {"type": "custom_tool_call", "name": "apply_patch", "input": PATCH, "call_id": "call_2"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.capture.handlers import HANDLERS
-from tests.acceptance.feeding import data_folder, feed, kept, surroundings
+from tests.acceptance.feeding import data_folder, feed, hook_environment, spooled_payloads
 from tests.acceptance.sessions import ROOT
 
 SHELLS = [[shell] for name in ("sh", "dash", "bash", "zsh", "ksh", "mksh") if (shell := shutil.which(name))]
@@ -45,7 +45,7 @@ def make_plugin(root: Path) -> Path:
 def run(root: Path, *, shell: list[str], payload: str = "{}", **environment: str) -> subprocess.CompletedProcess[bytes]:
     hooks = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
     [entry] = hooks["UserPromptSubmit"][0]["hooks"]
-    env = surroundings(root=root, **environment)
+    env = hook_environment(root=root, **environment)
     command = [*shell, "-c", entry["command"]]
     return subprocess.run(command, input=payload.encode(), env=env, capture_output=True, timeout=20, check=False)
 
@@ -142,7 +142,7 @@ def test_a_killed_python_has_its_event_reported_as_lost(event: str, tmp_path: Pa
     killed.write_text("#!/bin/sh\ncat >/dev/null\nkill -9 $$\n")
     killed.chmod(0o755)
 
-    done = feed(event, b"{}", env=surroundings(CLAUDE_PLUGIN_DATA=str(tmp_path)))
+    done = feed(event, b"{}", env=hook_environment(CLAUDE_PLUGIN_DATA=str(tmp_path)))
 
-    assert (done.returncode, kept()) == (0, [])
+    assert (done.returncode, spooled_payloads()) == (0, [])
     assert b"behavior: event not recorded: KilledError" in done.stderr
