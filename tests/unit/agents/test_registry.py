@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -12,12 +14,14 @@ import pytest
 
 from behavior_plugin.agents import AGENTS, Agent, agent_of_log
 from behavior_plugin.agents.codex import tools
-from behavior_plugin.agents.install import plugin_hooks
+from behavior_plugin.agents.install import WITH_HOOKS, install, plugin_hooks
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.agents.payload import read_event
-from behavior_plugin.model import EventKind
+from behavior_plugin.capture.handlers import HANDLERS
+from behavior_plugin.model import CLAUDE_CODE, EventKind
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
+from behavior_plugin.simulator import registered_in_settings
 from tests.logs import Log, read, told
 
 PLUGIN = Path(__file__).parents[3]
@@ -176,8 +180,22 @@ def test_the_example_in_the_docs_has_hooks() -> None:
 
     event = read_event(envelope, json.dumps(called).encode(), hooks)
 
-    assert list(hooks.adapt(plugin_hooks(PLUGIN))) == ["SessionStart", "UserPromptSubmit", "PostToolUse"]
+    assert list(hooks.adapt(plugin_hooks(PLUGIN))) == ["Start", "BeforePrompt", "AfterTool"]
     assert (event.agent, event.is_provisional, event.action and event.action.tool) == ("example", True, "Bash")
+
+
+@pytest.mark.parametrize("agent", WITH_HOOKS)
+def test_installed_hooks_name_one_of_our_events_and_their_agent(agent: str, own_home: Path) -> None:
+    """The events of a session are read by these two words, whatever the agent calls them."""
+    settings = own_home / "settings.json"
+    named = "" if agent == CLAUDE_CODE else f" {agent}"
+
+    install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable), agent=agent)
+
+    commands = [hook.command for hook in registered_in_settings(settings).values()]
+    events = [re.findall(rf"; set -- (\w+){named}; ", command) for command in commands]
+    assert [event for [event] in events if event not in HANDLERS] == []
+    assert {"SessionStart", "UserPromptSubmit", "PostToolUse"} <= {event for [event] in events}
 
 
 def test_the_docs_list_our_names_for_tools() -> None:
