@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the client left behind."""
+    """The result of one run of the client."""
 
     exit_code: int
     records: list[Record]

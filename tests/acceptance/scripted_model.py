@@ -26,7 +26,7 @@ NOT_THE_PERSON = re.compile(r"<system-reminder>.*?</system-reminder>|\[Request i
 
 @dataclass(frozen=True)
 class Play:
-    """What the model does, turn by turn, after a prompt that contains `match`."""
+    """The model's turns after a prompt that contains `match`."""
 
     match: str
     turns: Sequence[Turn]
