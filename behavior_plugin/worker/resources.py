@@ -1,6 +1,7 @@
 """The worker's store and embedder: the embedder is loaded once, the store opened again whenever it fails.
 
-The store is opened and closed on the main thread, which lives as long as an embedded server should; every thread uses it.
+The store is opened and closed on the main thread, which lives as long as an embedded server should. Every thread uses
+it.
 """
 
 from __future__ import annotations
