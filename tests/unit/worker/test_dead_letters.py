@@ -1,4 +1,4 @@
-"""Dead letters: nothing is thrown away, no secret stays, and there is an end to their number."""
+"""Dead letters lose no event and contain no secret, and their number is limited."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def in_dead() -> list[str]:
     return names(Path(spool.folder("dead")))
 
 
-def test_a_letter_is_the_record_without_its_secrets() -> None:
-    """It may lie there for weeks, and be sent to whoever is to find out what was wrong."""
+def test_dead_letters_contain_no_secrets() -> None:
+    """A dead letter may wait for weeks, and be sent to somebody who looks for the fault."""
     record = arrived()
 
-    dead_letters.set_aside(record, "it did not please")
+    dead_letters.set_aside(record, "it is malformed")
 
     [letter] = dead_letters.letters()
-    assert (letter.reason, letter.records) == ("it did not please", 1)
+    assert (letter.reason, letter.records) == ("it is malformed", 1)
     envelope, payload = spool.read(str(letter.path))
     assert envelope["event"] == "PostToolUse"
     assert json.loads(payload)["tool_input"] == {"command": "login --password [REDACTED]"}
@@ -69,8 +69,8 @@ def test_a_letter_is_the_record_without_its_secrets() -> None:
     ],
     ids=["no record", "cut", "no text", "deep", "long number", "empty"],
 )
-def test_what_is_no_record_loses_its_secrets_as_well(raw: bytes) -> None:
-    """Raw bytes of any kind may be what a broken client sends."""
+def test_malformed_records_are_redacted_too(raw: bytes) -> None:
+    """A broken agent may send any bytes."""
     record = Path(spool.folder("new", "1-1-Other"))
     record.write_bytes(raw)
 
@@ -80,8 +80,8 @@ def test_what_is_no_record_loses_its_secrets_as_well(raw: bytes) -> None:
     assert SECRET.encode() not in letter.path.read_bytes()
 
 
-def test_a_session_is_one_letter_and_can_be_retried() -> None:
-    """What a newer version can learn from must find its way back, each event once."""
+def test_a_session_becomes_one_dead_letter_and_can_be_retried() -> None:
+    """Events that a newer version can learn from must return to the spool, each once."""
     folder = session_folder(b'{"session_id": "s", "n": 1}', b'{"session_id": "s", "n": 2}')
     before = names(folder)
     dead_letters.set_aside(folder, "it failed")
@@ -94,8 +94,8 @@ def test_a_session_is_one_letter_and_can_be_retried() -> None:
     assert in_dead() == []
 
 
-def test_a_retried_record_is_read_like_any_other() -> None:
-    """Redaction changes its length, and the envelope must say so."""
+def test_retried_records_are_valid() -> None:
+    """Redaction changes the length of a record, and the envelope must state the new one."""
     dead_letters.set_aside(arrived(), "once")
     [letter] = dead_letters.letters()
 
@@ -106,8 +106,8 @@ def test_a_retried_record_is_read_like_any_other() -> None:
     assert envelope["size"] == len(payload)
 
 
-def test_a_deleted_letter_is_gone_with_its_reason() -> None:
-    """Nothing of it may be found afterwards."""
+def test_delete_removes_the_letter_and_its_reason() -> None:
+    """No trace of a deleted letter may remain."""
     dead_letters.set_aside(arrived(), "one")
     dead_letters.set_aside(session_folder(PAYLOAD), "two")
 
@@ -117,16 +117,16 @@ def test_a_deleted_letter_is_gone_with_its_reason() -> None:
     assert in_dead() == []
 
 
-def test_a_second_letter_of_the_same_name_does_not_replace_the_first() -> None:
-    """A session that is taken up again may fail again."""
+def test_letters_of_the_same_name_do_not_replace_each_other() -> None:
+    """A resumed session may fail again."""
     dead_letters.set_aside(session_folder(PAYLOAD), "first")
     dead_letters.set_aside(session_folder(PAYLOAD), "second")
 
     assert [letter.reason for letter in dead_letters.letters()] == ["first", "second"]
 
 
-def test_what_a_dead_worker_left_unredacted_is_redacted_by_the_next() -> None:
-    """It may die between the rename and the redaction."""
+def test_the_next_worker_redacts_unfinished_letters() -> None:
+    """A worker may die between the rename and the redaction."""
     record = arrived()
     place = Path(spool.folder("dead", record.name))
     record.rename(place)
@@ -142,8 +142,8 @@ def test_what_a_dead_worker_left_unredacted_is_redacted_by_the_next() -> None:
     assert in_dead() == [letter.path.name, f"{letter.path.name}.reason"]
 
 
-def test_what_is_no_file_is_kept_and_harms_nobody(tmp_path: Path) -> None:
-    """A link or a pipe among the records was put there by hand."""
+def test_links_and_pipes_become_dead_letters_unread(tmp_path: Path) -> None:
+    """Only a person can have put a link or a pipe among the records."""
     secret = tmp_path / "elsewhere"
     secret.write_text(SECRET, encoding="utf-8")
     link, pipe = Path(spool.folder("new", "link")), Path(spool.folder("new", "pipe"))
@@ -157,8 +157,8 @@ def test_what_is_no_file_is_kept_and_harms_nobody(tmp_path: Path) -> None:
     assert secret.read_text(encoding="utf-8") == SECRET
 
 
-def test_the_oldest_letters_go_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault that repeats itself must not fill the disk."""
+def test_the_oldest_letters_are_deleted_beyond_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recurring fault must not fill the disk."""
     monkeypatch.setattr(dead_letters, "MAX_DEAD_LETTERS", 2)
     for number in range(4):
         dead_letters.set_aside(arrived(), f"number {number}")
@@ -171,8 +171,8 @@ def test_the_oldest_letters_go_where_there_are_too_many(monkeypatch: pytest.Monk
     assert [letter.reason for letter in dead_letters.letters()] == ["number 2", "number 3"]
 
 
-def test_letters_beyond_the_bytes_and_the_days_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both bounds count beside the number."""
+def test_letters_beyond_the_maximum_size_or_age_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Size and age are limited as well as the number."""
     dead_letters.set_aside(arrived(), "old")
     dead_letters.set_aside(arrived(), "new")
     old = datetime(2020, 1, 1, tzinfo=UTC)

@@ -20,18 +20,18 @@ YEARS = timedelta(days=3650)
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Let time pass, as the monotonic clock tells it."""
+    """Let time pass on the monotonic clock."""
     clock = [1000.0]
     monkeypatch.setattr("behavior_plugin.worker.housekeeping.time.monotonic", lambda: clock[0])
 
-    def pass_by(seconds: float) -> None:
+    def advance(seconds: float) -> None:
         clock[0] += seconds
 
-    return pass_by
+    return advance
 
 
 def waiting_session(at: datetime) -> Inbox:
-    """A session that has ended at that time, and that the store has not taken."""
+    """A session that ended at that time and is not stored yet."""
     spool.put("SessionEnd", json.dumps({"session_id": "s", "reason": "other"}).encode())
     [record] = Path(spool.folder("new")).iterdir()
     stamp = f"{int(at.timestamp() * 1e9):020d}"
@@ -44,8 +44,8 @@ def waiting_session(at: datetime) -> Inbox:
     return inbox
 
 
-def test_what_seems_too_old_is_believed_only_after_a_while(later: Callable[[float], None]) -> None:
-    """A clock that is set right again must not have cost anything."""
+def test_age_counts_only_after_a_delay(later: Callable[[float], None]) -> None:
+    """A wrong clock that is corrected soon must not cost any data."""
     overdue = Overdue(timedelta(days=30))
     since = datetime.now(UTC)
 
@@ -56,27 +56,27 @@ def test_what_seems_too_old_is_believed_only_after_a_while(later: Callable[[floa
     assert not overdue.is_overdue("a", since=since, now=since + YEARS)
 
 
-def test_a_session_that_the_store_does_not_take_for_a_month_is_set_aside(later: Callable[[float], None]) -> None:
-    """Until then its text lies in the spool as it came; as a dead letter it is redacted."""
+def test_a_session_becomes_a_dead_letter_after_a_month_unstored(later: Callable[[float], None]) -> None:
+    """Until then the spool has its text as it arrived; a dead letter is redacted."""
     inbox = waiting_session(datetime.now(UTC) - KEPT - timedelta(hours=1))
-    keeper = Housekeeping(inbox)
-    keeper.enforce_limits()
+    housekeeping_task = Housekeeping(inbox)
+    housekeeping_task.enforce_limits()
     before = len(inbox.sessions)
 
     later(BELIEVED_S + EVERY_S)
-    keeper.enforce_limits()
+    housekeeping_task.enforce_limits()
 
     assert (before, inbox.sessions) == (1, {})
     [letter] = dead_letters.letters()
     assert "30 days" in letter.reason
 
 
-def test_a_session_that_waits_for_less_goes_on_waiting(later: Callable[[float], None]) -> None:
-    """A store may be away over the holidays."""
+def test_a_session_waits_for_the_store_for_less_than_a_month(later: Callable[[float], None]) -> None:
+    """The store may be unavailable for the holidays."""
     inbox = waiting_session(datetime.now(UTC) - KEPT + timedelta(hours=1))
-    keeper = Housekeeping(inbox)
+    housekeeping_task = Housekeeping(inbox)
     for _ in range(3):
-        keeper.enforce_limits()
+        housekeeping_task.enforce_limits()
         later(BELIEVED_S + EVERY_S)
 
     assert len(inbox.sessions) == 1
@@ -84,65 +84,65 @@ def test_a_session_that_waits_for_less_goes_on_waiting(later: Callable[[float], 
 
 
 def test_old_dead_letters_are_deleted(later: Callable[[float], None]) -> None:
-    """Nobody has looked at them for a month."""
+    """Nobody looked at them for a month."""
     spool.put("Stop", b"garbage")
     inbox = Inbox()
     inbox.file_new()
     [letter] = dead_letters.letters()
     old = (datetime.now(UTC) - dead_letters.KEPT - timedelta(hours=1)).timestamp()
     os.utime(f"{letter.path}.reason", (old, old))
-    keeper = Housekeeping(inbox)
-    keeper.enforce_limits()
+    housekeeping_task = Housekeeping(inbox)
+    housekeeping_task.enforce_limits()
     later(BELIEVED_S + EVERY_S)
 
-    keeper.enforce_limits()
+    housekeeping_task.enforce_limits()
 
     assert dead_letters.letters() == []
 
 
-def test_the_bound_of_the_spool_is_kept_once_a_minute(
+def test_the_spool_limit_is_checked_once_a_minute(
     later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hooks look for a mark; somebody has to count."""
+    """Hooks only look for a mark file, so the worker has to count."""
     spool.put("Stop", b"{}")
-    keeper = Housekeeping(Inbox())
-    keeper.enforce_limits()
+    housekeeping_task = Housekeeping(Inbox())
+    housekeeping_task.enforce_limits()
     monkeypatch.setattr(spool, "MAX_WAITING", 1)
-    keeper.enforce_limits()
+    housekeeping_task.enforce_limits()
     too_early = spool.why_full()
 
     later(EVERY_S)
-    keeper.enforce_limits()
+    housekeeping_task.enforce_limits()
 
     assert too_early == ""
     assert "1 events wait" in spool.why_full()
 
 
-def test_a_worker_that_has_grown_starts_anew(later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A leak must not take a laptop's memory over the weeks."""
-    keeper = Housekeeping(Inbox())
-    before = keeper.should_restart()
+def test_a_worker_that_has_grown_restarts(later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leak must not use up a laptop's memory over the weeks."""
+    housekeeping_task = Housekeeping(Inbox())
+    before = housekeeping_task.should_restart()
     monkeypatch.setattr(housekeeping, "MAX_MEMORY_BYTES", 1)
     later(SELF_EVERY_S)
 
-    assert (before, keeper.should_restart()) == (False, True)
+    assert (before, housekeeping_task.should_restart()) == (False, True)
 
 
-def test_half_an_update_is_not_started(
+def test_the_worker_restarts_only_after_a_complete_update(
     later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Files come one after the other; the update is complete when the version file has stopped changing."""
+    """Files arrive one by one; the update is complete when the version file no longer changes."""
     monkeypatch.setattr(wake, "ROOT", str(tmp_path))
     code = tmp_path / "behavior_plugin"
     code.mkdir()
     (code / "__init__.py").write_text("1")
-    keeper = Housekeeping(Inbox())
+    housekeeping_task = Housekeeping(Inbox())
     answers = []
     for content in ("", "22", "333", ""):
         if content:
             (code / "__init__.py").write_text(content)
         later(SELF_EVERY_S)
-        answers.append(keeper.should_restart())
+        answers.append(housekeeping_task.should_restart())
 
     assert answers == [False, False, False, True]
 
@@ -150,16 +150,16 @@ def test_half_an_update_is_not_started(
 def test_a_worker_whose_plugin_was_removed_restarts(
     later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """There is nothing to restart with, so it ends."""
+    """There is no code to restart with, so the worker ends."""
     monkeypatch.setattr(wake, "ROOT", str(tmp_path))
     (tmp_path / "behavior_plugin").mkdir()
     version = tmp_path / "behavior_plugin" / "__init__.py"
     version.touch()
-    keeper = Housekeeping(Inbox())
+    housekeeping_task = Housekeeping(Inbox())
     version.unlink()
     answers = []
     for _ in range(2):
         later(SELF_EVERY_S)
-        answers.append(keeper.should_restart())
+        answers.append(housekeeping_task.should_restart())
 
     assert answers == [False, True]

@@ -1,4 +1,4 @@
-"""The spool's other end: each record reaches its session, and none is lost on the way."""
+"""The inbox files each record with its session and loses none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from behavior_plugin.worker.inbox import BATCH, Inbox, backlog, oldest
 
 @pytest.fixture(autouse=True)
 def known_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All events come from this very process."""
+    """All events come from this process."""
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
 
 
@@ -30,7 +30,7 @@ def put(event: str, session_id: str = "a", *, client: str = "claude-code", **fie
     spool.put(event, json.dumps(fields).encode(), notes={"client": client})
 
 
-def filed() -> Inbox:
+def filed_inbox() -> Inbox:
     inbox = Inbox()
     while inbox.file_new():
         pass
@@ -45,70 +45,70 @@ def in_spool(name: str) -> list[str]:
     return sorted(path.name for path in Path(spool.folder(name)).iterdir())
 
 
-def test_two_ids_that_alternate_in_one_conversation_are_one_session() -> None:
-    """A client was seen to do that; the prompt's id and the transcript prove that it is one."""
+def test_alternating_ids_of_one_conversation_are_one_session() -> None:
+    """A real client did that; the prompt's id and the transcript prove that there is one session."""
     put("UserPromptSubmit", "a", prompt="fix it", prompt_id="p1")
     put("PostToolUse", "b", prompt_id="p1", transcript_path="/a.jsonl", tool_name="Bash")
     put("SessionEnd", "b", transcript_path="/a.jsonl", reason="other")
 
-    inbox = filed()
+    inbox = filed_inbox()
 
     [session] = inbox.sessions.values()
     assert (session.session_id, session.is_ended) == ("a", True)
     assert len(inbox.events(session)) == 3
 
 
-def test_what_is_not_proven_to_belong_together_stays_apart() -> None:
-    """Two sessions of one client, one after the other, are two pieces of work."""
+def test_sessions_without_a_common_key_stay_apart() -> None:
+    """Two consecutive sessions of one agent process are two pieces of work."""
     put("UserPromptSubmit", "a", prompt="fix it", prompt_id="p1")
     put("UserPromptSubmit", "b", prompt="fix it", prompt_id="p2")
 
-    assert set(kinds(filed())) == {"a", "b"}
+    assert set(kinds(filed_inbox())) == {"a", "b"}
 
 
 def test_a_cleared_session_is_linked_with_the_one_before() -> None:
-    """The same client goes on, under a new id."""
+    """The same agent process continues under a new id."""
     put("SessionStart", "a", source="startup")
     put("SessionEnd", "a", reason="clear")
     put("SessionStart", "b", source="clear")
 
-    inbox = filed()
+    inbox = filed_inbox()
 
     assert {s.session_id: s.follows for s in inbox.sessions.values()} == {"a": None, "b": "a"}
 
 
 @pytest.mark.parametrize("reason", ["startup", "resume"])
-def test_a_session_that_only_comes_later_is_linked_with_none(reason: str) -> None:
-    """A client that is started anew begins anew, and one that takes another session up leaves the one before."""
+def test_new_and_resumed_sessions_follow_no_other(reason: str) -> None:
+    """A new start is new work, and a resumed session leaves the previous one."""
     put("SessionStart", "a", source="startup")
     put("SessionStart", "b", source=reason)
 
-    inbox = filed()
+    inbox = filed_inbox()
 
     assert {s.follows for s in inbox.sessions.values()} == {None}
 
 
 @pytest.mark.parametrize("client", ["codex", "someday"])
-def test_sessions_that_one_process_has_at_the_same_time_are_not_linked(client: str) -> None:
-    """Codex carries on all of a user's sessions in one; a fork there need not be of the one that was heard last."""
+def test_concurrent_sessions_of_one_process_are_not_linked(client: str) -> None:
+    """Codex runs all sessions of a user in one process, so a fork need not belong to the latest session."""
     put("SessionStart", "a", client=client, source="startup")
     put("SessionStart", "b", client=client, source="fork")
 
-    inbox = filed()
+    inbox = filed_inbox()
 
     assert {s.follows for s in inbox.sessions.values()} == {None}
 
 
-def test_a_new_worker_knows_what_the_old_one_filed() -> None:
-    """Including which prompt belongs to which session, and whether it has ended."""
+def test_a_new_worker_restores_the_filed_sessions() -> None:
+    """That includes the session of each prompt, and whether the session has ended."""
     put("SessionStart", "a", source="startup")
     put("UserPromptSubmit", "a", prompt="fix it", prompt_id="p1")
     put("PostToolUse", "a", prompt_id="p1", tool_name="Bash")
-    filed()
+    filed_inbox()
     put("PostToolUse", "b", prompt_id="p1", transcript_path="", tool_name="Read")
     put("SessionEnd", "a", reason="other")
 
-    inbox = filed()
+    inbox = filed_inbox()
 
     [session] = inbox.sessions.values()
     assert (session.session_id, session.is_ended) == ("a", True)
@@ -118,15 +118,15 @@ def test_a_new_worker_knows_what_the_old_one_filed() -> None:
 
 
 def test_calls_alone_are_a_session_too() -> None:
-    """They may be all that came before the worker died."""
+    """The worker may have died before any other event arrived."""
     put("PostToolUse", "a", tool_name="Bash")
-    filed()
+    filed_inbox()
 
-    assert kinds(filed()) == {"a": [EventKind.ACTION]}
+    assert kinds(filed_inbox()) == {"a": [EventKind.ACTION]}
 
 
-def test_a_backlog_is_filed_in_batches_the_oldest_first() -> None:
-    """So that questions are answered in between, and nobody waits longer than who came before him."""
+def test_a_backlog_is_filed_in_batches_oldest_first() -> None:
+    """Requests are answered between batches, and the oldest events wait no longer than newer ones."""
     for number in range(BATCH + 1):
         spool.put("Stop", json.dumps({"session_id": f"{number}"}).encode())
     inbox = Inbox()
@@ -136,14 +136,14 @@ def test_a_backlog_is_filed_in_batches_the_oldest_first() -> None:
     assert (inbox.file_new(), inbox.file_new()) == (1, 0)
 
 
-def test_a_record_of_a_newer_version_stays_where_it_is() -> None:
-    """The version that wrote it will be back; setting it aside would need a hand."""
+def test_records_of_a_newer_version_stay_in_the_spool() -> None:
+    """The newer version will be back; dead letters would have to be retried by hand."""
     put("Stop")
     [name] = in_spool("new")
     record = Path(spool.folder("new", name))
     record.write_bytes(record.read_bytes().replace(b'"v":1', b'"v":99'))
 
-    inbox = filed()
+    inbox = filed_inbox()
     inbox.retry_postponed()
     inbox.file_new()
 
@@ -152,21 +152,21 @@ def test_a_record_of_a_newer_version_stays_where_it_is() -> None:
     assert not inbox.sessions
 
 
-def test_what_is_no_file_is_set_aside() -> None:
-    """A pipe would be waited for, for ever."""
+def test_pipes_and_folders_become_dead_letters() -> None:
+    """Opening a pipe would block forever."""
     spool.make()
     os.mkfifo(spool.folder("new", "1-1-Stop"))
     Path(spool.folder("new", "1-2-Stop")).mkdir()
     put("Stop")
 
-    assert kinds(filed()) == {"a": [EventKind.TURN_END]}
+    assert kinds(filed_inbox()) == {"a": [EventKind.TURN_END]}
     assert {letter.path.name for letter in dead_letters.letters()} == {"1-1-Stop", "1-2-Stop"}
 
 
-def test_folders_that_are_swept_away_are_made_again() -> None:
-    """Somebody tidies up while we run."""
+def test_deleted_folders_are_made_again() -> None:
+    """Somebody may delete the spool while the worker runs."""
     put("Stop", "a")
-    inbox = filed()
+    inbox = filed_inbox()
     shutil.rmtree(spool.folder())
 
     assert inbox.file_new() == 0
@@ -178,11 +178,11 @@ def test_folders_that_are_swept_away_are_made_again() -> None:
     assert kinds(inbox) == {"b": [EventKind.TURN_END]}
 
 
-def test_attempts_are_counted_beyond_a_workers_death() -> None:
-    """A session that brings each worker down must not do so for ever."""
+def test_attempts_are_counted_across_workers() -> None:
+    """A session that crashes every worker must not do so forever."""
     put("Stop")
     for times in (1, 2):
-        inbox = filed()
+        inbox = filed_inbox()
         [session] = inbox.sessions.values()
         assert inbox.attempt(session) == times
 
@@ -192,10 +192,10 @@ def test_attempts_are_counted_beyond_a_workers_death() -> None:
     assert in_spool("tries") == []
 
 
-def test_records_that_arrive_while_a_session_is_stored_are_filed_again() -> None:
-    """Another worker, whose folder was deleted under it, may file some after ours has read the session."""
+def test_records_that_arrive_during_storing_are_filed_again() -> None:
+    """A second worker, whose folder was deleted under it, may file records after ours has read the session."""
     put("UserPromptSubmit", "a", prompt="fix it")
-    inbox = filed()
+    inbox = filed_inbox()
     [session] = inbox.sessions.values()
     read = inbox.events(session)
     put("Stop", "a")
@@ -210,10 +210,10 @@ def test_records_that_arrive_while_a_session_is_stored_are_filed_again() -> None
     assert kinds(inbox) == {"a": [EventKind.TURN_END]}
 
 
-def test_a_session_that_is_discarded_unread_is_deleted_whole() -> None:
-    """Somebody wants it forgotten."""
+def test_discarding_an_unread_session_deletes_all_of_it() -> None:
+    """A person wants the session forgotten."""
     put("UserPromptSubmit", "a", prompt="fix it")
-    inbox = filed()
+    inbox = filed_inbox()
     [session] = inbox.sessions.values()
 
     inbox.done(session)
@@ -221,8 +221,8 @@ def test_a_session_that_is_discarded_unread_is_deleted_whole() -> None:
     assert (in_spool("new"), in_spool("open"), in_spool("tmp")) == ([], [], [])
 
 
-def test_filing_reads_no_more_than_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backlog has a hundred thousand records; each becomes an event once, when its session is learned from."""
+def test_filing_reads_only_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog has a hundred thousand records; each is parsed once, when the worker learns from its session."""
     read: list[str] = []
 
     def spy(envelope: dict[str, Any], raw: bytes) -> Event:
@@ -232,7 +232,7 @@ def test_filing_reads_no_more_than_the_header(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("behavior_plugin.worker.inbox.read_record", spy)
     put("UserPromptSubmit", "a", prompt="fix it")
     put("PostToolUse", "a", tool_name="Bash")
-    inbox = filed()
+    inbox = filed_inbox()
     before = list(read)
 
     [session] = inbox.sessions.values()
@@ -241,12 +241,12 @@ def test_filing_reads_no_more_than_the_header(monkeypatch: pytest.MonkeyPatch) -
     assert (before, read) == ([], ["UserPromptSubmit", "PostToolUse"])
 
 
-def test_the_oldest_event_that_waits_is_reported() -> None:
-    """The age of the oldest says whether anything is stuck."""
+def test_the_time_of_the_oldest_waiting_event_is_reported() -> None:
+    """The age of the oldest event shows whether anything is stuck."""
     spool.make()
     nothing = oldest()
     put("Stop", "a")
-    filed()
+    filed_inbox()
     put("Stop", "b")
 
     [session_folder] = Path(spool.folder("open")).iterdir()

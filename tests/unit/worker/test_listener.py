@@ -1,4 +1,4 @@
-"""The listener speaks HTTP over a Unix socket, and the words of the version before this one."""
+"""The listener speaks HTTP over a Unix socket, and the previous version's protocol."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAYLOAD = b'{"session_id":"s","prompt":"fix it"}'
 
 
 class Echo(Routes):
-    """Answers with the request's body, and refuses callers of version 2."""
+    """Answer with the request's body, and refuse clients of version 2."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -60,8 +60,8 @@ def connected(path: str) -> socket.socket:
     return line
 
 
-def rest(line: socket.socket) -> bytes:
-    """Everything until the end of a connection."""
+def read_to_end(line: socket.socket) -> bytes:
+    """Everything until the connection ends."""
     pieces = []
     while piece := line.recv(1 << 16):
         pieces.append(piece)
@@ -72,11 +72,11 @@ def exchange(path: str, raw: bytes) -> bytes:
     with connected(path) as line:
         line.sendall(raw)
         line.shutdown(socket.SHUT_WR)
-        return rest(line)
+        return read_to_end(line)
 
 
-def test_a_request_is_answered_with_its_length(path: str, echo: Echo) -> None:
-    """The length shows half an answer for what it is."""
+def test_an_answer_states_its_length(path: str, echo: Echo) -> None:
+    """The length makes a truncated answer recognizable."""
     raw = b"POST /v1/recall?a=b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nX-Some: Thing\r\n\r\n{}"
 
     answer = exchange(path, raw)
@@ -89,14 +89,14 @@ def test_a_request_is_answered_with_its_length(path: str, echo: Echo) -> None:
     assert request.headers["x-some"] == "Thing"
 
 
-def test_a_caller_that_expects_it_learns_at_once_that_it_is_heard(path: str, echo: Echo) -> None:
-    """An answer may take minutes; a frozen worker is noticed by the missing `100 Continue`."""
+def test_an_expecting_client_gets_an_interim_answer(path: str, echo: Echo) -> None:
+    """An answer may take minutes; a missing `100 Continue` reveals a frozen worker."""
     with connected(path) as line:
         line.sendall(b"POST /v1/drain HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         interim = line.recv(100)
         before = list(echo.requests)
         line.sendall(b"{}")
-        answer = rest(line)
+        answer = read_to_end(line)
 
     assert interim == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert before == []
@@ -104,8 +104,8 @@ def test_a_caller_that_expects_it_learns_at_once_that_it_is_heard(path: str, ech
 
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
-def test_a_refused_caller_gets_the_reason_and_nothing_is_done(expect: bytes, path: str, echo: Echo) -> None:
-    """Its body, which may be megabytes, is not even waited for if it asks first."""
+def test_a_refused_client_gets_the_reason_and_no_work_is_done(expect: bytes, path: str, echo: Echo) -> None:
+    """The body may be megabytes, so a client that expects `100 Continue` need not send it."""
     head = b"POST /v1/drain HTTP/1.1\r\nContent-Length: 2\r\nBehavior-Version: 2\r\n" + expect + b"\r\n"
 
     answer = exchange(path, head if expect else head + b"{}")
@@ -129,8 +129,8 @@ def test_a_refused_caller_gets_the_reason_and_nothing_is_done(expect: bytes, pat
         (b"GET / SMTP/1.1\r\n\r\n", b"400"),
     ],
 )
-def test_a_request_that_is_none_is_refused_in_json(raw: bytes, status: bytes, path: str, echo: Echo) -> None:
-    """Whatever it is, nothing is done, and nothing is reserved for it."""
+def test_malformed_requests_get_an_error_in_json(raw: bytes, status: bytes, path: str, echo: Echo) -> None:
+    """A malformed request causes no work and reserves no memory."""
     answer = exchange(path, raw)
 
     assert answer.split(b" ", 2)[1] == status
@@ -148,25 +148,25 @@ def test_a_request_that_is_none_is_refused_in_json(raw: bytes, status: bytes, pa
         b"suggest 99999999999999999999\n{}",
     ],
 )
-def test_half_a_request_is_not_answered(raw: bytes, path: str, echo: Echo) -> None:
-    """Its caller was killed."""
+def test_truncated_requests_are_not_answered(raw: bytes, path: str, echo: Echo) -> None:
+    """The client was killed."""
     assert exchange(path, raw) in (b"", b"0\n")
     assert echo.requests == []
 
 
-def test_a_caller_that_stalls_is_dropped(path: str, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has a thread of its own, and threads are not without end."""
+def test_a_stalled_client_is_disconnected(path: str, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection has a thread, and threads are limited."""
     monkeypatch.setattr(listener._Handler, "timeout", 0.05)
 
     with connected(path) as line:
         line.sendall(b"POST /v1/recall HTTP/1.1\r\nContent-Length: 10\r\n\r\n{")
-        assert rest(line) == b""
+        assert read_to_end(line) == b""
 
     assert echo.requests == []
 
 
-def test_a_caller_that_has_gone_is_noticed(path: str, echo: Echo) -> None:
-    """What nobody reads was not suggested."""
+def test_a_disconnected_client_is_noticed(path: str, echo: Echo) -> None:
+    """A suggestion that nobody reads was not made."""
     is_waiting: list[bool] = []
     has_gone = threading.Event()
 
@@ -186,8 +186,8 @@ def test_a_caller_that_has_gone_is_noticed(path: str, echo: Echo) -> None:
     assert is_waiting == [True, False]
 
 
-def test_work_for_afterwards_is_done_when_the_answer_is_sent(path: str, echo: Echo) -> None:
-    """The caller does not wait for it."""
+def test_deferred_work_runs_after_the_answer(path: str, echo: Echo) -> None:
+    """The client does not wait for it."""
     done, may_end = threading.Event(), threading.Event()
 
     def afterwards() -> None:
@@ -206,8 +206,8 @@ def test_work_for_afterwards_is_done_when_the_answer_is_sent(path: str, echo: Ec
     assert done.wait(10)
 
 
-def test_a_socket_that_was_deleted_is_noticed_and_not_deleted_again(tmp_path: Path, echo: Echo) -> None:
-    """Another worker may have made its own there."""
+def test_a_deleted_socket_is_noticed_and_not_deleted_again(tmp_path: Path, echo: Echo) -> None:
+    """Another worker may have made its own socket there."""
     path = tmp_path / "s"
     listening = Listener(str(path), echo)
     was_found = listening.is_found()
@@ -222,11 +222,11 @@ def test_a_socket_that_was_deleted_is_noticed_and_not_deleted_again(tmp_path: Pa
     listening.server_close()
 
 
-# The version before this one
+# The previous version
 
 
-def test_a_hook_of_the_version_before_gets_its_suggestion(path: str, echo: Echo) -> None:
-    """Its session goes on while the plugin is updated."""
+def test_a_hook_of_the_previous_version_gets_its_suggestion(path: str, echo: Echo) -> None:
+    """Its session continues while the plugin is updated."""
     answer = exchange(path, b"suggest %d\n" % len(PAYLOAD) + PAYLOAD)
 
     assert answer == b"%d\n" % len(PAYLOAD) + PAYLOAD
@@ -234,18 +234,16 @@ def test_a_hook_of_the_version_before_gets_its_suggestion(path: str, echo: Echo)
     assert (request.path, request.headers, request.body) == (PROMPT, {}, PAYLOAD)
 
 
-def test_a_failure_is_no_suggestion_for_a_hook_of_the_version_before(
-    path: str, echo: Echo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It would pass on the error as if it were a note."""
+def test_a_hook_of_the_previous_version_gets_no_errors(path: str, echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook would pass the error on as a suggestion."""
     monkeypatch.setattr(echo, "answer", lambda *_: error_response(WorkerLeavingError()))
 
     assert exchange(path, b"suggest 2\n{}") == b"0\n"
 
 
 @pytest.mark.parametrize(("version", "result"), [("1", "here"), ("2", "leaving")])
-def test_a_ping_of_the_version_before_is_answered(version: str, result: str, path: str) -> None:
-    """A newer plugin of that manner starts a worker of its own."""
+def test_a_ping_of_the_previous_version_is_answered(version: str, result: str, path: str) -> None:
+    """A newer plugin with that protocol starts its own worker."""
     body = b'{"version":"%s"}' % version.encode()
 
     answer = exchange(path, b"ping %d\n" % len(body) + body)
@@ -256,13 +254,13 @@ def test_a_ping_of_the_version_before_is_answered(version: str, result: str, pat
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{{{", b"[" * 50_000, b'{"version":null}'])
-def test_an_odd_ping_of_the_version_before_is_answered_too(body: bytes, path: str) -> None:
-    """Its commands send none."""
+def test_a_malformed_ping_of_the_previous_version_is_answered(body: bytes, path: str) -> None:
+    """Commands of the previous version send no version."""
     assert exchange(path, b"ping %d\n" % len(body) + body).endswith(b'{"result": "here"}')
 
 
-def test_a_command_of_the_version_before_is_refused_with_the_reason(path: str, echo: Echo) -> None:
-    """Its types are not ours."""
+def test_a_command_of_the_previous_version_is_refused_with_the_reason(path: str, echo: Echo) -> None:
+    """Its types differ from ours."""
     answer = exchange(path, b"settings 15\n" + b'{"salt":"salt"}')
 
     error = json.loads(answer.partition(b"\n")[2])["error"]
@@ -271,8 +269,8 @@ def test_a_command_of_the_version_before_is_refused_with_the_reason(path: str, e
     assert echo.requests == []
 
 
-def test_a_connection_without_more_to_read_is_waiting() -> None:
-    """As the hook's is, until it gives up."""
+def test_an_idle_connection_counts_as_waiting() -> None:
+    """A hook's connection is idle until the hook gives up."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         assert Connection(ours).is_waiting()

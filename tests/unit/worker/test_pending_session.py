@@ -1,4 +1,4 @@
-"""A session that waits: whether it is live or over, whatever the clock says."""
+"""A pending session is live or over, whatever the clock says."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_a_session_is_live_while_its_client_is() -> None:
-    """However long nothing happens: a person may be at lunch."""
+def test_a_session_is_live_while_its_agent_runs() -> None:
+    """Long silence is normal: a person may be at lunch."""
     with running_client() as client:
         found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
         found.seen -= 10 * SILENCE_S
@@ -44,8 +44,8 @@ def test_a_session_is_live_while_its_client_is() -> None:
     assert found.is_over(1)
 
 
-def test_a_process_that_took_the_number_over_is_another() -> None:
-    """Numbers of processes are used again, on a laptop within hours."""
+def test_another_process_with_the_same_pid_does_not_count() -> None:
+    """The system reuses pids, on a laptop within hours."""
     with running_client() as client:
         found = session(make_prompt("fix it", agent_pid=client.pid, machine=MACHINE, at=now() - timedelta(hours=1)))
 
@@ -54,7 +54,7 @@ def test_a_process_that_took_the_number_over_is_another() -> None:
 
 @pytest.mark.parametrize("jump", [-YEARS, YEARS])
 def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is told from the wall clock would be wrong by years."""
+    """The wall clock would be wrong by years."""
     with running_client() as client:
         found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
         found.note(header(make_event("turn_end", agent_pid=client.pid, machine=MACHINE, at=now() + jump)))
@@ -63,8 +63,8 @@ def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytes
         assert not found.is_over(0)
 
 
-def test_a_client_on_another_machine_is_judged_by_its_silence() -> None:
-    """Two machines may share a home; a number of theirs says nothing here."""
+def test_an_agent_on_another_machine_is_judged_by_its_silence() -> None:
+    """Two machines may share a home, and a pid of another machine means nothing here."""
     with running_client() as client:
         found = session(make_event("session_start", agent_pid=client.pid, machine="elsewhere", at=now()))
     was_live = found.is_live()
@@ -74,8 +74,8 @@ def test_a_client_on_another_machine_is_judged_by_its_silence() -> None:
     assert found.is_over(1)
 
 
-def test_a_client_that_is_taken_over_by_another_is_looked_at_anew() -> None:
-    """A resumed session runs in another process."""
+def test_a_resumed_session_belongs_to_its_new_process() -> None:
+    """The first process has ended."""
     gone = subprocess.Popen(["true"])
     gone.wait()
     with running_client() as client:
@@ -87,22 +87,22 @@ def test_a_client_that_is_taken_over_by_another_is_looked_at_anew() -> None:
         assert found.is_live()
 
 
-def test_an_end_that_is_found_before_the_prompt_is_an_end_all_the_same() -> None:
-    """A folder that is listed while hooks write to it may give the newer of two records alone."""
+def test_an_end_read_before_the_prompt_still_counts() -> None:
+    """A directory listing taken during writes can miss the older of two records."""
     prompt, end = make_prompt("fix it"), make_event("session_end")
 
     assert session(end, prompt).is_ended
 
 
-def test_a_late_end_does_not_end_what_was_taken_up_again() -> None:
-    """The hook of the end runs beside the client, which may be back before it is done."""
+def test_a_late_end_does_not_end_a_resumed_session() -> None:
+    """The hook of the end runs beside the agent, which may be back before the hook is done."""
     end, start = make_event("session_end"), make_event("session_start", reason="resume")
 
     assert not session(start, end).is_ended
 
 
-def test_a_late_call_does_not_open_an_ended_session_again() -> None:
-    """Hooks of calls run beside the session; only a start or a prompt takes it up."""
+def test_a_late_call_does_not_reopen_an_ended_session() -> None:
+    """Hooks of calls run beside the session; only a start or a prompt reopens it."""
     found = session(make_event("session_start"), make_event("session_end"), make_event("turn_end"))
     was_ended = found.is_ended
     found.note(header(make_prompt("one more thing")))

@@ -72,7 +72,7 @@ class FakeLearner:
 
 
 class FakeResources:
-    """Open resources, or the error of ones that fail."""
+    """Open resources, or the error that opening them raises."""
 
     def __init__(self, store: FakeStore, error: Exception | None = None) -> None:
         self._store, self._error = store, error
@@ -89,7 +89,7 @@ class FakeResources:
 
 @dataclass
 class FakeCaller:
-    """A caller that waits or has gone."""
+    """A client that waits or has disconnected."""
 
     has_gone: bool = False
     then: list[Callable[[], None]] = field(default_factory=list)
@@ -102,7 +102,7 @@ class FakeCaller:
 
 
 class Worker:
-    """A service with its HTTP interface, on fakes."""
+    """A service with its HTTP interface, built of fakes."""
 
     def __init__(self, settings: Settings | None = None, error: Exception | None = None) -> None:
         self.settings = settings or Settings()
@@ -141,8 +141,8 @@ def suggest(prompt: str = TASK, *, kind: PromptKind | None = PromptKind.TASK, se
 # Suggestions
 
 
-def test_a_prompt_gets_one_suggestion_once_a_session() -> None:
-    """The next prompt of the session gets the next best, and then none."""
+def test_a_session_gets_each_suggestion_once() -> None:
+    """The next prompt of the session gets the next best pattern, and the third none."""
     worker = Worker()
     worker.knows(TASK)
     worker.knows(f"{TASK} again")
@@ -155,8 +155,8 @@ def test_a_prompt_gets_one_suggestion_once_a_session() -> None:
 
 
 @pytest.mark.parametrize("kind", [None, PromptKind.FOLLOW_UP, PromptKind.MACHINE, PromptKind.BUILT_IN])
-def test_a_prompt_that_is_no_task_gets_no_suggestion(kind: PromptKind | None) -> None:
-    """The store is not even asked."""
+def test_other_prompts_than_tasks_get_no_suggestion(kind: PromptKind | None) -> None:
+    """The store is not even queried."""
     worker = Worker()
     worker.knows(TASK)
 
@@ -165,7 +165,7 @@ def test_a_prompt_that_is_no_task_gets_no_suggestion(kind: PromptKind | None) ->
 
 
 def test_a_suggestion_is_counted_after_the_answer() -> None:
-    """Nobody should wait for the count."""
+    """The agent should not wait for the count."""
     worker, caller = Worker(), FakeCaller()
     worker.knows(TASK)
 
@@ -178,8 +178,8 @@ def test_a_suggestion_is_counted_after_the_answer() -> None:
     assert worker.db.used == [worker.db.patterns[0].id]
 
 
-def test_a_suggestion_that_comes_too_late_was_not_made() -> None:
-    """Nobody read it: it is not counted, and the next prompt may get it."""
+def test_a_late_suggestion_counts_as_not_made() -> None:
+    """Nobody read it, so it is not counted and the next prompt may get it."""
     worker, gone = Worker(), FakeCaller(has_gone=True)
     worker.knows(TASK)
 
@@ -190,7 +190,7 @@ def test_a_suggestion_that_comes_too_late_was_not_made() -> None:
 
 
 def test_our_own_command_gets_several_answers_every_time() -> None:
-    """A person asks; none of them is counted as a suggestion."""
+    """A person asks, so no answer is counted as a suggestion."""
     worker = Worker()
     for number in range(5):
         worker.knows(f"{TASK} {number}", key=str(number))
@@ -203,7 +203,7 @@ def test_our_own_command_gets_several_answers_every_time() -> None:
     assert "no earlier work" in worker.service.suggest(suggest("/behavior:recall xyz", kind=request.kind)).text
 
 
-def test_a_setting_raises_the_similarity_that_a_prompt_needs() -> None:
+def test_a_setting_raises_the_minimum_similarity_of_suggestions() -> None:
     """Six words of seven are alike, which is enough by default."""
     for setting, is_answered in ((None, True), (0.99, False)):
         worker = Worker(Settings(min_similarity=setting))
@@ -212,8 +212,8 @@ def test_a_setting_raises_the_similarity_that_a_prompt_needs() -> None:
         assert bool(worker.service.suggest(suggest()).text) is is_answered
 
 
-def test_another_projects_work_is_suggested_only_where_that_is_set() -> None:
-    """It may be wrong here, and may be nobody's business here."""
+def test_other_projects_work_is_suggested_only_by_setting() -> None:
+    """It may be wrong or confidential here."""
     for scope, is_answered in (("project", False), ("all", True)):
         worker = Worker(Settings(recall_scope=scope))
         worker.knows(TASK, project="/another")
@@ -224,8 +224,8 @@ def test_another_projects_work_is_suggested_only_where_that_is_set() -> None:
 # Recall, list, show, save, forget
 
 
-def test_recall_has_limits_of_its_own() -> None:
-    """By hand one also sees what is only near, and other projects' work on request."""
+def test_manual_recall_has_limits_of_its_own() -> None:
+    """A person also sees less similar work, and other projects' work on request."""
     worker = Worker(Settings(min_similarity=0.99))
     for number in range(7):
         worker.knows(f"{TASK} {number}", key=str(number))
@@ -250,7 +250,7 @@ def test_list_takes_one_directory_or_all() -> None:
 
 
 def test_show_needs_the_beginning_of_exactly_one_id() -> None:
-    """An ambiguous one would show another's work."""
+    """An ambiguous id might show the wrong pattern."""
     worker = Worker()
     worker.knows(TASK)
     [pattern] = worker.db.patterns
@@ -264,8 +264,8 @@ def test_show_needs_the_beginning_of_exactly_one_id() -> None:
         worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)))
 
 
-def test_a_pattern_that_the_store_refuses_is_named_and_stops_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import goes on, and says what it lost."""
+def test_a_refused_pattern_is_reported_and_the_others_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import continues and reports the patterns it lost."""
     worker, save = Worker(), FakeStore.save
 
     def picky(self: FakeStore, pattern: Pattern, *rest: Any) -> Saved:
@@ -281,8 +281,8 @@ def test_a_pattern_that_the_store_refuses_is_named_and_stops_no_others(monkeypat
     assert report == api.SaveReport(kept={"new": 2, "known": 1}, refused=["the store refuses it"])
 
 
-def test_forgetting_empties_the_spool_also_while_the_store_fails() -> None:
-    """A person who wants something deleted should not have to wait for a database."""
+def test_forget_empties_the_spool_even_if_the_store_fails() -> None:
+    """A person who wants data deleted should not have to wait for a database."""
     worker = Worker(error=StoreUnavailableError())
 
     with pytest.raises(StoreUnavailableError):
@@ -294,8 +294,8 @@ def test_forgetting_empties_the_spool_also_while_the_store_fails() -> None:
 # HTTP
 
 
-def test_an_operation_takes_and_gives_json() -> None:
-    """So that curl is enough to ask."""
+def test_operations_take_and_return_json() -> None:
+    """curl is enough to call them."""
     worker = Worker()
     worker.knows(TASK)
 
@@ -308,8 +308,8 @@ def test_an_operation_takes_and_gives_json() -> None:
     assert worker.learner.idle_s == [5]
 
 
-def test_stop_names_the_process_that_ends() -> None:
-    """The caller waits until it is gone."""
+def test_stop_returns_the_pid_of_the_worker() -> None:
+    """The client waits until that process is gone."""
     worker = Worker()
 
     assert worker.send("/v1/stop") == (200, {"version": __version__, "pid": 7})
@@ -338,7 +338,7 @@ def test_stop_names_the_process_that_ends() -> None:
     ],
 )
 def test_an_error_is_json_with_a_fitting_status(path: str, body: Any, method: str, status: int, kind: str) -> None:
-    """Kind, message and next step, so that a client can raise the same error."""
+    """Kind, message and hint let a client raise the same error."""
     found, answer = Worker().send(path, body, method=method)
 
     assert (found, answer["error"]["kind"]) == (status, kind)
@@ -348,14 +348,14 @@ def test_an_error_is_json_with_a_fitting_status(path: str, body: Any, method: st
 
 
 def test_an_error_does_not_repeat_the_request() -> None:
-    """It may be logged, or pasted into a bug report."""
+    """An error may be logged, or pasted into a bug report."""
     _, answer = Worker().send("/v1/recall", {"text": 7, "canary-field": "canary-value"})
 
     assert "canary-value" not in json.dumps(answer)
     assert "text" in answer["error"]["message"]
 
 
-def test_an_unexpected_error_is_named_and_nothing_of_it_told() -> None:
+def test_an_unexpected_error_is_reported_by_type_only() -> None:
     """Its message may quote a prompt or a row."""
     status, answer = Worker(error=RuntimeError("canary")).send("/v1/list_patterns")
 
@@ -364,8 +364,8 @@ def test_an_unexpected_error_is_named_and_nothing_of_it_told() -> None:
     assert "canary" not in json.dumps(answer)
 
 
-def test_half_a_character_in_a_request_survives() -> None:
-    """The name of a folder need not be text."""
+def test_lone_surrogates_in_a_request_survive() -> None:
+    """The name of a folder need not be valid text."""
     worker = Worker()
     body = json.dumps({"text": "fix \udcff", "directory": "/p/\udcff"}, ensure_ascii=False)
 
@@ -381,8 +381,8 @@ def prompt(worker: Worker, *, caller: FakeCaller | None = None, **headers: str) 
     return worker.routes.answer(request, caller or FakeCaller())
 
 
-def test_a_hooks_notes_on_the_directory_are_used() -> None:
-    """The directory is then read once for each prompt, by the hook."""
+def test_the_hooks_context_of_the_directory_is_used() -> None:
+    """So the directory is read once for each prompt, by the hook."""
     worker = Worker()
     worker.knows(TASK)
 
@@ -394,7 +394,7 @@ def test_a_hooks_notes_on_the_directory_are_used() -> None:
 
 
 @pytest.mark.parametrize("notes", ["", "{{{", "[]", "[" * 20_000, '"text"', "{}"])
-def test_without_notes_the_worker_reads_the_directory(notes: str, tmp_path: Path) -> None:
+def test_without_a_context_the_worker_reads_the_directory(notes: str, tmp_path: Path) -> None:
     """An older hook sends none, and a long path is left out."""
     worker = Worker()
     worker.knows(TASK, project="/elsewhere")
@@ -402,8 +402,8 @@ def test_without_notes_the_worker_reads_the_directory(notes: str, tmp_path: Path
     assert TASK in prompt(worker, behavior_context=notes).body.decode()
 
 
-def test_a_secret_in_a_hooks_notes_is_redacted_before_it_is_looked_for() -> None:
-    """A stored project has none either, so the two are still the same."""
+def test_a_secret_in_the_hooks_context_is_redacted_before_the_search() -> None:
+    """A stored project is redacted too, so the two still match."""
     worker = Worker()
     token = "ghp_0123456789abcdefABCD56789abcdef0123"
     projects: list[str | None] = []
@@ -420,8 +420,8 @@ def test_a_secret_in_a_hooks_notes_is_redacted_before_it_is_looked_for() -> None
     assert token not in str(projects)
 
 
-def test_a_prompt_of_a_subagent_of_codex_gets_no_suggestion() -> None:
-    """Codex reports the prompt that one agent gives to another as it reports the prompt of a person."""
+def test_a_prompt_of_a_codex_subagent_gets_no_suggestion() -> None:
+    """Codex reports a prompt from one agent to another like a prompt of a person."""
     worker = Worker()
     worker.knows(TASK)
 
@@ -433,8 +433,8 @@ def test_a_prompt_of_a_subagent_of_codex_gets_no_suggestion() -> None:
     assert answer() != b""
 
 
-def test_a_hook_gets_letters_as_they_are() -> None:
-    """Escaped, a Cyrillic text is three times as long, and a hook passes on only so much."""
+def test_an_answer_to_a_hook_is_not_escaped() -> None:
+    """Escaped Cyrillic text is three times as long, and a hook limits the length of an answer."""
     worker = Worker()
     worker.knows("почини парсер счёта")
     raw = json.dumps(payload("UserPromptSubmit", prompt="почини парсер счёта", cwd="/p")).encode()
@@ -444,8 +444,8 @@ def test_a_hook_gets_letters_as_they_are() -> None:
     assert "почини" in response.body.decode()
 
 
-def test_a_failure_is_no_suggestion() -> None:
-    """A hook passes on the body of a success only."""
+def test_a_failed_request_yields_no_suggestion() -> None:
+    """A hook passes on the body of successful answers only."""
     assert prompt(Worker(error=StoreUnavailableError())).status == 503
 
 
@@ -461,14 +461,14 @@ def refusal(worker: Worker, headers: dict[str, str]) -> tuple[int, Any] | None:
     return (response.status, json.loads(response.body)["error"]) if response else None
 
 
-def test_a_caller_like_the_worker_or_without_handshake_is_accepted() -> None:
-    """curl sends none."""
+def test_a_client_with_the_same_settings_or_no_handshake_is_accepted() -> None:
+    """curl sends no handshake."""
     assert refusal(Worker(), headers()) is None
     assert refusal(Worker(), {}) is None
 
 
-def test_other_settings_are_refused_by_name_and_never_by_value() -> None:
-    """Only the user knows whose are right; a worker that served both would fill two stores by turns."""
+def test_different_settings_are_reported_by_name_without_values() -> None:
+    """A worker that served both would fill two stores, and only the user knows which settings are right."""
     worker = Worker(Settings(recall_scope="all", min_similarity=0.123))
 
     refused = refusal(worker, headers())
@@ -482,8 +482,8 @@ def test_other_settings_are_refused_by_name_and_never_by_value() -> None:
     assert "0.123" not in json.dumps(headers()) + json.dumps(problem)
 
 
-def test_settings_that_the_caller_does_not_know_are_not_compared() -> None:
-    """An older command has fewer."""
+def test_settings_unknown_to_the_client_are_not_compared() -> None:
+    """An older command has fewer settings."""
     sent = headers()
     sent[handshake.SETTINGS] = sent[handshake.SETTINGS].partition(" ")[0]
 
@@ -501,8 +501,8 @@ def test_settings_that_the_caller_does_not_know_are_not_compared() -> None:
         (__version__, wake.ROOT, False),
     ],
 )
-def test_a_worker_leaves_to_a_plugin_that_has_replaced_its_own(version: str, plugin: str, is_leaving: bool) -> None:
-    """A newer one, or another version in its very folder; not to an older one that lies elsewhere."""
+def test_a_worker_leaves_to_a_plugin_that_replaced_its_own(version: str, plugin: str, is_leaving: bool) -> None:
+    """A newer plugin or another version in the same folder replaces it, an older one elsewhere does not."""
     worker = Worker()
 
     refused = refusal(worker, {ask.VERSION: version, ask.PLUGIN: json.dumps(plugin)})
@@ -513,15 +513,15 @@ def test_a_worker_leaves_to_a_plugin_that_has_replaced_its_own(version: str, plu
         assert (refused[0], refused[1]["kind"]) == (503, "WorkerLeavingError")
 
 
-def test_a_worker_whose_folder_is_gone_leaves_to_any_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_worker_without_its_folder_leaves_to_any_plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its next import would fail."""
     monkeypatch.setattr(wake, "ROOT", str(tmp_path / "gone"))
 
     assert refusal(Worker(), {ask.VERSION: __version__, ask.PLUGIN: '"/another"'}) is not None
 
 
-def test_a_worker_that_leaves_sends_callers_to_the_next() -> None:
-    """But it still answers those that do not have a successor at hand."""
+def test_a_leaving_worker_refuses_only_handshakes() -> None:
+    """A client without a handshake cannot start a successor, so the worker still answers it."""
     worker = Worker()
     worker.loop.stop()
 
@@ -533,15 +533,15 @@ def test_a_worker_that_leaves_sends_callers_to_the_next() -> None:
 
 
 def test_a_malformed_handshake_is_a_bad_request() -> None:
-    """It is not taken for one without a handshake."""
+    """It must not count as a missing one."""
     for broken in ({ask.PLUGIN: "{{{"}, {handshake.SETTINGS: "no-equals-sign"}):
         refused = refusal(Worker(), headers(**broken))
         assert refused is not None
         assert refused[0] == 400
 
 
-def test_an_action_is_whole_after_its_way_through_json() -> None:
-    """A pattern that an import hands over is the one that is stored."""
+def test_a_pattern_survives_json_unchanged() -> None:
+    """An import sends patterns to the worker as JSON."""
     pattern = make_pattern(TASK)
 
     request = api.SavePatterns.model_validate(json.loads(api.SavePatterns(patterns=(pattern,)).model_dump_json()))
