@@ -1,10 +1,10 @@
-"""Dead letters: what could not be read or learned from, kept with its reason and without its secrets.
+"""Dead letters: events that could not be read or learned from, redacted, each with the reason.
 
-dead/NAME is a record, or the folder of a session's records; dead/NAME.reason says why it lies there. One rename brings
-a letter here, so that it is never in two places; only then is it redacted, where it lies, under NAME.unclean. Whoever
-dies in between leaves that to the next worker.
+dead/NAME is a record, or the folder of a session's records; dead/NAME.reason has the reason. One rename brings a letter
+here, so that it is never in two places; only then is it redacted, in place, while its reason is named NAME.unclean. If
+the worker dies in between, the next one finishes the job.
 
-A letter is kept for 30 days. Of more than MAX_DEAD_LETTERS, or MAX_BYTES, the oldest go first.
+A letter is deleted after 30 days. Of more than MAX_DEAD_LETTERS, or MAX_BYTES, the oldest go first.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from behavior_plugin.redact import Limits, redact, redact_value
 KEPT = timedelta(days=30)
 MAX_DEAD_LETTERS = 1_000
 MAX_BYTES = 256 * 1024 * 1024
-# Of a payload that can be read, and of one that cannot.
+# For a readable payload, and for an unreadable one.
 LIMITS = Limits(string=20_000, entries=500, depth=16)
 TEXT_LIMIT = 64_000
 MAX_NAME_CHARS = 200
-# Behind a letter's name: why it lies there, and so long as it is not redacted yet.
+# File-name suffixes beside a letter: its reason, under the second name until the letter is redacted.
 ENDINGS = (".reason", ".unclean")
-# A hook keeps half of this.
+# Twice the longest payload that a hook saves.
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 
@@ -51,10 +51,12 @@ class DeadLetter:
 
 
 def set_aside(what: Path, reason: str, *, name: str = "") -> None:
-    """Set a record, or a session's folder, aside.
+    """Make a record, or a session's folder, a dead letter.
 
-    Raises OSError where that is not possible; it then lies where it lay. Redaction may have to wait, for a disk that is
-    full (see `clean_up`).
+    On a full disk redaction may have to wait (see `clean_up`).
+
+    Raises:
+        OSError: it cannot be moved, and stays where it is.
     """
     letter = _free(_folder() / _fit(name or what.name))
     _beside(letter, "unclean").write_text(reason + "\n", encoding="utf-8")
@@ -64,9 +66,10 @@ def set_aside(what: Path, reason: str, *, name: str = "") -> None:
 
 
 def clean_up() -> None:
-    """Redact what could not be so far, and see to it that each letter has a reason and each reason a letter.
+    """Redact the letters that are not redacted yet, and make sure that each has a reason and each reason a letter.
 
-    Raises OSError where that is still not possible.
+    Raises:
+        OSError: that is still not possible.
     """
     for letter in [path for path in _folder().iterdir() if path.suffix not in ENDINGS]:
         if not any(os.path.lexists(f"{letter}{ending}") for ending in ENDINGS):
@@ -79,16 +82,16 @@ def clean_up() -> None:
 
 
 def letters() -> list[DeadLetter]:
-    """All of them, the oldest first."""
+    """All dead letters, the oldest first."""
     marks = [mark for mark in _folder().iterdir() if mark.suffix in ENDINGS] if _folder().is_dir() else []
     found = [_letter(mark) for mark in marks if os.path.lexists(mark.with_suffix(""))]
     return sorted(found, key=lambda letter: (letter.set_aside_at, letter.path.name))
 
 
 def retry(letter: DeadLetter) -> int:
-    """Put a letter's records among the new ones again; returns how many that were.
+    """Move a letter's records back to the new ones; returns how many.
 
-    A worker may set one of them aside at once: then it is another letter, that is left alone.
+    The worker may make one of them a dead letter again at once; that is a new letter, and is left alone.
     """
     spool.make()
     new = Path(spool.folder("new"))
@@ -103,7 +106,7 @@ def retry(letter: DeadLetter) -> int:
 
 
 def delete(letter: DeadLetter) -> None:
-    """Delete a letter, or what is left of one."""
+    """Delete a letter, or the rest of one."""
     if _is_folder(letter.path):
         shutil.rmtree(letter.path)
     else:
@@ -112,7 +115,7 @@ def delete(letter: DeadLetter) -> None:
 
 
 def enforce_limits(is_old: Callable[[DeadLetter], bool]) -> int:
-    """Delete the letters that are too old, or too many; returns how many those were."""
+    """Delete the letters that are too old or too many; returns how many."""
     found = letters()
     gone = {*_beyond(found), *filter(is_old, found)}
     for letter in gone:
@@ -121,7 +124,7 @@ def enforce_limits(is_old: Callable[[DeadLetter], bool]) -> int:
 
 
 def counted() -> dict[str, int]:
-    """How many there are, for the state; true also where there is no spool."""
+    """The number of dead letters, for the backlog; there need be no spool."""
     names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
     return {"dead_letters": sum(name.endswith(ENDINGS) for name in names)}
 
@@ -153,11 +156,11 @@ def _letter(mark: Path) -> DeadLetter:
 
 
 def _clean(letter: Path) -> None:
-    """Write each record of a letter anew, without its secrets; done again it changes nothing."""
+    """Rewrite each record of a letter, redacted; repeating it changes nothing."""
     if not os.path.lexists(letter):
         return _beside(letter, "unclean").unlink(missing_ok=True)
     for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
-        with contextlib.suppress(PermissionError):  # made so by hand: what cannot be read is left as it is
+        with contextlib.suppress(PermissionError):  # somebody took the right to read it away, so nobody reads it
             if stat.S_ISREG(record.lstat().st_mode):
                 _replace(record, _without_secrets(_beginning(record)))
     _beside(letter, "unclean").rename(_beside(letter, "reason"))
@@ -203,7 +206,7 @@ def _replace(record: Path, content: bytes) -> None:
 
 
 def _fit(name: str) -> str:
-    """A name that leaves room for ours behind it, and does not end like one of those."""
+    """A name that leaves room for our suffixes, and does not end in one of them."""
     is_fit = len(os.fsencode(name)) <= MAX_NAME_CHARS and not name.endswith(ENDINGS)
     return name if is_fit else hashlib.sha256(os.fsencode(name)).hexdigest()
 

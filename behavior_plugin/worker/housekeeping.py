@@ -80,7 +80,7 @@ class Housekeeping:
         self._due = self._self_due = 0.0
 
     def enforce_limits(self) -> None:
-        """Once a minute."""
+        """Enforce every limit, at most once a minute."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + EVERY_S

@@ -1,4 +1,4 @@
-"""Learn from the sessions that are over: one at a time, so that none holds up the others for longer than it lasts."""
+"""Learn from the sessions that are over, one at a time, so that none delays the others for longer than it takes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, backlog
 from behavior_plugin.worker.pending_session import PendingSession
 from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
 
-# A session that has been tried so often, and has failed each time by itself or brought the worker down, is set aside.
+# A session becomes a dead letter after so many tries that failed by themselves or killed the worker.
 TRIES = 5
-# How long learning may take before the worker looks after what has arrived meanwhile.
+# How long learning may take before the worker files the events that have arrived meanwhile.
 LOOK_S = 1.0
-# A probe that nobody has waited for so long is thrown away: it is no work of anybody's.
+# A probe that the doctor has not asked for within this time is deleted: it is no real work.
 PROBE_S = 60.0
 
 log = logging.getLogger(__name__)
 
 
 class Learner:
-    """Takes sessions from the inbox and makes patterns of them. To be used from the main thread.
+    """Takes sessions from the inbox and makes patterns of them. Only for the main thread.
 
     `learned` counts the patterns, `dropped` the sessions that gave none, and `last_heartbeat` is when it last began to
     learn from a session (monotonic).
@@ -44,10 +44,10 @@ class Learner:
 
         Returns whether some were left for the next look.
         """
-        self._throw_old_probes_away()
+        self._delete_old_probes()
         until = time.monotonic() + LOOK_S
         over = [session for session in self._real_sessions() if session.is_over(settle_s)]
-        # What the store did not take last time comes last: it may be this session's fault, and must not hold up others.
+        # Sessions that the store did not take come last: it may be their own fault, and must not delay the others.
         for session in sorted(over, key=lambda session: session.delays):
             if not self._resources.can_store():
                 return False
@@ -57,9 +57,9 @@ class Learner:
         return False
 
     def drain(self, probe: str = "") -> Drained:
-        """File everything and learn from every session that has ended; what is left open goes on.
+        """File everything and learn from every session that has ended; open sessions go on.
 
-        A probe is learned from only where it is named: by the doctor that sent it.
+        A probe is learned from only if `probe` names it, as the doctor does that sent it.
         """
         self._resources.open_store()
         self._file_all()
@@ -69,7 +69,7 @@ class Learner:
         return Drained(learned=self.learned - before, **backlog().model_dump())
 
     def reap(self, idle_s: float | None) -> Reaped:
-        """Close the sessions whose client is gone, and with `idle_s` those that have been silent for so long."""
+        """Close the sessions whose agent is gone, and with `idle_s` those that have been silent for so long."""
         self.drain()
         before = self.learned
         closed = [session for session in self._real_sessions() if _is_abandoned(session, idle_s)]
@@ -77,7 +77,7 @@ class Learner:
         return Reaped(closed=len(closed), learned=self.learned - before, **backlog().model_dump())
 
     def discard(self, session_id: str) -> None:
-        """Throw away what waits of a session, stored or not."""
+        """Delete the events of a session that still wait."""
         self._file_all()
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
@@ -87,13 +87,13 @@ class Learner:
             pass
 
     def _learn_from(self, sessions: list[PendingSession]) -> None:
-        """Learn from these, or know why not.
+        """Learn from these sessions.
 
         Raises:
-            StoreUnavailableError: the store takes nothing; all else waits.
-            WorkerError: some can neither be learned from nor be set aside.
+            StoreUnavailableError: the store takes nothing; the sessions wait.
+            WorkerError: some can neither be learned from nor become dead letters.
         """
-        for _ in range(TRIES + 2):  # one more to set aside what failed each time, and one to see that nothing is left
+        for _ in range(TRIES + 2):  # one more makes it a dead letter, and one more sees that nothing is left
             for session in (left := [each for each in sessions if each.key in self._inbox.sessions]):
                 self._resources.store(0)
                 self._try(session)
@@ -104,7 +104,7 @@ class Learner:
     def _real_sessions(self) -> list[PendingSession]:
         return [session for session in self._inbox.sessions.values() if not session.is_probe]
 
-    def _throw_old_probes_away(self) -> None:
+    def _delete_old_probes(self) -> None:
         for session in [each for each in self._inbox.sessions.values() if each.is_probe]:
             if session.quiet_s() >= PROBE_S:
                 self._inbox.done(session)
@@ -125,7 +125,7 @@ class Learner:
             session.delays += 1
             self._resources.back_off(error)
         except Exception as error:
-            log.error("session %s could not be learned from: %s", session.key, describe_for_log(error))
+            log.error("learning from session %s failed: %s", session.key, describe_for_log(error))
             self.last_error = f"{type(error).__name__} in session {session.key}"
         return None
 

@@ -1,6 +1,7 @@
-"""What a worker runs on: the embedder, loaded once, and the store, opened again wherever it fails.
+"""The worker's store and embedder: the embedder is loaded once, the store opened again whenever it fails.
 
-The store is opened and closed on the main thread, which lives as long as an embedded server should; every thread asks.
+The store is opened and closed on the main thread, which lives as long as an embedded server should. Every thread uses
+it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from behavior_plugin.store import Store
 from behavior_plugin.store.opening import OpenStore, open_store
 from behavior_plugin.worker import NOT_OPEN
 
-# How long a store that cannot be reached is left alone, at first and at most.
+# How long a store that cannot be reached is not tried again, at first and at most.
 RETRY_S, MAX_RETRY_S = 2.0, 60.0
 POLL_S = 0.05
 
@@ -43,8 +44,9 @@ class Resources:
     def store(self, within_s: float) -> Store:
         """The store, once it is open.
 
-        Raises StoreUnavailableError where it is not in time, and as soon as a try to open it has failed: whoever asks
-        is told why, and need not sit through the tries that follow.
+        Raises:
+            StoreUnavailableError: it is not open in time, or a try to open it has just failed: the caller gets the
+                reason at once, without waiting for the tries that follow.
         """
         deadline, failed_before = time.monotonic() + within_s, self._failed_openings
         while True:
@@ -56,22 +58,22 @@ class Resources:
                     raise self._why_not_open() from None
 
     def embedder(self, within_s: float) -> Embedder | None:
-        """The embedder, once it is loaded; None where there is none, and words must do."""
+        """The embedder, once it is loaded; None where there is none, and prompts are compared by their words."""
         try:
             return self._embedder.result(within_s)
         except FutureTimeoutError:
             raise EmbedError("The embedder is still starting.") from None
 
     def start_embedder(self) -> None:
-        """Load the embedder beside whatever else is done."""
+        """Load the embedder on a thread of its own."""
         threading.Thread(target=self._load_embedder, daemon=True).start()
 
     def when_embedder_is_there(self, do: Callable[[], None]) -> None:
-        """Do something as soon as the embedder can be asked, or is known to be missing."""
+        """Run something as soon as the embedder is loaded, or known to be missing."""
         self._embedder.add_done_callback(lambda _: do())
 
     def open_store(self) -> None:
-        """Open the store where it is not open."""
+        """Open the store unless it is open."""
         if self._store.done():
             return
         try:
@@ -79,13 +81,13 @@ class Resources:
             self.last_error = self._hint = ""
         except BehaviorError as error:
             self._opening_failed(error)
-        except Exception as error:  # whatever it is, it is told, and tried again later
+        except Exception as error:  # whatever it is, it is logged, and tried again later
             self._opening_failed(
                 StoreUnavailableError(f"The pattern store cannot be opened: {describe_for_log(error)}")
             )
 
     def close_store(self) -> None:
-        """Also of use where a store has failed: the next try opens it again, with its server."""
+        """Close the store; after a failure the next try then opens it again, with its server."""
         if self._store.done():
             opened, self._store = self._store.result(), Future()
             opened.close()
@@ -95,7 +97,7 @@ class Resources:
         return self._store.done() and self.can_retry()
 
     def retry_now(self) -> None:
-        """Try a store that is not open now: somebody asks for it, who may have mended what was wrong."""
+        """Open the store at the next round, if it is not open: a person asks for it, who may have repaired it."""
         if not self._store.done():
             self._retry_at = 0.0
 
@@ -103,7 +105,7 @@ class Resources:
         return time.monotonic() >= self._retry_at
 
     def back_off(self, error: BehaviorError) -> None:
-        """Leave the store alone for a while, and after each failure for longer."""
+        """Do not try the store for a while, and after each failure for longer."""
         log.warning("%s", error)
         self.last_error, self._hint = str(error), error.hint
         # Not all of a team at the same moment, when their server is back.
@@ -134,20 +136,20 @@ class Resources:
         self._failed_openings += 1
 
     def _why_not_open(self) -> StoreUnavailableError:
-        """Always of this class, whatever was refused: no session may be set aside for it."""
+        """Always of this class, whatever the store refused: no session may become a dead letter for it."""
         return StoreUnavailableError(self.last_error or "The pattern store is still starting.", hint=self._hint)
 
     def _load_embedder(self) -> None:
         try:
             self._embedder.set_result(open_embedder(self._settings.embedder))
-        except Exception as error:  # whoever waits for the embedder must get an answer
+        except Exception as error:  # threads that wait for the embedder must get an answer
             log.warning("no embedder, full text search only: %s", describe_for_log(error))
             self._embedder_problem = describe_for_log(error)
             self._embedder.set_result(None)
 
 
 def _count(patterns: Store) -> int | None:
-    """What is not known is left open: that the store fails is what the state must tell."""
+    """None if the store fails: the status still reports the rest."""
     try:
         return patterns.count()
     except BehaviorError:

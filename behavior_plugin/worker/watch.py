@@ -1,4 +1,4 @@
-"""Watch the spool: a hint that something has arrived. Hints get lost, so the worker also looks without one."""
+"""Watch the spool for new records. Notifications get lost, so they are hints: the worker also looks without one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Watch(FileSystemEventHandler):
-    """Sets the hint when a record arrives. To be used from one thread."""
+    """Sets the hint when a record arrives. Not thread-safe."""
 
     def __init__(self, hint: threading.Event) -> None:
         self._hint = hint
@@ -25,7 +25,7 @@ class Watch(FileSystemEventHandler):
         self._observer.start()
 
     def refresh(self) -> None:
-        """Watch the folder that is there now: it may have been deleted and made again."""
+        """Watch the folder that is there now: it may have been deleted and recreated."""
         found = os.stat(spool.folder("new"))  # noqa: PTH116 - as everywhere about the spool
         if (found.st_dev, found.st_ino) == self._watched:
             return
@@ -33,7 +33,7 @@ class Watch(FileSystemEventHandler):
         try:
             self._observer.unschedule_all()
             self._observer.schedule(self, spool.folder("new"))
-        except OSError as error:  # out of watches: looking without a hint must do
+        except OSError as error:  # out of watches; the worker looks without a hint
             log.warning("the spool is not watched: %s", error)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Sessions of Codex, played from what the real one sent and wrote: installed hooks, worker, store, suggestion."""
+"""Replay sessions of the real Codex: installed hooks, worker, store, suggestion."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def work(project: Path) -> Path:
 
 
 def play(directory: Path, *names: str, **changes: str) -> HookRun:
-    """Run the hooks that Codex would run, on what it sent."""
+    """Run the hooks that Codex would run, with the payloads that it sent."""
     here = {"cwd": str(directory), "transcript_path": str(directory / ROLLOUT.name)}
     registered = simulator.registered_in_settings(settings_file())
     for name in names:
@@ -64,7 +64,7 @@ def outcomes(pattern: StoredPattern) -> list[tuple[str, str]]:
 
 
 def test_patterns_include_facts_that_only_the_rollout_has(work: Path, no_embedder: None) -> None:
-    """That the first test run failed, no hook was told; nor how long anything took."""
+    """No hook reports that the first test run failed, or the duration of a call."""
     play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
     play(work, "SessionStart-resume", "UserPromptSubmit-resume", "PostToolUse-resume", "Stop", "SessionEnd")
 

@@ -42,7 +42,7 @@ def link(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shim(tmp_path: Path) -> Path:
-    """A version manager's python3, which tells of each of its uses."""
+    """A version manager's python3, which logs each of its uses."""
     file = tmp_path / "shims" / "python3"
     file.parent.mkdir()
     file.write_text(f'#!/bin/sh\necho used >>{file}.uses\nexec {REAL} "$@"\n')
@@ -82,7 +82,7 @@ def test_a_shim_runs_only_once(shell: str, link: Path, shim: Path) -> None:
 def test_a_python_that_is_gone_or_broken_is_replaced_by_the_next_session(
     target: str, link: Path, shim: Path, tmp_path: Path
 ) -> None:
-    """Nothing is lost meanwhile: what the PATH has is tried behind it."""
+    """Nothing is lost meanwhile: the python3 of the PATH is tried next."""
     broken = tmp_path / target
     link.symlink_to(target if target.startswith((".", "/")) else broken)
     if target == "fails":

@@ -118,7 +118,7 @@ def wait_for_pattern(deadline_s: float = 30) -> dict[str, Any]:
 
 
 def test_earlier_work_is_suggested_for_a_reworded_prompt(desk: Desk) -> None:
-    """The whole product in one test: a session is captured, and only a prompt that resembles it is told of it."""
+    """The whole product in one test: a session is captured, and only a prompt that resembles it gets a suggestion."""
     first, texts = desk.work(FIRST, [repair(desk.project)])
 
     assert first.result["result"] == "Fixed: add returns the sum."
@@ -169,7 +169,7 @@ def every_ending(project: Path) -> list[Play]:
 
 
 def test_each_call_is_one_action_with_its_outcome(desk: Desk) -> None:
-    """What no hook hears of is what tells a workflow that works from one that does not."""
+    """Calls that no hook reports distinguish a workflow that works from one that does not."""
     desk.work("Go through everything.", every_ending(desk.project), arguments=["--disallowedTools", "Bash(curl:*)"])
 
     pattern = wait_for_pattern()
@@ -234,7 +234,7 @@ def test_a_resumed_session_and_a_fork_repeat_no_pattern(desk: Desk) -> None:
 
 
 def test_the_recall_command_shows_matching_work(desk: Desk) -> None:
-    """`/behavior:recall` is answered by the prompt's own hook: no shell sees what was typed."""
+    """The prompt's own hook answers `/behavior:recall`: the typed text reaches no shell."""
     desk.work(FIRST, [repair(desk.project)])
     wait_for_pattern()
 
@@ -246,7 +246,7 @@ def test_the_recall_command_shows_matching_work(desk: Desk) -> None:
 
 
 def test_the_command_is_on_the_assistants_path(desk: Desk) -> None:
-    """The client puts a plugin's bin/ there; the assistant can ask for more than it is told."""
+    """The client puts a plugin's bin/ there, so the assistant can run the command."""
     ask = Play("Ask the plugin", [[call("Bash", command="behavior status --json")], [say("Asked.")]])
 
     _, texts = desk.work("Ask the plugin how it is.", [ask])

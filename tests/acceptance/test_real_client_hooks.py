@@ -119,7 +119,7 @@ def test_a_plugin_deleted_during_the_session_does_no_harm(
 @in_a_plain_folder
 @pytest.mark.parametrize("gone", ["hooks/run.sh", "hooks/hook.py", "behavior_plugin", "."])
 def test_a_deleted_plugin_that_settings_still_name_erases_no_prompt(place: Place, gone: str) -> None:
-    """Exit code 2 would: the session would go on without what the user typed."""
+    """Exit code 2 would: the session would go on without the user's words."""
     options = in_settings(place)
     shutil.rmtree(place.plugin) if gone == "." else shutil.move(place.plugin / gone, place.home / "gone")
 

@@ -106,7 +106,7 @@ def ask(prompt: str, model: _Model, directory: Path) -> None:
 
 
 def test_the_real_codex_is_shown_a_pattern_of_its_own_work(own_home: Path, clean_ending: None, project: Path) -> None:
-    """What was recorded once may have changed; this is the whole way, there and back."""
+    """A new version may differ from the recordings; this is the whole way, there and back."""
     project.mkdir()
     (project / "total.txt").write_text("one\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", "-b", "main", str(project)], check=True)

@@ -69,7 +69,7 @@ def test_a_registered_command_names_its_event_and_exits_0(event: str) -> None:
 
 
 def test_the_registered_commands_differ_in_the_event_alone() -> None:
-    """What they share is in run.sh; six copies of more would have to be changed together."""
+    """The common part is in run.sh; six copies of it would have to be changed together."""
     commands = {
         hook["command"].replace(event, "EVENT") for event in HOOKS for group in HOOKS[event] for hook in group["hooks"]
     }

@@ -57,7 +57,7 @@ def wait_for_nobody(fifo: Path) -> None:
 
 
 def test_plugin_hooks_are_read_from_hooks_json() -> None:
-    """What we try out should be what the client runs, to the letter."""
+    """The doctor must run exactly the client's commands."""
     hooks = registered_hooks(PLUGIN)
 
     assert set(hooks) == EVENTS
@@ -173,7 +173,7 @@ def test_large_payload_and_large_answer_do_not_block_each_other(tmp_path: Path) 
 
 @pytest.mark.parametrize("command", ["echo half; sleep 600", "trap '' TERM; echo half; sleep 600; sleep 600"])
 def test_hook_is_stopped_at_its_timeout_with_its_children(tmp_path: Path, command: str) -> None:
-    """The client drops what a late hook has printed, and does not ask twice."""
+    """The client drops the output of a late hook, and does not run it again."""
     os.mkfifo(tmp_path / "held open")
     hook = make_hook(f"exec 9<>'held open'; {command}", timeout_s=0.2)
 

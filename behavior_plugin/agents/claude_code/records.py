@@ -79,7 +79,7 @@ def blocks(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def text_of(content: Any) -> str:
-    """The text of a message, without what an editor adds."""
+    """The text of a message, without the text that an editor adds."""
     return message_text(content, besides=_EDITOR)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of one tool call, and how much."""
+"""One tool call is stored with bounded parameters, its outcome and its files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_parameters_are_bounded_whatever_they_are(tool_input: dict[str, Any]) ->
 
 
 def test_ordinary_parameters_stay_as_they_are() -> None:
-    """They are what is learned; only the contents of files are left out."""
+    """Patterns are made of them; only the contents of files are left out."""
     asked = {"command": "make test", "timeout": 1500, "flags": ["-v", {"deep": None}], "file_path": "/p/app.py"}
 
     assert bounded_parameters({**asked, "content": "secret", "new_string": "x"}) == asked

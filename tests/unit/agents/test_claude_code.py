@@ -75,7 +75,7 @@ def test_missing_subagent_files_are_no_problem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_an_unreadable_subagent_file_costs_only_its_own_calls(what: str, tmp_path: Path) -> None:
-    """The session is read all the same, and a person is told which file to look at."""
+    """The rest of the session is read, and the user sees which file to look at."""
     shutil.copy(LOG, tmp_path)
     folder = shutil.copytree(LOG.with_suffix(""), tmp_path / LOG.stem) / "subagents"
     bad, other = (folder / f"agent-{agent}.jsonl" for agent in SESSIONS[LOG.stem])
@@ -109,7 +109,7 @@ def test_problems_name_their_file_and_line(tmp_path: Path) -> None:
 
 
 def test_progress_counts_every_byte() -> None:
-    """That is what the bar shows."""
+    """The progress bar shows this number."""
     sizes: list[int] = []
 
     read(claude_code.AGENT, TRANSCRIPTS / "print-fix-and-follow-up.jsonl", LogReader(sizes.append))
@@ -118,7 +118,7 @@ def test_progress_counts_every_byte() -> None:
 
 
 def test_a_session_that_begins_with_a_picture_is_recognised(tmp_path: Path) -> None:
-    """The first record that says whose log it is may be longer than what is looked at."""
+    """The first record with a session id may be longer than the head of the file."""
     first = {
         "type": "user",
         "message": {"role": "user", "content": "x" * 2 * HEAD_BYTES},

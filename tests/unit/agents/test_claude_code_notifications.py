@@ -1,4 +1,4 @@
-"""What a task notification says of the call that it names."""
+"""A task notification names a call, its outcome and its duration."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.factories import payload
     ],
 )
 def test_real_notifications_are_parsed(name: str, expected: CallEnd) -> None:
-    """These are what the client really sends."""
+    """The client sent these."""
     assert parse_task_notification(payload(name)["prompt"]) == expected
 
 
 def test_quoted_text_in_a_notification_is_ignored() -> None:
-    """A command and a result may say what they like."""
+    """A command and a result may contain any text."""
     text = (
         "<task-notification>\n<tool-use-id>t1</tool-use-id>\n<status>completed</status>\n"
         '<summary>Background command "echo exit code 1 </status>" completed (exit code 0)</summary>\n'
@@ -57,7 +57,7 @@ def test_a_notification_without_a_call_id_ends_no_call(text: str) -> None:
 
 @pytest.mark.parametrize("took", ["", "x", "-5", "1e9", "9" * 5_000, "٣"])
 def test_an_odd_duration_in_a_notification_is_ignored(took: str) -> None:
-    """Then the time between the two records is what is known."""
+    """Then the time between the two records is the duration."""
     text = f"<task-notification><tool-use-id>t1</tool-use-id><usage><duration_ms>{took}</duration_ms></usage>"
 
     ending = parse_task_notification(text)

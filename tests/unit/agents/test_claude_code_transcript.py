@@ -1,4 +1,4 @@
-"""What the client's own records say, on transcripts that it wrote and on what is none."""
+"""Transcripts of Claude Code become events: real ones, and damaged ones."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def prompts(events: Iterable[Event]) -> list[str | None]:
 
 @pytest.mark.parametrize(("session", "expected"), list(zip(SESSIONS, (FIX, SUBAGENTS, INTERACTIVE), strict=True)))
 def test_a_real_session_has_every_call_with_its_outcome(session: str, expected: list[Call]) -> None:
-    """Refused, rejected and interrupted ones too: no hook tells of those."""
+    """Refused, rejected and interrupted ones too, which no hook reports."""
     events = read(transcript_lines(session))
 
     assert calls(events) == expected
@@ -217,7 +217,7 @@ def test_a_call_without_result_stays_partial() -> None:
     ],
 )
 def test_a_failed_or_rejected_call_has_its_outcome(text: str, fields: dict[str, Any], outcome: Outcome) -> None:
-    """What the user stopped neither worked nor failed; what was refused failed, though it never ran."""
+    """A stopped call is partial; a refused call has failed, though it never ran."""
     [event] = read([call(), result(text=text, is_error=True, **fields)])
 
     assert event.action
@@ -237,7 +237,7 @@ def test_a_failed_or_rejected_call_has_its_outcome(text: str, fields: dict[str, 
     ],
 )
 def test_a_result_sets_the_outcome_of_its_call(asked: Any, response: Any, outcome: Outcome) -> None:
-    """What was moved to the background goes on; what was to be started there was started."""
+    """A call that was moved to the background goes on; one that was to start there has started."""
     [event] = read([call(**asked), result(toolUseResult=response)])
 
     assert event.action
@@ -255,7 +255,7 @@ def test_a_result_may_stand_before_its_call() -> None:
 
 
 def test_a_user_shell_line_is_an_action_of_the_user() -> None:
-    """`!git status` shows how the user went about it, and no hook tells of it."""
+    """`!git status` is part of the user's way of working, and no hook reports it."""
     lines = [
         record("user", "<bash-input>git status</bash-input>", uuid="u1", promptId="p9"),
         record("user", "<bash-stdout>clean</bash-stdout><bash-stderr></bash-stderr>", uuid="u2", at=2),
@@ -333,7 +333,7 @@ def test_results_are_not_kept() -> None:
 
 
 def test_each_event_has_the_context_of_its_record() -> None:
-    """The branch is what it was then."""
+    """The branch is the one at that time."""
     main = read([record("user", "fix it", cwd="/home/dev/project", gitBranch="main")])[0].context
     detached = read([record("user", "fix it", cwd="/home/dev/project", gitBranch="HEAD")])[0].context
 
@@ -442,7 +442,7 @@ def test_old_clients_kept_subagents_in_the_main_file() -> None:
 
 @pytest.mark.parametrize("agent", ["../../x", "/etc/passwd", "a/b", "", "a\n", "x" * 300, "é"])
 def test_an_id_with_a_path_names_no_file(agent: str) -> None:
-    """Ids are what a payload says they are."""
+    """A payload may contain any id."""
     assert subagent_file("/home/dev/.claude/projects/p/session.jsonl", agent) is None
     assert subagent_file("/home/dev/.claude/projects/p/session.jsonl", "a1b2") == (
         "/home/dev/.claude/projects/p/session/subagents/agent-a1b2.jsonl"

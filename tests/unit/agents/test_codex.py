@@ -75,7 +75,7 @@ def only(file: Path) -> Action:
 
 
 def test_a_real_rollout_has_each_prompt_and_call_once() -> None:
-    """Each call is told three times in it: what the model asked, what it was answered, and the item that ended."""
+    """Each call has three records: the model's request, the output, and the item that ended."""
     reader = LogReader()
 
     events = read(codex.AGENT, FIX, reader)
@@ -106,7 +106,7 @@ def test_turns_have_the_ids_that_live_hooks_report() -> None:
 
 
 def test_a_real_patch_keeps_its_file_but_not_its_text() -> None:
-    """What was written into a file is not how the work was done, and is where secrets lie."""
+    """Text written into a file says little about the work, and often holds secrets."""
     edits = [event for event in read(codex.AGENT, FIX) if event.action and event.action.tool == "Edit"]
 
     [edit] = edits
@@ -117,7 +117,7 @@ def test_a_real_patch_keeps_its_file_but_not_its_text() -> None:
 
 
 def test_a_real_rollout_becomes_a_pattern() -> None:
-    """What is read must be what the rest of the house works with."""
+    """The events must suit the rest of the plugin."""
     patterns = assemble(reconcile([], read(codex.AGENT, FIX)))
 
     assert [(pattern.trigger, pattern.final_outcome) for pattern in patterns] == [
@@ -368,7 +368,7 @@ def test_every_file_of_a_patch_is_touched(tmp_path: Path) -> None:
 
 
 def test_a_failed_patch_touches_no_file(tmp_path: Path) -> None:
-    """Else a file that nobody changed is told to be a part of the work."""
+    """Otherwise an unchanged file would count as part of the work."""
     asked = item("custom_tool_call", call_id="call_1", name="apply_patch", input=PATCH)
     told = event("patch_apply_end", call_id="call_1", success=False, stderr="no such line", changes={"/a": {}})
     file = rollout(tmp_path, *turn("turn-1"), asked, told)
@@ -398,7 +398,7 @@ def test_a_background_command_is_one_call_until_it_ends(tmp_path: Path) -> None:
 
 
 def test_input_written_to_a_command_is_a_call(tmp_path: Path) -> None:
-    """An answer to a question is part of how it was done; what it was may be a password."""
+    """An answer to a question is part of the work; its text may be a password."""
     file = rollout(
         tmp_path,
         *turn("turn-1"),
@@ -428,7 +428,7 @@ def test_a_command_without_an_end_stays_partial(tmp_path: Path) -> None:
 
 
 def test_a_script_that_only_polls_is_no_call(tmp_path: Path) -> None:
-    """Scripts look whether a command has ended, too, and are shown what a call would be told."""
+    """Scripts poll commands too, and receive the same output as a call."""
     first = 'const r = await tools.exec_command({"cmd":"make slow"}); text(JSON.stringify(r))'
     wait = 'const r = await tools.write_stdin({"session_id":77,"chars":""}); text(JSON.stringify(r))'
     head = "Script completed\nWall time 0.2 seconds\nOutput:\n"
@@ -492,7 +492,7 @@ def test_an_mcp_call_has_the_outcome_of_its_result(tmp_path: Path) -> None:
 
 
 def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
-    """What somebody tries in between is no step of the agent's work."""
+    """The user's own tries in between are no steps of the agent's work."""
     line = {"type": "CommandExecution", "id": "shell-1", "command": ["zsh", "-lc", "ls"], "source": "user_shell"}
     file = rollout(tmp_path, *turn("turn-1"), event("item_completed", item={**line, "exit_code": 0}))
 
@@ -515,7 +515,7 @@ def test_a_turn_can_change_the_directory(tmp_path: Path) -> None:
 
 
 def test_a_forked_subagent_repeats_no_calls(tmp_path: Path) -> None:
-    """Its rollout begins with a copy of what the other had done."""
+    """Its rollout begins with a copy of its origin's records."""
     child = "019f0000-0000-7000-8000-000000000002"
     before = [*turn("turn-1"), call(cmd="make test"), answer("Process exited with code 0\nOutput:\n")]
     rollout(tmp_path, *before, call(cmd="ls", name="call_9"), thread=child, parent_thread_id=THREAD)
@@ -547,7 +547,7 @@ def test_a_subagent_in_the_next_days_folder_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_an_unreadable_subagent_rollout_costs_only_its_own_calls(what: str, tmp_path: Path) -> None:
-    """The session is read all the same, and a person is told which file to look at."""
+    """The rest of the session is read, and the user sees which file to look at."""
     file, bad = (Path(shutil.copy(rollout, tmp_path)) for rollout in (STARTER, SUBAGENT))
     make_unreadable(bad, what)
     reader = LogReader()
@@ -559,7 +559,7 @@ def test_an_unreadable_subagent_rollout_costs_only_its_own_calls(what: str, tmp_
 
 
 def test_unknown_records_are_counted(tmp_path: Path) -> None:
-    """A later version writes what this one has not heard of, and odd lines come from anywhere."""
+    """Later versions write new records, and odd lines come from anywhere."""
     file = rollout(
         tmp_path,
         {"type": "someday", "payload": {}},
@@ -609,7 +609,7 @@ def test_only_rollouts_are_recognised(name: str, line: str, *, is_log: bool) -> 
 
 
 def test_rollouts_are_in_the_folders_of_codex(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who moved their Codex has its sessions there."""
+    """Users may have moved the folder of their Codex."""
     monkeypatch.setenv("CODEX_HOME", "/home/dev/elsewhere")
 
     assert codex.AGENT.logs.folders()[0] == Path("/home/dev/elsewhere/sessions")

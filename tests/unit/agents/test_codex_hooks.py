@@ -1,4 +1,4 @@
-"""Our hooks in Codex's own file: as the plugin has them, but for what Codex does otherwise."""
+"""Our hooks in Codex's own file: the plugin's, adapted to the differences of Codex."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_only_events_that_codex_knows_are_registered(file: Path) -> None:
 
 
 def test_a_hook_records_its_agent_and_the_agents_pid(file: Path) -> None:
-    """Its pid is what tells that a session is over whose client was killed; Codex names it in no variable."""
+    """The session of a killed agent ends with this pid; Codex sets no variable for it."""
     put_in(file)
     stop = entries(file)["Stop"]["command"]
 
@@ -71,7 +71,7 @@ def test_a_hook_records_its_agent_and_the_agents_pid(file: Path) -> None:
 
 
 def test_the_second_try_records_the_same_agent(file: Path, tmp_path: Path) -> None:
-    """A Python that was killed has read the event; the next one tells that it is lost, whoever the agent is."""
+    """A killed Python has read the event; the next one reports its loss, for every agent."""
     put_in(file)
     stop = entries(file)["Stop"]["command"]
     first = tmp_path / "home" / "behavior" / "python3"
@@ -85,7 +85,7 @@ def test_the_second_try_records_the_same_agent(file: Path, tmp_path: Path) -> No
 
 
 def test_hooks_of_claude_code_name_no_agent(own_home: Path) -> None:
-    """What every hook notes is written on every call."""
+    """An agent's name in the record costs every call."""
     settings = own_home / "settings.json"
     install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable))
 

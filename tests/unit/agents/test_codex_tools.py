@@ -1,4 +1,4 @@
-"""How Codex names its tools and what they answer, in the words that we have for every agent."""
+"""Tool calls of Codex and their outputs get our names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PATCH = "*** Begin Patch\n*** Update File: shop.py\n*** Move to: /srv/tax.py\n**
     ],
 )
 def test_the_outcome_of_a_command_is_in_its_output(output: Any, outcome: str, duration_ms: int | None) -> None:
-    """No record has it as a field; what the command itself wrote must not be taken for it."""
+    """No record has it as a field; the command's own output must not be mistaken for it."""
     answer = parse_output(output)
 
     assert (answer.outcome.value, answer.duration_ms) == (outcome, duration_ms)
@@ -64,7 +64,7 @@ def test_the_outcome_of_a_command_is_in_its_output(output: Any, outcome: str, du
     ],
 )
 def test_tools_have_our_names(tool: str, arguments: Any, expected: ToolCall) -> None:
-    """Hooks and rollouts tell of the same call; what we have no word for keeps its own."""
+    """Hooks and rollouts report the same call; a tool without a name of ours keeps its own."""
     assert normalize_call(tool, arguments, directory="/home/dev") == expected
 
 
@@ -83,7 +83,7 @@ def test_a_patch_is_an_edit_of_all_its_files(found: ToolCall) -> None:
 
 
 def test_a_patch_of_very_many_files_is_bounded() -> None:
-    """What is kept of a call is."""
+    """Every stored part of a call is bounded."""
     many = "".join(f"*** Add File: {number}\n" for number in range(2 * MAX_FILES))
 
     assert len(normalize_call("apply_patch", many, directory="").files) == MAX_FILES
@@ -141,7 +141,7 @@ def test_only_the_beginning_of_a_long_script_is_searched() -> None:
     ],
 )
 def test_an_output_names_the_process_that_still_runs(output: str, running: str | None, exit_code: int | None) -> None:
-    """What the command itself printed does not."""
+    """The command's own output names none."""
     answer = parse_output(output)
 
     assert (answer.running, answer.exit_code) == (running, exit_code)
@@ -157,7 +157,7 @@ def test_a_stopped_process_is_partial(exit_code: int | None, outcome: Outcome) -
 
 
 def test_an_end_record_has_call_and_outcome() -> None:
-    """It is all there is of what a script, or the user, ran."""
+    """The record of a script's or a user's command has nothing else."""
     end = parse_end(
         {
             "type": "CommandExecution",

@@ -1,4 +1,4 @@
-"""What Copilot CLI's logs tell."""
+"""Logs of Copilot CLI become events."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_rejected_call_is_partial_and_a_failed_one_failed(tmp_path: Path) -> N
 
 
 def test_text_in_the_users_place_is_no_prompt(tmp_path: Path) -> None:
-    """Skills and the autopilot would be learned as what people ask for."""
+    """Otherwise skills and the autopilot would be learned as tasks of people."""
     injected = [said(1, "skill text", source="skill-pdf"), said(2, "Go on", isAutopilotContinuation=True)]
     inner = said(3, "Find the tax")
     subagents = {**inner, "agentId": "a-1"}

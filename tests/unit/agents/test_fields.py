@@ -38,6 +38,6 @@ def test_other_values_are_no_time(value: Any) -> None:
     ],
 )
 def test_the_text_of_a_message_leaves_out_its_images(content: Any, said: str) -> None:
-    """Parts may be of any kind, and what stands for something else with one agent is plain text with another."""
+    """Parts may be of any kind, and a mark of one agent is plain text to another."""
     assert message_text(content) == said
     assert message_text([{"text": "<a> b"}, {"text": "c"}], besides=("<a>",)) == "c"

@@ -1,4 +1,4 @@
-"""What Gemini CLI's logs tell."""
+"""Logs of Gemini CLI become events."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_document_has_the_same_events(tmp_path: Path) -> None:
 
 
 def test_repeated_messages_count_once(tmp_path: Path) -> None:
-    """A shortened history has summaries in the user's place; a rewind leaves what was done."""
+    """A compressed history has summaries in the user's place; a rewind does not undo the work."""
     summary = message(11, "user", [{"text": "<state_snapshot>..."}])
     results = message(12, "user", [{"functionResponse": {"id": "c1"}}, {"text": "Mind the tests."}])
     again: list[dict[str, Any]] = [
@@ -185,7 +185,7 @@ def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_an_unreadable_subagent_log_costs_only_its_own_calls(what: str, tmp_path: Path) -> None:
-    """The session is read all the same, and a person is told which file to look at."""
+    """The rest of the session is read, and the user sees which file to look at."""
     started = {**call(5, "c1", "invoke_agent", agent_name="explorer"), "agentId": "a-1"}
     asked = [said(1, "Find the tax"), message(2, "gemini", "", toolCalls=[started]), message(6, "gemini", "Found.")]
     file = Log("chats/session-a.jsonl", [HEADER, *asked]).write(tmp_path)
@@ -200,7 +200,7 @@ def test_an_unreadable_subagent_log_costs_only_its_own_calls(what: str, tmp_path
 
 
 def test_a_subagents_log_is_skipped(tmp_path: Path) -> None:
-    """Nobody typed what it was asked, and it is read where it was started."""
+    """Nobody typed its task, and its calls are read with the session that started it."""
     reader = LogReader()
     file = Log("chats/s-1/a.jsonl", [{**HEADER, "kind": "subagent"}, said(1, "Find the tax")]).write(tmp_path)
 

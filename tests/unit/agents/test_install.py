@@ -88,7 +88,7 @@ def make_script(file: Path, body: str) -> Path:
 
 
 def make_plugin(root: Path) -> Path:
-    """A plugin whose hook.py leaves a mark beside itself: the event, and what came on standard input."""
+    """A plugin whose hook.py writes the event and the payload into a file beside itself."""
     (root / "hooks").mkdir(parents=True)
     for name in ("hooks.json", "run.sh"):
         shutil.copy(PLUGIN / "hooks" / name, root / "hooks")
@@ -124,7 +124,7 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes | str | None]]:
 def test_absent_settings_are_created_with_the_hooks_of_the_plugin(
     put_in: Install, settings: Path, backup: Path
 ) -> None:
-    """Who has never changed a setting has no file yet."""
+    """A user without changed settings has no file yet."""
     change = put_in()
 
     assert change.changed
@@ -267,7 +267,7 @@ def test_a_dry_run_reports_the_same_steps_and_changes_nothing(put_in: Install, s
     ],
 )
 def test_uninstall_restores_every_byte_of_the_home(put_in: Install, settings: Path, home: Path, raw: bytes) -> None:
-    """Whoever tries us and decides against us should find nothing of us, not even another line end."""
+    """A user who decides against the plugin must find nothing of it, not even another line end."""
     settings.write_bytes(raw)
     settings.chmod(0o640)
     before = tree(home)
@@ -381,7 +381,7 @@ def test_second_uninstall_changes_nothing(put_in: Install, settings: Path, home:
 
 
 def test_hooks_removed_by_hand_leave_no_backup_behind(put_in: Install, settings: Path, home: Path) -> None:
-    """Whoever cleans up by hand may still call uninstall for the rest."""
+    """A user may clean up by hand and still call uninstall for the rest."""
     settings.write_text(json.dumps(OTHERS), encoding="utf-8")
     before = tree(home)
     put_in()
@@ -393,7 +393,7 @@ def test_hooks_removed_by_hand_leave_no_backup_behind(put_in: Install, settings:
 
 
 def test_install_after_removal_by_hand_makes_a_new_backup(put_in: Install, settings: Path, backup: Path) -> None:
-    """The old one is of another time; what counts is the file before this install."""
+    """The old backup is of another time; the file before this install counts."""
     settings.write_text(json.dumps(OTHERS), encoding="utf-8")
     put_in()
     settings.write_text('{"model": "haiku"}', encoding="utf-8")
@@ -471,7 +471,7 @@ def test_symlinked_settings_stay_a_link(put_in: Install, settings: Path, home: P
 def test_malformed_settings_are_not_changed(
     put_in: Install, settings: Path, home: Path, raw: bytes, is_install: bool
 ) -> None:
-    """What we do not understand we cannot write back."""
+    """A file that we do not understand cannot be written back."""
     settings.write_bytes(raw)
     before = tree(home)
 
@@ -613,7 +613,7 @@ def test_deleted_plugin_folder_does_not_block_the_session(put_in: Install, setti
     ],
 )
 def test_our_command_is_recognised(command: str) -> None:
-    """From whatever folder, and with what people add to it."""
+    """From any folder, and with additions of the user."""
     assert is_ours(command)
 
 
@@ -675,7 +675,7 @@ def test_the_settings_file_follows_the_configured_folder(home: Path, monkeypatch
 
 
 def test_this_interpreter_is_recorded_privately(put_in: Install, home: Path) -> None:
-    """The real check, with real libraries: what the tests run with can run the worker."""
+    """The real check, with real libraries: the tests' own Python can run the worker."""
     put_in(interpreter=Path(sys.executable))
 
     record = home / ".local" / "share" / "behavior-plugin" / "interpreter"
@@ -685,7 +685,7 @@ def test_this_interpreter_is_recorded_privately(put_in: Install, home: Path) -> 
 
 
 def test_a_linked_interpreter_is_recorded_as_the_link(put_in: Install, python: Path, home: Path) -> None:
-    """A virtual environment's Python is a link; what it points to has none of its libraries."""
+    """A virtual environment's Python is a link, and its target has none of the libraries."""
     link = python.with_name("python3")
     link.symlink_to("python")
 
@@ -716,7 +716,7 @@ def test_interpreter_that_cannot_run_the_worker_is_refused(
 
 
 def test_interpreter_without_one_of_our_libraries_is_refused(put_in: Install, tmp_path: Path) -> None:
-    """What it must have is what the worker imports, and no list of ours that could be out of date."""
+    """The worker's own imports decide, not a list that could be out of date."""
     file = make_script(tmp_path / "bare", f'exec "{sys.executable}" -S "$@"')
 
     with pytest.raises(SetupError, match="No module named"):

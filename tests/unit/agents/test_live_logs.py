@@ -50,7 +50,7 @@ def test_the_newest_event_names_the_transcript(transcript: Path) -> None:
 
 
 def test_a_missing_subagent_file_is_no_problem(transcript: Path) -> None:
-    """A fork has no files for the subagents of what it copied."""
+    """A fork has no files for the subagents of copied turns."""
     shutil.rmtree(transcript.with_suffix(""))
 
     assert agents(read_live_log(told_of(transcript))) == {"main"}
@@ -77,7 +77,7 @@ def test_another_users_transcript_is_not_read(transcript: Path) -> None:
 
 
 def test_a_transcript_that_is_too_long_is_not_read(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What hooks reported must do then."""
+    """Then the events of the hooks must do."""
     monkeypatch.setattr(log_file, "MAX_LIVE_LOG_BYTES", transcript.stat().st_size - 1)
 
     assert read_live_log(told_of(transcript)) == []
@@ -92,7 +92,7 @@ def test_the_number_of_subagents_is_limited(transcript: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_an_unreadable_subagent_file_costs_only_its_own_calls(transcript: Path, what: str) -> None:
-    """What the others did is read all the same."""
+    """The calls of the other subagents are still read."""
     bad, *_ = sorted(transcript.with_suffix("").rglob("*.jsonl"))
     make_unreadable(bad, what)
 

@@ -11,7 +11,7 @@ from behavior_plugin.agents.log_file import LogReader
 
 
 def test_every_way_of_reading_opens_with_the_same_care(tmp_path: Path) -> None:
-    """What a payload names may be a link to a secret, and an adapter looks at files in more ways than one."""
+    """A path in a payload may be a link to a secret, and agents look at files in several ways."""
     file = tmp_path / "log.jsonl"
     file.write_text('{"a": 1}', encoding="utf-8")
 
@@ -38,7 +38,7 @@ def test_a_document_that_is_too_long_is_reported(tmp_path: Path, monkeypatch: py
 
 
 def test_a_growing_log_is_read_to_its_first_size(tmp_path: Path) -> None:
-    """What comes later is read the next time."""
+    """Later lines are read the next time."""
     log = tmp_path / "log.jsonl"
     log.write_bytes(b'{"number": 0}\n')
 

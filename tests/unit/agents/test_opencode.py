@@ -1,4 +1,4 @@
-"""What OpenCode's sessions tell: exported, in files, and in its database."""
+"""Sessions of OpenCode become events: exported, in files, and in its database."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
 
 @pytest.mark.parametrize("kept", [stored, database])
 def test_stored_sessions_include_their_subagents(kept: Any, tmp_path: Path) -> None:
-    """Their calls belong to the one that started them, and nobody typed what they were asked."""
+    """Their calls belong to the session that started them, and nobody typed their tasks."""
     file = kept(tmp_path)
     reader = LogReader()
 
@@ -169,7 +169,7 @@ def test_stored_sessions_include_their_subagents(kept: Any, tmp_path: Path) -> N
 
 
 def test_each_session_of_a_database_is_separate(tmp_path: Path) -> None:
-    """What belongs together is in one part, and nothing else is."""
+    """Each part holds the events of one session only."""
     parts = list(opencode.AGENT.logs.read(database(tmp_path), LogReader()))
 
     assert [{event.session_id for event in part} for part in parts] == [{"ses_1"}, {"ses_3"}]
@@ -234,7 +234,7 @@ def test_odd_rows_of_a_database_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_subagents_own_session_is_skipped(tmp_path: Path) -> None:
-    """It is told of where it was started."""
+    """Its calls are read with the session that started it."""
     stored(tmp_path)
     reader = LogReader()
     alone = Log("b.json", {"info": CHILD, "messages": INNER}).write(tmp_path)

@@ -1,4 +1,4 @@
-"""How a payload's fields are read, on the client's own payloads and on what is none."""
+"""Payloads become events: recorded ones, and malformed ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(name: str, **changes: Any) -> Event:
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in PAYLOADS.glob("*.json")))
 def test_every_recorded_payload_is_understood(name: str) -> None:
-    """These are what the client really sends."""
+    """The client sent these."""
     event = read(name)
 
     assert event.session_id
@@ -31,7 +31,7 @@ def test_every_recorded_payload_is_understood(name: str) -> None:
 
 
 def test_a_call_has_its_duration_and_parameters() -> None:
-    """Tool, input in brief, outcome and time: what an action is."""
+    """An action has a tool, bounded input, outcome and time."""
     action = read("PostToolUse").action
 
     assert action
@@ -70,7 +70,7 @@ def test_a_call_without_duration_has_no_source_of_one() -> None:
     ],
 )
 def test_each_kind_of_end_has_its_outcome(name: str, outcome: Outcome) -> None:
-    """What ran into its limit goes on in the background; what was to be started there was started."""
+    """A call that ran into its limit goes on in the background; one that was to start there has started."""
     action = read(name).action
 
     assert action
@@ -86,7 +86,7 @@ def test_a_call_names_the_subagent_that_it_started() -> None:
 
 
 def test_a_failure_is_another_event_and_carries_its_error() -> None:
-    """Who hooks only PostToolUse learns only from successes."""
+    """Without this event, only successes would be learned."""
     action = read("PostToolUseFailure").action
 
     assert action
@@ -104,7 +104,7 @@ def test_a_subagents_call_names_its_agent() -> None:
 
 
 def test_file_contents_are_not_kept() -> None:
-    """They say what was written, not how the work was done, and are where secrets lie."""
+    """They say little about the work, and often hold secrets."""
     event = read("PostToolUse-Write")
 
     assert event.action
@@ -113,7 +113,7 @@ def test_file_contents_are_not_kept() -> None:
 
 
 def test_files_changed_by_the_shell_are_listed() -> None:
-    """The client tells which files a command touched."""
+    """The client reports which files a command touched."""
     event = read("PostToolUse-Bash-changed_files")
 
     assert event.files == tuple(
@@ -169,7 +169,7 @@ def test_a_field_of_another_type_is_absent(field: str, odd: str) -> None:
 
 @pytest.mark.parametrize("depth", [20, 300, 480, 490, 500])
 def test_deeply_nested_parameters_are_cut(depth: int) -> None:
-    """What parses here and overflows the stack elsewhere would take its whole session along."""
+    """Parameters that parse here and overflow the stack elsewhere would cost their whole session."""
     raw = json.dumps(payload("PostToolUse", tool_input={"a": "@"})).replace('"@"', "[" * depth + "]" * depth)
 
     event = read_record({**ENVELOPE, "event": "PostToolUse"}, raw.encode())
@@ -198,7 +198,7 @@ def test_undecodable_bytes_are_replaced() -> None:
 
 
 def test_the_hooks_context_wins_over_the_payloads_directory() -> None:
-    """The branch is what it was when the prompt was typed, not when the worker read it."""
+    """The branch is the one when the prompt was typed, not when the worker read it."""
     noted = {"directory": "/home/dev/project/sub", "project": "/home/dev/project", "branch": "main"}
 
     event = read_record(
@@ -238,7 +238,7 @@ def read_codex(name: str, **changes: Any) -> Event:
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (PAYLOADS / "codex").glob("*.json")))
 def test_every_recorded_payload_of_codex_is_understood(name: str) -> None:
-    """These are what the real Codex sends."""
+    """The real Codex sent these."""
     event = read_codex(name)
 
     assert event.agent == "codex"
@@ -250,7 +250,7 @@ def test_every_recorded_payload_of_codex_is_understood(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["PostToolUse-Bash", "PostToolUse-Bash-failed"])
 def test_a_command_of_codex_is_partial_until_its_rollout_is_read(name: str) -> None:
-    """What failed looks like what worked, so neither may be claimed."""
+    """A failure looks like a success, so neither may be claimed."""
     action = read_codex(name).action
 
     assert action
@@ -259,7 +259,7 @@ def test_a_command_of_codex_is_partial_until_its_rollout_is_read(name: str) -> N
 
 
 def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:
-    """Its answer does say how it ended; what was written stays out."""
+    """Its output does have the outcome; the written text is left out."""
     event = read_codex("PostToolUse-apply_patch")
 
     assert event.action
@@ -269,7 +269,7 @@ def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:
 
 
 def test_tools_of_codex_have_our_names() -> None:
-    """A hook and the rollout tell of the same call, and the workflow reads the same whoever did it."""
+    """A hook and the rollout report the same call, and a workflow reads the same for every agent."""
     action = read_codex("PostToolUse-spawn_agent").action
 
     assert action
@@ -305,7 +305,7 @@ def test_an_unknown_agent_keeps_its_name(named: Any, agent: str) -> None:
 
 @pytest.mark.parametrize(("name", "outcome"), [("PostToolUse-Write", "partial"), ("PostToolUseFailure-Read", "failed")])
 def test_a_success_of_an_unknown_agent_is_partial(name: str, outcome: str) -> None:
-    """Codex says the same of what failed and of what worked; the next one may as well."""
+    """Codex reports a failure like a success; the next agent may as well."""
     envelope = {**ENVELOPE, "event": name.partition("-")[0], "client": "someday"}
 
     event = read_record(envelope, json.dumps(payload(name)).encode())

@@ -1,4 +1,4 @@
-"""What Pi's logs tell."""
+"""Logs of Pi become events."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SAMPLE = Log("sessions/--home-dev-shop--/2026_s-1.jsonl", RECORDS)
 
 
 def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
-    """What was asked, what was done and how it ended is what there is to learn."""
+    """Prompt, calls and outcome are all that there is to learn."""
     events = read(pi.AGENT, SAMPLE.write(tmp_path))
 
     assert told(events) == [
@@ -132,7 +132,7 @@ def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
 
 
 def test_a_fork_has_only_its_own_work(tmp_path: Path) -> None:
-    """What it begins with is the other session's, and learned from there."""
+    """Its first records are the other session's, and learned from there."""
     fork = {**HEADER, "id": "s-2", "parentSession": "/s-1.jsonl", "timestamp": "2026-03-02T09:00:09.000Z"}
     log = Log("a.jsonl", [fork, *RECORDS[2:], said(10, "Now the invoice")])
 

@@ -1,4 +1,4 @@
-"""What counts as a task decides what is learned and when recall speaks."""
+"""The kind of a prompt decides whether it is learned from and answered."""
 
 from __future__ import annotations
 

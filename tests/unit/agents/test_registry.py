@@ -1,9 +1,11 @@
-"""What the logs of every agent keep to. An agent in the registry is tried on the SAMPLE of its own test."""
+"""Rules for the logs and hooks of every agent, each checked with the SAMPLE of its own test."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -12,12 +14,14 @@ import pytest
 
 from behavior_plugin.agents import AGENTS, Agent, agent_of_log
 from behavior_plugin.agents.codex import tools
-from behavior_plugin.agents.install import plugin_hooks
+from behavior_plugin.agents.install import WITH_HOOKS, install, plugin_hooks
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.agents.payload import read_event
-from behavior_plugin.model import EventKind
+from behavior_plugin.capture.handlers import HANDLERS
+from behavior_plugin.model import CLAUDE_CODE, EventKind
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
+from behavior_plugin.simulator import registered_in_settings
 from tests.logs import Log, read, told
 
 PLUGIN = Path(__file__).parents[3]
@@ -81,7 +85,7 @@ def test_other_files_are_claimed_by_no_agent(name: str, tmp_path: Path) -> None:
 
 @each_agent
 def test_events_name_their_agent_and_are_in_order(agent: Agent, tmp_path: Path) -> None:
-    """What is stored names the agent, and the order of calls is the workflow."""
+    """Stored patterns name the agent, and the order of calls is the workflow."""
     file = sample_of(agent).write(tmp_path)
 
     events = read(agent, file)
@@ -94,7 +98,7 @@ def test_events_name_their_agent_and_are_in_order(agent: Agent, tmp_path: Path) 
 
 @each_agent
 def test_a_healthy_log_is_read_without_a_problem(agent: Agent, tmp_path: Path) -> None:
-    """A count of what was skipped is a warning only if there is none where all is well."""
+    """A count of skipped parts is a warning only if a healthy log has none."""
     file = sample_of(agent).write(tmp_path)
     reader = LogReader()
 
@@ -142,7 +146,7 @@ def test_a_truncated_log_is_read_as_far_as_possible(agent: Agent, tmp_path: Path
 
 @each_agent
 def test_file_contents_are_not_kept(agent: Agent, tmp_path: Path) -> None:
-    """They are not the workflow, and secrets lie in them. Each SAMPLE has the word in what it writes and edits."""
+    """They are not the workflow, and often hold secrets. Each SAMPLE writes and edits a text with that word."""
     file = sample_of(agent).write(tmp_path)
     assert "CONTENTS" in file.read_text(encoding="utf-8")
 
@@ -152,7 +156,7 @@ def test_file_contents_are_not_kept(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_docs_reads_a_log(tmp_path: Path) -> None:
-    """Whoever adds one begins with it."""
+    """The author of a new agent begins with it."""
     page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
     example: Any = ModuleType("example")
     exec(page.partition("```python")[2].partition("```")[0], vars(example))
@@ -176,12 +180,26 @@ def test_the_example_in_the_docs_has_hooks() -> None:
 
     event = read_event(envelope, json.dumps(called).encode(), hooks)
 
-    assert list(hooks.adapt(plugin_hooks(PLUGIN))) == ["SessionStart", "UserPromptSubmit", "PostToolUse"]
+    assert list(hooks.adapt(plugin_hooks(PLUGIN))) == ["Start", "BeforePrompt", "AfterTool"]
     assert (event.agent, event.is_provisional, event.action and event.action.tool) == ("example", True, "Bash")
 
 
+@pytest.mark.parametrize("agent", WITH_HOOKS)
+def test_installed_hooks_name_one_of_our_events_and_their_agent(agent: str, own_home: Path) -> None:
+    """The events of a session are read by these two words, whatever the agent calls them."""
+    settings = own_home / "settings.json"
+    named = "" if agent == CLAUDE_CODE else f" {agent}"
+
+    install(settings_file=settings, plugin_root=PLUGIN, interpreter=Path(sys.executable), agent=agent)
+
+    commands = [hook.command for hook in registered_in_settings(settings).values()]
+    events = [re.findall(rf"; set -- (\w+){named}; ", command) for command in commands]
+    assert [event for [event] in events if event not in HANDLERS] == []
+    assert {"SessionStart", "UserPromptSubmit", "PostToolUse"} <= {event for [event] in events}
+
+
 def test_the_docs_list_our_names_for_tools() -> None:
-    """Whoever adds an adapter looks there for the word that the others use."""
+    """The author of a new agent looks there for our names."""
     page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
     _, _, listed = page.partition("**Our names for tools**")
 
@@ -194,7 +212,7 @@ def test_the_docs_list_our_names_for_tools() -> None:
 
 
 def test_the_docs_list_every_agent() -> None:
-    """Users look there for what a log does not say."""
+    """Users look there for the facts that a log lacks."""
     page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text(encoding="utf-8")
 
     assert [name for name in AGENTS if f"`{name}`" not in page] == []

@@ -1,4 +1,4 @@
-"""How a session is put together from what any agent's log tells, and in whose words."""
+"""The log of any agent becomes the events of one session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def records(*values: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def test_a_record_that_raises_is_reported_and_skipped() -> None:
-    """What nobody thought of must not cost the rest of the session."""
+    """An unforeseen record must not cost the rest of the session."""
     reader = SessionLog("agent", "s-1")
     skipped: list[tuple[int, str]] = []
 
@@ -59,7 +59,7 @@ def test_a_long_session_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_subagents_log_is_read_at_the_call_that_started_it() -> None:
-    """So its calls are in the same part, and what it was told is no prompt of a person's."""
+    """So its calls are in the same part, and its task is no prompt of a person."""
     reader = SessionLog("agent", "s-1")
     logs = {"a": ["b", "a"], "b": ["c"], "../a": ["x"]}
     asked: list[str] = []

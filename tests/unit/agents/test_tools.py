@@ -1,4 +1,4 @@
-"""What other agents' tools are called here."""
+"""Tools of other agents get our names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_an_unknown_tool_keeps_its_name() -> None:
 
 
 def test_a_patch_names_no_file_or_many() -> None:
-    """It may be cut off, or of another kind; and what is kept of a call is bounded."""
+    """It may be cut off, or of another kind; and every stored part of a call is bounded."""
     many = "".join(f"*** Add File: {number}\n" for number in range(1_000))
 
     assert len(normalize_patch(many)[2]) == MAX_FILES

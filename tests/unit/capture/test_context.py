@@ -1,4 +1,4 @@
-"""What is noted of a directory: read from small files, never by running git, and safe in a hostile repository."""
+"""A directory is described from small files, never by running git, and safely in a hostile repository."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_repository_has_its_branch(repository: Path) -> None:
 
 
 def test_a_subfolder_belongs_to_its_repository(repository: Path) -> None:
-    """The directory is where the session is, the project is what it works on."""
+    """The directory is the session's own; the project is the repository around it."""
     deep = repository / "packages" / "api"
     deep.mkdir(parents=True)
 
@@ -77,7 +77,7 @@ def test_a_submodule_is_a_project_of_its_own(repository: Path, tmp_path: Path) -
 
 
 def test_a_clone_is_the_same_project_on_any_path(repository: Path, tmp_path: Path) -> None:
-    """On another machine, or moved: the remote is what they have in common."""
+    """On another machine, or moved, clones still have the remote in common."""
     clone = tmp_path / "clone"
     for folder, address in ((repository, "git@host.example:a/b.git"), (clone, "https://u:p@host.example/a/b")):
         folder.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def test_a_clone_is_the_same_project_on_any_path(repository: Path, tmp_path: Pat
 
 
 def test_a_clone_of_a_local_folder_is_that_folders_project(repository: Path, tmp_path: Path) -> None:
-    """Without a server, the folder that one clones from is what they have in common."""
+    """Without a server, clones have the cloned folder in common."""
     git(tmp_path, "clone", "-q", str(repository), "clone")
 
     assert context.describe(str(tmp_path / "clone"))["project"] == str(repository)
@@ -159,7 +159,7 @@ def test_a_folder_named_git_is_not_always_a_repository(repository: Path) -> None
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize(("owner", "is_ours"), [(0, True), (65534, True), (65533, False)])
 def test_another_users_repository_is_not_read(owner: int, is_ours: bool) -> None:
-    """In a folder that everybody can write to, anybody can say what the project is."""
+    """In a folder that everybody can write to, anybody could name the project."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         git(Path(folder), "init", "-q", "-b", "theirs")
@@ -219,7 +219,7 @@ def test_without_a_marker_file_name_endings_count(repository: Path, end: str, ex
 @pytest.mark.parametrize("name", ["HEAD", "commondir", "config", "rebase-merge/head-name"])
 @pytest.mark.parametrize("kind", ["pipe", "endless", "folder", "huge", "binary"])
 def test_a_hostile_file_in_the_git_folder_is_harmless(repository: Path, name: str, kind: str) -> None:
-    """Whoever opens it would wait for ever, read for ever, or choke."""
+    """Opening it could block, or read without end."""
     file = repository / ".git" / name
     file.unlink(missing_ok=True)
     file.parent.mkdir(exist_ok=True)

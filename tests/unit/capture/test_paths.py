@@ -65,7 +65,7 @@ def test_a_user_without_any_home_gets_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.timeout(10)
 def test_a_careful_open_neither_follows_nor_waits(tmp_path: Path) -> None:
-    """Whoever can write to the folder could otherwise hold a hook up, or lead it elsewhere."""
+    """Another user with write access to the folder could otherwise block a hook, or redirect it."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "target")
 
@@ -79,7 +79,7 @@ def test_a_careful_open_neither_follows_nor_waits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_folders_are_private_whatever_the_umask(umask: int, tmp_path: Path) -> None:
-    """What waits in them is not redacted yet."""
+    """Waiting events are not redacted yet."""
     before = os.umask(umask)
     try:
         made = Path(paths.make_private(str(tmp_path / "made")))

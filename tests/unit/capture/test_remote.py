@@ -103,7 +103,7 @@ def test_a_configuration_is_read_as_git_writes_it(config: bytes, address: str) -
 
 
 def test_only_the_beginning_of_a_long_configuration_is_read() -> None:
-    """A line that the limit has cut through says something else than what was written."""
+    """A line that is cut off by the limit means something else."""
     config = b'[remote "origin"]\n' + b"#\n" * (remote.CONFIG_LIMIT // 2)
     config = config[: remote.CONFIG_LIMIT - 10] + b"\nurl = https://host.example/x"
 

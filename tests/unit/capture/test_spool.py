@@ -1,4 +1,4 @@
-"""What is put into the spool is there whole, private and once, or the loss is told."""
+"""A saved event is whole, private and there once, or its loss is reported."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_strange_host_pid_is_left_out(pid: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_files_and_folders_are_private() -> None:
-    """What waits here is not redacted yet."""
+    """Waiting events are not redacted yet."""
     before = os.umask(0)
     try:
         spool.put("Stop", b"{}")
@@ -102,7 +102,7 @@ def test_a_spool_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["new", "tmp", ".."])
 def test_no_link_is_followed_inside_the_data_folder(name: str, tmp_path: Path) -> None:
-    """Nor is the data folder itself one: what is checked and what is written to are the same folder."""
+    """Nor may the data folder itself be one: the checked folder is the one that is written to."""
     spool.put("Stop", b"1")
     elsewhere = tmp_path / "elsewhere"
     folder = Path(os.path.normpath(spool.folder(name)))
@@ -118,7 +118,7 @@ def test_no_link_is_followed_inside_the_data_folder(name: str, tmp_path: Path) -
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 @pytest.mark.parametrize("name", ["new", "tmp", "", ".."])
 def test_no_folder_of_another_user_is_written_to(name: str) -> None:
-    """He could read what waits there, or take it away."""
+    """He could read the waiting events, or take them away."""
     spool.put("Stop", b"1")
     os.chown(os.path.normpath(spool.folder(name)), 65534, 65534)
 
@@ -216,7 +216,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 def test_a_full_spool_refuses_events_until_there_is_room(
     bound: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody learns from the events they must not fill the disk; the old ones stay, and the refusal is told."""
+    """Without a worker, events must not fill the disk; the old ones stay, and the refusal is reported."""
     monkeypatch.setattr(spool, bound, most)
     for _ in range(3):
         spool.put("Stop", b"x" * 300_000)
@@ -277,7 +277,7 @@ def test_the_file_of_losses_is_bounded(capfd: pytest.CaptureFixture[str]) -> Non
 def test_a_loss_that_cannot_be_counted_is_still_reported(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The line on standard error is what is promised."""
+    """The line on standard error is the promised report."""
     lost = Path(paths.in_data("lost"))
     if kind != "no folder":
         paths.make_private(paths.data_folder())
