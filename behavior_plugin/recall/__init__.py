@@ -26,29 +26,29 @@ def recall(
     embedder: Embedder | None,
     store: Store,
     now: datetime,
-    floor: float | None = None,
+    min_similarity: float | None = None,
     everywhere: bool = False,
     limit: int = 5,
 ) -> list[Suggestion]:
-    """The patterns that resemble a text, as suggestions. `floor` overrides the embedder's own.
+    """The patterns that resemble a text, as suggestions. `min_similarity` overrides the embedder's own.
 
     Raises:
         StoreError, EmbedError: see there.
     """
     text = redact(text, MAX_PROMPT_CHARS)
     project = None if everywhere else context.project
-    return rank(_matches(text, embedder, store, floor, project), context=context, now=now)[:limit]
+    return rank(_matches(text, embedder, store, min_similarity, project), context=context, now=now)[:limit]
 
 
 def _matches(
-    text: str, embedder: Embedder | None, store: Store, floor: float | None, project: str | None
+    text: str, embedder: Embedder | None, store: Store, min_similarity: float | None, project: str | None
 ) -> list[Match]:
     if not text.strip():
         return []
     if embedder is None:
-        least = MIN_SHARED_WORDS if floor is None else floor
+        least = MIN_SHARED_WORDS if min_similarity is None else min_similarity
         found = store.sharing_words(text, project=project, limit=MAX_CANDIDATES)
         return [match for match in found if match.similarity >= least]
     [embedding] = embedder.embed([text])
-    least = embedder.min_similarity if floor is None else floor
-    return store.nearest(embedding, embedder.model, floor=least, project=project, limit=MAX_CANDIDATES)
+    least = embedder.min_similarity if min_similarity is None else min_similarity
+    return store.nearest(embedding, embedder.model, min_similarity=least, project=project, limit=MAX_CANDIDATES)

@@ -163,7 +163,7 @@ class Service:
             embedder=self._resources.embedder(within_s),
             store=self._store(within_s),
             now=datetime.now(UTC),
-            floor=question.min_similarity,
+            min_similarity=question.min_similarity,
             everywhere=question.everywhere,
             limit=question.limit,
         )
