@@ -175,9 +175,7 @@ def feed(case: Case, canary: Path) -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_whatever_a_hook_is_fed_nobody_is_harmed_and_nothing_is_lost(
-    project: Path, own_home: Path, tmp_path: Path
-) -> None:
+def test_malformed_input_does_no_harm_and_loses_nothing(project: Path, own_home: Path, tmp_path: Path) -> None:
     """Payloads come from a client that changes, with texts that anybody may have written."""
     oracle, canary = Oracle(), tmp_path / "canary"
     canary.mkdir()

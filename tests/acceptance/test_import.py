@@ -97,7 +97,7 @@ def works(found: list[StoredPattern]) -> list[tuple[str, int]]:
     return sorted((pattern.source_key, len(pattern.actions)) for pattern in found)
 
 
-def test_past_sessions_become_patterns_and_come_back(history: Path) -> None:
+def test_past_sessions_become_patterns_and_are_suggested(history: Path) -> None:
     """Value on day one: what was done before we came is known."""
     put_recorded(history)
 
@@ -125,7 +125,7 @@ def test_importing_again_changes_nothing(history: Path) -> None:
     assert patterns() == before
 
 
-def test_a_session_that_was_captured_live_is_not_doubled(history: Path, project: Path) -> None:
+def test_import_does_not_double_a_captured_session(history: Path, project: Path) -> None:
     """Hooks and log tell of the same work, whichever is learned from first."""
     session = Session(project).work().end()
     [live] = drain()
@@ -138,7 +138,7 @@ def test_a_session_that_was_captured_live_is_not_doubled(history: Path, project:
     assert works(patterns()) == works([live])
 
 
-def test_a_session_that_was_imported_is_not_doubled_when_it_ends(history: Path, project: Path) -> None:
+def test_capture_does_not_double_an_imported_session(history: Path, project: Path) -> None:
     """The first day's import may well read the session that it was asked for in."""
     session = Session(project)
     session.send("SessionStart")
@@ -156,7 +156,7 @@ def test_a_session_that_was_imported_is_not_doubled_when_it_ends(history: Path, 
     assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit -am fix"]
 
 
-def test_what_a_fork_has_copied_is_known(history: Path) -> None:
+def test_copied_records_of_a_fork_are_known(history: Path) -> None:
     """Its file holds the old records under a new session's name."""
     (history / "old.jsonl").write_text(transcript("old", "p1", "toolu_1"))
     (history / "fork.jsonl").write_text(transcript("fork", "p1", "toolu_1"))
@@ -167,7 +167,7 @@ def test_what_a_fork_has_copied_is_known(history: Path) -> None:
     assert len(patterns()) == 1
 
 
-def test_a_log_that_has_grown_adds_what_is_new(history: Path) -> None:
+def test_grown_log_adds_only_new_work(history: Path) -> None:
     """A session that is taken up again goes on in its file."""
     log = history / "s1.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1"))
@@ -179,7 +179,7 @@ def test_a_log_that_has_grown_adds_what_is_new(history: Path) -> None:
     assert {pattern.trigger for pattern in patterns()} == {TASK, "Write the changelog"}
 
 
-def test_secrets_are_gone_before_anything_is_kept(history: Path) -> None:
+def test_imported_patterns_hold_no_secrets(history: Path) -> None:
     """A log is as full of them as a session."""
     (history / "s1.jsonl").write_text(transcript("s1", "p1", "toolu_1", prompt=f"Push with the token {TOKEN}"))
 
@@ -190,7 +190,7 @@ def test_secrets_are_gone_before_anything_is_kept(history: Path) -> None:
     assert TOKEN not in printed
 
 
-def test_a_torn_log_is_read_as_far_as_it_goes_and_the_tear_is_named(history: Path) -> None:
+def test_torn_log_is_read_up_to_the_named_tear(history: Path) -> None:
     """A client that was killed leaves half a line; a disk may leave worse."""
     log = history / "s1.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1") + '{"type":"user","mess')
@@ -201,7 +201,7 @@ def test_a_torn_log_is_read_as_far_as_it_goes_and_the_tear_is_named(history: Pat
     assert f"{log}:5: the line is not JSON" in printed
 
 
-def test_a_dry_run_keeps_nothing_and_starts_nothing(history: Path) -> None:
+def test_dry_run_saves_and_starts_nothing(history: Path) -> None:
     """To look costs nothing."""
     put_recorded(history)
 
@@ -212,7 +212,7 @@ def test_a_dry_run_keeps_nothing_and_starts_nothing(history: Path) -> None:
     assert patterns() == []
 
 
-def test_only_one_projects_work_or_only_what_is_new_can_be_taken(history: Path, project: Path) -> None:
+def test_import_can_be_limited_to_a_project_or_a_time(history: Path, project: Path) -> None:
     """Another client's project may be none of this machine's business."""
     (history / "here.jsonl").write_text(transcript("here", "p1", "toolu_1", cwd=str(project / "web")))
     (history / "there.jsonl").write_text(transcript("there", "p2", "toolu_2", cwd=f"{project}-other"))
@@ -244,7 +244,7 @@ def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
         (["--project", "/no/such/project"], 1, "No session in /no/such/project."),
     ],
 )
-def test_what_cannot_be_done_is_said(history: Path, arguments: list[str], status: int, reason: str) -> None:
+def test_impossible_imports_say_why(history: Path, arguments: list[str], status: int, reason: str) -> None:
     """A typo must not pass for an empty history."""
     (history / "s1.jsonl").write_text(transcript("s1", "p1", "toolu_1"))
 
@@ -254,7 +254,7 @@ def test_what_cannot_be_done_is_said(history: Path, arguments: list[str], status
     assert reason in done.stderr
 
 
-def test_no_history_at_all_is_no_error(history: Path) -> None:
+def test_missing_history_is_no_error(history: Path) -> None:
     """A new machine has none."""
     done = behavior("import")
 
@@ -282,7 +282,7 @@ def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(
+def test_interrupted_import_leaves_no_process_and_can_be_repeated(
     many_readers: subprocess.Popen[bytes], ending: int
 ) -> None:
     """Ctrl-C, or a closed terminal: what was learned until then stays, and the rest is learned the next time."""
@@ -296,7 +296,7 @@ def test_an_import_that_is_broken_off_leaves_no_process_and_can_be_run_again(
     assert told("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
 
 
-def test_an_import_whose_worker_is_frozen_can_be_broken_off(many_readers: subprocess.Popen[bytes]) -> None:
+def test_import_with_a_frozen_worker_can_be_interrupted(many_readers: subprocess.Popen[bytes]) -> None:
     """Its readers wait for an answer that does not come."""
     worker = worker_pid()
     os.kill(worker, signal.SIGSTOP)
@@ -309,14 +309,14 @@ def test_an_import_whose_worker_is_frozen_can_be_broken_off(many_readers: subpro
     assert (many_readers.returncode, readers()) == (130, [])
 
 
-def test_an_import_that_is_killed_leaves_no_process(many_readers: subprocess.Popen[bytes]) -> None:
+def test_killed_import_leaves_no_process(many_readers: subprocess.Popen[bytes]) -> None:
     """Its readers end with it, whatever it dies of."""
     many_readers.kill()
 
     wait_for(lambda: not readers(), "the end of the readers")
 
 
-def test_a_reader_that_is_killed_ends_the_import_with_a_word(many_readers: subprocess.Popen[bytes]) -> None:
+def test_killed_reader_ends_the_import_with_a_reason(many_readers: subprocess.Popen[bytes]) -> None:
     """As where memory is short."""
     max(readers(), key=lambda process: process.create_time()).kill()
     _, complaints = many_readers.communicate(timeout=30)
@@ -325,7 +325,7 @@ def test_a_reader_that_is_killed_ends_the_import_with_a_word(many_readers: subpr
     assert b"A process that was reading logs was killed." in complaints
 
 
-def test_the_worker_may_end_meanwhile(many_readers: subprocess.Popen[bytes]) -> None:
+def test_import_survives_the_end_of_the_worker(many_readers: subprocess.Popen[bytes]) -> None:
     """As it does when the plugin is brought up to date: another one takes what is left."""
     stop_worker()
     out, complaints = many_readers.communicate(timeout=90)

@@ -134,7 +134,7 @@ def wait_until_tried(times: int) -> None:
 
 
 @pytest.mark.parametrize("fault", NETWORK, ids=lambda fault: fault.name)
-def test_a_network_that_fails_while_the_worker_runs_costs_no_session(
+def test_network_failure_while_running_loses_no_session(
     fault: Fault, project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """Who works goes on working, and what he does is learned when the network is back."""
@@ -153,7 +153,7 @@ def test_a_network_that_fails_while_the_worker_runs_costs_no_session(
 
 
 @pytest.mark.parametrize("fault", NETWORK, ids=lambda fault: fault.name)
-def test_a_network_that_fails_before_the_worker_starts_costs_no_session(
+def test_network_failure_before_the_start_loses_no_session(
     fault: Fault, project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """A laptop that is opened in the train has no network until it arrives."""
@@ -167,7 +167,7 @@ def test_a_network_that_fails_before_the_worker_starts_costs_no_session(
     assert "BEHAVIOR_DATABASE_URL" in told
 
 
-def test_a_slow_network_costs_no_session(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+def test_slow_network_loses_no_session(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
     """No hook waits for the database, however far away that is."""
     proxy.begin(Fault.SLOW)
 
@@ -190,7 +190,7 @@ def test_a_slow_network_costs_no_session(project: Path, proxy: TcpProxy, owner: 
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else value.decode(),
 )
-def test_a_transaction_that_is_cut_is_done_again_and_keeps_one_row(
+def test_interrupted_transaction_is_repeated_with_one_row(
     fault: Fault, moment: bytes, project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """Who hears no answer to the commit cannot know whether it was done: it is done again, and must change nothing."""
@@ -205,7 +205,7 @@ def test_a_transaction_that_is_cut_is_done_again_and_keeps_one_row(
     wait_until_kept(owner, *during)
 
 
-def test_a_worker_that_is_killed_after_a_commit_without_an_answer_keeps_one_row(
+def test_worker_killed_after_an_unanswered_commit_stores_one_row(
     project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """The next worker finds the session in the spool, and its row in the table."""
@@ -222,9 +222,7 @@ def test_a_worker_that_is_killed_after_a_commit_without_an_answer_keeps_one_row(
     wait_until_kept(owner, *during)
 
 
-def test_a_prompt_gets_no_answer_during_an_outage_and_one_after_it(
-    project: Path, proxy: TcpProxy, owner: psycopg.Connection
-) -> None:
+def test_prompts_are_answered_again_after_an_outage(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
     """A suggestion is not worth waiting for; and that none came is no reason to give up suggesting."""
     wait_until_kept(owner, *play(project))
     proxy.begin(Fault.BLACK_HOLE)
@@ -238,7 +236,7 @@ def test_a_prompt_gets_no_answer_during_an_outage_and_one_after_it(
 
 
 @pytest.mark.parametrize("moment", [b"", b"to_regclass", b"insert into"], ids=["connect", "open", "save"])
-def test_a_worker_that_hears_nothing_from_its_database_ends_when_it_is_told_to(
+def test_worker_with_a_silent_database_can_be_stopped(
     moment: bytes, project: Path, own_home: Path, proxy: TcpProxy
 ) -> None:
     """Otherwise it would be in the way of the next one, with a password of yesterday perhaps."""
@@ -252,7 +250,7 @@ def test_a_worker_that_hears_nothing_from_its_database_ends_when_it_is_told_to(
     assert len(in_spool("open") or in_spool("new")) >= 1
 
 
-def test_a_worker_without_its_database_leaves_when_its_clients_are_gone(
+def test_worker_without_a_database_leaves_after_its_agents(
     project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage of a week must not keep a process alive for a week; the next session's worker takes over."""
@@ -266,7 +264,7 @@ def test_a_worker_without_its_database_leaves_when_its_clients_are_gone(
     wait_until_kept(owner, *during, *play(project))
 
 
-def test_who_asks_during_an_outage_is_told_of_it(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+def test_requests_during_an_outage_report_it(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
     """A command that says that there is nothing would be believed."""
     wait_until_kept(owner, *play(project))
     proxy.begin(Fault.REFUSE)
@@ -281,7 +279,7 @@ def test_who_asks_during_an_outage_is_told_of_it(project: Path, proxy: TcpProxy,
     wait_for(lambda: state()["patterns"] == 2, "what was learned is counted again", within_s=BACK_S)
 
 
-def test_the_log_of_an_outage_does_not_tell_where_the_database_is(
+def test_log_of_an_outage_does_not_name_the_server(
     project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """Logs are what people paste into bug reports, and libraries write into them as well."""
@@ -302,7 +300,7 @@ def test_the_log_of_an_outage_does_not_tell_where_the_database_is(
 
 
 @pytest.mark.parametrize("fault", SERVER)
-def test_a_server_that_refuses_all_rows_for_a_while_costs_no_session(
+def test_server_that_refuses_rows_for_a_while_loses_no_session(
     fault: str, project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """What holds for every session is not the fault of one: none is set aside for it, however often it is tried."""
@@ -318,9 +316,7 @@ def test_a_server_that_refuses_all_rows_for_a_while_costs_no_session(
         wait_until_kept(anew, *before, *during)
 
 
-def test_a_session_that_is_put_off_for_ever_holds_up_no_other(
-    project: Path, proxy: TcpProxy, owner: psycopg.Connection
-) -> None:
+def test_postponed_session_delays_no_other(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
     """A statement that times out looks like a busy server each time, and is this row's own fault."""
     slow = Session(project)
     owner.execute(
@@ -340,7 +336,7 @@ def test_a_session_that_is_put_off_for_ever_holds_up_no_other(
     assert not in_spool("dead")
 
 
-def test_a_server_that_only_reads_is_of_use_for_suggestions(
+def test_read_only_server_still_gives_suggestions(
     project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """That a suggestion cannot be counted is no reason not to make it."""
@@ -352,9 +348,7 @@ def test_a_server_that_only_reads_is_of_use_for_suggestions(
     assert TASK in found
 
 
-def test_a_server_that_was_restarted_is_not_even_noticed_by_who_works(
-    project: Path, proxy: TcpProxy, owner: psycopg.Connection
-) -> None:
+def test_server_restart_goes_unnoticed(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
     """Its connections are gone, and the next session is the first to find out."""
     before = play(project)
     wait_until_kept(owner, *before)
@@ -363,7 +357,7 @@ def test_a_server_that_was_restarted_is_not_even_noticed_by_who_works(
     wait_until_kept(owner, *before, *play(project, 2))
 
 
-def test_a_wrong_password_is_told_as_such_and_nowhere_written(
+def test_wrong_password_is_reported_and_never_logged(
     project: Path, server: Server, database: str, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not pass by itself: somebody must be told of it, and not that the network is to blame."""
@@ -382,7 +376,7 @@ def test_a_wrong_password_is_told_as_such_and_nowhere_written(
     [({"password": "canary-7f3a9c"}, "Correct the login or its password"), ({"dbname": "nowhere"}, "database's name")],
     ids=["password", "database"],
 )
-def test_a_store_that_refuses_for_good_is_told_at_once_and_once(
+def test_permanent_refusal_is_reported_at_once_and_once(
     wrong: dict[str, str], remedy: str, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A minute of silence looks like a hang; and whoever asks what is wrong must hear what to do."""
@@ -404,7 +398,7 @@ def test_a_store_that_refuses_for_good_is_told_at_once_and_once(
     assert not in_spool("open")
 
 
-def test_who_asks_again_after_the_cause_is_mended_gets_an_answer(
+def test_request_after_the_repair_is_answered_at_once(
     project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """The worker pauses between its tries; a person who asks is no reason to pause."""

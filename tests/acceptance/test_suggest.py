@@ -74,7 +74,7 @@ def suggestion(session: Session, prompt: str) -> str:
     return answer(wait_for(lambda: run if (run := session.ask(prompt)).stdout else None, "a suggestion"))
 
 
-def test_a_similar_prompt_in_a_new_session_is_answered_with_what_was_done(project: Path) -> None:
+def test_similar_prompt_brings_back_the_workflow(project: Path) -> None:
     """What the whole plugin is for."""
     remember(project, command="python3 -m unittest")
 
@@ -99,7 +99,7 @@ def test_nothing_is_suggested_twice_in_a_session(project: Path) -> None:
     assert TASK in suggestion(Session(project), TASK)
 
 
-def test_a_session_is_not_told_what_it_did_itself(project: Path) -> None:
+def test_session_is_not_shown_its_own_work(project: Path) -> None:
     """Taken up again, it still has its own work before its eyes."""
     session = Session(project).work(TASK).end()
     assert drain()
@@ -123,19 +123,19 @@ def test_a_session_is_not_told_what_it_did_itself(project: Path) -> None:
         " ",
     ],
 )
-def test_a_prompt_that_nothing_fits_or_that_is_no_task_is_answered_with_nothing(prompt: str, shared: Path) -> None:
+def test_unrelated_prompts_and_other_text_get_no_suggestion(prompt: str, shared: Path) -> None:
     """A wrong suggestion costs more than a missing one."""
     assert Session(shared).ask(prompt).stdout == ""
 
 
-def test_another_projects_workflow_stays_there(project: Path, tmp_path: Path) -> None:
+def test_other_projects_workflow_is_not_suggested(project: Path, tmp_path: Path) -> None:
     """What fits there may be wrong here, and may be nobody's business here."""
     remember(project)
 
     assert Session(tmp_path / "another").ask(TASK).stdout == ""
 
 
-def test_another_projects_workflow_is_suggested_where_that_is_wished(
+def test_other_projects_workflow_is_suggested_if_set(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For whoever does the same in many repositories."""
@@ -161,7 +161,7 @@ def test_work_that_failed_is_not_suggested(project: Path) -> None:
     assert Session(project).ask(TASK).stdout == ""
 
 
-def test_only_what_was_shown_is_counted_as_used(project: Path) -> None:
+def test_only_shown_suggestions_are_counted(project: Path) -> None:
     """The count is how one sees which workflows are of use."""
     remember(project)
     remember(project, OTHER_TASK)
@@ -174,7 +174,7 @@ def test_only_what_was_shown_is_counted_as_used(project: Path) -> None:
     assert counts == {TASK: (1, True), OTHER_TASK: (0, False)}
 
 
-def test_a_frozen_worker_does_not_hold_up_the_prompt(project: Path) -> None:
+def test_frozen_worker_does_not_delay_the_prompt(project: Path) -> None:
     """A hook that hangs is a client that hangs."""
     remember(project)
     pid = worker_pid()
@@ -190,7 +190,7 @@ def test_a_frozen_worker_does_not_hold_up_the_prompt(project: Path) -> None:
     assert len(waiting) == 1
 
 
-def test_a_suggestion_that_comes_too_late_was_not_made(project: Path) -> None:
+def test_late_suggestion_is_neither_counted_nor_marked_as_shown(project: Path) -> None:
     """The hook has gone: what nobody read is not counted, and may be suggested to the next prompt."""
     remember(project)
     session = Session(project)
@@ -205,7 +205,7 @@ def test_a_suggestion_that_comes_too_late_was_not_made(project: Path) -> None:
     assert [pattern.use_count for pattern in patterns()] == [1]
 
 
-def test_without_a_worker_the_prompt_goes_on_and_one_is_woken(project: Path) -> None:
+def test_prompt_without_a_worker_starts_one(project: Path) -> None:
     """The worker may have been killed, or have left in a long silence."""
     remember(project)
     stop_worker()
@@ -220,7 +220,7 @@ def test_without_a_worker_the_prompt_goes_on_and_one_is_woken(project: Path) -> 
     assert TASK in suggestion(session, SAME_TASK)
 
 
-def test_a_prompt_at_a_workers_first_moment_is_in_time_all_the_same(project: Path) -> None:
+def test_prompt_right_after_a_start_is_in_time(project: Path) -> None:
     """The first prompt often comes with the session's start, and the server's start takes longer."""
     remember(project)
     stop_worker()
@@ -233,7 +233,7 @@ def test_a_prompt_at_a_workers_first_moment_is_in_time_all_the_same(project: Pat
     assert run.stdout == "" or TASK in answer(run)
 
 
-def test_a_store_that_is_gone_is_no_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_store_gives_no_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prompt does not depend on a database."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody@127.0.0.1:1/none")
     start_worker()

@@ -91,7 +91,7 @@ def bytes_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
 # It learns
 
 
-def test_a_session_becomes_a_pattern_without_anybody_asking(project: Path) -> None:
+def test_finished_session_becomes_a_pattern_unasked(project: Path) -> None:
     """The main job: whoever works as usual finds the workflow kept."""
     session = Session(project).work(TASK, "make test").end()
 
@@ -105,7 +105,7 @@ def test_a_session_becomes_a_pattern_without_anybody_asking(project: Path) -> No
     assert not in_spool("open")
 
 
-def test_a_session_whose_client_was_killed_is_closed_without_an_end(project: Path) -> None:
+def test_session_of_a_killed_agent_is_closed(project: Path) -> None:
     """A crash of the client must not keep its session open for ever."""
     with running_client() as client:
         session = Session(project, client_pid=client.pid)
@@ -117,9 +117,7 @@ def test_a_session_whose_client_was_killed_is_closed_without_an_end(project: Pat
     assert pattern.final_outcome is Outcome.PARTIAL
 
 
-def test_a_call_that_is_reported_after_the_end_joins_its_session(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_late_call_joins_its_session(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks of tool calls run beside the session, so one of them may be slower than the end."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1.5")
     session = Session(project).work(TASK, "make test").end()
@@ -130,7 +128,7 @@ def test_a_call_that_is_reported_after_the_end_joins_its_session(
     assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit"]
 
 
-def test_a_cleared_session_is_known_to_the_one_that_follows(project: Path) -> None:
+def test_session_after_a_clear_names_the_one_before(project: Path) -> None:
     """They are one afternoon's work, under two names."""
     first = Session(project).work(TASK)
     first.send("SessionEnd", reason="clear")
@@ -145,7 +143,7 @@ def test_a_cleared_session_is_known_to_the_one_that_follows(project: Path) -> No
     assert found == {first.id: None, second.id: first.id}
 
 
-def test_a_session_that_is_taken_up_again_is_learned_from_again(project: Path) -> None:
+def test_resumed_session_is_learned_from_again(project: Path) -> None:
     """Resuming brings the same id back after its end; what is done then is work as well."""
     session = Session(project).work(TASK).end()
     learned()
@@ -156,7 +154,7 @@ def test_a_session_that_is_taken_up_again_is_learned_from_again(project: Path) -
     assert {pattern.trigger for pattern in found} == {TASK, OTHER_TASK}
 
 
-def test_odd_characters_are_no_reason_to_lose_a_session(project: Path) -> None:
+def test_session_with_odd_characters_is_learned(project: Path) -> None:
     """Half a surrogate pair, and NUL, which Postgres refuses, do come out of clients."""
     Session(project).work("Fix the \ud800 test \x00 of the parser", "printf '\x00' \udfff").end()
 
@@ -166,7 +164,7 @@ def test_odd_characters_are_no_reason_to_lose_a_session(project: Path) -> None:
     assert not in_spool("dead")
 
 
-def test_a_prompt_without_a_word_does_not_hold_up_the_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_without_words_does_not_delay_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lone thumb cannot be embedded, however often it is tried."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     Session(project).work("\N{THUMBS UP SIGN}").end()
@@ -177,7 +175,7 @@ def test_a_prompt_without_a_word_does_not_hold_up_the_others(project: Path, monk
     assert {pattern.trigger for pattern in found} == {"\N{THUMBS UP SIGN}", TASK}
 
 
-def test_a_probe_is_learned_from_only_by_the_doctor_that_sent_it(project: Path) -> None:
+def test_probe_is_learned_only_for_its_doctor(project: Path) -> None:
     """It would be found as somebody's work, and travel in backups."""
     start_worker()
     probe = Session(project)
@@ -193,7 +191,7 @@ def test_a_probe_is_learned_from_only_by_the_doctor_that_sent_it(project: Path) 
     assert len(patterns()) == 1
 
 
-def test_a_probe_that_nobody_waits_for_is_thrown_away(project: Path, own_home: Path) -> None:
+def test_abandoned_probe_is_deleted(project: Path, own_home: Path) -> None:
     """The doctor may have been killed, or its worker."""
     probe = Session(project)
     probe.id = f"{PROBE}1"
@@ -216,7 +214,7 @@ def test_a_probe_that_nobody_waits_for_is_thrown_away(project: Path, own_home: P
 # One at a time
 
 
-def test_ten_workers_that_start_at_once_are_one() -> None:
+def test_ten_simultaneous_starts_leave_one_worker() -> None:
     """Ten sessions may start together, and two workers would do everything twice."""
     started = [start_directly() for _ in range(10)]
 
@@ -230,7 +228,7 @@ def test_ten_workers_that_start_at_once_are_one() -> None:
     assert next(process for process in started if process.pid == pid).wait(timeout=20) == 0
 
 
-def test_a_second_worker_leaves_at_once_and_disturbs_nothing() -> None:
+def test_second_worker_exits_at_once() -> None:
     """It would take the first one's socket away."""
     start_worker()
     first = worker_pid()
@@ -244,7 +242,7 @@ def test_a_second_worker_leaves_at_once_and_disturbs_nothing() -> None:
 # It ends
 
 
-def test_it_stays_while_a_client_lives_and_then_takes_everything_with_it(
+def test_worker_stays_while_an_agent_lives_and_leaves_nothing(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody should find our processes on his machine after work."""
@@ -262,7 +260,7 @@ def test_it_stays_while_a_client_lives_and_then_takes_everything_with_it(
 
 
 @pytest.mark.parametrize("idle_timeout_s", ["0", "0.2"])
-def test_it_does_not_leave_before_what_has_ended_is_learned(
+def test_worker_learns_ended_sessions_before_it_leaves(
     idle_timeout_s: str, project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sets a short stay does not mean that nothing is to be learned."""
@@ -277,7 +275,7 @@ def test_it_does_not_leave_before_what_has_ended_is_learned(
     assert len(patterns()) == 1
 
 
-def test_sigterm_ends_it_in_order(own_home: Path) -> None:
+def test_sigterm_ends_the_worker_in_order(own_home: Path) -> None:
     """That is how a system that goes down asks."""
     worker = start_directly()
     worker_pid()
@@ -289,7 +287,7 @@ def test_sigterm_ends_it_in_order(own_home: Path) -> None:
     assert not Path(paths.worker_socket()).exists()
 
 
-def test_one_that_is_started_while_another_leaves_takes_over(own_home: Path) -> None:
+def test_worker_started_while_another_leaves_takes_over(own_home: Path) -> None:
     """A session that starts in that moment would have no worker for the first prompts."""
     leaving = start_directly()
     first = worker_pid()
@@ -303,7 +301,7 @@ def test_one_that_is_started_while_another_leaves_takes_over(own_home: Path) -> 
 
 
 @on_linux
-def test_one_that_is_frozen_is_ended_by_force(own_home: Path) -> None:
+def test_frozen_worker_is_killed_by_stop(own_home: Path) -> None:
     """Otherwise it would be in the way of all that follow, until somebody finds its pid."""
     start_worker()
     os.kill(worker_pid(), signal.SIGSTOP)
@@ -314,7 +312,7 @@ def test_one_that_is_frozen_is_ended_by_force(own_home: Path) -> None:
     assert start_worker()
 
 
-def test_one_that_is_frozen_is_replaced_by_the_next(project: Path, own_home: Path) -> None:
+def test_frozen_worker_is_replaced_by_the_next(project: Path, own_home: Path) -> None:
     """It holds the lock and answers nobody: without this nothing would be learned until somebody looked."""
     start_worker()
     frozen = worker_pid()
@@ -337,7 +335,7 @@ def copied_plugin(to: Path) -> Path:
     return to / "behavior_plugin" / "worker" / "__main__.py"
 
 
-def test_code_that_is_updated_under_it_takes_over(tmp_path: Path) -> None:
+def test_worker_restarts_after_an_update_in_place(tmp_path: Path) -> None:
     """Otherwise the old one would run for as long as sessions overlap: for weeks, on some machines."""
     door = copied_plugin(tmp_path / "plugin")
     old = subprocess.Popen([sys.executable, "-I", str(door)])
@@ -352,7 +350,7 @@ def test_code_that_is_updated_under_it_takes_over(tmp_path: Path) -> None:
     assert old.wait() == 0
 
 
-def test_it_ends_where_the_plugin_is_removed(tmp_path: Path, own_home: Path) -> None:
+def test_worker_ends_when_the_plugin_is_removed(tmp_path: Path, own_home: Path) -> None:
     """Nothing of a removed plugin goes on running, and nothing starts it again."""
     door = copied_plugin(tmp_path / "plugin")
     orphan = subprocess.Popen([sys.executable, "-I", str(door)])
@@ -364,7 +362,7 @@ def test_it_ends_where_the_plugin_is_removed(tmp_path: Path, own_home: Path) -> 
     wait_for(lambda: not processes_of(own_home), "the end of its server")
 
 
-def test_an_older_one_leaves_to_a_newer_version() -> None:
+def test_older_worker_leaves_to_a_newer_version() -> None:
     """An update from a marketplace lies in a folder of its own, so the old one's code does not change."""
     start_worker()
     pid = worker_pid()
@@ -386,7 +384,7 @@ def copied_older_plugin(to: Path) -> Path:
 
 
 @pytest.mark.parametrize("is_hook", [True, False])
-def test_an_older_one_in_another_folder_is_replaced(is_hook: bool, tmp_path: Path, project: Path) -> None:
+def test_older_worker_in_another_folder_is_replaced(is_hook: bool, tmp_path: Path, project: Path) -> None:
     """By the hook of a session's start, and by a command, which then gets its answer."""
     older = subprocess.Popen([sys.executable, "-I", str(copied_older_plugin(tmp_path / "plugin"))])
     worker_pid()
@@ -437,7 +435,7 @@ def older_worker() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit", "SessionEnd"])
-def test_a_hook_replaces_a_worker_of_the_version_before(
+def test_hook_replaces_a_worker_of_the_version_before(
     event: str, older_worker: subprocess.Popen[bytes], project: Path
 ) -> None:
     """It does not speak HTTP. It leaves by itself, so nobody waits until it counts as frozen."""
@@ -447,14 +445,14 @@ def test_a_hook_replaces_a_worker_of_the_version_before(
     worker_pid()
 
 
-def test_a_command_replaces_a_worker_of_the_version_before(older_worker: subprocess.Popen[bytes]) -> None:
+def test_command_replaces_a_worker_of_the_version_before(older_worker: subprocess.Popen[bytes]) -> None:
     """And gets its answer from the new one."""
     assert patterns() == []
 
     assert older_worker.wait(timeout=20) == 0
 
 
-def test_a_worker_that_is_started_directly_replaces_one_of_the_version_before(
+def test_worker_replaces_one_of_the_version_before(
     older_worker: subprocess.Popen[bytes],
 ) -> None:
     """A hook that got no answer starts one beside it."""
@@ -492,7 +490,7 @@ def test_a_hook_of_the_version_before_gets_its_suggestion(project: Path, monkeyp
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
-def test_curl_can_ask_it() -> None:
+def test_curl_can_ask_the_worker() -> None:
     """Whoever looks for a fault needs no program of ours."""
     start_worker()
     pid = worker_pid()
@@ -507,7 +505,7 @@ def test_curl_can_ask_it() -> None:
     assert json.loads(posted.stdout) == []
 
 
-def test_events_are_noticed_at_once_also_where_the_spool_was_made_again(project: Path) -> None:
+def test_recreated_spool_is_watched_again(project: Path) -> None:
     """A watch on a folder that is gone tells nothing; the next look would come seconds later."""
     start_worker()
     worker_pid()
@@ -519,7 +517,7 @@ def test_events_are_noticed_at_once_also_where_the_spool_was_made_again(project:
     assert len(learned()) == 1
 
 
-def test_one_whose_socket_is_deleted_listens_again(project: Path) -> None:
+def test_deleted_socket_is_recreated(project: Path) -> None:
     """Temporary folders are tidied up; who cannot be asked would count as gone for as long as it lives."""
     start_worker()
     pid = worker_pid()
@@ -530,7 +528,7 @@ def test_one_whose_socket_is_deleted_listens_again(project: Path) -> None:
     assert found.pid == pid
 
 
-def test_one_whose_folder_is_deleted_goes_and_leaves_no_second(own_home: Path) -> None:
+def test_worker_whose_folder_is_deleted_ends(own_home: Path) -> None:
     """Its lock keeps nobody out any more, and two would tear sessions apart."""
     start_worker()
     first = worker_pid()
@@ -545,7 +543,7 @@ def test_one_whose_folder_is_deleted_goes_and_leaves_no_second(own_home: Path) -
 # Nothing is lost
 
 
-def test_killed_in_the_middle_it_loses_nothing_and_doubles_nothing(project: Path, own_home: Path) -> None:
+def test_killed_worker_loses_and_doubles_nothing(project: Path, own_home: Path) -> None:
     """The next worker finds the open session where the killed one left it, and the server is gone with its owner."""
     session = Session(project)
     session.send("SessionStart")
@@ -563,7 +561,7 @@ def test_killed_in_the_middle_it_loses_nothing_and_doubles_nothing(project: Path
     assert not in_spool("open")
 
 
-def test_killed_between_storing_and_deleting_it_stores_once(
+def test_worker_killed_after_storing_stores_once(
     project: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session is found again in the spool, and its pattern in the table."""
@@ -581,7 +579,7 @@ def test_killed_between_storing_and_deleting_it_stores_once(
     assert not in_spool("open")
 
 
-def test_a_server_that_was_killed_is_started_again(project: Path, own_home: Path) -> None:
+def test_killed_server_is_restarted(project: Path, own_home: Path) -> None:
     """When memory is short the system ends the largest, and the worker lives on without its store."""
     start_worker()
     pid = worker_pid()
@@ -593,7 +591,7 @@ def test_a_server_that_was_killed_is_started_again(project: Path, own_home: Path
     assert status().pid == pid
 
 
-def test_what_is_no_record_is_set_aside_with_a_reason_and_the_others_go_on(project: Path) -> None:
+def test_malformed_records_become_dead_letters(project: Path) -> None:
     """One bad file must neither stop the queue nor bring every worker down that looks at it."""
     bad = {
         "1-1-empty": b"",
@@ -620,7 +618,7 @@ def test_what_is_no_record_is_set_aside_with_a_reason_and_the_others_go_on(proje
     assert status().dead_letters == len(dead) / 2 == len(bad) + 3
 
 
-def test_a_record_that_spoils_is_set_aside_and_its_session_goes_on(project: Path) -> None:
+def test_spoiled_record_becomes_a_dead_letter_and_its_session_goes_on(project: Path) -> None:
     """A bad sector or a curious hand must not cost the rest of a session, nor put secrets where they stay."""
     session = Session(project)
     session.send("SessionStart")
@@ -635,7 +633,7 @@ def test_a_record_that_spoils_is_set_aside_and_its_session_goes_on(project: Path
     assert b"hunter2" not in Path(paths.in_data("worker.log")).read_bytes()
 
 
-def test_reap_closes_what_its_client_has_left(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reap_closes_sessions_without_an_agent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For whoever does not want to wait until the worker notices."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
     with running_client() as client:
@@ -652,7 +650,7 @@ def test_reap_closes_what_its_client_has_left(project: Path, monkeypatch: pytest
     assert (pattern.trigger, pattern.final_outcome) == (TASK, Outcome.PARTIAL)
 
 
-def test_reap_of_the_idle_closes_what_is_still_open(project: Path) -> None:
+def test_reap_with_idle_closes_open_sessions(project: Path) -> None:
     """A client that hangs for a day is a session that has ended."""
     Session(project).work(TASK)
 
@@ -664,7 +662,7 @@ def test_reap_of_the_idle_closes_what_is_still_open(project: Path) -> None:
 # It comes up wherever it is
 
 
-def test_a_dead_workers_socket_is_not_in_the_way(project: Path) -> None:
+def test_dead_workers_socket_does_not_prevent_a_start(project: Path) -> None:
     """A killed worker leaves one behind."""
     folder = Path(paths.make_run_folder())
     with socket.socket(socket.AF_UNIX) as dead:
@@ -676,7 +674,7 @@ def test_a_dead_workers_socket_is_not_in_the_way(project: Path) -> None:
 
 
 @pytest.mark.parametrize("age_s", [3600, 3, -3600])
-def test_a_mark_of_a_start_that_failed_is_not_in_the_way(age_s: int) -> None:
+def test_mark_of_a_failed_start_does_not_prevent_another(age_s: int) -> None:
     """Whoever died while starting has not removed it; and clocks are set back."""
     mark = Path(paths.make_run_folder()) / "starting"
     mark.touch()
@@ -708,7 +706,7 @@ def long_path(own_home: Path, short_temporary: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_a_long_path_with_a_space_is_no_problem(
+def test_long_data_folder_path_with_a_space_works(
     is_new: bool, project: Path, long_path: Path, short_temporary: Path
 ) -> None:
     """A socket's path has some hundred bytes; homes may be longer."""
@@ -728,7 +726,7 @@ def test_a_long_path_with_a_space_is_no_problem(
 
 
 @on_linux
-def test_nothing_of_the_hook_goes_into_the_worker(project: Path) -> None:
+def test_worker_inherits_nothing_from_its_hook(project: Path) -> None:
     """A pipe that it kept open would hold up the client, and the client's key is none of its business."""
     project.mkdir()
     reading, writing = os.pipe()
@@ -752,7 +750,7 @@ def test_nothing_of_the_hook_goes_into_the_worker(project: Path) -> None:
     os.close(writing)
 
 
-def test_everything_it_keeps_is_private(project: Path, own_home: Path) -> None:
+def test_all_files_are_private(project: Path, own_home: Path) -> None:
     """Whatever the umask of whoever started it."""
     before = os.umask(0)
     try:
@@ -798,7 +796,7 @@ def open_parent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @as_root
-def test_another_user_cannot_ask_it(open_parent: Path) -> None:
+def test_another_user_cannot_reach_the_socket(open_parent: Path) -> None:
     """It would tell him all that was done here."""
     start_worker()
     path = Path(paths.worker_socket())
@@ -824,7 +822,7 @@ print(len(line.recv(100)), flush=True)
 
 @as_root
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not tell who listens")
-def test_another_user_who_listens_in_its_place_is_told_nothing(open_parent: Path) -> None:
+def test_hook_sends_nothing_to_another_users_socket(open_parent: Path) -> None:
     """The short folder's name is known to all, and once it is gone anybody may take it."""
     squat = open_parent / "squat"
     squat.mkdir(mode=0o777)
@@ -844,7 +842,7 @@ def test_another_user_who_listens_in_its_place_is_told_nothing(open_parent: Path
 
 @as_root
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not tell who calls")
-def test_another_user_gets_no_answer_even_where_the_folder_is_open(open_parent: Path) -> None:
+def test_another_user_gets_no_answer_in_an_open_folder(open_parent: Path) -> None:
     """Somebody may have changed the rights; the second wall is who calls."""
     start_worker()
     worker_pid()  # whoever starts makes the folder private again
@@ -884,7 +882,7 @@ GARBAGE = {
 }
 
 
-def test_garbage_on_its_socket_does_not_disturb_it(project: Path) -> None:
+def test_garbage_on_the_socket_does_no_harm(project: Path) -> None:
     """Whatever it is asked, the others get their answers."""
     start_worker()
     pid = worker_pid()
@@ -906,7 +904,7 @@ def test_garbage_on_its_socket_does_not_disturb_it(project: Path) -> None:
 # It keeps secrets
 
 
-def test_a_secret_is_nowhere_after_its_session_is_stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_holds_a_secret_after_its_session_is_stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in a row nor in any file: the spool, which held it until then, is empty."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     token = f"ghp_{uuid.uuid4().hex}{uuid.uuid4().hex[:4]}"
@@ -924,7 +922,7 @@ def test_a_secret_is_nowhere_after_its_session_is_stored(project: Path, monkeypa
         assert not [file for file, kept in bytes_below(Path(paths.data_folder())) if secret.encode() in kept]
 
 
-def test_its_log_does_not_tell_what_was_said(project: Path) -> None:
+def test_log_contains_no_prompt(project: Path) -> None:
     """Logs are what people paste into bug reports."""
     spool.put("UserPromptSubmit", b'{"session_id": "s", "prompt": "canary-prompt')
     Session(project).work("Find the canary-prompt in the coal mine", "echo canary-prompt").end()
@@ -938,7 +936,9 @@ def test_its_log_does_not_tell_what_was_said(project: Path) -> None:
     assert "canary-prompt" not in "".join(reason.read_text() for reason in in_spool("dead")[1::2])
 
 
-def test_it_calls_nobody(project: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_opens_no_network_connection(
+    project: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A library that reports to its maker would break the promise that nothing leaves the machine."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     Session(project).work().end()
@@ -953,7 +953,7 @@ def test_it_calls_nobody(project: Path, short_temporary: Path, monkeypatch: pyte
 # A database of the user's own
 
 
-def test_a_database_of_ones_own_is_used_instead(
+def test_own_database_replaces_the_embedded_server(
     project: Path,
     own_home: Path,
     server: Server,
@@ -972,7 +972,7 @@ def test_a_database_of_ones_own_is_used_instead(
     assert server.password not in status().model_dump_json()
 
 
-def test_a_database_that_cannot_be_reached_keeps_everything_in_the_spool(
+def test_sessions_wait_while_the_database_is_unreachable(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back; what was done meanwhile does not."""

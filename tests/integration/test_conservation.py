@@ -282,7 +282,7 @@ def story(store: Store, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.timeout(0)
-def test_whatever_happens_each_event_is_in_one_place(story: type[World], caplog: pytest.LogCaptureFixture) -> None:
+def test_each_event_is_in_exactly_one_place(story: type[World], caplog: pytest.LogCaptureFixture) -> None:
     """Nobody can think of every order in which things go wrong."""
     caplog.set_level(logging.CRITICAL, logger="behavior_plugin")  # every failure is told, and there are very many
     run_state_machine_as_test(
@@ -298,7 +298,7 @@ def test_whatever_happens_each_event_is_in_one_place(story: type[World], caplog:
     )
 
 
-def test_calls_before_the_first_prompt_are_set_aside_and_the_rest_is_learned(story: type[World]) -> None:
+def test_calls_before_the_first_prompt_become_a_dead_letter(story: type[World]) -> None:
     """A session that is heard of in its middle, or taken up again after a late call, has calls without a prompt."""
     told = story()
     told.hook(0, "PostToolUse", 0, 1, False, Fault())
@@ -309,7 +309,7 @@ def test_calls_before_the_first_prompt_are_set_aside_and_the_rest_is_learned(sto
     assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 3, "stored": 2, "dead": 1, "waiting": 0}
 
 
-def test_a_drain_that_sets_a_session_aside_has_succeeded(story: type[World]) -> None:
+def test_drain_succeeds_when_a_session_becomes_a_dead_letter(story: type[World]) -> None:
     """It is told in the state; whoever waits for the drain need not read of a failure."""
     told = story()
     told.turn(POISONED, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
@@ -319,7 +319,7 @@ def test_a_drain_that_sets_a_session_aside_has_succeeded(story: type[World]) -> 
     assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 2, "stored": 0, "dead": 2, "waiting": 0}
 
 
-def test_what_fails_once_at_any_step_costs_nothing(story: type[World]) -> None:
+def test_one_failure_at_any_step_loses_nothing(story: type[World]) -> None:
     """A disk that does not give a record for a moment must not have it left out of what is learned, and deleted."""
     for step in range(1, 300):
         told = story()
