@@ -7,7 +7,6 @@ from datetime import datetime
 from behavior_plugin.embed import Embedder
 from behavior_plugin.model import Context, Match, Suggestion
 from behavior_plugin.recall.rank import rank
-from behavior_plugin.redact import redact
 from behavior_plugin.store import Store
 
 # Without an embedder: the share of the prompt's words that a trigger must have.
@@ -35,6 +34,9 @@ def recall(
     Raises:
         StoreError, EmbedError: see there.
     """
+    # Imported here: commands render suggestions without it, and it takes a tenth of a second.
+    from behavior_plugin.redact import redact
+
     text = redact(text, MAX_PROMPT_CHARS)
     project = None if everywhere else context.project
     return rank(_matches(text, embedder, store, min_similarity, project), context=context, now=now)[:limit]
