@@ -1,7 +1,7 @@
-"""The real client: where it is found, and how one headless run of it is made and read.
+"""Find or install the real client, run it headless, and read its output.
 
-A run sees a scratch home and nothing of the environment of the person who runs the tests: no setting, key or
-hook of theirs takes part, and nothing of theirs is written.
+A run has a scratch home and a minimal environment, so it neither uses nor changes the settings, keys and hooks of
+the developer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ REPOSITORY = Path(__file__).parents[2]
 CLIENT_VERSION = "2.1.328"
 CACHE = REPOSITORY / ".cache" / f"claude-code-{CLIENT_VERSION}"
 
-# As it was before each test got a home of its own: npm's settings and CLAUDE_BIN are out there.
+# The environment before each test got its own home: npm's settings and CLAUDE_BIN are there.
 OUTER_ENV = dict(os.environ)
 
-# Shorter than the limit of a test, so that a slow network skips the test instead of killing the run.
+# Shorter than the time limit of a test, so that a slow network skips the test instead of killing the run.
 INSTALL_TIMEOUT_S = 100
 
 Record = dict[str, Any]
@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """The result of one run of the client."""
+    """The exit code and output of one run of the client."""
 
     exit_code: int
     records: list[Record]
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def result(self) -> Record:
-        """The closing record; empty when the client did not get that far."""
+        """The closing record; empty if the client did not get that far."""
         return next((record for record in self.records if record["type"] == "result"), {})
 
     @property
@@ -59,7 +59,7 @@ class Run:
 
 
 def client_or_skip() -> Path:
-    """The client; without one the calling test is skipped, or fails where BEHAVIOR_REQUIRE_CLIENT=1."""
+    """The client's path; without a client the test is skipped, or fails if BEHAVIOR_REQUIRE_CLIENT=1."""
     found = find_client()
     if isinstance(found, Path):
         return found
@@ -76,7 +76,7 @@ def find_client() -> Path | str:
         return Path(chosen) if os.access(chosen, os.X_OK) else f"CLAUDE_BIN={chosen} is not executable"
     deadline = time.monotonic() + INSTALL_TIMEOUT_S
     try:
-        with _one_at_a_time():
+        with _install_lock():
             return _executable(CACHE) or _install(within_s=deadline - time.monotonic())
     except (OSError, subprocess.SubprocessError) as error:
         return f"claude-code {CLIENT_VERSION} could not be installed: {error}"
@@ -106,7 +106,7 @@ def run_client(
 
 
 def client_env(home: Path, model_url: str = "http://127.0.0.1:9") -> dict[str, str]:
-    """The whole environment of the client; without a model's address it reaches nobody."""
+    """The whole environment of the client; without a model's address it reaches no server."""
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home),
@@ -141,8 +141,8 @@ def run_quietly(
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Of the processes that share a run of the tests one installs, and the others wait for it."""
+def _install_lock() -> Iterator[None]:
+    """Let one process of a test run install, while the others wait for it."""
     CACHE.parent.mkdir(exist_ok=True)
     with (CACHE.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -150,7 +150,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _install(*, within_s: float) -> Path:
-    """Install beside the cache folder and rename, so that a half made installation is never found."""
+    """Install beside the cache folder and rename, so that no partial installation is ever found."""
     fresh = Path(tempfile.mkdtemp(prefix=f"{CACHE.name}.", dir=CACHE.parent))
     try:
         _npm_install(fresh, within_s=within_s)

@@ -1,4 +1,4 @@
-"""Clients whose events carry marks, and whose hooks may be killed: what was accepted is noted by an oracle."""
+"""Play agent sessions with marked events and hooks that may be killed, and record accepted events in an oracle."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -15,17 +16,17 @@ from typing import Any
 from behavior_plugin import api, simulator
 from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import Client
-from tests.acceptance.sessions import PYTHONS, ROOT
+from tests.acceptance.feeding import LOSS_NOTICE, hook_environment
+from tests.acceptance.sessions import ROOT
 from tests.factories import payload
 from tests.oracle import Oracle
 from tests.waiting import DEADLINE_S, wait_for
 
 HOOKS = simulator.registered_hooks(ROOT)
-LOSS_NOTICE = b"behavior: event not recorded: "
 
 
 class MarkedSession:
-    """One conversation of a client. `number` begins the marks of its events."""
+    """One conversation of an agent. `number` begins the marks of its events."""
 
     def __init__(self, oracle: Oracle, number: int, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,11 +63,11 @@ class MarkedSession:
 
 
 def run_hook(event: str, raw: bytes, directory: Path, *, dies_after_s: float | None = None) -> bool:
-    """Run the registered command, killed with SIGKILL after a while or not; returns whether it accepted the event."""
+    """Run the registered command, killed with SIGKILL after `dies_after_s`; returns whether it accepted the event."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", HOOKS[event].command],
         cwd=directory,
-        env=environment(),
+        env=hook_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,38 +75,32 @@ def run_hook(event: str, raw: bytes, directory: Path, *, dies_after_s: float | N
     )
     with process:
         try:
-            _, complaint = process.communicate(raw, timeout=DEADLINE_S if dies_after_s is None else dies_after_s)
+            _, stderr = process.communicate(raw, timeout=DEADLINE_S if dies_after_s is None else dies_after_s)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            _, complaint = process.communicate()
-    is_told = complaint.startswith(LOSS_NOTICE) and complaint.count(b"\n") == 1
-    assert dies_after_s is not None or (process.returncode == 0 and (is_told or not complaint)), complaint
-    return process.returncode == 0 and not complaint
+            _, stderr = process.communicate()
+    is_reported = stderr.startswith(LOSS_NOTICE) and stderr.count(b"\n") == 1
+    assert dies_after_s is not None or (process.returncode == 0 and (is_reported or not stderr)), stderr
+    return process.returncode == 0 and not stderr
 
 
-def environment() -> dict[str, str]:
-    """What a hook gets from the client, which is this process."""
-    own = {"CLAUDE_PLUGIN_ROOT": str(ROOT), "CLAUDE_PID": str(os.getpid())}
-    return {**os.environ, **own, "PATH": f"{PYTHONS}:{os.environ['PATH']}"}
-
-
-def at_once(*what: Any) -> None:
-    """Do all of it at the same time, and fail where one of them fails."""
-    with ThreadPoolExecutor(max_workers=len(what)) as threads:
-        for done in [threads.submit(each) for each in what]:
+def run_together(*calls: Callable[[], object]) -> None:
+    """Run all calls at the same time, and fail if one of them fails."""
+    with ThreadPoolExecutor(max_workers=len(calls)) as threads:
+        for done in [threads.submit(call) for call in calls]:
             done.result()
 
 
 def everything_learned() -> list[StoredPattern]:
-    """All patterns, after every session was closed and learned from. A worker or a store that just died is passed."""
+    """All patterns, after closing and learning every session. Retries if a worker or a store has just died."""
     wait_for(lambda: Client().drain(api.Drain()), "everything is learned")
     wait_for(lambda: Client().reap(api.Reap(idle_s=0)), "everything is closed")
     return Client().list_patterns(api.ListPatterns(limit=10_000))
 
 
 def check_liveness(oracle: Oracle, directory: Path) -> None:
-    """After all that, a fresh session goes through as on the first day."""
+    """Check that a new session is learned as on the first day."""
     fresh = MarkedSession(oracle, 1_000_000, directory)
     assert all([fresh.begin(), fresh.ask(), fresh.call(), fresh.stop(), fresh.end()])
     before = oracle.check(everything_learned(), is_over=True)

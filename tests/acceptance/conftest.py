@@ -1,4 +1,4 @@
-"""What the tests share that play sessions through the registered hooks."""
+"""Fixtures of the tests that play sessions through the registered hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.acceptance.sessions import make_database, nothing_left
 
 @pytest.fixture
 def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A session that ends is learned at once, and no process of the test's home stays."""
+    """Learn a session as soon as it ends, and fail if a process of the test's home remains."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
     with nothing_left(own_home):
         yield
@@ -20,12 +20,12 @@ def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture
 def no_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prompts are not understood, which saves the time to load what understands them."""
+    """Run without an embedder, which saves the time to load it."""
     monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
 
 
 @pytest.fixture
 def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where sessions are played; the worker finds its database made."""
+    """A directory to play sessions in; the worker's database exists already."""
     make_database(tmp_path_factory.getbasetemp() / "database")
     return tmp_path / "project"

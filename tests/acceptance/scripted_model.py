@@ -1,8 +1,8 @@
-"""A model that follows a script, so that the real client runs whole sessions without an account or a network.
+"""A scripted model server, so that the real client runs whole sessions without an account or a network.
 
-It serves the one request the client makes, a streamed `POST /v1/messages`, on the loopback interface. No
-answer depends on an earlier request: the newest prompt in a request chooses the play, and the number of
-answers since that prompt chooses the turn. So retries, resumed sessions and subagents need no care.
+It serves the client's only request, a streamed `POST /v1/messages`, on the loopback interface. No answer depends on
+an earlier request: the newest prompt in a request selects the play, and the number of answers since that prompt
+selects the turn. So retries, resumed sessions and subagents need no special case.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any, Self
 Block = dict[str, Any]
 Turn = Sequence[Block]
 
-# What the client wraps around a prompt, or says in the user's place.
-NOT_THE_PERSON = re.compile(r"<system-reminder>.*?</system-reminder>|\[Request interrupted[^\]]*\]", re.S)
+# Text that the client wraps around a prompt, or adds in the user's name.
+CLIENT_TEXT = re.compile(r"<system-reminder>.*?</system-reminder>|\[Request interrupted[^\]]*\]", re.S)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def call(tool: str, **arguments: object) -> Block:
 
 
 def pause(*, delay_s: float) -> Block:
-    """Not sent: the turn that holds it is answered that much later."""
+    """Delays the answer of its turn, and is not sent itself."""
     return {"type": "pause", "delay_s": delay_s}
 
 
@@ -75,12 +75,12 @@ class ScriptedModel:
         return [text for body in self.requests for text in _strings([body.get("system"), body.get("messages")])]
 
     def answer(self, body: dict[str, Any]) -> Turn:
-        """The blocks that follow the conversation in `body`; "OK." where the script has none."""
+        """The blocks that continue the conversation in `body`; "OK." if the script has none."""
         prompt, turns_since = _newest_prompt(body.get("messages", []))
         known = [play for play in self.plays if play.match in prompt]
         if not known:
             return [say("OK.")]
-        # An unanswered prompt shares its message with the next one: what was said last counts.
+        # An unanswered prompt shares its message with the next one, so the last match counts.
         turns = max(known, key=lambda play: prompt.rfind(play.match)).turns
         return turns[turns_since] if turns_since < len(turns) else [say("OK.")]
 
@@ -99,7 +99,7 @@ def _own_text(content: str | list[Block]) -> str:
     if any(block["type"] == "tool_result" for block in blocks):
         return ""
     text = "\n".join(block["text"] for block in blocks if block["type"] == "text")
-    return NOT_THE_PERSON.sub("", text).strip()
+    return CLIENT_TEXT.sub("", text).strip()
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         model = self.server.model
         model.requests.append(body)
         turn = model.answer(body)
-        # A test that is over does not wait for its slow answers.
+        # A finished test does not wait for its slow answers.
         model.stopped.wait(sum(block["delay_s"] for block in turn if block["type"] == "pause"))
         self._send(_stream(turn, body["model"]))
 
@@ -171,4 +171,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the client was interrupted
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing on the test's terminal."""
+        """Keep the test's terminal clean."""

@@ -1,4 +1,4 @@
-"""Play sessions through the registered hooks, with real workers behind them, and see to it that none of those stays."""
+"""Play sessions through the registered hooks with real workers, and make sure that no worker remains."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OTHER_TASK = "Write a short introduction for the project's web page, for readers
 
 
 class Session:
-    """One session of a client, as its hooks see it. The client is this process unless another one is named."""
+    """One session of an agent, as its hooks see it. The agent is this process unless a pid is given."""
 
     def __init__(self, directory: Path, *, client_pid: int | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Session:
         return self.directory.parent / f"{self.id}.jsonl"
 
     def send(self, event: str, **changes: Any) -> HookRun:
-        """Run the hook of an event; it must end with 0 and say nothing on stderr."""
+        """Run the hook of an event; it must exit with 0 and print nothing on stderr."""
         common = {
             "session_id": self.id,
             "cwd": str(self.directory),
@@ -75,7 +75,7 @@ class Session:
         self.send(event, tool_input={"command": command}, tool_use_id=f"toolu_{uuid.uuid4().hex}")
 
     def work(self, prompt: str = TASK, command: str = "make test", *, event: str = "PostToolUse") -> Session:
-        """A start, a prompt, a call and the turn's end."""
+        """A start, a prompt, a call and the end of the turn."""
         self.send("SessionStart")
         self.ask(prompt)
         self.call(command, event=event)
@@ -105,46 +105,46 @@ def behavior(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def said(*words: str, cwd: Path = ROOT) -> str:
-    """What a command that succeeds says."""
+def output_of(*words: str, cwd: Path = ROOT) -> str:
+    """The output of a command that succeeds."""
     done = behavior(*words, cwd=cwd)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
-def told(*words: str, cwd: Path = ROOT) -> Any:
-    """The same, for a script."""
-    return json.loads(said(*words, "--json", cwd=cwd))
+def json_of(*words: str, cwd: Path = ROOT) -> Any:
+    """The parsed JSON output of a command that succeeds."""
+    return json.loads(output_of(*words, "--json", cwd=cwd))
 
 
-def make_database(shelf: Path) -> None:
-    """Give the data folder a database that was made once for all tests: making one takes longer than most tests."""
-    if not shelf.exists():
+def make_database(template: Path) -> None:
+    """Copy a database, created once for all tests, into the data folder: creating one takes longer than most tests."""
+    if not template.exists():
         start_worker()
         worker_pid()
         stop_worker()
-        Path(paths.in_data("postgres")).rename(shelf)
-    shutil.copytree(shelf, paths.in_data("postgres"))
+        Path(paths.in_data("postgres")).rename(template)
+    shutil.copytree(template, paths.in_data("postgres"))
     Path(paths.data_folder()).chmod(0o700)
 
 
-def holds_for(seconds: float, is_so: Callable[[], object]) -> bool:
-    """Whether something is true now and stays so."""
+def holds_for(seconds: float, condition: Callable[[], object]) -> bool:
+    """Whether a condition is true now and stays true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if not is_so():
+        if not condition():
             return False
         time.sleep(POLL_S)
     return True
 
 
 def patterns() -> list[StoredPattern]:
-    """Everything learned so far; a worker is started if need be."""
+    """All patterns learned so far; starts a worker if need be."""
     return Client().list_patterns(EVERYTHING)
 
 
 def learned(count: int = 1) -> list[StoredPattern]:
-    """Wait until so many patterns were learned by themselves: nothing is started or ordered."""
+    """Wait until the running worker has learned so many patterns by itself."""
     return wait_for(
         lambda: found if len(found := running_worker().list_patterns(EVERYTHING)) >= count else None,
         f"{count} patterns",
@@ -152,18 +152,18 @@ def learned(count: int = 1) -> list[StoredPattern]:
 
 
 def drain() -> list[StoredPattern]:
-    """Everything learned, after what has ended was."""
+    """All patterns, after learning the ended sessions."""
     Client().drain(api.Drain())
     return patterns()
 
 
 def running_worker() -> Client:
-    """A client of the worker that runs, whichever that is; none is started."""
+    """A client of the running worker; starts none."""
     return Client(is_starting=False)
 
 
 def status() -> api.Status:
-    """The state of the worker that runs."""
+    """The state of the running worker."""
     return running_worker().status()
 
 
@@ -179,7 +179,7 @@ def in_spool(name: str) -> list[Path]:
 
 @contextmanager
 def running_client() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that hooks can be told is the client."""
+    """A process whose pid hooks can take for the agent's."""
     process = subprocess.Popen(["sleep", "120"])
     try:
         yield process
@@ -190,24 +190,24 @@ def running_client() -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def nothing_left(home: Path) -> Iterator[None]:
-    """End the worker of a home afterwards, and fail where a process of it stays."""
+    """Stop the worker of a home afterwards, and fail if a process of the home remains."""
     try:
         yield
     finally:
         short_run_folder = Path(paths.run_folder())
-        left = _end(home)
-    assert not left, f"still there: {left}"
-    if Path(paths.in_data("run")).is_symlink():  # a worker that was killed leaves it to the next one
+        left = _stop_all(home)
+    assert not left, f"still running: {left}"
+    if Path(paths.in_data("run")).is_symlink():  # a killed worker leaves it to the next one
         shutil.rmtree(short_run_folder, ignore_errors=True)
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """Every process that has a folder in its command or environment."""
+    """Every process with a folder in its command line or environment."""
     return [process for process in psutil.process_iter() if process.pid != os.getpid() and _names(process, home)]
 
 
 def commands_of(home: Path) -> list[str]:
-    """The command lines of those, as far as they are still there."""
+    """The command lines of those processes that still run."""
     commands = []
     for process in processes_of(home):
         with suppress(psutil.Error):
@@ -224,8 +224,8 @@ def _names(process: psutil.Process, home: Path) -> bool:
         return False
 
 
-def _end(home: Path) -> list[str]:
-    """Tell the worker to end until all is gone: one that was just woken can only be told when it listens."""
+def _stop_all(home: Path) -> list[str]:
+    """Stop the worker until all processes are gone: a worker that is still starting cannot be stopped yet."""
     deadline = time.monotonic() + DEADLINE_S
     while processes_of(home) and time.monotonic() < deadline:
         with suppress(BehaviorError):

@@ -12,7 +12,7 @@ import pytest
 
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.worker.lifecycle import stop_worker
-from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, patterns, said, status, told
+from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, json_of, output_of, patterns, status
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
 
@@ -28,11 +28,11 @@ def test_rolled_back_patterns_can_be_restored(project: Path, tmp_path: Path) -> 
     before = drain()
     file = tmp_path / "backup.jsonl.gz"
 
-    saved = told("db", "backup", str(file))
-    gone = told("db", "rollback", "--with-rows")
+    saved = json_of("db", "backup", str(file))
+    gone = json_of("db", "rollback", "--with-rows")
     empty = patterns()
-    restored = told("db", "restore", str(file))
-    again = told("db", "restore", gone["backup"])
+    restored = json_of("db", "restore", str(file))
+    again = json_of("db", "restore", gone["backup"])
 
     assert saved == {"file": str(file), "rows": 2}
     assert gone["rows"] == 2
@@ -49,7 +49,7 @@ def test_memories_move_into_the_separate_table(project: Path, monkeypatch: pytes
     before = drain()
     Session(project).work("What comes while the worker is away")
 
-    moved = told("db", "move", "--to", "behavior_patterns", "--delete-source")
+    moved = json_of("db", "move", "--to", "behavior_patterns", "--delete-source")
     left = patterns()
     stop_worker()  # it has the settings that it was started with
     monkeypatch.setenv("BEHAVIOR_STORAGE", "behavior_patterns")
@@ -65,16 +65,16 @@ def test_index_build_has_its_own_server(project: Path) -> None:
     work(project)
     before = drain()
 
-    made = told("db", "tune", "--index", "hnsw", "--apply")
+    made = json_of("db", "tune", "--index", "hnsw", "--apply")
     is_running = wake.is_listening()
-    seen = told("db", "tune", "--index", "hnsw")
+    seen = json_of("db", "tune", "--index", "hnsw")
 
     assert (made["present"]["kind"], made["present"]["is_valid"], made["is_due"]) == ("hnsw", True, False)
     assert not is_running
     assert seen["present"] == made["present"]
     assert (made["is_applied"], seen["is_applied"]) == (True, False)
-    assert "--apply drops the index; meanwhile no worker runs" in said("db", "tune")
-    assert "\nDropped hnsw.\nNow: no index" in said("db", "tune", "--apply")
+    assert "--apply drops the index; meanwhile no worker runs" in output_of("db", "tune")
+    assert "\nDropped hnsw.\nNow: no index" in output_of("db", "tune", "--apply")
     assert patterns() == before
 
 

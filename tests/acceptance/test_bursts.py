@@ -1,6 +1,6 @@
-"""Many hooks at the same moment, with a real worker that files while they write: none lost, none glued, none twice.
+"""Run many hooks at the same moment, with a worker that files their events meanwhile: none is lost, joined or doubled.
 
-Where a machine is busy enough a hook runs out of its second and says so; that is no loss, and counts as not accepted.
+On a busy machine a hook may run out of time and report the loss; its event then counts as not accepted.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.clients import MarkedSession, at_once, check_liveness, everything_learned
+from tests.acceptance.clients import MarkedSession, check_liveness, everything_learned, run_together
 from tests.oracle import Oracle
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 
 
-def test_fifty_calls_of_one_session_that_end_at_once(project: Path) -> None:
-    """Parallel calls, and a subagent's beside them, report together."""
+def test_fifty_simultaneous_calls_of_one_session_are_learned(project: Path) -> None:
+    """Parallel calls end together, and so do a subagent's."""
     oracle = Oracle()
     session = MarkedSession(oracle, 1, project)
     session.begin()
     session.ask()
 
-    at_once(*[session.call] * 50)
+    run_together(*[session.call] * 50)
     session.stop()
     session.end()
     [pattern] = everything_learned()
@@ -34,7 +34,7 @@ def test_fifty_calls_of_one_session_that_end_at_once(project: Path) -> None:
 
 
 def play(session: MarkedSession) -> None:
-    """Twenty events: two prompts with eight calls, one of which failed."""
+    """Twenty events: two prompts with their calls, one of which fails each time, and five calls after the last turn."""
     session.begin()
     for calls in (3, 4):
         session.ask()
@@ -47,12 +47,12 @@ def play(session: MarkedSession) -> None:
     session.end()
 
 
-def test_twenty_sessions_at_once_with_twenty_events_each(project: Path) -> None:
-    """A team of agents on one machine."""
+def test_twenty_simultaneous_sessions_are_learned(project: Path) -> None:
+    """Many agents may run on one machine."""
     oracle = Oracle()
     sessions = [MarkedSession(oracle, number, project) for number in range(1, 21)]
 
-    at_once(*(partial(play, session) for session in sessions))
+    run_together(*(partial(play, session) for session in sessions))
     patterns = everything_learned()
 
     ended = oracle.check(patterns, is_over=True)

@@ -13,14 +13,14 @@ from behavior_plugin import simulator
 from behavior_plugin.agents.codex.hooks import settings_file
 from behavior_plugin.model import Outcome, StoredPattern
 from behavior_plugin.simulator import HookRun
-from tests.acceptance.sessions import PYTHONS, drain, learned, said, told
+from tests.acceptance.sessions import PYTHONS, drain, json_of, learned, output_of
 from tests.factories import TRANSCRIPTS, payload
 
 ROLLOUT = TRANSCRIPTS / "codex" / "rollout-2026-11-25T21-20-36-01a21494-f770-76a0-a917-bdb70433be96.jsonl"
 CALLS = ("PostToolUse-Bash-failed", "PostToolUse-apply_patch", "PostToolUse-Bash")
 TASK = "The invoice total is off by some cents, find out why and fix it"
 SAME_TASK = "Customers say the sum on an invoice is sometimes a cent too high. Find the cause and repair it."
-# Stands for a process that lives as long as the machine: what Codex is run in may have a client of another kind.
+# Stands for a process that never ends: Codex itself may run inside another agent.
 ANOTHER_CLIENT = 1
 UNSEEN_END = """
 import sys
@@ -32,12 +32,12 @@ play(Path(sys.argv[1]), "SessionStart", "UserPromptSubmit", *CALLS)
 
 @pytest.fixture(autouse=True)
 def installed(own_home: Path, clean_ending: None, project: Path) -> None:
-    said("install", "--agent", "codex")
+    output_of("install", "--agent", "codex")
 
 
 @pytest.fixture
 def work(project: Path) -> Path:
-    """Where the session is, with the rollout that Codex wrote of it."""
+    """The directory of the session, with the rollout that Codex wrote."""
     project.mkdir()
     text = ROLLOUT.read_text(encoding="utf-8").replace("/home/dev/project", str(project))
     (project / ROLLOUT.name).write_text(text, encoding="utf-8")
@@ -78,7 +78,7 @@ def test_patterns_include_facts_that_only_the_rollout_has(work: Path, no_embedde
 
 
 def test_without_a_rollout_outcomes_stay_partial(work: Path, no_embedder: None) -> None:
-    """The hooks alone cannot know whether it went well."""
+    """The hooks alone cannot know the outcomes."""
     (work / ROLLOUT.name).unlink()
     play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
 
@@ -89,18 +89,18 @@ def test_without_a_rollout_outcomes_stay_partial(work: Path, no_embedder: None) 
 
 
 def test_a_session_ends_with_its_codex_process(work: Path, no_embedder: None) -> None:
-    """A killed one reports no end; its pid is all that there is to go by."""
+    """A killed Codex reports no end, so its pid is the only evidence."""
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", UNSEEN_END, str(work)], cwd=root, check=True)
 
     patterns = learned()
 
-    # Whether its second turn was later than our hooks depends on today's date.
+    # It depends on today's date whether the second turn is later than our hooks.
     assert TASK in {pattern.trigger for pattern in patterns}
 
 
-def test_what_codex_learned_is_suggested_to_it(work: Path) -> None:
-    """It reads the same answer as Claude Code."""
+def test_codex_gets_a_suggestion_from_its_own_work(work: Path) -> None:
+    """Codex reads the same answer as Claude Code."""
     play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
     drain()
     another = {"session_id": "another", "turn_id": "another", "prompt": SAME_TASK}
@@ -114,18 +114,18 @@ def test_what_codex_learned_is_suggested_to_it(work: Path) -> None:
 
 
 def test_the_doctor_names_the_hooks_of_every_agent() -> None:
-    """A user of Codex alone must not see the hooks of Claude Code only."""
-    [hooks] = [check for check in told("doctor") if check["name"] == "hooks"]
+    """Users of Codex alone must not see only the hooks of Claude Code."""
+    [hooks] = [check for check in json_of("doctor") if check["name"] == "hooks"]
 
     assert hooks["is_ok"]
     assert str(settings_file()) in hooks["found"]
 
 
 def test_uninstall_affects_one_agent_only(own_home: Path) -> None:
-    """Each agent's hooks are taken out by themselves."""
-    said("install")
+    """Each agent's hooks are removed separately."""
+    output_of("install")
 
-    said("uninstall", "--agent", "codex")
+    output_of("uninstall", "--agent", "codex")
 
     assert not settings_file().exists()
     assert (own_home / ".claude" / "settings.json").exists()

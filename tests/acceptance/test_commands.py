@@ -1,4 +1,4 @@
-"""The command `behavior`, as a process: what it prints, for people and for scripts, and the status it ends with."""
+"""The command `behavior` as a process: its output for people and for scripts, and its exit code."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from tests.acceptance.sessions import (
     commands_of,
     drain,
     in_spool,
+    json_of,
+    output_of,
     patterns,
     processes_of,
-    said,
-    told,
     worker_pid,
 )
 from tests.waiting import wait_for
@@ -43,11 +43,13 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.usefixtures("clean_ending")
 USAGE = 2
 COMMANDS = [*([name] for name in cli.commands), ["worker", "start"], ["worker", "stop"], []]
-on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the kernel must tell who listens")
+on_linux = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="only Linux reports the pid of a listening process"
+)
 
 
 @pytest.fixture
-def known(project: Path) -> str:
+def known_id(project: Path) -> str:
     """The id of a pattern in the project."""
     Session(project).work(TASK, "python3 -m unittest").end()
     [pattern] = drain()
@@ -66,9 +68,9 @@ def is_worker_running() -> bool:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(command: list[str]) -> None:
-    """The help is the manual that is always at hand, and never changes anything."""
-    text = said(*command, "--help")
+def test_every_command_has_help(command: list[str]) -> None:
+    """The help is the manual at hand, and printing it changes nothing."""
+    text = output_of(*command, "--help")
 
     assert text.startswith("Usage: ")
     assert not Path(paths.data_folder()).exists()
@@ -92,8 +94,8 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_told_apart_from_failure(arguments: list[str]) -> None:
-    """A script that has a typing error should not look for a broken database."""
+def test_wrong_usage_has_its_own_exit_code(arguments: list[str]) -> None:
+    """After a typo in a script nobody should look for a broken database."""
     done = behavior(*arguments)
 
     assert (done.returncode, done.stdout) == (USAGE, "")
@@ -101,71 +103,71 @@ def test_wrong_usage_is_told_apart_from_failure(arguments: list[str]) -> None:
     assert not Path(paths.data_folder()).exists()
 
 
-# Looking
+# Recall, list, show
 
 
-def test_recall_finds_what_resembles(known: str, project: Path) -> None:
-    """The command does by hand what the prompt hook does by itself."""
-    text = said("recall", "an", "invoice", "total", "off", "by", "one", "cent", cwd=project)
-    [suggestion] = told("recall", "an invoice total off by one cent", cwd=project)
+def test_recall_finds_similar_work(known_id: str, project: Path) -> None:
+    """The command does by hand the work of the prompt hook."""
+    text = output_of("recall", "an", "invoice", "total", "off", "by", "one", "cent", cwd=project)
+    [suggestion] = json_of("recall", "an invoice total off by one cent", cwd=project)
 
     assert TASK in text
-    assert known[:8] in text
+    assert known_id[:8] in text
     assert "Bash python3 -m unittest" in text
-    assert suggestion["pattern"]["id"] == known
+    assert suggestion["pattern"]["id"] == known_id
     assert 0 < suggestion["similarity"] <= 1
 
 
-def test_recall_looks_elsewhere_only_when_told(known: str, tmp_path: Path) -> None:
-    """Asked by hand, the fence around a project is one option away."""
-    here = said("recall", TASK, cwd=tmp_path)
-    everywhere = told("recall", TASK, "--all", cwd=tmp_path)
+def test_recall_searches_other_projects_only_on_request(known_id: str, tmp_path: Path) -> None:
+    """By hand, other projects are one option away."""
+    here = output_of("recall", TASK, cwd=tmp_path)
+    everywhere = json_of("recall", TASK, "--all", cwd=tmp_path)
 
     assert "No similar work found" in here
     assert "--all" in here
-    assert [suggestion["pattern"]["id"] for suggestion in everywhere] == [known]
+    assert [suggestion["pattern"]["id"] for suggestion in everywhere] == [known_id]
 
 
-def test_a_higher_minimum_similarity_returns_less(known: str, project: Path) -> None:
-    """Whoever asks decides how near is near."""
-    assert told("recall", SAME_TASK, "--min-similarity", "0.5", cwd=project)
-    assert told("recall", SAME_TASK, "--min-similarity", "0.99", cwd=project) == []
-    assert told("recall", TASK, "--floor", "0.99", cwd=project)
+def test_a_higher_minimum_similarity_returns_less(known_id: str, project: Path) -> None:
+    """The user decides how similar a pattern must be."""
+    assert json_of("recall", SAME_TASK, "--min-similarity", "0.5", cwd=project)
+    assert json_of("recall", SAME_TASK, "--min-similarity", "0.99", cwd=project) == []
+    assert json_of("recall", TASK, "--floor", "0.99", cwd=project)
 
 
-def test_list_shows_the_newest_first(known: str, project: Path, tmp_path: Path) -> None:
-    """The last thing learned is what one wants to see."""
+def test_list_shows_the_newest_first(known_id: str, project: Path, tmp_path: Path) -> None:
+    """Users want to see the latest pattern."""
     Session(tmp_path / "another").work(OTHER_TASK).end()
-    said("drain")
+    output_of("drain")
 
-    lines = said("list").splitlines()
-    everywhere, here, first = told("list"), told("list", "--here", cwd=project), told("list", "--limit", "1")
+    lines = output_of("list").splitlines()
+    everywhere, here, first = json_of("list"), json_of("list", "--here", cwd=project), json_of("list", "--limit", "1")
 
     assert len(lines) == 3
     assert [pattern["trigger"] for pattern in everywhere] == [OTHER_TASK, TASK]
-    assert [pattern["id"] for pattern in here] == [known]
+    assert [pattern["id"] for pattern in here] == [known_id]
     assert first == everywhere[:1]
 
 
-def test_list_of_nothing_says_how_something_comes() -> None:
+def test_an_empty_list_explains_how_patterns_come() -> None:
     """A new user sees an empty list first."""
-    assert "No patterns yet" in said("list")
-    assert told("list") == []
+    assert "No patterns yet" in output_of("list")
+    assert json_of("list") == []
 
 
-def test_show_needs_only_enough_of_an_id(known: str) -> None:
-    """As with commits."""
-    text = said("show", known[:8])
+def test_show_accepts_a_unique_prefix_of_an_id(known_id: str) -> None:
+    """Git does the same with commits."""
+    text = output_of("show", known_id[:8])
 
-    assert known in text
+    assert known_id in text
     assert "Bash python3 -m unittest" in text
-    assert told("show", known[:8].upper())["id"] == known
+    assert json_of("show", known_id[:8].upper())["id"] == known_id
 
 
-def test_show_of_an_unknown_or_an_ambiguous_id_says_so(known: str, project: Path) -> None:
-    """To show just any of them would be worse than none."""
+def test_show_reports_an_unknown_or_ambiguous_id(known_id: str, project: Path) -> None:
+    """Showing any one of several patterns would be worse than none."""
     session = Session(project).work(OTHER_TASK)
-    for _ in range(16):  # more ids than there are digits to begin with
+    for _ in range(16):  # more ids than there are hexadecimal digits
         session.ask(OTHER_TASK)
         session.call()
     session.end()
@@ -179,23 +181,23 @@ def test_show_of_an_unknown_or_an_ambiguous_id_says_so(known: str, project: Path
     assert "behavior list" in unknown.stderr
 
 
-def test_what_is_shown_cannot_take_over_the_terminal(project: Path) -> None:
-    """A prompt may come from a web page, with colours and links for whoever lists it later."""
+def test_output_cannot_control_the_terminal(project: Path) -> None:
+    """A prompt may be copied from a web page, with colours and links."""
     Session(project).work("Fix \x1b]52;c;cHdu\x07 [red]the[/red] [link=http://x]tests[/link]\u202e").end()
     [pattern] = drain()
 
-    text = said("list") + said("show", str(pattern.id)) + said("recall", pattern.trigger, cwd=project)
+    text = output_of("list") + output_of("show", str(pattern.id)) + output_of("recall", pattern.trigger, cwd=project)
 
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
     assert "[red]the[/red]" in text
 
 
-# The state
+# Status
 
 
-def test_status_starts_nothing_and_makes_nothing() -> None:
-    """It is what one looks at when something is wrong; it must not change what one looks at."""
-    text, found = said("status"), told("status")
+def test_status_starts_no_worker_and_makes_no_folder() -> None:
+    """Users ask for the status when there is a fault, so asking must not change it."""
+    text, found = output_of("status"), json_of("status")
 
     assert "not running" in text
     assert found["worker"].startswith("not running")
@@ -204,37 +206,37 @@ def test_status_starts_nothing_and_makes_nothing() -> None:
     assert not is_worker_running()
 
 
-def test_status_counts_what_waits_without_a_worker(own_home: Path) -> None:
-    """Events that pile up are the first sign that no worker comes up."""
+def test_status_counts_waiting_events_without_a_worker(own_home: Path) -> None:
+    """A growing number of events is the first sign that no worker starts."""
     spool.put("Stop", b"{}")
     spool.lose(OSError(28, "No space left on device"))
 
-    found = told("status")
+    found = json_of("status")
 
     assert (found["new_events"], found["lost_events"]) == (1, 1)
     assert not is_worker_running()
 
 
-def test_status_tells_what_a_running_worker_has(known: str) -> None:
-    """Health is told by its answer, not by a pid in a file."""
-    found = told("status")
+def test_status_shows_the_state_of_the_running_worker(known_id: str) -> None:
+    """The worker's answer proves its health; a pid in a file would not."""
+    found = json_of("status")
 
     assert found["worker"] == "running"
     assert found["pid"] == worker_pid()
     assert (found["patterns"], found["store"], found["last_error"]) == (1, "embedded server", "")
-    text = said("status")
+    text = output_of("status")
     assert "embedded server" in text
     assert "1 pattern since the start; 0 sessions had no work in them" in text
     assert "last error" not in text
 
 
 @on_linux
-def test_a_frozen_worker_is_told_and_can_be_ended(known: str) -> None:
-    """ "Not running" would be a lie, and a command that hangs with it no help."""
+def test_a_frozen_worker_is_reported_and_can_be_stopped(known_id: str) -> None:
+    """ "Not running" would be wrong, and a command that hangs as well would be no help."""
     os.kill(worker_pid(), signal.SIGSTOP)
 
-    asked, state = behavior("list"), told("status")
-    stopped = said("worker", "stop")
+    asked, state = behavior("list"), json_of("status")
+    stopped = output_of("worker", "stop")
 
     assert asked.returncode == 1
     assert "does not answer" in asked.stderr
@@ -252,12 +254,12 @@ def make_link(data: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"), [(make_link, "is a link"), (Path.touch, "is not a folder"), (os.mkfifo, "is not a folder")]
 )
-def test_status_tells_of_a_data_folder_that_hooks_refuse(make: Callable[[Path], None], why: str) -> None:
-    """Nothing waits and nothing was lost there, so that all would look well."""
+def test_status_reports_a_data_folder_that_hooks_refuse(make: Callable[[Path], None], why: str) -> None:
+    """No event waits or was lost there, so all would look well."""
     data = Path(paths.data_folder())
     make(data)
 
-    found = told("status")["hooks"]
+    found = json_of("status")["hooks"]
     check = failed_checks()["data folder"]
 
     assert found == f"cannot save events: {data} {why}"
@@ -265,8 +267,8 @@ def test_status_tells_of_a_data_folder_that_hooks_refuse(make: Callable[[Path], 
     assert ("Set BEHAVIOR_HOME to the folder itself." in check["hint"]) == data.is_symlink()
 
 
-def test_doctor_tells_of_records_that_only_a_newer_version_can_read() -> None:
-    """They wait for that version, and nobody else would say so."""
+def test_doctor_reports_events_of_a_newer_version() -> None:
+    """They wait for that version, and no other check would report it."""
     spool.put("Stop", b"{}")
     [record] = in_spool("new")
     record.write_bytes(record.read_bytes().replace(b'"v":1', b'"v":99'))
@@ -275,21 +277,21 @@ def test_doctor_tells_of_records_that_only_a_newer_version_can_read() -> None:
 
     assert list(failed) == ["events"]
     assert "wait in the spool" in failed["events"]["found"]
-    assert told("status")["left_in_spool"] in failed["events"]["found"]
+    assert json_of("status")["left_in_spool"] in failed["events"]["found"]
 
 
 # Dead letters
 
 
-def make_letters(count: int, reason: str = "it is no record") -> None:
+def make_dead_letters(count: int, reason: str = "it is no record") -> None:
     for _ in range(count):
         spool.put("Stop", b"{}")
         dead_letters.set_aside(in_spool("new")[0], reason)
 
 
-def test_dead_letters_are_lines_for_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that is wrapped is no row to grep or to cut."""
-    make_letters(2, "it cannot be read for a reason that takes more than the width of a narrow terminal")
+def test_each_dead_letter_is_listed_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts cannot grep or cut a wrapped row."""
+    make_dead_letters(2, "it cannot be read for a reason that takes more than the width of a narrow terminal")
     monkeypatch.setenv("COLUMNS", "40")
 
     done = subprocess.run(
@@ -298,34 +300,34 @@ def test_dead_letters_are_lines_for_a_script(monkeypatch: pytest.MonkeyPatch) ->
 
     heading, *rows, where = done.stdout.splitlines()
     assert heading.split() == ["id", "since", "events", "reason"]
-    assert [row.split()[0] for row in rows] == [letter["id"] for letter in told("dead", "list")]
+    assert [row.split()[0] for row in rows] == [letter["id"] for letter in json_of("dead", "list")]
     assert all("a narrow terminal" in row for row in rows)
     assert where == f"They are in {spool.folder('dead')}."
 
 
-def test_dead_letters_are_counted_as_people_count() -> None:
-    """One is not some, and none is no success."""
-    assert said("dead", "retry", "--all") == said("dead", "delete", "--all") == "There are no dead letters.\n"
+def test_counts_of_dead_letters_read_naturally() -> None:
+    """One letter is singular, and none is no success."""
+    assert output_of("dead", "retry", "--all") == output_of("dead", "delete", "--all") == "There are no dead letters.\n"
 
-    make_letters(3)
-    first, *_ = [letter["id"] for letter in told("dead", "list")]
-    assert said("dead", "retry", first).startswith("1 event waits to be learned from again.")
-    assert said("dead", "delete", "--all") == "2 dead letters deleted.\n"
+    make_dead_letters(3)
+    first, *_ = [letter["id"] for letter in json_of("dead", "list")]
+    assert output_of("dead", "retry", first).startswith("1 event waits to be learned from again.")
+    assert output_of("dead", "delete", "--all") == "2 dead letters deleted.\n"
 
-    make_letters(1)
-    assert said("dead", "delete", "--all") == "1 dead letter deleted.\n"
-
-
-# Doing
+    make_dead_letters(1)
+    assert output_of("dead", "delete", "--all") == "1 dead letter deleted.\n"
 
 
-def test_drain_learns_at_once_what_has_ended(project: Path) -> None:
-    """For scripts that want to see the result now."""
+# Drain, reap, worker
+
+
+def test_drain_learns_ended_sessions_at_once(project: Path) -> None:
+    """Scripts want the result now."""
     Session(project).work(TASK).end()
     Session(project).work(OTHER_TASK)
 
-    text = said("drain")
-    found = told("drain")
+    text = output_of("drain")
+    found = json_of("drain")
 
     assert "0 new events, 1 open sessions, 0 dead letters" in text
     assert (found["learned"], found["open_sessions"]) == (0, 1)
@@ -333,18 +335,18 @@ def test_drain_learns_at_once_what_has_ended(project: Path) -> None:
 
 
 def test_reap_closes_sessions_by_hand(project: Path) -> None:
-    """For a client that hangs, or that was killed on another machine."""
+    """The agent may hang, or have been killed on another machine."""
     Session(project).work(TASK)
 
-    live, idle = told("reap"), said("reap", "--idle", "0")
+    live, idle = json_of("reap"), output_of("reap", "--idle", "0")
 
     assert (live["closed"], live["open_sessions"]) == (0, 1)
     assert idle.startswith("1 closed, 1 learned")
 
 
 def test_the_worker_can_be_started_and_stopped_twice() -> None:
-    """Neither is an error when it is so already."""
-    answers = [said("worker", what) for what in ("start", "start", "stop", "stop")]
+    """The second call finds its work done, which is no error."""
+    answers = [output_of("worker", verb) for verb in ("start", "start", "stop", "stop")]
 
     assert answers == [
         "Worker started.\n",
@@ -355,7 +357,7 @@ def test_the_worker_can_be_started_and_stopped_twice() -> None:
     assert not is_worker_running()
 
 
-def test_what_cannot_be_done_is_said_with_what_to_do(own_home: Path) -> None:
+def test_an_error_comes_with_a_hint(own_home: Path) -> None:
     """A message without a next step is half a message."""
     data = Path(paths.data_folder())
     data.write_text("a file")
@@ -368,8 +370,8 @@ def test_what_cannot_be_done_is_said_with_what_to_do(own_home: Path) -> None:
         assert "behavior" in hint
 
 
-def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker dies of it, far from whoever set it."""
+def test_doctor_names_an_invalid_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker fails because of it, far from the person who made the setting."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", "canary-value")
 
     done = behavior("doctor")
@@ -380,11 +382,11 @@ def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])
-def test_a_worker_with_other_settings_is_not_asked_but_told_of(
+def test_a_worker_with_other_settings_is_reported_and_not_used(
     where: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would answer from another store, in another's name perhaps, and the doctor would call all well."""
-    said("worker", "start")
+    """It might answer from another store or as another user, and the doctor would find all well."""
+    output_of("worker", "start")
     if where == "file":
         (Path(paths.data_folder()) / "config.toml").write_text('recall_scope = "all"\n')
     else:
@@ -396,52 +398,52 @@ def test_a_worker_with_other_settings_is_not_asked_but_told_of(
         assert "other settings (recall_scope)" in done.stderr
         assert "`behavior worker stop` ends it" in done.stderr
     assert "recall_scope" in failed_checks()["worker"]["found"]
-    assert "recall_scope" in told("status")["settings"]
+    assert "recall_scope" in json_of("status")["settings"]
 
-    said("worker", "stop")
-    assert told("list") == []
-    assert told("status")["settings"] == ""
+    output_of("worker", "stop")
+    assert json_of("list") == []
+    assert json_of("status")["settings"] == ""
 
 
-def test_status_tells_of_settings_that_cannot_be_read() -> None:
-    """Else everything looks well, and no worker comes up."""
+def test_status_reports_unreadable_settings() -> None:
+    """Otherwise everything looks well, and no worker starts."""
     file = Path(paths.make_private(paths.data_folder())) / "config.toml"
     file.write_text("storage = memories\n")
-    assert str(file) in told("status")["settings"]
+    assert str(file) in json_of("status")["settings"]
 
     file.write_text('databse_url = "x"\n')
-    assert "did you mean database_url?" in said("status")
+    assert "did you mean database_url?" in output_of("status")
     assert "did you mean database_url?" in failed_checks()["settings"]["found"]
 
 
-def test_status_tells_without_a_worker_which_store_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And takes no line for what is not known; the URL is nobody's business."""
-    assert told("status")["store"] == "embedded server"
+def test_status_names_the_store_without_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown values take no line, and the URL stays private."""
+    assert json_of("status")["store"] == "embedded server"
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://me:canary-7f3a9c@127.0.0.1:1/db")
 
-    text = said("status")
+    text = output_of("status")
 
     assert "your own Postgres" in text
     assert "canary" not in text
     assert all(len(line.split()) > 1 for line in text.splitlines())
 
 
-def test_hooks_that_are_switched_off_are_told_of(known: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has forgotten the switch looks for the fault everywhere else."""
+def test_switched_off_hooks_are_reported(known_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users who forgot the switch would look for the fault everywhere else."""
     monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
 
     listed = behavior("list")
     failed = failed_checks()
 
-    assert told("status")["hooks"] == "switched off by BEHAVIOR_DISABLE"
+    assert json_of("status")["hooks"] == "switched off by BEHAVIOR_DISABLE"
     assert listed.returncode == 0
     assert "switched off by BEHAVIOR_DISABLE" in listed.stderr
     assert "switched off by BEHAVIOR_DISABLE" in failed["hooks"]["found"]
     assert failed["probe"]["found"] == "Skipped: the hooks do not work."
 
 
-def test_a_data_folder_that_depends_on_the_directory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each directory would have a memory of its own."""
+def test_a_relative_data_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each directory would have its own memory."""
     monkeypatch.setenv("BEHAVIOR_HOME", "memory")
 
     done = behavior("status")
@@ -450,29 +452,29 @@ def test_a_data_folder_that_depends_on_the_directory_is_refused(monkeypatch: pyt
     assert "not an absolute path" in done.stderr
 
 
-def test_doctor_mentions_variables_that_are_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A typo there cannot be refused: it may be another program's."""
+def test_doctor_mentions_unknown_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typo cannot be refused, because the variable may belong to another program."""
     monkeypatch.setenv("BEHAVIOR_EMBEDER", "none")
 
-    [settings] = [check for check in told("doctor") if check["name"] == "settings"]
+    [settings] = [check for check in json_of("doctor") if check["name"] == "settings"]
 
     assert "BEHAVIOR_EMBEDER (did you mean BEHAVIOR_EMBEDDER?)" in settings["found"]
 
 
-# Trying itself out
+# Doctor and demo
 
 
-def test_doctor_finds_a_fresh_home_well_and_leaves_no_pattern(own_home: Path) -> None:
-    """Its probe goes through the real table, where real patterns are."""
-    text = said("doctor")
-    checks = told("doctor")
+def test_doctor_passes_in_a_new_home_and_leaves_no_pattern(own_home: Path) -> None:
+    """Its probe goes through the real table."""
+    text = output_of("doctor")
+    checks = json_of("doctor")
 
     assert [line.split()[0] for line in text.splitlines()] == ["ok"] * len(checks)
     assert [check["name"] for check in checks][-1] == "probe"
     assert all(check["is_ok"] for check in checks)
     assert patterns() == []
-    assert told("status")["learned"] == 0
-    assert told("status")["dead_letters"] == told("status")["open_sessions"] == 0
+    assert json_of("status")["learned"] == 0
+    assert json_of("status")["dead_letters"] == json_of("status")["open_sessions"] == 0
 
 
 def failed_checks(*arguments: str) -> dict[str, dict[str, Any]]:
@@ -484,11 +486,11 @@ def failed_checks(*arguments: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("interpreter", "clue"), [("/nowhere/python", "/nowhere/python, which cannot be run"), ("/bin/false", "/bin/false")]
 )
-def test_doctor_names_an_interpreter_that_is_gone(interpreter: str, clue: str) -> None:
-    """A virtual environment that was deleted or rebuilt is the commonest reason why nothing is learned."""
+def test_doctor_names_a_missing_interpreter(interpreter: str, clue: str) -> None:
+    """A deleted or rebuilt virtual environment is the commonest reason why the plugin learns nothing."""
     record = Path(paths.make_private(paths.data_folder())) / "interpreter"
     record.write_text(f"{interpreter}\n")
-    # A worker that runs already, so that only the record is at fault.
+    # A running worker, so that only the record is at fault.
     worker = subprocess.Popen([sys.executable, "-I", str(ROOT / "behavior_plugin" / "worker" / "__main__.py")])
     worker_pid()
 
@@ -501,8 +503,8 @@ def test_doctor_names_an_interpreter_that_is_gone(interpreter: str, clue: str) -
     worker.wait(timeout=20)
 
 
-def test_doctor_names_a_data_folder_that_is_none() -> None:
-    """Every part that needs it fails; the first one says why."""
+def test_doctor_names_a_data_folder_that_is_a_file() -> None:
+    """Every check that needs the folder fails; the first one gives the reason."""
     data = Path(paths.data_folder())
     data.write_text("a file")
 
@@ -513,21 +515,21 @@ def test_doctor_names_a_data_folder_that_is_none() -> None:
     assert all(check["found"] for check in failed.values())
 
 
-def test_doctor_tells_of_lost_events(own_home: Path) -> None:
-    """They were told to the session's terminal once, where nobody may have looked."""
+def test_doctor_reports_lost_events(own_home: Path) -> None:
+    """The hooks reported them once in the session's terminal, where nobody may have looked."""
     spool.make()
     spool.lose(OSError(28, "No space left on device"))
 
     assert list(failed_checks()) == ["events"]
 
 
-def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever only wants to see it has nothing to clean up."""
+def test_the_demo_shows_a_suggestion_and_leaves_nothing_behind(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People who only want a look have nothing to clean up."""
     monkeypatch.delenv("BEHAVIOR_HOME")
     with tempfile.TemporaryDirectory(prefix="b-") as temporary:
         monkeypatch.setenv("TMPDIR", temporary)
 
-        text = said("demo")
+        text = output_of("demo")
 
         assert "the assistant gets:" in text
         assert "</past-workflow>" in text
@@ -537,11 +539,11 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(own_home: Path, m
     assert not list(own_home.iterdir())
 
 
-def test_the_demo_shows_the_steps_as_they_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the first thing anybody sees, also who has switched the hooks off for now."""
+def test_the_demo_shows_the_steps_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New users see it first, and it must work while the hooks are switched off."""
     monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
 
-    steps = re.findall(r"^ +\d\. (\w+ .*)$", said("demo"), re.MULTILINE)
+    steps = re.findall(r"^ +\d\. (\w+ .*)$", output_of("demo"), re.MULTILINE)
 
     assert [step.split(" -am")[0] for step in steps] == [
         "Read shop/invoices.py",
@@ -552,22 +554,22 @@ def test_the_demo_shows_the_steps_as_they_were_done(monkeypatch: pytest.MonkeyPa
     ]
 
 
-# In the client's settings
+# Install and uninstall
 
 
-def test_install_and_uninstall_leave_the_settings_as_they_were(own_home: Path) -> None:
-    """Other people's settings are in that file."""
+def test_uninstall_restores_the_settings(own_home: Path) -> None:
+    """Other programs' settings are in that file too."""
     settings = own_home / ".claude" / "settings.json"
     settings.parent.mkdir()
     settings.write_text('{"model": "opus", "hooks": {}}\n')
     before = settings.read_bytes()
 
-    dry = told("install", "--dry-run")
+    dry = json_of("install", "--dry-run")
     untouched = settings.read_bytes()
-    done = told("install")
+    done = json_of("install")
     installed = json.loads(settings.read_text())
-    again = told("install")
-    removed = said("uninstall")
+    again = json_of("install")
+    removed = output_of("uninstall")
 
     assert dry["changed"]
     assert untouched == before
@@ -578,19 +580,19 @@ def test_install_and_uninstall_leave_the_settings_as_they_were(own_home: Path) -
     assert settings.read_bytes() == before
 
 
-def test_install_into_a_file_of_ones_choice(own_home: Path, tmp_path: Path) -> None:
-    """A project's settings, or a trial."""
+def test_install_accepts_another_settings_file(own_home: Path, tmp_path: Path) -> None:
+    """It may be for one project, or for a trial."""
     settings = tmp_path / "settings.json"
 
-    said("install", "--settings", str(settings))
+    output_of("install", "--settings", str(settings))
 
     assert settings.exists()
     assert not (own_home / ".claude").exists()
-    assert told("uninstall", "--settings", str(settings))["changed"]
+    assert json_of("uninstall", "--settings", str(settings))["changed"]
 
 
-def test_settings_that_are_no_json_are_left_alone(own_home: Path) -> None:
-    """To write them anew would lose what somebody was about to correct."""
+def test_invalid_settings_are_left_alone(own_home: Path) -> None:
+    """Rewriting the file would lose the text that the user was about to correct."""
     settings = own_home / ".claude" / "settings.json"
     settings.parent.mkdir()
     settings.write_text("{not JSON")
@@ -602,14 +604,14 @@ def test_settings_that_are_no_json_are_left_alone(own_home: Path) -> None:
     assert settings.read_text() == "{not JSON"
 
 
-def test_uninstall_ends_the_worker_and_keeps_what_was_learned(known: str) -> None:
-    """No process of ours stays; the patterns are the user's."""
-    said("install")
+def test_uninstall_stops_the_worker_and_preserves_patterns(known_id: str) -> None:
+    """No process of ours remains, and the patterns are the user's."""
+    output_of("install")
 
-    said("uninstall")
+    output_of("uninstall")
 
     assert not is_worker_running()
-    assert [pattern["id"] for pattern in told("list")] == [known]
+    assert [pattern["id"] for pattern in json_of("list")] == [known_id]
 
 
 # The script beside the plugin
@@ -617,7 +619,7 @@ def test_uninstall_ends_the_worker_and_keeps_what_was_learned(known: str) -> Non
 
 @pytest.mark.parametrize("by", ["path", "PATH", "symlink"])
 def test_the_script_works_from_anywhere(by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client puts bin/ on the assistant's PATH; people link it into their own."""
+    """The client puts bin/ on the assistant's PATH, and people link the script into their own."""
     script = ROOT / "bin" / "behavior"
     if by == "symlink":
         (tmp_path / "bin").mkdir()
@@ -634,7 +636,7 @@ def test_the_script_works_from_anywhere(by: str, tmp_path: Path, monkeypatch: py
 
 
 def test_a_module_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
-    """The assistant calls the script inside repositories that anybody may have written."""
+    """The assistant runs the script in repositories that anybody may have written."""
     for name in ("json", "click", "behavior_plugin", "os"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')\n")
 
@@ -645,8 +647,8 @@ def test_a_module_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_commands_share_one_worker() -> None:
-    """Each of them starts it where it is missing; two at once must not start two."""
+def test_simultaneous_commands_share_one_worker() -> None:
+    """Each starts a missing worker, and several at once must not start several."""
     started = [subprocess.Popen([sys.executable, str(ROOT / "behavior_plugin"), "list"]) for _ in range(3)]
 
     codes = [process.wait(timeout=30) for process in started]

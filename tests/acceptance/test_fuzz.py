@@ -1,6 +1,6 @@
-"""Several hundred malformed inputs through the real hook, and the whole heap of them to a real worker.
+"""Send several hundred malformed inputs through the real hook to a real worker.
 
-A hook harms nobody, whatever it is fed; what it accepted is stored, counted or a dead letter; and both live on.
+Hooks do no harm, each accepted event is stored, counted or a dead letter, and the worker survives.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import pytest
 
 from behavior_plugin.capture import spool
 from behavior_plugin.worker.client import start_worker
-from tests.acceptance.clients import HOOKS, LOSS_NOTICE, check_liveness, environment, everything_learned
+from tests.acceptance.clients import HOOKS, check_liveness, everything_learned
+from tests.acceptance.feeding import LOSS_NOTICE, hook_environment
 from tests.acceptance.sessions import in_spool, status, worker_pid
 from tests.factories import payload
 from tests.oracle import Oracle
@@ -63,15 +64,15 @@ TEXT_FIELDS = ["tool_name", "error", "permission_mode", "hook_event_name"]
 
 @dataclass(frozen=True)
 class Case:
-    """One input for the hook of an event; without a mark it cannot be known again."""
+    """One input for the hook of an event; without a mark it cannot be recognized later."""
 
     event: str
     raw: bytes
     mark: str = ""
 
 
-class Heap:
-    """Makes inputs. A call has a session with a prompt around it, so that it can be stored where it can be read."""
+class MalformedInputs:
+    """Creates inputs. A call gets a session with a prompt, so that it can be stored if it is readable."""
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
@@ -145,7 +146,7 @@ class Heap:
         return self._oracle.mark(self._number)
 
     def _case(self, event: str, **changes: Any) -> Case:
-        """A real payload with changes. Its mark stands in two places, since one of them may be what is changed."""
+        """A real payload with changes. It has its mark twice, since one of the two may be changed."""
         mark, session, prompt_id = self._mark(), str(uuid.uuid4()), str(uuid.uuid4())
         named: dict[str, Any] = {"session_id": session, "prompt_id": prompt_id}
         named["transcript_path"] = f"/home/dev/{session}.jsonl"
@@ -162,26 +163,26 @@ def feed(case: Case, canary: Path) -> bool:
         ["/bin/sh", "-c", HOOKS[case.event].command],
         input=case.raw,
         cwd=canary,
-        env=environment(),
+        env=hook_environment(),
         capture_output=True,
         check=False,
         timeout=30,
     )
-    about = f"{case.event} {case.raw[:200]!r}"
-    assert done.returncode == 0, about
-    assert not done.stdout or isinstance(json.loads(done.stdout), dict), about
-    assert not done.stderr or (done.stderr.startswith(LOSS_NOTICE) and done.stderr.count(b"\n") == 1), about
+    case_text = f"{case.event} {case.raw[:200]!r}"
+    assert done.returncode == 0, case_text
+    assert not done.stdout or isinstance(json.loads(done.stdout), dict), case_text
+    assert not done.stderr or (done.stderr.startswith(LOSS_NOTICE) and done.stderr.count(b"\n") == 1), case_text
     return not done.stderr
 
 
 @pytest.mark.timeout(300)
-def test_malformed_input_does_no_harm_and_loses_nothing(project: Path, own_home: Path, tmp_path: Path) -> None:
-    """Payloads come from a client that changes, with texts that anybody may have written."""
+def test_malformed_inputs_do_no_harm_and_are_not_lost(project: Path, own_home: Path, tmp_path: Path) -> None:
+    """Agents change their payloads, and anybody may have written the texts in them."""
     oracle, canary = Oracle(), tmp_path / "canary"
     canary.mkdir()
     start_worker()
     pid = worker_pid()
-    cases = Heap(oracle).all()
+    cases = MalformedInputs(oracle).all()
 
     with ThreadPoolExecutor(max_workers=4) as hooks:
         accepted = list(hooks.map(lambda case: feed(case, canary), cases))

@@ -1,4 +1,4 @@
-"""The registered hook commands, run as the client runs them: they keep what they are fed and never harm their host."""
+"""Run the registered hook commands as the client runs them: they save their payloads and never harm the agent."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ import pytest
 from behavior_plugin import simulator
 from behavior_plugin.capture import spool
 from behavior_plugin.capture.handlers import HANDLERS, PAYLOAD_LIMIT
-from tests.acceptance.feeding import TOLD, data_folder, feed, kept, plugin_copy, surroundings
+from tests.acceptance.feeding import LOSS_NOTICE, data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
 from tests.factories import payload
 
 
 @pytest.fixture(autouse=True)
 def data(own_home: Path) -> Iterator[Path]:
-    """These tests look at the hooks alone."""
+    """Tests of the hooks alone."""
     with data_folder(own_home) as folder:
         yield folder
 
 
 @pytest.mark.parametrize("event", HANDLERS)
-def test_a_real_payload_is_kept_without_a_word(event: str) -> None:
-    """The everyday case: exit 0, nothing said, the event in the spool."""
+def test_a_real_payload_is_saved_silently(event: str) -> None:
+    """The everyday case: exit code 0, no output, the event in the spool."""
     raw = json.dumps(payload(event)).encode() + b"\n"
 
     done = feed(event, raw)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert kept() == [raw]
+    assert spooled_payloads() == [raw]
 
 
 @pytest.mark.parametrize("event", HANDLERS)
 @pytest.mark.parametrize("raw", [b"", b" \n\t", b"\n"])
-def test_an_empty_payload_is_nothing_to_keep(event: str, raw: bytes) -> None:
-    """There is no event in it."""
+def test_an_empty_payload_is_not_saved(event: str, raw: bytes) -> None:
+    """It contains no event."""
     done = feed(event, raw)
 
     assert (done.returncode, done.stdout) == (0, b"")
@@ -53,17 +53,17 @@ def test_an_empty_payload_is_nothing_to_keep(event: str, raw: bytes) -> None:
 
 @pytest.mark.parametrize("event", HANDLERS)
 @pytest.mark.parametrize("raw", [b"not JSON", b'{"half": ', b"\x00\xff\xfe\x80" * 1000, b"[" * 100_000, b"{}{}"])
-def test_what_is_no_event_is_kept_for_the_worker_to_judge(event: str, raw: bytes) -> None:
-    """A hook does not understand payloads, so it cannot stumble over one."""
+def test_malformed_payloads_are_saved_for_the_worker(event: str, raw: bytes) -> None:
+    """A hook does not parse payloads, so no payload can make it fail."""
     done = feed(event, raw)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert kept() == [raw]
+    assert spooled_payloads() == [raw]
 
 
 @pytest.mark.parametrize("event", ["PostToolUse", "UserPromptSubmit"])
-def test_twenty_megabytes_are_cut_and_marked(event: str) -> None:
-    """What a hook reads is bounded; that something is missing is written down."""
+def test_twenty_megabytes_are_truncated_and_marked(event: str) -> None:
+    """A hook reads a limited length, and notes that the rest is missing."""
     raw = b'{"session_id": "s", "prompt": "' + b"x" * 20_000_000 + b'"}'
 
     done = feed(event, raw)
@@ -77,8 +77,8 @@ def test_twenty_megabytes_are_cut_and_marked(event: str) -> None:
 
 
 @pytest.mark.parametrize("event", HANDLERS)
-def test_a_payload_that_never_ends_is_not_waited_for(event: str) -> None:
-    """The host may forget to close the pipe."""
+def test_a_hook_stops_waiting_for_the_end_of_a_payload(event: str) -> None:
+    """The agent may fail to close the pipe."""
     reading, writing = os.pipe()
     os.write(writing, b'{"session_id": "s"')
     began = time.monotonic()
@@ -89,11 +89,11 @@ def test_a_payload_that_never_ends_is_not_waited_for(event: str) -> None:
     os.close(reading)
     assert done.returncode == 0
     assert time.monotonic() - began < 5
-    assert kept() == [b'{"session_id": "s"']
+    assert spooled_payloads() == [b'{"session_id": "s"']
 
 
-def test_an_unknown_event_is_kept_under_a_name_of_ours() -> None:
-    """A file's name is never made of what comes from outside."""
+def test_an_unknown_event_gets_a_file_name_of_ours() -> None:
+    """A file name never contains text from outside."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", str(ROOT / "hooks" / "hook.py"), "../../Evil"], input=b"{}", check=False
     )
@@ -118,20 +118,20 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_any_plugin_path_works(name: str, tmp_path: Path) -> None:
-    """Every "John Doe" has a space in his home; the rest must at least do no harm."""
+    """Every "John Doe" has a space in the path of his home; the other names must at least do no harm."""
     root = plugin_copy(tmp_path / name)
 
     done = feed("PostToolUse", b'{"session_id": "s"}', root=root, cwd=tmp_path)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert kept() == [b'{"session_id": "s"}']
+    assert spooled_payloads() == [b'{"session_id": "s"}']
     assert not list(tmp_path.rglob("pwn"))
 
 
 @pytest.mark.parametrize("event", HANDLERS)
 @pytest.mark.parametrize("gone", [".", "hooks/hook.py", "behavior_plugin", "behavior_plugin/capture/spool.py"])
-def test_a_plugin_that_is_gone_or_half_deleted_harms_nobody(event: str, gone: str, tmp_path: Path) -> None:
-    """Updates and uninstalls happen under a running session; exit code 2 would erase the prompt."""
+def test_a_missing_or_incomplete_plugin_does_no_harm(event: str, gone: str, tmp_path: Path) -> None:
+    """Updates and uninstalls happen during sessions, and exit code 2 would erase the prompt."""
     root = plugin_copy(tmp_path / "plugin")
     missing = root / gone
     shutil.rmtree(missing) if missing.is_dir() else missing.unlink()
@@ -144,7 +144,7 @@ def test_a_plugin_that_is_gone_or_half_deleted_harms_nobody(event: str, gone: st
 
 @pytest.mark.parametrize("event", HANDLERS)
 @pytest.mark.parametrize("search", ["", "/nonexistent"])
-def test_without_an_interpreter_nothing_happens(event: str, search: str) -> None:
+def test_a_missing_python_does_no_harm(event: str, search: str) -> None:
     """A PATH without python3 must not stop a session."""
     done = feed(event, b"{}", env={"PATH": search, "CLAUDE_PLUGIN_ROOT": str(ROOT)})
 
@@ -153,47 +153,47 @@ def test_without_an_interpreter_nothing_happens(event: str, search: str) -> None
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
 def test_closed_or_full_standard_streams_do_no_harm(closed: str) -> None:
-    """Flushing a closed stream at the interpreter's end would give 120."""
+    """Flushing a closed stream at exit would make Python end with 120."""
     command = simulator.registered_hooks(ROOT)["SessionStart"].command
     wrapped = ["/bin/sh", "-c", f"{{ {command}; }} {closed}"]
 
-    done = subprocess.run(wrapped, env=surroundings(), input=b"{}", check=False)
+    done = subprocess.run(wrapped, env=hook_environment(), input=b"{}", check=False)
 
     assert done.returncode == 0
 
 
-def test_records_are_readable_by_their_user_alone() -> None:
-    """They hold prompts and file contents, not yet redacted."""
+def test_records_are_readable_by_their_user_only() -> None:
+    """They contain prompts and file contents that are not redacted yet."""
     feed("PostToolUse", b"{}", before="umask 0; ")
 
     [record] = Path(spool.folder("new")).iterdir()
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
 
 
-def test_one_variable_switches_everything_off() -> None:
+def test_one_variable_disables_all_hooks() -> None:
     """In an emergency nobody wants to look for a setting."""
-    done = feed("UserPromptSubmit", b"{}", env=surroundings(BEHAVIOR_DISABLE="1"))
+    done = feed("UserPromptSubmit", b"{}", env=hook_environment(BEHAVIOR_DISABLE="1"))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert not Path(spool.folder()).exists()
 
 
-def test_fifty_hooks_at_once_lose_nothing() -> None:
+def test_fifty_simultaneous_hooks_lose_no_event() -> None:
     """Parallel calls end together, and their hooks run together."""
     payloads = [b'{"n": %d}' % number for number in range(50)]
 
-    with ThreadPoolExecutor(max_workers=50) as at_once:
-        ended = list(at_once.map(lambda raw: feed("PostToolUse", raw), payloads))
+    with ThreadPoolExecutor(max_workers=50) as threads:
+        ended = list(threads.map(lambda raw: feed("PostToolUse", raw), payloads))
 
     assert {done.returncode for done in ended} == {0}
-    told = sum(done.stderr != b"" for done in ended)
-    assert len(kept()) + told == 50, "an event that is not there, and nobody said so"
-    assert set(kept()) <= set(payloads)
-    assert told == 0
+    reported = sum(done.stderr != b"" for done in ended)
+    assert len(spooled_payloads()) + reported == 50, "an event is missing and not reported"
+    assert set(spooled_payloads()) <= set(payloads)
+    assert reported == 0
 
 
-def test_a_payload_that_does_not_come_is_told() -> None:
-    """The host may be held up for longer than a hook can wait; then the event is lost, and that is said."""
+def test_a_hook_reports_a_missing_payload_as_lost() -> None:
+    """The agent may be held up for longer than a hook can wait."""
     reading, writing = os.pipe()
 
     done = feed("PostToolUse", b"", input=None, stdin=reading)
@@ -201,11 +201,11 @@ def test_a_payload_that_does_not_come_is_told() -> None:
     os.close(writing)
     os.close(reading)
     assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr.startswith(TOLD + b"TimeoutError")
+    assert done.stderr.startswith(LOSS_NOTICE + b"TimeoutError")
 
 
-def test_a_plugin_that_is_not_set_up_says_so_to_the_user(data: Path, tmp_path: Path) -> None:
-    """A plugin that does nothing and says nothing is the worst there is."""
+def test_a_plugin_without_setup_reports_that_to_the_user(data: Path, tmp_path: Path) -> None:
+    """Nobody would notice a plugin that silently does nothing."""
     (data / "interpreter").unlink()
     root = plugin_copy(tmp_path / "plugin")
 
@@ -214,4 +214,4 @@ def test_a_plugin_that_is_not_set_up_says_so_to_the_user(data: Path, tmp_path: P
     answer = json.loads(done.stdout)
     assert list(answer) == ["systemMessage"]
     assert "make setup" in answer["systemMessage"]
-    assert len(kept()) == 1
+    assert len(spooled_payloads()) == 1

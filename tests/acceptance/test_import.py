@@ -1,4 +1,4 @@
-"""`behavior import`, as a process beside a real worker: past sessions become patterns, once, whatever happens."""
+"""`behavior import` as a process with a real worker: past sessions become patterns, once, despite interruptions."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from tests.acceptance.sessions import (
     behavior,
     commands_of,
     drain,
+    json_of,
+    output_of,
     patterns,
     processes_of,
-    said,
-    told,
     worker_pid,
 )
 from tests.factories import SESSIONS, START, TRANSCRIPTS
@@ -47,7 +47,7 @@ TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 @pytest.fixture
 def history(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which a client keeps the sessions of one directory; `project` makes the database."""
+    """The folder in which a client stores the sessions of one directory; `project` creates the database."""
     project.mkdir(exist_ok=True)
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "client"))
     folder = tmp_path / "client" / "projects" / "-home-dev-project"
@@ -56,7 +56,7 @@ def history(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def put_recorded(history: Path) -> None:
-    """The sessions that the real client wrote, with their subagents."""
+    """Copy the recorded sessions of the real client, with their subagents."""
     for session in SESSIONS:
         shutil.copy(TRANSCRIPTS / f"{session}.jsonl", history)
     shutil.copytree(TRANSCRIPTS / "print-subagents", history / "print-subagents")
@@ -70,7 +70,7 @@ def record(kind: str, content: Any, at: float, **fields: Any) -> str:
 def transcript(
     session_id: str, prompt_id: str, call_id: str, *, prompt: str = TASK, cwd: str = "/home/dev/project"
 ) -> str:
-    """What the client writes of a session with one prompt and one call."""
+    """The client's transcript of a session with one prompt and one call."""
     common = {"sessionId": session_id, "cwd": cwd, "version": "2.1.328"}
     use = {"type": "tool_use", "id": call_id, "name": "Bash", "input": {"command": "make test"}}
     result = {"type": "tool_result", "tool_use_id": call_id, "content": "ok"}
@@ -84,7 +84,7 @@ def transcript(
 
 
 def many_sessions(history: Path, count: int) -> None:
-    """So many sessions, large enough that they are read by several processes."""
+    """So many sessions, large enough that several processes read them."""
     filler = json.dumps({"type": "file-history-snapshot", "padding": "x" * 20_000}) + "\n"
     lines = 1 + 2 * MIN_POOL_BYTES // count // len(filler)
     for number in range(count):
@@ -97,11 +97,11 @@ def works(found: list[StoredPattern]) -> list[tuple[str, int]]:
     return sorted((pattern.source_key, len(pattern.actions)) for pattern in found)
 
 
-def test_past_sessions_become_patterns_and_are_suggested(history: Path) -> None:
-    """Value on day one: what was done before we came is known."""
+def test_past_sessions_become_patterns_that_can_be_recalled(history: Path) -> None:
+    """The plugin is useful on the first day, with work from before its installation."""
     put_recorded(history)
 
-    report = told("import")
+    report = json_of("import")
 
     found = patterns()
     assert report["sessions"] == {"claude-code": len(SESSIONS)}
@@ -110,42 +110,42 @@ def test_past_sessions_become_patterns_and_are_suggested(history: Path) -> None:
     assert {pattern.provenance.source for pattern in found} == {"transcript"}
     [with_subagents] = [pattern for pattern in found if {action.actor for action in pattern.actions} != {"main"}]
     assert len({action.actor for action in with_subagents.actions}) == 3
-    assert "The add function returns the wrong result" in said("recall", "add returns the wrong result", "--all")
+    assert "The add function returns the wrong result" in output_of("recall", "add returns the wrong result", "--all")
 
 
-def test_importing_again_changes_nothing(history: Path) -> None:
-    """An import that was broken off is simply run again."""
+def test_a_second_import_changes_nothing(history: Path) -> None:
+    """An interrupted import is simply run again."""
     put_recorded(history)
-    told("import")
+    json_of("import")
     before = patterns()
 
-    report = told("import")
+    report = json_of("import")
 
     assert (report["new"], report["grown"], report["known"]) == (0, 0, len(before))
     assert patterns() == before
 
 
-def test_import_does_not_double_a_captured_session(history: Path, project: Path) -> None:
-    """Hooks and log tell of the same work, whichever is learned from first."""
+def test_a_captured_session_is_not_imported_twice(history: Path, project: Path) -> None:
+    """Hooks and log report the same work, whichever is learned first."""
     session = Session(project).work().end()
     [live] = drain()
     text = transcript(session.id, session.prompt_id, live.actions[0].id or "", cwd=str(project))
     (history / f"{session.id}.jsonl").write_text(text)
 
-    report = told("import")
+    report = json_of("import")
 
     assert (report["new"], report["known"]) == (0, 1)
     assert works(patterns()) == works([live])
 
 
-def test_capture_does_not_double_an_imported_session(history: Path, project: Path) -> None:
-    """The first day's import may well read the session that it was asked for in."""
+def test_an_imported_session_is_not_captured_twice(history: Path, project: Path) -> None:
+    """The first import may well read the session in which it was started."""
     session = Session(project)
     session.send("SessionStart")
     session.ask(TASK)
     call_id = f"toolu_{uuid.uuid4().hex}"
     (history / f"{session.id}.jsonl").write_text(transcript(session.id, session.prompt_id, call_id, cwd=str(project)))
-    assert told("import")["new"] == 1
+    assert json_of("import")["new"] == 1
 
     session.send("PostToolUse", tool_input={"command": "make test"}, tool_use_id=call_id)
     session.call("git commit -am fix")
@@ -156,82 +156,82 @@ def test_capture_does_not_double_an_imported_session(history: Path, project: Pat
     assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit -am fix"]
 
 
-def test_copied_records_of_a_fork_are_known(history: Path) -> None:
-    """Its file holds the old records under a new session's name."""
+def test_records_copied_by_a_fork_are_recognized(history: Path) -> None:
+    """The fork's file has the old records with a new session id."""
     (history / "old.jsonl").write_text(transcript("old", "p1", "toolu_1"))
     (history / "fork.jsonl").write_text(transcript("fork", "p1", "toolu_1"))
 
-    report = told("import")
+    report = json_of("import")
 
     assert (report["new"], report["known"], report["copies"]) == (1, 0, 1)
     assert len(patterns()) == 1
 
 
-def test_grown_log_adds_only_new_work(history: Path) -> None:
-    """A session that is taken up again goes on in its file."""
+def test_a_longer_log_adds_only_its_new_work(history: Path) -> None:
+    """A resumed session continues in its file."""
     log = history / "s1.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1"))
-    told("import")
+    json_of("import")
 
     log.write_text(log.read_text() + transcript("s1", "p2", "toolu_2", prompt="Write the changelog"))
 
-    assert told("import")["new"] == 1
+    assert json_of("import")["new"] == 1
     assert {pattern.trigger for pattern in patterns()} == {TASK, "Write the changelog"}
 
 
-def test_imported_patterns_hold_no_secrets(history: Path) -> None:
-    """A log is as full of them as a session."""
+def test_secrets_are_redacted_before_patterns_are_stored(history: Path) -> None:
+    """A log has as many of them as a session."""
     (history / "s1.jsonl").write_text(transcript("s1", "p1", "toolu_1", prompt=f"Push with the token {TOKEN}"))
 
-    printed = said("import")
+    printed = output_of("import")
 
     [pattern] = patterns()
     assert pattern.trigger.startswith("Push with the token [REDACTED")
     assert TOKEN not in printed
 
 
-def test_torn_log_is_read_up_to_the_named_tear(history: Path) -> None:
-    """A client that was killed leaves half a line; a disk may leave worse."""
+def test_a_truncated_log_is_read_and_the_damage_is_reported(history: Path) -> None:
+    """A killed client leaves a partial line, and a faulty disk may leave worse."""
     log = history / "s1.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1") + '{"type":"user","mess')
 
-    printed = said("import")
+    printed = output_of("import")
 
     assert "1 new" in printed
     assert f"{log}:5: the line is not JSON" in printed
 
 
-def test_dry_run_saves_and_starts_nothing(history: Path) -> None:
-    """To look costs nothing."""
+def test_a_dry_run_stores_nothing_and_starts_nothing(history: Path) -> None:
+    """Looking should cost nothing."""
     put_recorded(history)
 
-    printed = said("import", "--dry-run")
+    printed = output_of("import", "--dry-run")
 
     assert "Nothing was learned" in printed
     assert not [command for command in commands_of(Path(paths.data_folder())) if "worker" in command]
     assert patterns() == []
 
 
-def test_import_can_be_limited_to_a_project_or_a_time(history: Path, project: Path) -> None:
-    """Another client's project may be none of this machine's business."""
+def test_import_can_be_limited_to_one_project_or_new_work(history: Path, project: Path) -> None:
+    """Another customer's project may have no business on this machine."""
     (history / "here.jsonl").write_text(transcript("here", "p1", "toolu_1", cwd=str(project / "web")))
     (history / "there.jsonl").write_text(transcript("there", "p2", "toolu_2", cwd=f"{project}-other"))
 
-    by_project = told("import", "--dry-run", "--project", str(project))
-    by_day = told("import", "--dry-run", "--since", f"{START + timedelta(days=1):%Y-%m-%d}")
+    by_project = json_of("import", "--dry-run", "--project", str(project))
+    by_day = json_of("import", "--dry-run", "--since", f"{START + timedelta(days=1):%Y-%m-%d}")
 
     assert (by_project["prompts"], by_project["patterns"]) == (1, 1)
     assert (by_day["patterns"], by_day["prompts"], by_day["idle"], by_day["earlier"]) == (0, 0, 0, 2)
-    assert told("import", "--dry-run")["patterns"] == 2
+    assert json_of("import", "--dry-run")["patterns"] == 2
 
 
 def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
-    """Wherever it lies, and whatever else is there."""
+    """A log file may be anywhere, beside any other files."""
     put_recorded(history)
     log = tmp_path / "elsewhere.jsonl"
     log.write_text(transcript("s1", "p1", "toolu_1"))
 
-    assert told("import", str(log))["sessions"] == {"claude-code": 1}
+    assert json_of("import", str(log))["sessions"] == {"claude-code": 1}
 
 
 @pytest.mark.parametrize(
@@ -244,8 +244,8 @@ def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
         (["--project", "/no/such/project"], 1, "No session in /no/such/project."),
     ],
 )
-def test_impossible_imports_say_why(history: Path, arguments: list[str], status: int, reason: str) -> None:
-    """A typo must not pass for an empty history."""
+def test_a_missing_folder_or_log_is_an_error(history: Path, arguments: list[str], status: int, reason: str) -> None:
+    """A typo must not look like an empty history."""
     (history / "s1.jsonl").write_text(transcript("s1", "p1", "toolu_1"))
 
     done = behavior("import", *arguments)
@@ -254,7 +254,7 @@ def test_impossible_imports_say_why(history: Path, arguments: list[str], status:
     assert reason in done.stderr
 
 
-def test_missing_history_is_no_error(history: Path) -> None:
+def test_a_missing_history_is_no_error(history: Path) -> None:
     """A new machine has none."""
     done = behavior("import")
 
@@ -264,7 +264,7 @@ def test_missing_history_is_no_error(history: Path) -> None:
 
 @pytest.fixture
 def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """An import that is under way, with processes of its own that read."""
+    """A running import whose processes read logs."""
     many_sessions(history, SESSIONS_OF_MANY)
     start_worker()
     command = [sys.executable, str(ROOT / "behavior_plugin"), "import", "--json"]
@@ -273,7 +273,7 @@ def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # Who runs the tests in the background has Ctrl-C ignored.
+        # Test runs in the background ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         wait_for(readers, "processes that read")
@@ -282,10 +282,10 @@ def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_import_leaves_no_process_and_can_be_repeated(
+def test_an_interrupted_import_leaves_no_process_and_can_be_repeated(
     many_readers: subprocess.Popen[bytes], ending: int
 ) -> None:
-    """Ctrl-C, or a closed terminal: what was learned until then stays, and the rest is learned the next time."""
+    """After Ctrl-C or a closed terminal, the learned sessions stay, and the next import learns the rest."""
     os.killpg(many_readers.pid, ending) if ending == signal.SIGINT else many_readers.send_signal(ending)
     _, complaints = many_readers.communicate(timeout=30)
 
@@ -293,11 +293,11 @@ def test_interrupted_import_leaves_no_process_and_can_be_repeated(
     assert complaints.decode().strip().endswith("run it again to continue.")
     assert complaints.count(b"\n") <= 2
     assert 0 < len(patterns()) < SESSIONS_OF_MANY
-    assert told("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
+    assert json_of("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
 
 
-def test_import_with_a_frozen_worker_can_be_interrupted(many_readers: subprocess.Popen[bytes]) -> None:
-    """Its readers wait for an answer that does not come."""
+def test_an_import_can_be_interrupted_while_the_worker_is_frozen(many_readers: subprocess.Popen[bytes]) -> None:
+    """The processes that read logs wait for an answer that does not come."""
     worker = worker_pid()
     os.kill(worker, signal.SIGSTOP)
     try:
@@ -309,15 +309,15 @@ def test_import_with_a_frozen_worker_can_be_interrupted(many_readers: subprocess
     assert (many_readers.returncode, readers()) == (130, [])
 
 
-def test_killed_import_leaves_no_process(many_readers: subprocess.Popen[bytes]) -> None:
-    """Its readers end with it, whatever it dies of."""
+def test_a_killed_import_leaves_no_process(many_readers: subprocess.Popen[bytes]) -> None:
+    """The processes that read logs end with it, whatever kills it."""
     many_readers.kill()
 
     wait_for(lambda: not readers(), "the end of the readers")
 
 
-def test_killed_reader_ends_the_import_with_a_reason(many_readers: subprocess.Popen[bytes]) -> None:
-    """As where memory is short."""
+def test_a_killed_reader_ends_the_import_with_an_error(many_readers: subprocess.Popen[bytes]) -> None:
+    """The system may kill it if memory is short."""
     max(readers(), key=lambda process: process.create_time()).kill()
     _, complaints = many_readers.communicate(timeout=30)
 
@@ -325,8 +325,8 @@ def test_killed_reader_ends_the_import_with_a_reason(many_readers: subprocess.Po
     assert b"A process that was reading logs was killed." in complaints
 
 
-def test_import_survives_the_end_of_the_worker(many_readers: subprocess.Popen[bytes]) -> None:
-    """As it does when the plugin is brought up to date: another one takes what is left."""
+def test_import_survives_a_restart_of_the_worker(many_readers: subprocess.Popen[bytes]) -> None:
+    """The worker ends when the plugin is updated, and another one takes the rest."""
     stop_worker()
     out, complaints = many_readers.communicate(timeout=90)
 
@@ -336,7 +336,7 @@ def test_import_survives_the_end_of_the_worker(many_readers: subprocess.Popen[by
 
 
 def readers() -> list[psutil.Process]:
-    """The processes of an import that read logs, and the one that starts them."""
+    """The processes of an import that read logs, and the process that starts them."""
     found = []
     for process in processes_of(Path(paths.data_folder())):
         with suppress(psutil.Error):

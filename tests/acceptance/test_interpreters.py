@@ -1,4 +1,4 @@
-"""Which Python runs the hooks: the real one behind a version manager's, found again when it is gone, in every shell."""
+"""The hooks run with the real Python behind a version manager's, and find another one if it is gone, in every shell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from behavior_plugin import simulator
 from behavior_plugin.agents.install import install
 from behavior_plugin.capture import python_link
 from behavior_plugin.capture.handlers import HANDLERS
-from tests.acceptance.feeding import data_folder, feed, kept, plugin_copy, surroundings
+from tests.acceptance.feeding import data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
 from tests.waiting import wait_for
 
@@ -27,14 +27,14 @@ SHELLS = [shell for name in ("sh", "bash", "dash", "zsh", "ksh") if (shell := sh
 
 @pytest.fixture(autouse=True)
 def data(own_home: Path) -> Iterator[Path]:
-    """These tests look at the hooks alone."""
+    """Tests of the hooks alone."""
     with data_folder(own_home) as folder:
         yield folder
 
 
 @pytest.fixture
 def link(tmp_path: Path) -> Path:
-    """Where the client has its folder for the plugin's data, with odd characters in it."""
+    """A link in the client's folder for the plugin's data, whose path has odd characters."""
     folder = tmp_path / "it's $HOME `data`"
     folder.mkdir(mode=0o700)
     return folder / python_link.NAME
@@ -51,38 +51,38 @@ def shim(tmp_path: Path) -> Path:
 
 
 def uses(shim: Path) -> int:
-    told = shim.with_name("python3.uses")
-    return len(told.read_text().split()) if told.exists() else 0
+    uses_file = shim.with_name("python3.uses")
+    return len(uses_file.read_text().split()) if uses_file.exists() else 0
 
 
-def through(link: Path, path: Path, **options: Any) -> dict[str, Any]:
+def client_options(link: Path, path: Path, **options: Any) -> dict[str, Any]:
     """Options to `feed` for a client whose PATH has python3 in the folder of `path`."""
-    return {"env": surroundings(PATH=f"{path.parent}:/usr/sbin", CLAUDE_PLUGIN_DATA=str(link.parent)), **options}
+    return {"env": hook_environment(PATH=f"{path.parent}:/usr/sbin", CLAUDE_PLUGIN_DATA=str(link.parent)), **options}
 
 
-def assert_keeps(event: str, **options: Any) -> None:
-    before = kept()
+def assert_saves(event: str, **options: Any) -> None:
+    before = spooled_payloads()
     done = feed(event, b'{"session_id": "s"}', **options)
     assert (done.returncode, done.stdout) == (0, b"")
-    assert kept() == [*before, b'{"session_id": "s"}']
+    assert spooled_payloads() == [*before, b'{"session_id": "s"}']
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_shim_runs_only_once(shell: str, link: Path, shim: Path) -> None:
-    """It costs more than all that a hook does."""
-    assert_keeps("SessionStart", **through(link, shim, shell=shell))
+def test_a_version_managers_script_runs_only_once(shell: str, link: Path, shim: Path) -> None:
+    """It costs more than all the work of a hook."""
+    assert_saves("SessionStart", **client_options(link, shim, shell=shell))
     for event in HANDLERS:
-        assert_keeps(event, **through(link, shim, shell=shell))
+        assert_saves(event, **client_options(link, shim, shell=shell))
 
     assert link.readlink() == REAL
     assert uses(shim) == 1
 
 
 @pytest.mark.parametrize("target", ["/no/such/python3", "cannot start", "fails", "no program", "."])
-def test_a_python_that_is_gone_or_broken_is_replaced_by_the_next_session(
+def test_the_next_session_replaces_a_missing_or_broken_python(
     target: str, link: Path, shim: Path, tmp_path: Path
 ) -> None:
-    """Nothing is lost meanwhile: the python3 of the PATH is tried next."""
+    """Nothing is lost meanwhile: the hooks fall back to the python3 of the PATH."""
     broken = tmp_path / target
     link.symlink_to(target if target.startswith((".", "/")) else broken)
     if target == "fails":
@@ -94,9 +94,9 @@ def test_a_python_that_is_gone_or_broken_is_replaced_by_the_next_session(
     if broken.exists():
         broken.chmod(0o755)
 
-    assert_keeps("PostToolUse", **through(link, shim))
-    assert_keeps("SessionStart", **through(link, shim))
-    assert_keeps("PostToolUse", **through(link, shim))
+    assert_saves("PostToolUse", **client_options(link, shim))
+    assert_saves("SessionStart", **client_options(link, shim))
+    assert_saves("PostToolUse", **client_options(link, shim))
 
     assert link.readlink() == REAL
     assert uses(shim) == 2
@@ -104,18 +104,18 @@ def test_a_python_that_is_gone_or_broken_is_replaced_by_the_next_session(
 
 @pytest.mark.parametrize("how", ["--symlinks", "--copies"])
 def test_the_link_survives_the_environment_of_the_first_session(how: str, link: Path, tmp_path: Path) -> None:
-    """The first session may begin where a project's own environment is active."""
+    """The first session may begin in a project's own virtual environment."""
     subprocess.run([REAL, "-m", "venv", "--without-pip", how, str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python3"
-    assert_keeps("SessionStart", **through(link, python))
+    assert_saves("SessionStart", **client_options(link, python))
     shutil.rmtree(tmp_path / "venv")
 
-    assert_keeps("PostToolUse", **through(link, python))
+    assert_saves("PostToolUse", **client_options(link, python))
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim: Path, tmp_path: Path) -> None:
-    """The client gives them no folder; ours has its place in the command."""
+    """The client gives them no folder, so the command contains the path of ours."""
     settings = tmp_path / "settings.json"
     install(settings_file=settings, plugin_root=ROOT, interpreter=Path(sys.executable))
     (data / "interpreter").write_text("/bin/true\n")
@@ -127,46 +127,48 @@ def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
     assert (data / python_link.NAME).readlink() == REAL
-    assert kept() == [b"{}", b"{}"]
+    assert spooled_payloads() == [b"{}", b"{}"]
     assert uses(shim) == 1
 
 
 @pytest.mark.parametrize("folder", [None, "", ".", "data", "/no/such/folder"])
 def test_hooks_work_without_a_folder_for_the_link(folder: str | None, shim: Path, tmp_path: Path) -> None:
-    """An older client, or a link that somebody planted where the session is."""
+    """An older client sets none, and another user may have planted a link in the session's directory."""
     (tmp_path / python_link.NAME).symlink_to("/bin/true")
-    environment = surroundings(PATH=f"{shim.parent}:/usr/sbin")
+    environment = hook_environment(PATH=f"{shim.parent}:/usr/sbin")
     environment |= {} if folder is None else {"CLAUDE_PLUGIN_DATA": folder}
 
     for event in ("SessionStart", "UserPromptSubmit"):
         done = feed(event, b"{}", env=environment, cwd=tmp_path / "shims")
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    assert kept() == [b"{}", b"{}"]
+    assert spooled_payloads() == [b"{}", b"{}"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("event", HANDLERS)
 def test_a_deleted_plugin_prints_at_most_one_line(event: str, shell: str, link: Path, tmp_path: Path) -> None:
-    """Also where the link is still there, and two Pythons could complain."""
+    """Even if the link still exists and two Pythons could complain."""
     link.symlink_to(REAL)
     root = plugin_copy(tmp_path / "plugin")
     shutil.rmtree(root)
 
-    done = feed(event, b"{}", root=root, shell=shell, env=surroundings(root=root, CLAUDE_PLUGIN_DATA=str(link.parent)))
+    done = feed(
+        event, b"{}", root=root, shell=shell, env=hook_environment(root=root, CLAUDE_PLUGIN_DATA=str(link.parent))
+    )
 
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.count(b"\n") <= 1
 
 
-# ksh catches every signal from its start, so that nothing shows when its trap is set.
+# ksh catches every signal from its start, so the test cannot see when its trap is set.
 @pytest.mark.parametrize("shell", [shell for shell in SHELLS if not shell.endswith("ksh")])
 @pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, shell: str, data: Path) -> None:
-    """The terminal is closed, Ctrl-C is pressed, or the client ends its hooks: the event is kept first."""
+def test_a_signal_to_the_session_does_not_lose_the_event(sign: signal.Signals, shell: str, data: Path) -> None:
+    """If the terminal is closed, Ctrl-C is pressed or the client ends its hooks, the event is saved first."""
     command = simulator.registered_hooks(ROOT)["PostToolUse"].command
     with subprocess.Popen(
-        [shell, "-c", command], stdin=subprocess.PIPE, env=surroundings(), start_new_session=True
+        [shell, "-c", command], stdin=subprocess.PIPE, env=hook_environment(), start_new_session=True
     ) as hook:
         assert hook.stdin
         hook.stdin.write(b"{")
@@ -177,7 +179,7 @@ def test_a_signal_to_the_session_does_not_cost_the_event(sign: signal.Signals, s
         hook.stdin.close()
 
     assert hook.returncode == 0
-    assert kept() == [b"{}"]
+    assert spooled_payloads() == [b"{}"]
 
 
 def is_ignored(pid: int, sign: int) -> bool:

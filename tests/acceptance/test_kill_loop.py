@@ -1,6 +1,6 @@
-"""Kill -9 at random moments, of the worker, of its server and of hooks, while sessions go on: nothing is lost or twice.
+"""Kill the worker, its server and hooks at random moments during sessions: no event is lost or stored twice.
 
-`make torture ROUNDS=1000` runs more rounds. Each draws its moments by its seed and number.
+`make torture ROUNDS=1000` runs more rounds. The seed and the number of a round determine its moments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.clients import MarkedSession, at_once, check_liveness, everything_learned
+from tests.acceptance.clients import MarkedSession, check_liveness, everything_learned, run_together
 from tests.acceptance.sessions import WORKER, processes_of
 from tests.oracle import Oracle
 
@@ -28,29 +28,29 @@ pytestmark = [pytest.mark.usefixtures("clean_ending", "no_embedder"), pytest.mar
 ROUNDS = int(os.environ.get("BEHAVIOR_TORTURE_ROUNDS", "15"))
 SEED = os.environ.get("BEHAVIOR_TORTURE_SEED", str(time.time_ns()))
 CLIENTS = 3
-# A worker starts within a second or so: half of the kills come while it does, the others while it works.
+# A worker starts within a second or so: half of the kills come during its start, the others during its work.
 YOUNG_S, OLD_S = 0.6, 1.6
 HOOK_DIES = 0.15
 HOOK_LASTS_S = 0.06
-TOLD_EVERY = 50
+REPORT_EVERY = 50
 
-Say = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Tell who waits how far it is, also while pytest keeps what tests print to itself."""
+def report_progress(capsys: pytest.CaptureFixture[str]) -> ReportProgress:
+    """Report the progress to a waiting person, past pytest's capture of output."""
 
-    def tell(text: str) -> None:
+    def write(text: str) -> None:
         with capsys.disabled():
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
 
-    return tell
+    return write
 
 
 class Client:
-    """Does a few things each round: asks, calls, ends sessions and begins others. Its hooks die now and then."""
+    """An agent that asks, calls, ends sessions and begins others in each round, and whose hooks die now and then."""
 
     def __init__(self, oracle: Oracle, directory: Path, number: int) -> None:
         self._oracle, self._directory = oracle, directory
@@ -66,7 +66,7 @@ class Client:
             self._count(session.call(dies_after_s=self._death(chance)))
         self._count(session.stop(dies_after_s=self._death(chance)))
         self._session = session
-        # Calls that no prompt came before are set aside as a session; before another prompt they belong to none.
+        # Calls before any prompt become dead letters with their session; before a later prompt they belong to none.
         if chance.random() < 0.6 or (is_new and not has_prompt):
             self._count(session.end(dies_after_s=None if is_new and not has_prompt else self._death(chance)))
             self._session = None
@@ -86,21 +86,21 @@ class Client:
         return is_accepted
 
 
-def strike(home: Path, chance: random.Random) -> str:
-    """Kill a worker, or its server, or one process of that; says which."""
+def kill_one_process(home: Path, chance: random.Random) -> str:
+    """Kill a worker, its server or one of the server's processes; returns which."""
     with suppress(psutil.Error):
-        family = [process for process in processes_of(home) if str(WORKER) in process.cmdline()]
-        servers = [child for worker in family for child in worker.children()]
+        workers = [process for process in processes_of(home) if str(WORKER) in process.cmdline()]
+        servers = [child for worker in workers for child in worker.children()]
         backends = [child for server in servers for child in server.children()]
         name = chance.choice(["worker", "worker", "worker", "worker", "server", "backend"])
-        if found := {"worker": family, "server": servers, "backend": backends}[name]:
+        if found := {"worker": workers, "server": servers, "backend": backends}[name]:
             chance.choice(found).kill()
             return f"{name}s killed"
-    return "nobody there to kill"
+    return "no process to kill"
 
 
 class Workers:
-    """Sees to it that one is on its way, as the next hook would after a few seconds."""
+    """Starts a worker if none runs, as the next hook would after a few seconds."""
 
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[bytes]] = []
@@ -109,18 +109,20 @@ class Workers:
         if all(worker.poll() is not None for worker in self._started):
             self._started = [subprocess.Popen([sys.executable, "-I", str(WORKER)])]
 
-    def let_go(self) -> None:
+    def kill(self) -> None:
         for worker in self._started:
             worker.kill()
             worker.wait()
 
 
-def test_kill_at_random_moments_while_sessions_go_on(project: Path, own_home: Path, say: Say) -> None:
-    """The promise itself: whatever dies, and whenever, what was accepted is there, and once."""
+def test_kills_at_random_moments_lose_and_double_no_event(
+    project: Path, own_home: Path, report_progress: ReportProgress
+) -> None:
+    """This is the promise: each accepted event exists exactly once, whatever dies at any moment."""
     oracle, workers, counts = Oracle(), Workers(), Counter[str]()
     project.mkdir()
     clients = [Client(oracle, project, number) for number in range(CLIENTS)]
-    say(f"\nseed {SEED}, {ROUNDS} rounds")
+    report_progress(f"\nseed {SEED}, {ROUNDS} rounds")
     began = time.monotonic()
 
     for number in range(1, ROUNDS + 1):
@@ -128,15 +130,15 @@ def test_kill_at_random_moments_while_sessions_go_on(project: Path, own_home: Pa
         workers.start()
         moment_s = chance.random() * chance.choice([YOUNG_S, OLD_S])
         works = [partial(each.work, random.Random(f"{SEED}-{number}-{at}")) for at, each in enumerate(clients)]
-        at_once(*works, lambda: time.sleep(moment_s))  # noqa: B023 - it is over before the next round
-        counts[strike(own_home, chance)] += 1
-        if number % TOLD_EVERY == 0:
-            say(f"round {number}, {time.monotonic() - began:.0f} s: {dict(counts)}")
-    workers.let_go()
+        run_together(*works, lambda: time.sleep(moment_s))  # noqa: B023 - it is over before the next round
+        counts[kill_one_process(own_home, chance)] += 1
+        if number % REPORT_EVERY == 0:
+            report_progress(f"round {number}, {time.monotonic() - began:.0f} s: {dict(counts)}")
+    workers.kill()
     ended = oracle.check(everything_learned(), is_over=True)
 
     for client in clients:
         counts += client.counts
-    say(f"{ROUNDS} rounds in {time.monotonic() - began:.0f} s: {dict(counts)}; of the events {dict(ended)}")
+    report_progress(f"{ROUNDS} rounds in {time.monotonic() - began:.0f} s: {dict(counts)}; of the events {dict(ended)}")
     assert ended["stored"] > ended["dead"]
     check_liveness(oracle, project)

@@ -1,4 +1,4 @@
-"""Does the real client accept the plugin as it lies in the repository?"""
+"""The real client accepts the plugin in the repository."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.acceptance.client import REPOSITORY, client_env, client_or_skip, run_
 
 
 def test_strict_validation_passes(tmp_path: Path) -> None:
-    """A client that refuses one file of the plugin loads none of its hooks, and says so to nobody."""
+    """A client that refuses one file of the plugin loads none of its hooks, and reports that to nobody."""
     command = [str(client_or_skip()), "plugin", "validate", "--strict", str(REPOSITORY)]
 
     ended = run_quietly(command, cwd=tmp_path, env=client_env(tmp_path), timeout_s=60)

@@ -1,4 +1,4 @@
-"""The whole, from the hooks to the table, while a database of the user's own fails: nothing lost, nothing twice."""
+"""The whole product while a database of the user's own fails: no event is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from tests.database import LOGIN
 from tests.tcp_proxy import Fault, TcpProxy
 from tests.waiting import wait_for
 
-# A failure is told by an assertion, which may come after several waits.
+# An assertion reports the failure, perhaps after several waits.
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("clean_ending", "no_embedder")]
 
-# The worker pauses for longer and longer between its tries.
+# The worker's pauses between its attempts grow.
 BACK_S = 60.0
 ANSWER_S = 20.0
-# Two commands, each of which starts a Python, and one a worker.
+# Two commands, each of which starts a Python, and one of them a worker.
 AT_ONCE_S = 30.0
 NETWORK = [Fault.REFUSE, Fault.BLACK_HOLE, Fault.RESET]
 TABLE = "public.behavior_patterns"
@@ -43,7 +43,7 @@ TABLE = "public.behavior_patterns"
 
 @pytest.fixture
 def proxy(server: Server, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
-    """The way to a database of the user's own."""
+    """The connection to a database of the user's own."""
     with TcpProxy(server.conninfo()).serving() as serving:
         monkeypatch.setenv("BEHAVIOR_DATABASE_URL", serving.conninfo(server.conninfo(LOGIN, database)))
         yield serving
@@ -55,8 +55,8 @@ def project(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def changed(server: Server, database: str, change: str, back: str) -> Iterator[None]:
-    """A database that is changed for a while, and whose connections end each time as in a restart."""
+def changed_database(server: Server, database: str, change: str, back: str) -> Iterator[None]:
+    """Change the database for a while, and close its connections each time as a restart does."""
     end = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()"
     for statement in (change, back):
         writing = "-c default_transaction_read_only=off"
@@ -68,62 +68,62 @@ def changed(server: Server, database: str, change: str, back: str) -> Iterator[N
 
 
 SERVER: dict[str, Callable[[Server, str], AbstractContextManager[None]]] = {
-    "no connection is left": lambda server, database: changed(
+    "no connection is left": lambda server, database: changed_database(
         server,
         database,
         "alter database {database} connection limit 0",
         "alter database {database} connection limit -1",
     ),
-    "it only reads": lambda server, database: changed(
+    "it only reads": lambda server, database: changed_database(
         server,
         database,
         "alter database {database} set default_transaction_read_only = on",
         "alter database {database} reset default_transaction_read_only",
     ),
-    "the table is not there": lambda server, database: changed(
+    "the table is not there": lambda server, database: changed_database(
         server, database, f"alter table {TABLE} rename to away", f"alter table public.away rename to {TABLE[7:]}"
     ),
 }
 
 
 def play(project: Path, count: int = 1) -> list[Session]:
-    """Whole sessions; each of their hooks must end well, and within the time that the client gives it."""
+    """Play whole sessions; each hook must exit with 0 within the client's time limit."""
     return [Session(project).work().end() for _ in range(count)]
 
 
 def rows(owner: psycopg.Connection) -> Counter[str]:
-    """How many rows each session has, seen without worker or proxy."""
+    """The number of rows of each session, read without worker or proxy."""
     return Counter(session for (session,) in owner.execute(f"select session_id from {TABLE}"))
 
 
-def is_kept(owner: psycopg.Connection, *sessions: Session) -> bool:
+def is_stored(owner: psycopg.Connection, *sessions: Session) -> bool:
     """Whether these sessions, and no others, have one row each, and the spool is empty."""
     assert not in_spool("dead"), "a session was set aside"
     return rows(owner) == Counter(session.id for session in sessions) and not in_spool("open") and not in_spool("new")
 
 
-def wait_until_kept(owner: psycopg.Connection, *sessions: Session) -> None:
-    wait_for(lambda: is_kept(owner, *sessions), "one row for each session", within_s=BACK_S)
+def wait_until_stored(owner: psycopg.Connection, *sessions: Session) -> None:
+    wait_for(lambda: is_stored(owner, *sessions), "one row for each session", within_s=BACK_S)
 
 
 def state() -> dict[str, Any]:
-    """What the worker says of itself; one that hangs with its database says nothing, and is not waited for."""
+    """The worker's state; does not wait for a worker that hangs with its database."""
     return Client(is_starting=False, within_s=ANSWER_S).status().model_dump()
 
 
-def wait_until_it_waits(count: int) -> str:
-    """Until the worker has so many sessions and says what is wrong; returns what it says."""
+def wait_until_reported(count: int) -> str:
+    """Wait until the worker has so many open sessions and reports an error; returns the error."""
     return str(
         wait_for(
             lambda: (found := state())["open_sessions"] == count and found["new_events"] == 0 and found["last_error"],
-            "the sessions wait and the worker tells why",
+            "the sessions wait and the worker reports an error",
             within_s=BACK_S,
         )
     )
 
 
 def wait_until_tried(times: int) -> None:
-    """Until the worker has failed so often: each time is a line of its log, among those of the connections."""
+    """Wait for so many failed attempts: each is a line of the worker's log, among those of the connections."""
     log = Path(paths.in_data("worker.log"))
     failure = re.compile(r"(WARNING|ERROR) (The pattern store|your own Postgres|session )")
 
@@ -134,44 +134,44 @@ def wait_until_tried(times: int) -> None:
 
 
 @pytest.mark.parametrize("fault", NETWORK, ids=lambda fault: fault.name)
-def test_network_failure_while_running_loses_no_session(
+def test_a_network_outage_loses_no_session(
     fault: Fault, project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """Who works goes on working, and what he does is learned when the network is back."""
+    """Users continue their work, and it is learned when the network is back."""
     before = play(project)
-    wait_until_kept(owner, *before)
+    wait_until_stored(owner, *before)
     pid = worker_pid()
 
     proxy.begin(fault)
     during = play(project, 2)
-    wait_until_it_waits(2)
+    wait_until_reported(2)
     proxy.end()
 
-    wait_until_kept(owner, *before, *during)
+    wait_until_stored(owner, *before, *during)
     assert state()["pid"] == pid
     assert state()["last_error"] == ""
 
 
 @pytest.mark.parametrize("fault", NETWORK, ids=lambda fault: fault.name)
-def test_network_failure_before_the_start_loses_no_session(
+def test_a_network_outage_before_the_workers_start_loses_no_session(
     fault: Fault, project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """A laptop that is opened in the train has no network until it arrives."""
+    """A laptop opened in the train has no network until it arrives."""
     proxy.begin(fault)
     during = play(project, 2)
-    told = wait_until_it_waits(2)
+    reported = wait_until_reported(2)
     proxy.end()
 
     after = play(project)
-    wait_until_kept(owner, *during, *after)
-    assert "BEHAVIOR_DATABASE_URL" in told
+    wait_until_stored(owner, *during, *after)
+    assert "BEHAVIOR_DATABASE_URL" in reported
 
 
-def test_slow_network_loses_no_session(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
-    """No hook waits for the database, however far away that is."""
+def test_a_slow_network_loses_no_session(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """No hook waits for the database, however far away it is."""
     proxy.begin(Fault.SLOW)
 
-    wait_until_kept(owner, *play(project, 2))
+    wait_until_stored(owner, *play(project, 2))
 
     assert proxy.met
     assert state()["last_error"] == ""
@@ -190,22 +190,22 @@ def test_slow_network_loses_no_session(project: Path, proxy: TcpProxy, owner: ps
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else value.decode(),
 )
-def test_interrupted_transaction_is_repeated_with_one_row(
+def test_an_interrupted_transaction_is_repeated_and_stores_one_row(
     fault: Fault, moment: bytes, project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """Who hears no answer to the commit cannot know whether it was done: it is done again, and must change nothing."""
+    """Without an answer to the commit its result is unknown, so it is repeated and must change nothing."""
     is_done = (fault, moment) == (Fault.LOSE_ANSWER, b"COMMIT")
     proxy.begin(fault, at=moment)
     during = play(project, 2)
-    wait_until_it_waits(2)
+    wait_until_reported(2)
     assert proxy.met
     wait_for(lambda: bool(rows(owner)) is is_done, "a row where the commit was done, and none where it was not")
     proxy.end()
 
-    wait_until_kept(owner, *during)
+    wait_until_stored(owner, *during)
 
 
-def test_worker_killed_after_an_unanswered_commit_stores_one_row(
+def test_a_worker_killed_after_an_unanswered_commit_stores_one_row(
     project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
     """The next worker finds the session in the spool, and its row in the table."""
@@ -219,12 +219,14 @@ def test_worker_killed_after_an_unanswered_commit_stores_one_row(
 
     wait_for(lambda: start_worker() or worker_pid(), "another worker")
 
-    wait_until_kept(owner, *during)
+    wait_until_stored(owner, *during)
 
 
-def test_prompts_are_answered_again_after_an_outage(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
-    """A suggestion is not worth waiting for; and that none came is no reason to give up suggesting."""
-    wait_until_kept(owner, *play(project))
+def test_suggestions_stop_during_an_outage_and_return_after_it(
+    project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """Waiting for a suggestion is not worthwhile, and a missing one is no reason to stop suggesting."""
+    wait_until_stored(owner, *play(project))
     proxy.begin(Fault.BLACK_HOLE)
     prompts = [Session(project).ask(TASK) for _ in range(3)]
     proxy.end()
@@ -236,10 +238,10 @@ def test_prompts_are_answered_again_after_an_outage(project: Path, proxy: TcpPro
 
 
 @pytest.mark.parametrize("moment", [b"", b"to_regclass", b"insert into"], ids=["connect", "open", "save"])
-def test_worker_with_a_silent_database_can_be_stopped(
+def test_a_worker_without_database_answers_stops_on_request(
     moment: bytes, project: Path, own_home: Path, proxy: TcpProxy
 ) -> None:
-    """Otherwise it would be in the way of the next one, with a password of yesterday perhaps."""
+    """Otherwise it would block the next worker, perhaps with yesterday's password."""
     proxy.begin(Fault.BLACK_HOLE, at=moment)
     play(project)
     wait_for(lambda: proxy.met, "the worker waits for an answer")
@@ -250,10 +252,10 @@ def test_worker_with_a_silent_database_can_be_stopped(
     assert len(in_spool("open") or in_spool("new")) >= 1
 
 
-def test_worker_without_a_database_leaves_after_its_agents(
+def test_a_worker_without_its_database_ends_after_its_last_agent(
     project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An outage of a week must not keep a process alive for a week; the next session's worker takes over."""
+    """A week's outage must not keep a process alive for a week; the worker of the next session takes over."""
     monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
     proxy.begin(Fault.BLACK_HOLE)
     during = play(project)
@@ -261,33 +263,33 @@ def test_worker_without_a_database_leaves_after_its_agents(
     wait_for(lambda: not processes_of(own_home), "the end of all processes", within_s=BACK_S)
     proxy.end()
 
-    wait_until_kept(owner, *during, *play(project))
+    wait_until_stored(owner, *during, *play(project))
 
 
-def test_requests_during_an_outage_report_it(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
-    """A command that says that there is nothing would be believed."""
-    wait_until_kept(owner, *play(project))
+def test_commands_report_an_outage(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """Users would believe an empty answer."""
+    wait_until_stored(owner, *play(project))
     proxy.begin(Fault.REFUSE)
     play(project)
-    wait_until_it_waits(1)
+    wait_until_reported(1)
 
     with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
         Client(is_starting=False, within_s=BACK_S).drain(api.Drain())
     assert (state()["store"], state()["patterns"]) == ("not open", None)
 
     proxy.end()
-    wait_for(lambda: state()["patterns"] == 2, "what was learned is counted again", within_s=BACK_S)
+    wait_for(lambda: state()["patterns"] == 2, "the patterns are counted again", within_s=BACK_S)
 
 
-def test_log_of_an_outage_does_not_name_the_server(
+def test_the_log_of_an_outage_does_not_name_the_database(
     project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """Logs are what people paste into bug reports, and libraries write into them as well."""
-    wait_until_kept(owner, *play(project))
+    """People paste logs into bug reports, and libraries write into them too."""
+    wait_until_stored(owner, *play(project))
     owner.close()
     with SERVER["no connection is left"](server, database):
         play(project)
-        wait_until_it_waits(1)
+        wait_until_reported(1)
     stop_worker()
 
     log = Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
@@ -300,24 +302,26 @@ def test_log_of_an_outage_does_not_name_the_server(
 
 
 @pytest.mark.parametrize("fault", SERVER)
-def test_server_that_refuses_rows_for_a_while_loses_no_session(
+def test_a_server_that_refuses_all_rows_for_a_while_loses_no_session(
     fault: str, project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """What holds for every session is not the fault of one: none is set aside for it, however often it is tried."""
+    """A failure of every session is no session's fault, so none becomes a dead letter, after any number of attempts."""
     before = play(project)
-    wait_until_kept(owner, *before)
+    wait_until_stored(owner, *before)
     owner.close()
     with SERVER[fault](server, database):
         during = play(project)
         wait_until_tried(TRIES)
-        wait_until_it_waits(1)
+        wait_until_reported(1)
 
     with psycopg.connect(server.conninfo(dbname=database), autocommit=True) as anew:
-        wait_until_kept(anew, *before, *during)
+        wait_until_stored(anew, *before, *during)
 
 
-def test_postponed_session_delays_no_other(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
-    """A statement that times out looks like a busy server each time, and is this row's own fault."""
+def test_a_session_that_always_fails_does_not_delay_others(
+    project: Path, proxy: TcpProxy, owner: psycopg.Connection
+) -> None:
+    """A statement that times out looks like a busy server each time, yet its row is the cause."""
     slow = Session(project)
     owner.execute(
         f"""
@@ -327,20 +331,20 @@ def test_postponed_session_delays_no_other(project: Path, proxy: TcpProxy, owner
           when (new.session_id = '{slow.id}') execute function public.too_slow()""".encode()
     )
     slow.work().end()
-    wait_until_it_waits(1)
+    wait_until_reported(1)
 
     others = play(project, 2)
 
-    wait_for(lambda: rows(owner) == Counter(session.id for session in others), "the others are kept", within_s=BACK_S)
+    wait_for(lambda: rows(owner) == Counter(session.id for session in others), "the others are stored", within_s=BACK_S)
     assert state()["open_sessions"] == 1
     assert not in_spool("dead")
 
 
-def test_read_only_server_still_gives_suggestions(
+def test_a_read_only_server_still_serves_suggestions(
     project: Path, server: Server, database: str, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """That a suggestion cannot be counted is no reason not to make it."""
-    wait_until_kept(owner, *play(project))
+    """A failure to count the suggestion is no reason not to make it."""
+    wait_until_stored(owner, *play(project))
     owner.close()
     with SERVER["it only reads"](server, database):
         found = wait_for(lambda: Session(project).ask(TASK).stdout, "a suggestion", within_s=BACK_S)
@@ -348,27 +352,27 @@ def test_read_only_server_still_gives_suggestions(
     assert TASK in found
 
 
-def test_server_restart_goes_unnoticed(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
-    """Its connections are gone, and the next session is the first to find out."""
+def test_users_do_not_notice_a_restart_of_the_server(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
+    """The connections are closed, and the next session is the first to find out."""
     before = play(project)
-    wait_until_kept(owner, *before)
+    wait_until_stored(owner, *before)
     owner.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = %s", [LOGIN])
 
-    wait_until_kept(owner, *before, *play(project, 2))
+    wait_until_stored(owner, *before, *play(project, 2))
 
 
-def test_wrong_password_is_reported_and_never_logged(
+def test_a_wrong_password_is_reported_and_never_written(
     project: Path, server: Server, database: str, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not pass by itself: somebody must be told of it, and not that the network is to blame."""
+    """The fault does not pass by itself, so the user needs the reason, and the network must not get the blame."""
     wrong = make_conninfo(proxy.conninfo(server.conninfo(LOGIN, database)), password="canary-7f3a9c")
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", wrong)
     play(project)
 
-    told = wait_until_it_waits(1)
+    reported = wait_until_reported(1)
 
-    assert "password" in told
-    assert "canary-7f3a9c" not in told + Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
+    assert "password" in reported
+    assert "canary-7f3a9c" not in reported + Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -376,10 +380,10 @@ def test_wrong_password_is_reported_and_never_logged(
     [({"password": "canary-7f3a9c"}, "Correct the login or its password"), ({"dbname": "nowhere"}, "database's name")],
     ids=["password", "database"],
 )
-def test_permanent_refusal_is_reported_at_once_and_once(
+def test_a_permanent_refusal_is_reported_at_once_and_once(
     wrong: dict[str, str], remedy: str, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A minute of silence looks like a hang; and whoever asks what is wrong must hear what to do."""
+    """A minute of silence looks like a hang, and a user who looks for the fault needs the hint."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", make_conninfo(server.conninfo(LOGIN, database), **wrong))
     began = time.monotonic()
 
@@ -398,13 +402,13 @@ def test_permanent_refusal_is_reported_at_once_and_once(
     assert not in_spool("open")
 
 
-def test_request_after_the_repair_is_answered_at_once(
+def test_a_command_works_as_soon_as_the_cause_is_mended(
     project: Path, proxy: TcpProxy, owner: psycopg.Connection
 ) -> None:
-    """The worker pauses between its tries; a person who asks is no reason to pause."""
+    """The worker pauses between its attempts, but must not make a waiting person pause."""
     proxy.begin(Fault.REFUSE)
     play(project)
-    wait_until_it_waits(1)
+    wait_until_reported(1)
     with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
         Client(is_starting=False, within_s=ANSWER_S).list_patterns(api.ListPatterns())
     proxy.end()

@@ -1,6 +1,6 @@
-"""The main job in the real client: work is done, and a later prompt for the same job is sent the workflow.
+"""The main job in the real client: a task is done, and a later prompt for the same task gets the workflow.
 
-What counts is what the model received, since text that a hook prints may go anywhere.
+The tests check the text that the model received, since a hook's output may go anywhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
-from tests.acceptance.sessions import patterns, told
+from tests.acceptance.sessions import json_of, patterns
 from tests.waiting import wait_for
 
 FIRST = "The add function returns the wrong result. Find out why and fix it."
@@ -35,8 +35,8 @@ SLOW = "for i in 1 2 3; do sleep 1; done"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A scratch home and project, and the client in it."""
+class Workspace:
+    """A scratch home and project with the client."""
 
     client: Path
     home: Path
@@ -57,7 +57,7 @@ class Desk:
             return run, model.received_texts()
 
     def suggestions(self, prompt: str) -> list[str]:
-        """What the model receives from us with a prompt, asked until it is something.
+        """The texts that the model receives from us with a prompt, which is repeated until there are some.
 
         A prompt waits 0.3 s at most; on a busy machine silence may be the right answer, but not three times.
         """
@@ -70,10 +70,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(own_home: Path, tmp_path: Path) -> Iterator[Desk]:
+def workspace(own_home: Path, tmp_path: Path) -> Iterator[Workspace]:
     client = client_or_skip()
     Path(paths.make_private(paths.data_folder()), "interpreter").write_text(sys.executable)
-    yield Desk(client, own_home, make_project(tmp_path / "project"))
+    yield Workspace(client, own_home, make_project(tmp_path / "project"))
     stop_worker()
 
 
@@ -87,8 +87,8 @@ def make_project(folder: Path) -> Path:
 
 
 def repair(project: Path) -> Play:
-    """Look, see the check fail, repair, see it pass."""
-    # Without -B the second run may take the first one's bytecode: same second, same size.
+    """Read the code, see the check fail, repair it, see the check pass."""
+    # Without -B the second run may use the first one's bytecode: same second, same size.
     check = f"{sys.executable} -B check.py"
     return Play(
         FIRST,
@@ -96,14 +96,14 @@ def repair(project: Path) -> Play:
             [call("Read", file_path=str(project / "app.py")), call("Bash", command=check)],
             [call("Edit", file_path=str(project / "app.py"), old_string="a - b", new_string="a + b")],
             [call("Bash", command=check)],
-            # The hooks of a real session have seconds for this; here the model answers within milliseconds.
+            # The hooks of a real session have seconds for this; this model answers within milliseconds.
             [pause(delay_s=0.5), say("Fixed: add returns the sum.")],
         ],
     )
 
 
 def rows() -> list[dict[str, Any]]:
-    """Everything learned so far, as a script sees it."""
+    """All patterns as a script sees them."""
     return [pattern.model_dump(mode="json") for pattern in patterns()]
 
 
@@ -117,9 +117,9 @@ def wait_for_pattern(deadline_s: float = 30) -> dict[str, Any]:
     pytest.fail(f"no pattern after {deadline_s} s; the worker says {Client().status()}")
 
 
-def test_earlier_work_is_suggested_for_a_reworded_prompt(desk: Desk) -> None:
-    """The whole product in one test: a session is captured, and only a prompt that resembles it gets a suggestion."""
-    first, texts = desk.work(FIRST, [repair(desk.project)])
+def test_earlier_work_is_suggested_for_a_reworded_prompt(workspace: Workspace) -> None:
+    """The whole product in one test: a session is captured, and only a similar prompt gets a suggestion."""
+    first, texts = workspace.work(FIRST, [repair(workspace.project)])
 
     assert first.result["result"] == "Fixed: add returns the sum."
     assert {hook["exit_code"] for hook in first.hook_events} == {0}
@@ -136,19 +136,19 @@ def test_earlier_work_is_suggested_for_a_reworded_prompt(desk: Desk) -> None:
     assert outcomes == [("Bash", "failed"), ("Bash", "success"), ("Edit", "success"), ("Read", "success")]
     assert all(action["duration_ms"] is not None for action in pattern["actions"])
 
-    received = desk.suggestions(REWORDED)
+    received = workspace.suggestions(REWORDED)
 
     assert received, "the model was not sent the suggestion"
     assert all(FIRST in text and "Edit app.py" in text for text in received)
 
-    third, texts = desk.work(UNRELATED, [])
+    third, texts = workspace.work(UNRELATED, [])
 
     assert third.exit_code == 0
     assert not any(MARK in text for text in texts)
 
 
-def every_ending(project: Path) -> list[Play]:
-    """A session in which a call ends in each way that a headless client knows."""
+def all_outcomes(project: Path) -> list[Play]:
+    """A session in which calls end in every way that a headless client allows."""
     app = str(project / "app.py")
     helper = {"description": "Count", "prompt": "Count the functions", "subagent_type": "general-purpose"}
     return [
@@ -168,9 +168,11 @@ def every_ending(project: Path) -> list[Play]:
     ]
 
 
-def test_each_call_is_one_action_with_its_outcome(desk: Desk) -> None:
-    """Calls that no hook reports distinguish a workflow that works from one that does not."""
-    desk.work("Go through everything.", every_ending(desk.project), arguments=["--disallowedTools", "Bash(curl:*)"])
+def test_each_call_is_one_action_with_its_outcome(workspace: Workspace) -> None:
+    """Calls that no hook reports show whether a workflow works."""
+    workspace.work(
+        "Go through everything.", all_outcomes(workspace.project), arguments=["--disallowedTools", "Bash(curl:*)"]
+    )
 
     pattern = wait_for_pattern()
 
@@ -190,22 +192,22 @@ def test_each_call_is_one_action_with_its_outcome(desk: Desk) -> None:
     agent, inner = pattern["actions"][6:8]
     assert inner["agent"] == agent["started_agent"] != "main"
     assert len({action["id"] for action in pattern["actions"]}) == len(ended)
-    # Past its time it went on in the background, and ended well.
+    # It ran into its limit, continued in the background and succeeded.
     assert pattern["actions"][-1]["duration_ms"] >= 2_900
     measured = [action["duration_source"] for action in pattern["actions"]]
     assert measured[:3] == ["host"] * 3
     assert measured[3:6] == ["transcript"] * 3
 
 
-def test_calls_without_hooks_come_from_the_transcript(desk: Desk) -> None:
+def test_calls_without_hooks_come_from_the_transcript(workspace: Workspace) -> None:
     """A headless client kills its hooks at the end of a run; here they cannot even start."""
-    settings = desk.home / "hooks.json"
+    settings = workspace.home / "hooks.json"
     install(settings_file=settings, plugin_root=REPOSITORY, interpreter=Path(sys.executable))
     hooks = json.loads(settings.read_text(encoding="utf-8"))["hooks"]
     left = {event: groups for event, groups in hooks.items() if event in ("UserPromptSubmit", "SessionEnd")}
     settings.write_text(json.dumps({"hooks": left}), encoding="utf-8")
 
-    desk.work(FIRST, [repair(desk.project)], plugin_dir=None, arguments=["--settings", str(settings)])
+    workspace.work(FIRST, [repair(workspace.project)], plugin_dir=None, arguments=["--settings", str(settings)])
 
     pattern = wait_for_pattern()
     outcomes = [(action["tool"], action["outcome"]) for action in pattern["actions"]]
@@ -214,56 +216,56 @@ def test_calls_without_hooks_come_from_the_transcript(desk: Desk) -> None:
     assert pattern["provenance"]["source"] == "hooks+transcript"
 
 
-def test_a_resumed_session_and_a_fork_repeat_no_pattern(desk: Desk) -> None:
-    """Both bring all records back: the one in its file, the other as copies under a new name."""
-    first, _ = desk.work(FIRST, [repair(desk.project)])
+def test_a_resumed_session_and_a_fork_repeat_no_pattern(workspace: Workspace) -> None:
+    """Both repeat all records: a resumed session in the same file, a fork as copies with a new id."""
+    first, _ = workspace.work(FIRST, [repair(workspace.project)])
     wait_for_pattern()
     plays = [Play("name of the function", [[call("Bash", command="sed -i s/add/plus/ app.py")], [say("Renamed.")]])]
     rename = "Change the name of the function to plus."
 
-    desk.work(rename, plays, resume=first.session_id)
+    workspace.work(rename, plays, resume=first.session_id)
     stored = wait_for(lambda: found if len(found := rows()) == 2 else None, "the second pattern")
-    desk.work(rename, plays, resume=first.session_id, arguments=["--fork-session"])
+    workspace.work(rename, plays, resume=first.session_id, arguments=["--fork-session"])
     stored = wait_for(lambda: found if len(found := rows()) == 3 else None, "the fork's pattern")
 
     found = sorted((row["trigger"], len(row["actions"])) for row in stored)
     assert found == sorted([(FIRST, 4), (rename, 1), (rename, 1)])
     assert len({row["session_id"] for row in stored if row["trigger"] == rename}) == 2
-    assert told("import")["new"] == 0
+    assert json_of("import")["new"] == 0
     assert rows() == stored
 
 
-def test_the_recall_command_shows_matching_work(desk: Desk) -> None:
-    """The prompt's own hook answers `/behavior:recall`: the typed text reaches no shell."""
-    desk.work(FIRST, [repair(desk.project)])
+def test_the_recall_command_shows_matching_work(workspace: Workspace) -> None:
+    """The prompt's own hook answers `/behavior:recall`: no shell sees the typed text."""
+    workspace.work(FIRST, [repair(workspace.project)])
     wait_for_pattern()
 
-    received = desk.suggestions('/behavior:recall the add function is "wrong"; touch pwn `touch pwn` $(touch pwn)')
+    received = workspace.suggestions('/behavior:recall the add function is "wrong"; touch pwn `touch pwn` $(touch pwn)')
 
     assert any(FIRST in text for text in received)
-    assert not list(desk.project.glob("**/pwn"))
+    assert not list(workspace.project.glob("**/pwn"))
     assert len(rows()) == 1
 
 
-def test_the_command_is_on_the_assistants_path(desk: Desk) -> None:
-    """The client puts a plugin's bin/ there, so the assistant can run the command."""
+def test_the_command_is_on_the_assistants_path(workspace: Workspace) -> None:
+    """The client puts a plugin's bin/ there, so the assistant can ask for more than the hooks suggest."""
     ask = Play("Ask the plugin", [[call("Bash", command="behavior status --json")], [say("Asked.")]])
 
-    _, texts = desk.work("Ask the plugin how it is.", [ask])
+    _, texts = workspace.work("Ask the plugin how it is.", [ask])
 
     assert any('"worker": "running"' in text for text in texts)
 
 
-def test_a_missing_environment_is_reported_to_the_user_only(desk: Desk) -> None:
-    """A plugin that does nothing and says nothing is the worst there is; the model is not bothered with it."""
+def test_a_missing_environment_is_reported_to_the_user_only(workspace: Workspace) -> None:
+    """Nobody would notice a plugin that silently does nothing, and the model should not be bothered."""
     Path(paths.in_data("interpreter")).write_text("/nonexistent/python")
     hidden = os.path.lexists(REPOSITORY / ".venv")
 
-    run, texts = desk.work("Say hello.", [])
+    run, texts = workspace.work("Say hello.", [])
 
     starts = [hook for hook in run.hook_events if hook["hook_event"] == "SessionStart"]
     assert run.exit_code == 0
     assert [hook["exit_code"] for hook in starts] == [0]
-    # With a .venv beside the plugin, that one is used instead: then there is nothing to tell.
+    # A .venv beside the plugin would be used instead, and there would be nothing to report.
     assert hidden or "make setup" in starts[0]["stdout"]
     assert not any("make setup" in text for text in texts)

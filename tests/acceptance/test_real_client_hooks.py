@@ -72,7 +72,7 @@ def from_marketplace(place: Place) -> dict[str, Any]:
 def in_settings(place: Place) -> dict[str, Any]:
     settings = place.home / ".claude" / "settings.json"
     install(settings_file=settings, plugin_root=place.plugin, interpreter=Path(sys.executable))
-    # Now the worker's Python is recorded; these tests look at the hooks alone.
+    # The worker's Python is recorded now; these are tests of the hooks alone.
     Path(paths.in_data("interpreter")).write_text("/bin/true\n")
     return {}
 
@@ -93,7 +93,7 @@ def assert_quiet(run: Run, *, exit_codes: Collection[int] = (0,)) -> None:
 def test_every_event_is_recorded_however_the_hooks_are_installed(
     place: Place, way: Callable[[Place], dict[str, Any]]
 ) -> None:
-    """Async hooks run on after the client has ended."""
+    """Asynchronous hooks may still run after the client has ended."""
     run = place.work("true", "exit 3", **way(place))
 
     assert_quiet(run)
@@ -108,10 +108,10 @@ def test_every_event_is_recorded_however_the_hooks_are_installed(
 def test_a_plugin_deleted_during_the_session_does_no_harm(
     place: Place, way: Callable[[Place], dict[str, Any]], gone: str
 ) -> None:
-    """An update does that. The next call, the turn's end and the session's end run hooks that are not there."""
+    """An update deletes it. The next call, the end of the turn and the end of the session then run missing hooks."""
     run = place.work(f"rm -r '{place.plugin / gone}'", "true", **way(place))
 
-    # Where a plugin's whole folder is gone, the client runs no command but reports 1 by itself.
+    # If the whole folder of a plugin is missing, the client runs no command and reports exit code 1 itself.
     assert_quiet(run, exit_codes=(0, 1) if gone == "." else (0,))
     assert recorded()[:2] == ["SessionStart", "UserPromptSubmit"]
 
@@ -119,7 +119,7 @@ def test_a_plugin_deleted_during_the_session_does_no_harm(
 @in_a_plain_folder
 @pytest.mark.parametrize("gone", ["hooks/run.sh", "hooks/hook.py", "behavior_plugin", "."])
 def test_a_deleted_plugin_that_settings_still_name_erases_no_prompt(place: Place, gone: str) -> None:
-    """Exit code 2 would: the session would go on without the user's words."""
+    """Exit code 2 would, and the session would continue without the user's words."""
     options = in_settings(place)
     shutil.rmtree(place.plugin) if gone == "." else shutil.move(place.plugin / gone, place.home / "gone")
 

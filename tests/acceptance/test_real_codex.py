@@ -1,7 +1,7 @@
-"""The real Codex CLI with our hooks and a model that follows a script; only where CODEX_BIN names its executable.
+"""Run the real Codex CLI with our hooks and a scripted model, if CODEX_BIN names its executable.
 
-It is too large to be fetched for a run of the tests. What it sent and wrote is recorded in payloads/codex and
-transcripts/codex, which the other tests play.
+It is too large to be downloaded for a test run. Its recorded payloads and transcripts are in payloads/codex and
+transcripts/codex, and the other tests replay them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 from behavior_plugin.model import Outcome
 from tests.acceptance.client import OUTER_ENV, run_quietly
-from tests.acceptance.sessions import PYTHONS, drain, said
+from tests.acceptance.sessions import PYTHONS, drain, output_of
 
 CODEX = OUTER_ENV.get("CODEX_BIN", "")
 TASK = "The invoice total is off by some cents, find out why and fix it"
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not CODEX, reason="CODEX_BIN names no Codex CLI"
 
 
 class _Model(ThreadingHTTPServer):
-    """Answers each request with the next items of the script, and with words when it has come to its end."""
+    """Answers each request with the next items of the script, and then with a text."""
 
     def __init__(self, script: Sequence[dict[str, Any]]) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
@@ -65,7 +65,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: it would be in the tests' output."""
+        """Keep the tests' output clean."""
 
 
 def say(text: str) -> dict[str, Any]:
@@ -105,12 +105,12 @@ def ask(prompt: str, model: _Model, directory: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_real_codex_is_shown_a_pattern_of_its_own_work(own_home: Path, clean_ending: None, project: Path) -> None:
-    """A new version may differ from the recordings; this is the whole way, there and back."""
+def test_the_real_codex_gets_a_pattern_of_its_own_work(own_home: Path, clean_ending: None, project: Path) -> None:
+    """A new version may differ from the recordings, so this test runs the whole way."""
     project.mkdir()
     (project / "total.txt").write_text("one\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", "-b", "main", str(project)], check=True)
-    said("install", "--agent", "codex")
+    output_of("install", "--agent", "codex")
     check = f"{sys.executable} -c \"assert open('total.txt').read() == 'two\\n'\""
     patch = {"type": "custom_tool_call", "name": "apply_patch", "input": PATCH, "call_id": "call_2"}
 

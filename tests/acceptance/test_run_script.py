@@ -1,4 +1,4 @@
-"""hooks/run.sh, sourced by the registered commands: in each shell, from any path, whole or damaged."""
+"""The registered commands source hooks/run.sh: in each shell, from any path, whole or damaged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.capture.handlers import HANDLERS
-from tests.acceptance.feeding import data_folder, feed, kept, surroundings
+from tests.acceptance.feeding import data_folder, feed, hook_environment, spooled_payloads
 from tests.acceptance.sessions import ROOT
 
 SHELLS = [[shell] for name in ("sh", "dash", "bash", "zsh", "ksh", "mksh") if (shell := shutil.which(name))]
@@ -22,7 +22,7 @@ in_each_shell = pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 
 @pytest.fixture(autouse=True)
 def data(own_home: Path) -> Iterator[Path]:
-    """These tests look at the hooks alone."""
+    """Tests of the hooks alone."""
     with data_folder(own_home) as folder:
         yield folder
 
@@ -45,7 +45,7 @@ def make_plugin(root: Path) -> Path:
 def run(root: Path, *, shell: list[str], payload: str = "{}", **environment: str) -> subprocess.CompletedProcess[bytes]:
     hooks = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))["hooks"]
     [entry] = hooks["UserPromptSubmit"][0]["hooks"]
-    env = surroundings(root=root, **environment)
+    env = hook_environment(root=root, **environment)
     command = [*shell, "-c", entry["command"]]
     return subprocess.run(command, input=payload.encode(), env=env, capture_output=True, timeout=20, check=False)
 
@@ -62,7 +62,7 @@ def replace_by_folder(file: Path) -> None:
 
 @in_each_shell
 def test_the_hook_gets_its_event_and_the_untouched_payload(shell: list[str], plugin: Path) -> None:
-    """The shell must read nothing of standard input."""
+    """The shell must not read standard input."""
     done = run(plugin, shell=shell, payload='{"a": "\\n$HOME"}\n')
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -89,7 +89,7 @@ def test_strict_shell_options_cost_no_event(shell: list[str], options: str, plug
 
 @in_each_shell
 @pytest.mark.parametrize("name", ["a b", 'it\'s "q"', "$HOME `id` \\ ; é", "new\nline", "*?[a]", "end\\", "-n"])
-def test_any_path_reaches_python_in_one_piece(shell: list[str], name: str, tmp_path: Path) -> None:
+def test_any_path_reaches_python_unchanged(shell: list[str], name: str, tmp_path: Path) -> None:
     root = make_plugin(tmp_path / name)
 
     done = run(root, shell=shell)
@@ -100,8 +100,8 @@ def test_any_path_reaches_python_in_one_piece(shell: list[str], name: str, tmp_p
 
 @in_each_shell
 @pytest.mark.parametrize("damage", [Path.unlink, replace_by_folder], ids=["missing", "a folder"])
-def test_without_run_sh_nothing_happens(shell: list[str], damage: Callable[[Path], None], plugin: Path) -> None:
-    """Sourcing a missing file ends some shells with 2, which would erase the prompt."""
+def test_a_missing_run_sh_does_no_harm(shell: list[str], damage: Callable[[Path], None], plugin: Path) -> None:
+    """Sourcing a missing file makes some shells exit with 2, which would erase the prompt."""
     damage(plugin / "hooks" / "run.sh")
 
     done = run(plugin, shell=shell)
@@ -111,7 +111,7 @@ def test_without_run_sh_nothing_happens(shell: list[str], damage: Callable[[Path
 
 @in_each_shell
 @pytest.mark.parametrize("end", ["python3 -I -S", "/hook.py", "then", "again", "fi"])
-def test_half_of_run_sh_runs_nothing(shell: list[str], end: str, plugin: Path, tmp_path: Path) -> None:
+def test_a_truncated_run_sh_runs_nothing(shell: list[str], end: str, plugin: Path, tmp_path: Path) -> None:
     """Python without its script would run the payload as a program."""
     script = plugin / "hooks" / "run.sh"
     script.write_text(SCRIPT[: SCRIPT.rindex(end) + len(end)])
@@ -125,7 +125,7 @@ def test_half_of_run_sh_runs_nothing(shell: list[str], end: str, plugin: Path, t
 
 @in_each_shell
 def test_a_missing_hook_is_reported_once(shell: list[str], plugin: Path, tmp_path: Path) -> None:
-    """There are two Pythons that could complain."""
+    """Two Pythons could complain."""
     (plugin / "hooks" / "hook.py").unlink()
     (tmp_path / "python3").symlink_to(shutil.which("python3") or "")
 
@@ -136,13 +136,13 @@ def test_a_missing_hook_is_reported_once(shell: list[str], plugin: Path, tmp_pat
 
 
 @pytest.mark.parametrize("event", HANDLERS)
-def test_a_killed_python_has_its_event_reported_as_lost(event: str, tmp_path: Path) -> None:
-    """It has read the payload; only the second try is there to say so."""
+def test_the_event_of_a_killed_python_is_reported_as_lost(event: str, tmp_path: Path) -> None:
+    """The killed one has read the payload, so only the second attempt can report the loss."""
     killed = tmp_path / "python3"
     killed.write_text("#!/bin/sh\ncat >/dev/null\nkill -9 $$\n")
     killed.chmod(0o755)
 
-    done = feed(event, b"{}", env=surroundings(CLAUDE_PLUGIN_DATA=str(tmp_path)))
+    done = feed(event, b"{}", env=hook_environment(CLAUDE_PLUGIN_DATA=str(tmp_path)))
 
-    assert (done.returncode, kept()) == (0, [])
+    assert (done.returncode, spooled_payloads()) == (0, [])
     assert b"behavior: event not recorded: KilledError" in done.stderr

@@ -1,4 +1,4 @@
-"""What the prompt hook answers, asked as the client asks it."""
+"""The prompt hook's answers, requested as the client requests them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.acceptance.sessions import (
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
-# What the client grants is much more; a person at the keyboard feels this.
+# The client allows much more, but a person at the keyboard notices this.
 NOTICEABLE_S = 2.0
 
 
@@ -41,7 +41,7 @@ def remember(project: Path, prompt: str = TASK, **work: Any) -> None:
 
 @pytest.fixture(scope="module")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose worker serves all tests of this file that only ask."""
+    """A home with one worker for all tests of this file that only ask."""
     home = tmp_path_factory.mktemp("shared")
     yield home
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -61,7 +61,7 @@ def shared(shared_home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def answer(run: HookRun) -> str:
-    """The text that the assistant reads; the output must be exactly one JSON object with nothing else in it."""
+    """The text that the assistant reads; the output must be exactly one JSON object."""
     specific = json.loads(run.stdout)["hookSpecificOutput"]
     assert list(json.loads(run.stdout)) == ["hookSpecificOutput"]
     assert list(specific) == ["hookEventName", "additionalContext"]
@@ -70,12 +70,12 @@ def answer(run: HookRun) -> str:
 
 
 def suggestion(session: Session, prompt: str) -> str:
-    """What is suggested to a prompt. Silence is right where the machine is too busy, so it is asked until it is not."""
+    """The suggestion for a prompt, which is repeated because a busy machine rightly gives no answer."""
     return answer(wait_for(lambda: run if (run := session.ask(prompt)).stdout else None, "a suggestion"))
 
 
-def test_similar_prompt_brings_back_the_workflow(project: Path) -> None:
-    """What the whole plugin is for."""
+def test_a_similar_prompt_in_a_new_session_gets_a_suggestion(project: Path) -> None:
+    """This is the purpose of the plugin."""
     remember(project, command="python3 -m unittest")
 
     text = suggestion(Session(project), SAME_TASK)
@@ -86,7 +86,7 @@ def test_similar_prompt_brings_back_the_workflow(project: Path) -> None:
     assert "Bash python3 -m unittest" in text
 
 
-def test_nothing_is_suggested_twice_in_a_session(project: Path) -> None:
+def test_a_session_gets_no_suggestion_twice(project: Path) -> None:
     """The assistant has read it already, and each repetition costs context."""
     remember(project)
     session = Session(project)
@@ -99,8 +99,8 @@ def test_nothing_is_suggested_twice_in_a_session(project: Path) -> None:
     assert TASK in suggestion(Session(project), TASK)
 
 
-def test_session_is_not_shown_its_own_work(project: Path) -> None:
-    """Taken up again, it still has its own work before its eyes."""
+def test_a_session_gets_no_suggestion_from_its_own_work(project: Path) -> None:
+    """A resumed session still has that work in its context."""
     session = Session(project).work(TASK).end()
     assert drain()
 
@@ -123,22 +123,22 @@ def test_session_is_not_shown_its_own_work(project: Path) -> None:
         " ",
     ],
 )
-def test_unrelated_prompts_and_other_text_get_no_suggestion(prompt: str, shared: Path) -> None:
+def test_other_prompts_and_unfamiliar_tasks_get_no_suggestion(prompt: str, shared: Path) -> None:
     """A wrong suggestion costs more than a missing one."""
     assert Session(shared).ask(prompt).stdout == ""
 
 
-def test_other_projects_workflow_is_not_suggested(project: Path, tmp_path: Path) -> None:
-    """What fits there may be wrong here, and may be nobody's business here."""
+def test_other_projects_work_is_not_suggested(project: Path, tmp_path: Path) -> None:
+    """It may be wrong or confidential here."""
     remember(project)
 
     assert Session(tmp_path / "another").ask(TASK).stdout == ""
 
 
-def test_other_projects_workflow_is_suggested_if_set(
+def test_other_projects_work_is_suggested_by_setting(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For whoever does the same in many repositories."""
+    """Some users do the same work in many repositories."""
     monkeypatch.setenv("BEHAVIOR_RECALL_SCOPE", "all")
     remember(project)
 
@@ -146,7 +146,7 @@ def test_other_projects_workflow_is_suggested_if_set(
 
 
 def test_a_subfolder_of_the_repository_is_the_same_project(project: Path) -> None:
-    """People start the client where they stand."""
+    """People start the client in any directory."""
     (project / ".git").mkdir(parents=True)
     (project / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     remember(project)
@@ -154,15 +154,15 @@ def test_a_subfolder_of_the_repository_is_the_same_project(project: Path) -> Non
     assert TASK in suggestion(Session(project / "src"), TASK)
 
 
-def test_work_that_failed_is_not_suggested(project: Path) -> None:
-    """To do it again is the last thing one wants."""
+def test_failed_work_is_not_suggested(project: Path) -> None:
+    """Nobody wants to repeat it."""
     remember(project, event="PostToolUseFailure")
 
     assert Session(project).ask(TASK).stdout == ""
 
 
-def test_only_shown_suggestions_are_counted(project: Path) -> None:
-    """The count is how one sees which workflows are of use."""
+def test_only_shown_patterns_are_counted_as_used(project: Path) -> None:
+    """The count shows which workflows are useful."""
     remember(project)
     remember(project, OTHER_TASK)
     session = Session(project)
@@ -174,8 +174,8 @@ def test_only_shown_suggestions_are_counted(project: Path) -> None:
     assert counts == {TASK: (1, True), OTHER_TASK: (0, False)}
 
 
-def test_frozen_worker_does_not_delay_the_prompt(project: Path) -> None:
-    """A hook that hangs is a client that hangs."""
+def test_a_frozen_worker_does_not_delay_the_prompt(project: Path) -> None:
+    """A hook that hangs makes the client hang."""
     remember(project)
     pid = worker_pid()
     os.kill(pid, signal.SIGSTOP)
@@ -190,8 +190,8 @@ def test_frozen_worker_does_not_delay_the_prompt(project: Path) -> None:
     assert len(waiting) == 1
 
 
-def test_late_suggestion_is_neither_counted_nor_marked_as_shown(project: Path) -> None:
-    """The hook has gone: what nobody read is not counted, and may be suggested to the next prompt."""
+def test_a_late_suggestion_counts_as_not_made(project: Path) -> None:
+    """The hook has ended, so nobody read the suggestion; the next prompt may get it."""
     remember(project)
     session = Session(project)
     pid = worker_pid()
@@ -205,8 +205,8 @@ def test_late_suggestion_is_neither_counted_nor_marked_as_shown(project: Path) -
     assert [pattern.use_count for pattern in patterns()] == [1]
 
 
-def test_prompt_without_a_worker_starts_one(project: Path) -> None:
-    """The worker may have been killed, or have left in a long silence."""
+def test_a_prompt_without_a_worker_starts_one(project: Path) -> None:
+    """The worker may have been killed, or have ended after a long silence."""
     remember(project)
     stop_worker()
     session = Session(project)
@@ -220,8 +220,8 @@ def test_prompt_without_a_worker_starts_one(project: Path) -> None:
     assert TASK in suggestion(session, SAME_TASK)
 
 
-def test_prompt_right_after_a_start_is_in_time(project: Path) -> None:
-    """The first prompt often comes with the session's start, and the server's start takes longer."""
+def test_a_prompt_during_the_workers_start_is_answered_in_time(project: Path) -> None:
+    """The first prompt often comes with the start of the session, and the server takes longer to start."""
     remember(project)
     stop_worker()
     session = Session(project)
@@ -233,7 +233,7 @@ def test_prompt_right_after_a_start_is_in_time(project: Path) -> None:
     assert run.stdout == "" or TASK in answer(run)
 
 
-def test_unreachable_store_gives_no_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_store_yields_no_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prompt does not depend on a database."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody@127.0.0.1:1/none")
     start_worker()

@@ -1,4 +1,4 @@
-"""`behavior db upgrade` from the user's view: the worker asks for it, and nothing is lost."""
+"""`behavior db upgrade` as a user sees it: the worker asks for it, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker, as a process: it learns without being asked, loses nothing, and is gone when nobody needs it."""
+"""The worker as a process: it learns by itself, loses nothing, and ends when nobody needs it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
-# Long enough for a test to do what it wants before the worker closes a session by itself.
+# Long enough for a test to finish its work before the worker closes a session by itself.
 NEVER_S = "60"
 
 
@@ -66,7 +66,7 @@ def start_directly() -> subprocess.Popen[bytes]:
 
 
 def kill_worker(home: Path) -> None:
-    """SIGKILL, and wait until the embedded server has followed."""
+    """Kill the worker, and wait until the embedded server has ended too."""
     os.kill(worker_pid(), signal.SIGKILL)
     wait_for(lambda: not processes_of(home), "the end of all processes")
 
@@ -88,11 +88,11 @@ def bytes_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
             yield file, file.read_bytes()
 
 
-# It learns
+# Learning
 
 
-def test_finished_session_becomes_a_pattern_unasked(project: Path) -> None:
-    """The main job: whoever works as usual finds the workflow kept."""
+def test_a_session_becomes_a_pattern_by_itself(project: Path) -> None:
+    """This is the main job: users work as usual and find the workflow stored."""
     session = Session(project).work(TASK, "make test").end()
 
     [pattern] = learned()
@@ -105,8 +105,8 @@ def test_finished_session_becomes_a_pattern_unasked(project: Path) -> None:
     assert not in_spool("open")
 
 
-def test_session_of_a_killed_agent_is_closed(project: Path) -> None:
-    """A crash of the client must not keep its session open for ever."""
+def test_a_session_of_a_killed_agent_is_closed(project: Path) -> None:
+    """A crash of the agent must not leave its session open forever."""
     with running_client() as client:
         session = Session(project, client_pid=client.pid)
         session.send("SessionStart")
@@ -117,7 +117,7 @@ def test_session_of_a_killed_agent_is_closed(project: Path) -> None:
     assert pattern.final_outcome is Outcome.PARTIAL
 
 
-def test_late_call_joins_its_session(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_reported_after_the_end_joins_its_session(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks of tool calls run beside the session, so one of them may be slower than the end."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1.5")
     session = Session(project).work(TASK, "make test").end()
@@ -128,8 +128,8 @@ def test_late_call_joins_its_session(project: Path, monkeypatch: pytest.MonkeyPa
     assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit"]
 
 
-def test_session_after_a_clear_names_the_one_before(project: Path) -> None:
-    """They are one afternoon's work, under two names."""
+def test_a_cleared_session_is_linked_to_its_successor(project: Path) -> None:
+    """They are one afternoon's work with two session ids."""
     first = Session(project).work(TASK)
     first.send("SessionEnd", reason="clear")
     second = Session(project)
@@ -143,8 +143,8 @@ def test_session_after_a_clear_names_the_one_before(project: Path) -> None:
     assert found == {first.id: None, second.id: first.id}
 
 
-def test_resumed_session_is_learned_from_again(project: Path) -> None:
-    """Resuming brings the same id back after its end; what is done then is work as well."""
+def test_a_resumed_session_is_learned_again(project: Path) -> None:
+    """Resuming continues an ended session under the same id, and its new work counts too."""
     session = Session(project).work(TASK).end()
     learned()
     session.work(OTHER_TASK).end()
@@ -154,8 +154,8 @@ def test_resumed_session_is_learned_from_again(project: Path) -> None:
     assert {pattern.trigger for pattern in found} == {TASK, OTHER_TASK}
 
 
-def test_session_with_odd_characters_is_learned(project: Path) -> None:
-    """Half a surrogate pair, and NUL, which Postgres refuses, do come out of clients."""
+def test_odd_characters_do_not_lose_a_session(project: Path) -> None:
+    """Agents do send lone surrogates, and NUL, which Postgres refuses."""
     Session(project).work("Fix the \ud800 test \x00 of the parser", "printf '\x00' \udfff").end()
 
     [pattern] = drain()
@@ -164,8 +164,8 @@ def test_session_with_odd_characters_is_learned(project: Path) -> None:
     assert not in_spool("dead")
 
 
-def test_prompt_without_words_does_not_delay_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lone thumb cannot be embedded, however often it is tried."""
+def test_a_prompt_without_words_does_not_delay_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lone thumbs-up cannot be embedded, in any number of attempts."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     Session(project).work("\N{THUMBS UP SIGN}").end()
     Session(project).work(TASK).end()
@@ -175,8 +175,8 @@ def test_prompt_without_words_does_not_delay_others(project: Path, monkeypatch: 
     assert {pattern.trigger for pattern in found} == {"\N{THUMBS UP SIGN}", TASK}
 
 
-def test_probe_is_learned_only_for_its_doctor(project: Path) -> None:
-    """It would be found as somebody's work, and travel in backups."""
+def test_only_the_doctor_that_sent_a_probe_makes_it_a_pattern(project: Path) -> None:
+    """Otherwise it would be found as somebody's work, and be part of backups."""
     start_worker()
     probe = Session(project)
     probe.id = f"{PROBE}1"
@@ -191,8 +191,8 @@ def test_probe_is_learned_only_for_its_doctor(project: Path) -> None:
     assert len(patterns()) == 1
 
 
-def test_abandoned_probe_is_deleted(project: Path, own_home: Path) -> None:
-    """The doctor may have been killed, or its worker."""
+def test_an_abandoned_probe_is_discarded(project: Path, own_home: Path) -> None:
+    """The doctor or its worker may have been killed."""
     probe = Session(project)
     probe.id = f"{PROBE}1"
     spool.make()
@@ -211,11 +211,11 @@ def test_abandoned_probe_is_deleted(project: Path, own_home: Path) -> None:
     assert not inbox.sessions
 
 
-# One at a time
+# One worker at a time
 
 
-def test_ten_simultaneous_starts_leave_one_worker() -> None:
-    """Ten sessions may start together, and two workers would do everything twice."""
+def test_ten_simultaneous_starts_yield_one_worker() -> None:
+    """Ten sessions may start together, and two workers would do all work twice."""
     started = [start_directly() for _ in range(10)]
 
     pid = worker_pid()
@@ -228,8 +228,8 @@ def test_ten_simultaneous_starts_leave_one_worker() -> None:
     assert next(process for process in started if process.pid == pid).wait(timeout=20) == 0
 
 
-def test_second_worker_exits_at_once() -> None:
-    """It would take the first one's socket away."""
+def test_a_second_worker_ends_at_once_without_disturbing() -> None:
+    """It would replace the first one's socket."""
     start_worker()
     first = worker_pid()
 
@@ -239,13 +239,13 @@ def test_second_worker_exits_at_once() -> None:
     assert status().pid == first
 
 
-# It ends
+# Ending and replacing
 
 
-def test_worker_stays_while_an_agent_lives_and_leaves_nothing(
+def test_the_worker_and_its_processes_end_after_the_last_agent(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody should find our processes on his machine after work."""
+    """Nobody should find our processes on a machine after work."""
     monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
     with running_client() as client:
         Session(project, client_pid=client.pid).work()
@@ -260,10 +260,10 @@ def test_worker_stays_while_an_agent_lives_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("idle_timeout_s", ["0", "0.2"])
-def test_worker_learns_ended_sessions_before_it_leaves(
+def test_the_worker_learns_ended_sessions_before_it_ends(
     idle_timeout_s: str, project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever sets a short stay does not mean that nothing is to be learned."""
+    """A short idle timeout does not mean that sessions may be skipped."""
     monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", idle_timeout_s)
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1")
     Session(project).work().end()
@@ -276,7 +276,7 @@ def test_worker_learns_ended_sessions_before_it_leaves(
 
 
 def test_sigterm_ends_the_worker_in_order(own_home: Path) -> None:
-    """That is how a system that goes down asks."""
+    """The system sends it on shutdown."""
     worker = start_directly()
     worker_pid()
 
@@ -287,8 +287,8 @@ def test_sigterm_ends_the_worker_in_order(own_home: Path) -> None:
     assert not Path(paths.worker_socket()).exists()
 
 
-def test_worker_started_while_another_leaves_takes_over(own_home: Path) -> None:
-    """A session that starts in that moment would have no worker for the first prompts."""
+def test_a_worker_started_while_another_ends_takes_over(own_home: Path) -> None:
+    """A session that starts at that moment would have no worker for its first prompts."""
     leaving = start_directly()
     first = worker_pid()
     running_worker().stop()
@@ -301,8 +301,8 @@ def test_worker_started_while_another_leaves_takes_over(own_home: Path) -> None:
 
 
 @on_linux
-def test_frozen_worker_is_killed_by_stop(own_home: Path) -> None:
-    """Otherwise it would be in the way of all that follow, until somebody finds its pid."""
+def test_stop_kills_a_frozen_worker(own_home: Path) -> None:
+    """Otherwise it would block all later workers until somebody finds its pid."""
     start_worker()
     os.kill(worker_pid(), signal.SIGSTOP)
 
@@ -312,33 +312,33 @@ def test_frozen_worker_is_killed_by_stop(own_home: Path) -> None:
     assert start_worker()
 
 
-def test_frozen_worker_is_replaced_by_the_next(project: Path, own_home: Path) -> None:
-    """It holds the lock and answers nobody: without this nothing would be learned until somebody looked."""
+def test_the_next_worker_replaces_a_frozen_one(project: Path, own_home: Path) -> None:
+    """A frozen worker holds the lock and answers no request, so nothing would be learned until a person noticed."""
     start_worker()
     frozen = worker_pid()
     os.kill(frozen, signal.SIGSTOP)
 
-    heir = start_directly()
+    successor = start_directly()
 
     wait_for(lambda: is_zombie(frozen), "the end of the frozen one")
-    assert wait_for(worker_pid, "another worker") == heir.pid
+    assert wait_for(worker_pid, "another worker") == successor.pid
     Session(project).work().end()
     assert len(learned()) == 1
     stop_worker()
-    assert heir.wait() == 0
+    assert successor.wait() == 0
 
 
 def copied_plugin(to: Path) -> Path:
-    """A plugin of the test's own, to be updated and removed; returns the door of its worker."""
+    """Copy the plugin, so that the test can update and remove it; returns the path of its worker."""
     for name in ("behavior_plugin", "sql", "hooks"):
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
     return to / "behavior_plugin" / "worker" / "__main__.py"
 
 
-def test_worker_restarts_after_an_update_in_place(tmp_path: Path) -> None:
-    """Otherwise the old one would run for as long as sessions overlap: for weeks, on some machines."""
-    door = copied_plugin(tmp_path / "plugin")
-    old = subprocess.Popen([sys.executable, "-I", str(door)])
+def test_an_updated_plugin_restarts_its_worker(tmp_path: Path) -> None:
+    """Otherwise the old one would run as long as sessions overlap: for weeks, on some machines."""
+    worker_file = copied_plugin(tmp_path / "plugin")
+    old = subprocess.Popen([sys.executable, "-I", str(worker_file)])
     worker_pid()
     version = tmp_path / "plugin" / "behavior_plugin" / "__init__.py"
     version.write_text(version.read_text().replace('__version__ = "', '__version__ = "9'))
@@ -350,10 +350,10 @@ def test_worker_restarts_after_an_update_in_place(tmp_path: Path) -> None:
     assert old.wait() == 0
 
 
-def test_worker_ends_when_the_plugin_is_removed(tmp_path: Path, own_home: Path) -> None:
-    """Nothing of a removed plugin goes on running, and nothing starts it again."""
-    door = copied_plugin(tmp_path / "plugin")
-    orphan = subprocess.Popen([sys.executable, "-I", str(door)])
+def test_the_worker_ends_when_its_plugin_is_removed(tmp_path: Path, own_home: Path) -> None:
+    """No part of a removed plugin continues to run or is started again."""
+    worker_file = copied_plugin(tmp_path / "plugin")
+    orphan = subprocess.Popen([sys.executable, "-I", str(worker_file)])
     worker_pid()
 
     shutil.rmtree(tmp_path / "plugin")
@@ -362,8 +362,8 @@ def test_worker_ends_when_the_plugin_is_removed(tmp_path: Path, own_home: Path) 
     wait_for(lambda: not processes_of(own_home), "the end of its server")
 
 
-def test_older_worker_leaves_to_a_newer_version() -> None:
-    """An update from a marketplace lies in a folder of its own, so the old one's code does not change."""
+def test_a_worker_leaves_to_a_newer_version() -> None:
+    """An update from a marketplace has its own folder, so the old one's code does not change."""
     start_worker()
     pid = worker_pid()
 
@@ -376,16 +376,16 @@ def test_older_worker_leaves_to_a_newer_version() -> None:
 
 
 def copied_older_plugin(to: Path) -> Path:
-    """A plugin with a lower version number; returns the path of its worker."""
-    door = copied_plugin(to)
+    """Copy the plugin with a lower version number; returns the path of its worker."""
+    worker_file = copied_plugin(to)
     version = to / "behavior_plugin" / "__init__.py"
     version.write_text('__version__ = "0.0.1"\n')
-    return door
+    return worker_file
 
 
 @pytest.mark.parametrize("is_hook", [True, False])
-def test_older_worker_in_another_folder_is_replaced(is_hook: bool, tmp_path: Path, project: Path) -> None:
-    """By the hook of a session's start, and by a command, which then gets its answer."""
+def test_an_older_worker_in_another_folder_is_replaced(is_hook: bool, tmp_path: Path, project: Path) -> None:
+    """The hook of a session's start replaces it, and so does a command, which then gets its answer."""
     older = subprocess.Popen([sys.executable, "-I", str(copied_older_plugin(tmp_path / "plugin"))])
     worker_pid()
 
@@ -398,18 +398,18 @@ def test_older_worker_in_another_folder_is_replaced(is_hook: bool, tmp_path: Pat
     wait_for(lambda: wake.is_listening() and status().version != "0.0.1", "the newer one")
 
 
-# A worker of the version before this one, as far as others meet it: it holds the lock, speaks `VERB LENGTH`, hangs up
-# on everything else, and leaves when it is asked to stop.
+# A worker of the previous version as others see it: it holds the lock, speaks `VERB LENGTH`, closes the connection
+# otherwise, and ends when it is asked to stop.
 OLDER_WORKER = """
 import fcntl, os, socket, sys
 lock = open(sys.argv[1], "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
-ear = socket.socket(socket.AF_UNIX)
-ear.bind(sys.argv[2])
-ear.listen()
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[2])
+listener.listen()
 print("listening", flush=True)
 while True:
-    line, _ = ear.accept()
+    line, _ = listener.accept()
     with line, line.makefile("rb") as source:
         verb, _, length = source.readline(200).decode("ascii").strip().partition(" ")
         if length.isdigit():
@@ -435,33 +435,33 @@ def older_worker() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit", "SessionEnd"])
-def test_hook_replaces_a_worker_of_the_version_before(
+def test_a_hook_replaces_a_worker_of_the_previous_version(
     event: str, older_worker: subprocess.Popen[bytes], project: Path
 ) -> None:
-    """It does not speak HTTP. It leaves by itself, so nobody waits until it counts as frozen."""
+    """That worker does not speak HTTP. It ends by itself, so nobody waits until it counts as frozen."""
     Session(project).send(event)
 
     assert older_worker.wait(timeout=20) == 0
     worker_pid()
 
 
-def test_command_replaces_a_worker_of_the_version_before(older_worker: subprocess.Popen[bytes]) -> None:
-    """And gets its answer from the new one."""
+def test_a_command_replaces_a_worker_of_the_previous_version(older_worker: subprocess.Popen[bytes]) -> None:
+    """The command gets its answer from the new one."""
     assert patterns() == []
 
     assert older_worker.wait(timeout=20) == 0
 
 
-def test_worker_replaces_one_of_the_version_before(
+def test_a_worker_replaces_one_of_the_previous_version(
     older_worker: subprocess.Popen[bytes],
 ) -> None:
-    """A hook that got no answer starts one beside it."""
-    heir = start_directly()
+    """A hook without an answer starts one directly."""
+    successor = start_directly()
 
-    assert worker_pid() == heir.pid
+    assert worker_pid() == successor.pid
     assert older_worker.wait(timeout=20) == 0
     stop_worker()
-    assert heir.wait(timeout=20) == 0
+    assert successor.wait(timeout=20) == 0
 
 
 def send_raw(raw: bytes) -> bytes:
@@ -475,8 +475,8 @@ def send_raw(raw: bytes) -> bytes:
         return b"".join(pieces)
 
 
-def test_a_hook_of_the_version_before_gets_its_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sessions that are open during an update go on with the old hooks."""
+def test_a_hook_of_the_previous_version_gets_its_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that are open during an update continue with the old hooks."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     Session(project).work().end()
     learned()
@@ -490,8 +490,8 @@ def test_a_hook_of_the_version_before_gets_its_suggestion(project: Path, monkeyp
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
-def test_curl_can_ask_the_worker() -> None:
-    """Whoever looks for a fault needs no program of ours."""
+def test_curl_can_send_requests() -> None:
+    """Troubleshooting needs no program of ours."""
     start_worker()
     pid = worker_pid()
     curl = ["curl", "--silent", "--fail-with-body", "--unix-socket", paths.worker_socket()]
@@ -505,8 +505,8 @@ def test_curl_can_ask_the_worker() -> None:
     assert json.loads(posted.stdout) == []
 
 
-def test_recreated_spool_is_watched_again(project: Path) -> None:
-    """A watch on a folder that is gone tells nothing; the next look would come seconds later."""
+def test_events_are_noticed_at_once_in_a_recreated_spool(project: Path) -> None:
+    """A watch on a deleted folder reports nothing, and the next poll would come seconds later."""
     start_worker()
     worker_pid()
     shutil.rmtree(spool.folder())
@@ -517,8 +517,8 @@ def test_recreated_spool_is_watched_again(project: Path) -> None:
     assert len(learned()) == 1
 
 
-def test_deleted_socket_is_recreated(project: Path) -> None:
-    """Temporary folders are tidied up; who cannot be asked would count as gone for as long as it lives."""
+def test_a_worker_recreates_its_deleted_socket(project: Path) -> None:
+    """Cleanup jobs delete temporary files, and a worker without a socket would count as gone as long as it lives."""
     start_worker()
     pid = worker_pid()
     Path(paths.worker_socket()).unlink()
@@ -528,8 +528,8 @@ def test_deleted_socket_is_recreated(project: Path) -> None:
     assert found.pid == pid
 
 
-def test_worker_whose_folder_is_deleted_ends(own_home: Path) -> None:
-    """Its lock keeps nobody out any more, and two would tear sessions apart."""
+def test_a_worker_ends_when_its_data_folder_is_deleted(own_home: Path) -> None:
+    """Its lock excludes no other worker any more, and two would split sessions."""
     start_worker()
     first = worker_pid()
     Path(paths.data_folder()).rename(own_home / "away")
@@ -540,11 +540,11 @@ def test_worker_whose_folder_is_deleted_ends(own_home: Path) -> None:
     assert worker_pid() != first
 
 
-# Nothing is lost
+# Losing nothing
 
 
-def test_killed_worker_loses_and_doubles_nothing(project: Path, own_home: Path) -> None:
-    """The next worker finds the open session where the killed one left it, and the server is gone with its owner."""
+def test_a_killed_worker_loses_and_doubles_nothing(project: Path, own_home: Path) -> None:
+    """The next worker finds the open session in its place, and the server has ended with its owner."""
     session = Session(project)
     session.send("SessionStart")
     session.ask(TASK)
@@ -561,10 +561,10 @@ def test_killed_worker_loses_and_doubles_nothing(project: Path, own_home: Path) 
     assert not in_spool("open")
 
 
-def test_worker_killed_after_storing_stores_once(
+def test_a_kill_between_storing_and_deleting_stores_once(
     project: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The session is found again in the spool, and its pattern in the table."""
+    """The next worker finds the session in the spool, and its pattern in the table."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
     Session(project).work().end()
     wait_for(lambda: in_spool("open") and not in_spool("new"), "the session is filed")
@@ -579,8 +579,8 @@ def test_worker_killed_after_storing_stores_once(
     assert not in_spool("open")
 
 
-def test_killed_server_is_restarted(project: Path, own_home: Path) -> None:
-    """When memory is short the system ends the largest, and the worker lives on without its store."""
+def test_a_killed_server_is_restarted(project: Path, own_home: Path) -> None:
+    """If memory is short the system kills the largest process, and the worker survives without its store."""
     start_worker()
     pid = worker_pid()
     [postgres] = [process for process in postgres_of(own_home) if process.ppid() == pid]
@@ -592,7 +592,7 @@ def test_killed_server_is_restarted(project: Path, own_home: Path) -> None:
 
 
 def test_malformed_records_become_dead_letters(project: Path) -> None:
-    """One bad file must neither stop the queue nor bring every worker down that looks at it."""
+    """One bad file must neither block the queue nor crash every worker that reads it."""
     bad = {
         "1-1-empty": b"",
         "1-2-garbage": b"\x00\xff\xfe\n",
@@ -618,8 +618,8 @@ def test_malformed_records_become_dead_letters(project: Path) -> None:
     assert status().dead_letters == len(dead) / 2 == len(bad) + 3
 
 
-def test_spoiled_record_becomes_a_dead_letter_and_its_session_goes_on(project: Path) -> None:
-    """A bad sector or a curious hand must not cost the rest of a session, nor put secrets where they stay."""
+def test_a_damaged_record_becomes_a_dead_letter_without_its_session(project: Path) -> None:
+    """A bad sector or a manual edit must not cost the rest of a session, or leave secrets where they stay."""
     session = Session(project)
     session.send("SessionStart")
     [folder] = wait_for(lambda: in_spool("open"), "the session is filed")
@@ -634,14 +634,14 @@ def test_spoiled_record_becomes_a_dead_letter_and_its_session_goes_on(project: P
 
 
 def test_reap_closes_sessions_without_an_agent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For whoever does not want to wait until the worker notices."""
+    """Users need not wait until the worker notices."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
     with running_client() as client:
         left = Session(project, client_pid=client.pid)
         left.send("SessionStart")
         left.ask(TASK)
         left.call()
-    Session(project).work(OTHER_TASK)  # its client is this very test
+    Session(project).work(OTHER_TASK)  # the agent is this test process
 
     done = Client().reap(api.Reap())
 
@@ -650,8 +650,8 @@ def test_reap_closes_sessions_without_an_agent(project: Path, monkeypatch: pytes
     assert (pattern.trigger, pattern.final_outcome) == (TASK, Outcome.PARTIAL)
 
 
-def test_reap_with_idle_closes_open_sessions(project: Path) -> None:
-    """A client that hangs for a day is a session that has ended."""
+def test_reap_of_idle_sessions_closes_open_ones(project: Path) -> None:
+    """If an agent hangs for a day, its session has ended."""
     Session(project).work(TASK)
 
     done = Client().reap(api.Reap(idle_s=0))
@@ -659,10 +659,10 @@ def test_reap_with_idle_closes_open_sessions(project: Path) -> None:
     assert (done.closed, done.learned, done.open_sessions) == (1, 1, 0)
 
 
-# It comes up wherever it is
+# Starting anywhere
 
 
-def test_dead_workers_socket_does_not_prevent_a_start(project: Path) -> None:
+def test_a_dead_workers_socket_does_not_prevent_a_start(project: Path) -> None:
     """A killed worker leaves one behind."""
     folder = Path(paths.make_run_folder())
     with socket.socket(socket.AF_UNIX) as dead:
@@ -674,8 +674,8 @@ def test_dead_workers_socket_does_not_prevent_a_start(project: Path) -> None:
 
 
 @pytest.mark.parametrize("age_s", [3600, 3, -3600])
-def test_mark_of_a_failed_start_does_not_prevent_another(age_s: int) -> None:
-    """Whoever died while starting has not removed it; and clocks are set back."""
+def test_the_mark_of_a_failed_start_does_not_prevent_another(age_s: int) -> None:
+    """A worker that died during its start did not remove it, and clocks are set back."""
     mark = Path(paths.make_run_folder()) / "starting"
     mark.touch()
     os.utime(mark, (time.time() - age_s, time.time() - age_s))
@@ -688,7 +688,7 @@ def test_mark_of_a_failed_start_does_not_prevent_another(age_s: int) -> None:
 
 @pytest.fixture
 def short_temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of the test's own, for all processes, with a path that a socket fits behind."""
+    """A temporary folder of the test's own for all processes, whose path is short enough for a socket's."""
     with tempfile.TemporaryDirectory(prefix="b-") as name:
         monkeypatch.setenv("TMPDIR", name)
         monkeypatch.setattr(tempfile, "tempdir", name)
@@ -697,7 +697,7 @@ def short_temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def long_path(own_home: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder whose path has 150 characters, a space among them."""
+    """A data folder whose path has 150 characters and a space."""
     data = own_home / "with a space"
     data = data / ("x" * (149 - len(str(data))))
     monkeypatch.setenv("BEHAVIOR_HOME", str(data))
@@ -706,10 +706,8 @@ def long_path(own_home: Path, short_temporary: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_long_data_folder_path_with_a_space_works(
-    is_new: bool, project: Path, long_path: Path, short_temporary: Path
-) -> None:
-    """A socket's path has some hundred bytes; homes may be longer."""
+def test_a_long_path_with_a_space_works(is_new: bool, project: Path, long_path: Path, short_temporary: Path) -> None:
+    """A socket's path may have about a hundred bytes, and a home may be longer."""
     if not is_new:
         paths.make_run_folder()
 
@@ -718,16 +716,16 @@ def test_long_data_folder_path_with_a_space_works(
 
     assert stat.S_IMODE(Path(paths.run_folder()).stat().st_mode) == 0o700
     assert stop_worker()
-    # On a busy machine a hook may have started another one beside it.
+    # On a busy machine a hook may have started a second worker.
     wait_for(lambda: not stop_worker() and not list(short_temporary.iterdir()), "nothing in the temporary folder")
 
 
-# It is nobody else's
+# Other users and processes
 
 
 @on_linux
-def test_worker_inherits_nothing_from_its_hook(project: Path) -> None:
-    """A pipe that it kept open would hold up the client, and the client's key is none of its business."""
+def test_a_worker_inherits_nothing_of_the_hook(project: Path) -> None:
+    """An inherited pipe would make the client wait, and the client's key does not concern the worker."""
     project.mkdir()
     reading, writing = os.pipe()
     hook = simulator.registered_hooks(ROOT)["SessionStart"].command
@@ -750,8 +748,8 @@ def test_worker_inherits_nothing_from_its_hook(project: Path) -> None:
     os.close(writing)
 
 
-def test_all_files_are_private(project: Path, own_home: Path) -> None:
-    """Whatever the umask of whoever started it."""
+def test_all_files_of_a_worker_are_private(project: Path, own_home: Path) -> None:
+    """The umask of the starting process does not matter."""
     before = os.umask(0)
     try:
         Session(project).work().end()
@@ -796,8 +794,8 @@ def open_parent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @as_root
-def test_another_user_cannot_reach_the_socket(open_parent: Path) -> None:
-    """It would tell him all that was done here."""
+def test_another_user_cannot_send_requests(open_parent: Path) -> None:
+    """The worker would reveal all the work done here."""
     start_worker()
     path = Path(paths.worker_socket())
 
@@ -807,45 +805,47 @@ def test_another_user_cannot_reach_the_socket(open_parent: Path) -> None:
     assert b"PermissionError" in refused.stderr
 
 
-STRANGER = """
+FOREIGN_LISTENER = """
 import os, socket, sys
 os.umask(0)
 os.makedirs(sys.argv[1])
-ear = socket.socket(socket.AF_UNIX)
-ear.bind(sys.argv[1] + "/worker.sock")
-ear.listen()
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1] + "/worker.sock")
+listener.listen()
 print("listening", flush=True)
-line, _ = ear.accept()
+line, _ = listener.accept()
 print(len(line.recv(100)), flush=True)
 """
 
 
 @as_root
-@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not tell who listens")
-def test_hook_sends_nothing_to_another_users_socket(open_parent: Path) -> None:
-    """The short folder's name is known to all, and once it is gone anybody may take it."""
-    squat = open_parent / "squat"
-    squat.mkdir(mode=0o777)
-    squat.chmod(0o777)
-    Path(paths.make_private(paths.data_folder()), "run").symlink_to(squat / "run")
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not report the listening user")
+def test_a_client_sends_nothing_to_another_users_socket(open_parent: Path) -> None:
+    """Everybody knows the name of the short folder, and anybody may take it once it is gone."""
+    public = open_parent / "public"
+    public.mkdir(mode=0o777)
+    public.chmod(0o777)
+    Path(paths.make_private(paths.data_folder()), "run").symlink_to(public / "run")
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-I", "-S", "-c"]
-    with subprocess.Popen([*command, STRANGER, str(squat / "run")], stdout=subprocess.PIPE) as stranger:
-        assert stranger.stdout
-        assert stranger.stdout.readline() == b"listening\n"
+    with subprocess.Popen(
+        [*command, FOREIGN_LISTENER, str(public / "run")], stdout=subprocess.PIPE
+    ) as foreign_listener:
+        assert foreign_listener.stdout
+        assert foreign_listener.stdout.readline() == b"listening\n"
 
         with pytest.raises(ask.NotListening):
             ask.ask("/v1/prompt", b"secret-canary", 5)
-        heard = stranger.stdout.readline()
+        received = foreign_listener.stdout.readline()
 
-    assert heard == b"0\n"
+    assert received == b"0\n"
 
 
 @as_root
-@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not tell who calls")
-def test_another_user_gets_no_answer_in_an_open_folder(open_parent: Path) -> None:
-    """Somebody may have changed the rights; the second wall is who calls."""
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not report the connecting user")
+def test_another_user_gets_no_answer_from_an_open_folder(open_parent: Path) -> None:
+    """Somebody may have changed the permissions, so the worker also checks the user of each connection."""
     start_worker()
-    worker_pid()  # whoever starts makes the folder private again
+    worker_pid()  # a start makes the folder private again
     path = Path(paths.worker_socket())
     for folder in (path.parent.parent, path.parent):
         folder.chmod(0o755)
@@ -882,8 +882,8 @@ GARBAGE = {
 }
 
 
-def test_garbage_on_the_socket_does_no_harm(project: Path) -> None:
-    """Whatever it is asked, the others get their answers."""
+def test_garbage_on_the_socket_does_not_disturb_the_worker(project: Path) -> None:
+    """Whatever one client sends, the others get their answers."""
     start_worker()
     pid = worker_pid()
 
@@ -901,11 +901,11 @@ def test_garbage_on_the_socket_does_no_harm(project: Path) -> None:
     assert status().pid == pid
 
 
-# It keeps secrets
+# Secrets
 
 
-def test_no_file_holds_a_secret_after_its_session_is_stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in a row nor in any file: the spool, which held it until then, is empty."""
+def test_a_secret_is_nowhere_after_its_session_is_stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a row nor a file has it: the spool, which had it until then, is empty."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     token = f"ghp_{uuid.uuid4().hex}{uuid.uuid4().hex[:4]}"
     password = f"Kx9!{uuid.uuid4().hex[:16]}"
@@ -919,11 +919,11 @@ def test_no_file_holds_a_secret_after_its_session_is_stored(project: Path, monke
     assert not in_spool("open")
     for secret in (token, password):
         assert secret not in pattern.model_dump_json()
-        assert not [file for file, kept in bytes_below(Path(paths.data_folder())) if secret.encode() in kept]
+        assert not [file for file, content in bytes_below(Path(paths.data_folder())) if secret.encode() in content]
 
 
-def test_log_contains_no_prompt(project: Path) -> None:
-    """Logs are what people paste into bug reports."""
+def test_the_log_does_not_quote_sessions(project: Path) -> None:
+    """People paste logs into bug reports."""
     spool.put("UserPromptSubmit", b'{"session_id": "s", "prompt": "canary-prompt')
     Session(project).work("Find the canary-prompt in the coal mine", "echo canary-prompt").end()
     drain()
@@ -936,7 +936,7 @@ def test_log_contains_no_prompt(project: Path) -> None:
     assert "canary-prompt" not in "".join(reason.read_text() for reason in in_spool("dead")[1::2])
 
 
-def test_worker_opens_no_network_connection(
+def test_the_worker_opens_no_network_connection(
     project: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that reports to its maker would break the promise that nothing leaves the machine."""
@@ -945,7 +945,7 @@ def test_worker_opens_no_network_connection(
     learned()
 
     assert not psutil.Process(worker_pid()).net_connections(kind="inet")
-    # Before that the sockets are there, if the tester's name makes the home's path too long for them.
+    # Sockets before that may be those of a long path's home, depending on the tester's name.
     assert stop_worker()
     assert not list(short_temporary.iterdir())
 
@@ -953,7 +953,7 @@ def test_worker_opens_no_network_connection(
 # A database of the user's own
 
 
-def test_own_database_replaces_the_embedded_server(
+def test_a_database_of_the_users_own_replaces_the_embedded_one(
     project: Path,
     own_home: Path,
     server: Server,
@@ -961,7 +961,7 @@ def test_own_database_replaces_the_embedded_server(
     owner: psycopg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever has a Postgres wants his patterns there, and no second one running."""
+    """A user with a Postgres wants the patterns there, and no second server."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=database))
     Session(project).work().end()
 
@@ -972,23 +972,23 @@ def test_own_database_replaces_the_embedded_server(
     assert server.password not in status().model_dump_json()
 
 
-def test_sessions_wait_while_the_database_is_unreachable(
+def test_events_wait_in_the_spool_for_an_unreachable_database(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes back; what was done meanwhile does not."""
+    """The database comes back; lost events would not."""
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody:canary-password@127.0.0.1:1/none")
     monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "1")
     Session(project).work().end()
 
-    told = wait_for(lambda: found if (found := status()).last_error else None, "the error is told")
+    failed_status = wait_for(lambda: found if (found := status()).last_error else None, "an error in the status")
 
-    assert told.store == "not open"
-    assert "BEHAVIOR_DATABASE_URL" in told.last_error
+    assert failed_status.store == "not open"
+    assert "BEHAVIOR_DATABASE_URL" in failed_status.last_error
     assert not postgres_of(own_home)
     with pytest.raises((StoreUnavailableError, WorkerUnavailableError)):
         drain()
     wait_for(lambda: not processes_of(own_home), "it does not wait for ever")
     assert len(in_spool("open")) == 1
-    assert "canary-password" not in told.model_dump_json() + Path(paths.in_data("worker.log")).read_text()
+    assert "canary-password" not in failed_status.model_dump_json() + Path(paths.in_data("worker.log")).read_text()
     monkeypatch.delenv("BEHAVIOR_DATABASE_URL")
     assert len(drain()) == 1

@@ -1,8 +1,8 @@
-"""A worker that something happens to at its N-th step: `python -m tests.integration.dying_worker CONNINFO`.
+"""Run workers with a fault at their N-th step: `python -m tests.integration.dying_worker CONNINFO`.
 
-A step is a file operation in the data folder, or either side of an exchange with the database. For each line `N WHAT`
-on standard input a worker is forked, which is cheaper than to start one, and lives a life; what became of it is said
-on standard output: its exit code, or the signal's number below zero, and how many steps it took.
+A step is a file operation in the data folder, or either side of an exchange with the database. For each line `N FAULT`
+on standard input a worker is forked, which is cheaper than a new process. Standard output gets a line for each: the
+exit code, or the negative number of the signal, and the number of steps.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ACTS: dict[str, tuple[Callable[[], None], bool]] = {
 
 
 class DyingConnection(TimedConnection[Row]):
-    """One that breaks where another thing would fail: before something is sent, or when its answer would come."""
+    """A connection with a step before each request and one before each answer."""
 
     faults: Faults
 
@@ -54,9 +54,9 @@ class DyingConnection(TimedConnection[Row]):
             raise psycopg.OperationalError("the connection is broken") from error
 
 
-def live(conninfo: str, faults: Faults, step: int, what: str) -> None:
-    """A part that fails keeps none of the others from being done, as in the worker's loop."""
-    act, is_for_ever = ACTS[what]
+def run_worker(conninfo: str, faults: Faults, step: int, fault: str) -> None:
+    """Run the parts of a worker's life; a failed part does not prevent the others, as in the worker's loop."""
+    act, is_for_ever = ACTS[fault]
     store = PostgresStore(conninfo)
     worker = None
     with faults.at(step, act, paths.data_folder(), is_for_ever=is_for_ever):
@@ -70,10 +70,10 @@ def run(conninfo: str) -> None:
     DyingConnection.faults = faults = Faults()
     sys.modules["behavior_plugin.store.postgres"].TimedConnection = DyingConnection  # type: ignore[attr-defined]
     for line in sys.stdin:
-        step, what = line.split()
+        step, fault = line.split()
         reading, writing = os.pipe()
         if (child := os.fork()) == 0:
-            live(conninfo, faults, int(step), what)
+            run_worker(conninfo, faults, int(step), fault)
             os.write(writing, b"%d" % faults.steps)
             os._exit(0)
         os.close(writing)

@@ -1,8 +1,8 @@
-"""Conservation, whatever happens in whatever order: an event that was accepted waits, is stored, or is a dead letter.
+"""Each accepted event is pending, stored or a dead letter, after any faults in any order.
 
-Hypothesis plays hooks, the worker and the store, kills or fails each of them at any step, and looks after every step.
-The spool's folder and the database are real; the worker's objects are, too, and are made anew where it died. What fails
-is printed as the shortest story that fails.
+Hypothesis runs hooks, the worker and the store, kills or fails each of them at any step, and checks after every step.
+The spool and the database are real. So are the worker's objects, which are created anew after a death. A failure prints
+the shortest sequence that fails.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from tests.faults import Faults, die, fail
 from tests.integration.working import Worker
 from tests.oracle import Oracle
 
-# `make torture` plays more stories, each time others; else they are always the same.
+# `make torture` runs more sequences, other ones each time; otherwise they are always the same.
 STORIES = int(os.environ.get("BEHAVIOR_TORTURE_STORIES", "60"))
 CONVERSATIONS = 4
-# The store refuses what this one does, until somebody mends that.
+# The store refuses this conversation until it is mended.
 POISONED = 3
 FAULTS = Faults()
 
 
 class Store(PostgresStore):
-    """A real one that can be stopped before and after it stores, and that fails in the ways that stores do."""
+    """A real store that can be stopped before and after it saves, and that fails in the usual ways."""
 
     is_gone = loses_answer = is_mended = False
 
@@ -63,7 +63,7 @@ class Store(PostgresStore):
 
 @dataclass
 class Conversation:
-    """One conversation of a client, which calls it by two ids in turn."""
+    """One conversation of an agent, which uses two ids alternately."""
 
     number: int
     ids: tuple[str, str] = field(default_factory=lambda: (str(uuid.uuid4()), str(uuid.uuid4())))
@@ -73,7 +73,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, and at which step; nothing at step 0."""
+    """A fault and its step; step 0 is none."""
 
     step: int = 0
     act: Callable[[], None] = die
@@ -97,7 +97,7 @@ STEPS = [Worker.file, Worker.learn, Worker.drain, Worker.reap, Worker.wait, Work
 GARBAGE = ["", "{", '["%s"]', '{"session_id": "%s', '{"no": "%s"}', "\x00%s\ufffd", "[" * 2_000 + "%s"]
 
 
-class World(RuleBasedStateMachine):
+class CaptureMachine(RuleBasedStateMachine):
     """Hooks, a worker that may die, and a store that may fail."""
 
     store: ClassVar[Store]
@@ -124,7 +124,7 @@ class World(RuleBasedStateMachine):
         fault=faults,
     )
     def hook(self, number: int, event: str, which: int, times: int, is_late: bool, fault: Fault) -> None:
-        """Something happens in a conversation; its hook may be registered twice, slow, or die."""
+        """Report an event of a conversation; its hook may be registered twice, be slow, or die."""
         conversation = self.conversations[number]
         sent, mark = self._event(conversation, event, which)
         for _ in range(times):
@@ -133,19 +133,19 @@ class World(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, CONVERSATIONS - 1), events=st.sampled_from(TURNS), which=st.integers(0, 1))
     def turn(self, number: int, events: list[str], which: int) -> None:
-        """A turn as it is on most days."""
+        """Report a typical turn."""
         for event in events:
             self.hook(number, event, which, 1, False, Fault())
 
     @rule(text=st.sampled_from(GARBAGE), fault=faults)
     def garbage(self, text: str, fault: Fault) -> None:
-        """A hook keeps whatever it is fed."""
+        """Report a malformed payload, which a hook saves like any other."""
         mark = self.oracle.mark(100)
         self._put("PostToolUse", text.replace("%s", mark).encode(), mark if "%s" in text else "", "", fault)
 
     @rule()
     def newer(self) -> None:
-        """A later version of us keeps an event, and is taken back again."""
+        """Save an event of a newer version, which is then uninstalled again."""
         spool.make()
         mark = self.oracle.mark(101)
         name = f"{time.time_ns():020d}-1-PostToolUse"
@@ -155,34 +155,34 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.late)
     @rule()
     def arrive(self) -> None:
-        """A hook that was slow is done, long after others that began later."""
+        """Finish a slow hook, long after others that began later."""
         self._arrive()
 
     # The worker
 
     @rule(step=st.sampled_from(STEPS), fault=faults)
     def work(self, step: Callable[[Worker], None], fault: Fault) -> None:
-        """It does one thing; where none runs, one starts first."""
+        """Run one step of the worker, after starting one if none runs."""
         self._do(lambda: step(self.started()), fault)
 
     @rule()
     def die(self) -> None:
-        """It dies while it does nothing."""
+        """Let the idle worker die."""
         self.worker = None
 
     @rule()
     def mend(self) -> None:
-        """The store takes from now on what it refused."""
+        """Let the store accept the events that it refused."""
         self.store.is_mended = True
 
-    # What holds
+    # Checks
 
     @invariant()
-    def nothing_is_lost_doubled_or_glued(self) -> None:
+    def each_event_is_in_one_place(self) -> None:
         self.oracle.check(self.patterns())
 
     def teardown(self) -> None:
-        """The faults end; one drain, everything is closed, and all of it is where it belongs."""
+        """End the faults, drain once and close everything; each event must be in its place."""
         while self.late:
             self._arrive()
         self.worker = None
@@ -199,7 +199,7 @@ class World(RuleBasedStateMachine):
         assert fresh.prompt in "".join(pattern.trigger for pattern in self.patterns())
 
     def _event(self, conversation: Conversation, event: str, which: int) -> tuple[bytes, str]:
-        """A payload and its mark, if it is an event that a pattern keeps."""
+        """A payload, and its mark if a pattern stores the event."""
         mark = ""
         changes: dict[str, Any] = {}
         if event == "UserPromptSubmit":
@@ -218,14 +218,14 @@ class World(RuleBasedStateMachine):
         return json.dumps(payload(event, **named, **changes)).encode(), mark
 
     def _put(self, event: str, sent: bytes, mark: str, prompt: str, fault: Fault) -> bool:
-        """What the hook does; returns whether the event was accepted."""
+        """Save an event as the hook does; returns whether it was accepted."""
         is_accepted = self._do(lambda: spool.put(event, sent), fault)
         if is_accepted and mark:
             self.oracle.accept(mark, prompt=prompt)
         return is_accepted
 
     def _hold(self, mark: str, prompt: str) -> None:
-        """The hook was not done yet: it had only noted the time."""
+        """Undo the end of a hook that has only taken the time so far."""
         record = max(Path(spool.folder("new")).iterdir(), key=lambda record: record.name)
         away = Path(paths.in_data("late"))
         away.mkdir(exist_ok=True)
@@ -245,12 +245,12 @@ class World(RuleBasedStateMachine):
             self.worker = Worker(self.store)
         return self.worker
 
-    def _do(self, what: Callable[[], None], fault: Fault) -> bool:
-        """Returns whether it was done. Who fails goes on afterwards, as the worker's loop does; who dies does not."""
+    def _do(self, step: Callable[[], None], fault: Fault) -> bool:
+        """Run a step; returns whether it succeeded. A failed worker continues, as in its loop; a dead one does not."""
         self.store.is_gone, self.store.loses_answer = fault.is_gone, fault.loses_answer
         with FAULTS.at(fault.step, fault.act, paths.data_folder(), is_for_ever=fault.is_for_ever):
             try:
-                what()
+                step()
                 return True
             except (BehaviorError, OSError):
                 return False
@@ -274,19 +274,21 @@ def store(server: Server, database: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def story(store: Store, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> type[World]:
-    """What hypothesis plays, and what a test can play by itself. The client is this process."""
+def machine_type(store: Store, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> type[CaptureMachine]:
+    """The state machine for Hypothesis and for single tests. The agent is this process."""
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
 
-    return type("Story", (World,), {"store": store, "owner": owner})
+    return type("Machine", (CaptureMachine,), {"store": store, "owner": owner})
 
 
 @pytest.mark.timeout(0)
-def test_each_event_is_in_exactly_one_place(story: type[World], caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody can think of every order in which things go wrong."""
-    caplog.set_level(logging.CRITICAL, logger="behavior_plugin")  # every failure is told, and there are very many
+def test_each_event_is_in_one_place_after_any_faults(
+    machine_type: type[CaptureMachine], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can think of every order of faults."""
+    caplog.set_level(logging.CRITICAL, logger="behavior_plugin")  # each of very many failures is logged
     run_state_machine_as_test(
-        story,
+        machine_type,
         settings=settings(
             max_examples=STORIES,
             stateful_step_count=25,
@@ -298,37 +300,47 @@ def test_each_event_is_in_exactly_one_place(story: type[World], caplog: pytest.L
     )
 
 
-def test_calls_before_the_first_prompt_become_a_dead_letter(story: type[World]) -> None:
-    """A session that is heard of in its middle, or taken up again after a late call, has calls without a prompt."""
-    told = story()
-    told.hook(0, "PostToolUse", 0, 1, False, Fault())
-    told.turn(0, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
+def test_calls_before_the_first_prompt_become_dead_letters(machine_type: type[CaptureMachine]) -> None:
+    """A session whose start was missed, or that a late call reopened, has calls without a prompt."""
+    machine = machine_type()
+    machine.hook(0, "PostToolUse", 0, 1, False, Fault())
+    machine.turn(0, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
 
-    told.work(Worker.drain, Fault())
+    machine.work(Worker.drain, Fault())
 
-    assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 3, "stored": 2, "dead": 1, "waiting": 0}
-
-
-def test_drain_succeeds_when_a_session_becomes_a_dead_letter(story: type[World]) -> None:
-    """It is told in the state; whoever waits for the drain need not read of a failure."""
-    told = story()
-    told.turn(POISONED, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
-
-    told.started().drain()
-
-    assert told.oracle.check(told.patterns(), is_over=True) == {"accepted": 2, "stored": 0, "dead": 2, "waiting": 0}
+    assert machine.oracle.check(machine.patterns(), is_over=True) == {
+        "accepted": 3,
+        "stored": 2,
+        "dead": 1,
+        "waiting": 0,
+    }
 
 
-def test_one_failure_at_any_step_loses_nothing(story: type[World]) -> None:
-    """A disk that does not give a record for a moment must not have it left out of what is learned, and deleted."""
+def test_a_drain_that_makes_a_dead_letter_succeeds(machine_type: type[CaptureMachine]) -> None:
+    """The status shows the dead letter, so the caller of the drain need not handle a failure."""
+    machine = machine_type()
+    machine.turn(POISONED, ["UserPromptSubmit", "PostToolUse", "SessionEnd"], 0)
+
+    machine.started().drain()
+
+    assert machine.oracle.check(machine.patterns(), is_over=True) == {
+        "accepted": 2,
+        "stored": 0,
+        "dead": 2,
+        "waiting": 0,
+    }
+
+
+def test_a_single_fault_at_any_step_loses_nothing(machine_type: type[CaptureMachine]) -> None:
+    """A record that the disk cannot read for a moment must not be left out and then deleted."""
     for step in range(1, 300):
-        told = story()
-        told.turn(0, ["SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUse", "SessionEnd"], 0)
+        machine = machine_type()
+        machine.turn(0, ["SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUse", "SessionEnd"], 0)
 
-        told.work(Worker.drain, Fault(step=step, act=fail))
+        machine.work(Worker.drain, Fault(step=step, act=fail))
         was_met = FAULTS.was_met
-        told.teardown()
+        machine.teardown()
 
         if not was_met:
             return
-    pytest.fail("a drain of one session has more steps than this test knows of")
+    pytest.fail("a drain of one session has more steps than this test tries")

@@ -1,6 +1,6 @@
-"""Death, and whatever can fail, at each single step of a worker's life: the next start recovers by itself.
+"""Kill or fail a worker at each step of its life: the next one recovers by itself.
 
-Some steps are drawn by a seed; `make torture` takes all of them. A step that fails is named.
+A seed selects the steps; `make torture` runs all of them. The message names the step that fails.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ IS_TORTURE = "BEHAVIOR_TORTURE_ROUNDS" in os.environ
 DRAWN = 40
 
 
-class Dying:
-    """The process that forks the workers something happens to."""
+class WorkerForker:
+    """The process that forks workers and makes them fail."""
 
     def __init__(self, conninfo: str) -> None:
         command = [sys.executable, "-m", "tests.integration.dying_worker", conninfo]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def live(self, step: int, what: str) -> tuple[int, int]:
-        """A worker's life; returns its exit code, and how many steps it took if it came to its end."""
+    def run_worker(self, step: int, fault: str) -> tuple[int, int]:
+        """Run a worker; returns its exit code, and the number of its steps if it came to its end."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(f"{step} {what}\n")
+        self._process.stdin.write(f"{step} {fault}\n")
         self._process.stdin.flush()
         code, steps = self._process.stdout.readline().split()
         return int(code), int(steps)
@@ -57,48 +57,48 @@ class Dying:
 
 
 @pytest.fixture
-def dying(server: Server, database: str) -> Iterator[Dying]:
-    process = Dying(server.conninfo(LOGIN, database))
+def forker(server: Server, database: str) -> Iterator[WorkerForker]:
+    process = WorkerForker(server.conninfo(LOGIN, database))
     yield process
     process.end()
 
 
-class Scene:
-    """A spool with something of everything in it, as often as it is wanted, and an empty table."""
+class Scenario:
+    """A spool with records in every state, which can be restored, and an empty table."""
 
-    def __init__(self, store: PostgresStore, owner: psycopg.Connection, kept: Path) -> None:
+    def __init__(self, store: PostgresStore, owner: psycopg.Connection, snapshot: Path) -> None:
         self.oracle = Oracle()
-        self._store, self._owner, self._kept = store, owner, kept
+        self._store, self._owner, self._snapshot = store, owner, snapshot
         self._set_up()
-        shutil.copytree(spool.folder(), kept)
+        shutil.copytree(spool.folder(), snapshot)
 
     def restore(self) -> None:
         shutil.rmtree(spool.folder())
-        shutil.copytree(self._kept, spool.folder())
+        shutil.copytree(self._snapshot, spool.folder())
         self._owner.execute("truncate public.behavior_patterns")
 
     def outcome(self, *, is_disk_good: bool = True) -> Counter[str]:
-        """What a worker makes of what it finds, to which nothing happens."""
+        """The result of a worker that does not fail."""
         worker = Worker(self._store)
         for part in LIFE:
             part(worker)
         patterns = self._store.newest(project=None, limit=1000)
         return self.oracle.check(patterns, is_over=True, is_disk_good=is_disk_good)
 
-    def problem(self, live: Callable[[int, str], tuple[int, int]], step: int, what: str) -> str:
-        """What is wrong after something has happened at a step; nothing where all is well."""
+    def problem(self, run_worker: Callable[[int, str], tuple[int, int]], step: int, fault: str) -> str:
+        """The problem left by a fault at a step, or "" if there is none."""
         self.restore()
-        code, _ = live(step, what)
-        if code != (-signal.SIGKILL if what == "kill" else 0):
+        code, _ = run_worker(step, fault)
+        if code != (-signal.SIGKILL if fault == "kill" else 0):
             return f"the worker ended with {code}"
         try:
-            outcome = self.outcome(is_disk_good=what == "kill")
+            outcome = self.outcome(is_disk_good=fault == "kill")
         except (AssertionError, BehaviorError, OSError) as error:
             return str(error)
         return "" if outcome["stored"] > outcome["dead"] else f"hardly anything is stored: {dict(outcome)}"
 
     def _set_up(self) -> None:
-        """What earlier workers have left, and then what is new."""
+        """Leave records of earlier workers, and then new ones."""
         for events in ("spce", "spcse"):
             self._play(events)
         self._garbage("an earlier letter")
@@ -125,7 +125,7 @@ class Scene:
         self.oracle.accept(mark)
 
     def _play(self, events: str) -> None:
-        """A session: s is its start, p a prompt, c a call, e its end."""
+        """Play a session: s is its start, p a prompt, c a call, e its end."""
         session, prompt, prompt_id = str(uuid.uuid4()), "", ""
         number = random.randrange(1, 10**9)
         for letter in events:
@@ -146,24 +146,28 @@ class Scene:
 
 
 @pytest.fixture
-def scene(store: PostgresStore, owner: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scenario(
+    store: PostgresStore, owner: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Scenario:
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
-    return Scene(store, owner, tmp_path / "scene")
+    return Scenario(store, owner, tmp_path / "scenario")
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("what", ["kill", "fail", "fill"])
-def test_a_worker_at_each_of_its_steps(what: str, scene: Scene, dying: Dying) -> None:
-    """Whatever it was doing, the next one finds everything where it was, and stores it once."""
-    undisturbed = scene.outcome()
+@pytest.mark.parametrize("fault", ["kill", "fail", "fill"])
+def test_the_next_worker_recovers_from_a_fault_at_any_step(
+    fault: str, scenario: Scenario, forker: WorkerForker
+) -> None:
+    """It finds every event in its place, and stores it once."""
+    undisturbed = scenario.outcome()
     assert undisturbed["stored"] > 10
     assert undisturbed["dead"] > 3
-    scene.restore()
-    code, most = dying.live(0, what)
+    scenario.restore()
+    code, last = forker.run_worker(0, fault)
     assert code == 0
-    steps = range(1, most + 1)
+    steps = range(1, last + 1)
 
-    chosen = steps if IS_TORTURE else sorted(random.Random(what).sample(steps, DRAWN))
-    failed = {step: problem for step in chosen if (problem := scene.problem(dying.live, step, what))}
+    chosen = steps if IS_TORTURE else sorted(random.Random(fault).sample(steps, DRAWN))
+    failed = {step: problem for step in chosen if (problem := scenario.problem(forker.run_worker, step, fault))}
 
-    assert not failed, f"of {most} steps: {failed}"
+    assert not failed, f"of {last} steps: {failed}"

@@ -1,4 +1,4 @@
-"""What a worker has in memory, with a store that is open already: driven step by step, in the test's own process."""
+"""A worker without a process of its own: the test runs it step by step, with an open store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from behavior_plugin.worker.pending_session import SILENCE_S
 from behavior_plugin.worker.resources import Resources
 
 
-class OpenEngines(Resources):
-    """The store is open already, and is tried again without a pause. There is no embedder."""
+class OpenResources(Resources):
+    """Resources with an open store, which is retried without a pause, and without an embedder."""
 
     def __init__(self, store: PostgresStore) -> None:
         super().__init__(Settings(embedder="none"))
@@ -33,11 +33,11 @@ class OpenEngines(Resources):
 
 
 class Worker:
-    """One worker. To be thrown away where it died."""
+    """One worker. Discard it after its death."""
 
     def __init__(self, store: PostgresStore) -> None:
         self.inbox = Inbox()
-        self.learner = Learner(self.inbox, OpenEngines(store))
+        self.learner = Learner(self.inbox, OpenResources(store))
 
     def file(self) -> None:
         self.inbox.file_new()
@@ -52,7 +52,7 @@ class Worker:
         self.learner.reap(0)
 
     def wait(self) -> None:
-        """Half an hour passes, as far as the sessions can tell."""
+        """Let half an hour pass for the sessions."""
         for session in self.inbox.sessions.values():
             session.seen -= SILENCE_S
 
@@ -61,5 +61,5 @@ class Worker:
             dead_letters.retry(letter)
 
 
-# A worker's life, with everything in it that moves records.
+# The parts of a worker's life, with everything that moves records.
 LIFE = (Worker.file, Worker.learn, Worker.drain, Worker.reap, Worker.retry, Worker.drain, Worker.reap)
