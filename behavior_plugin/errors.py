@@ -64,7 +64,7 @@ class SetupError(BehaviorError):
 class RequestError(BehaviorError):
     """The request is not valid."""
 
-    hint = "`behavior --help` and ARCHITECTURE.md describe the requests."
+    hint = "behavior_plugin/api.py lists the operations, their fields and limits."
 
 
 class NotFoundError(RequestError):

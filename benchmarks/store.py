@@ -190,7 +190,7 @@ def _search(server: Server, layout: Layout, asker: Asker) -> Iterator[Search]:
         with closing(PostgresStore(server.conninfo(login, DATABASE))) as store:
             yield lambda asked: [
                 int(match.pattern.trigger)
-                for match in store.nearest(asked.tolist(), MODEL, floor=-1, project=None, limit=FOUND)
+                for match in store.nearest(asked.tolist(), MODEL, min_similarity=-1, project=None, limit=FOUND)
             ]
 
 

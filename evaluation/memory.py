@@ -121,7 +121,7 @@ class Memory:
                 embedder=self._embedder,
                 store=self._store,
                 now=self._moment(query),
-                floor=0.0,
+                min_similarity=0.0,
                 limit=MAX_CANDIDATES,
             )
         except EmbedError:  # a prompt without words

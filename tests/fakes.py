@@ -60,14 +60,14 @@ class FakeStore:
         return {pattern.source_key for pattern in patterns} & {pattern.source_key for pattern in self.patterns}
 
     def nearest(
-        self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
+        self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
     ) -> list[Match]:
         found = [
             Match(pattern=pattern, similarity=sum(a * b for a, b in zip(vector, embedding, strict=True)))
             for pattern, vector, made_by in self.rows
             if vector and made_by == model
         ]
-        return _best([match for match in found if match.similarity >= floor], project, limit)
+        return _best([match for match in found if match.similarity >= min_similarity], project, limit)
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
         self.queries.append(text)

@@ -7,7 +7,6 @@ from datetime import datetime
 from behavior_plugin.embed import Embedder
 from behavior_plugin.model import Context, Match, Suggestion
 from behavior_plugin.recall.rank import rank
-from behavior_plugin.redact import redact
 from behavior_plugin.store import Store
 
 # Without an embedder: the share of the prompt's words that a trigger must have.
@@ -26,29 +25,32 @@ def recall(
     embedder: Embedder | None,
     store: Store,
     now: datetime,
-    floor: float | None = None,
+    min_similarity: float | None = None,
     everywhere: bool = False,
     limit: int = 5,
 ) -> list[Suggestion]:
-    """The patterns that resemble a text, as suggestions. `floor` overrides the embedder's own.
+    """The patterns that resemble a text, as suggestions. `min_similarity` overrides the embedder's own.
 
     Raises:
         StoreError, EmbedError: see there.
     """
+    # Imported here: commands render suggestions without it, and it takes a tenth of a second.
+    from behavior_plugin.redact import redact
+
     text = redact(text, MAX_PROMPT_CHARS)
     project = None if everywhere else context.project
-    return rank(_matches(text, embedder, store, floor, project), context=context, now=now)[:limit]
+    return rank(_matches(text, embedder, store, min_similarity, project), context=context, now=now)[:limit]
 
 
 def _matches(
-    text: str, embedder: Embedder | None, store: Store, floor: float | None, project: str | None
+    text: str, embedder: Embedder | None, store: Store, min_similarity: float | None, project: str | None
 ) -> list[Match]:
     if not text.strip():
         return []
     if embedder is None:
-        least = MIN_SHARED_WORDS if floor is None else floor
+        least = MIN_SHARED_WORDS if min_similarity is None else min_similarity
         found = store.sharing_words(text, project=project, limit=MAX_CANDIDATES)
         return [match for match in found if match.similarity >= least]
     [embedding] = embedder.embed([text])
-    least = embedder.min_similarity if floor is None else floor
-    return store.nearest(embedding, embedder.model, floor=least, project=project, limit=MAX_CANDIDATES)
+    least = embedder.min_similarity if min_similarity is None else min_similarity
+    return store.nearest(embedding, embedder.model, min_similarity=least, project=project, limit=MAX_CANDIDATES)

@@ -34,9 +34,9 @@ class Store(Protocol):
         ...
 
     def nearest(
-        self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
+        self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
     ) -> list[Match]:
-        """The patterns of `model` whose trigger has at least the similarity `floor`, nearest first."""
+        """The patterns of `model` whose trigger has at least the similarity `min_similarity`, nearest first."""
         ...
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:

@@ -87,12 +87,12 @@ class PostgresStore:
         return {row["source_key"] for row in self._fetch("find_known", values)}
 
     def nearest(
-        self, embedding: Sequence[float], model: str, *, floor: float, project: str | None, limit: int
+        self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
     ) -> list[Match]:
         values = {
             "embedding": Vector(list(embedding)).to_text(),
             "embedding_model": model,
-            "floor": floor,
+            "min_similarity": min_similarity,
             "project": project,
             "limit": limit,
         }

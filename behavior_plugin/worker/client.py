@@ -21,8 +21,8 @@ STATUS_S = 15.0
 A = TypeVar("A")
 
 
-class Client:
-    """Implements `api.Api`.
+class Client(api.Api):
+    """The operations, for commands.
 
     By default it starts a worker where none runs, and only a worker of this version, with these settings, answers. With
     `is_starting=False` it asks the worker that runs, whichever that is. `has_started` says whether it started one.

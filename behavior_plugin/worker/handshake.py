@@ -66,14 +66,26 @@ def check_settings(caller: Handshake, ours: Settings) -> None:
 
 
 def supersedes(caller: Handshake) -> bool:
-    """Whether the caller's plugin has replaced ours: it is newer, lies in our folder with other code, or ours is gone.
+    """Whether the caller's plugin has replaced ours: it is newer, or our folder has its version now, or is gone.
 
-    An update from a marketplace lies in a folder of its own; an update in place changes the code under the worker.
+    An update from a marketplace lies in a folder of its own; an update in place changes the code under the worker. A
+    caller from before that update is served: it cannot start a worker of its version either.
     """
     if not caller.version:
         return False
-    is_other_code = caller.plugin == wake.ROOT and caller.version != __version__
-    return is_newer(caller.version) or is_other_code or (caller.plugin != wake.ROOT and not Path(wake.ROOT).exists())
+    if caller.plugin == wake.ROOT and caller.version != __version__:
+        return is_newer(caller.version) or caller.version == _installed_version()
+    return is_newer(caller.version) or (caller.plugin != wake.ROOT and not Path(wake.ROOT).exists())
+
+
+def _installed_version() -> str:
+    """The version that our folder has now; empty where the folder is gone."""
+    try:
+        text = Path(wake.ROOT, "behavior_plugin", "__init__.py").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = re.search(r'^__version__ = "([^"]*)"', text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def is_newer(version: str) -> bool:

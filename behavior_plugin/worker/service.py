@@ -80,8 +80,8 @@ class Loop(Protocol):
         """Run a task on the main thread, and wait for its result."""
 
 
-class Service:
-    """Implements `api.Api`. Safe to use from several threads."""
+class Service(api.Api):
+    """The operations, in the worker. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, *, resources: Resources, learner: Learner, loop: Loop) -> None:
         self._policy = gate.Policy(settings.min_similarity, everywhere=settings.recall_scope == "all")
@@ -163,7 +163,7 @@ class Service:
             embedder=self._resources.embedder(within_s),
             store=self._store(within_s),
             now=datetime.now(UTC),
-            floor=question.min_similarity,
+            min_similarity=question.min_similarity,
             everywhere=question.everywhere,
             limit=question.limit,
         )

@@ -137,7 +137,7 @@ def test_existing_memories_table_is_used_unchanged(server: Server, found: psycop
     after = shape(found), rows(found, "select to_jsonb(m) from public.memories m")
     with member_store(found, server, storage="memories") as store:
         store.save(pattern, ONES, MODEL)
-        [match] = store.nearest(ONES, MODEL, floor=0.9, project=None, limit=5)
+        [match] = store.nearest(ONES, MODEL, min_similarity=0.9, project=None, limit=5)
 
     assert after == before
     assert match.pattern.source_key == pattern.source_key
@@ -261,7 +261,7 @@ def test_workflows_of_another_shape_are_ignored(server: Server, found: psycopg.C
         pattern = make_pattern(trigger="Fix the failing test")
         store.save(pattern, [1.0, *[0.0] * 1535], MODEL)
 
-        [near] = store.nearest(ONES, MODEL, floor=-1, project=None, limit=2)
+        [near] = store.nearest(ONES, MODEL, min_similarity=-1, project=None, limit=2)
         [worded] = store.sharing_words("fix the failing test", project=None, limit=5)
         [listed] = store.newest(project=None, limit=5)
         [shown] = store.starting_with(str(listed.id))
@@ -294,7 +294,7 @@ def test_workflow_in_the_guides_shape_is_a_pattern(server: Server, found: psycop
         assert stored.started_at == stored.created_at
         assert store.count_use(stored.id)
         assert store.newest(project=None, limit=5)[0].use_count == 4
-        assert store.nearest(ONES, MODEL, floor=0.5, project=None, limit=5) == []
+        assert store.nearest(ONES, MODEL, min_similarity=0.5, project=None, limit=5) == []
         assert len(store.sharing_words("fix the failing test", project=None, limit=5)) == 1
 
 
@@ -304,7 +304,7 @@ def test_zero_vector_of_another_program_matches_nothing(server: Server, found: p
     with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL}, embedding=str([0] * 1536))
 
-        assert store.nearest(ONES, MODEL, floor=-1, project=None, limit=5) == []
+        assert store.nearest(ONES, MODEL, min_similarity=-1, project=None, limit=5) == []
 
 
 @pytest.mark.parametrize(

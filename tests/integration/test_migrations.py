@@ -77,7 +77,7 @@ def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
         member(owner, server, LOGIN, user)
     with closing(PostgresStore(server.conninfo(LOGIN, dbname))) as store:
         store.save(make_pattern(), [1.0] * 1536, "model")
-        return len(store.nearest([1.0] * 1536, "model", floor=0.9, project=None, limit=5)) == 1
+        return len(store.nearest([1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == 1
 
 
 # Running

@@ -150,7 +150,7 @@ def save(store: PostgresStore, *patterns: Pattern) -> None:
 
 
 def nearest(store: PostgresStore) -> list[Match]:
-    return store.nearest(NEAR, "model", floor=0.9, project=None, limit=5)
+    return store.nearest(NEAR, "model", min_similarity=0.9, project=None, limit=5)
 
 
 def kept(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -> list[str]:

@@ -63,7 +63,7 @@ def test_members_find_only_their_own_patterns(server: Server, split: psycopg.Con
     for user in USERS[:3]:
         store = PostgresStore(connection_url(split, user, server.password))
         assert store.count() == 3
-        assert len(store.nearest([1.0] + [0.0] * 1535, "model", floor=0.5, project=None, limit=10)) == 3
+        assert len(store.nearest([1.0] + [0.0] * 1535, "model", min_similarity=0.5, project=None, limit=10)) == 3
         store.save(make_pattern(), None, None)
         assert store.count() == 4
         store.close()

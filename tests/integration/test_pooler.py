@@ -69,7 +69,7 @@ def save(store: PostgresStore, key: str, whose: str) -> None:
 
 
 def found_every_way(store: PostgresStore) -> list[StoredPattern]:
-    near = store.nearest(VECTOR, MODEL, floor=0.9, project=None, limit=50)
+    near = store.nearest(VECTOR, MODEL, min_similarity=0.9, project=None, limit=50)
     worded = store.sharing_words("fix the failing test", project=None, limit=50)
     listed = store.newest(project=None, limit=50)
     shown = store.starting_with(str(listed[0].id)) if listed else []

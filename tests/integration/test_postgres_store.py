@@ -109,10 +109,15 @@ def save_at(store: PostgresStore, degrees: float, *, model: str = MODEL, project
 
 
 def nearest(
-    store: PostgresStore, embedding: list[float], *, floor: float = -1, project: str | None = None, limit: int = 10
+    store: PostgresStore,
+    embedding: list[float],
+    *,
+    min_similarity: float = -1,
+    project: str | None = None,
+    limit: int = 10,
 ) -> list[str]:
     """The keys of the nearest patterns."""
-    found = store.nearest(embedding, MODEL, floor=floor, project=project, limit=limit)
+    found = store.nearest(embedding, MODEL, min_similarity=min_similarity, project=project, limit=limit)
     return [match.pattern.source_key for match in found]
 
 
@@ -199,7 +204,7 @@ def test_every_search_returns_complete_patterns(store: PostgresStore) -> None:
     pattern = make_pattern(trigger="Fix the failing test")
     save(store, pattern, embedding=pointing(1))
 
-    [near] = store.nearest(pointing(1), MODEL, floor=0, project=None, limit=5)
+    [near] = store.nearest(pointing(1), MODEL, min_similarity=0, project=None, limit=5)
     [worded] = store.sharing_words("fix the test", project=None, limit=5)
     [listed] = newest(store)
     [shown] = store.starting_with(str(listed.id))
@@ -248,7 +253,7 @@ def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore)
     stored = the_only(store)
     assert as_saved(stored) == late
     assert (stored.id, stored.created_at) == (first.id, first.created_at)
-    assert nearest(store, pointing(0, 1), floor=0.9, project="/elsewhere") == [late.source_key]
+    assert nearest(store, pointing(0, 1), min_similarity=0.9, project="/elsewhere") == [late.source_key]
 
 
 def test_final_outcome_replaces_a_partial_one(store: PostgresStore) -> None:
@@ -272,7 +277,7 @@ def test_version_with_fewer_actions_replaces_nothing(store: PostgresStore) -> No
     save(store, early, embedding=pointing(0, 1))
 
     assert as_saved(the_only(store)) == late
-    assert nearest(store, pointing(1), floor=0.9) == [late.source_key]
+    assert nearest(store, pointing(1), min_similarity=0.9) == [late.source_key]
 
 
 def test_longer_version_keeps_the_use_count(store: PostgresStore) -> None:
@@ -304,7 +309,7 @@ def test_special_characters_are_stored_and_searched_unchanged(store: PostgresSto
     )
 
     store.save(pattern, pointing(1), text)
-    [near] = store.nearest(pointing(1), text, floor=0, project=text, limit=5)
+    [near] = store.nearest(pointing(1), text, min_similarity=0, project=text, limit=5)
     store.sharing_words(text, project=text, limit=5)
     by_id = store.starting_with(text)
 
@@ -594,20 +599,20 @@ def test_nearest_come_first_and_reach_the_minimum_similarity(store: PostgresStor
     """A suggestion has to be similar, not only the least dissimilar."""
     far, near, middle, opposite = (save_at(store, degrees) for degrees in (80, 5, 40, 180))
 
-    found = store.nearest(pointing(1), MODEL, floor=0.5, project=None, limit=10)
+    found = store.nearest(pointing(1), MODEL, min_similarity=0.5, project=None, limit=10)
 
     assert [match.pattern.source_key for match in found] == [near, middle]
     assert [match.similarity for match in found] == pytest.approx(
         [math.cos(math.radians(5)), math.cos(math.radians(40))], abs=1e-6
     )
-    assert nearest(store, pointing(1), floor=-1) == [near, middle, far, opposite]
+    assert nearest(store, pointing(1), min_similarity=-1) == [near, middle, far, opposite]
 
 
 def test_same_vector_is_found_with_similarity_one(store: PostgresStore) -> None:
     """A prompt that is repeated word for word is the best match."""
     save_at(store, 0)
 
-    [match] = store.nearest(pointing(1), MODEL, floor=1, project=None, limit=5)
+    [match] = store.nearest(pointing(1), MODEL, min_similarity=1, project=None, limit=5)
 
     assert match.similarity == 1
 
@@ -716,7 +721,7 @@ def test_zero_vector_matches_nothing(store: PostgresStore) -> None:
     """The distance to it is not a number, which Postgres sorts as the largest."""
     save_at(store, 0)
 
-    assert nearest(store, pointing(0), floor=-1) == []
+    assert nearest(store, pointing(0), min_similarity=-1) == []
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
@@ -877,7 +882,7 @@ def test_longest_possible_project_is_stored_and_found(store: PostgresStore) -> N
     context = redact_model(in_project("".join(letters)))
     store.save(make_pattern(context=context), pointing(1), "m" * 200)
 
-    found = store.nearest(pointing(1), "m" * 200, floor=0.5, project=context.project, limit=5)
+    found = store.nearest(pointing(1), "m" * 200, min_similarity=0.5, project=context.project, limit=5)
 
     assert [match.pattern.context.project for match in found] == ["".join(letters)]
 

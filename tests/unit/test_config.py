@@ -73,7 +73,7 @@ def test_renamed_settings_keep_their_former_names(
         monkeypatch.setenv(f"BEHAVIOR_{former.upper()}", "0.25")
 
     assert getattr(config.load(), name) == 0.25
-    assert config.unknown_variables() == []
+    assert not [each for each in config.unknown_variables() if former.upper() in each]
 
 
 def test_the_current_name_of_a_setting_wins(monkeypatch: pytest.MonkeyPatch) -> None:

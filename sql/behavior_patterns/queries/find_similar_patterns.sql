@@ -1,4 +1,4 @@
 -- The caller's own patterns whose trigger is nearest to a vector, nearest first.
 select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at, started_at,
        session_id, source_key, provenance - 'memory' as provenance, similarity
-  from public.find_similar_patterns(%(embedding)s, %(embedding_model)s, %(floor)s, %(limit)s::integer, %(project)s)
+  from public.find_similar_patterns(%(embedding)s, %(embedding_model)s, %(min_similarity)s, %(limit)s::integer, %(project)s)

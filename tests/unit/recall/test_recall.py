@@ -27,10 +27,10 @@ def store_with(*patterns: dict[str, Any], embedder: Embedder | None = None) -> F
     return store
 
 
-def ask(text: str, *patterns: dict[str, Any], floor: float | None = None, **changes: Any) -> list[Suggestion]:
+def ask(text: str, *patterns: dict[str, Any], min_similarity: float | None = None, **changes: Any) -> list[Suggestion]:
     embedder = FakeEmbedder()
     store = store_with(*patterns, embedder=embedder)
-    return recall(text, HERE, embedder=embedder, store=store, now=START, floor=floor, **changes)
+    return recall(text, HERE, embedder=embedder, store=store, now=START, min_similarity=min_similarity, **changes)
 
 
 def triggers(found: list[Suggestion]) -> list[str]:
@@ -53,9 +53,9 @@ def test_embedders_minimum_similarity_decides() -> None:
 
 def test_callers_minimum_similarity_overrides_the_embedders() -> None:
     """A manual search shows more, and a user's setting may allow less."""
-    assert ask("fix the login form", {}, floor=0.9) == []
-    assert triggers(ask("fix that other bug", {}, floor=0.2)) == [PROMPT]
-    assert triggers(ask("fix that other bug", {}, floor=0.0)) == [PROMPT]
+    assert ask("fix the login form", {}, min_similarity=0.9) == []
+    assert triggers(ask("fix that other bug", {}, min_similarity=0.2)) == [PROMPT]
+    assert triggers(ask("fix that other bug", {}, min_similarity=0.0)) == [PROMPT]
 
 
 def test_failed_work_is_not_suggested_but_counts_in_the_odds() -> None:
@@ -134,7 +134,7 @@ def test_without_an_embedder_shared_words_decide() -> None:
 
     found = recall("fix the login form now", HERE, embedder=None, store=store, now=START)
     missed = recall("fix the other form now", HERE, embedder=None, store=store, now=START)
-    lowered = recall("fix the other form now", HERE, embedder=None, store=store, now=START, floor=0.3)
+    lowered = recall("fix the other form now", HERE, embedder=None, store=store, now=START, min_similarity=0.3)
 
     assert triggers(found) == triggers(lowered) == [PROMPT]
     assert missed == []

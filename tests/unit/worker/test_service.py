@@ -496,13 +496,13 @@ def test_settings_unknown_to_the_client_are_not_compared() -> None:
         ("999.0", "/another", True),
         ("0.0.1", "/another", False),
         (__version__, "/another", False),
-        ("0.0.1", wake.ROOT, True),
+        ("0.0.1", wake.ROOT, False),
         ("999.0", wake.ROOT, True),
         (__version__, wake.ROOT, False),
     ],
 )
 def test_a_worker_leaves_to_a_plugin_that_replaced_its_own(version: str, plugin: str, is_leaving: bool) -> None:
-    """A newer plugin or another version in the same folder replaces it, an older one elsewhere does not."""
+    """A newer plugin replaces it; an older one does not, nor a process from before an update in place."""
     worker = Worker()
 
     refused = refusal(worker, {ask.VERSION: version, ask.PLUGIN: json.dumps(plugin)})
@@ -511,6 +511,19 @@ def test_a_worker_leaves_to_a_plugin_that_replaced_its_own(version: str, plugin:
     assert (refused is not None) is is_leaving
     if refused:
         assert (refused[0], refused[1]["kind"]) == (503, "WorkerLeavingError")
+
+
+def test_a_worker_leaves_to_the_version_that_its_folder_has_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The plugin may also be set back to an older version, in place."""
+    monkeypatch.setattr(wake, "ROOT", str(tmp_path))
+    (tmp_path / "behavior_plugin").mkdir()
+    (tmp_path / "behavior_plugin" / "__init__.py").write_text('"""Title."""\n\n__version__ = "0.0.1"\n')
+
+    assert refusal(Worker(), {ask.VERSION: "0.0.2", ask.PLUGIN: json.dumps(wake.ROOT)}) is None
+    assert refusal(Worker(), {ask.VERSION: "0.0.1", ask.PLUGIN: '"/another"'}) is None
+    assert refusal(Worker(), {ask.VERSION: "0.0.1", ask.PLUGIN: json.dumps(wake.ROOT)}) is not None
 
 
 def test_a_worker_without_its_folder_leaves_to_any_plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
