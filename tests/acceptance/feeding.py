@@ -19,7 +19,7 @@ LOSS_NOTICE = b"behavior: event not recorded: "
 
 
 def hook_environment(*, root: Path = ROOT, **changes: str) -> dict[str, str]:
-    """The environment of a hook: that of this process, with the client's variables."""
+    """The environment of a hook: that of this process, with the variables that the agent sets."""
     ours = {"CLAUDE_PLUGIN_ROOT": str(root), "CLAUDE_PID": str(os.getpid())}
     return {**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}", **ours, **changes}
 
@@ -29,8 +29,8 @@ def feed(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the registered command of an event, in a shell that runs `before` first."""
     command = simulator.registered_hooks(ROOT)[event].command
-    options = {"env": hook_environment(root=root), "input": raw, **options}
-    return subprocess.run([shell, "-c", before + command], capture_output=True, timeout=20, check=False, **options)
+    options = {"env": hook_environment(root=root), "input": raw, "timeout": 20, **options}
+    return subprocess.run([shell, "-c", before + command], capture_output=True, check=False, **options)
 
 
 def is_user_message(stdout: bytes) -> bool:

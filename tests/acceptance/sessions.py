@@ -39,11 +39,11 @@ OTHER_TASK = "Write a short introduction for the project's web page, for readers
 class Session:
     """One session of an agent, as its hooks see it. The agent is this process unless a pid is given."""
 
-    def __init__(self, directory: Path, *, client_pid: int | None = None) -> None:
+    def __init__(self, directory: Path, *, agent_pid: int | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.id = str(uuid.uuid4())
         self.directory = directory
-        self.client_pid = client_pid or os.getpid()
+        self.agent_pid = agent_pid or os.getpid()
         self.prompt_id = ""
 
     @property
@@ -62,7 +62,7 @@ class Session:
             simulator.registered_hooks(ROOT)[event],
             payload(event, **common | changes),
             environment={**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}"},
-            client_pid=self.client_pid,
+            client_pid=self.agent_pid,
         )
         assert (run.exit_code, run.stderr) == (0, "")
         return run
@@ -178,7 +178,7 @@ def in_spool(name: str) -> list[Path]:
 
 
 @contextmanager
-def running_client() -> Iterator[subprocess.Popen[bytes]]:
+def running_agent() -> Iterator[subprocess.Popen[bytes]]:
     """A process whose pid hooks can take for the agent's."""
     process = subprocess.Popen(["sleep", "120"])
     try:

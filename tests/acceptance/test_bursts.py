@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.clients import MarkedSession, check_liveness, everything_learned, run_together
+from tests.acceptance.marked_sessions import MarkedSession, check_liveness, everything_learned, run_together
 from tests.oracle import Oracle
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")

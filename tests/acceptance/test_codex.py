@@ -21,7 +21,7 @@ CALLS = ("PostToolUse-Bash-failed", "PostToolUse-apply_patch", "PostToolUse-Bash
 TASK = "The invoice total is off by some cents, find out why and fix it"
 SAME_TASK = "Customers say the sum on an invoice is sometimes a cent too high. Find the cause and repair it."
 # Stands for a process that never ends: Codex itself may run inside another agent.
-ANOTHER_CLIENT = 1
+ANOTHER_AGENT = 1
 UNSEEN_END = """
 import sys
 from pathlib import Path
@@ -53,7 +53,7 @@ def play(directory: Path, *names: str, **changes: str) -> HookRun:
             registered[name.partition("-")[0]],
             payload(f"codex/{name}", **here | changes),
             environment={**os.environ, "PATH": f"{PYTHONS}:{os.environ['PATH']}"},
-            client_pid=ANOTHER_CLIENT,
+            client_pid=ANOTHER_AGENT,
         )
         assert (done.exit_code, done.stderr) == (0, "")
     return done

@@ -8,7 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -81,14 +80,12 @@ def test_a_hook_stops_waiting_for_the_end_of_a_payload(event: str) -> None:
     """The agent may fail to close the pipe."""
     reading, writing = os.pipe()
     os.write(writing, b'{"session_id": "s"')
-    began = time.monotonic()
 
-    done = feed(event, b"", input=None, stdin=reading)
+    done = feed(event, b"", input=None, stdin=reading, timeout=5)
 
     os.close(writing)
     os.close(reading)
     assert done.returncode == 0
-    assert time.monotonic() - began < 5
     assert spooled_payloads() == [b'{"session_id": "s"']
 
 

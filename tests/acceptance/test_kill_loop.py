@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.clients import MarkedSession, check_liveness, everything_learned, run_together
+from tests.acceptance.marked_sessions import MarkedSession, check_liveness, everything_learned, run_together
 from tests.acceptance.sessions import WORKER, processes_of
 from tests.oracle import Oracle
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.usefixtures("clean_ending", "no_embedder"), pytest.mar
 
 ROUNDS = int(os.environ.get("BEHAVIOR_TORTURE_ROUNDS", "15"))
 SEED = os.environ.get("BEHAVIOR_TORTURE_SEED", str(time.time_ns()))
-CLIENTS = 3
+AGENTS = 3
 # A worker starts within a second or so: half of the kills come during its start, the others during its work.
 YOUNG_S, OLD_S = 0.6, 1.6
 HOOK_DIES = 0.15
@@ -49,7 +49,7 @@ def report_progress(capsys: pytest.CaptureFixture[str]) -> ReportProgress:
     return write
 
 
-class Client:
+class SimulatedAgent:
     """An agent that asks, calls, ends sessions and begins others in each round, and whose hooks die now and then."""
 
     def __init__(self, oracle: Oracle, directory: Path, number: int) -> None:
@@ -72,7 +72,7 @@ class Client:
             self._session = None
 
     def _begin(self, chance: random.Random) -> MarkedSession:
-        self._next += CLIENTS
+        self._next += AGENTS
         session = MarkedSession(self._oracle, self._next, self._directory)
         self._count(session.begin(dies_after_s=self._death(chance)))
         return session
@@ -121,7 +121,7 @@ def test_kills_at_random_moments_lose_and_double_no_event(
     """This is the promise: each accepted event exists exactly once, whatever dies at any moment."""
     oracle, workers, counts = Oracle(), Workers(), Counter[str]()
     project.mkdir()
-    clients = [Client(oracle, project, number) for number in range(CLIENTS)]
+    agents = [SimulatedAgent(oracle, project, number) for number in range(AGENTS)]
     report_progress(f"\nseed {SEED}, {ROUNDS} rounds")
     began = time.monotonic()
 
@@ -129,7 +129,7 @@ def test_kills_at_random_moments_lose_and_double_no_event(
         chance = random.Random(f"{SEED}-{number}")
         workers.start()
         moment_s = chance.random() * chance.choice([YOUNG_S, OLD_S])
-        works = [partial(each.work, random.Random(f"{SEED}-{number}-{at}")) for at, each in enumerate(clients)]
+        works = [partial(each.work, random.Random(f"{SEED}-{number}-{at}")) for at, each in enumerate(agents)]
         run_together(*works, lambda: time.sleep(moment_s))  # noqa: B023 - it is over before the next round
         counts[kill_one_process(own_home, chance)] += 1
         if number % REPORT_EVERY == 0:
@@ -137,8 +137,8 @@ def test_kills_at_random_moments_lose_and_double_no_event(
     workers.kill()
     ended = oracle.check(everything_learned(), is_over=True)
 
-    for client in clients:
-        counts += client.counts
+    for agent in agents:
+        counts += agent.counts
     report_progress(f"{ROUNDS} rounds in {time.monotonic() - began:.0f} s: {dict(counts)}; of the events {dict(ended)}")
     assert ended["stored"] > ended["dead"]
     check_liveness(oracle, project)

@@ -46,7 +46,7 @@ from tests.acceptance.sessions import (
     nothing_left,
     patterns,
     processes_of,
-    running_client,
+    running_agent,
     running_worker,
     status,
     worker_pid,
@@ -107,8 +107,8 @@ def test_a_session_becomes_a_pattern_by_itself(project: Path) -> None:
 
 def test_a_session_of_a_killed_agent_is_closed(project: Path) -> None:
     """A crash of the agent must not leave its session open forever."""
-    with running_client() as client:
-        session = Session(project, client_pid=client.pid)
+    with running_agent() as agent:
+        session = Session(project, agent_pid=agent.pid)
         session.send("SessionStart")
         session.ask(TASK)
         session.call()
@@ -247,8 +247,8 @@ def test_the_worker_and_its_processes_end_after_the_last_agent(
 ) -> None:
     """Nobody should find our processes on a machine after work."""
     monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
-    with running_client() as client:
-        Session(project, client_pid=client.pid).work()
+    with running_agent() as agent:
+        Session(project, agent_pid=agent.pid).work()
         pid = worker_pid()
         assert holds_for(1.5, lambda: psutil.pid_exists(pid) and status().pid == pid)
 
@@ -636,8 +636,8 @@ def test_a_damaged_record_becomes_a_dead_letter_without_its_session(project: Pat
 def test_reap_closes_sessions_without_an_agent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users need not wait until the worker notices."""
     monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
-    with running_client() as client:
-        left = Session(project, client_pid=client.pid)
+    with running_agent() as agent:
+        left = Session(project, agent_pid=agent.pid)
         left.send("SessionStart")
         left.ask(TASK)
         left.call()

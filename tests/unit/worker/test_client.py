@@ -40,12 +40,12 @@ def run_folder(own_home: Path) -> Iterator[None]:
     paths.make_private(paths.data_folder())
     paths.make_run_folder()
     yield
-    if Path(paths.in_data("run")).is_symlink():  # the path of a test's folder is long
+    if Path(paths.in_data("run")).is_symlink():  # because a test's folder has a long path
         shutil.rmtree(paths.run_folder(), ignore_errors=True)
 
 
 class OneAnswer(Routes):
-    """Answers every request in the same way."""
+    """Gives every request the same answer."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
@@ -96,14 +96,14 @@ def test_a_client_raises_the_workers_error(error: BehaviorError) -> None:
 
 
 def test_an_error_of_an_unknown_class_is_still_reported() -> None:
-    """A newer worker may have one more."""
+    """A newer worker may have more classes of errors."""
     body = json.dumps({"error": {"kind": "SomedayError", "message": "Odd."}}).encode()
     with worker(Response(500, body)), pytest.raises(WorkerError, match=r"Odd\."):
         running().status()
 
 
-def test_a_request_is_sent_whole_however_odd_its_text() -> None:
-    """Half a character is part of a file's name; other letters are not escaped."""
+def test_odd_text_is_sent_unchanged() -> None:
+    """The name of a file may have lone surrogates, and other letters are not escaped."""
     with worker(Response(200, b"[]")) as routes:
         running().recall(api.Recall(text="修复 \udcff", directory="/p"))
 
@@ -112,8 +112,8 @@ def test_a_request_is_sent_whole_however_odd_its_text() -> None:
     assert json.loads(body)["text"] == "修复 \udcff"
 
 
-def test_a_frozen_worker_is_noticed_although_answers_may_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not agree to answer."""
+def test_a_frozen_worker_is_noticed_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer may take minutes, but a frozen worker does not even agree to answer."""
     monkeypatch.setattr(exchange, "ALIVE_S", 0.05)
     with socket.socket(socket.AF_UNIX) as frozen:
         frozen.bind(paths.worker_socket())
@@ -125,8 +125,8 @@ def test_a_frozen_worker_is_noticed_although_answers_may_take_minutes(monkeypatc
     assert "`behavior worker stop`" in raised.value.hint
 
 
-def test_a_worker_that_dies_of_a_request_does_not_get_it_again() -> None:
-    """The next one would die of it too."""
+def test_a_request_that_kills_the_worker_is_not_repeated() -> None:
+    """It would kill the next worker too."""
     requests: list[bytes] = []
 
     def serve() -> None:
@@ -148,8 +148,8 @@ def test_a_worker_that_dies_of_a_request_does_not_get_it_again() -> None:
     assert len(requests) == 1
 
 
-def test_nothing_is_started_for_a_client_that_asks_the_running_worker() -> None:
-    """The status must not change what it shows."""
+def test_a_client_of_the_running_worker_starts_none() -> None:
+    """The status must not change the state that it shows."""
     with pytest.raises(WorkerUnavailableError):
         running().status()
 
@@ -164,8 +164,8 @@ def test_nothing_is_started_for_a_client_that_asks_the_running_worker() -> None:
         ("behavior_plugin.worker.lifecycle", ["pydantic", "psutil", "http.client"]),
     ],
 )
-def test_what_a_command_does_not_need_is_not_imported(module: str, heavy: list[str]) -> None:
-    """Each of these takes a tenth of a second, of every command or of every worker that is one too many."""
+def test_commands_do_not_import_heavy_modules(module: str, heavy: list[str]) -> None:
+    """Each takes a tenth of a second of every command, or of every redundant worker."""
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

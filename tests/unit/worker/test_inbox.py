@@ -20,14 +20,14 @@ from behavior_plugin.worker.inbox import BATCH, Inbox, backlog, oldest
 
 
 @pytest.fixture(autouse=True)
-def known_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def known_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     """All events come from this process."""
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
 
 
-def put(event: str, session_id: str = "a", *, client: str = "claude-code", **fields: Any) -> None:
+def put(event: str, session_id: str = "a", *, agent: str = "claude-code", **fields: Any) -> None:
     fields = {"session_id": session_id, "transcript_path": f"/{session_id}.jsonl", **fields}
-    spool.put(event, json.dumps(fields).encode(), notes={"client": client})
+    spool.put(event, json.dumps(fields).encode(), notes={"client": agent})
 
 
 def filed_inbox() -> Inbox:
@@ -46,7 +46,7 @@ def in_spool(name: str) -> list[str]:
 
 
 def test_alternating_ids_of_one_conversation_are_one_session() -> None:
-    """A real client did that; the prompt's id and the transcript prove that there is one session."""
+    """A real agent did that; the prompt's id and the transcript prove that there is one session."""
     put("UserPromptSubmit", "a", prompt="fix it", prompt_id="p1")
     put("PostToolUse", "b", prompt_id="p1", transcript_path="/a.jsonl", tool_name="Bash")
     put("SessionEnd", "b", transcript_path="/a.jsonl", reason="other")
@@ -88,11 +88,11 @@ def test_new_and_resumed_sessions_follow_no_other(reason: str) -> None:
     assert {s.follows for s in inbox.sessions.values()} == {None}
 
 
-@pytest.mark.parametrize("client", ["codex", "someday"])
-def test_concurrent_sessions_of_one_process_are_not_linked(client: str) -> None:
+@pytest.mark.parametrize("agent", ["codex", "someday"])
+def test_concurrent_sessions_of_one_process_are_not_linked(agent: str) -> None:
     """Codex runs all sessions of a user in one process, so a fork need not belong to the latest session."""
-    put("SessionStart", "a", client=client, source="startup")
-    put("SessionStart", "b", client=client, source="fork")
+    put("SessionStart", "a", agent=agent, source="startup")
+    put("SessionStart", "b", agent=agent, source="fork")
 
     inbox = filed_inbox()
 

@@ -11,7 +11,7 @@ import pytest
 from behavior_plugin.agents.payload import EventHeader
 from behavior_plugin.model import Event
 from behavior_plugin.worker.pending_session import SILENCE_S, PendingSession
-from tests.acceptance.sessions import running_client
+from tests.acceptance.sessions import running_agent
 from tests.factories import make_event, make_prompt
 
 MACHINE = os.uname().nodename
@@ -35,8 +35,8 @@ def now() -> datetime:
 
 def test_a_session_is_live_while_its_agent_runs() -> None:
     """Long silence is normal: a person may be at lunch."""
-    with running_client() as client:
-        found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
+    with running_agent() as agent:
+        found = session(make_event("session_start", agent_pid=agent.pid, machine=MACHINE, at=now()))
         found.seen -= 10 * SILENCE_S
         was_live, was_over = found.is_live(), found.is_over(1)
 
@@ -46,8 +46,8 @@ def test_a_session_is_live_while_its_agent_runs() -> None:
 
 def test_another_process_with_the_same_pid_does_not_count() -> None:
     """The system reuses pids, on a laptop within hours."""
-    with running_client() as client:
-        found = session(make_prompt("fix it", agent_pid=client.pid, machine=MACHINE, at=now() - timedelta(hours=1)))
+    with running_agent() as agent:
+        found = session(make_prompt("fix it", agent_pid=agent.pid, machine=MACHINE, at=now() - timedelta(hours=1)))
 
         assert not found.is_live()
 
@@ -55,9 +55,9 @@ def test_another_process_with_the_same_pid_does_not_count() -> None:
 @pytest.mark.parametrize("jump", [-YEARS, YEARS])
 def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wall clock would be wrong by years."""
-    with running_client() as client:
-        found = session(make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now()))
-        found.note(header(make_event("turn_end", agent_pid=client.pid, machine=MACHINE, at=now() + jump)))
+    with running_agent() as agent:
+        found = session(make_event("session_start", agent_pid=agent.pid, machine=MACHINE, at=now()))
+        found.note(header(make_event("turn_end", agent_pid=agent.pid, machine=MACHINE, at=now() + jump)))
 
         assert found.is_live()
         assert not found.is_over(0)
@@ -65,8 +65,8 @@ def test_a_jump_of_the_clock_ends_no_session(jump: timedelta, monkeypatch: pytes
 
 def test_an_agent_on_another_machine_is_judged_by_its_silence() -> None:
     """Two machines may share a home, and a pid of another machine means nothing here."""
-    with running_client() as client:
-        found = session(make_event("session_start", agent_pid=client.pid, machine="elsewhere", at=now()))
+    with running_agent() as agent:
+        found = session(make_event("session_start", agent_pid=agent.pid, machine="elsewhere", at=now()))
     was_live = found.is_live()
     found.seen -= SILENCE_S
 
@@ -78,10 +78,10 @@ def test_a_resumed_session_belongs_to_its_new_process() -> None:
     """The first process has ended."""
     gone = subprocess.Popen(["true"])
     gone.wait()
-    with running_client() as client:
+    with running_agent() as agent:
         found = session(
             make_event("session_start", agent_pid=gone.pid, machine=MACHINE, at=now()),
-            make_event("session_start", agent_pid=client.pid, machine=MACHINE, at=now(), reason="resume"),
+            make_event("session_start", agent_pid=agent.pid, machine=MACHINE, at=now(), reason="resume"),
         )
 
         assert found.is_live()
