@@ -1,11 +1,11 @@
-"""Whether a backlog slows a hook down, what the worker holds while it works one off, and how fast that is.
+"""Measure whether a backlog slows hooks down, how fast the worker learns it, and the memory that takes.
 
-`python -m benchmarks.backlog` puts as many events into a spool as each level says, 20 of each session, with no worker
-there; tries hooks beside bare Python; then starts a worker and watches it until all is learned. At the last level that
-is only done with `--drain`: else the worker is watched until it has filed all, or for FILING_S. `--sessions 20000`
-shows instead what a worker holds before and after learning from so many small sessions that come in waves.
+`python -m benchmarks.backlog` fills a spool without a worker up to each level, with 20 events per session, and runs
+hooks beside bare Python. Then it starts a worker and watches it until all events are learned. At the last level that
+needs `--drain`: without it, the worker is watched until all events are filed, or for FILING_S. `--sessions 20000`
+instead measures the worker's memory before and after learning so many small sessions, which come in waves.
 
-The worker of a level that is not drained is killed: nothing needs a clean end, and its home is thrown away.
+The worker of a level that is not drained is killed: it needs no clean end, because its home is deleted.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from tests.waiting import wait_for
 LEVELS = "0,1000,100000"
 ROUNDS = 60
 PER_SESSION = 20
-# How long a level that is not drained is watched.
+# How long the worker is watched at a level that is not drained.
 FILING_S = 60.0
 POLL_S = 0.05
-# Small sessions, so many of them at a time, and after how many such waves memory is told.
-SMALL = 5
-WAVE, TOLD_WAVES = 500, 4
+# Events of a small session, sessions in a wave, and waves between two reports of memory.
+EVENTS_PER_SMALL_SESSION = 5
+WAVE, WAVES_PER_LINE = 500, 4
 WAVE_S = 120.0
 BARE_NAME = "`python3 -I -S -c pass`"
 HOOKS = ("PostToolUse", "Stop")
 
-# An event, and what its payload says other than the recorded one.
-Noted = tuple[str, dict[str, Any]]
+# An event, and the fields of its payload that differ from the recording.
+EventChanges = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a hook took at a level, and how many times the middle bare Python's of the same level."""
+    """The cost of a hook at a level; ratios are medians relative to bare Python at the same level."""
 
     pending: int
     hook: str
@@ -63,7 +63,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Memory:
-    """What worker and server hold, in MB; the server's is that of all its processes."""
+    """Memory of the worker and of all the server's processes together, in MB."""
 
     worker_rss: float
     worker_pss: float
@@ -72,7 +72,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker did of a backlog, its start included, and what it held: RSS at most, and all at the end.
+    """The speed of a worker, its start included, and its memory: peak RSS, and all figures at the end.
 
     `left` counts the sessions that are not stored yet.
     """
@@ -98,23 +98,25 @@ def main() -> None:
         with scratch() as folder:
             put(pending, folder / "project")
             timings += _timed(folder, pending, options.rounds)
-            works.append(_worked_off(pending, is_drained=options.drain or pending < max(levels)))
-    told = {"machine": machine(), "hooks": [asdict(each) for each in timings], "work": [asdict(each) for each in works]}
-    return say(json.dumps(told, indent=2) if options.json else _told(timings, works, options.rounds))
+            works.append(_watch_worker(pending, is_drained=options.drain or pending < max(levels)))
+    if options.json:
+        results = {"hooks": [asdict(timing) for timing in timings], "work": [asdict(work) for work in works]}
+        return say(json.dumps({"machine": machine(), **results}, indent=2))
+    return say(_markdown(timings, works, options.rounds))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure hooks and worker with events pending.")
     parser.add_argument("--levels", default=LEVELS, help="how many events are pending (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each hook is run (default: %(default)s)")
-    parser.add_argument("--drain", action="store_true", help="work off the last level too; many minutes")
-    parser.add_argument("--sessions", type=int, default=0, help="only: learn from so many small sessions")
+    parser.add_argument("--drain", action="store_true", help="learn the last level too; takes many minutes")
+    parser.add_argument("--sessions", type=int, default=0, help="only learn so many small sessions")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
 def put(count: int, directory: Path) -> None:
-    """Put so many events into the spool as hooks would, whole sessions of them."""
+    """Save so many events as hooks would, in whole sessions."""
     spool.make()
     sessions = -(-count // PER_SESSION)
     for number in shown(range(sessions), "noting", total=sessions):
@@ -122,25 +124,25 @@ def put(count: int, directory: Path) -> None:
 
 
 def put_session(number: int, directory: Path, events: int) -> None:
-    """A session of one task and as many calls as there is room for."""
+    """Save a session with one task and as many calls as fit."""
     name = str(uuid.uuid4())
     common = {"session_id": name, "cwd": str(directory), "prompt_id": str(uuid.uuid4())}
     common["transcript_path"] = str(directory / f"{name}.jsonl")
-    first: list[Noted] = [("SessionStart", {}), ("UserPromptSubmit", {"prompt": prompts.task(number)})]
-    last: list[Noted] = [("Stop", {}), ("SessionEnd", {})]
-    calls: list[Noted] = [
+    first: list[EventChanges] = [("SessionStart", {}), ("UserPromptSubmit", {"prompt": prompts.task(number)})]
+    last: list[EventChanges] = [("Stop", {}), ("SessionEnd", {})]
+    calls: list[EventChanges] = [
         ("PostToolUse", {"tool_use_id": uuid.uuid4().hex, "tool_input": {"command": f"make step-{step}"}})
         for step in range(events - len(first) - len(last))
     ]
-    told = context.describe(str(directory))
+    notes = context.describe(str(directory))
     for event, changes in [*first, *calls, *last]:
         has_place = event in ("SessionStart", "UserPromptSubmit")
         line = json.dumps(payload(event, **common, **changes), separators=(",", ":")).encode() + b"\n"
-        spool.put(event, line, False, told if has_place else None)
+        spool.put(event, line, False, notes if has_place else None)
 
 
 def _timed(folder: Path, pending: int, rounds: int) -> list[Timing]:
-    """Bare Python and the hooks that ask nobody, by turns."""
+    """Run bare Python and the hooks that need no answer, by turns."""
     hook = (str(PYTHON), "-I", "-S", str(ROOT / "hooks" / "hook.py"))
     commands: dict[str, Sequence[str]] = {BARE_NAME: BARE, **{event: (*hook, event) for event in HOOKS}}
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
@@ -167,8 +169,8 @@ def _timings(pending: int, costs: dict[str, list[Cost]]) -> list[Timing]:
     ]
 
 
-def _worked_off(pending: int, *, is_drained: bool) -> Work:
-    """Start a worker and watch it until nothing is left for it to do, or all is filed."""
+def _watch_worker(pending: int, *, is_drained: bool) -> Work:
+    """Start a worker and watch it until it has learned all events, or filed them."""
     began = time.monotonic()
     start_worker()
     worker = psutil.Process(worker_pid())
@@ -199,37 +201,37 @@ def _memory(worker: psutil.Process) -> Memory:
 
 
 def _pss(process: psutil.Process) -> int:
-    """None of it where the process has ended since it was listed, as connections do."""
+    """The memory of a process; 0 if it ended since it was listed, as connections do."""
     with suppress(psutil.NoSuchProcess):
         return int(process.memory_full_info().pss)
     return 0
 
 
 def _waves(sessions: int) -> Iterator[str]:
-    """What a worker holds while it learns from many small sessions, told in lines of a table."""
+    """Measure the worker's memory while it learns many small sessions; yields the lines of a table."""
     with scratch() as folder:
         start_worker()
         worker = psutil.Process(worker_pid())
-        yield f"{sessions:,} sessions of {SMALL} events, {machine()}:\n"
+        yield f"{sessions:,} sessions of {EVENTS_PER_SMALL_SESSION} events, {machine()}:\n"
         yield "| learned | worker RSS MB | worker PSS MB | server PSS MB | seconds |\n| --- | --- | --- | --- | --- |"
         began = time.monotonic()
         yield _wave_line(0, worker, began)
         for wave in range(-(-sessions // WAVE)):
             for number in range(WAVE):
-                put_session(wave * WAVE + number, folder / "project", SMALL)
+                put_session(wave * WAVE + number, folder / "project", EVENTS_PER_SMALL_SESSION)
             wait_for(lambda: not _is_waiting("new") and not _is_waiting("open"), "a wave's end", within_s=WAVE_S)
-            if wave % TOLD_WAVES == TOLD_WAVES - 1:
+            if wave % WAVES_PER_LINE == WAVES_PER_LINE - 1:
                 yield _wave_line((wave + 1) * WAVE, worker, began)
 
 
 def _wave_line(learned: int, worker: psutil.Process, began: float) -> str:
     seconds = time.monotonic() - began
     memory = _memory(worker)
-    told = f"{memory.worker_rss:.0f} | {memory.worker_pss:.0f} | {memory.server_pss:.0f}"
-    return f"| {learned:,} | {told} | {seconds:.0f} |"
+    columns = f"{memory.worker_rss:.0f} | {memory.worker_pss:.0f} | {memory.server_pss:.0f}"
+    return f"| {learned:,} | {columns} | {seconds:.0f} |"
 
 
-def _told(timings: Sequence[Timing], works: Sequence[Work], rounds: int) -> str:
+def _markdown(timings: Sequence[Timing], works: Sequence[Work], rounds: int) -> str:
     """The results in Markdown."""
     hooks = [
         f"| {each.pending:,} | {each.hook} | {each.wall} | {each.ratio:.2f} | {each.cpu} | {each.cpu_ratio:.2f} |"

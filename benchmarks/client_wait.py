@@ -1,10 +1,10 @@
-"""How long the user of the real client waits for hooks, call by call.
+"""Measure how long the user of the real client waits for hooks at each call.
 
-`python -m benchmarks.client_wait` has the client make 30 Bash calls of `true` in one headless session against a model
-that follows a script, and takes the time from one request to the next: the model answers at once, so that is the call,
-the client's own work and the wait for hooks. The plugins that are compared register the same events, with `true` as
-every command or with ours, each as we register them (what may be asynchronous is) and with nothing asynchronous. They
-take turns, in another order each time, beside a worker that is up; `python3` is the interpreter itself.
+`python -m benchmarks.client_wait` lets the client make 30 Bash calls of `true` in one headless session against a
+scripted model, and measures the time from one request to the next. The model answers at once, so this is the time of
+the call, of the client and of the hooks. The compared plugins register the same events, with `true` or with our
+commands, and either with our asynchronous hooks or with none. They take turns, in another order each time, beside a
+running worker; `python3` is the interpreter itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,7 +40,7 @@ WITHIN_MS = 5.0
 
 @dataclass(frozen=True)
 class Result:
-    """The milliseconds from one request to the next. `runs` are the medians of single runs, `median` is theirs."""
+    """The milliseconds from one request to the next. `runs` has each run's median, `median` is theirs."""
 
     hooks: str
     fastest: float
@@ -48,19 +49,19 @@ class Result:
 
 
 class TimedModel(ScriptedModel):
-    """One that notes when it is asked."""
+    """A model that records the time of each request."""
 
     def __init__(self, plays: Sequence[Play]) -> None:
         super().__init__(plays)
-        self.asked_at: list[float] = []
+        self.requested_at: list[float] = []
 
     def answer(self, body: dict[str, Any]) -> Turn:
-        self.asked_at.append(time.perf_counter())
+        self.requested_at.append(time.perf_counter())
         return super().answer(body)
 
     def waits_ms(self) -> list[float]:
-        """Without the first, which has the start of the shell in it."""
-        return [(after - before) * 1000 for before, after in zip(self.asked_at[1:], self.asked_at[2:], strict=False)]
+        """Leaves out the first wait, which includes the start of the shell."""
+        return [(after - before) * 1000 for before, after in pairwise(self.requested_at[1:])]
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def main() -> None:
         results = _results(_measured(client, folder, plugins, options.rounds))
         if options.json:
             return say(json.dumps({"machine": machine(), "hooks": [asdict(result) for result in results]}, indent=2))
-        return say(_told(results, options.rounds))
+        return say(_markdown(results, options.rounds))
 
 
 def _options() -> argparse.Namespace:
@@ -96,7 +97,7 @@ def _plugins(folder: Path) -> dict[str, Path | None]:
 
 
 def _plugin(folder: Path, command: str | None, *, is_async: bool) -> Path:
-    """A plugin with our events: with another command, or waiting for all of them."""
+    """A plugin with our events, with another command or with synchronous hooks only."""
     registered = json.loads((ROOT / "hooks" / "hooks.json").read_text(encoding="utf-8"))
     for groups in registered["hooks"].values():
         for entry in [entry for group in groups for entry in group["hooks"]]:
@@ -136,8 +137,8 @@ def _session(client: Path, folder: Path, plugin: Path | None) -> list[float]:
             plugin_dir=plugin,
             env_extra={"PATH": with_python(os.environ)["PATH"], "BEHAVIOR_HOME": str(folder / "home")},
         )
-    if run.exit_code or len(model.asked_at) != CALLS + 1:
-        raise RuntimeError(f"the client ended with {run.exit_code} after {len(model.asked_at)} requests")
+    if run.exit_code or len(model.requested_at) != CALLS + 1:
+        raise RuntimeError(f"the client ended with {run.exit_code} after {len(model.requested_at)} requests")
     return model.waits_ms()
 
 
@@ -148,7 +149,7 @@ def _results(waits: dict[str, list[list[float]]]) -> list[Result]:
     ]
 
 
-def _told(results: Sequence[Result], rounds: int) -> str:
+def _markdown(results: Sequence[Result], rounds: int) -> str:
     """The results in Markdown."""
     named = {result.hooks: result for result in results}
     nothing = named[NOTHING]
@@ -171,13 +172,13 @@ def _told(results: Sequence[Result], rounds: int) -> str:
 
 
 def _reached(named: dict[str, Result]) -> Iterator[str]:
-    """As registered is what users have."""
-    for what, ours, plain in (
+    """Users have the plugins as registered, so only those must reach the goal."""
+    for measure, ours, plain in (
         ("fastest", named[OURS].fastest, named[PLAIN].fastest),
         ("median", named[OURS].median, named[PLAIN].median),
     ):
         met = "met" if ours - plain <= WITHIN_MS else "not met"
-        yield f"* wait per call, {what}: {ours - plain:+.1f} ms to the `true` hook, to reach {WITHIN_MS:.0f}: {met}"
+        yield f"* wait per call, {measure}: {ours - plain:+.1f} ms to the `true` hook, to reach {WITHIN_MS:.0f}: {met}"
 
 
 if __name__ == "__main__":

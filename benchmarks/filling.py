@@ -43,7 +43,7 @@ COLUMNS = {
 
 def fill(count: int, *, project: str) -> None:
     """Insert this many patterns of one project for the current user. No worker may be running."""
-    stored = _strayed(_embedded(min(count, prompts.MOST)), count)
+    stored = _strayed(_embedded(min(count, prompts.MAX_TASKS)), count)
     with open_as_owner(config.load()) as owner:
         user = own_user(owner, config.load())
         owner.execute("set search_path = public, extensions")

@@ -1,10 +1,9 @@
-"""What our hooks cost, next to the least that any hook in Python costs, in one table.
+"""Measure the cost of our hooks next to the cheapest possible hook in Python, in one table.
 
-`python -m benchmarks.hooks` runs every row once a round, in another order each time, so that whatever else the machine
-does meets them all alike. What is learned and recalled is in a scratch folder: 10,000 patterns in the embedded server,
-all of one project, with a worker that is up. The notes of tool calls go to a spool of their own, which no worker reads,
-or its work on 6 MB would be measured with the next recall. Each round has other prompts, since no pattern is suggested
-twice in a session.
+`python -m benchmarks.hooks` runs every row once a round, in another order each time, so that other load on the machine
+affects them all alike. Learning and recall use a scratch folder: 10,000 patterns of one project in the embedded server,
+and a running worker. Tool calls are saved in a separate spool without a worker, because its work on 6 MB would be
+measured with the next recall. Each round has other prompts, because a session gets no pattern twice.
 """
 
 from __future__ import annotations
@@ -37,19 +36,19 @@ HOOK = ROOT / "hooks" / "hook.py"
 ROUNDS = 200
 PATTERNS = 10_000
 BIG = 6_000_000
-# From one round's task to the next one's.
+# Distance between the tasks of two rounds.
 STEP = 37
 BARE_NAME = "`python3 -I -S -c pass`"
 CAPTURE_NAME, RECALL_NAME = "PostToolUse", "UserPromptSubmit, answered"
 AS_REGISTERED = ", as registered"
 
-# Given the number of a round, the file that a command gets as its input.
+# Takes the number of a round; returns the file that is a command's input.
 Payload = Callable[[int], Path]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One command to be measured; `is_asking` tells whether it runs beside the worker."""
+    """One command to measure; `is_asking` if it runs beside the worker."""
 
     name: str
     command: Sequence[str]
@@ -59,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table. Ratios are to the middle bare Python of the run, times in milliseconds."""
+    """One line of the table. Ratios are to the median of bare Python, times in milliseconds."""
 
     name: str
     wall: Spread
@@ -80,11 +79,11 @@ def main() -> None:
         worker_pid()
         with _launchers(folder) as (alone, beside):
             results = _results(_measured(_rows(folder, project), alone, beside, options.rounds))
-            say(_json(results, options) if options.json else _told(results, options, alone.own_peak_mb))
+            say(_json(results, options) if options.json else _markdown(results, options, alone.own_peak_mb))
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure what our hooks cost.")
+    parser = argparse.ArgumentParser(description="Measure the cost of our hooks.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is run (default: %(default)s)")
     parser.add_argument("--patterns", type=int, default=PATTERNS, help="how many are stored (default: %(default)s)")
     parser.add_argument("--json", action="store_true")
@@ -92,13 +91,13 @@ def _options() -> argparse.Namespace:
 
 
 def _project(folder: Path) -> str:
-    """The project's name, as a question from that folder has it."""
+    """The name of the project, as a request from that folder has it."""
     return redact_model(Context(**{"directory": str(folder), **context.describe(str(folder))})).project
 
 
 @contextmanager
 def _launchers(folder: Path) -> Iterator[tuple[Launcher, Launcher]]:
-    """One whose hooks have a home without a worker, and one for those beside the worker."""
+    """A launcher for hooks with a home without a worker, and one for hooks beside the worker."""
     with launcher(folder, home=folder / "other") as alone, launcher(folder, home=folder / "home") as beside:
         yield alone, beside
 
@@ -129,7 +128,7 @@ def _rows(folder: Path, project: Path) -> list[Row]:
 
 
 def _asking(folder: Path, prompt: Callable[[int], str]) -> Payload:
-    """Prompts of one session, each about something else."""
+    """Prompts of one session, each with another subject."""
     common = {"cwd": str(folder / "project"), "session_id": str(uuid.uuid4())}
 
     def written(number: int) -> Path:
@@ -157,7 +156,7 @@ def _measured(rows: list[Row], alone: Launcher, beside: Launcher, rounds: int) -
 
 
 def _clear(home: Path) -> None:
-    """Drop what was noted where nobody reads it: hundreds of 6 MB would fill the disk."""
+    """Delete the saved events, which no worker reads: hundreds of 6 MB would fill the disk."""
     for record in (home / "spool" / "new").iterdir():
         record.unlink()
 
@@ -184,11 +183,11 @@ def _result(name: str, costs: Sequence[Cost], bare_wall: float, bare_cpu: float)
 
 
 def _json(results: Sequence[Result], options: argparse.Namespace) -> str:
-    told = {"machine": machine(), "rounds": options.rounds, "patterns": options.patterns}
-    return json.dumps(told | {"rows": [asdict(result) for result in results]}, indent=2)
+    header = {"machine": machine(), "rounds": options.rounds, "patterns": options.patterns}
+    return json.dumps(header | {"rows": [asdict(result) for result in results]}, indent=2)
 
 
-def _told(results: Sequence[Result], options: argparse.Namespace, own_peak_mb: float) -> str:
+def _markdown(results: Sequence[Result], options: argparse.Namespace, own_peak_mb: float) -> str:
     """The results in Markdown."""
     caption = f"{options.rounds} rounds, {options.patterns:,} patterns, {machine()}:"
     header = (
@@ -200,7 +199,7 @@ def _told(results: Sequence[Result], options: argparse.Namespace, own_peak_mb: f
 
 
 def _line(result: Result, own_peak_mb: float) -> str:
-    # A child counts as its own what the process that started it held, which is as much as a bare Python holds.
+    # A child inherits the memory of the process that started it, which is as much as a bare Python's.
     peak = f"{result.peak_mb:.0f}" if result.peak_mb > own_peak_mb + 1 else f"{own_peak_mb:.0f} or less"
     return (
         f"| {result.name} | {result.wall} | {result.wall_ratio:.2f} | {result.wall_p99_ratio:.2f} "
@@ -211,13 +210,13 @@ def _line(result: Result, own_peak_mb: float) -> str:
 def _reached(results: Sequence[Result]) -> Iterator[str]:
     named = {result.name: result for result in results}
     capture, recall = named[CAPTURE_NAME], named[RECALL_NAME]
-    for what, ratio, most in (
+    for measure, ratio, limit in (
         ("capture, CPU p50", capture.cpu_ratio, 1.5),
         ("recall, wall p50", recall.wall_ratio, 3),
         ("recall, wall p99", recall.wall_p99_ratio, 6),
     ):
-        met = "met" if ratio <= most else "not met"
-        yield f"* {what}: {ratio:.2f} times bare Python, to reach {most}: {met}"
+        met = "met" if ratio <= limit else "not met"
+        yield f"* {measure}: {ratio:.2f} times bare Python, to reach {limit}: {met}"
 
 
 if __name__ == "__main__":

@@ -56,8 +56,6 @@ _MOODS = ("cheerful", "sad", "solemn", "silly", "tender", "boastful", "mysteriou
 _UNRELATED = tuple(product(_MOODS, _SUBJECTS, _FORMS))
 
 MAX_TASKS = len(_TASKS)
-# The name in benchmarks that have not moved to MAX_TASKS yet.
-MOST = MAX_TASKS
 
 
 def task(number: int) -> str:

@@ -74,10 +74,6 @@ def summary(events: Iterable[Event]) -> list[str]:
     return [event.prompt or (_call(event) if event.action else event.kind.value) for event in events]
 
 
-# The name in tests that have not moved to `summary` yet.
-told = summary
-
-
 def _call(event: Event) -> str:
     action = event.action
     assert action

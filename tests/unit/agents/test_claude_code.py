@@ -13,7 +13,7 @@ from behavior_plugin.agents import agent_of_log, claude_code
 from behavior_plugin.agents.log_file import HEAD_BYTES, LogReader
 from behavior_plugin.patterns.reconcile import reconcile
 from tests.factories import SESSIONS, TRANSCRIPTS, recorded_events
-from tests.logs import UNREADABLE, Log, make_unreadable, read, told
+from tests.logs import UNREADABLE, Log, make_unreadable, read, summary
 
 LOG = TRANSCRIPTS / "print-subagents.jsonl"
 
@@ -87,7 +87,7 @@ def test_an_unreadable_subagent_file_costs_only_its_own_calls(what: str, tmp_pat
     assert [(problem.file, problem.line) for problem in reader.problems] == [(bad, 0)]
     agents = {event.action.actor for event in events if event.action}
     assert agents == {"main", other.stem.removeprefix("agent-")}
-    assert told(event for event in events if event.action and event.action.actor == "main") == told(
+    assert summary(event for event in events if event.action and event.action.actor == "main") == summary(
         event for event in read(claude_code.AGENT, LOG) if event.action and event.action.actor == "main"
     )
 

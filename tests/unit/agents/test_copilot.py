@@ -9,7 +9,7 @@ from behavior_plugin.agents import copilot
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.episodes import assemble
-from tests.logs import Log, read, told
+from tests.logs import Log, read, summary
 
 
 def event(second: int, kind: str, data: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """A command that failed has run, and is a success for the client; its last line says otherwise."""
     events = read(copilot.AGENT, SAMPLE.write(tmp_path))
 
-    assert told(events) == [
+    assert summary(events) == [
         "Round the tax once",
         "Bash make test failed 2000",
         "Read /home/dev/shop/tax.py success 1000",
@@ -88,7 +88,7 @@ def test_a_rejected_call_is_partial_and_a_failed_one_failed(tmp_path: Path) -> N
 
     events = read(copilot.AGENT, Log("a.jsonl", [START, *calls, *results]).write(tmp_path))
 
-    assert told(events) == ["WebFetch a partial 1000", "WebFetch b failed 1000", "WebFetch c partial None"]
+    assert summary(events) == ["WebFetch a partial 1000", "WebFetch b failed 1000", "WebFetch c partial None"]
     assert events[1].action
     assert events[1].action.error == "Path does not exist"
 
@@ -101,7 +101,7 @@ def test_text_in_the_users_place_is_no_prompt(tmp_path: Path) -> None:
 
     events = read(copilot.AGENT, Log("a.jsonl", [START, *injected, subagents, said(4, "Mine")]).write(tmp_path))
 
-    assert told(events) == ["Mine"]
+    assert summary(events) == ["Mine"]
 
 
 def test_a_prompt_typed_while_the_agent_works_steers(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
 
     events = read(copilot.AGENT, Log("a.jsonl", [START, *stopped, abort, said(5, "Clean it")]).write(tmp_path))
 
-    assert told(events) == ["Build it", "Bash make success 1000", "Clean it"]
+    assert summary(events) == ["Build it", "Bash make success 1000", "Clean it"]
     assert events[2].prompt_id == "e5"
 
 
@@ -173,7 +173,7 @@ def test_mcp_tools_have_our_names(tmp_path: Path) -> None:
         copilot.AGENT, Log("a.jsonl", [START, event(1, "tool.execution_start", data), own, line]).write(tmp_path)
     )
 
-    assert told(events) == ["mcp__github__get_issue  partial None", "user: Bash git pull partial None"]
+    assert summary(events) == ["mcp__github__get_issue  partial None", "user: Bash git pull partial None"]
 
 
 def test_unknown_records_are_counted(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
-from tests.logs import UNREADABLE, Log, make_unreadable, read, told
+from tests.logs import UNREADABLE, Log, make_unreadable, read, summary
 
 HEADER = {
     "sessionId": "s-1",
@@ -72,7 +72,7 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """A message is written again when its calls have ended, and a command that failed has succeeded in running."""
     events = read(gemini.AGENT, SAMPLE.write(tmp_path))
 
-    assert [line for line in told(events) if line != "turn_end"] == [
+    assert [line for line in summary(events) if line != "turn_end"] == [
         "Round the tax once",
         "Bash make test failed 2000",
         "Read /home/dev/shop/tax.py success 2000",
@@ -94,7 +94,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
 
     assert agent_of_log(file) is gemini.AGENT
     assert reader.problems == []
-    assert told(events) == [
+    assert summary(events) == [
         "Fix the greeting @a.txt please",
         "turn_end",
         "Bash ls nothing-here failed 54",
@@ -127,26 +127,26 @@ def test_a_document_has_the_same_events(tmp_path: Path) -> None:
 
     old = read(gemini.AGENT, Log("session-a.json", {**HEADER, "messages": messages}).write(tmp_path))
 
-    assert told(old) == ["Build it", "Bash make test failed 2000"]
+    assert summary(old) == ["Build it", "Bash make test failed 2000"]
     assert old == read(gemini.AGENT, Log("session-a.jsonl", lines).write(tmp_path))
 
 
 def test_repeated_messages_count_once(tmp_path: Path) -> None:
     """A compressed history has summaries in the user's place; a rewind does not undo the work."""
-    summary = message(11, "user", [{"text": "<state_snapshot>..."}])
+    compressed = message(11, "user", [{"text": "<state_snapshot>..."}])
     results = message(12, "user", [{"functionResponse": {"id": "c1"}}, {"text": "Mind the tests."}])
     again: list[dict[str, Any]] = [
         {"$set": {"messages": RECORDS[1:4]}},
         {"$rewindTo": "m2"},
         *RECORDS[1:4],
-        summary,
+        compressed,
         results,
     ]
 
     events = read(gemini.AGENT, SAMPLE.write(tmp_path))
     more = read(gemini.AGENT, Log("b.jsonl", [*RECORDS, *again]).write(tmp_path))
 
-    assert told(more) == told(events)
+    assert summary(more) == summary(events)
 
 
 def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
 
     events = read(gemini.AGENT, log.write(tmp_path))
 
-    assert told(events) == ["Build it", "Bash make partial 1000", "Bash serve partial 1000", "Clean it"]
+    assert summary(events) == ["Build it", "Bash make partial 1000", "Bash serve partial 1000", "Clean it"]
 
 
 def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> No
 
     events = read(gemini.AGENT, file)
 
-    assert told(events) == [
+    assert summary(events) == [
         "Find the tax",
         "Agent explorer success 3000",
         "a-1: Glob tax* success 1000",
@@ -195,7 +195,7 @@ def test_an_unreadable_subagent_log_costs_only_its_own_calls(what: str, tmp_path
 
     events = read(gemini.AGENT, file, reader)
 
-    assert told(events) == ["Find the tax", "Agent explorer success 3000", "turn_end"]
+    assert summary(events) == ["Find the tax", "Agent explorer success 3000", "turn_end"]
     assert [(problem.file, problem.line) for problem in reader.problems] == [(bad, 0)]
 
 

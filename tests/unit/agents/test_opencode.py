@@ -15,7 +15,7 @@ from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Event, Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
-from tests.logs import Log, read, told
+from tests.logs import Log, read, summary
 
 INFO = {"id": "ses_1", "slug": "x", "projectID": "p1", "directory": "/home/dev/shop", "time": {"created": 0}}
 CHILD = {**INFO, "id": "ses_2", "parentID": "ses_1"}
@@ -120,7 +120,7 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """A command that failed has completed too; its exit code says how."""
     events = read(opencode.AGENT, SAMPLE.write(tmp_path))
 
-    assert told(events) == TOLD
+    assert summary(events) == TOLD
     assert events[0].prompt_id == "msg_011"
     assert events[0].session_id == "ses_1"
     [pattern] = assemble(events)
@@ -138,7 +138,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
 
     assert agent_of_log(file) is opencode.AGENT
     assert reader.problems == []
-    assert told(events) == [
+    assert summary(events) == [
         "Fix the greeting",
         "Bash ls nothing-here failed 72",
         "Write /home/dev/shop/a.txt success 12",
@@ -161,7 +161,7 @@ def test_stored_sessions_include_their_subagents(kept: Any, tmp_path: Path) -> N
     events = [event for event in read(opencode.AGENT, file, reader) if event.session_id == "ses_1"]
 
     assert agent_of_log(file) is opencode.AGENT
-    assert told(events) == [*TOLD[:-1], "ses_2: Grep tax success 300", "turn_end"]
+    assert summary(events) == [*TOLD[:-1], "ses_2: Grep tax success 300", "turn_end"]
     assert reader.problems == []
     [pattern] = assemble(events)
     assert [action.id for action in pattern.actions] == ["c1", "c2", "c3", "c4"]
@@ -180,12 +180,12 @@ def test_reading_a_database_changes_nothing(tmp_path: Path) -> None:
     file = database(tmp_path)
     before = file.read_bytes()
 
-    assert told(read(opencode.AGENT, file))[:1] == TOLD[:1]
+    assert summary(read(opencode.AGENT, file))[:1] == TOLD[:1]
     assert list(tmp_path.glob("opencode*")) == [file]
     with closing(sqlite3.connect(file)) as writer:
         writer.execute("begin immediate")
         writer.execute("delete from session")
-        assert told(read(opencode.AGENT, file))[:1] == TOLD[:1]
+        assert summary(read(opencode.AGENT, file))[:1] == TOLD[:1]
         writer.rollback()
 
     assert file.read_bytes() == before
@@ -199,7 +199,7 @@ def test_recent_writes_to_an_open_database_are_read(tmp_path: Path) -> None:
         writer.execute("""update part set data = '{"type": "text", "text": "Now"}' where message_id = 'msg_011'""")
         writer.commit()
 
-        assert told(read(opencode.AGENT, file, LogReader(sizes.append)))[:1] == ["Now"]
+        assert summary(read(opencode.AGENT, file, LogReader(sizes.append)))[:1] == ["Now"]
 
     assert sum(sizes) > 1_000
 
@@ -255,7 +255,7 @@ def test_a_subagents_id_with_a_path_is_not_followed(tmp_path: Path) -> None:
 
     events = read(opencode.AGENT, file)
 
-    assert told(events) == TOLD
+    assert summary(events) == TOLD
 
 
 def test_synthetic_text_is_not_part_of_the_prompt(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_synthetic_text_is_not_part_of_the_prompt(tmp_path: Path) -> None:
 
     events = exported(tmp_path, message(1, "user", text, added, {"type": "file"}), own)
 
-    assert told(events) == ["Fix @tax.py\n"[:-1]]
+    assert summary(events) == ["Fix @tax.py\n"[:-1]]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_synthetic_text_is_not_part_of_the_prompt(tmp_path: Path) -> None:
 )
 def test_quotes_added_by_the_client_are_removed(stored: str, typed: str, tmp_path: Path) -> None:
     """A prompt from the command line comes in quotes, and should resemble the same one from the screen."""
-    assert told(exported(tmp_path, said(1, stored))) == [typed]
+    assert summary(exported(tmp_path, said(1, stored))) == [typed]
 
 
 def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
 
     events = exported(tmp_path, asked, answer)
 
-    assert told(events) == ["user: Bash git pull success 300"]
+    assert summary(events) == ["user: Bash git pull success 300"]
 
 
 def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
         "partial",
     ]
     assert [event.prompt_id for event in events if event.prompt] == ["msg_011", "msg_031"]
-    assert "turn_end" not in told(events)
+    assert "turn_end" not in summary(events)
 
 
 def test_a_prompt_typed_while_the_agent_works_steers(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_a_step_with_calls_ends_no_turn(tmp_path: Path) -> None:
     """Some models say that they stop, and call all the same."""
     events = exported(tmp_path, said(1, "Build it"), step(2, call(2, "c1", "bash", command="make"), finish="stop"))
 
-    assert told(events) == ["Build it", "Bash make success 300"]
+    assert summary(events) == ["Build it", "Bash make success 300"]
 
 
 def test_a_patch_is_an_edit_of_its_files(tmp_path: Path) -> None:

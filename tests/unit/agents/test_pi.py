@@ -10,7 +10,7 @@ from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import DurationSource, Outcome
 from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
-from tests.logs import Log, read, told
+from tests.logs import Log, read, summary
 
 HEADER = {
     "type": "session",
@@ -60,7 +60,7 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     """Prompt, calls and outcome are all that there is to learn."""
     events = read(pi.AGENT, SAMPLE.write(tmp_path))
 
-    assert told(events) == [
+    assert summary(events) == [
         "Round the tax once",
         "Bash make test failed 2000",
         "Read shop/tax.py success 3000",
@@ -86,7 +86,7 @@ def test_a_log_of_the_real_client_is_read() -> None:
 
     assert agent_of_log(file) is pi.AGENT
     assert reader.problems == []
-    assert told(events) == [
+    assert summary(events) == [
         "Fix the greeting",
         "Bash ls nothing-here failed 9",
         "Write a.txt success 2",
@@ -117,7 +117,7 @@ def test_a_stopped_turn_has_no_end(tmp_path: Path) -> None:
 
     events = read(pi.AGENT, log.write(tmp_path))
 
-    assert told(events) == ["Build it", "Bash make partial 1000", "Clean it instead"]
+    assert summary(events) == ["Build it", "Bash make partial 1000", "Clean it instead"]
     assert events[2].prompt_id == "e5"
 
 
@@ -127,7 +127,7 @@ def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
 
     events = read(pi.AGENT, Log("a.jsonl", [HEADER, line]).write(tmp_path))
 
-    assert told(events) == ["user: Bash git pull failed None"]
+    assert summary(events) == ["user: Bash git pull failed None"]
     assert assemble(events) == []
 
 
@@ -136,7 +136,7 @@ def test_a_fork_has_only_its_own_work(tmp_path: Path) -> None:
     fork = {**HEADER, "id": "s-2", "parentSession": "/s-1.jsonl", "timestamp": "2026-03-02T09:00:09.000Z"}
     log = Log("a.jsonl", [fork, *RECORDS[2:], said(10, "Now the invoice")])
 
-    assert told(read(pi.AGENT, log.write(tmp_path))) == ["Now the invoice"]
+    assert summary(read(pi.AGENT, log.write(tmp_path))) == ["Now the invoice"]
 
 
 def test_records_of_the_first_version_have_no_ids(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from behavior_plugin.model import CLAUDE_CODE, EventKind
 from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.simulator import registered_in_settings
-from tests.logs import Log, read, told
+from tests.logs import Log, read, summary
 
 PLUGIN = Path(__file__).parents[3]
 FOREIGN = {
@@ -165,7 +165,7 @@ def test_the_example_in_the_docs_reads_a_log(tmp_path: Path) -> None:
 
     assert agent_of_log(file, [*AGENTS.values(), example.AGENT]) is example.AGENT
     events = read(cast("Agent", example.AGENT), file, reader)
-    assert told(events) == ["Build it", "Bash make failed 2000", "turn_end"]
+    assert summary(events) == ["Build it", "Bash make failed 2000", "turn_end"]
     assert reader.skipped == 1
 
 

@@ -16,7 +16,7 @@ from behavior_plugin.agents.session_log import SessionLog, SessionRecorder
 from behavior_plugin.agents.subagents import Subagents
 from behavior_plugin.model import Context, Event, EventKind, Outcome
 from tests.factories import START, make_action, make_call
-from tests.logs import told
+from tests.logs import summary
 
 
 def records(*values: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -39,7 +39,7 @@ def test_a_record_that_raises_is_reported_and_skipped() -> None:
         lambda line, reason: skipped.append((line, reason)),
     )
 
-    assert [told(part) for part in read] == [["x", "xxx", "xx"]]
+    assert [summary(part) for part in read] == [["x", "xxx", "xx"]]
     assert skipped == [(2, "odd"), (3, "the record cannot be read (TypeError)")]
 
 
