@@ -1,7 +1,7 @@
 """Ask the worker over its Unix socket, within a deadline, in HTTP/1.1.
 
 A hook has no time to import `http`, so this speaks just enough of it: a request line, a few headers and a body out; a
-status, `Content-Length` and a body back. The length shows half an answer for what it is: it is never passed on.
+status, `Content-Length` and a body back. The length reveals half an answer, which is never passed on.
 """
 
 import _socket
@@ -18,11 +18,11 @@ CONTINUE, OK, UNAVAILABLE = 100, 200, 503
 MAX_HEAD_BYTES = 64 * 1024
 
 
-class NotListening(OSError):  # noqa: N818 - it reads as what happened
+class NotListening(OSError):  # noqa: N818 - a state, not a fault
     """No worker listens."""
 
 
-class Unanswered(ConnectionError):  # noqa: N818 - it reads as what happened
+class Unanswered(ConnectionError):  # noqa: N818 - a state, not a fault
     """The worker hung up without an answer: an older version, which does not speak HTTP, or one that just died."""
 
 
@@ -113,7 +113,7 @@ def _receive(line, deadline, most):
     line.settimeout(_left(deadline))
     try:
         return line.recv(most)
-    except ConnectionError:  # closed by somebody who has not read all of what we sent
+    except ConnectionError:  # the worker closed it before it had read everything
         return b""
 
 

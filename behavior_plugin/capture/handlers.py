@@ -1,6 +1,6 @@
-"""What each hook does: note the event; at a session's start and end also wake the worker; at a prompt also ask it.
+"""Handle each hook: save the event; at a session's start and end also start the worker; at a prompt also ask it.
 
-Never raises, never prints what is not an answer, and is over within HARD_STOP_S.
+Never raises, prints nothing but an answer, and ends within HARD_STOP_S.
 """
 
 import os
@@ -10,29 +10,29 @@ from behavior_plugin.capture import spool
 
 PAYLOAD_LIMIT = 8 * 1024 * 1024
 HARD_STOP_S = 1.0
-# Standard input that is never closed must not cost the event: what has come by then is kept.
+# If standard input is never closed, the bytes that have arrived by then are the payload.
 READ_STOP_S = 0.8
 # A request that fits into a socket is sent before the event is saved, so that the worker works meanwhile.
 MAX_EARLY_REQUEST_BYTES = 64 * 1024
-# Notes on the directory that are longer do not travel with the prompt; the worker then takes its own.
+# Longer notes on the directory are not sent with the prompt; the worker then reads the directory itself.
 MAX_CONTEXT_CHARS = 8 * 1024
-# How long a prompt may wait for its answer: from a worker that is up, and from one that is just starting, or where
-# the answer is all that is asked for.
+# How long a prompt may wait for its answer: from a worker that is up; and from one that is just starting, or where the
+# prompt asks for nothing else.
 ANSWER_S = 0.3
 COLD_ANSWER_S = 0.9
 ANSWER_LIMIT = 8000
 
 _started = time.monotonic()
-# Whether the event is kept or its loss is told: whatever happens after that is no loss.
+# True once the event is saved or its loss reported.
 _is_settled = False
-# Whether standard input was taken for ended when it was not.
+# True once standard input was cut off at READ_STOP_S.
 _is_late = False
-# The agent whose event it is; Claude Code's own hooks need not say so.
+# The agent that reports the event; Claude Code's hooks do not name it.
 _client = ""
 
 
 class KilledError(Exception):
-    """Somebody ended the hook after it had read its event."""
+    """The hook was killed after it had read its event."""
 
 
 def main(event="", *words):
@@ -60,7 +60,7 @@ def main(event="", *words):
 
 
 def on_event(event, payload, is_cut, notes=None):
-    """Keep the event, or say that it could not be, and return why. What else there is to do, is done."""
+    """Save the event, or report its loss and return the reason. The hook goes on in either case."""
     global _is_settled
     if _client:
         notes = {**(notes or {}), "client": _client}
@@ -75,7 +75,7 @@ def on_event(event, payload, is_cut, notes=None):
 
 
 def on_session_start(event, payload, is_cut):
-    """The session's start: the worker is started beside it and never waited for."""
+    """Save the session's start, and start the worker without waiting for it."""
     from behavior_plugin.capture import python_link, wake
 
     loss = on_event(event, payload, is_cut, _whereabouts())
@@ -84,7 +84,7 @@ def on_session_start(event, payload, is_cut):
     if found == wake.SILENT:
         wake.replace()
     if loss:
-        _tell_user(f"events cannot be kept ({getattr(loss, 'strerror', None) or type(loss).__name__})")
+        _warn_user(f"events cannot be kept ({getattr(loss, 'strerror', None) or type(loss).__name__})")
     elif found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
     if found != wake.RUNNING:  # a worker would do it, if one came up
@@ -92,7 +92,7 @@ def on_session_start(event, payload, is_cut):
 
 
 def on_session_end(event, payload, is_cut):
-    """The session's end: a worker that has died meanwhile is started again, to learn from it."""
+    """Save the session's end, and start a worker that has died meanwhile, to learn from the session."""
     from behavior_plugin.capture import wake
 
     on_event(event, payload, is_cut)
@@ -100,7 +100,7 @@ def on_session_end(event, payload, is_cut):
 
 
 def on_prompt(event, payload, is_cut):
-    """The prompt: it is saved and sent to the worker. Without an answer in time the worker may be frozen."""
+    """Save the prompt, and print the worker's answer to it. A worker that does not answer in time may be frozen."""
     from behavior_plugin.capture import ask, wake
 
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
@@ -119,7 +119,7 @@ def on_prompt(event, payload, is_cut):
 
 
 def _headers(notes):
-    """What the worker should know beside the payload: the agent, and the notes on the directory, as ASCII JSON."""
+    """The headers of the request: the agent, and the notes on the directory, as ASCII JSON."""
     from behavior_plugin.capture import ask
 
     noted = ",".join([f"{spool.quote(name)}:{spool.quote(value)}" for name, value in notes.items()])
@@ -134,7 +134,7 @@ def _send_early(payload, headers, deadline):
     try:
         is_early = len(payload) <= MAX_EARLY_REQUEST_BYTES
         return ask.send("/v1/prompt", payload, deadline, headers) if is_early else None
-    except OSError:
+    except Exception:  # nothing here may cost the event, which is not saved yet
         return None
 
 
@@ -175,17 +175,17 @@ def _read_payload():
 
 
 def _is_asked_for(payload):
-    """Whether this is our own command: told without parsing, since a wrong guess only changes the patience."""
+    """Whether this is our own command: a guess without parsing, since it only decides how long to wait."""
     return b'"/behavior:' in payload
 
 
 def _whereabouts():
-    """What can be told of the directory. An event without it is better than none."""
+    """Notes on the directory. An event without them is better than none."""
     from behavior_plugin.capture import context
 
     try:
         return context.describe(os.getcwd())
-    except Exception:  # the directory was deleted under the session, or something that nobody has thought of
+    except Exception:  # the directory was deleted under the session, or something unforeseen
         return {}
 
 
@@ -194,14 +194,14 @@ def _answer(text):
         os.write(1, text)
 
 
-def _tell_user(what):
-    """The client shows nobody what a hook says on stderr."""
-    text = spool.quote(f"behavior: {what}; `behavior doctor` says what to do.")
+def _warn_user(problem):
+    """Show a warning in the session: agents do not show a hook's stderr."""
+    text = spool.quote(f"behavior: {problem}; `behavior doctor` says what to do.")
     _answer(f'{{"systemMessage":{text}}}'.encode("ascii"))
 
 
 def _stop_hard():
-    """Leave by ourselves, with 0, long before the host's patience ends; and before that, wait for no more input."""
+    """Exit with 0 long before the agent's timeout, and before that stop waiting for input."""
     import _signal
 
     _signal.signal(_signal.SIGALRM, _be_late)
@@ -209,7 +209,7 @@ def _stop_hard():
 
 
 def _be_late(*_):
-    """At the first time end the input, which whoever reads it sees as its end; at the second leave."""
+    """The first alarm ends standard input for its reader; the second ends the hook."""
     global _is_late
     if _is_late:
         if not _is_settled:

@@ -1,4 +1,4 @@
-"""Start the worker beside whoever notices that it is missing: detached, and never waited for."""
+"""Start a missing worker from a hook: detached, and never waited for. See worker/lifecycle.py for the whole picture."""
 
 import os
 import time
@@ -7,9 +7,9 @@ from behavior_plugin.capture import ask, paths
 
 RUNNING, STARTING, SILENT, NOT_SET_UP = "running", "starting", "silent", "not set up"
 PING_S = 0.2
-# A start is not tried again before this; a worker that is up has removed the mark.
+# A start is not tried again within this time; a worker that is up removes the mark.
 START_S = 5
-# Nor is a successor for one that does not answer: it may only be busy.
+# Nor is a successor started again for a worker that does not answer: it may only be busy.
 REPLACE_S = 60
 MAX_DESCRIPTORS = 1 << 20
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -17,7 +17,7 @@ NOT_SET_UP_ANSWER = (
     b'{"systemMessage":"behavior: events are kept, but nothing is learned from them yet: '
     b"the plugin is not set up. Run `make setup` in the plugin's folder.\"}"
 )
-# What the worker may see of the host's environment: never the host's own keys.
+# The part of the agent's environment that the worker gets: never the agent's own keys.
 _PASSED_ON = ("HOME", "PATH", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "XDG_DATA_HOME")
 _PASSED_ON_STARTS = ("BEHAVIOR_", "OPENAI_", "PG", "LC_", "SSL_CERT_")
 _PASSED_ON_ENDS = ("_PROXY", "_proxy")
@@ -42,7 +42,7 @@ def ensure_worker():
 
 
 def replace():
-    """Start a worker beside one that does not answer in time. Whether it is dead, the new one finds out by itself."""
+    """Start a worker beside one that does not answer in time. The new one finds out whether that one is dead."""
     python = interpreter()
     if python and not is_starting() and not _is_marked("replacing", REPLACE_S):
         _mark("replacing")
@@ -50,7 +50,7 @@ def replace():
 
 
 def spawn_detached(do):
-    """Do something in a process that nobody waits for: in a session of its own, with no descriptor of ours."""
+    """Run a function in a detached process: in a session of its own, without our descriptors."""
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -96,7 +96,7 @@ def is_starting():
 
 
 def clear_starting_mark():
-    """Called by the worker when it can answer."""
+    """For the worker, once it can answer."""
     try:
         os.unlink(_mark_file("starting"))
     except OSError:
@@ -104,7 +104,7 @@ def clear_starting_mark():
 
 
 def interpreter():
-    """The Python that has the worker's libraries: the one recorded when we were set up, else our own .venv."""
+    """The Python that has the worker's libraries: the one recorded at the setup, else that of our own .venv."""
     for python in (recorded(), os.path.join(ROOT, ".venv", "bin", "python")):
         if python and os.access(python, os.X_OK):
             return python
@@ -112,7 +112,7 @@ def interpreter():
 
 
 def recorded():
-    """The Python that was named when we were set up, whether or not it is still there."""
+    """The Python recorded at the setup, whether or not it is still there."""
     try:
         with open(paths.in_data("interpreter"), encoding="utf-8", opener=paths.open_carefully) as record:
             return record.readline().strip()
@@ -123,7 +123,7 @@ def recorded():
 def _stop_older():
     """End a worker of the version before this one, which speaks no HTTP; None once it has agreed to leave.
 
-    It is asked to stop in its own words: it would not leave to a version whose number is the same.
+    It gets `stop` in its own protocol: it would not leave to a version with the same number.
     """
     try:
         deadline = time.monotonic() + PING_S
@@ -164,7 +164,7 @@ def _start(python):
 def _detach():
     import _signal
 
-    # The registered commands ignore these, and what they start would go on ignoring them.
+    # The registered commands ignore these signals, and their children inherit that.
     for sign in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
         _signal.signal(sign, _signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -35,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Question:
-    """What to look for. `is_manual`: a person asked for it, so there is always an answer."""
+    """A text to look for, and how. `is_manual`: a person asked for it, so there is always an answer."""
 
     text: str
     limit: int
@@ -57,7 +57,7 @@ def prompt_question(prompt: str, kind: PromptKind | None, policy: Policy) -> Que
 def manual_question(
     text: str, policy: Policy, *, limit: int, min_similarity: float | None = None, everywhere: bool = False
 ) -> Question:
-    """The question of a person, who wants to see what is near and not only what is sure."""
+    """The question of a person, who wants to see near matches too, not only sure ones."""
     similarity = MANUAL_MIN_SIMILARITY if min_similarity is None else min_similarity
     return Question(text, limit, similarity, everywhere or policy.everywhere, is_manual=True)
 

@@ -53,7 +53,7 @@ def read(headers: Mapping[str, str]) -> Handshake:
 
 
 def check_settings(caller: Handshake, ours: Settings) -> None:
-    """Refuse a caller with other settings: only the user knows whose are right, and we would fill two stores by turns.
+    """Refuse a caller with other settings: only the user knows which are right, and we would fill two stores by turns.
 
     Raises:
         OtherSettingsError: the settings differ; it names the fields.

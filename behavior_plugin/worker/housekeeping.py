@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Overdue:
-    """Find what has waited for too long, by remembering since when each thing seems too old."""
+    """Find sessions and letters that are too old, by remembering since when each has seemed so."""
 
     def __init__(self, kept: timedelta) -> None:
         self._kept = kept

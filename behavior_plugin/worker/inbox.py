@@ -159,7 +159,7 @@ class Inbox:
         return found
 
     def _read(self, record: Path, reader: Callable[[dict[str, Any], bytes], T]) -> T | None:
-        """What is read of a record; None where it has gone, is postponed, or is a dead letter now."""
+        """A record as `reader` reads it; None where it is gone, is postponed, or has become a dead letter."""
         try:
             return reader(*spool.read(record))
         except FileNotFoundError:
@@ -284,7 +284,7 @@ def _session_key(header: EventHeader) -> str:
 
 
 def _correlation_keys(header: EventHeader) -> Iterator[str]:
-    """What two events of one session have in common: the prompt, or the agent's process and its transcript."""
+    """The keys that events of one session share: its prompt, or the agent's process and transcript."""
     if header.prompt_id and not header.prompt_id.isdigit():  # two sessions may both have a first one
         yield f"{header.machine}\x1f{header.prompt_id}"
     if header.transcript and header.agent_pid:

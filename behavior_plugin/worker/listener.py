@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head.encode("ascii") + response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """What the base class refuses, such as a request line that is none, gets our kind of answer."""
+        """Answer in JSON also where the base class refuses a request, such as a malformed request line."""
         self._send(Response(code, error_response(RequestError(HTTPStatus(code).phrase)).body))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's

@@ -97,7 +97,7 @@ class Resources:
         return self._store.done() and self.can_retry()
 
     def retry_now(self) -> None:
-        """Open the store at the next round, if it is not open: a person asks for it, who may have repaired it."""
+        """Open the store at the next round, if it is not open: a person asks for it, and may have repaired it."""
         if not self._store.done():
             self._retry_at = 0.0
 

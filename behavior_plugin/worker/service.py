@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Caller(Protocol):
-    """The one who waits for an answer."""
+    """The caller that waits for an answer."""
 
     def is_waiting(self) -> bool: ...
     def afterwards(self, do: Callable[[], None]) -> None: ...
