@@ -98,7 +98,7 @@ def rows(owner: psycopg.Connection) -> Counter[str]:
 
 def is_stored(owner: psycopg.Connection, *sessions: Session) -> bool:
     """Whether these sessions, and no others, have one row each, and the spool is empty."""
-    assert not in_spool("dead"), "a session was set aside"
+    assert not in_spool("dead"), "a session became a dead letter"
     return rows(owner) == Counter(session.id for session in sessions) and not in_spool("open") and not in_spool("new")
 
 

@@ -320,8 +320,8 @@ def test_the_next_worker_replaces_a_frozen_one(project: Path, own_home: Path) ->
 
     successor = start_directly()
 
-    wait_for(lambda: is_zombie(frozen), "the end of the frozen one")
-    assert wait_for(worker_pid, "another worker") == successor.pid
+    wait_for(lambda: is_zombie(frozen), "the end of the frozen worker")
+    assert wait_for(worker_pid, "the next worker") == successor.pid
     Session(project).work().end()
     assert len(learned()) == 1
     stop_worker()
@@ -359,7 +359,7 @@ def test_the_worker_ends_when_its_plugin_is_removed(tmp_path: Path, own_home: Pa
     shutil.rmtree(tmp_path / "plugin")
 
     assert orphan.wait(30) == 0
-    wait_for(lambda: not processes_of(own_home), "the end of its server")
+    wait_for(lambda: not processes_of(own_home), "the end of the server")
 
 
 def test_a_worker_leaves_to_a_newer_version() -> None:
@@ -372,7 +372,7 @@ def test_a_worker_leaves_to_a_newer_version() -> None:
     assert ask.ask("/v1/ping", b"", 5, older.items(), "GET")[0] == ask.OK
     assert ask.ask("/v1/ping", b"", 5, newer.items(), "GET")[0] == ask.UNAVAILABLE
 
-    wait_for(lambda: not psutil.pid_exists(pid), "its end")
+    wait_for(lambda: not psutil.pid_exists(pid), "the end of the worker")
 
 
 def copied_older_plugin(to: Path) -> Path:
@@ -395,7 +395,7 @@ def test_an_older_worker_in_another_folder_is_replaced(is_hook: bool, tmp_path: 
         assert patterns() == []
 
     assert older.wait(timeout=20) == 0
-    wait_for(lambda: wake.is_listening() and status().version != "0.0.1", "the newer one")
+    wait_for(lambda: wake.is_listening() and status().version != "0.0.1", "the newer worker")
 
 
 # A worker of the previous version as others see it: it holds the lock, speaks `VERB LENGTH`, closes the connection
@@ -534,7 +534,7 @@ def test_a_worker_ends_when_its_data_folder_is_deleted(own_home: Path) -> None:
     first = worker_pid()
     Path(paths.data_folder()).rename(own_home / "away")
 
-    wait_for(lambda: is_zombie(first), "its end")
+    wait_for(lambda: is_zombie(first), "the end of the worker")
 
     assert start_worker()
     assert worker_pid() != first
@@ -945,7 +945,7 @@ def test_the_worker_opens_no_network_connection(
     learned()
 
     assert not psutil.Process(worker_pid()).net_connections(kind="inet")
-    # Sockets before that may be those of a long path's home, depending on the tester's name.
+    # Until then the sockets are here if the tester's name makes the home's path too long for them.
     assert stop_worker()
     assert not list(short_temporary.iterdir())
 
@@ -987,7 +987,7 @@ def test_events_wait_in_the_spool_for_an_unreachable_database(
     assert not postgres_of(own_home)
     with pytest.raises((StoreUnavailableError, WorkerUnavailableError)):
         drain()
-    wait_for(lambda: not processes_of(own_home), "it does not wait for ever")
+    wait_for(lambda: not processes_of(own_home), "the end of all processes")
     assert len(in_spool("open")) == 1
     assert "canary-password" not in failed_status.model_dump_json() + Path(paths.in_data("worker.log")).read_text()
     monkeypatch.delenv("BEHAVIOR_DATABASE_URL")
