@@ -37,17 +37,6 @@ REPLACED = {
     r"_?(put_off|hasten|went_well)": "back_off, retry_now, reset_backoff",
     r"Desk|House|Letter|NobodyThere|Telling": "Service, DeadLetter, NotListening, SessionRecorder",
 }
-# Not rewritten yet: remove each entry when its check passes.
-PENDING: dict[str, set[str]] = {
-    "product": {"who"},
-    "measurements": set(),
-    "tests": set(),
-}
-_XFAIL = pytest.mark.xfail(strict=False, reason="not rewritten yet")
-
-
-def marks(part: str, check: str) -> tuple[pytest.MarkDecorator, ...]:
-    return (_XFAIL,) if check in PENDING[part] else ()
 
 
 @cache
@@ -78,9 +67,7 @@ def identifiers(part: str) -> Iterator[tuple[str, int, str]]:
                 yield file, getattr(node, "lineno", 0), name
 
 
-@pytest.mark.parametrize(
-    ("part", "word"), [pytest.param(part, word, marks=marks(part, word)) for part in PARTS for word in WORDS]
-)
+@pytest.mark.parametrize(("part", "word"), [(part, word) for part in PARTS for word in WORDS])
 def test_docstrings_name_their_subjects(part: str, word: str) -> None:
     """A sentence with a noun as its subject is understood at first reading."""
     lines = list(docstring_lines(part))
@@ -94,7 +81,7 @@ def test_docstrings_name_their_subjects(part: str, word: str) -> None:
     assert 1000 * len(hits) <= MAX_PER_1000_WORDS * total, "\n".join(message)
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, marks=marks(part, "identifiers")) for part in PARTS])
+@pytest.mark.parametrize("part", PARTS)
 def test_replaced_identifiers_do_not_return(part: str) -> None:
     """One thing has one name."""
     found = {
