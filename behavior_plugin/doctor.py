@@ -25,13 +25,13 @@ from behavior_plugin.worker import PROBE as PROBE_ID
 from behavior_plugin.worker.client import Client, start_worker
 
 PLUGIN = Path(wake.ROOT)
-SWITCH_ON = "Unset it in the environment that Claude Code is started from."
+SWITCH_ON = "Unset it in the environment that the agent is started from."
 FOLDER_ITSELF = "Set BEHAVIOR_HOME to the folder itself."
 REPAIR = "Delete that file, or run `behavior install` again."
 LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
 # The parts that a part needs, and the message if one of them fails.
 NEEDS = {"store": ["worker"], "embedder": ["worker"], "events": ["worker"], "probe": ["hooks", "worker", "store"]}
-BROKEN = {"hooks": "the hooks do not work", "worker": "it needs the worker", "store": "the store does not work"}
+BROKEN = {"hooks": "the hooks do not work", "worker": "the worker does not answer", "store": "the store does not work"}
 PROBE = "Probe of the behavior plugin: carry one event from the hook to the table and back."
 
 
@@ -127,7 +127,7 @@ def _interpreter() -> str:
 def _hooks() -> str:
     """Registration in settings is not required: the plugin may be loaded as a plugin."""
     if config.are_hooks_off():
-        raise BehaviorError("They are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
+        raise BehaviorError("The hooks are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
     events = ", ".join(simulator.registered_hooks(PLUGIN))
     files = [file for file in map(agent_settings_file, WITH_HOOKS) if file.is_file()]
     also = [f"; also in {file}" for file in files if simulator.registered_in_settings(file)]

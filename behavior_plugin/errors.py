@@ -84,7 +84,7 @@ class WorkerUnavailableError(WorkerError):
 
 
 class WorkerLeavingError(WorkerUnavailableError):
-    """The worker is leaving; the next one answers."""
+    """The worker is shutting down; try again."""
 
 
 class StoreError(BehaviorError):

@@ -84,9 +84,9 @@ def read_live_log(reported: Sequence[Event]) -> list[Event]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:  # a path may hold a NUL
-        log.warning("a transcript was not read: %s", error.strerror if isinstance(error, OSError) else "no path")
+        log.warning("a session's log was not read: %s", error.strerror if isinstance(error, OSError) else "no path")
         return []
     for problem in reader.problems:
         if problem.line == 0:
-            log.warning("a subagent's transcript was not read: %s", problem.reason)
+            log.warning("a subagent's log was not read: %s", problem.reason)
     return events

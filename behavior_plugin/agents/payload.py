@@ -88,10 +88,7 @@ def read_event(envelope: dict[str, Any], payload: bytes, hooks: Hooks | None) ->
 
 
 def read_input(fields: dict[str, Any]) -> EventFields:
-    """The prompt in a payload; none where an agent gives its subagent a task, which Codex reports like a prompt.
-
-    A question to the worker does not name its agent, so this rule is the same for all.
-    """
+    """The prompt in a payload; none where an agent gives its subagent a task, which Codex reports like a prompt."""
     if get_id(fields, "agent_id"):
         return {"kind": EventKind.OTHER}
     prompt = fields.get("prompt")

@@ -21,7 +21,7 @@ from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
-from behavior_plugin.cli.output import counted, json_option, not_empty, print_json, print_result, range_of
+from behavior_plugin.cli.output import INTERRUPTED, counted, json_option, not_empty, print_json, print_result, range_of
 from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
 from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.client import Client, start_worker
@@ -36,7 +36,7 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(1)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -75,15 +75,25 @@ cli.add_command(import_sessions)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--limit", **range_of(api.Recall, "limit"), help="Maximum number of results.")
 @click.option("--all", "everywhere", is_flag=True, help="Search all projects, not only this directory's.")
-@click.option(
-    "--min-similarity", "--floor", **range_of(api.Recall, "min_similarity"), help="Minimum similarity; low by default."
-)
+@click.option("--min-similarity", **range_of(api.Recall, "min_similarity"), help="Minimum similarity; low by default.")
+@click.option("--floor", **range_of(api.Recall, "min_similarity"), hidden=True)
 @json_option
-def recall(text: tuple[str, ...], limit: int, everywhere: bool, min_similarity: float | None, as_json: bool) -> None:
+def recall(
+    text: tuple[str, ...],
+    limit: int,
+    everywhere: bool,
+    min_similarity: float | None,
+    floor: float | None,
+    as_json: bool,
+) -> None:
     """Find past work that resembles TEXT, best first."""
     _warn_if_off()
     request = api.Recall(
-        text=" ".join(text), directory=_here(), limit=limit, everywhere=everywhere, min_similarity=min_similarity
+        text=" ".join(text),
+        directory=_here(),
+        limit=limit,
+        everywhere=everywhere,
+        min_similarity=floor if min_similarity is None else min_similarity,
     )
     found = Client().recall(request)
     if as_json:
@@ -116,7 +126,7 @@ def list_patterns(limit: int, here: bool, as_json: bool) -> None:
 @click.argument("pattern_id", metavar="ID", callback=not_empty)
 @json_option
 def show(pattern_id: str, as_json: bool) -> None:
-    """Show one pattern in full. ID is its id, or the beginning of it."""
+    """Show one pattern in full. ID may be shortened while it is unique."""
     found = Client().show_pattern(api.ShowPattern(id=pattern_id))
     if as_json:
         return print_json(found.model_dump(mode="json"))
@@ -168,7 +178,7 @@ def stop() -> None:
 @worker.command()
 @json_option
 def drain(as_json: bool) -> None:
-    """Learn from all ended sessions now, without waiting for the worker.
+    """Learn from all ended sessions now, without waiting until they settle.
 
     Open sessions are not touched.
     """
@@ -265,7 +275,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
 @click.option("--dry-run", is_flag=True, help="Only show the changes, without making them.")
 @json_option
 def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Remove the hooks from an agent's settings.
+    """Remove the hooks from an agent's settings, and stop the worker.
 
     Learned patterns stay.
     """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from behavior_plugin.cli.agent_name import AgentName
-from behavior_plugin.cli.output import json_option, print_json, progress
+from behavior_plugin.cli.output import INTERRUPTED, json_option, print_json, progress
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import CLAUDE_CODE
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from behavior_plugin.importer import Report
     from behavior_plugin.importer.logs import Found
 
-# The exit status that a shell gives to a command ended by Ctrl-C.
-INTERRUPTED = 130
 _DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
 
 
@@ -50,8 +48,10 @@ class _Since(click.ParamType[datetime]):
     type=AgentName(also=("all",)),
     help="The agent whose logs to read. Default: claude-code, or all with PATHS.",
 )
-@click.option("--project", metavar="FOLDER", help="Only work in this folder's project.")
-@click.option("--since", type=_Since(), metavar="DAY", help="Only work begun since then, such as 2026-01-31 or 30d.")
+@click.option("--project", metavar="FOLDER", help="Import only work done in FOLDER's project.")
+@click.option(
+    "--since", type=_Since(), metavar="DAY", help="Import only work begun on or after DAY: 2026-01-31, or 30d."
+)
 @click.option("--dry-run", is_flag=True, help="Only report, without learning anything.")
 @json_option
 def import_sessions(

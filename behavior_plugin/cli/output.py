@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     # Imported on use: rich costs a tenth of a second.
     from rich.progress import Progress, ProgressColumn
 
+# The exit status that a shell gives to a command ended by Ctrl-C.
+INTERRUPTED = 130
 # Of a similarity or a confidence; more would only be noise.
 FLOAT_DIGITS = 4
 

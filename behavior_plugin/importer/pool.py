@@ -23,7 +23,7 @@ MAX_PROCESSES = 4
 # Less than this is read faster than processes start.
 MIN_POOL_BYTES = 4 * 1024 * 1024
 NICENESS = 10
-TELL_S = 0.2
+PROGRESS_S = 0.2
 # The time that processes have to notice that they should stop.
 STOP_S = 2.0
 
@@ -109,7 +109,7 @@ def _wait_for(futures: Sequence[Future[LogResult]], on_progress: Callable[[int],
     """Wait until all are done. Raises the exception of the first that fails."""
     pending = set(futures)
     while pending:
-        done, pending = wait(pending, TELL_S, FIRST_EXCEPTION)
+        done, pending = wait(pending, PROGRESS_S, FIRST_EXCEPTION)
         for future in done:
             future.result()
         on_progress(len(futures) - len(pending))

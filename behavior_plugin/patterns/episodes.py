@@ -1,4 +1,4 @@
-"""Make patterns of a session's events: which actions belong to which prompt, and how the work ended.
+"""Turn a session's events into patterns: which actions belong to which prompt, and how the work ended.
 
 A turn is a human prompt and the actions up to the next one; an episode is a turn and the turns that only follow it up
 ("yes", "go on"). An episode with actions becomes a pattern; one without does not.

@@ -63,7 +63,7 @@ def _dedupe(events: Iterable[Event]) -> list[Event]:
 
 
 def _identity(event: Event) -> _Identity:
-    """The same for one happening, whichever source has it."""
+    """The key by which a hook event and a log event are the same."""
     if event.action and event.action.id:
         return (event.kind, event.action.id)
     if event.call_end:
@@ -226,16 +226,21 @@ def _merged(reported: Event | None, recorded: Event) -> Event:
     if reported.action is None or recorded.action is None:
         # An input that arrives while a call runs is reported when the call has ended; the log has its true time.
         return reported.model_copy(update={**changes, "prompt_id": recorded.prompt_id, "at": recorded.at})
-    action = recorded.action if reported.is_provisional else _merged_call(reported.action, recorded.action)
+    action = _merged_call(reported.action, recorded.action, is_provisional=reported.is_provisional)
     files = tuple(dict.fromkeys([*reported.files, *recorded.files]))
     return reported.model_copy(update={**changes, "action": action, "files": files})
 
 
-def _merged_call(reported: Action, recorded: Action) -> Action:
-    """The same of a call. Its start is the log's: a hook can only count back from the end."""
+def _merged_call(reported: Action, recorded: Action, *, is_provisional: bool) -> Action:
+    """Merge one call: the hook's values count, or the log's if the hook's are provisional.
+
+    Its start is always the log's: a hook can only count back from the end.
+    """
+    if is_provisional:
+        return recorded.model_copy(update=_missing(recorded, reported))
     return reported.model_copy(update={**_missing(reported, recorded), "timestamp": recorded.timestamp})
 
 
-def _missing(ours: BaseModel, theirs: BaseModel) -> dict[str, Any]:
-    """The fields, declared now or later, that only `theirs` has a value of."""
-    return {name: getattr(theirs, name) for name in type(ours).model_fields if getattr(ours, name) is None}
+def _missing(first: BaseModel, second: BaseModel) -> dict[str, Any]:
+    """The fields, declared now or later, that only the second model has a value of. None means no value."""
+    return {name: getattr(second, name) for name in type(first).model_fields if getattr(first, name) is None}

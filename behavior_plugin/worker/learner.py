@@ -112,7 +112,7 @@ class Learner:
     def _try(self, session: PendingSession) -> None:
         self.last_heartbeat = time.monotonic()
         if self._inbox.attempt(session) > TRIES:
-            return self._inbox.dead_letter(session, self.last_error or "the worker ended each time it was tried")
+            return self._inbox.dead_letter(session, self.last_error or "the worker crashed on every attempt")
         try:
             self._learn(session)
             self._resources.reset_backoff()

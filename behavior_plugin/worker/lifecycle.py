@@ -117,7 +117,9 @@ def make_folder() -> None:
 
 @contextmanager
 def acquire_worker_lock() -> Iterator[Callable[[], bool] | None]:
-    """Take the lock, for life, and get a check whether it still is the lock; None where another worker is well.
+    """Hold the worker's lock until this process ends.
+
+    Yields a function that reports whether we still hold it; None if another worker is healthy.
 
     One that is leaving is waited for. One that holds the lock and does not answer is killed: its sessions wait in the
     spool. A lock whose file was deleted keeps nobody out any more, so its holder must leave.
@@ -182,20 +184,20 @@ def _take_over(lock: Lock) -> bool:
         if wake.ping(ALIVE_S) == wake.RUNNING:
             return False
         if time.monotonic() > deadline:
-            return _is_killed() and _is_taken_within(lock, KILLED_S)
+            return _try_to_kill() and _take_within(lock, KILLED_S)
         time.sleep(POLL_S)
     return True
 
 
-def _is_killed() -> bool:
-    """Not where nobody listens, which is a command that works in the worker's place, nor where it is out of reach."""
+def _try_to_kill() -> bool:
+    """Kill the worker. False if nobody listens (a command holds the lock) or the process is out of reach."""
     try:
         return kill_worker()
     except WorkerError:
         return False
 
 
-def _is_taken_within(lock: Lock, within_s: float) -> bool:
+def _take_within(lock: Lock, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while not (is_taken := lock.try_to_take()) and time.monotonic() < deadline:
         time.sleep(POLL_S)
@@ -205,7 +207,9 @@ def _is_taken_within(lock: Lock, within_s: float) -> bool:
 def _take(lock: Lock, *, deadline: float) -> None:
     while not lock.try_to_take():
         if time.monotonic() > deadline:
-            raise WorkerError("Another command works without the worker. Wait until it is done.")
+            raise WorkerError(
+                "Another command, such as `behavior db backup`, holds the worker's lock. Try again when it is done."
+            )
         if not stop_worker():  # it is on its way, up or down
             time.sleep(POLL_S)
 

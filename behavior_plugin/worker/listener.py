@@ -47,7 +47,7 @@ class Connection:
         """Run something after the answer was sent, so that the caller does not wait for it."""
         self._then.append(do)
 
-    def is_served(self) -> None:
+    def run_afterwards(self) -> None:
         for do in self._then:
             do()
 
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
         elif self.raw_requestline and self.parse_request():
             self._answer(caller)
-        caller.is_served()
+        caller.run_afterwards()
 
     def handle_expect_100(self) -> bool:
         """Before the body is sent: a refusal, or the proof that we are alive, however long the answer takes."""

@@ -108,7 +108,7 @@ class Resources:
         """Do not try the store for a while, and after each failure for longer."""
         log.warning("%s", error)
         self.last_error, self._hint = str(error), error.hint
-        # Not all of a team at the same moment, when their server is back.
+        # Jitter: a team's workers should not all reconnect at once.
         self._retry_at = time.monotonic() + self._retry_s * random.uniform(0.5, 1)  # noqa: S311 - guards nothing
         self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
 

@@ -105,7 +105,7 @@ class Routes:
             return error_response(WorkerError(f"unexpected {type(error).__name__}, see the log"))
 
     def _check(self, caller: handshake.Handshake) -> None:
-        """Only a caller that names its version has a successor at hand."""
+        """A caller that sends no version cannot start a newer worker."""
         if handshake.supersedes(caller):
             log.info("version %s in %s takes over", caller.version, caller.plugin)
             self._loop.stop()
@@ -156,7 +156,7 @@ _PATHS = {operation.path: operation for operation in OPERATIONS}
 def _operation(request: Request) -> Operation[Any]:
     operation = _PATHS.get(request.path)
     if operation is None:
-        raise NotFoundError("There is no such operation.", hint=f"There are {', '.join([*_PATHS, PROMPT])}.")
+        raise NotFoundError("There is no such operation.", hint=f"Operations: {', '.join([*_PATHS, PROMPT])}.")
     if request.method != operation.method:
         raise _MethodError(hint=f"{operation.path} takes {operation.method}.")
     return operation

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.capture import paths, spool
-from behavior_plugin.cli import cli
+from behavior_plugin.cli import cli, main
 from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.client import start_worker
 from behavior_plugin.worker.lifecycle import stop_worker
@@ -656,3 +656,18 @@ def test_simultaneous_commands_share_one_worker() -> None:
     assert codes == [0, 0, 0]
     assert not start_worker()
     assert len(running_workers()) == 1
+
+
+def test_an_interrupted_command_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts tell an interrupt from a failure by it."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["behavior", "status"])
+    monkeypatch.setattr("behavior_plugin.capture.spool.lost", interrupt)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 130

@@ -30,6 +30,15 @@ def test_every_recorded_payload_is_understood(name: str) -> None:
     assert (event.kind is EventKind.ACTION) == (event.action is not None)
 
 
+def test_a_task_notification_is_the_end_of_its_call() -> None:
+    """It arrives where a prompt does, but no person wrote it."""
+    event = read("UserPromptSubmit-task_notification")
+
+    assert (event.kind, event.prompt, event.prompt_kind) == (EventKind.CALL_END, None, None)
+    assert event.call_end
+    assert (event.call_end.call_id, event.call_end.duration_ms) == ("toolu_mock00000037", 675)
+
+
 def test_a_call_has_its_duration_and_parameters() -> None:
     """An action has a tool, bounded input, outcome and time."""
     action = read("PostToolUse").action

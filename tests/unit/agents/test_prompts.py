@@ -15,6 +15,12 @@ def test_an_acknowledgement_is_a_follow_up(text: str) -> None:
     assert read_prompt(text)["prompt_kind"] is PromptKind.FOLLOW_UP
 
 
+def test_many_words_of_assent_are_a_task() -> None:
+    """A follow-up is short; a long text of small words may still mean something."""
+    assert read_prompt("yes please go on and do it now")["prompt_kind"] is PromptKind.FOLLOW_UP
+    assert read_prompt("yes please go on and do it now then")["prompt_kind"] is PromptKind.TASK
+
+
 @pytest.mark.parametrize(
     "text", ["fix it in the parser", "Run the tests", "deploy", "no, the other file", "/home/dev/app.py is wrong"]
 )

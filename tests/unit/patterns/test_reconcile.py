@@ -354,6 +354,25 @@ VALUES: dict[str, Any] = {
 OPTIONAL = [name for name, field in Action.model_fields.items() if field.default is None and name != "id"]
 
 
+def test_optional_fields_of_a_call_default_to_none() -> None:
+    """Any other default would look like a value, and win over the one that the other source has."""
+    others = [name for name, field in Action.model_fields.items() if not field.is_required() and name not in OPTIONAL]
+
+    assert others == ["id", "parameters", "actor"]
+
+
+def test_a_provisional_call_keeps_fields_that_the_log_lacks() -> None:
+    """Only its outcome is in doubt."""
+    prompt = make_prompt("fix it", prompt_id="p1")
+    reported = make_call(id="t1", prompt_id="p1", started_agent="a1", is_provisional=True)
+    recorded = make_call(id="t1", prompt_id="p1", source=TRANSCRIPT)
+
+    [call] = [event for event in reconcile([prompt, reported], [prompt, recorded]) if event.action]
+
+    assert call.action
+    assert call.action.started_agent == "a1"
+
+
 @pytest.mark.parametrize("field", OPTIONAL)
 def test_a_field_from_the_log_alone_survives_the_merge(field: str) -> None:
     """The merge walks the model's fields, so a new field is covered too."""
