@@ -114,7 +114,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Json:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _is_group(group: object) -> bool:

@@ -28,7 +28,7 @@ _is_settled = False
 # True once standard input was cut off at READ_STOP_S.
 _is_late = False
 # The agent that reports the event; Claude Code's hooks do not name it.
-_client = ""
+_agent = ""
 
 
 class KilledError(Exception):
@@ -40,9 +40,9 @@ def main(event="", *words):
 
     `words` may be the name of the agent, and "again" where another Python was tried first, and has failed.
     """
-    global _client
+    global _agent
     is_again = "again" in words
-    _client = "".join(word for word in words if word != "again")
+    _agent = "".join(word for word in words if word != "again")
     if os.environ.get("BEHAVIOR_DISABLE"):
         return
     try:
@@ -62,8 +62,8 @@ def main(event="", *words):
 def on_event(event, payload, is_cut, notes=None):
     """Save the event, or report its loss and return the reason. The hook goes on in either case."""
     global _is_settled
-    if _client:
-        notes = {**(notes or {}), "client": _client}
+    if _agent:
+        notes = {**(notes or {}), "client": _agent}
     try:
         spool.put(event if event in HANDLERS else "Other", payload, is_cut, notes)
         _is_settled = True
@@ -124,7 +124,7 @@ def _headers(notes):
 
     noted = ",".join([f"{spool.quote(name)}:{spool.quote(value)}" for name, value in notes.items()])
     headers = [(ask.CONTEXT, "{" + noted + "}")] if noted and len(noted) <= MAX_CONTEXT_CHARS else []
-    return [*headers, (ask.AGENT, spool.quote(_client))] if _client else headers
+    return [*headers, (ask.AGENT, spool.quote(_agent))] if _agent else headers
 
 
 def _send_early(payload, headers, deadline):

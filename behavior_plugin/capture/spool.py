@@ -60,7 +60,7 @@ def read(path):
     if len(payload) < envelope["size"]:
         raise ValueError("it is cut off")
     if len(payload) > envelope["size"]:
-        raise ValueError("it is longer than it was")
+        raise ValueError("it has extra bytes after its payload")
     return envelope, payload
 
 
@@ -95,7 +95,7 @@ def why_full():
     """The reason why hooks refuse events at the moment; empty if they do not."""
     try:
         with open(folder("full"), "rb", opener=paths.open_carefully) as mark:
-            return mark.read(MAX_LINE_BYTES).decode("ascii", "replace").strip() or "so it was marked"
+            return mark.read(MAX_LINE_BYTES).decode("ascii", "replace").strip() or "reason unknown"
     except OSError:
         return ""
 
@@ -198,7 +198,7 @@ def _refuse_if_full(spool):
         why = os.read(mark, MAX_LINE_BYTES).decode("ascii", "replace")
     finally:
         os.close(mark)
-    raise SpoolFull(28, f"the spool is full: {why.strip() or 'so it was marked'}")
+    raise SpoolFull(28, f"the spool is full: {why.strip() or 'reason unknown'}")
 
 
 def _write(tmp, name, record):

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from behavior_plugin.agents.log_file import Problem
 from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found
-from behavior_plugin.model import Outcome
+from behavior_plugin.model import Outcome, Saved
 
 MAX_WORKFLOWS = 8
 MAX_PROBLEMS = 20
@@ -79,9 +79,9 @@ def summarize(found: Found, imported: Sequence[LogResult], *, seconds: float, is
         calls=sum(each.calls for each in imported),
         patterns=len(runs),
         outcomes=dict(Counter(run.outcome.value for run in runs)),
-        new=kept["new"],
-        grown=kept["grown"],
-        known=max(0, kept["known"] - copies),
+        new=kept[Saved.ADDED],
+        grown=kept[Saved.UPDATED],
+        known=max(0, kept[Saved.UNCHANGED] - copies),
         refused=kept["refused"],
         copies=copies,
         idle=sum(len(each.idle) for each in imported),

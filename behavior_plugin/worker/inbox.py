@@ -170,7 +170,7 @@ class Inbox:
             if stat.S_ISREG(record.lstat().st_mode):
                 self.postponed[record.name] = f"it cannot be read: {error.strerror}"
             else:
-                dead_letters.set_aside(record, "it is no file")
+                dead_letters.set_aside(record, "it is not a file")
         except Exception as error:  # whatever is wrong with it, the others go on
             dead_letters.set_aside(record, _reason(error))
         return None

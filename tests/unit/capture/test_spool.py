@@ -181,7 +181,7 @@ def test_a_malformed_record_is_refused(written: bytes, tmp_path: Path) -> None:
         spool.read(tmp_path / "record")
 
 
-@pytest.mark.parametrize(("change", "reason"), [(b"1234567", "cut off"), (b"123456789", "longer")])
+@pytest.mark.parametrize(("change", "reason"), [(b"1234567", "cut off"), (b"123456789", "extra bytes")])
 def test_a_record_of_another_length_is_refused(change: bytes, reason: str) -> None:
     """A power cut can leave a file short that was reported as kept."""
     spool.put("Stop", b"12345678")
