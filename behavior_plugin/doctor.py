@@ -31,7 +31,11 @@ REPAIR = "Delete that file, or run `behavior install` again."
 LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
 # The parts that a part needs, and the message if one of them fails.
 NEEDS = {"store": ["worker"], "embedder": ["worker"], "events": ["worker"], "probe": ["hooks", "worker", "store"]}
-BROKEN = {"hooks": "the hooks do not work", "worker": "the worker does not answer", "store": "the store does not work"}
+BROKEN = {
+    "hooks": "the hooks do not work",
+    "worker": "the check of the worker failed",
+    "store": "the store does not work",
+}
 PROBE = "Probe of the behavior plugin: carry one event from the hook to the table and back."
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
 ALL_STEPS = 200
+# In a list: the width of the columns before the trigger, and the least and the most of the trigger itself.
+LIST_CHARS, MIN_TRIGGER_CHARS, MAX_TRIGGER_CHARS = 57, 20, 70
 # The width of a table that is not shown in a terminal: a script wants each row on one line.
 UNWRAPPED = 10_000
 
@@ -44,17 +46,19 @@ def show_suggestions(suggestions: Iterable[Suggestion]) -> None:
 
 
 def show_list(patterns: Iterable[StoredPattern]) -> None:
-    table = Table("id", "when", "outcome", "conf.", "used", "calls", box=None, pad_edge=False)
-    table.add_column("trigger", no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "when", "outcome", "conf.", "used", "calls", "trigger"):
+        table.add_column(name, no_wrap=True)
+    room = max(MIN_TRIGGER_CHARS, console.width - LIST_CHARS) if console.is_terminal else MAX_TRIGGER_CHARS
     for pattern in patterns:
         table.add_row(
             _short(pattern),
-            f"{pattern.started_at.astimezone():%Y-%m-%d}",
+            f"{pattern.started_at.astimezone():%Y-%m-%d %H:%M}",
             pattern.final_outcome,
             f"{pattern.confidence:.2f}",
             str(pattern.use_count),
             str(len(pattern.actions)),
-            _text(pattern.trigger, 70),
+            _text(pattern.trigger, min(room, MAX_TRIGGER_CHARS)),
         )
     _show_table(table)
 

@@ -7,9 +7,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from ctypes import c_byte
 from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
@@ -100,9 +101,23 @@ def _start_without_interrupts() -> None:
     """Ctrl-C is for the command, which stops the others; a process started while it is ignored ignores it too."""
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        forkserver.ensure_running()
+        with _without_current_folder():
+            forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def _without_current_folder() -> Iterator[None]:
+    """Keep modules in the current folder, which may be anybody's, from being imported instead of ours."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _wait_for(futures: Sequence[Future[LogResult]], on_progress: Callable[[int], object]) -> None:

@@ -47,7 +47,7 @@ def read(headers: Mapping[str, str]) -> Handshake:
     try:
         plugin = json.loads(headers.get(ask.PLUGIN) or '""')
         hashes = dict(pair.split("=", 1) for pair in headers.get(SETTINGS, "").split())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestError("The handshake is malformed.") from None
     return Handshake(headers.get(ask.VERSION, ""), str(plugin), headers.get(SALT, ""), hashes)
 

@@ -247,6 +247,7 @@ def _listener_pid() -> int | None:
         raise WorkerError("The worker does not answer, and this system does not report its pid.")
     try:
         with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(ALIVE_S)  # the backlog of a frozen worker may be full
             line.connect(paths.worker_socket())
             peer = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     except OSError:

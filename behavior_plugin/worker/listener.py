@@ -91,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = STALL_S
     server: Listener
+    _was_accepted = False
 
     def handle(self) -> None:
         if not _is_own_user(self.connection):
@@ -110,12 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_expect_100(self) -> bool:
         """Before the body is sent: a refusal, or the proof that we are alive, however long the answer takes."""
-        return self._is_accepted() and super().handle_expect_100()
+        self._was_accepted = self._is_accepted()
+        return self._was_accepted and super().handle_expect_100()
 
     def _answer(self, caller: Connection) -> None:
         """The handshake was checked already where the caller waited for that before it sent the body."""
         body = self._read_body()
-        if body is not None and ("Expect" in self.headers or self._is_accepted()):
+        if body is not None and (self._was_accepted or self._is_accepted()):
             request = Request(self.command, self.path.partition("?")[0], self._lower_headers(), body)
             self._send(self.server.routes.answer(request, caller))
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from behavior_plugin.agents import read_record
+from behavior_plugin.agents.payload import UnreadableError
 from behavior_plugin.api import OPERATIONS, Message, Operation, Problem, Suggest
 from behavior_plugin.capture import ask
 from behavior_plugin.config import Settings
@@ -100,14 +101,14 @@ class Routes:
                 log.warning("no suggestion: %s", error)
             return error_response(error)
         except Exception as error:
-            known = request.path if request.path in _PATHS else "an unknown path"
+            known = request.path if request.path in (*_PATHS, PROMPT) else "an unknown path"
             log.error("the request to %s failed: %s", known, describe_for_log(error))
             return error_response(WorkerError(f"unexpected {type(error).__name__}, see the log"))
 
     def _check(self, caller: handshake.Handshake) -> None:
         """A caller that sends no version cannot start a newer worker."""
         if handshake.supersedes(caller):
-            log.info("version %s in %s takes over", caller.version, caller.plugin)
+            log.info("a worker of another version or folder takes over")
             self._loop.stop()
             raise WorkerLeavingError
         if caller.version and self._loop.is_leaving():
@@ -116,6 +117,7 @@ class Routes:
 
     def _answer(self, request: Request, caller: Caller) -> bytes:
         if request.path == PROMPT:
+            _check_method(request, "POST")
             suggest = read_prompt(request.body, request.headers)
             return _hook_answer(self._service.suggest(suggest, caller).text)
         operation = _operation(request)
@@ -125,10 +127,17 @@ class Routes:
 
 
 def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
-    """The prompt in an agent's payload, with the hook's notes on the directory; without those, with our own."""
+    """The prompt in an agent's payload, with the hook's notes on the directory; without those, with our own.
+
+    Raises:
+        RequestError: the payload is not a JSON object, or names no session.
+    """
     notes = _json_object(headers.get(ask.CONTEXT))
     envelope = {**notes, "event": "UserPromptSubmit", "client": _json(headers.get(ask.AGENT))}
-    event = read_record(envelope, payload)
+    try:
+        event = read_record(envelope, payload)
+    except UnreadableError as error:
+        raise RequestError(f"The prompt cannot be read: {error}") from None
     return Suggest(
         session_id=event.session_id,
         prompt=event.prompt or "",
@@ -157,9 +166,13 @@ def _operation(request: Request) -> Operation[Any]:
     operation = _PATHS.get(request.path)
     if operation is None:
         raise NotFoundError("There is no such operation.", hint=f"Operations: {', '.join([*_PATHS, PROMPT])}.")
-    if request.method != operation.method:
-        raise _MethodError(hint=f"{operation.path} takes {operation.method}.")
+    _check_method(request, operation.method)
     return operation
+
+
+def _check_method(request: Request, method: str) -> None:
+    if request.method != method:
+        raise _MethodError(hint=f"{request.path} takes {method}.")
 
 
 def _parse(kind: type[Message], body: bytes) -> Message:
