@@ -115,22 +115,37 @@ create function pg_temp.right_problems(relation regclass, limited text[], is_str
                 or (is_strict and (is_grantable or pg_temp.role_name(grantee) in ('public', 'anon'))))
          order by 1);
 
--- Functions that give callers their owner's rights, or let them choose the operators. Ours are those of the schema
--- behavior, those that call behavior.caller(), and those of the triggers on a table of ours.
+-- Our functions: those of the schema behavior, those that call behavior.caller(), those of the triggers on a table of
+-- ours, and all of a name that callers know. A body that is text depends on nothing, so its author chose the name.
+create function pg_temp.our_functions() returns oid[]
+    language sql
+    return array(
+        select oid from pg_proc
+         where pronamespace = to_regnamespace('behavior')
+               or (pronamespace = to_regnamespace('public')
+                   and proname in ('find_similar_patterns', 'increment_pattern_use_count')
+                   and current_setting('behavior.verified') = 'public.behavior_patterns')
+        union
+        select objid from pg_depend
+         where classid = 'pg_proc'::regclass and refclassid = 'pg_proc'::regclass
+           and refobjid = to_regproc('behavior.caller')
+        union
+        select tgfoid from pg_trigger where tgrelid = pg_temp.verified() and not tgisinternal and pg_temp.is_ours());
+
+-- Functions that give callers their owner's rights, or let them choose the operators.
 create function pg_temp.function_problems() returns text[]
     language sql
     return array(
-        with ours as (
-            select oid from pg_proc where pronamespace = to_regnamespace('behavior')
-            union
-            select objid from pg_depend
-             where classid = 'pg_proc'::regclass and refclassid = 'pg_proc'::regclass
-               and refobjid = to_regproc('behavior.caller')
-            union
-            select tgfoid from pg_trigger where tgrelid = pg_temp.verified() and not tgisinternal and pg_temp.is_ours()
-        )
-        select format('%s %s', oid::regproc, problem)
-          from pg_proc join ours using (oid),
+        select format('%s runs with its owner''s rights and reads the patterns', oid::regprocedure)
+          from pg_proc
+         where prosecdef and pg_temp.is_ours() and oid <> all (pg_temp.our_functions())
+           and (prosrc ilike '%' || (select relname from pg_class where oid = pg_temp.verified()) || '%'
+                or exists (select from pg_depend
+                            where classid = 'pg_proc'::regclass and objid = pg_proc.oid
+                              and refclassid = 'pg_class'::regclass and refobjid = pg_temp.verified()))
+        union all
+        select format('%s %s', oid::regprocedure, problem)
+          from pg_proc,
                lateral (values
                    ('runs with its owner''s rights', prosecdef),
                    ('has a search_path that is not empty', 'search_path=""' <> all (coalesce(proconfig, '{}'))),
@@ -138,7 +153,33 @@ create function pg_temp.function_problems() returns text[]
                    ('can be called by everybody', provolatile <> 'i' and exists (
                         select from aclexplode(coalesce(proacl, acldefault('f', proowner)))
                          where pg_temp.role_name(grantee) in ('public', 'anon')))) as found (problem, is_so)
-         where is_so);
+         where oid = any (pg_temp.our_functions()) and is_so);
+
+-- Objects that a role of callers owns: an owner may change them, whatever its other rights are.
+create function pg_temp.owner_problems(relation regclass) returns text[]
+    language sql
+    return array(
+        with objects as (
+            select oid::regclass::text as name, relowner as owner from pg_class
+             where oid = any (pg_temp.parts(relation)) or relnamespace = to_regnamespace('behavior')
+            union all
+            select 'the schema ' || nspname, nspowner from pg_namespace where nspname = 'behavior'
+            union all
+            select oid::regprocedure::text, proowner from pg_proc where oid = any (pg_temp.our_functions())
+        )
+        select format('%s belongs to %s', name, pg_temp.role_name(owner))
+          from objects where pg_temp.role_name(owner) in ('anon', 'authenticated', 'service_role'));
+
+-- A table of ours that says when its rows were changed needs an enabled trigger that writes it.
+create function pg_temp.trigger_problems(relation regclass) returns text[]
+    language sql
+    return array(
+        select 'no trigger writes updated_at'
+          from pg_attribute
+         where attrelid = relation and attname = 'updated_at' and not attisdropped
+           and not exists (select from pg_trigger
+                            where tgrelid = relation and not tgisinternal and tgenabled in ('O', 'A')
+                              and tgtype & 2 = 2 and tgtype & 16 = 16));
 
 -- A view reads with its owner's rights, unless it says otherwise; so does whatever reads that view.
 create function pg_temp.view_problems(relation regclass) returns text[]
@@ -351,12 +392,14 @@ begin
     call pg_temp.report('members', pg_temp.member_problems());
     call pg_temp.report('migrations', pg_temp.right_problems(to_regclass('behavior.migrations'), '{SELECT}', true));
     call pg_temp.report('functions', pg_temp.function_problems());
+    call pg_temp.report('owners', pg_temp.owner_problems(ours));
     call pg_temp.report('views', pg_temp.view_problems(ours));
     call pg_temp.report('indexes valid', pg_temp.index_problems(ours));
     call pg_temp.report('row level security', pg_temp.security_problems(ours, must_be_forced => is_ours));
     call pg_temp.report('rights', pg_temp.right_problems(ours, '{SELECT,INSERT,UPDATE,DELETE}', is_strict => is_ours));
     if is_ours then
         call pg_temp.report('policies', pg_temp.policy_problems(ours, own));
+        call pg_temp.report('triggers', pg_temp.trigger_problems(ours));
         call pg_temp.report('statistics', pg_temp.statistics_problems(ours));
     else
         -- Its policies are attempted below.

@@ -343,3 +343,22 @@ def readers() -> list[psutil.Process]:
             if "forkserver" in " ".join(process.cmdline()):
                 found.append(process)
     return found
+
+
+def test_an_import_runs_no_module_of_the_current_folder(history: Path, tmp_path: Path) -> None:
+    """The folder may be anybody's repository, and Python would find its modules first."""
+    many_sessions(history, SESSIONS_OF_MANY)
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    (folder / "re.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n", encoding="utf-8")
+
+    done = subprocess.run(
+        [Path(sys.executable).with_name("behavior"), "import", "--dry-run", str(history)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()

@@ -116,6 +116,17 @@ SABOTAGES: dict[str, list[str]] = {
     "alter function {find} reset search_path": ["functions"],
     "alter function {find} set search_path = public": ["functions"],
     "drop index {index}": ["indexes"],
+    "drop trigger {trigger} on public.{table}": ["triggers"],
+    "alter table public.{table} disable trigger {trigger}": ["triggers"],
+    "alter table public.{table} owner to service_role": ["owners"],
+    "alter table behavior.members owner to authenticated": ["owners"],
+    "alter table behavior.migrations owner to authenticated": ["owners"],
+    "alter function behavior.caller() owner to authenticated": ["owners"],
+    "create function public.find_similar_patterns(q text) returns setof public.behavior_patterns language sql"
+    " security definer as 'select * from public.behavior_patterns'": ["functions"],
+    "create function public.increment_pattern_use_count(a int, b int) returns void language sql as ''": ["functions"],
+    "create function public.count_all() returns bigint language sql security definer"
+    " as 'select count(*) from public.{table}'": ["functions"],
     "update pg_index set indisvalid = false where indexrelid = '{index}'::regclass": ["indexes valid"],
     "alter table public.{table} add column more text": ["statistics"],
     "create view public.everything as select * from public.{table}": ["views"],
@@ -186,8 +197,8 @@ def test_additional_function_with_its_owners_rights_is_reported(tampered: dict[S
 
     assert finding.name == "functions"
     assert finding.what == (
-        "behavior.more runs with its owner's rights; behavior.more has a search_path that is not empty; "
-        "behavior.more can be called by everybody"
+        "behavior.more() runs with its owner's rights; behavior.more() has a search_path that is not empty; "
+        "behavior.more() can be called by everybody"
     )
 
 

@@ -547,7 +547,7 @@ def test_a_leaving_worker_refuses_only_handshakes() -> None:
 
 def test_a_malformed_handshake_is_a_bad_request() -> None:
     """It must not count as a missing one."""
-    for broken in ({ask.PLUGIN: "{{{"}, {handshake.SETTINGS: "no-equals-sign"}):
+    for broken in ({ask.PLUGIN: "{{{"}, {ask.PLUGIN: "[" * 60_000}, {handshake.SETTINGS: "no-equals-sign"}):
         refused = refusal(Worker(), headers(**broken))
         assert refused is not None
         assert refused[0] == 400
