@@ -69,7 +69,8 @@ class Settings(BaseSettings):
         "none: full text search only.",
     )
     recall_scope: Literal["project", "all"] = Field(
-        default="project", description="Whether workflows of other projects may be suggested."
+        default="project",
+        description="The projects whose workflows may be suggested: project (only the current one) or all.",
     )
     min_similarity: float | None = Field(
         default=None,

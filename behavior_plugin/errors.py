@@ -39,15 +39,15 @@ class BehaviorError(Exception):
 class ConfigError(BehaviorError):
     """A setting is not valid."""
 
-    hint = "Correct it in config.toml, in the data folder, or in the BEHAVIOR_* environment."
+    hint = "Correct it in config.toml (in the data folder) or in the BEHAVIOR_* environment."
 
 
 class OtherSettingsError(ConfigError):
     """The worker was started with other settings."""
 
     hint = (
-        "`behavior worker stop` ends it; the next command starts it with the settings that you have here. What stands "
-        "in config.toml is the same for sessions and commands."
+        "Run `behavior worker stop`, then try again: the next command starts it with the settings that you have here. "
+        "Settings in config.toml are the same for sessions and commands."
     )
 
     def __init__(self, message: str = "", *, hint: str = "", names: Sequence[str] = ()) -> None:

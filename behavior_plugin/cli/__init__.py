@@ -266,7 +266,7 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
     change = installing.install(
         settings_file=file, plugin_root=Path(wake.ROOT), interpreter=interpreter, agent=agent, dry_run=dry_run
     )
-    _report_change(change.model_dump(mode="json"), as_json=as_json)
+    _report_change(change.model_dump(mode="json"), as_json=as_json, dry_run=dry_run)
 
 
 @cli.command()
@@ -284,7 +284,7 @@ def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -
     if not dry_run:
         stop_worker()
     change = installing.uninstall(settings_file=settings or installing.agent_settings_file(agent), dry_run=dry_run)
-    _report_change(change.model_dump(mode="json"), as_json=as_json)
+    _report_change(change.model_dump(mode="json"), as_json=as_json, dry_run=dry_run)
 
 
 def _state_of_worker() -> dict[str, Any]:
@@ -340,5 +340,6 @@ def _here() -> str:
     return os.getcwd()  # noqa: PTH109 - as the hooks record it
 
 
-def _report_change(change: dict[str, Any], *, as_json: bool) -> None:
-    print_result(change, "\n".join([*change["done"], *change["notes"]]), as_json=as_json)
+def _report_change(change: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:
+    end = ["Nothing was changed: this was a dry run."] if dry_run else []
+    print_result(change, "\n".join([*change["done"], *change["notes"], *end]), as_json=as_json)

@@ -121,7 +121,7 @@ def show_state(state: dict[str, Any]) -> None:
         rows[name] = f"{datetime.fromisoformat(rows[name]).astimezone():%Y-%m-%d %H:%M:%S}"
     if "learned" in rows:
         without_work = plural(rows.pop("dropped"), "session")
-        rows["learned"] = f"{plural(rows['learned'], 'pattern')} since the start; {without_work} had no work in them"
+        rows["learned"] = f"since the start: {plural(rows['learned'], 'pattern')}; {without_work} without work"
     show_rows(rows)
 
 

@@ -14,7 +14,7 @@ from behavior_plugin.worker.routes import PROMPT, Request, Routes
 from behavior_plugin.worker.service import Caller
 
 OTHER_VERSION = "The worker is of another version than this command."
-HINT = "`behavior worker stop` ends it."
+HINT = "Run `behavior worker stop`, then try again."
 
 
 def is_legacy(first_line: bytes) -> bool:

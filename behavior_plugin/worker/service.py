@@ -134,7 +134,8 @@ class Service(api.Api):
         found = self._store(START_S).starting_with(request.id)
         if len(found) != 1:
             problem = "More than one pattern has" if found else "No pattern has"
-            raise NotFoundError(f"{problem} an id that begins with {request.id}.")
+            hint = "Type more characters of the id." if found else ""
+            raise NotFoundError(f"{problem} an id that begins with {request.id}.", hint=hint)
         return found[0]
 
     def save_patterns(self, request: api.SavePatterns) -> api.SaveReport:

@@ -226,7 +226,7 @@ def test_status_shows_the_state_of_the_running_worker(known_id: str) -> None:
     assert (found["patterns"], found["store"], found["last_error"]) == (1, "embedded server", "")
     text = output_of("status")
     assert "embedded server" in text
-    assert "1 pattern since the start; 0 sessions had no work in them" in text
+    assert "since the start: 1 pattern; 0 sessions without work" in text
     assert "last error" not in text
 
 
@@ -396,7 +396,7 @@ def test_a_worker_with_other_settings_is_reported_and_not_used(
         done = behavior(*command)
         assert (done.returncode, done.stdout) == (1, "")
         assert "other settings (recall_scope)" in done.stderr
-        assert "`behavior worker stop` ends it" in done.stderr
+        assert "Run `behavior worker stop`" in done.stderr
     assert "recall_scope" in failed_checks()["worker"]["found"]
     assert "recall_scope" in json_of("status")["settings"]
 

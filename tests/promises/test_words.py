@@ -1,4 +1,4 @@
-"""Names and docstrings stay plain, as far as a count can check that (STYLE.md, "Say it plainly")."""
+"""Names and docstrings stay plain, as far as a count can check that."""
 
 from __future__ import annotations
 
