@@ -86,23 +86,17 @@ class Backlog(Message):
     dead_letters: int
 
 
-class Drained(Message):
+class Drained(Backlog):
     """The number of patterns that a drain learned, and the backlog after it."""
 
     learned: int
-    new_events: int
-    open_sessions: int
-    dead_letters: int
 
 
-class Reaped(Message):
+class Reaped(Backlog):
     """The number of sessions that a reap closed, of patterns that it learned, and the backlog after it."""
 
     closed: int
     learned: int
-    new_events: int
-    open_sessions: int
-    dead_letters: int
 
 
 class Suggest(Message):

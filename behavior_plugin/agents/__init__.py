@@ -37,7 +37,7 @@ AGENTS: dict[str, Agent] = {
 
 
 def agent_of_log(file: Path, among: Collection[Agent] = AGENTS.values()) -> Agent | None:
-    """The agent whose log a file is; None where it is a log of none of these.
+    """The agent whose log a file is; None if it is a log of none of these.
 
     Raises:
         OSError: the file cannot be read.
@@ -47,7 +47,7 @@ def agent_of_log(file: Path, among: Collection[Agent] = AGENTS.values()) -> Agen
 
 
 def hooks_of(name: str) -> Hooks | None:
-    """The hooks of an agent; None where it has none, or is unknown."""
+    """The hooks of an agent; None if it has none, or is unknown."""
     agent = AGENTS.get(name)
     return agent.hooks if agent else None
 

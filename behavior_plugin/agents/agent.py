@@ -25,7 +25,7 @@ class Logs:
     read:      the events of a log, in parts that each hold whole pieces of work of one session. Raises OSError where
                the file cannot be read; every other problem is reported to the reader and skipped.
     read_live: the events of the log that hook events name. Raises OSError and ValueError (a path may hold a NUL).
-               None where logs of running sessions are not read.
+               None if logs of running sessions are not read.
     """
 
     folders: Callable[[], list[Path]]

@@ -76,7 +76,7 @@ def read_header(envelope: dict[str, Any], payload: bytes) -> EventHeader:
 
 
 def read_event(envelope: dict[str, Any], payload: bytes, hooks: Hooks | None) -> Event:
-    """The event of a record; `hooks` are those of its agent, None where the agent is unknown.
+    """The event of a record; `hooks` are those of its agent, None if the agent is unknown.
 
     Raises:
         UnreadableError: the payload is not a JSON object, or names no session.

@@ -16,9 +16,9 @@ READ_STOP_S = 0.8
 MAX_EARLY_REQUEST_BYTES = 64 * 1024
 # Longer notes on the directory are not sent with the prompt; the worker then reads the directory itself.
 MAX_CONTEXT_CHARS = 8 * 1024
-# How long a prompt may wait for its answer: from a worker that is up; and from one that is just starting, or where the
-# prompt asks for nothing else.
+# How long a prompt may wait for its answer.
 ANSWER_S = 0.3
+# The same if the worker is just starting, or if the prompt only asks to recall.
 COLD_ANSWER_S = 0.9
 ANSWER_LIMIT = 8000
 
@@ -84,7 +84,7 @@ def on_session_start(event, payload, is_cut):
     if found == wake.SILENT:
         wake.replace()
     if loss:
-        _warn_user(f"events cannot be kept ({getattr(loss, 'strerror', None) or type(loss).__name__})")
+        _warn_user(f"events cannot be saved ({getattr(loss, 'strerror', None) or type(loss).__name__})")
     elif found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
     if found != wake.RUNNING:  # a worker would do it, if one came up
@@ -128,7 +128,7 @@ def _headers(notes):
 
 
 def _send_early(payload, headers, deadline):
-    """The connection of a request under way; None where it has to wait until the event is saved."""
+    """The connection of a request under way; None if it has to wait until the event is saved."""
     from behavior_plugin.capture import ask
 
     try:

@@ -26,8 +26,8 @@ _PASSED_ON_ENDS = ("_PROXY", "_proxy")
 def ensure_worker():
     """Make sure that a worker of this version runs, and return how far that is.
 
-    RUNNING where one answers, SILENT where one listens and does not (see `replace`), STARTING where one has just been
-    started, else NOT_SET_UP.
+    RUNNING if one answers, SILENT if one listens and does not (see `replace`), STARTING if one has just been started,
+    else NOT_SET_UP.
     """
     found = ping()
     if found:
@@ -65,7 +65,7 @@ def spawn_detached(do):
 
 
 def ping(within_s=PING_S):
-    """RUNNING or SILENT, or None where no worker of this version listens, or the one that does is leaving.
+    """RUNNING or SILENT, or None if no worker of this version listens, or the one that does is leaving.
 
     The worker learns our version and folder from it, so an older one leaves to a newer.
     """

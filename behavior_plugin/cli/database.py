@@ -16,7 +16,7 @@ import click
 from behavior_plugin.cli.backup import backup, move, restore, rollback
 from behavior_plugin.cli.connections import exclusive_owner_connection, owner_connection
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
-from behavior_plugin.errors import SchemaError
+from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.worker.lifecycle import worker_stopped
 
 if TYPE_CHECKING:
@@ -289,8 +289,6 @@ def _count(owner: psycopg.Connection, user: UUID) -> int | None:
 @contextmanager
 def _team_owner() -> Iterator[psycopg.Connection]:
     """The owner's connection to a database that others can reach."""
-    from behavior_plugin.errors import ConfigError
-
     with owner_connection() as (owner, settings):
         if not settings.database_url:
             raise ConfigError(

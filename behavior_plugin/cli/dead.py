@@ -32,9 +32,9 @@ def dead() -> None:
 def list_letters(as_json: bool) -> None:
     """List the dead letters with their reasons, oldest first."""
     from behavior_plugin.cli import terminal
-    from behavior_plugin.worker.dead_letters import letters
+    from behavior_plugin.worker import dead_letters
 
-    found = letters()
+    found = dead_letters.letters()
     if as_json:
         return print_json([_as_dict(letter) for letter in found])
     return terminal.show_letters(found) if found else click.echo(NONE)
@@ -53,10 +53,10 @@ def retry(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 
     This helps if a newer version can read them. ID is the id that `list` shows, or the beginning of it.
     """
-    from behavior_plugin.worker import dead_letters as letter_box
+    from behavior_plugin.worker import dead_letters
 
     chosen = _chosen(ids, is_all=is_all)
-    count = sum(letter_box.retry(letter) for letter in chosen)
+    count = sum(dead_letters.retry(letter) for letter in chosen)
     text = f"{count} {'event waits' if count == 1 else 'events wait'} to be learned from again. {AGAIN}"
     print_result({"events": count}, text if chosen else NONE, as_json=as_json)
 
@@ -69,21 +69,21 @@ def delete(ids: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 
     ID is the id that `list` shows, or the beginning of it.
     """
-    from behavior_plugin.worker import dead_letters as letter_box
+    from behavior_plugin.worker import dead_letters
 
     chosen = _chosen(ids, is_all=is_all)
     for letter in chosen:
-        letter_box.delete(letter)
+        dead_letters.delete(letter)
     text = "1 dead letter deleted." if len(chosen) == 1 else f"{len(chosen)} dead letters deleted."
     print_result({"deleted": len(chosen)}, text if chosen else NONE, as_json=as_json)
 
 
 def _chosen(ids: tuple[str, ...], *, is_all: bool) -> list[DeadLetter]:
-    from behavior_plugin.worker.dead_letters import letters
+    from behavior_plugin.worker import dead_letters
 
     if bool(ids) == is_all:
         raise click.UsageError("Give ids, or --all.")
-    found = letters()
+    found = dead_letters.letters()
     return found if is_all else list(dict.fromkeys(_named(each, found) for each in ids))
 
 

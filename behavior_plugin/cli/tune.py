@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from behavior_plugin.cli.output import progress
+from behavior_plugin.errors import StoreError
 
 if TYPE_CHECKING:
     # Imported where it is used: psycopg and rich cost a tenth of a second each.
@@ -64,7 +65,6 @@ def bar(settings: Settings) -> Iterator[None]:
 
 def _watch(settings: Settings, shown: Progress, is_over: threading.Event) -> None:
     """Watch on a second connection, since the first is busy building. A bar that fails does not stop the build."""
-    from behavior_plugin.errors import StoreError
     from behavior_plugin.store.errors import translate_errors
     from behavior_plugin.store.maintenance.tune import progress as build_progress
     from behavior_plugin.store.opening import connect_as_owner

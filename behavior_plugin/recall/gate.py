@@ -45,7 +45,7 @@ class Question:
 
 
 def prompt_question(prompt: str, kind: PromptKind | None, policy: Policy) -> Question | None:
-    """The question that a prompt puts; None where it is to be left alone."""
+    """The question that a prompt puts; None if it is to be left alone."""
     if kind is PromptKind.OWN_COMMAND:
         _, _, text = prompt.partition(" ")
         return manual_question(text, policy, limit=MAX_COMMAND_ANSWERS)

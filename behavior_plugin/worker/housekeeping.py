@@ -61,7 +61,7 @@ class CodeChange:
         return self._last != self._at_start and self._last == last
 
     def _stamp(self) -> tuple[int, int] | None:
-        """The file's time and size; None where it is gone."""
+        """The file's time and size; None if it is gone."""
         try:
             found = Path(wake.ROOT, "behavior_plugin", "__init__.py").stat()
         except OSError:

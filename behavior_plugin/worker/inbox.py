@@ -159,7 +159,7 @@ class Inbox:
         return found
 
     def _read(self, record: Path, reader: Callable[[dict[str, Any], bytes], T]) -> T | None:
-        """A record as `reader` reads it; None where it is gone, is postponed, or has become a dead letter."""
+        """A record as `reader` reads it; None if it is gone, is postponed, or has become a dead letter."""
         try:
             return reader(*spool.read(record))
         except FileNotFoundError:
@@ -256,7 +256,7 @@ def backlog() -> Backlog:
 
 
 def oldest() -> str | None:
-    """When the oldest event that waits was saved; None where none waits."""
+    """When the oldest event that waits was saved; None if none waits."""
     folders = [_folder("new"), *(_folder("open", name) for name in _names(_folder("open")))]
     first = [min(_names(folder), default="").partition("-")[0] for folder in folders]
     times = [int(digits) / 1e9 for digits in first if digits.isdigit()]

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Learner:
-    """Takes sessions from the inbox and makes patterns of them. Only for the main thread.
+    """Takes sessions from the inbox and turns them into patterns. Only for the main thread.
 
     `learned` counts the patterns, `dropped` the sessions that gave none, and `last_heartbeat` is when it last began to
     learn from a session (monotonic).

@@ -46,11 +46,8 @@ PATIENCE_S = 60.0
 POLL_S = 0.05
 
 
-# Starting and ending it
-
-
 def bring_up() -> None:
-    """Start a worker where none of this version answers, and wait until one does.
+    """Start a worker if none of this version answers, and wait until one does.
 
     Raises:
         SetupError: there is no Python environment for it.
@@ -60,7 +57,7 @@ def bring_up() -> None:
     make_folder()
     _check_settings()
     deadline = time.monotonic() + START_S
-    # Again and again: the one that was said to be starting may have died of it.
+    # Repeat: a worker that was starting may have died.
     while (found := wake.ensure_worker()) not in (wake.RUNNING, wake.SILENT):
         if found == wake.NOT_SET_UP:
             raise SetupError
@@ -89,7 +86,7 @@ def kill_worker(within_s: float = KILLED_S) -> bool:
     Returns whether one listened. Its sessions wait in the spool, and its server goes with it.
 
     Raises:
-        WorkerError: the kernel does not know the pid, or the process does not end.
+        WorkerError: the kernel does not report the pid, or the process does not end.
     """
     if (pid := _listener_pid()) is None:
         return False
@@ -110,9 +107,6 @@ def make_folder() -> None:
         paths.make_run_folder()
     except OSError as error:
         raise WorkerUnavailableError(f"The worker cannot be started: {error.strerror}: {error.filename}") from error
-
-
-# The lock
 
 
 @contextmanager
@@ -214,9 +208,6 @@ def _take(lock: Lock, *, deadline: float) -> None:
             time.sleep(POLL_S)
 
 
-# Steps
-
-
 def _request_stop() -> int:
     """Ask the worker to stop; returns its pid."""
     status, answer = exchange("/v1/stop", b"", REACT_S)
@@ -242,14 +233,19 @@ def _check_settings() -> None:
 
 
 def _listener_pid() -> int | None:
-    """The pid of the process that listens; None where none does."""
+    """The pid of the process that listens; None if none does, or another user's does."""
     if not hasattr(socket, "SO_PEERCRED"):
         raise WorkerError("The worker does not answer, and this system does not report its pid.")
     try:
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(ALIVE_S)  # the backlog of a frozen worker may be full
+            line.settimeout(ALIVE_S)
             line.connect(paths.worker_socket())
             peer = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except (BlockingIOError, TimeoutError) as error:  # only a connection would reveal the pid
+        raise WorkerError(
+            "The worker does not answer, and too many callers wait for it to find its pid.",
+            hint="End it: `pkill -KILL -f behavior_plugin/worker/__main__.py`.",
+        ) from error
     except OSError:
         return None
     pid, uid, _ = struct.unpack("3i", peer)
@@ -259,7 +255,7 @@ def _listener_pid() -> int | None:
 
 
 def _exists(pid: int) -> bool:
-    # Imported here for the same reason.
+    # Imported here: it is heavy, and only stopping needs it.
     import psutil
 
     try:

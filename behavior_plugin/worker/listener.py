@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {name.lower(): value for name, value in self.headers.items()}
 
     def _read_body(self) -> bytes | None:
-        """The request's body; None where it is refused, or the caller has gone."""
+        """The request's body; None if it is refused, or the caller has gone."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
             self.send_error(HTTPStatus.LENGTH_REQUIRED)

@@ -67,7 +67,7 @@ def main(holds_lock: Callable[[], bool]) -> int:
 
 
 class Worker:
-    """One worker, from start to end."""
+    """One worker, from start to end. The service calls its public methods from other threads."""
 
     def __init__(self, settings: config.Settings, holds_lock: Callable[[], bool]) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class Worker:
         self._trouble = ""
 
     def run_until_unneeded(self) -> int:
-        """Returns RESTART where a new process should take over, else 0."""
+        """Returns RESTART if a new process should take over, else 0."""
         self._listener = self._listen()
         # On a thread: the handler interrupts the main one, which may hold the lock of the hint that it would set.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.stop, daemon=True).start())
@@ -113,8 +113,6 @@ class Worker:
             self._resources.close_store()
             _leave_short_run_folder()
             log.info("the worker ends")
-
-    # For the service, from other threads
 
     def ping(self) -> api.Pong:
         return api.Pong(version=__version__, pid=os.getpid())
@@ -157,8 +155,6 @@ class Worker:
             **waiting.model_dump(),
             oldest_event=oldest(),
         )
-
-    # The loop
 
     def _look(self) -> None:
         """One round of everything. A part that fails is logged, and the others still run."""

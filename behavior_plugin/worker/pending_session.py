@@ -41,7 +41,7 @@ class AgentProcess:
 
     @classmethod
     def of(cls, header: EventHeader) -> Self | None:
-        """None where it is unknown, or runs on another machine or in another container that shares the folder."""
+        """None if it is unknown, or runs on another machine or in another container that shares the folder."""
         is_here = header.machine in ("", os.uname().nodename) and header.pid_space in (None, _pid_space())
         return cls(header.agent_pid, header.at) if is_here and header.agent_pid else None
 

@@ -58,7 +58,7 @@ class Resources:
                     raise self._why_not_open() from None
 
     def embedder(self, within_s: float) -> Embedder | None:
-        """The embedder, once it is loaded; None where there is none, and prompts are compared by their words."""
+        """The embedder, once it is loaded; None if there is none, and prompts are compared by their words."""
         try:
             return self._embedder.result(within_s)
         except FutureTimeoutError:

@@ -83,7 +83,7 @@ class Routes:
         self._loop = loop
 
     def refusal(self, headers: Mapping[str, str]) -> Response | None:
-        """The answer to a caller that this worker must not serve; None where it may."""
+        """The answer to a caller that this worker must not serve; None if it may."""
         try:
             self._check(handshake.read(headers))
         except BehaviorError as error:

@@ -12,7 +12,7 @@ _EXIT_CODE = re.compile(r"exit code (\d{1,10})")
 
 
 def parse_task_notification(text: str) -> CallEnd | None:
-    """The end of the call that a notification names; None where the text is no notification, or names none.
+    """The end of the call that a notification names; None if the text is no notification, or names none.
 
     A notification quotes the command and the result, which anybody may have written. So fields are read only before
     the result, and the duration only in the usage, which comes last.
