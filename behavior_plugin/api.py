@@ -86,17 +86,25 @@ class Backlog(Message):
     dead_letters: int
 
 
-class Drained(Backlog):
+class Drained(Message):
     """The number of patterns that a drain learned, and the backlog after it."""
 
     learned: int
+    # Not inherited from Backlog: commands print the fields in their order.
+    new_events: int
+    open_sessions: int
+    dead_letters: int
 
 
-class Reaped(Backlog):
+class Reaped(Message):
     """The number of sessions that a reap closed, of patterns that it learned, and the backlog after it."""
 
     closed: int
     learned: int
+    # Not inherited from Backlog: commands print the fields in their order.
+    new_events: int
+    open_sessions: int
+    dead_letters: int
 
 
 class Suggest(Message):
