@@ -1,3 +1,3 @@
 """Remember how work was done in Claude Code, and bring the workflow back when it fits."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -13,9 +13,13 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from behavior_plugin.model import Context, Pattern, PromptKind, StoredPattern, Suggestion
+from behavior_plugin.model import Context, PromptKind, Turn
+from behavior_plugin.workflow import Episode, RemarkKind, StoredPattern, Suggestion
 
 A = TypeVar("A")
+
+# Episodes that come with a pattern.
+MAX_EPISODES = 50
 
 
 class Message(BaseModel):
@@ -41,20 +45,47 @@ class ListPatterns(Message):
     directory: str | None = None
 
 
+class ListTurns(Message):
+    """List the turns with work, newest first; with `directory` only those of its project. They are the evidence."""
+
+    limit: int = Field(default=20, ge=1, le=10_000)
+    directory: str | None = None
+
+
 class ShowPattern(Message):
     """Show the one pattern whose id begins with `id`."""
 
     id: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class SavePatterns(Message):
-    """Save redacted patterns."""
+class Shown(Message):
+    """A pattern, and the episodes that it stands on, newest first: at most MAX_EPISODES of them."""
 
-    patterns: tuple[Pattern, ...]
+    pattern: StoredPattern
+    episodes: tuple[Episode, ...]
+
+
+class AddRemark(Message):
+    """Say something of the one pattern whose id begins with `id`.
+
+    `steps` are those of an edit, one line each, and `into` begins the id of the pattern that a merge makes it part of.
+    """
+
+    id: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    kind: RemarkKind
+    note: str = Field(default="", max_length=500)
+    steps: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)], ...] = ()
+    into: str = ""
+
+
+class SaveTurns(Message):
+    """Save redacted turns as evidence."""
+
+    turns: tuple[Turn, ...]
 
 
 class SaveReport(Message):
-    """The effects of saving, counted by `Saved`, and the store's reasons for refusing a pattern."""
+    """The effects of saving, counted by `Saved`, and the store's reasons for refusing a turn."""
 
     kept: dict[str, int]
     refused: list[str]
@@ -87,7 +118,7 @@ class Backlog(Message):
 
 
 class Drained(Message):
-    """The number of patterns that a drain learned, and the backlog after it."""
+    """The number of turns with work that a drain learned from, and the backlog after it."""
 
     learned: int
     # Not inherited from Backlog: commands print the fields in their order.
@@ -97,7 +128,7 @@ class Drained(Message):
 
 
 class Reaped(Message):
-    """The number of sessions that a reap closed, of patterns that it learned, and the backlog after it."""
+    """The number of sessions that a reap closed, of turns with work in them, and the backlog after it."""
 
     closed: int
     learned: int
@@ -123,7 +154,7 @@ class Note(Message):
 
 
 class Deleted(Message):
-    """The number of patterns deleted."""
+    """The number of deleted episodes, together with that of patterns that a caller wrote."""
 
     patterns: int
 
@@ -174,8 +205,10 @@ class Api(Protocol):
     def recall(self, request: Recall) -> list[Suggestion]: ...
     def suggest(self, request: Suggest) -> Note: ...
     def list_patterns(self, request: ListPatterns) -> list[StoredPattern]: ...
-    def show_pattern(self, request: ShowPattern) -> StoredPattern: ...
-    def save_patterns(self, request: SavePatterns) -> SaveReport: ...
+    def list_turns(self, request: ListTurns) -> list[StoredPattern]: ...
+    def show_pattern(self, request: ShowPattern) -> Shown: ...
+    def add_remark(self, request: AddRemark) -> Shown: ...
+    def save_turns(self, request: SaveTurns) -> SaveReport: ...
     def forget_session(self, request: ForgetSession) -> Deleted: ...
     def drain(self, request: Drain) -> Drained: ...
     def reap(self, request: Reap) -> Reaped: ...
@@ -206,8 +239,10 @@ STOP = Operation("stop", None, Pong)
 RECALL = Operation("recall", Recall, list[Suggestion])
 SUGGEST = Operation("suggest", Suggest, Note)
 LIST_PATTERNS = Operation("list_patterns", ListPatterns, list[StoredPattern])
-SHOW_PATTERN = Operation("show_pattern", ShowPattern, StoredPattern)
-SAVE_PATTERNS = Operation("save_patterns", SavePatterns, SaveReport)
+LIST_TURNS = Operation("list_turns", ListTurns, list[StoredPattern])
+SHOW_PATTERN = Operation("show_pattern", ShowPattern, Shown)
+ADD_REMARK = Operation("add_remark", AddRemark, Shown)
+SAVE_TURNS = Operation("save_turns", SaveTurns, SaveReport)
 FORGET_SESSION = Operation("forget_session", ForgetSession, Deleted)
 DRAIN = Operation("drain", Drain, Drained)
 REAP = Operation("reap", Reap, Reaped)
@@ -219,8 +254,10 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     RECALL,
     SUGGEST,
     LIST_PATTERNS,
+    LIST_TURNS,
     SHOW_PATTERN,
-    SAVE_PATTERNS,
+    ADD_REMARK,
+    SAVE_TURNS,
     FORGET_SESSION,
     DRAIN,
     REAP,

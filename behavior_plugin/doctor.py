@@ -1,7 +1,7 @@
 """Check that everything works, by trying it: "it does nothing" must have an answer.
 
 The last check goes the whole way: a probe session passes through the registered hook commands into the spool, the
-worker stores a pattern in the real table, a prompt finds it there, and it is deleted.
+worker learns a pattern from it in the real tables, a prompt finds it there, and it is deleted.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _probe_session(session_id: str, folder: str) -> Iterator[tuple[str, dict[str
     common = {"session_id": session_id, "cwd": folder, "transcript_path": ""}
     yield "SessionStart", common | {"source": "startup"}
     yield "UserPromptSubmit", common | {"prompt": PROBE}
-    action = {"tool_name": "Bash", "tool_input": {"command": "true"}, "tool_use_id": "probe", "duration_ms": 1}
+    action = {"tool_name": "Bash", "tool_input": {"command": "make test"}, "tool_use_id": "probe", "duration_ms": 1}
     yield "PostToolUse", common | action | {"tool_response": {}}
     yield "Stop", common
     yield "SessionEnd", common | {"reason": "other"}

@@ -1,84 +1,167 @@
-"""The learning route: the events of one session become patterns in the store."""
+"""The learning route: the events of a session become evidence, and the evidence of a project becomes its patterns.
+
+Evidence is saved first, and is all that must not be lost: vectors and patterns are computed from it, again and again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 
+from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
-from behavior_plugin.model import Event, Pattern, Saved
-from behavior_plugin.patterns.episodes import assemble
-from behavior_plugin.redact import redact_pattern
-from behavior_plugin.store import Store
+from behavior_plugin.model import Event, Turn
+from behavior_plugin.patterns.evidence import DIGEST_VERSION, effects, episodes_of, merge_turns
+from behavior_plugin.patterns.fold import final_key, fold, pattern_key, pattern_of
+from behavior_plugin.patterns.remarks import follow_through, merges
+from behavior_plugin.patterns.turns import turns_of
+from behavior_plugin.redact import redact_turn
+from behavior_plugin.store import Computed, Evidence, Store
+from behavior_plugin.workflow import Episode, Saved
+
+log = logging.getLogger(__name__)
 
 # A text that every embedder can embed.
 PROBE_TEXT = "work"
+# Triggers embedded at a time.
+BATCH = 100
 
 
 def learn(
     events: Sequence[Event], *, embedder: Embedder | None, store: Store, follows: str | None = None
-) -> list[Pattern]:
-    """Assemble, redact, embed and store the patterns of a session, and return them. Repeating it changes nothing.
+) -> list[Turn]:
+    """Save the evidence of a session, and compute the patterns that it changes. Repeating it changes nothing.
 
     The events are those of one session, as `reconcile` leaves them. `follows` is the session that this one continues,
-    if any.
+    if any. Returns the turns with work in them.
 
     Raises:
         StoreError, EmbedError: nothing, or only a part, is stored; do it again.
     """
-    patterns = session_patterns(events, follows=follows)
-    for result in save(patterns, embedder=embedder, store=store):
-        if isinstance(result, StoreError):
-            raise result
-    return patterns
+    turns = session_turns(events, follows=follows)
+    save_turns(turns, store)
+    compute_all_possible(embedder=embedder, store=store)
+    return [turn for turn in turns if turn.actions]
 
 
-def session_patterns(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
-    """The patterns of one session, redacted, so that they may leave this process."""
-    return [redact_pattern(pattern) for pattern in assemble(events, follows=follows)]
+def session_turns(events: Sequence[Event], *, follows: str | None = None) -> list[Turn]:
+    """The turns of one session, redacted, so that they may leave this process."""
+    return [redact_turn(turn) for turn in turns_of(events, follows=follows)]
 
 
-def save(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Store) -> list[Saved | StoreError]:
-    """Embed and store redacted patterns. The result for each is the effect of saving it, or the store's refusal.
+def save_turns(turns: Sequence[Turn], store: Store) -> list[Saved]:
+    """Merge redacted turns into the evidence; returns the effect of each.
 
     Raises:
-        StoreUnavailableError, EmbedError: nothing, or only a part, is stored; do it again.
+        StoreError: nothing is stored.
     """
-    embeddings = _embeddings([pattern.trigger for pattern in patterns], embedder)
-    return [_saved(*each, embedder, store) for each in zip(patterns, embeddings, strict=True)]
+    if not turns:
+        return []
+    with store.evidence() as evidence:
+        stored = _related_turns(turns, evidence)
+        merged = merge_turns(stored, turns)
+        sessions, episodes = {turn.session_id for turn in (*stored, *turns)}, episodes_of(merged)
+        evidence.replace_sessions(sessions, episodes)
+        _judge_suggestions(sessions, episodes, evidence)
+    return effects(stored, turns, merged)
 
 
-def save_new(patterns: Sequence[Pattern], *, embedder: Embedder | None, store: Store) -> list[Saved | StoreError]:
-    """The same for patterns of which many may be stored already: those are not embedded again."""
-    known = _known(patterns, embedder, store)
-    others = [pattern for pattern in patterns if pattern.source_key not in known]
-    return [*[Saved.UNCHANGED] * (len(patterns) - len(others)), *save(others, embedder=embedder, store=store)]
+def save_all_possible(turns: Sequence[Turn], store: Store) -> list[Saved | StoreError]:
+    """The same, but turns that the store refuses do not stop the others.
 
-
-def _known(patterns: Sequence[Pattern], embedder: Embedder | None, store: Store) -> set[str]:
+    Raises:
+        StoreUnavailableError: nothing, or only a part, is stored; do it again.
+    """
     try:
-        return store.known(patterns, with_embedding=embedder is not None)
-    except StoreUnavailableError:
-        raise
-    except StoreError:  # one of them cannot even be looked up; saving it will say which one, and why
-        return set()
-
-
-def _saved(
-    pattern: Pattern, embedding: list[float] | None, embedder: Embedder | None, store: Store
-) -> Saved | StoreError:
-    try:
-        return store.save(pattern, embedding, embedder.model if embedder else None)
+        return list(save_turns(turns, store))
     except StoreUnavailableError:
         raise
     except StoreError as error:
-        return error
+        if len(turns) == 1:
+            return [error]
+    half = len(turns) // 2
+    return [*save_all_possible(turns[:half], store), *save_all_possible(turns[half:], store)]
 
 
-def _embeddings(texts: Sequence[str], embedder: Embedder | None) -> list[list[float] | None]:
+def compute_patterns(*, embedder: Embedder | None, store: Store) -> None:
+    """Bring everything that is computed from the evidence up to date. It costs little if nothing has changed.
+
+    A project whose patterns the store refuses stops no others.
+
+    Raises:
+        StoreError, EmbedError: a part is not up to date; do it again.
+    """
+    try:
+        if embedder:
+            embed_triggers(embedder, store)
+    finally:
+        _fold_projects(store)
+
+
+def compute_all_possible(*, embedder: Embedder | None, store: Store) -> None:
+    """The same, for a caller that refused patterns do not concern: the evidence is saved, and the others are there.
+
+    Raises:
+        StoreUnavailableError, EmbedError: a part is not up to date; do it again.
+    """
+    try:
+        compute_patterns(embedder=embedder, store=store)
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        log.warning("some patterns cannot be computed: %s", error)
+
+
+def take_over(store: Store) -> None:
+    """Bring the evidence of earlier versions up to date: as rows, and by the rules of this version.
+
+    Raises:
+        StoreError: a part is left; do it again.
+    """
+    store.take_old_patterns()
+    before: list[str] = []
+    while (sessions := store.stale_sessions(DIGEST_VERSION)) and sessions != before:
+        with store.evidence() as evidence:
+            turns = [_judged_again(turn) for turn in _turns(evidence, sessions)]
+            evidence.replace_sessions(sessions, episodes_of(merge_turns(turns, [])))
+        before = sessions
+
+
+def _judge_suggestions(sessions: Iterable[str], episodes: Sequence[Episode], evidence: Evidence) -> None:
+    """Note which suggestions these sessions have followed."""
+    for shown in evidence.shown(sessions):
+        own = [episode for episode in episodes if episode.session_id == shown.session_id]
+        if (judged := follow_through(shown, own)) != shown:
+            evidence.judge(judged)
+
+
+def _related_turns(turns: Sequence[Turn], evidence: Evidence) -> list[Turn]:
+    """The stored turns of the same sessions, and of those that have a copy of one of these turns."""
+    sessions = {turn.session_id for turn in turns}
+    related = {each.session_id for each in evidence.episodes(sessions, turns)}
+    return _turns(evidence, sessions | related)
+
+
+def _turns(evidence: Evidence, sessions: Iterable[str]) -> list[Turn]:
+    return [turn for episode in evidence.episodes(sessions) for turn in episode.turns]
+
+
+def _judged_again(turn: Turn) -> Turn:
+    """A turn of an earlier version, which knew other kinds of prompts."""
+    return turn.model_copy(update={"prompt_kind": read_prompt(turn.prompt)["prompt_kind"]})
+
+
+def embed_triggers(embedder: Embedder, store: Store) -> None:
+    """Embed the triggers of the evidence that no model has embedded yet. Raises as `compute_patterns`."""
+    while triggers := store.unembedded(BATCH):
+        embeddings = _embeddings(list(triggers.values()), embedder)
+        for (key, trigger), embedding in zip(triggers.items(), embeddings, strict=True):
+            store.save_embedding(key, trigger, embedding, embedder.model)
+
+
+def _embeddings(texts: Sequence[str], embedder: Embedder) -> list[list[float] | None]:
     """A vector for each text; None for a text that cannot be embedded, such as a lone emoji."""
-    if embedder is None or not texts:
-        return [None for _ in texts]
     try:
         return list(embedder.embed(texts))
     except EmbedError:
@@ -91,3 +174,44 @@ def _embedding_or_none(text: str, embedder: Embedder) -> list[float] | None:
         return embedder.embed([text])[0]
     except EmbedError:
         return None
+
+
+def _fold_projects(store: Store) -> None:
+    refused: list[StoreError] = []
+    for project in store.unfolded_projects():
+        try:
+            _fold_project(project, store)
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+def _fold_project(project: str, store: Store) -> None:
+    """Compute the patterns of a project from all of its evidence."""
+    with store.evidence() as evidence:
+        occurrences = evidence.occurrences(project)
+        remarks = evidence.remarks({pattern_key(project, each.digest.job) for each in occurrences})
+        folded = fold(occurrences, remarks)
+        runs = {run.episode.source_key: run for run in evidence.runs(each.representative for each in folded)}
+        uses = {each.source_key: (each.use_count, each.last_used_at) for each in occurrences}
+        computed = []
+        for each in folded:
+            run = runs.get(each.representative)
+            if run is None:  # a newer version stored it, and the pattern too
+                continue
+            used = [at for key in each.members if (at := uses[key][1])]
+            computed.append(
+                Computed(
+                    pattern_of(each, run.episode),
+                    run.embedding,
+                    run.model,
+                    use_count=sum(uses[key][0] for key in each.members),
+                    last_used_at=max(used, default=None),
+                )
+            )
+        merged = merges(remarks)
+        keys = {occurrence.source_key: final_key(occurrence, merged) for occurrence in occurrences}
+        evidence.replace_patterns(project, computed, keys)

@@ -1,4 +1,4 @@
-"""The words of this project, as types: events, actions, context, patterns, suggestions.
+"""The words for what agents report, as types: events, prompts, actions, context, turns.
 
 Everything here is frozen; a step that changes something returns a new value.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
-from uuid import UUID
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -19,12 +18,14 @@ MAIN = "main"
 USER = "user"
 
 
-# Text of our own making. Every other text of a pattern is redacted before it is embedded or stored.
+# Text of our own making. Every other text of a turn is redacted before it is embedded or stored.
 OWN = "own"
 OwnText: TypeAlias = Annotated[str, OWN]
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A value: a step that changes something returns a new one."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
@@ -65,7 +66,7 @@ class PromptKind(StrEnum):
     MACHINE = "machine"
 
 
-# The kinds that begin a piece of work.
+# The kinds that name work of their own, so that they are answered with a suggestion.
 TASKS = frozenset({PromptKind.TASK, PromptKind.COMMAND})
 # The kinds that a person begins a turn with.
 HUMAN = TASKS | {PromptKind.FOLLOW_UP}
@@ -80,12 +81,28 @@ class DurationSource(StrEnum):
     TRANSCRIPT = "transcript"
 
 
-class Action(_Frozen):
+class Verdict(Frozen):
+    """The gist of what a command printed, since an exit code says little: a pipe hides it in a third of failing checks.
+
+    `passed` and `failed` count tests or checks, where the output has such counts. `ran_nothing`: the check says that it
+    found no tests. `error` is the last line that names an error. `commit` is the short id and subject of the commit
+    that the command made.
+    """
+
+    passed: int | None = None
+    failed: int | None = None
+    ran_nothing: bool = False
+    error: str | None = None
+    commit: str | None = None
+
+
+class Action(Frozen):
     """One tool call.
 
     `id` is the agent's own, and `timestamp` is when the call began. `duration_ms` and `duration_source` are absent
     where nothing measured it. `actor` made the call: "main", "user" for a line of the user's own shell, or the id of a
-    subagent; it is stored as "agent". `started_agent` is the id of the subagent that this call started.
+    subagent; it is stored as "agent". `started_agent` is the id of the subagent that this call started. `verdict` is
+    there if the output of a command says how it went.
     """
 
     id: str | None = None
@@ -98,9 +115,10 @@ class Action(_Frozen):
     actor: str = Field(default=MAIN, validation_alias=AliasChoices("actor", "agent"), serialization_alias="agent")
     started_agent: str | None = None
     error: str | None = None
+    verdict: Verdict | None = None
 
 
-class CallEnd(_Frozen):
+class CallEnd(Frozen):
     """How a call that went on in the background ended, and how long it took, if the agent says so."""
 
     call_id: str
@@ -108,7 +126,7 @@ class CallEnd(_Frozen):
     duration_ms: int | None = Field(default=None, ge=0)
 
 
-class Context(_Frozen):
+class Context(Frozen):
     """Where it happened.
 
     `project` names the repository, the same in all its subfolders, worktrees and clones: its remote, else the folder of
@@ -132,7 +150,7 @@ class EventSource(StrEnum):
     TRANSCRIPT = "transcript"
 
 
-class Event(_Frozen):
+class Event(Frozen):
     """One thing that happened in a session, as a hook reported it or as the agent's log has it.
 
     `pid_space` is where `agent_pid` has its meaning: in another container it is another process. `order` sorts the
@@ -140,7 +158,8 @@ class Event(_Frozen):
     place in it. `reason` says how a session began (startup, resume, clear, compact, fork) or why it ended. `prompt_id`
     names the prompt that is being worked on; a prompt with the id of an earlier one was typed while that was worked
     on. `prompt_key` is the same for one prompt whichever source has it. `is_provisional` marks a call whose hook cannot
-    know how it ended, so that the log's word counts.
+    know how it ended, so that the log's word counts. `closing` is the first sentence of the agent's last message, on
+    the end of a turn.
     """
 
     kind: EventKind
@@ -163,11 +182,12 @@ class Event(_Frozen):
     action: Action | None = None
     call_end: CallEnd | None = None
     is_provisional: bool = False
+    closing: str | None = None
     files: tuple[str, ...] = ()
 
 
-class Provenance(_Frozen):
-    """The origin of a pattern: agent, machine, hooks or log, and the version of this plugin.
+class Provenance(Frozen):
+    """The origin of a turn: agent, machine, hooks or log, and the version of this plugin.
 
     `follows` is the session that the same agent process had before: the one that was cleared, or forked.
     """
@@ -179,61 +199,28 @@ class Provenance(_Frozen):
     follows: str | None = None
 
 
-class Pattern(_Frozen):
-    """One piece of work: its trigger, context, actions and final outcome.
+class Turn(Frozen):
+    """A prompt and the work up to the next one, as it was told: the evidence that everything else is computed from.
 
-    `source_key` is the same for the same work however often it is delivered; the store keeps one row of it.
+    `source_key` is the same for the same prompt however often it is delivered. `is_ended` is false where the work was
+    broken off. `is_interjected`: it was typed while the work before it still ran. `follows_clear`: the conversation was
+    cleared between the turn before and this one. `closing` is the first sentence of the agent's last message.
+    `has_follow_ups`: an earlier version stored it, with the calls of the prompts that only followed it up.
     """
 
     source_key: OwnText
-    trigger: str
-    context: Context
-    actions: tuple[Action, ...]
-    final_outcome: Outcome
-    confidence: float = Field(default=0.7, ge=0, le=1)
-    started_at: AwareDatetime
     session_id: str
+    prompt: str
+    prompt_kind: PromptKind = PromptKind.TASK
+    started_at: AwareDatetime
+    context: Context
+    actions: tuple[Action, ...] = ()
+    is_ended: bool = True
+    is_interjected: bool = False
+    follows_clear: bool = False
+    has_follow_ups: bool = False
+    closing: str | None = None
     provenance: Provenance = Provenance()
-
-
-class StoredPattern(Pattern):
-    """A pattern as the store returns it."""
-
-    id: UUID
-    use_count: int = Field(ge=0)
-    last_used_at: AwareDatetime | None = None
-    created_at: AwareDatetime
-
-
-class Saved(StrEnum):
-    """The effect of saving a pattern. UPDATED: more is known of the same work now."""
-
-    ADDED = "new"
-    UPDATED = "grown"
-    UNCHANGED = "known"
-
-
-class Match(_Frozen):
-    """A stored pattern and how similar its trigger is to the question: 0 to 1."""
-
-    pattern: StoredPattern
-    similarity: float
-
-
-class Suggestion(_Frozen):
-    """A match on its way to the assistant, with its score and the reason for it.
-
-    `occurrences` counts the similar pieces of work that were found, `successes` those that ended in success;
-    `last_seen_at` is when the latest of them began.
-    """
-
-    pattern: StoredPattern
-    similarity: float
-    score: float
-    occurrences: int
-    successes: int
-    last_seen_at: AwareDatetime
-    reason: str
 
 
 def elapsed_ms(start: datetime, end: datetime) -> int:

@@ -33,7 +33,7 @@ from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 from pydantic import BaseModel
 
-from behavior_plugin.model import OWN, Action, Pattern
+from behavior_plugin.model import OWN, Action, Turn
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,7 +51,7 @@ ACTIONS_LIMIT = 200  # the first half and the last half
 FILES_LIMIT = 100
 ENTRIES_LIMIT = 100
 _LIMITS = {
-    "trigger": TRIGGER_LIMIT,
+    "prompt": TRIGGER_LIMIT,
     "error": ERROR_LIMIT,
     "directory": PATH_LIMIT,
     "root": PATH_LIMIT,
@@ -105,9 +105,9 @@ def redact_value(value: Any, limits: Limits) -> Any:
     return _plain(value, limits, depth=0, name="")
 
 
-def redact_pattern(pattern: Pattern) -> Pattern:
-    """Redact and bound every text of a pattern, but for those declared as our own (`model.OwnText`)."""
-    return redact_model(pattern.model_copy(update={"actions": _first_and_last(pattern.actions)}))
+def redact_turn(turn: Turn) -> Turn:
+    """Redact and bound every text of a turn, but for those declared as our own (`model.OwnText`)."""
+    return redact_model(turn.model_copy(update={"actions": _first_and_last(turn.actions)}))
 
 
 def redact_model(model: M) -> M:

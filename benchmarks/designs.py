@@ -18,12 +18,13 @@ from behavior_plugin.store.sql_files import Migration, migrations, script
 Change = Callable[[psycopg.Connection], None]
 
 MEMORY = 2 << 30
+OWN_BITS = "behavior_patterns_user_bits_idx"
 # The function's body with a single plain search, for which the planner chooses between b-tree and index.
 PLAIN = """
 begin atomic
     select found.id, found.trigger, found.context, found.actions, found.final_outcome, found.confidence,
            found.use_count, 1 - found.distance, found.last_used_at, found.created_at, found.started_at,
-           found.session_id, found.source_key, found.provenance
+           found.session_id, found.source_key, found.provenance, found.workflow, found.trigger
       from (select bp.*, bp.trigger_embedding <=> query_embedding as distance
               from public.behavior_patterns bp
              where bp.user_id = (select behavior.caller())
@@ -65,7 +66,8 @@ class Design:
 class Layout:
     """A table; its designs are measured one after the other on the same rows.
 
-    `is_guide` marks the guide's own columns and functions; a partitioned table is meant for several users.
+    `is_guide` marks the guide's own columns and functions; a partitioned table is meant for several users. `is_old` has
+    the function of version 0.2. With `is_folded` the rows are evidence, and patterns are made of them.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Layout:
     designs: tuple[Design, ...]
     is_guide: bool = False
     is_split: bool = False
+    is_old: bool = False
+    is_folded: bool = False
 
 
 def layouts() -> list[Layout]:
@@ -108,11 +112,18 @@ def layouts() -> list[Layout]:
             (Design("16 partitions, HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors),),
             is_split=True,
         ),
+        Layout("0.2", _make_old, (Design("0.2: a pattern for each prompt", nothing, OWN_BITS),), is_old=True),
+        Layout(
+            "evidence",
+            migrate_all,
+            (Design("ours: prompts as evidence of patterns", nothing, "behavior.episodes_user_bits_idx"),),
+            is_folded=True,
+        ),
         Layout(
             "ours",
             migrate_all,
             (
-                Design("ours: own bits by b-tree, then vectors", _remake_bits, "behavior_patterns_user_bits_idx"),
+                Design("ours: own bits by b-tree, then vectors", _remake_bits, OWN_BITS),
                 Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX, tuned("none")),
                 Design("ours, ivfflat on bits", tuned("ivfflat"), tune.INDEX, tuned("none")),
             ),
@@ -133,9 +144,10 @@ def tuned(kind: tune.Kind) -> Change:
 
 def size(owner: psycopg.Connection, index: str) -> int:
     """The size of an index in bytes, with all its partitions."""
-    parts = "select sum(pg_relation_size(relid)) from pg_partition_tree(to_regclass('public.' || %s)) where isleaf"
-    whole = "select pg_relation_size(to_regclass('public.' || %s))"
-    return int(value(owner, parts, [index]) or value(owner, whole, [index]))
+    named = index if "." in index else f"public.{index}"
+    parts = "select sum(pg_relation_size(relid)) from pg_partition_tree(to_regclass(%s)) where isleaf"
+    whole = "select pg_relation_size(to_regclass(%s))"
+    return int(value(owner, parts, [named]) or value(owner, whole, [named]))
 
 
 def _make_guide(owner: psycopg.Connection) -> None:
@@ -153,6 +165,12 @@ def _fit_guide(owner: psycopg.Connection) -> None:
              using ivfflat (trigger_embedding vector_cosine_ops) with (lists = {wanted.lists});
             alter function public.find_similar_patterns set ivfflat.probes = {math.isqrt(wanted.lists or 1)}""",
     )
+
+
+def _make_old(owner: psycopg.Connection) -> None:
+    for migration in migrations("behavior_patterns"):
+        if migration.version < 300:
+            owner.execute(migration.file.read_bytes())
 
 
 def _make_plain(owner: psycopg.Connection) -> None:
@@ -199,7 +217,8 @@ def _define(owner: psycopg.Connection, order: str, settings: str) -> None:
 
 
 def _functions() -> Migration:
-    [found] = [each for each in migrations("behavior_patterns") if each.name == "functions"]
+    """The file that creates the function as it is now."""
+    [found] = [each for each in migrations("behavior_patterns") if each.name == "workflows"]
     return found
 
 

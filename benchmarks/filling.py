@@ -1,4 +1,4 @@
-"""Insert many patterns into the embedded server in bulk, a thousand times as fast as through the store.
+"""Insert much evidence, and its patterns, into the embedded server in bulk, a thousand times as fast as by learning.
 
 The vectors are real ones, of the prompts in prompts.py. Embedding 10,000 texts would take a minute, so the vectors are
 repeated with a small random change (a cosine of about 0.9, as between two prompts for the same work).
@@ -6,7 +6,7 @@ repeated with a small random change (a cosine of about 0.9, as between two promp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,12 @@ from psycopg.types.json import Jsonb
 
 from behavior_plugin import config
 from behavior_plugin.embed.offline import OfflineEmbedder
+from behavior_plugin.model import Action, Context, Outcome, Turn
+from behavior_plugin.patterns.evidence import DIGEST_VERSION
+from behavior_plugin.patterns.fold import MAX_TRIGGERS, pattern_key
+from behavior_plugin.patterns.steps import known_commands
 from behavior_plugin.store.opening import open_as_owner, own_user
+from behavior_plugin.workflow import Digest, Step, StepKind, Workflow
 from benchmarks import prompts
 from benchmarks.scratch import shown
 from benchmarks.vectors import Vectors
@@ -25,10 +30,29 @@ from benchmarks.vectors import Vectors
 # all-MiniLM-L6-v2's, which the product pads with zeros.
 OFFLINE = 384
 STRAY = 0.48
-CALL = {"tool": "Bash", "outcome": "success", "timestamp": "2026-01-01T00:00:00Z", "duration_ms": 100}
-ACTIONS = [{**CALL, "parameters": {"command": f"make step-{step}"}} for step in range(6)]
-COLUMNS = {
+# The number of patterns, as a share of the pieces of work.
+FOLDED = 0.03
+STEPS = tuple(Step(kind=StepKind.RUN, text=f"make step-{number}") for number in range(6))
+EPISODE = {
     "user_id": "uuid",
+    "source_key": "text",
+    "session_id": "text",
+    "project": "text",
+    "trigger": "text",
+    "trigger_embedding": "vector",
+    "embedding_model": "text",
+    "turns": "jsonb",
+    "outcome": "text",
+    "digest": "jsonb",
+    "pattern_key": "text",
+    "is_folded": "boolean",
+    "turn_starts": "timestamptz[]",
+    "schema_version": "int2",
+    "started_at": "timestamptz",
+}
+PATTERN = {
+    "user_id": "uuid",
+    "source_key": "text",
     "session_id": "text",
     "project": "text",
     "trigger": "text",
@@ -37,19 +61,27 @@ COLUMNS = {
     "context": "jsonb",
     "actions": "jsonb",
     "final_outcome": "text",
+    "workflow": "jsonb",
     "started_at": "timestamptz",
 }
 
 
 def fill(count: int, *, project: str) -> None:
-    """Insert this many patterns of one project for the current user. No worker may be running."""
+    """Insert so many pieces of work of one project for the current user, as if learned. No worker may be running.
+
+    They are of different jobs, each with a pattern: FOLDED of them all.
+    """
     stored = _strayed(_embedded(min(count, prompts.MAX_TASKS)), count)
+    jobs, now = max(1, round(count * FOLDED)), datetime.now(UTC)
+    turns = [_turn(number, project, now) for number in range(count)]
     with open_as_owner(config.load()) as owner:
         user = own_user(owner, config.load())
         owner.execute("set search_path = public, extensions")
         register_vector(owner)
-        _copy(owner, _rows(stored, project), user)
-        owner.execute("vacuum (analyze) public.behavior_patterns")
+        episodes = (_episode(turn, stored[number], number % jobs) for number, turn in enumerate(turns))
+        _copy(owner, "behavior.episodes", EPISODE, episodes, user)
+        patterns = (_pattern(turns[job::jobs], stored[job], job) for job in range(min(jobs, count)))
+        _copy(owner, "public.behavior_patterns", PATTERN, patterns, user)
 
 
 def _embedded(count: int) -> Vectors:
@@ -67,16 +99,77 @@ def _strayed(some: Vectors, count: int) -> Vectors:
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
-def _rows(stored: Vectors, project: str) -> Iterator[tuple[Any, ...]]:
-    context, actions, now = Jsonb({"directory": project, "project": project}), Jsonb(ACTIONS), datetime.now(UTC)
-    for number, vector in enumerate(stored):
-        trigger = prompts.task(number)
-        yield f"old-{number}", project, trigger, vector, OfflineEmbedder.model, context, actions, "success", now
+def _turn(number: int, project: str, now: datetime) -> Turn:
+    return Turn(
+        source_key=f"old-{number}",
+        session_id=f"old-{number}",
+        prompt=prompts.task(number),
+        started_at=now,
+        context=Context(directory=project, root=project, project=project),
+        actions=tuple(
+            Action(tool="Bash", outcome=Outcome.SUCCESS, timestamp=now, parameters={"command": step.text})
+            for step in STEPS
+        ),
+    )
 
 
-def _copy(owner: psycopg.Connection, rows: Iterable[tuple[Any, ...]], user: object) -> None:
-    statement = f"copy public.behavior_patterns ({', '.join(COLUMNS)}) from stdin (format binary)"
+def _episode(turn: Turn, vector: Vectors, job: int) -> tuple[Any, ...]:
+    digest = Digest(version=DIGEST_VERSION, job=_job(job), steps=STEPS, commands=known_commands(STEPS))
+    return (
+        turn.source_key,
+        turn.session_id,
+        turn.context.project,
+        turn.prompt,
+        vector,
+        OfflineEmbedder.model,
+        Jsonb([turn.model_dump(mode="json")]),
+        "success",
+        Jsonb(digest.model_dump(mode="json")),
+        pattern_key(turn.context.project, _job(job)),
+        True,
+        [turn.started_at],
+        DIGEST_VERSION,
+        turn.started_at,
+    )
+
+
+def _pattern(turns: Sequence[Turn], vector: Vectors, job: int) -> tuple[Any, ...]:
+    """The pattern of the pieces of work of one job; the first stands for the others."""
+    first = turns[0]
+    workflow = Workflow(
+        job=_job(job),
+        steps=STEPS,
+        triggers=tuple(turn.prompt for turn in turns[:MAX_TRIGGERS]),
+        times=len(turns),
+        worked=len(turns),
+        sessions=len(turns),
+        last_at=first.started_at,
+    )
+    return (
+        pattern_key(first.context.project, _job(job)),
+        first.session_id,
+        first.context.project,
+        first.prompt,
+        vector,
+        OfflineEmbedder.model,
+        Jsonb(first.context.model_dump(mode="json")),
+        Jsonb([action.model_dump(mode="json") for action in first.actions]),
+        "success",
+        Jsonb(workflow.model_dump(mode="json")),
+        first.started_at,
+    )
+
+
+def _job(number: int) -> str:
+    return f"work {number}"
+
+
+def _copy(
+    owner: psycopg.Connection, table: str, columns: dict[str, str], rows: Iterable[tuple[Any, ...]], user: object
+) -> None:
+    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
     with owner.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.set_types(list(COLUMNS.values()))
+        copy.set_types(list(columns.values()))
         for row in rows:
             copy.write_row((user, *row))
+    owner.execute(f"vacuum (analyze) {table}".encode())

@@ -1,9 +1,10 @@
 """Measure the cost of our hooks next to the cheapest possible hook in Python, in one table.
 
 `python -m benchmarks.hooks` runs every row once a round, in another order each time, so that other load on the machine
-affects them all alike. Learning and recall use a scratch folder: 10,000 patterns of one project in the embedded server,
-and a running worker. Tool calls are saved in a separate spool without a worker, because its work on 6 MB would be
-measured with the next recall. Each round has other prompts, because a session gets no pattern twice.
+affects them all alike. Learning and recall use a scratch folder: 10,000 pieces of work of one project, with their
+patterns, in the embedded server, and a running worker. Tool calls are saved in a separate spool without a worker,
+because its work on 6 MB would be measured with the next recall. Each prompt has a session of its own, because a session
+gets no pattern twice.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tests.factories import payload
 
 HOOK = ROOT / "hooks" / "hook.py"
 ROUNDS = 200
-PATTERNS = 10_000
+EPISODES = 10_000
 BIG = 6_000_000
 # Distance between the tasks of two rounds.
 STEP = 37
@@ -74,7 +75,7 @@ def main() -> None:
     options = _options()
     with scratch() as folder:
         project = folder / "project"
-        fill(options.patterns, project=_project(project))
+        fill(options.episodes, project=_project(project))
         start_worker()
         worker_pid()
         with _launchers(folder) as (alone, beside):
@@ -85,7 +86,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the cost of our hooks.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is run (default: %(default)s)")
-    parser.add_argument("--patterns", type=int, default=PATTERNS, help="how many are stored (default: %(default)s)")
+    parser.add_argument("--episodes", type=int, default=EPISODES, help="stored pieces of work (default: %(default)s)")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -128,11 +129,12 @@ def _rows(folder: Path, project: Path) -> list[Row]:
 
 
 def _asking(folder: Path, prompt: Callable[[int], str]) -> Payload:
-    """Prompts of one session, each with another subject."""
-    common = {"cwd": str(folder / "project"), "session_id": str(uuid.uuid4())}
+    """Prompts with different subjects, each in a session of its own."""
+    cwd = str(folder / "project")
 
     def written(number: int) -> Path:
-        return _written(folder / "prompt", payload("UserPromptSubmit", prompt=prompt(number * STEP), **common))
+        asked = payload("UserPromptSubmit", prompt=prompt(number * STEP), cwd=cwd, session_id=str(uuid.uuid4()))
+        return _written(folder / "prompt", asked)
 
     return written
 
@@ -183,13 +185,13 @@ def _result(name: str, costs: Sequence[Cost], bare_wall: float, bare_cpu: float)
 
 
 def _json(results: Sequence[Result], options: argparse.Namespace) -> str:
-    header = {"machine": machine(), "rounds": options.rounds, "patterns": options.patterns}
+    header = {"machine": machine(), "rounds": options.rounds, "episodes": options.episodes}
     return json.dumps(header | {"rows": [asdict(result) for result in results]}, indent=2)
 
 
 def _markdown(results: Sequence[Result], options: argparse.Namespace, own_peak_mb: float) -> str:
     """The results in Markdown."""
-    caption = f"{options.rounds} rounds, {options.patterns:,} patterns, {machine()}:"
+    caption = f"{options.rounds} rounds, {options.episodes:,} pieces of work, {machine()}:"
     header = (
         "| hook | wall min ms | p50 | p99 | p50 / bare | p99 / bare's p50 "
         "| CPU min ms | p50 | p99 | p50 / bare | peak MB | answered |"

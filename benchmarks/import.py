@@ -26,9 +26,10 @@ import psutil
 from behavior_plugin.agents import AGENTS
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.importer.logs import Log, find_logs
-from behavior_plugin.learn import session_patterns
-from behavior_plugin.patterns.episodes import assemble
+from behavior_plugin.learn import session_turns
+from behavior_plugin.patterns.evidence import episodes_of
 from behavior_plugin.patterns.reconcile import reconcile
+from behavior_plugin.patterns.turns import turns_of
 from behavior_plugin.worker.client import start_worker
 from benchmarks.scratch import machine, say, scratch
 from tests.factories import TRANSCRIPTS
@@ -128,12 +129,12 @@ def _load(log: Log) -> None:
 
 def _assemble(log: Log) -> None:
     for part in AGENTS[log.agent].logs.read(log.file, LogReader()):
-        assemble(reconcile([], part))
+        episodes_of(turns_of(reconcile([], part)))
 
 
 def _redact(log: Log) -> None:
     for part in AGENTS[log.agent].logs.read(log.file, LogReader()):
-        session_patterns(reconcile([], part))
+        episodes_of(session_turns(reconcile([], part)))
 
 
 def _seconds(do: Callable[[Log], None], logs: list[Log]) -> float:

@@ -11,9 +11,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
 from uuid import UUID
@@ -29,6 +30,7 @@ from behavior_plugin.capture import paths
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.store.sql_files import query
 from benchmarks import vectors
 from benchmarks.designs import Design, Layout, layouts, size
 from benchmarks.vectors import Numbers, Vectors
@@ -46,6 +48,32 @@ SLOW_MS, ASKED_OF_SLOW = 50, 60
 SMALL = 100
 CALL = {"tool": "Bash", "outcome": "success", "timestamp": "2026-01-01T00:00:00Z", "duration_ms": 100}
 ACTIONS = [{**CALL, "parameters": {"command": f"make step-{step}"}} for step in range(6)]
+STEPS = [{"kind": "run", "text": f"make step-{step}"} for step in range(6)]
+# The number of patterns, as a share of the number of prompts.
+FOLDED = 0.03
+PATTERN = {
+    "user_id": "uuid",
+    "source_key": "text",
+    "trigger": "text",
+    "trigger_embedding": "vector",
+    "embedding_model": "text",
+    "actions": "jsonb",
+    "final_outcome": "text",
+    "workflow": "jsonb",
+}
+EPISODE = {
+    "user_id": "uuid",
+    "source_key": "text",
+    "trigger": "text",
+    "trigger_embedding": "vector",
+    "embedding_model": "text",
+    "turns": "jsonb",
+    "outcome": "text",
+    "digest": "jsonb",
+    "pattern_key": "text",
+    "is_folded": "boolean",
+    "started_at": "timestamptz",
+}
 
 Search = Callable[[Vectors], list[int]]
 P = ParamSpec("P")
@@ -77,7 +105,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table; `slower` is the ratio to the baseline's p50."""
+    """One line of the table; `slower` is the ratio to the p50 of the first design, the guide's unless chosen."""
 
     population: str
     design: str
@@ -96,8 +124,9 @@ def main() -> None:
         if options.million:
             return _million(server, options.dimensions)
         results: list[Result] = []
+        chosen = [each for each in layouts() if not options.layouts or each.name in options.layouts.split(",")]
         for population in _populations([int(rows) for rows in options.rows.split(",")]):
-            results += _compared(server, population, options.dimensions)
+            results += _compared(server, population, chosen, options.dimensions)
         if options.json:
             return _say(json.dumps([asdict(result) for result in results], indent=2))
         return _say(_table(results))
@@ -109,6 +138,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--dimensions", type=int, default=OFFLINE, help="of 1536, the rest zeros (default: %(default)s)"
     )
+    parser.add_argument("--layouts", help="only these, such as 0.2,evidence; ratios are to the first")
     parser.add_argument("--million", action="store_true", help="only ours, with a million rows and the memory it takes")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -121,11 +151,11 @@ def _populations(sizes: list[int]) -> list[Population]:
     return [*alone, Population(most, (tenth, Asker(f"{SMALL} of {most:,}", 1, SMALL)))]
 
 
-def _compared(server: Server, population: Population, dimensions: int) -> list[Result]:
+def _compared(server: Server, population: Population, chosen: list[Layout], dimensions: int) -> list[Result]:
     stored = vectors.stored(population.rows, dimensions)
-    fitting = [layout for layout in layouts() if len(population.askers) > 1 or not layout.is_split]
+    fitting = [layout for layout in chosen if len(population.askers) > 1 or not layout.is_split]
     found = [result for layout in fitting for result in _of_layout(server, layout, population, stored)]
-    baseline = layouts()[0].designs[0].name
+    baseline = fitting[0].designs[0].name
     baselines = {result.population: result.p50_ms for result in found if result.design == baseline}
     found = [replace(result, slower=result.p50_ms / baselines[result.population]) for result in found]
     order = [asker.name for asker in population.askers]
@@ -153,7 +183,8 @@ def _measured(
 ) -> Result:
     own = np.flatnonzero(population.owners() == asker.number)
     asked = vectors.asked(stored[own], ASKED)
-    truth = own[vectors.nearest(stored[own], asked, FOUND)]
+    groups = _groups(population.owners()) if layout.is_folded else np.arange(population.rows)
+    truth = _nearest(stored[own], groups[own], asked)
     with _search(server, layout, asker) as search:
         recall, times = _tried(search, _padded(asked), truth)
     fastest, p50, p99 = (float(each) for each in np.percentile(times, [0, 50, 99]))
@@ -162,7 +193,7 @@ def _measured(
     return result
 
 
-def _tried(search: Search, asked: Vectors, truth: Numbers) -> tuple[float, list[float]]:
+def _tried(search: Search, asked: Vectors, truth: list[list[int]]) -> tuple[float, list[float]]:
     """The share of the true nearest that is found, and the milliseconds of each search."""
     warming = [_timed(search, question) for question in asked[:WARMING]]
     count = ASKED_OF_SLOW if min(warming) * 1000 > SLOW_MS else len(asked)
@@ -171,8 +202,8 @@ def _tried(search: Search, asked: Vectors, truth: Numbers) -> tuple[float, list[
         began = time.perf_counter()
         found = search(question)
         times.append((time.perf_counter() - began) * 1000)
-        hits += len(set(found) & set(nearest.tolist()))
-    return hits / (count * truth.shape[1]), times
+        hits += len(set(found) & set(nearest))
+    return hits / sum(map(len, truth[:count])), times
 
 
 @contextmanager
@@ -182,10 +213,11 @@ def _search(server: Server, layout: Layout, asker: Asker) -> Iterator[Search]:
     with _owner(server) as owner:
         make_login(owner, login, server.password)
         add_member(owner, login, _user(asker.number))
-    if layout.is_guide:
+    if layout.is_guide or layout.is_old:
+        ask = _as_guide if layout.is_guide else _as_old
         with psycopg.connect(server.conninfo(login, DATABASE), autocommit=True, prepare_threshold=None) as member:
             member.execute("set search_path = public, extensions")
-            yield lambda asked: _as_guide(member, asked, asker)
+            yield lambda asked: ask(member, asked, asker)
     else:
         with closing(PostgresStore(server.conninfo(login, DATABASE))) as store:
             yield lambda asked: [
@@ -200,6 +232,19 @@ def _as_guide(member: psycopg.Connection, asked: Vectors, asker: Asker) -> list[
         rows = member.execute(
             "select * from public.find_similar_patterns(%s, -1, %s::integer, %s)",
             [Vector(asked.tolist()).to_text(), FOUND, _user(asker.number)],
+        ).fetchall()
+    return [int(row[1]) for row in rows]
+
+
+def _as_old(member: psycopg.Connection, asked: Vectors, _asker: Asker) -> list[int]:
+    """As PostgresStore did in version 0.2."""
+    with member.transaction():
+        member.execute(query("become_user"))
+        rows = member.execute(
+            """select id, trigger, context, actions, final_outcome, confidence, use_count, last_used_at, created_at,
+                      started_at, session_id, source_key, provenance - 'memory' as provenance, similarity
+                 from public.find_similar_patterns(%s, %s, -1, %s::integer, null)""",
+            [Vector(asked.tolist()).to_text(), MODEL, FOUND],
         ).fetchall()
     return [int(row[1]) for row in rows]
 
@@ -219,20 +264,77 @@ def _database(server: Server, layout: Layout, population: Population, stored: Ve
             owner.execute(f"drop database {DATABASE} with (force)".encode())
 
 
+def _groups(owners: Numbers) -> Numbers:
+    """The pattern of each row, as the number of the first row in it; a few patterns have most of a user's rows."""
+    random = np.random.default_rng(10)
+    groups = np.empty_like(owners)
+    for own in np.split(np.argsort(owners, kind="stable"), np.flatnonzero(np.diff(np.sort(owners))) + 1):
+        drawn = (len(own) * FOLDED * random.random(len(own)) ** 2).astype(np.int64)
+        _, first, belongs = np.unique(drawn, return_index=True, return_inverse=True)
+        groups[own] = own[first][belongs]
+    return groups
+
+
+def _nearest(own: Vectors, groups: Numbers, asked: Vectors) -> list[list[int]]:
+    """The groups that are truly nearest to each question, by the nearest of their rows."""
+    order = np.argsort(-(asked @ own.T), axis=1)
+    return [list(dict.fromkeys(groups[ranks].tolist()))[:FOUND] for ranks in order]
+
+
 def _load(owner: psycopg.Connection, layout: Layout, owners: Numbers, stored: Vectors) -> None:
     users = [_user(number) for number in range(int(owners.max()) + 1)]
     owner.execute("insert into auth.users (id) select unnest(%s::uuid[])", [users])
     owner.execute("set search_path = public, extensions")
     register_vector(owner)
+    if layout.is_folded:
+        _load_evidence(owner, owners, stored)
+        return
     columns = {"user_id": "uuid", "trigger": "text", "trigger_embedding": "vector", "actions": "jsonb"}
     columns |= {"final_outcome": "text"} if layout.is_guide else {"final_outcome": "text", "embedding_model": "text"}
     rest = (Jsonb(ACTIONS), "success") if layout.is_guide else (Jsonb(ACTIONS), "success", MODEL)
-    statement = f"copy public.behavior_patterns ({', '.join(columns)}) from stdin (format binary)"
+    rows = zip(owners.tolist(), stored, strict=True)
+    _copy(
+        owner,
+        "public.behavior_patterns",
+        columns,
+        ((users[user], str(number), _padded(vector), *rest) for number, (user, vector) in enumerate(rows)),
+    )
+
+
+def _load_evidence(owner: psycopg.Connection, owners: Numbers, stored: Vectors) -> None:
+    """Every row is an episode, and the first of each group stands for its pattern."""
+    groups, now = _groups(owners), datetime.now(UTC)
+    rows = list(enumerate(zip(owners.tolist(), groups.tolist(), strict=True)))
+    work = (Jsonb([{"actions": ACTIONS}]), "success", Jsonb({"version": 2, "job": "work"}))
+    _copy(
+        owner,
+        "behavior.episodes",
+        EPISODE,
+        (
+            (_user(user), str(number), str(number), _padded(stored[number]), MODEL, *work, str(group), True, now)
+            for number, (user, group) in rows
+        ),
+    )
+    workflow = Jsonb({"job": "work", "last_at": now.isoformat(), "steps": STEPS})
+    _copy(
+        owner,
+        "public.behavior_patterns",
+        PATTERN,
+        (
+            (_user(user), str(number), str(number), _padded(stored[number]), MODEL, Jsonb(ACTIONS), "success", workflow)
+            for number, (user, group) in rows
+            if number == group
+        ),
+    )
+
+
+def _copy(owner: psycopg.Connection, table: str, columns: dict[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
+    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
     with owner.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.set_types(list(columns.values()))
-        for number, (user, vector) in enumerate(zip(owners.tolist(), stored, strict=True)):
-            copy.write_row((users[user], str(number), _padded(vector), *rest))
-    owner.execute("vacuum (analyze) public.behavior_patterns")
+        for row in rows:
+            copy.write_row(row)
+    owner.execute(f"vacuum (analyze) {table}".encode())
 
 
 def _million(server: Server, dimensions: int) -> None:
@@ -315,7 +417,7 @@ def _timed(work: Callable[P, object], *arguments: P.args, **options: P.kwargs) -
 
 def _table(results: list[Result]) -> str:
     """The results in Markdown."""
-    rows = ["| rows | design | recall@5 | min ms | p50 ms | p99 ms | p50 / guide's | index MB | build s |"]
+    rows = ["| rows | design | recall@5 | min ms | p50 ms | p99 ms | p50 / first's | index MB | build s |"]
     rows.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     return "\n".join([*rows, *map(_row, results)])
 

@@ -1,1 +1,1 @@
-"""Run the product's own code over recorded data: parsing, recall, next actions, redaction. Run by hand."""
+"""Run the product's own code over recorded data: parsing, recall, next actions, redaction, learning. Run by hand."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from behavior_plugin.errors import BehaviorError
 
 MANIFEST = "manifest.jsonl"
-KINDS = ("parse", "recall", "next", "redact")
+KINDS = ("parse", "recall", "next", "redact", "learning")
 
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?)?")
 _FIRST_DAY = "0001-01-01"
@@ -121,6 +121,8 @@ class Data:
         self.manifest = self.transcripts / MANIFEST
         self.vectors = folder / "redaction" / "vectors.jsonl"
         self.scorer = folder / "score.py"
+        self.learning = folder / "learning"
+        self.learning_scorer = self.learning / "score_learning.py"
 
     def parts(self) -> list[Part]:
         """The parts that the folder has data for, in the order of KINDS."""
@@ -129,11 +131,17 @@ class Data:
             *(Part("recall", name) for name in _sets(self.folder / "recall", ".queries.jsonl")),
             *(Part("next", name) for name in _sets(self.folder / "next", ".cases.jsonl")),
             *([Part("redact")] if self.vectors.is_file() else []),
+            *([Part("learning")] if self.sessions() else []),
         ]
 
     def logs(self) -> list[Path]:
         """All files that may be agents' logs."""
         return sorted(file for file in self.transcripts.rglob("*") if file.is_file() and file != self.manifest)
+
+    def sessions(self) -> list[Path]:
+        """The files that may be sessions of Claude Code, laid out as it lays them out; subagents' files are not."""
+        files = sorted((self.transcripts / "projects").rglob("*.jsonl"))
+        return [file for file in files if file.parent.name != "subagents"]
 
     def queries(self, name: str) -> list[Query]:
         return list(_lines(self.folder / "recall" / f"{name}.queries.jsonl", Query))

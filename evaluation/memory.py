@@ -1,11 +1,13 @@
 """Past work as the product would know it at the time of a query, learned and recalled by the product's own code.
 
-Each entry becomes the events of a session and goes through `learn` into a temporary database, so the code that serves
-users decides how it is stored and whether it is recalled.
+Each entry becomes the events of a session of its own, and goes the way of learning into a temporary database, so the
+code that serves users decides how it is stored, folded with others, and recalled. The data has no more of a session
+than its entries, and its answers name entries: so none are joined into episodes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,12 +19,13 @@ from behavior_plugin.agents.calls import touched_files
 from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError
-from behavior_plugin.learn import learn
+from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.recall import MAX_CANDIDATES, recall
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.workflow import Suggestion
 from benchmarks.scratch import scratch, shown
 from evaluation.data import Entry, Query, Step
 
@@ -36,7 +39,11 @@ _ARGUMENT = {
     "Grep": "pattern",
     "Glob": "pattern",
     "Skill": "skill",
+    "Agent": "subagent_type",
+    "Task": "subagent_type",
 }
+_SHELLS = frozenset({"Bash", "PowerShell"})
+_SUBAGENTS = frozenset({"Agent", "Task"})
 _OUTCOME = {True: Outcome.SUCCESS, False: Outcome.FAILED, None: Outcome.PARTIAL}
 # A made-up year that only sorts a query after everything else.
 _LATER = 9999
@@ -46,10 +53,11 @@ AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 @dataclass(frozen=True)
 class Found:
-    """A suggestion: the entry that its pattern was learned from, and its score."""
+    """A suggestion: the entry whose prompt resembles the query, and its score."""
 
     entry: Entry
     score: float
+    suggestion: Suggestion
 
 
 class CachedEmbedder:
@@ -84,7 +92,8 @@ class Memory:
         self._store = store
         self._learned: list[Entry] = []
         self._hidden: list[Entry] = []
-        self._sources: dict[str, Entry] = {}
+        # By the project and the redacted prompt.
+        self._sources: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
 
     def answers(self, queries: Sequence[AnyQuery], title: str) -> Iterator[tuple[AnyQuery, list[Found]]]:
         """Each query with its suggestions, best first; in the order of time, with a progress bar named `title`."""
@@ -99,15 +108,21 @@ class Memory:
                 yield each, self._suggestions(each)
 
     def _learn(self, entry: Entry) -> None:
+        """Save an entry as evidence. The patterns are computed when somebody asks."""
         self._learned.append(entry)
-        for pattern in learn(_events(entry), embedder=self._embedder, store=self._store):
-            self._sources[pattern.source_key] = entry
+        turns = session_turns(_events(entry))
+        save_turns(turns, self._store)
+        for turn in turns:
+            self._sources[turn.context.project, turn.prompt].append(entry)
 
     def _hide_session(self, session: str) -> None:
         """Forget the work of the querying session until another one asks: a session is learned only when it is over."""
         own, others = _split(self._learned, session)
-        if own:
-            self._store.forget_session(session)
+        for entry in own:
+            self._store.forget_session(_session_of(entry))
+            for entries in self._sources.values():
+                if entry in entries:
+                    entries.remove(entry)
         still_hidden, over = _split(self._hidden, session)
         self._learned, self._hidden = others, [*still_hidden, *own]
         for entry in over:
@@ -115,6 +130,7 @@ class Memory:
 
     def _suggestions(self, query: Query) -> list[Found]:
         try:
+            compute_patterns(embedder=self._embedder, store=self._store)
             suggestions = recall(
                 query.prompt,
                 redact_model(_context(query)),
@@ -128,9 +144,13 @@ class Memory:
             return []
         # The product orders by score but suggests by similarity alone, without age and confidence. A threshold on the
         # score is therefore stricter on old work than the product is.
-        found = [Found(self._sources[each.pattern.source_key], each.score) for each in suggestions]
+        found = [Found(self._source(each), each.score, each) for each in suggestions]
         # Equal scores have equal times, so ids decide their order.
         return sorted(found, key=lambda each: (-each.score, each.entry.id))
+
+    def _source(self, suggestion: Suggestion) -> Entry:
+        """The newest entry with the prompt that was found."""
+        return self._sources[suggestion.pattern.context.project, suggestion.trigger][-1]
 
     def _moment(self, query: Query) -> datetime:
         """The time of a query; a made-up year must not make past work old."""
@@ -159,7 +179,8 @@ def _events(entry: Entry) -> list[Event]:
 
 
 def _call(entry: Entry, step: Step) -> Event:
-    parameters = {_ARGUMENT.get(step.tool, "input"): step.arg} if step.arg else {}
+    argument = _argument(step)
+    parameters = {_ARGUMENT.get(step.tool, "input"): argument} if argument else {}
     outcome = _OUTCOME[step.ok]
     action = Action(
         tool=step.tool,
@@ -172,10 +193,22 @@ def _call(entry: Entry, step: Step) -> Event:
     return _event(entry, EventKind.ACTION, action=action, files=touched_files(parameters, {}, outcome))
 
 
+def _argument(step: Step) -> str:
+    """The argument as the tool received it; the data has a command's line breaks as escapes, and names subagents."""
+    if step.tool in _SUBAGENTS:
+        return step.act.partition(":")[2]
+    argument = step.arg or ""
+    return argument.replace("\\n", "\n") if step.tool in _SHELLS else argument
+
+
 def _event(entry: Entry, kind: EventKind, **more: object) -> Event:
-    basics = {"kind": kind, "name": kind, "session_id": entry.session, "machine": "", "at": entry.at, "order": 0}
+    basics = {"kind": kind, "name": kind, "session_id": _session_of(entry), "machine": "", "at": entry.at, "order": 0}
     origin = {"source": EventSource.TRANSCRIPT, "context": _context(entry), "prompt_id": entry.id}
     return Event.model_validate({**basics, **origin, **more})
+
+
+def _session_of(entry: Entry) -> str:
+    return f"{entry.session} {entry.id}"
 
 
 def _context(line: Entry | Query) -> Context:

@@ -18,6 +18,8 @@ from behavior_plugin.model import CLAUDE_CODE, MAIN, TASKS, Event, EventKind, Ou
 from behavior_plugin.redact import redact
 from benchmarks.scratch import shown
 from evaluation.data import Data, Part
+from evaluation.distilled import answer_acts
+from evaluation.learning import learned
 from evaluation.memory import Found, remembering
 
 Prediction = dict[str, Any]
@@ -36,12 +38,14 @@ def predict(part: Part, data: Data, out: Path, embedder: Embedder) -> None:
         _write(out / "parse.jsonl", _counts(data))
     elif part.kind == "redact":
         _write(out / "redact.jsonl", _redacted(data))
+    elif part.kind == "learning":
+        _write(out / "learning.jsonl", learned(data))
     elif part.kind == "next":
         _write(out / f"{part.title}.jsonl", _next_actions(part.set, data, embedder))
     else:
         answers = list(_recalled(part.set, data, embedder))
         _write(out / f"{part.title}.jsonl", answers)
-        steps = [{"qid": answer["qid"], "steps": answer["steps"]} for answer in answers]
+        steps = [{name: answer[name] for name in ("qid", "steps", "distilled")} for answer in answers]
         _write(out / f"steps-{part.set}.jsonl", steps)
 
 
@@ -74,6 +78,7 @@ def _recalled(name: str, data: Data, embedder: Embedder) -> Iterator[Prediction]
                 "qid": query.id,
                 "ranked": [{"id": each.entry.id, "score": each.score} for each in suggested],
                 "steps": [step.act for step in suggested[0].entry.steps] if suggested else [],
+                "distilled": list(answer_acts(suggested[0].suggestion)) if suggested else [],
             }
 
 

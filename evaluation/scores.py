@@ -1,4 +1,4 @@
-"""Run the scorer of a data folder. Only this separate process reads the answers."""
+"""Run the scorers of a data folder. Only these separate processes read the answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ def scores(
     data: Data, out: Path, parts: Sequence[Part], *, thresholds: Path | None, save_thresholds: Path | None
 ) -> Iterator[tuple[str, str]]:
     """A heading and a table for each kind of prediction."""
+    if data.scorer.exists():
+        yield from _scores(data, out, parts, thresholds, save_thresholds)
+    if Part("learning") in parts and data.learning_scorer.exists():
+        yield "learning", _run(data.learning_scorer, data.learning, out / "learning.jsonl")
+
+
+def _scores(
+    data: Data, out: Path, parts: Sequence[Part], thresholds: Path | None, save_thresholds: Path | None
+) -> Iterator[tuple[str, str]]:
     if Part("parse") in parts and data.manifest.exists():
         yield "parse", _score(data, "parse", "--gold", data.manifest, "--pred", out / "parse.jsonl")
     if recalled := _sets(parts, "recall"):
@@ -45,9 +54,13 @@ def _score_sets(data: Data, out: Path, kind: str, sets: Sequence[str], *options:
 
 
 def _score(data: Data, kind: str, *options: str | Path) -> str:
-    command = [sys.executable, "-I", str(data.scorer), kind, *map(str, options)]
+    return _run(data.scorer, kind, *options)
+
+
+def _run(scorer: Path, *words: str | Path) -> str:
+    command = [sys.executable, "-I", str(scorer), *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last_line = done.stderr.strip().splitlines()[-1:]
-        raise DataError(f"{data.scorer} {kind} exited with {done.returncode}: {' '.join(last_line)}")
+        raise DataError(f"{scorer} {words[0]} exited with {done.returncode}: {' '.join(last_line)}")
     return done.stdout

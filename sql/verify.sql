@@ -35,6 +35,11 @@ create function pg_temp.is_ours() returns boolean
     return current_setting('behavior.verified') = 'public.behavior_patterns'
            or coalesce(obj_description(pg_temp.verified(), 'pg_class') like 'Made by behavior-plugin%', false);
 
+-- Our tables that both kinds of storage share.
+create function pg_temp.shared() returns regclass[]
+    language sql
+    return array_remove(array[to_regclass('behavior.episodes'), to_regclass('behavior.remarks')], null);
+
 -- A table and its partitions.
 create function pg_temp.parts(relation regclass) returns oid[]
     language sql
@@ -52,7 +57,7 @@ create function pg_temp.pgvector_problems() returns text[]
          where coalesce(string_to_array(substring(extversion from '^[\d.]+'), '.')::int[] < array[0, 8], true));
 
 -- Callers that no policy applies to, or that can switch to such a role.
-create function pg_temp.role_problems(relation regclass) returns text[]
+create function pg_temp.role_problems(relations regclass[]) returns text[]
     language sql
     return array(
         select wanted || ' is missing'
@@ -69,7 +74,7 @@ create function pg_temp.role_problems(relation regclass) returns text[]
          where caller.rolname in ('anon', 'authenticated')
            and caller.oid <> other.oid
            and (other.rolsuper or other.rolbypassrls
-                or other.oid in (select relowner from pg_class where oid = relation)));
+                or other.oid in (select relowner from pg_class where oid = any (relations))));
 
 create function pg_temp.security_problems(relation regclass, must_be_forced boolean) returns text[]
     language sql
@@ -117,8 +122,9 @@ create function pg_temp.right_problems(relation regclass, limited text[], is_str
 
 -- Our functions: those of the schema behavior, those that call behavior.caller(), those of the triggers on a table of
 -- ours, and all of a name that callers know. A body that is text depends on nothing, so its author chose the name.
+-- Stable, or it would be computed again for each function of the server.
 create function pg_temp.our_functions() returns oid[]
-    language sql
+    language sql stable
     return array(
         select oid from pg_proc
          where pronamespace = to_regnamespace('behavior')
@@ -136,13 +142,17 @@ create function pg_temp.our_functions() returns oid[]
 create function pg_temp.function_problems() returns text[]
     language sql
     return array(
-        select format('%s runs with its owner''s rights and reads the patterns', oid::regprocedure)
-          from pg_proc
-         where prosecdef and pg_temp.is_ours() and oid <> all (pg_temp.our_functions())
-           and (prosrc ilike '%' || (select relname from pg_class where oid = pg_temp.verified()) || '%'
+        select format('%s runs with its owner''s rights and reads %s', oid::regprocedure, relation::regclass)
+          from pg_proc,
+               lateral (select oid, relname from pg_class where oid = pg_temp.verified() and pg_temp.is_ours()
+                        union all
+                        -- With the schema: other programs have episodes too.
+                        select shared, shared::text from unnest(pg_temp.shared()) as shared) as fenced (relation, name)
+         where prosecdef and oid <> all (pg_temp.our_functions())
+           and (prosrc ilike '%' || name || '%'
                 or exists (select from pg_depend
                             where classid = 'pg_proc'::regclass and objid = pg_proc.oid
-                              and refclassid = 'pg_class'::regclass and refobjid = pg_temp.verified()))
+                              and refclassid = 'pg_class'::regclass and refobjid = relation))
         union all
         select format('%s %s', oid::regprocedure, problem)
           from pg_proc,
@@ -298,6 +308,9 @@ begin
     call pg_temp.become('authenticated', users[1], users[1], false);
     begin
         execute format(current_setting('behavior.keeping'), users[1]) into kept;
+        insert into behavior.episodes (user_id, source_key, trigger, turns, outcome, started_at)
+        values (users[1], 'behavior db verify', 'x', '[]', 'success', now());
+        insert into behavior.remarks (user_id, pattern_key, kind) values (users[1], 'behavior db verify', 'good');
     exception when others then
         raise exception 'a user cannot store anything: %', sqlerrm;
     end;
@@ -317,6 +330,47 @@ exception when sqlstate 'BV000' then
 end
 $$;
 
+-- The attempts at evidence and remarks; <storage>/verify.sql has those at the patterns, and says what the columns mean.
+create function pg_temp.shared_attempts() returns table (name text, statement text, own text, others text, anon text)
+    language sql
+begin atomic
+    values
+    -- Names the columns that no function and no index depends on.
+    ('select evidence', $$select part_of, because, digest, turn_starts, use_count, last_used_at, created_at
+                            from behavior.episodes where source_key = 'behavior db verify'$$, '1', '0', '42501'),
+    ('insert evidence', $$insert into behavior.episodes (user_id, source_key, trigger, turns, outcome, started_at)
+                          values (%2$L, 'x', 'x', '[]', 'success', now())$$, '1', '42501', '42501'),
+    ('insert evidence once for each key',
+     $$insert into behavior.episodes (user_id, source_key, trigger, turns, outcome, started_at)
+       values (%2$L, 'x', 'x', '[]', 'success', now()) on conflict (user_id, source_key) do nothing$$, '1', null, null),
+    ('update evidence', $$update behavior.episodes set outcome = 'failed' where source_key = 'behavior db verify'$$,
+                        '1', '0', '42501'),
+    ('delete evidence', $$delete from behavior.episodes where source_key = 'behavior db verify'$$, '1', '0', '42501'),
+    ('truncate evidence', $$truncate behavior.episodes$$, '42501', '42501', '42501'),
+    ('giving evidence away', $$update behavior.episodes set user_id = %3$L
+                                where source_key = 'behavior db verify'$$, '42501', '42501', '42501'),
+    ('evidence with a date of its own',
+     $$insert into behavior.episodes (user_id, source_key, trigger, turns, outcome, started_at, updated_at)
+       values (%2$L, 'x', 'x', '[]', 'success', now(), now())$$, '42501', '42501', '42501'),
+    ('select remarks', $$select id, kind, session_id, is_followed, outcome, note, details, made_at
+                           from behavior.remarks where pattern_key = 'behavior db verify'$$, '1', '0', '42501'),
+    ('insert remarks', $$insert into behavior.remarks (user_id, pattern_key, kind) values (%2$L, 'x', 'good')$$,
+                       '1', '42501', '42501'),
+    ('update remarks', $$update behavior.remarks set is_followed = true where pattern_key = 'behavior db verify'$$,
+                       '1', '0', '42501'),
+    ('delete remarks', $$delete from behavior.remarks where pattern_key = 'behavior db verify'$$, '1', '0', '42501'),
+    ('truncate remarks', $$truncate behavior.remarks$$, '42501', '42501', '42501'),
+    ('giving remarks away', $$update behavior.remarks set user_id = %3$L
+                               where pattern_key = 'behavior db verify'$$, '42501', '42501', '42501'),
+    ('insert remarks once for each id',
+     $$insert into behavior.remarks (user_id, pattern_key, kind)
+       values (%2$L, 'x', 'good') on conflict (user_id, id) do nothing$$, '1', null, null),
+    ('changing what remarks say', $$update behavior.remarks set note = 'x'
+                                     where pattern_key = 'behavior db verify'$$, '42501', '42501', '42501'),
+    ('remarks with an id of their own', $$insert into behavior.remarks (user_id, id, pattern_key, kind)
+                                          values (%2$L, gen_random_uuid(), 'x', 'good')$$, '42501', '42501', '42501');
+end;
+
 -- Attempt every statement as somebody. `wanted` names the column of the attempts that has the expected result; those
 -- with a null there are left out.
 create procedure pg_temp.cross(name text, wanted text, role text, member uuid, claimed uuid, is_stranger boolean)
@@ -327,7 +381,9 @@ declare
     tried    jsonb;
     answer   text;
 begin
-    for tried in select to_jsonb(attempts) from pg_temp.attempts() loop
+    for tried in select to_jsonb(attempts) from pg_temp.attempts()
+                 union all
+                 select to_jsonb(attempts) from pg_temp.shared_attempts() as attempts loop
         continue when tried ->> wanted is null;
         answer := pg_temp.attempt(tried ->> 'statement', role, member, claimed, is_stranger);
         if answer <> all (string_to_array(tried ->> wanted, ' or ')) then
@@ -388,7 +444,7 @@ declare
     own     constant text     := '(( SELECT behavior.caller() AS caller) = user_id)';
 begin
     call pg_temp.report('pgvector', pg_temp.pgvector_problems());
-    call pg_temp.report('roles', pg_temp.role_problems(ours));
+    call pg_temp.report('roles', pg_temp.role_problems(array[ours] || pg_temp.shared()));
     call pg_temp.report('members', pg_temp.member_problems());
     call pg_temp.report('migrations', pg_temp.right_problems(to_regclass('behavior.migrations'), '{SELECT}', true));
     call pg_temp.report('functions', pg_temp.function_problems());
@@ -405,6 +461,23 @@ begin
         -- Its policies are attempted below.
         raise notice 'skipped: statistics: another program''s table; its statistics reveal its values to every login';
     end if;
+end
+$$;
+
+-- Evidence and remarks have the same fence, whichever table has the patterns.
+create procedure pg_temp.check_shared(name text, relation regclass)
+    language plpgsql
+as $$
+declare
+    own constant text := '(( SELECT behavior.caller() AS caller) = user_id)';
+begin
+    call pg_temp.report(name, pg_temp.security_problems(relation, true)
+                              || pg_temp.right_problems(relation, '{SELECT,INSERT,UPDATE,DELETE}', true)
+                              || pg_temp.policy_problems(relation, own)
+                              || pg_temp.trigger_problems(relation)
+                              || pg_temp.statistics_problems(relation)
+                              || pg_temp.index_problems(relation)
+                              || pg_temp.view_problems(relation));
 end
 $$;
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from behavior_plugin.config import Storage
+from behavior_plugin.store import Computed
 from behavior_plugin.store.embedded import binaries
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.workflow import Pattern, Saved
 
 LOGIN = "behavior_app"
 A = "aaaaaaaa-0000-4000-8000-00000000000a"
@@ -80,6 +83,30 @@ def member_store(
     """A member's store in the owner's database."""
     member(owner, server, login)
     return closing(PostgresStore(server.conninfo(login, owner.info.dbname), storage))
+
+
+def save(
+    store: PostgresStore, pattern: Pattern, embedding: Sequence[float] | None = None, model: str | None = None
+) -> Saved:
+    """Save a pattern as it is; returns the effect."""
+    with store.evidence() as evidence:
+        return evidence.save_pattern(Computed(pattern, embedding, model))
+
+
+def pointing(*numbers: float) -> list[float]:
+    """An embedding: these numbers first, then zeros."""
+    return [*numbers, *[0.0] * (1536 - len(numbers))]
+
+
+def at_angle(degrees: float) -> list[float]:
+    """An embedding whose similarity to `pointing(1)` is the angle's cosine."""
+    return pointing(math.cos(math.radians(degrees)), math.sin(math.radians(degrees)))
+
+
+def count_use(store: PostgresStore, source_key: str) -> bool:
+    """Count that work followed a pattern; false if there is no such pattern."""
+    with store.evidence() as evidence:
+        return evidence.count_use(source_key)
 
 
 def insert(connection: psycopg.Connection, user: str, key: str, storage: Storage = "behavior_patterns") -> None:

@@ -11,17 +11,8 @@ from typing import Any
 
 from behavior_plugin.agents.claude_code import transcript
 from behavior_plugin.agents.prompts import read_prompt
-from behavior_plugin.model import (
-    Action,
-    CallEnd,
-    Context,
-    DurationSource,
-    Event,
-    EventKind,
-    EventSource,
-    Outcome,
-    Pattern,
-)
+from behavior_plugin.model import Action, CallEnd, Context, DurationSource, Event, EventKind, EventSource, Outcome, Turn
+from behavior_plugin.workflow import Digest, Episode, Judgement, Pattern, Step, StepKind, Workflow
 
 PAYLOADS = Path(__file__).parent / "payloads"
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -44,6 +35,20 @@ def payload(name: str, **changes: Any) -> dict[str, Any]:
 def make_action(tool: str = "Bash", *, outcome: Outcome = Outcome.SUCCESS, **changes: Any) -> Action:
     defaults: dict[str, Any] = {"parameters": {"command": "make test"}, "timestamp": START, "duration_ms": 100}
     return Action(**{"tool": tool, "outcome": outcome, **defaults, **changes})
+
+
+def make_turn(prompt: str = "Fix the failing test", *actions: Action, **changes: Any) -> Turn:
+    """Make a turn, one second later than the previous one; its kind is that of its prompt."""
+    tick = next(_ticks)
+    files = changes.pop("files", ())
+    defaults: dict[str, Any] = {
+        "source_key": f"key-{tick}",
+        "session_id": "session",
+        "prompt_kind": read_prompt(prompt)["prompt_kind"],
+        "started_at": START + timedelta(seconds=tick),
+        "context": Context(directory="/home/dev/project", project="/home/dev/project", files_touched=files),
+    }
+    return Turn(**{"prompt": prompt, "actions": actions, **defaults, **changes})
 
 
 def make_event(kind: str, **changes: Any) -> Event:
@@ -145,3 +150,38 @@ def make_pattern(**changes: Any) -> Pattern:
         "session_id": "session",
     }
     return Pattern(**{**defaults, **changes})
+
+
+def make_step(text: str = "make test", kind: StepKind = StepKind.CHECK, **changes: Any) -> Step:
+    return Step(**{"kind": kind, "text": text, **changes})
+
+
+def make_workflow(job: str = "fix and check", **changes: Any) -> Workflow:
+    defaults: dict[str, Any] = {
+        "steps": (make_step(),),
+        "triggers": ("Fix the failing test",),
+        "times": 8,
+        "worked": 7,
+        "sessions": 5,
+        "typical_ms": 180_000,
+        "last_at": START,
+    }
+    return Workflow(**{"job": job, **defaults, **changes})
+
+
+def make_work(**changes: Any) -> Turn:
+    """Make a turn with one call."""
+    return make_turn(**{"actions": (make_action(),), **changes})
+
+
+def make_episode(*turns: Turn, outcome: Outcome = Outcome.SUCCESS, job: str = "fix", **changes: Any) -> Episode:
+    """Make an episode of these turns; without any, changes to fields of `Turn` belong to its only one."""
+    of_turn = {} if turns else {name: changes.pop(name) for name in Turn.model_fields if name in changes}
+    turns = turns or (make_work(**of_turn),)
+    defaults: dict[str, Any] = {
+        "source_key": turns[0].source_key,
+        "turns": turns,
+        "judgement": Judgement(outcome=outcome, because="the last check passed"),
+        "digest": Digest(version=2, job=job),
+    }
+    return Episode(**{**defaults, **changes})

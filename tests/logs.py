@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from typing import Any
 from behavior_plugin.agents import Agent
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Event
+from behavior_plugin.patterns.evidence import episodes_of
+from behavior_plugin.patterns.turns import turns_of
+from behavior_plugin.workflow import Episode
 
 # Unexpected values for a field: lists and objects replace texts, and texts replace those.
 ODD: tuple[Any, ...] = (
@@ -106,3 +109,8 @@ def _container(value: Any, path: tuple[Any, ...]) -> Any:
     for key in path[:-1]:
         value = value[key]
     return value
+
+
+def episodes(events: Sequence[Event]) -> list[Episode]:
+    """The pieces of work in the events of a session, in order."""
+    return [episode for episode in episodes_of(turns_of(events)) if not episode.part_of]

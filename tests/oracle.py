@@ -1,19 +1,19 @@
-"""Check that each accepted event is in exactly one place: pending in the spool, stored, or a dead letter.
+"""Check that each accepted event is in exactly one place: pending in the spool, stored as evidence, or a dead letter.
 
 Each prompt and each call carries a unique mark, by which it is recognized in any of these places. A mark begins with
-the number of its conversation, so a pattern with marks of two conversations was joined by mistake.
+the number of its conversation, so a stored session with marks of two conversations was joined by mistake.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from behavior_plugin.capture import spool
-from behavior_plugin.model import Pattern
+from behavior_plugin.workflow import StoredPattern
 
 MARK = re.compile(rb"mark-\d+-\d+")
 
@@ -37,14 +37,16 @@ class Oracle:
         if prompt:
             self._calls.setdefault(prompt, set()).update({mark} - {prompt})
 
-    def check(self, patterns: Iterable[Pattern], *, is_over: bool = False, is_disk_good: bool = True) -> Counter[str]:
+    def check(
+        self, turns: Iterable[StoredPattern], *, is_over: bool = False, is_disk_good: bool = True
+    ) -> Counter[str]:
         """Fail if an event was lost, duplicated or joined to another conversation; return the number in each place.
 
-        `is_over`: all sessions are closed, so stored events must have left the spool. On a faulty disk
-        (`is_disk_good` is false), an unreadable prompt may arrive after its calls were stored with the previous prompt,
-        and then makes no pattern.
+        `turns` are all stored ones with work in them, as the worker lists them. `is_over`: all sessions are closed, so
+        stored events must have left the spool. On a faulty disk (`is_disk_good` is false), an unreadable prompt may
+        arrive after its calls were stored with the previous prompt, and then has no work.
         """
-        stored, wrong = _stored(patterns)
+        stored, wrong = _stored(turns)
         waiting, dead = _marks_in("new", "open"), _marks_in("dead")
         for mark in self._sent:
             copies = waiting[mark] + dead[mark]
@@ -52,31 +54,27 @@ class Oracle:
                 wrong.append(f"{mark} is stored {stored[mark]} times and is {copies} times in the spool")
             if is_over and stored[mark] + copies > max(1, self.accepted[mark]):
                 wrong.append(f"{mark} is stored, and also pending {waiting[mark]} times, dead {dead[mark]} times")
-            if (
-                self.accepted[mark]
-                and not stored[mark] + copies
-                and not self._makes_no_pattern(mark, stored, is_disk_good)
-            ):
+            if self.accepted[mark] and not stored[mark] + copies and not self._has_no_work(mark, stored, is_disk_good):
                 wrong.append(f"{mark} is lost")
         wrong += [f"{mark} was never sent" for mark in (stored + waiting + dead).keys() - set(self._sent)]
         assert not wrong, "; ".join(wrong[:10])
         return Counter(stored=stored.total(), waiting=waiting.total(), dead=dead.total(), accepted=len(self.accepted))
 
-    def _makes_no_pattern(self, mark: str, stored: Counter[str], is_disk_good: bool) -> bool:
-        """Whether the mark is a prompt without a stored call: without work there is no pattern."""
+    def _has_no_work(self, mark: str, stored: Counter[str], is_disk_good: bool) -> bool:
+        """Whether the mark is a prompt without a stored call: without work there is nothing to learn."""
         return mark in self._calls and not (is_disk_good and any(stored[call] for call in self._calls[mark]))
 
 
-def _stored(patterns: Iterable[Pattern]) -> tuple[Counter[str], list[str]]:
-    """How often each mark is stored, and a message for each pattern with marks of two conversations."""
+def _stored(turns: Iterable[StoredPattern]) -> tuple[Counter[str], list[str]]:
+    """How often each mark is stored, and a message for each session with marks of two conversations."""
     found: Counter[str] = Counter()
-    wrong = []
-    for pattern in patterns:
-        parts = [pattern.trigger.encode(), *(action.model_dump_json().encode() for action in pattern.actions)]
+    sessions: defaultdict[str, set[str]] = defaultdict(set)
+    for turn in turns:
+        parts = [turn.trigger.encode(), *(action.model_dump_json().encode() for action in turn.actions)]
         marks = [mark for part in parts for mark in set(_marks(part))]
         found.update(marks)
-        if len({mark.rpartition("-")[0] for mark in marks}) > 1:
-            wrong.append(f"one pattern has {', '.join(marks)}")
+        sessions[turn.session_id] |= {mark.rpartition("-")[0] for mark in marks}
+    wrong = [f"one session has {', '.join(sorted(marks))}" for marks in sessions.values() if len(marks) > 1]
     return found, wrong
 
 

@@ -22,7 +22,7 @@ class Logs:
 
     folders:   the default folders; they need not exist.
     is_log:    whether a file with this head is a log of sessions, and not a part of another log.
-    read:      the events of a log, in parts that each hold whole pieces of work of one session. Raises OSError where
+    read:      the events of a log, in parts that each hold whole turns of one session. Raises OSError where
                the file cannot be read; every other problem is reported to the reader and skipped.
     read_live: the events of the log that hook events name. Raises OSError and ValueError (a path may hold a NUL).
                None if logs of running sessions are not read.

@@ -72,6 +72,7 @@ class _Parser:
         self._at = START
         # Whether the agent's last message makes no calls.
         self._has_answered = False
+        self._message = ""
         # By the id of a subagent: the call that started it. Older versions use the call's id for both.
         self._started_by: dict[str, str] = {}
         self._patched: dict[str, tuple[str, ...]] = {}
@@ -103,8 +104,9 @@ class _Parser:
             self._prompt(data, record)
         elif kind == "assistant.message":
             self._has_answered = not data.get("toolRequests")
+            self._message = get_str(data, "content") or ""
         elif kind == "assistant.turn_end" and self._has_answered:
-            self.session.end_turn(self._at)
+            self.session.end_turn(self._at, self._message)
         elif kind in ("session.start", "session.resume"):
             self._set_context(get_dict(data, "context"))
         elif kind == "session.context_changed":
@@ -165,7 +167,7 @@ class _Parser:
         elif code and int(code[1]):
             outcome, error = Outcome.FAILED, output
         files = self._patched.pop(name, ()) if outcome is Outcome.SUCCESS else ()
-        self.session.result(name, self._at, outcome, error=error, files=files)
+        self.session.result(name, self._at, outcome, error=error, output=output, files=files)
 
 
 AGENT = Agent(NAME, "Copilot CLI", Logs(folders=_folders, is_log=_is_log, read=_read))

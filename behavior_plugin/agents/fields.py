@@ -117,6 +117,14 @@ def message_text(content: Any, *, besides: tuple[str, ...] = ()) -> str:
     return "\n".join(text for text in texts if not text.startswith(besides))
 
 
+def shortened(text: str, longest: int) -> str:
+    """At most `longest` characters of a text, cut between words: half a secret is not recognised as one."""
+    if len(text) <= longest:
+        return text
+    kept, _, _ = text[:longest].rpartition(" ")
+    return f"{kept.rstrip()} …" if len(kept) < longest - 1 else kept
+
+
 def _number(digits: str) -> int | float | None:
     """A number that Python, Postgres and strict JSON can hold; JSON itself has no limit."""
     number = float(digits)

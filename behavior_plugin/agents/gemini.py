@@ -66,6 +66,7 @@ _STOPPED = ("Command was automatically cancelled", "Command was cancelled by use
 _EXIT_CODE = re.compile(r"^Exit Code: (\d{1,10})$", re.MULTILINE)
 # Gemini puts these around the output of other programs.
 _FRAME = re.compile(r"</?untrusted_context>\n?")
+_LABEL = re.compile(r"^(?:Output|Stdout|Stderr): ", re.MULTILINE)
 _HEAD_BYTES = 2_000
 _SUBAGENT = re.compile(rb'"kind"\s{0,9}:\s{0,9}"subagent"')
 
@@ -157,8 +158,9 @@ class _Parser:
         calls = objects_in(message.get("toolCalls"))
         for call in calls:
             self._call(call)
-        if not calls and message_text(message.get("content")).strip():
-            self.session.end_turn(self._at)
+        text = message_text(message.get("content"))
+        if not calls and text.strip():
+            self.session.end_turn(self._at, text)
 
     def _call(self, call: dict[str, Any]) -> None:
         """The message has the time of the call, unless it was written after the call had ended."""
@@ -173,7 +175,8 @@ class _Parser:
         if outcome:
             is_timed = ended is not None and ended > self._at
             error = output if outcome is Outcome.FAILED else None
-            self.session.result(name, ended if is_timed else None, outcome, error=error)
+            printed = _LABEL.sub("", output)
+            self.session.result(name, ended if is_timed else None, outcome, error=error, output=printed)
 
 
 def _command_outcome(output: str) -> Outcome:

@@ -26,6 +26,7 @@ from behavior_plugin.agents.fields import (
     get_dict,
     get_id,
     get_str,
+    message_text,
     objects_in,
     parse_time,
 )
@@ -228,7 +229,8 @@ class _Parser:
         if info.get("error"):
             self.session.interrupt()
         elif not called and info.get("finish") not in _UNFINISHED:
-            self.session.end_turn(parse_time(get_dict(info, "time").get("completed")) or self._at)
+            completed = parse_time(get_dict(info, "time").get("completed")) or self._at
+            self.session.end_turn(completed, message_text([part for part in found if part.get("type") == "text"]))
 
     def _call(self, part: dict[str, Any], actor: str | None) -> None:
         name, tool = get_id(part, "callID"), get_str(part, "tool", MAX_NAME_CHARS) or ""
@@ -247,7 +249,8 @@ class _Parser:
         if outcome := _outcome(state):
             error = get_str(state, "error") or get_str(state, "output") if outcome is Outcome.FAILED else None
             done = files if outcome is Outcome.SUCCESS else ()
-            self.session.result(name, parse_time(took.get("end")), outcome, error=error, files=done)
+            output = get_str(state, "output", MAX_LINE_BYTES)
+            self.session.result(name, parse_time(took.get("end")), outcome, error=error, output=output, files=done)
 
 
 def _unquoted(text: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from behavior_plugin.agents.agent import EventFields, Hooks
 from behavior_plugin.agents.calls import bounded_parameters, call_outcome, started_subagent, touched_files
+from behavior_plugin.agents.closing import read_closing
 from behavior_plugin.agents.fields import (
     MAX_ERROR_CHARS,
     MAX_NAME_CHARS,
@@ -22,6 +23,7 @@ from behavior_plugin.agents.fields import (
     parse_json,
 )
 from behavior_plugin.agents.prompts import read_prompt
+from behavior_plugin.agents.verdict import call_verdict
 from behavior_plugin.model import CLAUDE_CODE, MAIN, Action, Context, DurationSource, Event, EventKind, Outcome
 
 # By the name that the registered command gives its event.
@@ -112,6 +114,7 @@ def read_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
         actor=actor,
         started_agent=started_subagent(tool, response, actor=actor),
         error=get_str(fields, "error", MAX_ERROR_CHARS),
+        verdict=call_verdict(tool, given, response.get("stdout"), response.get("stderr"), fields.get("error")),
     )
     return {"action": action, "files": touched_files(given, response, action.outcome)}
 
@@ -142,6 +145,8 @@ def _of_kind(kind: EventKind, name: str, fields: dict[str, Any], at: datetime, h
         return hooks.read_input(fields) if hooks else read_input(fields)
     if kind is EventKind.ACTION:
         return hooks.read_call(name, fields, at) if hooks else _unknown_call(name, fields, at)
+    if kind is EventKind.TURN_END:
+        return {"closing": read_closing(get_str(fields, "last_assistant_message") or "")}
     return {}
 
 

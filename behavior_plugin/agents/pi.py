@@ -8,6 +8,7 @@ fork. Git branches are missing.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,8 @@ _OTHERS = frozenset(
 _OTHER_ROLES = frozenset(["branchSummary", "compactionSummary", "custom", "hookMessage"])
 # The result of a call that was stopped, or never started, ends with one of these.
 _STOPPED = ("Operation aborted", "Command aborted", "Skipped due to queued user message.")
+# The line that Pi adds to the output of a failed command.
+_EXIT = re.compile(r"\s{0,9}Command exited with code \d{1,10}\Z")
 
 
 def _folders() -> list[Path]:
@@ -113,7 +116,7 @@ class _Parser:
                 tool = get_str(block, "name", MAX_NAME_CHARS) or ""
                 self.session.call(name, *normalize_tool(tool, get_dict(block, "arguments"), _TOOLS), self._at)
         if message.get("stopReason") == "stop":
-            self.session.end_turn(self._at)
+            self.session.end_turn(self._at, message_text(message.get("content")))
         elif message.get("stopReason") in ("aborted", "error"):
             self.session.interrupt()
 
@@ -124,14 +127,15 @@ class _Parser:
         if failed and output.endswith(_STOPPED):
             outcome = Outcome.PARTIAL
         name = get_id(message, "toolCallId") or ""
-        self.session.result(name, self._at, outcome, error=output if failed else None)
+        self.session.result(name, self._at, outcome, error=output if failed else None, output=_EXIT.sub("", output))
 
     def _shell(self, message: dict[str, Any], name: str | None) -> None:
         """A line of the user's own shell; its record is written when it has ended."""
         call_id = name or f"shell {self._at.isoformat()}"
         self.session.call(call_id, "Bash", {"command": get_str(message, "command") or ""}, self._at, actor=USER)
         outcome = Outcome.SUCCESS if message.get("exitCode") in (0, None) else Outcome.FAILED
-        self.session.result(call_id, None, Outcome.PARTIAL if message.get("cancelled") is True else outcome)
+        ended = Outcome.PARTIAL if message.get("cancelled") is True else outcome
+        self.session.result(call_id, None, ended, output=message_text(message.get("output")))
 
 
 AGENT = Agent(NAME, "Pi", Logs(folders=_folders, is_log=_is_log, read=_read))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import TypedDict
 
 from behavior_plugin.agents.fields import MAX_TEXT_CHARS
+from behavior_plugin.agents.replies import is_bare_reply
 from behavior_plugin.model import PromptKind
 
 NOTIFICATION = "<task-notification>"
@@ -42,19 +42,6 @@ _BUILT_INS = frozenset(
 )
 _COMMAND_NAME = re.compile(r"<command-name>\s{0,9}/?([^<\s]{1,200})\s{0,9}</command-name>")
 
-# Words that say yes, no or go on: a prompt of nothing else names no task.
-_ACKNOWLEDGING = frozenset(
-    """
-    yes yep yeah yup y no nope n ok okay sure fine good great nice perfect thanks thank you please continue proceed go
-    on ahead do it that this so the first second third one both all correct right exactly looks lgtm again try retry
-    next now then and keep going stop wait option a b c d i agree sounds works well done is of course carry
-    """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
-)
-
-# The longest follow-up. A prompt may be as long as a book, so no more words than this are looked at.
-MAX_FOLLOW_UP_WORDS = 8
-_WORD = re.compile(r"[^\W_]+")
-
 _IMAGE = re.compile(r"\[Image(?: #\d{1,6}|:[^\]\n]{0,300})\]")
 
 
@@ -84,7 +71,7 @@ def _kind_of(prompt: str) -> PromptKind:
         return PromptKind.OWN_COMMAND
     if slash := _SLASH.match(text):
         return PromptKind.BUILT_IN if slash[1] in _BUILT_INS else PromptKind.COMMAND
-    if _is_acknowledgement(text):
+    if is_bare_reply(text):
         return PromptKind.FOLLOW_UP
     return PromptKind.TASK
 
@@ -105,8 +92,3 @@ def _slash(prompt: str) -> str:
     _, _, rest = prompt.partition("<command-args>")
     arguments, end, _ = rest.rpartition("</command-args>")
     return f"/{name[1]} {arguments if end else ''}".strip() if name else prompt
-
-
-def _is_acknowledgement(text: str) -> bool:
-    words = [match[0].lower() for match in islice(_WORD.finditer(text), MAX_FOLLOW_UP_WORDS + 1)]
-    return len(words) <= MAX_FOLLOW_UP_WORDS and all(word in _ACKNOWLEDGING or word.isdigit() for word in words)

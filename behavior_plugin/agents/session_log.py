@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from behavior_plugin.agents.calls import bounded_parameters, touched_files
+from behavior_plugin.agents.closing import read_closing
 from behavior_plugin.agents.fields import MAX_ERROR_CHARS, MAX_NAME_CHARS, Skip, is_plain
 from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.agents.subagents import MAX_SUBAGENTS
+from behavior_plugin.agents.verdict import call_verdict
 from behavior_plugin.model import (
     MAIN,
     TASKS,
@@ -44,7 +46,7 @@ def read_session(
     *,
     close: Callable[[], object] = lambda: None,
 ) -> Iterator[list[Event]]:
-    """The events of one session, in parts that each hold whole pieces of work: `take` gets each record in turn.
+    """The events of one session, in parts that each hold whole turns: `take` gets each record in turn.
 
     Where subagents have logs of their own, `records_of` has the records of the one with that name. They are read as
     soon as the subagent was started. `close` is called at the end, where the last records leave something open.
@@ -146,12 +148,13 @@ class SessionLog:
         *,
         duration_ms: int | None = None,
         error: str | None = None,
+        output: str | None = None,
         files: tuple[str, ...] = (),
         started_agent: str | None = None,
     ) -> None:
         """The end of a call; `at` is None if the log has no time for it.
 
-        Without `duration_ms`, the duration is the time since the call began.
+        Without `duration_ms`, the duration is the time since the call began. `output` is all that a command printed.
         """
         if not (call := self._recorder.pending(name)) or not call.action:
             return
@@ -164,14 +167,15 @@ class SessionLog:
             duration_ms=duration,
             duration_source=None if duration is None else DurationSource.TRANSCRIPT,
             error=error[:MAX_ERROR_CHARS] if error else None,
+            verdict=call_verdict(call.action.tool, call.action.parameters, output or error),
             files=tuple(dict.fromkeys([*named, *files])),
             started_agent=started_agent or call.action.started_agent,
         )
 
-    def end_turn(self, at: datetime) -> None:
-        """The agent has finished the prompt."""
+    def end_turn(self, at: datetime, message: str = "") -> None:
+        """The agent has finished the prompt; `message` is its last."""
         if self._is_turn_open and self.actor == MAIN:
-            self._add(EventKind.TURN_END, "end", at)
+            self._add(EventKind.TURN_END, "end", at, closing=read_closing(message))
             self._is_turn_open = False
 
     def interrupt(self) -> None:
@@ -277,7 +281,7 @@ class SessionRecorder:
         if len(self.events) < self._limit:
             return []
         drained = self._drain(self._newest_task_index())
-        # The limit grows, or each record from now on would search the one long piece of work that is left.
+        # The limit grows, or each record from now on would search the one long turn that is left.
         self._limit = len(self.events) + MAX_EVENTS
         return drained
 
@@ -291,7 +295,7 @@ class SessionRecorder:
         return drained
 
     def _newest_task_index(self) -> int:
-        """The index at which the last piece of work begins. A prompt with an earlier prompt's id only steers."""
+        """The index at which the last task begins. A prompt with an earlier prompt's id only steers."""
         return max(self._task_starts(), default=0)
 
     def _task_starts(self) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """Locate our files: hook, worker and terminal share these functions.
 
 data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user data folder
-    spool/{tmp,new,open,dead,tries}   events on their way to a pattern; while `full` exists, new ones are refused
+    spool/{tmp,new,open,dead,tries}   events on their way to the evidence; while `full` exists, new ones are refused
     run/                    the sockets; a link to a short folder if the path is too long for a socket
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker

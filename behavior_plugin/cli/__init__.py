@@ -6,7 +6,6 @@ Exit status: 0 done, 1 not possible (the message says why), 2 wrong usage, 3 int
 from __future__ import annotations
 
 import copy
-import os
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,18 +16,18 @@ import click
 
 from behavior_plugin import __version__, api
 from behavior_plugin.capture import paths, spool, wake
+from behavior_plugin.cli import patterns
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
-from behavior_plugin.cli.output import INTERRUPTED, counted, json_option, not_empty, print_json, print_result, range_of
+from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
 from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
 from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.client import Client, start_worker
 from behavior_plugin.worker.lifecycle import stop_worker
 
 AGENT = AgentName(with_hooks=True)
-OFF = "switched off by BEHAVIOR_DISABLE"
 FROZEN = "does not answer (`behavior worker stop` stops it)"
 
 
@@ -69,70 +68,8 @@ def cli(context: click.Context) -> None:
 cli.add_command(db)
 cli.add_command(dead)
 cli.add_command(import_sessions)
-
-
-@cli.command()
-@click.argument("text", nargs=-1, required=True)
-@click.option("--limit", **range_of(api.Recall, "limit"), help="Maximum number of results.")
-@click.option("--all", "everywhere", is_flag=True, help="Search all projects, not only this directory's.")
-@click.option("--min-similarity", **range_of(api.Recall, "min_similarity"), help="Minimum similarity; low by default.")
-@click.option("--floor", **range_of(api.Recall, "min_similarity"), hidden=True)
-@json_option
-def recall(
-    text: tuple[str, ...],
-    limit: int,
-    everywhere: bool,
-    min_similarity: float | None,
-    floor: float | None,
-    as_json: bool,
-) -> None:
-    """Find past work that resembles TEXT, best first."""
-    _warn_if_off()
-    request = api.Recall(
-        text=" ".join(text),
-        directory=_here(),
-        limit=limit,
-        everywhere=everywhere,
-        min_similarity=floor if min_similarity is None else min_similarity,
-    )
-    found = Client().recall(request)
-    if as_json:
-        return print_json([suggestion.model_dump(mode="json") for suggestion in found])
-    from behavior_plugin.cli import terminal
-
-    if not found:
-        return click.echo("No similar work found." + ("" if everywhere else " --all searches all projects."))
-    return terminal.show_suggestions(found)
-
-
-@cli.command("list")
-@click.option("--limit", **range_of(api.ListPatterns, "limit"), help="Maximum number of results.")
-@click.option("--here", is_flag=True, help="Only patterns of this directory's project.")
-@json_option
-def list_patterns(limit: int, here: bool, as_json: bool) -> None:
-    """List the learned patterns, newest first."""
-    _warn_if_off()
-    found = Client().list_patterns(api.ListPatterns(limit=limit, directory=_here() if here else None))
-    if as_json:
-        return print_json([pattern.model_dump(mode="json") for pattern in found])
-    from behavior_plugin.cli import terminal
-
-    if not found:
-        return click.echo("No patterns yet. They are learned when a session ends.")
-    return terminal.show_list(found)
-
-
-@cli.command()
-@click.argument("pattern_id", metavar="ID", callback=not_empty)
-@json_option
-def show(pattern_id: str, as_json: bool) -> None:
-    """Show one pattern in full. ID may be shortened while it is unique."""
-    found = Client().show_pattern(api.ShowPattern(id=pattern_id))
-    if as_json:
-        return print_json(found.model_dump(mode="json"))
-    from behavior_plugin.cli import terminal
-
-    return terminal.show_pattern(found)
+for of_patterns in patterns.COMMANDS:
+    cli.add_command(of_patterns)
 
 
 @cli.command()
@@ -327,17 +264,6 @@ def _difference() -> str:
     except OtherSettingsError as error:
         return f"differ from the running worker's ({', '.join(error.names)})"
     return ""
-
-
-def _warn_if_off() -> None:
-    from behavior_plugin import config
-
-    if config.are_hooks_off():
-        click.echo(f"behavior: the hooks are {OFF}, so nothing new is learned or suggested.", err=True)
-
-
-def _here() -> str:
-    return os.getcwd()  # noqa: PTH109 - as the hooks record it
 
 
 def _report_change(change: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:

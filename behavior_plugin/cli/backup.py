@@ -1,4 +1,4 @@
-"""`behavior db backup|restore|move|rollback`: copy patterns to a file, back, and from table to table."""
+"""`behavior db backup|restore|move|rollback`: copy what was learned to a file, back, and from table to table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ STILL_THERE = "The moved memories are still in their table: `behavior db move --
 FATES = {
     "dropped": "The table {} is removed.",
     "kept": "The table {} is older than the plugin and stays; the plugin's additions to it are removed.",
-    "absent": "There is no table {}; nothing to do.",
+    "absent": "There is no table {}.",
+}
+EVIDENCE = {
+    "dropped": "The evidence in behavior.episodes is removed, and the remarks in behavior.remarks.",
+    "kept": "The evidence in behavior.episodes stays, with the remarks: patterns in another table need them.",
+    "absent": "There is no evidence.",
 }
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,10 +49,12 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @json_option
 def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
-    """Write your patterns into FILE, which only you can read.
+    """Write your patterns, their evidence and your remarks into FILE, which only you can read.
 
-    The backup is complete: ids, dates, counts and vectors. It is a gzip file with a line of JSON for each pattern, and
-    can be restored to any server and either storage. Every member can run it, except with --all-users.
+    Evidence is the recorded work that the patterns are computed from. Remarks are your feedback and edits, and which
+    suggestions were followed. The backup is complete: ids, dates, counts and vectors. It is a gzip file with a line of
+    JSON for each row, and can be restored to any server and either storage. Every member can run it, except with
+    --all-users.
     """
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rows import as_owner, as_user, export_rows
@@ -58,7 +65,8 @@ def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
         with as_user(owner, user) if user else as_owner(owner, snapshot=True):
             rows = bar.track(export_rows(owner, settings.storage, everyone=all_users), description="Backup")
             count = backups.write(file, rows, storage=settings.storage, user_id=user, overwrite=force)
-    print_result({"file": str(file), "rows": count}, f"{count} patterns are in {file}.", as_json=as_json)
+    found = {"file": str(file), "rows": count}
+    print_result(found, f"{count} rows are in {file}: patterns, their evidence and remarks.", as_json=as_json)
 
 
 @click.command()
@@ -68,11 +76,11 @@ def backup(file: Path, all_users: bool, force: bool, as_json: bool) -> None:
 )
 @json_option
 def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
-    """Restore the patterns in FILE.
+    """Restore the patterns, the evidence and the remarks in FILE.
 
-    The patterns of one user's backup become yours; in a backup of all users each pattern stays its user's. Patterns
-    that are in the database already stay as they are. A damaged file, or one of a newer version, changes nothing. The
-    exit status is 1 if a pattern was refused.
+    The rows of one user's backup become yours; in a backup of all users each row stays its user's. Rows that are in the
+    database already stay as they are. The next worker computes the patterns of all evidence together. A damaged file,
+    or one of a newer version, changes nothing. The exit status is 1 if a row was refused.
     """
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rows import as_owner, check_restorer, check_user, import_rows
@@ -110,9 +118,10 @@ def restore(file: Path, user_id: UUID | None, as_json: bool) -> None:
 def move(delete_source: bool, as_json: bool) -> None:
     """Move patterns from a memories table into behavior_patterns.
 
-    The patterns of all users are moved. Memories stay as they are, unless --delete-source deletes those whose pattern
-    is in the target table. Patterns that cannot be moved stay, and are listed with the reason. An interruption loses
-    nothing: run it again. The exit status is 1 if a pattern was not moved.
+    The patterns of all users are moved; their evidence is in another table, and stays there. Memories stay as they are,
+    unless --delete-source deletes those whose pattern is in the target table. Patterns that cannot be moved stay, and
+    are listed with the reason. An interruption loses nothing: run it again. The exit status is 1 if a pattern was not
+    moved.
     """
     from behavior_plugin.store.maintenance import move as moving
     from behavior_plugin.store.maintenance.rows import Tally
@@ -141,15 +150,16 @@ def move(delete_source: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--with-rows", is_flag=True, help="Also if there are patterns; those of all users are backed up first.")
+@click.option("--with-rows", is_flag=True, help="Also if there are rows; those of all users are backed up first.")
 @click.option("--backup", "file", type=FILE, help="With --with-rows, the backup's file; else one in the data folder.")
 @json_option
 def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
-    """Remove the table of patterns from the database.
+    """Remove the table of patterns from the database, and their evidence and remarks.
 
-    All objects that were created for it are removed too. The command is refused while there are patterns, or while
-    your own objects, such as a view, depend on the table. An older table of memories stays, and so do users, members
-    and pgvector. The next worker creates an empty table again.
+    All objects that were created for it are removed too. The command is refused while there are rows, or while your own
+    objects, such as a view, depend on a table. An older table of memories stays, and so do users, members and pgvector.
+    Evidence and remarks stay as long as another table of patterns needs them. The next worker creates empty tables
+    again.
     """
     from behavior_plugin.store.maintenance import backup as backups
     from behavior_plugin.store.maintenance.rollback import rollback as run_rollback
@@ -173,9 +183,9 @@ def rollback(with_rows: bool, file: Path | None, as_json: bool) -> None:
         except SchemaError:  # nothing was changed; after other errors the backup may be the only copy
             undo.close()
             raise
-    text = FATES[done.table].format(settings.storage)
+    text = f"{FATES[done.table].format(settings.storage)}\n{EVIDENCE[done.evidence]}"
     if done.rows:
-        text += f"\n{done.rows} patterns are in {target}. To restore them: behavior db restore {quote(str(target))}"
+        text += f"\n{done.rows} rows are in {target}. To restore them: behavior db restore {quote(str(target))}"
     found = {"storage": settings.storage, **asdict(done), "backup": str(target) if done.rows else None}
     print_result(found, text, as_json=as_json)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 # Of a similarity or a confidence; more would only be noise.
 FLOAT_DIGITS = 4
+# Enough of an id to name a pattern, as git does with commits.
+SHORT_ID = 8
+OFF = "switched off by BEHAVIOR_DISABLE"
 
 
 def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:

@@ -2,64 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from behavior_plugin.agents import AGENTS
+from behavior_plugin.cli.output import SHORT_ID
 from behavior_plugin.doctor import Check
-from behavior_plugin.model import StoredPattern, Suggestion
-from behavior_plugin.recall.render import quote, steps
+from behavior_plugin.recall import wording
+from behavior_plugin.recall.calls import call_lines
+from behavior_plugin.recall.quoting import quote, said
+from behavior_plugin.recall.wording import about, plural, workflow_of
+from behavior_plugin.workflow import Episode, StoredPattern, Suggestion, Workflow
 
 if TYPE_CHECKING:
     # Expensive imports, only for types.
-    from behavior_plugin.importer.report import Report, Workflow
+    from behavior_plugin.importer.report import Report
     from behavior_plugin.store.maintenance.verify import Finding
     from behavior_plugin.store.members import Member
     from behavior_plugin.worker.dead_letters import DeadLetter
 
-# Enough of an id to name a pattern, as git does with commits.
-SHORT_ID = 8
-ALL_STEPS = 200
-# In a list: the width of the columns before the trigger, and the least and the most of the trigger itself.
-LIST_CHARS, MIN_TRIGGER_CHARS, MAX_TRIGGER_CHARS = 57, 20, 70
+# In a table: the widths of a job and of a project, in a narrow terminal and in others, and the most of a prompt.
+NARROW = 100
+JOB_CHARS, PROJECT_CHARS = (16, 30), (12, 20)
+MAX_TRIGGER_CHARS, MAX_JOB_CHARS = 70, 40
+MAX_PROMPTS, MAX_LESSONS, MAX_FACT_CHARS = 5, 5, 4000
 # The width of a table that is not shown in a terminal: a script wants each row on one line.
 UNWRAPPED = 10_000
 
 console = Console(highlight=False, soft_wrap=True)
 
 
-def show_suggestions(suggestions: Iterable[Suggestion]) -> None:
+def show_suggestions(suggestions: Iterable[Suggestion], stale: Mapping[UUID, str] | None = None) -> None:
+    """Show suggestions; `stale` has a note for each pattern that no longer fits its project."""
     for number, suggestion in enumerate(suggestions, start=1):
-        pattern = suggestion.pattern
-        console.print(f"[bold]{number}. {_text(pattern.trigger, 300)}[/]")
-        console.print(
-            f"   {_short(pattern)}  {pattern.started_at:%Y-%m-%d}, ended in {pattern.final_outcome}; similar work: "
-            f"worked {suggestion.successes} of {suggestion.occurrences}; {_text(suggestion.reason, 200)}"
-        )
-        for line in steps(pattern.actions):
-            console.print(f"   {escape(line)}")
+        pattern, workflow = suggestion.pattern, workflow_of(suggestion.pattern)
+        console.print(f"[bold]{number}. {_text(workflow.job or pattern.trigger, 300)}[/]")
+        tried = "" if wording.is_way(pattern) else "tried, and did not work: "
+        console.print(f"   {_short(pattern)}  {tried}{wording.odds(workflow)}; {_text(suggestion.reason, 200)}")
+        if workflow.job:
+            console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}")
+        if note := (stale or {}).get(pattern.id):
+            console.print(f"   [yellow]stale[/]: {_text(note, MAX_FACT_CHARS)}")
+        _show_lines([*wording.step_lines(workflow), *map(wording.lesson_line, workflow.lessons)])
 
 
-def show_list(patterns: Iterable[StoredPattern]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "when", "outcome", "conf.", "used", "calls", "trigger"):
-        table.add_column(name, no_wrap=True)
-    room = max(MIN_TRIGGER_CHARS, console.width - LIST_CHARS) if console.is_terminal else MAX_TRIGGER_CHARS
+def show_list(patterns: Sequence[StoredPattern]) -> None:
+    """Show a row for each way of working: how often it worked, how long it takes, when it was done last."""
+    names = short_names(pattern.context.project for pattern in patterns)
+    has_projects = len(names) > 1
+    table = _list_table("id", "job", *(["project"] if has_projects else []), "worked", "takes", "last", "prompt")
     for pattern in patterns:
-        table.add_row(
-            _short(pattern),
-            f"{pattern.started_at.astimezone():%Y-%m-%d %H:%M}",
-            pattern.final_outcome,
-            f"{pattern.confidence:.2f}",
-            str(pattern.use_count),
-            str(len(pattern.actions)),
-            _text(pattern.trigger, min(room, MAX_TRIGGER_CHARS)),
-        )
+        workflow = workflow_of(pattern)
+        project = [names[pattern.context.project]] if has_projects else []
+        takes = "" if workflow.typical_ms is None else about(workflow.typical_ms)
+        odds = f"{workflow.worked}/{workflow.times}", takes, wording.day(workflow.last_at)
+        job = f"hidden: {workflow.job}" if workflow.is_hidden else workflow.job
+        _add_row(table, _short(pattern), job, *project, *odds, wording.last_trigger(pattern))
+    _show_table(table)
+
+
+def show_turns(turns: Sequence[StoredPattern]) -> None:
+    """Show a row for each turn with work: one prompt, its calls, and how they ended."""
+    table = _list_table("when", "outcome", "calls", "project", "prompt")
+    names = short_names(turn.context.project for turn in turns)
+    for turn in turns:
+        calls = str(len(turn.actions))
+        _add_row(table, _when(turn.started_at), turn.final_outcome, calls, names[turn.context.project], turn.trigger)
     _show_table(table)
 
 
@@ -79,23 +95,24 @@ def show_letters(letters: list[DeadLetter]) -> None:
     console.print(f"They are in {escape(str(letters[0].path.parent))}.")
 
 
-def show_pattern(pattern: StoredPattern) -> None:
-    context = pattern.context
-    rows = {
-        "id": str(pattern.id),
-        "trigger": pattern.trigger,
-        "when": f"{pattern.started_at.astimezone():%Y-%m-%d %H:%M}",
-        "directory": context.directory,
-        "project": f"{context.project}{f' ({context.project_type})' if context.project_type else ''}",
-        "branch": context.branch or "none",
-        "files": ", ".join(context.files_touched) or "none",
-        "outcome": f"{pattern.final_outcome}, confidence {pattern.confidence:.2f}",
-        "source": f"{pattern.provenance.agent} ({pattern.provenance.source})",
-        "suggested": f"{pattern.use_count} times",
-    }
-    show_rows(rows)
-    for line in steps(pattern.actions, most=ALL_STEPS):
-        console.print(f"  {escape(line)}")
+def show_pattern(pattern: StoredPattern, episodes: Sequence[Episode] = (), *, stale: str = "") -> None:
+    """Show all of a pattern, the run that stands for the others with uncut commands, and the episodes behind it."""
+    workflow = workflow_of(pattern)
+    show_rows({**_facts(pattern, workflow), **({"stale": stale} if stale else {})})
+    ways = [
+        f"worked {way.worked} of {plural(way.times, 'time')}: {wording.steps_phrase(way.steps)}"
+        for way in workflow.variants
+    ]
+    for title, lines in (
+        (_steps_title(pattern, workflow), wording.step_lines(workflow)),
+        ("Lessons", [*map(wording.lesson_line, workflow.lessons)]),
+        ("Other ways", ways),
+        (f"One run, {_when(pattern.started_at)}, {pattern.final_outcome}", call_lines(pattern.actions)),
+        ("Evidence", [*map(_evidence, episodes)]),
+    ):
+        if lines:
+            console.print(f"[bold]{title}[/]")
+            _show_lines(lines)
 
 
 def show_report(report: Report) -> None:
@@ -105,7 +122,11 @@ def show_report(report: Report) -> None:
     if report.workflows:
         console.print("\n[bold]Done most often[/]")
         _show_table(_workflows(report.workflows))
-    for title, lines in (("Skipped", [*_skipped(report)]), ("Could not be read", [*_unread(report)])):
+    for title, lines in (
+        ("Lessons", [*_lessons(report.workflows)]),
+        ("Skipped", [*_skipped(report)]),
+        ("Could not be read", [*_unread(report)]),
+    ):
         if lines:
             console.print(f"\n[bold]{title}[/]")
         for line in lines:
@@ -121,13 +142,13 @@ def show_state(state: dict[str, Any]) -> None:
         rows[name] = f"{datetime.fromisoformat(rows[name]).astimezone():%Y-%m-%d %H:%M:%S}"
     if "learned" in rows:
         without_work = plural(rows.pop("dropped"), "session")
-        rows["learned"] = f"since the start: {plural(rows['learned'], 'pattern')}; {without_work} without work"
+        rows["learned"] = f"since the start: {plural(rows['learned'], 'prompt')} with work; {without_work} without"
     show_rows(rows)
 
 
 def show_rows(rows: dict[str, Any]) -> None:
     for name, value in rows.items():
-        console.print(f"[bold]{name.replace('_', ' '):<18}[/]{_text(str(value), 1000)}")
+        console.print(f"[bold]{name.replace('_', ' '):<18}[/]{_text(str(value), MAX_FACT_CHARS)}")
 
 
 def show_finding(finding: Finding) -> None:
@@ -140,6 +161,48 @@ def show_check(check: Check) -> None:
     console.print(f"{mark} {check.name:<12} {escape(check.found)}")
     if check.hint:
         console.print(f"       {'':<12} {escape(check.hint)}")
+
+
+def short_names(projects: Iterable[str]) -> dict[str, str]:
+    """The last part of each project's name, or the last two where one would not do."""
+    parts = {project: project.replace("\\", "/").rstrip("/").split("/") for project in projects}
+    count = Counter(names[-1] for names in parts.values())
+    return {project: "/".join(names[-1 if count[names[-1]] == 1 else -2 :]) for project, names in parts.items()}
+
+
+def _facts(pattern: StoredPattern, workflow: Workflow) -> dict[str, Any]:
+    context = pattern.context
+    prompts = dict.fromkeys([wording.last_trigger(pattern), *workflow.triggers, pattern.trigger])
+    last, *others = prompts
+    return {
+        "id": pattern.id,
+        **({"job": workflow.job} if workflow.job else {}),
+        "last prompt": last,
+        **({"other prompts": ", ".join(said(text, 100) for text in others[:MAX_PROMPTS])} if others else {}),
+        "how often": wording.odds(workflow),
+        **({"last change": wording.change_line(workflow.change)} if workflow.change else {}),
+        "project": f"{context.project}{f' ({context.project_type})' if context.project_type else ''}",
+        "directory": context.directory,
+        "branch": context.branch or "none",
+        "files": ", ".join(context.files_touched) or "none",
+        "source": f"{pattern.provenance.agent} ({pattern.provenance.source})",
+        "suggested": "never, since you hid it" if workflow.is_hidden else wording.suggested(workflow),
+        **({"your feedback": wording.feedback(workflow)} if workflow.good or workflow.bad else {}),
+    }
+
+
+def _steps_title(pattern: StoredPattern, workflow: Workflow) -> str:
+    if workflow.is_edited:
+        return "Steps, as you wrote them"
+    return "Steps" if wording.is_way(pattern) else "Tried, and did not work"
+
+
+def _evidence(episode: Episode) -> str:
+    judgement = episode.judgement
+    return (
+        f"{_when(episode.started_at)}  {judgement.outcome:<7}  {said(episode.trigger, MAX_TRIGGER_CHARS)}: "
+        f"{quote(judgement.because, 200)} (session {quote(episode.session_id, SHORT_ID)})"
+    )
 
 
 def _how_much(report: Report) -> str:
@@ -161,17 +224,20 @@ def _effect(report: Report) -> str:
 
 
 def _workflows(workflows: Iterable[Workflow]) -> Table:
-    table = Table("times", "worked", "fastest", "commands", "prompt of the fastest run", box=None, padding=(0, 0, 0, 2))
+    table = Table("worked", "takes", "job", "most frequent prompt", box=None, padding=(0, 0, 0, 2))
     for workflow in workflows:
-        fastest = workflow.fastest
-        table.add_row(
-            str(workflow.times),
-            str(workflow.worked),
-            duration(fastest.took_ms) if fastest else "-",
-            _text(", ".join(workflow.labels), 60),
-            _text(fastest.trigger, 50) if fastest else "",
-        )
+        takes = "-" if workflow.typical_ms is None else about(workflow.typical_ms)
+        prompt, _ = Counter(workflow.triggers).most_common(1)[0] if workflow.triggers else ("", 0)
+        odds = f"{workflow.worked} of {workflow.times}"
+        table.add_row(odds, takes, _text(workflow.job, MAX_JOB_CHARS), _text(prompt, 50))
     return table
+
+
+def _lessons(workflows: Iterable[Workflow]) -> Iterator[str]:
+    """The lessons of all workflows, those with the most failures first."""
+    lessons = {(lesson.failed, lesson.worked): lesson for workflow in workflows for lesson in workflow.lessons}
+    ordered = sorted(lessons.values(), key=lambda lesson: -lesson.failures)
+    return map(wording.lesson_line, ordered[:MAX_LESSONS])
 
 
 def _skipped(report: Report) -> Iterator[str]:
@@ -194,25 +260,36 @@ def _unread(report: Report) -> Iterator[str]:
         yield f"and {more:,} more"
 
 
-def plural(count: int, one: str) -> str:
-    """`1 session`, `2 sessions`"""
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
+def _list_table(*columns: str) -> Table:
+    """A table with one line a row; its last column gives way where the terminal is narrow."""
+    is_wide = not console.is_terminal or console.width >= NARROW
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0))
+    widths = {"job": JOB_CHARS[is_wide], "project": PROJECT_CHARS[is_wide]}
+    for name in columns[:-1]:
+        is_number = name in ("worked", "takes", "calls")
+        table.add_column(name, no_wrap=True, max_width=widths.get(name), justify="right" if is_number else "left")
+    table.add_column(columns[-1])
+    return table
 
 
-def duration(milliseconds: int) -> str:
-    """A duration in two significant parts: `0.4 s`, `35 s`, `2 min 5 s`, `3 h 2 min`."""
-    seconds = milliseconds / 1000
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+def _add_row(table: Table, *cells: str) -> None:
+    texts = [quote(cell, MAX_TRIGGER_CHARS) for cell in cells]
+    table.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in texts))
 
 
 def _show_table(table: Table) -> None:
     wide = console if console.is_terminal else Console(highlight=False, width=UNWRAPPED)
     wide.print(table)
+
+
+def _show_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        for part in line.split("\n"):
+            console.print(f"   {escape(part)}")
+
+
+def _when(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _short(pattern: StoredPattern) -> str:

@@ -21,9 +21,10 @@ from typing import Any
 from behavior_plugin import api, simulator
 from behavior_plugin.capture import spool
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.model import StoredPattern
+from behavior_plugin.recall import wording
 from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
+from behavior_plugin.workflow import StoredPattern
 
 HERE = Path(__file__).resolve().parent
 PLUGIN = HERE.parents[1]
@@ -103,12 +104,15 @@ def _answer(prompt: str, project: Path) -> str | None:
 
 
 def _show_pattern(pattern: StoredPattern, show: Show) -> None:
-    context = pattern.context
+    context, workflow = pattern.context, wording.workflow_of(pattern)
     show(f"   trigger     {pattern.trigger}")
     show(f"   context     {context.project_type} project, branch {context.branch}, {', '.join(context.files_touched)}")
-    for action in pattern.actions:
-        show(f"   action      {action.tool:<6}{action.outcome:<9}{action.duration_ms or 0:5} ms")
-    show(f"   outcome     {pattern.final_outcome}, confidence {pattern.confidence:.2f}")
+    show(f"   job         {workflow.job}, from {len(pattern.actions)} calls")
+    for line in wording.step_lines(workflow):
+        show(f"   step        {line}")
+    for lesson in workflow.lessons:
+        show(f"   lesson      {wording.lesson_line(lesson)}")
+    show(f"   outcome     {wording.odds(workflow)}; confidence {pattern.confidence:.2f}")
 
 
 def _show_answer(prompt: str, answer: str | None, show: Show) -> None:

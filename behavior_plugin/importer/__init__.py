@@ -1,7 +1,7 @@
 """Learn from the logs of past sessions: find them, read them in parallel, report the result.
 
-Processes of low priority read the logs and send patterns to the worker, which alone has the embedder and the store.
-Known patterns change nothing, so an interrupted import is simply run again.
+Processes of low priority read the logs and send turns to the worker, which alone has the embedder and the store.
+Stored turns change nothing, so an interrupted import is simply run again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from behavior_plugin.importer.log import ImportFilter
 from behavior_plugin.importer.logs import Found
 from behavior_plugin.importer.pool import import_in_parallel
 from behavior_plugin.importer.report import Report, summarize
+from behavior_plugin.patterns.fold import fold
 from behavior_plugin.worker.client import start_worker
 
 __all__ = ["ImportFilter", "Report", "import_logs"]
@@ -28,4 +29,13 @@ def import_logs(found: Found, wanted: ImportFilter, on_progress: Callable[[int, 
     if found.logs and not wanted.is_dry_run:
         start_worker()
     imported = import_in_parallel(found.logs, wanted, on_progress)
-    return summarize(found, imported, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)
+    # Computed from the logs alone, so that a dry run has them too.
+    # A fork's log repeats the work of another session.
+    occurrences = {
+        (occurrence.project, occurrence.trigger, occurrence.started_at): occurrence
+        for each in imported
+        for occurrence in each.occurrences
+    }
+    folded = fold(occurrences.values())
+    workflows = [pattern.workflow for pattern in folded]
+    return summarize(found, imported, workflows, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)

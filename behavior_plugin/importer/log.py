@@ -1,4 +1,4 @@
-"""Import one log: read it in parts, build patterns, send them to the worker, and count."""
+"""Import one log: read it in parts, make turns of it, send them to the worker, and count."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from functools import lru_cache
 from pathlib import Path
 
 from behavior_plugin.agents import AGENTS
-from behavior_plugin.agents.fields import START
 from behavior_plugin.agents.log_file import LogReader, Problem
-from behavior_plugin.api import SavePatterns, SaveReport
+from behavior_plugin.api import SaveReport, SaveTurns
 from behavior_plugin.capture import context as places
 from behavior_plugin.errors import StoreUnavailableError, WorkerUnavailableError
 from behavior_plugin.importer.logs import Log
-from behavior_plugin.learn import session_patterns
-from behavior_plugin.model import Context, Event, Outcome, Pattern, PromptKind
-from behavior_plugin.patterns.labels import workflow_labels
+from behavior_plugin.learn import session_turns
+from behavior_plugin.model import Context, Event, Outcome, PromptKind, Turn
+from behavior_plugin.patterns.evidence import episodes_of, merge_turns, occurrence_of, turn_judgements
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.worker.client import Client
+from behavior_plugin.workflow import Episode, Occurrence
 
-# Patterns sent in one request: a tenth of a second's work, so that prompts are answered in between.
-BATCH, BATCH_BYTES = 20, 2_000_000
+# Turns sent in one request. Each request has the whole session cut into episodes again, so there should be few of one
+# session; a large one would keep prompts waiting.
+BATCH, BATCH_BYTES = 200, 2_000_000
 # The delays between attempts while a worker leaves. Starting a worker has a deadline of its own.
 PAUSES_S = (0.2, 1.0, 3.0, 10.0)
 NO_PROMPT = (None, PromptKind.MACHINE, PromptKind.BUILT_IN)
@@ -60,24 +61,19 @@ class ImportFilter:
 
 @dataclass(frozen=True)
 class Run:
-    """One piece of work, for the report: its commands, and its duration from the prompt to the end of the last call.
+    """One turn with work, for the report. `first_call` is the id of a call, which shows that two logs have the same."""
 
-    `first_call` is the id of that call, which shows that two logs have the same work.
-    """
-
-    labels: tuple[str, ...]
     trigger: str
     outcome: Outcome
-    took_ms: int
     at: datetime
     first_call: str | None
 
 
 @dataclass
 class LogResult:
-    """The content of one log. `kept` counts the effects of saving its patterns, as the worker reports them.
+    """The content of one log. `kept` counts the effects of saving its turns, as the worker reports them.
 
-    `sessions` are the sessions in it, usually one, of which `idle` have no pattern. `places` counts the events of each
+    `sessions` are the sessions in it, usually one, of which `idle` have no work. `places` counts the events of each
     project, whether imported or not. Work begun before the requested time is counted as `earlier`, and nowhere else.
     """
 
@@ -90,6 +86,7 @@ class LogResult:
     calls: int = 0
     earlier: int = 0
     runs: list[Run] = field(default_factory=list)
+    occurrences: list[Occurrence] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -121,33 +118,35 @@ def import_log(log: Log, wanted: ImportFilter, on_progress: Callable[[int], obje
 def _import_part(part: Sequence[Event], wanted: ImportFilter, imported: LogResult) -> None:
     placed = list(_placed(reconcile([], part)))
     imported.places.update(event.context.project for event in placed)
-    patterns = session_patterns(events := [event for event in placed if wanted.takes(event)])
+    turns = session_turns(events := [event for event in placed if wanted.takes(event)])
     if wanted.since:
         events = [event for event in events if event.at >= wanted.since]
-        imported.earlier += sum(pattern.started_at < wanted.since for pattern in patterns)
-        patterns = [pattern for pattern in patterns if pattern.started_at >= wanted.since]
-    _count(events, patterns, imported)
-    for batch in () if wanted.is_dry_run else _batches(patterns):
+        imported.earlier += sum(turn.started_at < wanted.since and bool(turn.actions) for turn in turns)
+        turns = [turn for turn in turns if turn.started_at >= wanted.since]
+    _count(events, turns, imported)
+    for batch in () if wanted.is_dry_run else _batches(turns):
         _save(batch, imported)
 
 
-def _count(events: Sequence[Event], patterns: Sequence[Pattern], imported: LogResult) -> None:
+def _count(events: Sequence[Event], turns: Sequence[Turn], imported: LogResult) -> None:
     found = {event.session_id for event in events}
-    at_work = {pattern.session_id for pattern in patterns}
+    episodes = episodes_of(merge_turns(turns, []))
+    at_work = {episode.session_id for episode in episodes}
     imported.idle = (imported.idle | (found - imported.sessions)) - at_work
     imported.sessions |= found
     imported.prompts += sum(event.prompt_kind not in NO_PROMPT for event in events)
     imported.calls += sum(event.action is not None and event.action.actor != "user" for event in events)
-    imported.runs += [_run(pattern) for pattern in patterns]
+    imported.runs += [run for episode in episodes if not episode.part_of for run in _runs(episode)]
+    imported.occurrences += [occurrence_of(episode) for episode in episodes]
 
 
-def _batches(patterns: Sequence[Pattern]) -> Iterator[list[Pattern]]:
-    """As many patterns at a time as one request to the worker should hold."""
-    batch: list[Pattern] = []
+def _batches(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
+    """As many turns at a time as one request to the worker should hold."""
+    batch: list[Turn] = []
     size = 0
-    for pattern in patterns:
-        batch.append(pattern)
-        size += len(pattern.model_dump_json())
+    for turn in turns:
+        batch.append(turn)
+        size += len(turn.model_dump_json())
         if len(batch) >= BATCH or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -155,21 +154,21 @@ def _batches(patterns: Sequence[Pattern]) -> Iterator[list[Pattern]]:
         yield batch
 
 
-def _save(patterns: Sequence[Pattern], imported: LogResult) -> None:
-    report = _send_with_retry(SavePatterns(patterns=tuple(patterns)))
+def _save(turns: Sequence[Turn], imported: LogResult) -> None:
+    report = _send_with_retry(SaveTurns(turns=tuple(turns)))
     imported.kept += Counter(report.kept)
     imported.kept["refused"] += len(report.refused)
     imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in report.refused]
 
 
-def _send_with_retry(request: SavePatterns) -> SaveReport:
+def _send_with_retry(request: SaveTurns) -> SaveReport:
     """A worker that ends meanwhile, as after an update of its code, is followed by another."""
     client = Client()
     for pause in PAUSES_S:
         with suppress(WorkerUnavailableError, StoreUnavailableError):
-            return client.save_patterns(request)
+            return client.save_turns(request)
         time.sleep(pause)
-    return client.save_patterns(request)
+    return client.save_turns(request)
 
 
 def _placed(events: Sequence[Event]) -> Iterator[Event]:
@@ -193,14 +192,10 @@ def _place(directory: str, branch: str | None) -> Context:
     )
 
 
-def _run(pattern: Pattern) -> Run:
-    ends = [action.timestamp.timestamp() * 1000 + (action.duration_ms or 0) for action in pattern.actions]
-    began = pattern.started_at if pattern.started_at > START else pattern.actions[0].timestamp
-    return Run(
-        labels=workflow_labels(pattern.actions),
-        trigger=pattern.trigger[:200],
-        outcome=pattern.final_outcome,
-        took_ms=max(0, int(max(ends) - began.timestamp() * 1000)),
-        at=pattern.started_at,
-        first_call=pattern.actions[0].id,
-    )
+def _runs(episode: Episode) -> list[Run]:
+    judgements = turn_judgements(episode.turns)
+    return [
+        Run(turn.prompt[:200], judgement.outcome, turn.started_at, turn.actions[0].id)
+        for turn, judgement in zip(episode.turns, judgements, strict=True)
+        if turn.actions
+    ]

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
 from behavior_plugin.agents.log_file import Problem
-from behavior_plugin.importer.log import LogResult, Run
+from behavior_plugin.importer.log import LogResult
 from behavior_plugin.importer.logs import Found
-from behavior_plugin.model import Outcome, Saved
+from behavior_plugin.workflow import Saved, Workflow
 
 MAX_WORKFLOWS = 8
 MAX_PROBLEMS = 20
 MAX_PROJECTS = 5
-# Work that only edits, or only reads, is not a workflow of its own.
-PLAIN = frozenset({"edit"})
-
-
-class Workflow(BaseModel, frozen=True):
-    """Pieces of work with the same edits and commands, in any order.
-
-    `labels` are in the order of the fastest run that ended well, `fastest`, if there is one.
-    """
-
-    labels: tuple[str, ...]
-    times: int
-    worked: int
-    fastest: Run | None
 
 
 class Report(BaseModel, frozen=True):
     """The numbers of one import. `sessions` is by agent, `outcomes` by the end of the work; `bytes` were read.
 
-    `new`, `grown` and `known` are the patterns that were added, updated and unchanged. Work that the store `refused` is
-    among the problems, of which only the first are described. `copies` are repeated by a fork, and counted nowhere
-    else. `idle` are sessions without work, `earlier` is work begun before the requested time, `older` are logs last
-    changed before it, and `others` are files that are no logs of sessions. `projects` have the most events, whether
-    imported or not.
+    `patterns` counts the turns with work, under the name of earlier versions, and `workflows` are the jobs that were
+    done more than once. `new`, `grown` and `known` are the turns that were added, updated and unchanged. Those that the
+    store `refused` are among the problems, of which only the first are described. `copies` are repeated by a fork, and
+    counted nowhere else.
+    `idle` are sessions without work, `earlier` is work begun before the requested time, `older` are logs last changed
+    before it, and `others` are files that are no logs of sessions. `projects` have the most events, whether imported
+    or not.
     """
 
     is_dry_run: bool
@@ -64,8 +52,15 @@ class Report(BaseModel, frozen=True):
     seconds: float
 
 
-def summarize(found: Found, imported: Sequence[LogResult], *, seconds: float, is_dry_run: bool) -> Report:
-    """One report for all logs."""
+def summarize(
+    found: Found,
+    imported: Sequence[LogResult],
+    workflows: Sequence[Workflow] = (),
+    *,
+    seconds: float,
+    is_dry_run: bool,
+) -> Report:
+    """One report for all logs; `workflows` are those of all the work in them."""
     found_runs = [run for each in imported for run in each.runs]
     runs = list({(run.at, run.trigger, run.first_call): run for run in found_runs}.values())
     copies = len(found_runs) - len(runs)
@@ -90,7 +85,7 @@ def summarize(found: Found, imported: Sequence[LogResult], *, seconds: float, is
         others=found.others,
         skipped=len(found.problems) + sum(each.skipped for each in imported),
         problems=tuple(problems[:MAX_PROBLEMS]),
-        workflows=tuple(_workflows(runs)),
+        workflows=tuple(_most_frequent(workflows)),
         projects=tuple(project for project, _ in places.most_common(MAX_PROJECTS)),
         bytes=sum(each.size for each in imported),
         seconds=round(seconds, 3),
@@ -104,21 +99,7 @@ def _sessions(imported: Iterable[LogResult]) -> dict[str, int]:
     return {agent: sessions for agent, sessions in count.items() if sessions}
 
 
-def _workflows(runs: Iterable[Run]) -> list[Workflow]:
-    """The workflows that occur more than once, the most frequent first."""
-    alike: dict[frozenset[str], list[Run]] = defaultdict(list)
-    for run in runs:
-        alike[frozenset(run.labels)].append(run)
-    often = [same for labels, same in alike.items() if len(same) > 1 and labels - PLAIN]
-    often.sort(key=lambda same: (-len(same), -_worked(same)))
-    return [_workflow(same) for same in often[:MAX_WORKFLOWS]]
-
-
-def _workflow(same: Sequence[Run]) -> Workflow:
-    well = [run for run in same if run.outcome is Outcome.SUCCESS]
-    fastest = min(well, key=lambda run: run.took_ms, default=None)
-    return Workflow(labels=(fastest or same[0]).labels, times=len(same), worked=_worked(same), fastest=fastest)
-
-
-def _worked(same: Iterable[Run]) -> int:
-    return sum(run.outcome is Outcome.SUCCESS for run in same)
+def _most_frequent(workflows: Iterable[Workflow]) -> list[Workflow]:
+    """The jobs that were done more than once, the most frequent first."""
+    often = [workflow for workflow in workflows if workflow.job and workflow.times > 1]
+    return sorted(often, key=lambda workflow: (-workflow.times, -workflow.worked))[:MAX_WORKFLOWS]

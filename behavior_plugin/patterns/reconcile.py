@@ -14,18 +14,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
-from behavior_plugin.model import (
-    HUMAN,
-    MAIN,
-    TASKS,
-    USER,
-    Action,
-    Context,
-    Event,
-    EventKind,
-    EventSource,
-    PromptKind,
-)
+from behavior_plugin.model import HUMAN, MAIN, TASKS, USER, Action, Context, Event, EventKind, EventSource, PromptKind
 
 # An event with the time it is sorted by.
 _Timed: TypeAlias = tuple[datetime, Event]
@@ -51,7 +40,7 @@ def reconcile(reported: Sequence[Event], recorded: Sequence[Event]) -> list[Even
     hook_events = {_identity(event): event for event in by_hooks}
     known = [(time, _merged(hook_events.get(_identity(event)), event)) for time, event in recorded_at]
     hooks_only = [pair for pair in _with_sort_time(by_hooks, sort_times) if _identity(pair[1]) not in sort_times]
-    return list(_without_repeated_ends(_merge_streams([known, hooks_only])))
+    return _without_repeated_ends(_merge_streams([known, hooks_only]))
 
 
 def _dedupe(events: Iterable[Event]) -> list[Event]:
@@ -133,14 +122,18 @@ def _merge_streams(streams: Iterable[Iterable[_Timed]]) -> Iterator[Event]:
     return (event for _, event in heapq.merge(*streams, key=lambda pair: pair[0]))
 
 
-def _without_repeated_ends(events: Iterable[Event]) -> Iterator[Event]:
+def _without_repeated_ends(events: Iterable[Event]) -> list[Event]:
     """A hook and the agent's log both have the end of a turn; between two real ends there is work."""
-    last: EventKind | None = None
+    kept: list[Event] = []
+    end: int | None = None
     for event in events:
-        if event.kind is EventKind.TURN_END and last is EventKind.TURN_END:
+        if event.kind is EventKind.TURN_END and end is not None:
+            kept[end] = kept[end].model_copy(update=_missing(kept[end], event))
             continue
-        last = event.kind if event.kind in _WORK else last
-        yield event
+        if event.kind in _WORK:
+            end = len(kept) if event.kind is EventKind.TURN_END else None
+        kept.append(event)
+    return kept
 
 
 def _turns_of_this_session(recorded: Sequence[Event], reported: Sequence[Event]) -> list[Event]:

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from behavior_plugin.model import TASKS, PromptKind, Suggestion
+from behavior_plugin.model import TASKS, PromptKind
 from behavior_plugin.recall import MANUAL_MIN_SIMILARITY
 from behavior_plugin.recall.render import render
+from behavior_plugin.workflow import Suggestion
 
 # The number of suggestions for a prompt among which the first new one is shown.
 MAX_CHOICES = 5

@@ -5,42 +5,118 @@ Importing it is cheap. `postgres` implements it, `opening` opens it; both load a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
-from behavior_plugin.model import Match, Pattern, Saved, StoredPattern
+from behavior_plugin.model import Turn
+from behavior_plugin.workflow import Episode, Match, Occurrence, Pattern, Remark, StoredPattern
+
+
+@dataclass(frozen=True)
+class Run:
+    """An episode with the vector of its trigger, if a model has embedded it."""
+
+    episode: Episode
+    embedding: Sequence[float] | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A pattern as computed from its episodes, with the vector of its trigger, and the counters of a new row."""
+
+    pattern: Pattern
+    embedding: Sequence[float] | None = None
+    model: str | None = None
+    use_count: int = 0
+    last_used_at: datetime | None = None
+
+
+class Evidence(Protocol):
+    """The episodes of one user, within one transaction that excludes the user's other workers."""
+
+    def episodes(self, session_ids: Iterable[str], like: Sequence[Turn] = ()) -> list[Episode]:
+        """The episodes of some sessions, and others with a turn that may be a copy of one of these; no parts."""
+        ...
+
+    def replace_sessions(self, session_ids: Iterable[str], episodes: Sequence[Episode]) -> None:
+        """Make these episodes all that is stored of the sessions. Unchanged ones keep their patterns and vectors."""
+        ...
+
+    def occurrences(self, project: str) -> list[Occurrence]:
+        """The episodes of one project, without their turns."""
+        ...
+
+    def remarks(self, pattern_keys: Iterable[str]) -> list[Remark]:
+        """The remarks on these patterns, the oldest first."""
+        ...
+
+    def shown(self, session_ids: Iterable[str]) -> list[Remark]:
+        """The suggestions that these sessions got."""
+        ...
+
+    def judge(self, remark: Remark) -> None:
+        """Save whether the work after a suggestion followed it. The first time that it did counts as a use."""
+        ...
+
+    def runs(self, source_keys: Iterable[str]) -> list[Run]:
+        """The episodes with these keys."""
+        ...
+
+    def replace_patterns(self, project: str, patterns: Sequence[Computed], pattern_keys: Mapping[str, str]) -> None:
+        """Make these patterns all the computed ones of a project.
+
+        `pattern_keys` names the pattern of each of the project's episodes, by their keys; an empty one is none.
+        Patterns that stay keep their counters, and rows that callers wrote are left alone.
+        """
+        ...
 
 
 class Store(Protocol):
-    """The patterns of one user. Safe to use from several threads.
+    """The evidence and the patterns of one user. Safe to use from several threads.
 
     Every method raises StoreUnavailableError if the server cannot be reached or is short of resources for now, and
     StoreError if it refuses the request. Neither error ever contains the row: its texts do not belong in logs.
     """
 
-    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
-        """Save a pattern; saving it again changes nothing, nor does the same work reported by another session.
-
-        `embedding` is 1536 numbers made by `model`.
-        """
+    def evidence(self) -> AbstractContextManager[Evidence]:
+        """Read and change the evidence in one transaction, which an error undoes."""
         ...
 
-    def known(self, patterns: Sequence[Pattern], *, with_embedding: bool) -> set[str]:
-        """The source keys of the patterns that saving would not change; they need no embedding.
+    def take_old_patterns(self) -> int:
+        """Make evidence of the patterns of earlier versions, which stored each prompt as one; returns their number."""
+        ...
 
-        `with_embedding` says whether they would be saved with one: a row that lacks it would then change.
-        """
+    def stale_sessions(self, version: int) -> list[str]:
+        """Some of the sessions whose digests an earlier version computed; none if there are none left."""
+        ...
+
+    def unfolded_projects(self) -> list[str]:
+        """The projects with episodes that have changed since their patterns were computed."""
+        ...
+
+    def unembedded(self, limit: int) -> dict[str, str]:
+        """Triggers that no model has embedded yet, by the keys of their episodes."""
+        ...
+
+    def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
+        """Save the vector of a trigger, 1536 numbers made by `model`; None if the model cannot embed it."""
         ...
 
     def nearest(
         self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
     ) -> list[Match]:
-        """The patterns of `model` whose trigger has at least the similarity `min_similarity`, nearest first."""
+        """The patterns with the nearest triggers, of those that `model` embedded; nearest first.
+
+        Those below `min_similarity` come without actions: they are only compared with the others.
+        """
         ...
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
-        """The patterns whose trigger shares most words with the text, for use without an embedder."""
+        """The patterns with a trigger that shares most words with the text, for use without an embedder."""
         ...
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
@@ -51,8 +127,16 @@ class Store(Protocol):
         """At most two patterns whose id begins with `id_start`: one if it is long enough to be unique."""
         ...
 
-    def count_use(self, pattern_id: UUID) -> bool:
-        """Count that a pattern was suggested; false if there is no such pattern."""
+    def newest_episodes(self, *, project: str | None, limit: int) -> list[Episode]:
+        """The episodes that began last, newest first; no parts."""
+        ...
+
+    def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
+        """The episodes that a pattern stands on, newest first."""
+        ...
+
+    def add_remark(self, remark: Remark) -> None:
+        """Save a remark, and have the pattern computed again."""
         ...
 
     def count(self) -> int:
@@ -60,5 +144,8 @@ class Store(Protocol):
         ...
 
     def forget_session(self, session_id: str) -> int:
-        """Delete the patterns learned from one session; returns how many there were."""
+        """Delete the evidence of one session; returns the number of its episodes.
+
+        The patterns that stood on it are computed again with the next fold, or deleted if nothing is left of them.
+        """
         ...

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import json
-import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
 import psycopg
-from pgvector import Vector
 from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb, set_json_loads
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
-from pydantic import ValidationError
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.model import Action, Match, Pattern, Saved, StoredPattern
 from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
+from behavior_plugin.store.evidence import PostgresEvidence
+from behavior_plugin.store.rows import read_episode, read_match, read_pattern, read_rows, vector_text
 from behavior_plugin.store.sql_files import query
+from behavior_plugin.workflow import Episode, Match, Remark, StoredPattern
 
-log = logging.getLogger(__name__)
-
-Read = TypeVar("Read")
+# Sessions that are computed again in one go, after an update of the rules.
+MAX_SESSIONS = 50
+# Patterns of earlier versions that one statement makes evidence of: 10,000 of them would take longer than a query may.
+MAX_TAKEN = 500
 
 
 class PostgresStore:
@@ -35,8 +33,6 @@ class PostgresStore:
     def __init__(self, conninfo: str, storage: Storage = "behavior_patterns") -> None:
         self._storage = storage
         self._refusal = ""
-        # Two threads that save the same work of two sessions at once would not see each other's row.
-        self._saving = threading.Lock()
         self._pool: ConnectionPool[psycopg.Connection[DictRow]] = ConnectionPool(
             conninfo,
             connection_class=TimedConnection[DictRow],
@@ -53,74 +49,89 @@ class PostgresStore:
                 "client_encoding": "utf8",
                 "on_failure": self._note_failure,
             },
-            configure=lambda connection: set_json_loads(_read_json, connection),
+            configure=_configure,
             open=True,
         )
 
     def close(self) -> None:
         self._pool.close()
 
-    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
-        values = {
-            "source_key": pattern.source_key,
-            "session_id": pattern.session_id,
-            "project": pattern.context.project,
-            "trigger": pattern.trigger,
-            "embedding": None if embedding is None else Vector(list(embedding)).to_text(),
-            "embedding_model": None if embedding is None else model,
-            "context": Jsonb(pattern.context.model_dump(mode="json")),
-            "actions": Jsonb([action.model_dump(mode="json") for action in pattern.actions]),
-            "calls": Jsonb(_calls(pattern)),
-            "final_outcome": pattern.final_outcome.value,
-            "confidence": pattern.confidence,
-            "provenance": Jsonb(pattern.provenance.model_dump(mode="json")),
-            "started_at": pattern.started_at,
-        }
-        with self._saving:
-            changed = self._fetch("save_pattern", values)
-        if not changed:
-            return Saved.UNCHANGED
-        return Saved.ADDED if changed[0]["is_new"] else Saved.UPDATED
+    @contextmanager
+    def evidence(self) -> Iterator[PostgresEvidence]:
+        with self._transaction() as connection:
+            connection.execute(query("lock_evidence"))
+            yield PostgresEvidence(connection, self._storage)
 
-    def known(self, patterns: Sequence[Pattern], *, with_embedding: bool) -> set[str]:
-        values = {"patterns": Jsonb([_comparable(pattern) for pattern in patterns]), "with_embedding": with_embedding}
-        return {row["source_key"] for row in self._fetch("find_known", values)}
+    def take_old_patterns(self) -> int:
+        total = 0
+        while taken := self._take_some():
+            total += taken
+        return total
+
+    def stale_sessions(self, version: int) -> list[str]:
+        rows = self._fetch("find_stale_sessions", {"version": version, "limit": MAX_SESSIONS})
+        return [row["session_id"] for row in rows]
+
+    def unfolded_projects(self) -> list[str]:
+        return [row["project"] for row in self._fetch("find_unfolded", {})]
+
+    def unembedded(self, limit: int) -> dict[str, str]:
+        return {row["source_key"]: row["trigger"] for row in self._fetch("find_unembedded", {"limit": limit})}
+
+    def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
+        values = {"source_key": source_key, "trigger": trigger, "embedding": vector_text(embedding), "model": model}
+        with self._transaction() as connection:
+            connection.execute(query("save_embedding"), values)
 
     def nearest(
         self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
     ) -> list[Match]:
         values = {
-            "embedding": Vector(list(embedding)).to_text(),
+            "embedding": vector_text(embedding),
             "embedding_model": model,
             "min_similarity": min_similarity,
             "project": project,
             "limit": limit,
         }
-        return _read_rows(_match, self._fetch("find_similar_patterns", values))
+        return read_rows(read_match, self._fetch("find_similar_patterns", values, self._storage))
 
     def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
         values = {"text": text, "project": project, "limit": limit}
-        return _read_rows(_match, self._fetch("find_patterns_by_words", values))
+        return read_rows(read_match, self._fetch("find_patterns_by_words", values, self._storage))
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
-        return _read_rows(_stored, self._fetch("list_patterns", {"project": project, "limit": limit}))
+        values = {"project": project, "limit": limit}
+        return read_rows(read_pattern, self._fetch("list_patterns", values, self._storage))
 
     def starting_with(self, id_start: str) -> list[StoredPattern]:
-        return [_stored(row) for row in self._fetch("find_patterns_by_id", {"id": id_start})]
+        return [read_pattern(row) for row in self._fetch("find_patterns_by_id", {"id": id_start}, self._storage)]
 
-    def count_use(self, pattern_id: UUID) -> bool:
-        return bool(self._fetch("count_use", {"id": pattern_id})[0]["is_counted"])
+    def newest_episodes(self, *, project: str | None, limit: int) -> list[Episode]:
+        return read_rows(read_episode, self._fetch("list_episodes", {"project": project, "limit": limit}))
+
+    def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
+        values = {"pattern_key": pattern_key, "limit": limit}
+        return read_rows(read_episode, self._fetch("find_episodes_of_pattern", values))
+
+    def add_remark(self, remark: Remark) -> None:
+        # With the lock: a worker that is computing the pattern has read the remarks, and would mark it as computed.
+        with self.evidence() as evidence:
+            evidence.add_remark(remark)
 
     def count(self) -> int:
-        return int(self._fetch("count_patterns", {})[0]["patterns"])
+        return int(self._fetch("count_patterns", {}, self._storage)[0]["patterns"])
 
     def forget_session(self, session_id: str) -> int:
-        with self._transaction() as connection:
-            return connection.execute(query("delete_session", self._storage), {"session_id": session_id}).rowcount
+        with self.evidence() as evidence:
+            return evidence.forget(session_id)
 
-    def _fetch(self, name: str, values: dict[str, Any]) -> list[DictRow]:
+    def _take_some(self) -> int:
+        with self.evidence() as evidence:
+            return evidence.take_patterns(MAX_TAKEN)
+
+    def _fetch(self, name: str, values: dict[str, Any], storage: Storage | None = None) -> list[DictRow]:
         with self._transaction() as connection:
-            return connection.execute(query(name, self._storage), values).fetchall()
+            return connection.execute(query(name, storage), values).fetchall()
 
     def _note_failure(self, reason: str) -> None:
         """Save the reason why there is no connection: the pool's own error does not contain it."""
@@ -141,40 +152,10 @@ class PostgresStore:
             raise StoreError("The pattern store refused the request (text that has no UTF-8).") from None
 
 
-def _calls(pattern: Pattern) -> list[dict[str, Any]]:
-    """Identify work by its calls, whichever session reports it: each call by its id, or as a whole if it has none.
-
-    Some models only number their calls, so the tool and the command have to be equal too.
-    """
-    return [_identity(action) if action.id else action.model_dump(mode="json") for action in pattern.actions]
-
-
-def _identity(action: Action) -> dict[str, Any]:
-    command = {name: action.parameters[name] for name in ("command",) if name in action.parameters}
-    return {"id": action.id, "tool": action.tool, "parameters": command}
-
-
-def _comparable(pattern: Pattern) -> dict[str, Any]:
-    """The part of a pattern that decides whether it is known."""
-    return {
-        "source_key": pattern.source_key,
-        "trigger": pattern.trigger,
-        "started_at": pattern.started_at.isoformat(),
-        "final_outcome": pattern.final_outcome.value,
-        "action_count": len(pattern.actions),
-        "calls": _calls(pattern),
-    }
-
-
-def _read_rows(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
-    """The rows that this version can read: a row of a newer version must not hide the others."""
-    readable = []
-    for row in rows:
-        try:
-            readable.append(read(row))
-        except StoreError as error:
-            log.warning("left out: %s", error)
-    return readable
+def _configure(connection: psycopg.Connection[DictRow]) -> None:
+    set_json_loads(_read_json, connection)
+    # Whoever has waited for the lock on the evidence must see what the other worker has stored meanwhile.
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
 
 
 def _read_json(text: str | bytes) -> Any:
@@ -183,18 +164,3 @@ def _read_json(text: str | bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _stored(row: DictRow) -> StoredPattern:
-    try:
-        return StoredPattern.model_validate(row)
-    except ValidationError:
-        raise StoreError(
-            f"Pattern {row['id']} has a shape that this version does not know.",
-            hint="Update the plugin: a newer version may have stored it.",
-        ) from None
-
-
-def _match(row: DictRow) -> Match:
-    similarity = row.pop("similarity")
-    return Match(pattern=_stored(row), similarity=similarity)

@@ -6,7 +6,7 @@ inbox.py            the spool's other end: records by session
 pending_session.py  a session that waits, and whether it is live or over
 dead_letters.py     events that could not be learned from
 watch.py            the hint that a record has arrived
-learner.py          turns the sessions that are over into patterns
+learner.py          makes evidence of the sessions that are over, and patterns of that
 housekeeping.py     limits, and whether the worker should restart
 resources.py        the store and the embedder, opened, and opened again after a failure
 service.py          the operations of `api`

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from behavior_plugin import api, errors
 from behavior_plugin.capture import ask
-from behavior_plugin.model import StoredPattern, Suggestion
 from behavior_plugin.worker.exchange import ALIVE_S, exchange
 from behavior_plugin.worker.lifecycle import REACT_S, START_S, bring_up, make_folder
+from behavior_plugin.workflow import StoredPattern, Suggestion
 
 ANSWER_S = 300.0
 # The status has a count in it, and the store may be slow to fail.
@@ -57,11 +57,17 @@ class Client(api.Api):
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._ask(api.LIST_PATTERNS, request)
 
-    def show_pattern(self, request: api.ShowPattern) -> StoredPattern:
+    def list_turns(self, request: api.ListTurns) -> list[StoredPattern]:
+        return self._ask(api.LIST_TURNS, request)
+
+    def show_pattern(self, request: api.ShowPattern) -> api.Shown:
         return self._ask(api.SHOW_PATTERN, request)
 
-    def save_patterns(self, request: api.SavePatterns) -> api.SaveReport:
-        return self._ask(api.SAVE_PATTERNS, request)
+    def add_remark(self, request: api.AddRemark) -> api.Shown:
+        return self._ask(api.ADD_REMARK, request)
+
+    def save_turns(self, request: api.SaveTurns) -> api.SaveReport:
+        return self._ask(api.SAVE_TURNS, request)
 
     def forget_session(self, request: api.ForgetSession) -> api.Deleted:
         return self._ask(api.FORGET_SESSION, request)

@@ -7,10 +7,11 @@ import time
 
 from behavior_plugin.agents import read_live_log
 from behavior_plugin.api import Drained, Reaped
-from behavior_plugin.errors import EmbedError, StoreUnavailableError, WorkerError, describe_for_log
-from behavior_plugin.learn import learn
-from behavior_plugin.patterns.episodes import orphaned_calls
+from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError, WorkerError, describe_for_log
+from behavior_plugin.learn import compute_all_possible, learn, take_over
 from behavior_plugin.patterns.reconcile import reconcile
+from behavior_plugin.patterns.turns import orphaned_calls
+from behavior_plugin.store import Store
 from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, backlog
 from behavior_plugin.worker.pending_session import PendingSession
 from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
@@ -26,16 +27,17 @@ log = logging.getLogger(__name__)
 
 
 class Learner:
-    """Takes sessions from the inbox and turns them into patterns. Only for the main thread.
+    """Takes sessions from the inbox and learns from them. Only for the main thread.
 
-    `learned` counts the patterns, `dropped` the sessions that gave none, and `last_heartbeat` is when it last began to
-    learn from a session (monotonic).
+    `learned` counts the turns with work, `dropped` the sessions that had none, and `last_heartbeat` is when it last
+    began to learn from a session (monotonic).
     """
 
     def __init__(self, inbox: Inbox, resources: Resources) -> None:
         self._inbox = inbox
         self._resources = resources
         self.learned = self.dropped = 0
+        self._has_taken_over = False
         self.last_error = ""
         self.last_heartbeat = time.monotonic()
 
@@ -55,6 +57,35 @@ class Learner:
                 return True
             self._try(session)
         return False
+
+    def compute(self) -> bool:
+        """Bring the patterns up to date with evidence that an import, or an earlier version, has left.
+
+        Returns whether they are now; else it has to be tried again later.
+        """
+        if not self._resources.can_store():
+            return False
+        store = self._resources.store(0)
+        try:
+            self._take_over(store)
+            compute_all_possible(embedder=self._resources.embedder(MAX_RETRY_S), store=store)
+        except (StoreUnavailableError, EmbedError) as error:
+            self._resources.back_off(error)
+            return False
+        return True
+
+    def _take_over(self, store: Store) -> None:
+        """Once: what the store refuses now it refuses again, and must not keep the rest from being computed."""
+        if self._has_taken_over:
+            return
+        try:
+            take_over(store)
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            self.last_error = str(error)
+            log.error("some evidence of an earlier version cannot be computed again: %s", describe_for_log(error))
+        self._has_taken_over = True
 
     def drain(self, probe: str = "") -> Drained:
         """File everything and learn from every session that has ended; open sessions go on.
@@ -134,7 +165,7 @@ class Learner:
         reported = self._inbox.events(session)
         events = reconcile(reported, read_live_log(reported))
         try:
-            patterns = learn(events, embedder=embedder, store=self._resources.store(0), follows=session.follows)
+            turns = learn(events, embedder=embedder, store=self._resources.store(0), follows=session.follows)
         except StoreUnavailableError:
             self._resources.close_store()
             raise
@@ -143,9 +174,9 @@ class Learner:
             self._inbox.dead_letter_events(session, orphans, "calls without the prompt that they belong to")
         self._inbox.done(session)
         if not session.is_probe:
-            self.learned += len(patterns)
-            self.dropped += not patterns and not orphans
-        log.info("session %s: %d events, %d patterns", session.key, len(reported), len(patterns))
+            self.learned += len(turns)
+            self.dropped += not turns and not orphans
+        log.info("session %s: %d events, %d turns with work", session.key, len(reported), len(turns))
 
 
 def _is_abandoned(session: PendingSession, idle_s: float | None) -> bool:

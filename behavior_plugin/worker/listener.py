@@ -23,7 +23,7 @@ from behavior_plugin.errors import RequestError
 from behavior_plugin.worker import legacy
 from behavior_plugin.worker.routes import Request, Response, Routes, error_response
 
-# More than the longest pattern has: 200 calls, each as long as a stored call may be.
+# More than the longest turn has: 200 calls, each as long as a stored call may be.
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024
 # A caller that stalls for so long is dropped.

@@ -84,6 +84,9 @@ class Worker:
         self._watch = Watch(self._hint)
         self._is_stopping = False
         self._is_behind = False
+        # Whether there may be evidence that the patterns do not have yet, as there may be at the start.
+        self._is_stale = threading.Event()
+        self._is_stale.set()
         self._needed_at = self._looked_at = time.monotonic()
         self._trouble = ""
 
@@ -133,6 +136,11 @@ class Worker:
             self._resources.retry_now()
             self._hint.set()
 
+    def compute_soon(self) -> None:
+        """Have the patterns computed in the next round: there is new evidence."""
+        self._is_stale.set()
+        self._hint.set()
+
     def run(self, task: Callable[[], T], within_s: float) -> T:
         """Run a task on the main thread, and wait for its result."""
         done: Future[T] = Future()
@@ -159,7 +167,7 @@ class Worker:
     def _look(self) -> None:
         """One round of everything. A part that fails is logged, and the others still run."""
         self._trouble, self._is_behind = "", False
-        parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn)
+        parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn, self._compute)
         for part in (*parts, self._housekeeping.enforce_limits):
             self._looked_at = time.monotonic()
             try:
@@ -193,6 +201,13 @@ class Worker:
     def _learn(self) -> None:
         if self._learner.learn_from_what_is_over(self._settings.settle_s):
             self._is_behind = True
+
+    def _compute(self) -> None:
+        """Only if something has changed: an idle worker asks the database nothing."""
+        if self._is_stale.is_set() and not self._is_behind:
+            self._is_stale.clear()
+            if not self._learner.compute():
+                self._is_stale.set()
 
     def _is_needed(self) -> bool:
         """Whether a session is live, or was until a moment ago, or work is left that can be done."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol, TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_OID, uuid5
 
 from behavior_plugin import api
 from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import NotFoundError, StoreError
-from behavior_plugin.learn import save_new
-from behavior_plugin.model import Context, StoredPattern, Suggestion
+from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
+from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
+from behavior_plugin.model import Context, Turn
+from behavior_plugin.patterns.alignment import identities
+from behavior_plugin.patterns.evidence import turn_judgements
 from behavior_plugin.recall import gate, recall
 from behavior_plugin.recall.render import render
+from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
+from behavior_plugin.workflow import Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
@@ -76,6 +80,9 @@ class Loop(Protocol):
     def need_store(self, within_s: float) -> None:
         """Stay for a caller that needs the store, and open it now if the caller can wait for that."""
 
+    def compute_soon(self) -> None:
+        """Have the patterns computed in the next round: there is new evidence."""
+
     def run(self, task: Callable[[], T], within_s: float) -> T:
         """Run a task on the main thread, and wait for its result."""
 
@@ -110,6 +117,7 @@ class Service(api.Api):
             min_similarity=request.min_similarity,
             everywhere=request.everywhere,
         )
+        self._computed_store()
         return self._find(question, redact_model(context_of(request.directory)), within_s=START_S)
 
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
@@ -123,33 +131,66 @@ class Service(api.Api):
         chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
         if chosen is None:
             return api.Note()
-        caller.afterwards(partial(self._count_use, chosen.pattern.id))
-        return api.Note(text=render(chosen))
+        caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
+        return api.Note(text=render(chosen, request.context))
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
-        project = redact_model(context_of(request.directory)).project if request.directory else None
-        return self._store(START_S).newest(project=project, limit=request.limit)
+        return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)
 
-    def show_pattern(self, request: api.ShowPattern) -> StoredPattern:
-        found = self._store(START_S).starting_with(request.id)
-        if len(found) != 1:
-            problem = "More than one pattern has" if found else "No pattern has"
-            hint = "Type more characters of the id." if found else ""
-            raise NotFoundError(f"{problem} an id that begins with {request.id}.", hint=hint)
-        return found[0]
+    def list_turns(self, request: api.ListTurns) -> list[StoredPattern]:
+        """An episode has at least one turn with work, so there are never too few episodes."""
+        project = _project_of(request.directory)
+        episodes = self._store(START_S).newest_episodes(project=project, limit=request.limit)
+        return turn_rows(episodes)[: request.limit]
 
-    def save_patterns(self, request: api.SavePatterns) -> api.SaveReport:
-        """A pattern that the store refuses stops no others."""
-        results = save_new(request.patterns, embedder=self._resources.embedder(START_S), store=self._store(START_S))
+    def show_pattern(self, request: api.ShowPattern) -> api.Shown:
+        store = self._computed_store()
+        pattern = _only_pattern(store, request.id)
+        episodes = store.episodes_of(pattern.source_key, limit=api.MAX_EPISODES)
+        return api.Shown(pattern=pattern, episodes=tuple(episodes))
+
+    def add_remark(self, request: api.AddRemark) -> api.Shown:
+        store = self._computed_store()
+        pattern = _only_pattern(store, request.id)
+        into = _only_pattern(store, request.into) if request.into else None
+        _check_remark(request.kind, pattern, into)
+        remark = Remark(
+            pattern_key=pattern.source_key,
+            kind=request.kind,
+            made_at=datetime.now(UTC),
+            note=request.note,
+            steps=request.steps,
+            into=into.source_key if into else "",
+        )
+        store.add_remark(redact_model(remark))
+        return self.show_pattern(api.ShowPattern(id=str((into or pattern).id)))
+
+    def save_turns(self, request: api.SaveTurns) -> api.SaveReport:
+        """A turn that the store refuses stops no others. The patterns are computed once nobody saves any more."""
+        store = self._store(START_S)
+        results = save_all_possible(request.turns, store)
+        self._loop.compute_soon()
+        # The evidence is saved: vectors that cannot be made now are made with the patterns.
+        with contextlib.suppress(EmbedError):
+            if embedder := self._resources.embedder(START_S):
+                embed_triggers(embedder, store)
+        # A turn without work is not counted: it only judges others.
+        worked = [result for turn, result in zip(request.turns, results, strict=True) if turn.actions]
         return api.SaveReport(
-            kept=Counter(result.value for result in results if not isinstance(result, StoreError)),
+            kept=Counter(result.value for result in worked if not isinstance(result, StoreError)),
             refused=[str(result) for result in results if isinstance(result, StoreError)],
         )
 
     def forget_session(self, request: api.ForgetSession) -> api.Deleted:
-        """The spool comes first: that is possible also while the store fails."""
+        """The spool comes first: that is possible also while the store fails.
+
+        The patterns are computed at once, since those that have other evidence too still quote the session.
+        """
         self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
-        return api.Deleted(patterns=self._store(START_S).forget_session(request.session_id))
+        store = self._store(START_S)
+        deleted = store.forget_session(request.session_id)
+        self._compute(store, embedder=lambda: None)
+        return api.Deleted(patterns=deleted)
 
     def drain(self, request: api.Drain) -> api.Drained:
         return self._loop.run(partial(self._learner.drain, request.probe), TASK_S)
@@ -166,16 +207,93 @@ class Service(api.Api):
             now=datetime.now(UTC),
             min_similarity=question.min_similarity,
             everywhere=question.everywhere,
+            with_failed=question.is_manual,
             limit=question.limit,
         )
+
+    def _computed_store(self) -> Store:
+        """The store, with patterns that are up to date: a person asks."""
+        store = self._store(START_S)
+        self._compute(store, embedder=lambda: self._resources.embedder(START_S))
+        return store
+
+    def _compute(self, store: Store, embedder: Callable[[], Embedder | None]) -> None:
+        """Compute the patterns as far as possible: old ones are better than none, and the worker will try again."""
+        try:
+            compute_all_possible(embedder=embedder(), store=store)
+        except (EmbedError, StoreError):
+            self._loop.compute_soon()
 
     def _store(self, within_s: float) -> Store:
         self._loop.need_store(within_s)
         return self._resources.store(within_s)
 
-    def _count_use(self, pattern_id: UUID) -> None:
+    def _note_shown(self, session_id: str, pattern: StoredPattern) -> None:
+        """The work that comes next will show whether the suggestion was followed."""
+        remark = Remark(
+            pattern_key=pattern.source_key,
+            kind=RemarkKind.SHOWN,
+            made_at=datetime.now(UTC),
+            session_id=session_id,
+            steps=identities(workflow_of(pattern).steps),
+        )
         with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
-            self._store(COLD_S).count_use(pattern_id)
+            self._store(COLD_S).add_remark(redact_model(remark))
+
+
+def _only_pattern(store: Store, id_start: str) -> StoredPattern:
+    found = store.starting_with(id_start)
+    if len(found) != 1:
+        problem = "More than one pattern has" if found else "No pattern has"
+        hint = "Type more characters of the id." if found else ""
+        raise NotFoundError(f"{problem} an id that begins with {id_start}.", hint=hint)
+    return found[0]
+
+
+def _check_remark(kind: RemarkKind, pattern: StoredPattern, into: StoredPattern | None) -> None:
+    """Raise RequestError for a remark without effect."""
+    if pattern.workflow is None:
+        raise RequestError(
+            f"Pattern {pattern.id} was written by another program, and is not computed from sessions.",
+            hint="Change it where it was written.",
+        )
+    if kind is RemarkKind.SHOWN or (kind is RemarkKind.MERGE) != (into is not None):
+        raise RequestError("This remark cannot be made of a pattern.", hint="A merge needs a second pattern.")
+    if into and (into.workflow is None or into.context.project != pattern.context.project or into.id == pattern.id):
+        raise RequestError(
+            "Only two computed patterns of one project can be merged.", hint="`behavior list` names their projects."
+        )
+
+
+def turn_rows(episodes: Iterable[Episode]) -> list[StoredPattern]:
+    """The turns with work in them as rows of a list, newest first."""
+    rows = [
+        _turn_row(turn, judgement)
+        for episode in episodes
+        for turn, judgement in zip(episode.turns, turn_judgements(episode.turns), strict=True)
+        if turn.actions
+    ]
+    return sorted(rows, key=lambda row: row.started_at, reverse=True)
+
+
+def _turn_row(turn: Turn, judgement: Judgement) -> StoredPattern:
+    return StoredPattern(
+        id=uuid5(NAMESPACE_OID, turn.source_key),
+        source_key=turn.source_key,
+        trigger=turn.prompt,
+        context=turn.context,
+        actions=turn.actions,
+        final_outcome=judgement.outcome,
+        started_at=turn.started_at,
+        session_id=turn.session_id,
+        provenance=turn.provenance,
+        use_count=0,
+        created_at=turn.started_at,
+    )
+
+
+def _project_of(directory: str | None) -> str | None:
+    return redact_model(context_of(directory)).project if directory else None
 
 
 def context_of(directory: str) -> Context:

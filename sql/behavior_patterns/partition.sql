@@ -40,12 +40,12 @@ $$;
 
 insert into public.behavior_patterns
        (id, user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-        final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at,
-        updated_at)
+        final_outcome, confidence, use_count, last_used_at, provenance, workflow, schema_version, started_at,
+        created_at, updated_at)
 select id, user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-       final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at,
-       updated_at
+       final_outcome, confidence, use_count, last_used_at, provenance, workflow, schema_version, started_at,
+       created_at, updated_at
   from behavior.unpartitioned_patterns;
 drop table behavior.unpartitioned_patterns;
-delete from behavior.migrations where version between 101 and 199;
+delete from behavior.migrations where version between 101 and 199 or version between 401 and 499;
 commit;

@@ -1,7 +1,9 @@
--- Undo migrations 0201 and later: drop indexes, view and functions, and the table of memories if they created it, and
--- remove their records. An older table stays, with every row.
+-- Undo migrations 0201 and later, and 0501 and later: drop indexes, view and functions, and the table of memories if
+-- they created it, and remove their records; likewise evidence and remarks, 0301 and later, unless another table of
+-- patterns needs them. An older table of memories stays, with every row.
 -- Their foundations stay: roles, users, members, pgvector; also the grant on schema public, which Supabase has too.
--- It refuses while there are memories in our own table. To lose them, first: set behavior.rollback_with_rows = 'yes';
+-- It refuses while there are memories in our own table, evidence or remarks. To lose them, first:
+-- set behavior.rollback_with_rows = 'yes';
 -- Other objects that depend on the table are not dropped with it: a single view makes the whole rollback fail.
 begin;
 set local lock_timeout = '15s';
@@ -57,5 +59,33 @@ $$;
 drop function if exists behavior.update_memory_timestamp();
 drop function if exists behavior.workflow_problem(text, jsonb);
 
-delete from behavior.migrations where version between 201 and 299;
+delete from behavior.migrations where version between 201 and 299 or version between 501 and 599;
+
+-- The evidence goes too, and the remarks, unless another storage needs them.
+do $$
+declare
+    shared  regclass;
+    is_full boolean;
+begin
+    if exists (select from behavior.migrations where version > 100 and version not between 301 and 399) then
+        return;
+    end if;
+    for shared in select oid
+                    from pg_class
+                   where oid in (to_regclass('behavior.episodes'), to_regclass('behavior.remarks'))
+    loop
+        execute format('lock table %s in access exclusive mode', shared);
+        execute format('select exists (select from %s)', shared) into is_full;
+        if is_full and coalesce(current_setting('behavior.rollback_with_rows', true), '') <> 'yes' then
+            raise exception 'there are rows in %', shared
+                  using hint = 'Make a backup, then: set behavior.rollback_with_rows = ''yes''';
+        end if;
+    end loop;
+    drop table if exists behavior.episodes;
+    drop table if exists behavior.remarks;
+    drop function if exists behavior.update_episode_timestamp();
+    drop function if exists behavior.turn_of(text, text, text, timestamptz, jsonb, jsonb, text, jsonb);
+    delete from behavior.migrations where version between 301 and 399;
+end
+$$;
 commit;

@@ -37,6 +37,8 @@ begin atomic
 end;
 
 call pg_temp.check_fence();
+call pg_temp.check_shared('evidence', to_regclass('behavior.episodes'));
+call pg_temp.check_shared('remarks', to_regclass('behavior.remarks'));
 call pg_temp.cross_all();
 call pg_temp.conclude();
 rollback;

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from behavior_plugin import api, simulator
-from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import Client
+from behavior_plugin.workflow import StoredPattern
 from tests.acceptance.feeding import LOSS_NOTICE, hook_environment
 from tests.acceptance.sessions import ROOT
 from tests.factories import payload
@@ -93,10 +93,10 @@ def run_together(*calls: Callable[[], object]) -> None:
 
 
 def everything_learned() -> list[StoredPattern]:
-    """All patterns, after closing and learning every session. Retries if a worker or a store has just died."""
+    """All turns, after closing and learning every session. Retries if a worker or a store has just died."""
     wait_for(lambda: Client().drain(api.Drain()), "everything is learned")
     wait_for(lambda: Client().reap(api.Reap(idle_s=0)), "everything is closed")
-    return Client().list_patterns(api.ListPatterns(limit=10_000))
+    return Client().list_turns(api.ListTurns(limit=10_000))
 
 
 def check_liveness(oracle: Oracle, directory: Path) -> None:
@@ -104,4 +104,4 @@ def check_liveness(oracle: Oracle, directory: Path) -> None:
     fresh = MarkedSession(oracle, 1_000_000, directory)
     assert all([fresh.begin(), fresh.ask(), fresh.call(), fresh.stop(), fresh.end()])
     before = oracle.check(everything_learned(), is_over=True)
-    assert any(pattern.session_id == fresh.id for pattern in everything_learned()), before
+    assert any(turn.session_id == fresh.id for turn in everything_learned()), before

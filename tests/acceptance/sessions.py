@@ -19,10 +19,10 @@ import psutil
 from behavior_plugin import api, simulator
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.model import StoredPattern
 from behavior_plugin.simulator import HookRun
 from behavior_plugin.worker.client import Client, start_worker
 from behavior_plugin.worker.lifecycle import stop_worker
+from behavior_plugin.workflow import StoredPattern
 from tests.factories import payload
 from tests.waiting import DEADLINE_S, POLL_S, wait_for
 
@@ -31,6 +31,7 @@ WORKER = ROOT / "behavior_plugin" / "worker" / "__main__.py"
 # A version manager's python3 is a shell script that takes longer than the hook itself.
 PYTHONS = Path(sys.executable).resolve().parent
 EVERYTHING = api.ListPatterns(limit=1000)
+ALL_TURNS = api.ListTurns(limit=1000)
 TASK = "The invoice total is off by one cent for some orders, find out why and fix it"
 SAME_TASK = "Customers complain that the sum on the invoice is sometimes a cent too high. Find the cause and repair it."
 OTHER_TASK = "Write a short introduction for the project's web page, for readers who do not program."
@@ -143,11 +144,16 @@ def patterns() -> list[StoredPattern]:
     return Client().list_patterns(EVERYTHING)
 
 
+def turns() -> list[StoredPattern]:
+    """All turns learned from so far, newest first; starts a worker if need be."""
+    return Client().list_turns(ALL_TURNS)
+
+
 def learned(count: int = 1) -> list[StoredPattern]:
-    """Wait until the running worker has learned so many patterns by itself."""
+    """Wait until the running worker has learned from so many turns by itself; returns them."""
     return wait_for(
-        lambda: found if len(found := running_worker().list_patterns(EVERYTHING)) >= count else None,
-        f"{count} patterns",
+        lambda: found if len(found := running_worker().list_turns(ALL_TURNS)) >= count else None,
+        f"{count} turns",
     )
 
 
@@ -155,6 +161,12 @@ def drain() -> list[StoredPattern]:
     """All patterns, after learning the ended sessions."""
     Client().drain(api.Drain())
     return patterns()
+
+
+def drained_turns() -> list[StoredPattern]:
+    """All turns, after learning the ended sessions."""
+    Client().drain(api.Drain())
+    return turns()
 
 
 def running_worker() -> Client:

@@ -11,9 +11,10 @@ import pytest
 
 from behavior_plugin import simulator
 from behavior_plugin.agents.codex.hooks import settings_file
-from behavior_plugin.model import Outcome, StoredPattern
+from behavior_plugin.model import Outcome
 from behavior_plugin.simulator import HookRun
-from tests.acceptance.sessions import PYTHONS, drain, json_of, learned, output_of
+from behavior_plugin.workflow import StoredPattern
+from tests.acceptance.sessions import PYTHONS, drain, drained_turns, json_of, learned, output_of
 from tests.factories import TRANSCRIPTS, payload
 
 ROLLOUT = TRANSCRIPTS / "codex" / "rollout-2026-11-25T21-20-36-01a21494-f770-76a0-a917-bdb70433be96.jsonl"
@@ -68,7 +69,7 @@ def test_patterns_include_facts_that_only_the_rollout_has(work: Path, no_embedde
     play(work, "SessionStart", "UserPromptSubmit", *CALLS, "Stop", "SessionEnd")
     play(work, "SessionStart-resume", "UserPromptSubmit-resume", "PostToolUse-resume", "Stop", "SessionEnd")
 
-    first, second = sorted(drain(), key=lambda pattern: pattern.started_at)
+    second, first = drained_turns()
 
     assert outcomes(first) == [("Bash", "failed"), ("Edit", "success"), ("Bash", "success")]
     assert (first.trigger, first.final_outcome) == (TASK, Outcome.SUCCESS)
@@ -109,7 +110,7 @@ def test_codex_gets_a_suggestion_from_its_own_work(work: Path) -> None:
     to_subagent = play(work, "UserPromptSubmit-subagent", **another | {"session_id": "third"}).additional_context
 
     assert answer is not None
-    assert "Edit shop.py" in answer
+    assert "edit `shop.py` until `python3 -m unittest` passes" in answer
     assert to_subagent is None
 
 

@@ -36,6 +36,7 @@ from tests.acceptance.sessions import (
     output_of,
     patterns,
     processes_of,
+    turns,
     worker_pid,
 )
 from tests.waiting import wait_for
@@ -113,7 +114,7 @@ def test_recall_finds_similar_work(known_id: str, project: Path) -> None:
 
     assert TASK in text
     assert known_id[:8] in text
-    assert "Bash python3 -m unittest" in text
+    assert "`python3 -m unittest`" in text
     assert suggestion["pattern"]["id"] == known_id
     assert 0 < suggestion["similarity"] <= 1
 
@@ -149,6 +150,20 @@ def test_list_shows_the_newest_first(known_id: str, project: Path, tmp_path: Pat
     assert first == everywhere[:1]
 
 
+def test_list_can_show_the_turns_behind_the_patterns(known_id: str, project: Path, tmp_path: Path) -> None:
+    """The same job done twice is one pattern, and both times can be looked up."""
+    Session(project).work(OTHER_TASK, "python3 -m unittest").end()
+    Session(tmp_path / "another").work(OTHER_TASK).end()
+    output_of("drain")
+
+    here = json_of("list", "--here", "--turns", cwd=project)
+
+    assert [turn["trigger"] for turn in here] == [OTHER_TASK, TASK]
+    assert [pattern["id"] for pattern in json_of("list", "--here", cwd=project)] == [known_id]
+    assert len(json_of("list", "--turns")) == 3
+    assert TASK[:40] in output_of("list", "--turns")
+
+
 def test_an_empty_list_explains_how_patterns_come() -> None:
     """A new user sees an empty list first."""
     assert "No patterns yet" in output_of("list")
@@ -166,11 +181,11 @@ def test_show_accepts_a_unique_prefix_of_an_id(known_id: str) -> None:
 
 def test_show_reports_an_unknown_or_ambiguous_id(known_id: str, project: Path) -> None:
     """Showing any one of several patterns would be worse than none."""
-    session = Session(project).work(OTHER_TASK)
-    for _ in range(16):  # more ids than there are hexadecimal digits
+    for number in range(16):  # more ids than there are hexadecimal digits
+        session = Session(project.with_name(f"project-{number}"))
         session.ask(OTHER_TASK)
         session.call()
-    session.end()
+        session.end()
     first = Counter(str(pattern.id)[0] for pattern in drain()).most_common(1)[0][0]
 
     unknown, ambiguous = behavior("show", "not-an-id"), behavior("show", first)
@@ -226,7 +241,7 @@ def test_status_shows_the_state_of_the_running_worker(known_id: str) -> None:
     assert (found["patterns"], found["store"], found["last_error"]) == (1, "embedded server", "")
     text = output_of("status")
     assert "embedded server" in text
-    assert "since the start: 1 pattern; 0 sessions without work" in text
+    assert "since the start: 1 prompt with work; 0 sessions without" in text
     assert "last error" not in text
 
 
@@ -472,7 +487,7 @@ def test_doctor_passes_in_a_new_home_and_leaves_no_pattern(own_home: Path) -> No
     assert [line.split()[0] for line in text.splitlines()] == ["ok"] * len(checks)
     assert [check["name"] for check in checks][-1] == "probe"
     assert all(check["is_ok"] for check in checks)
-    assert patterns() == []
+    assert (patterns(), turns()) == ([], [])
     assert json_of("status")["learned"] == 0
     assert json_of("status")["dead_letters"] == json_of("status")["open_sessions"] == 0
 
@@ -543,14 +558,11 @@ def test_the_demo_shows_the_steps_in_order(monkeypatch: pytest.MonkeyPatch) -> N
     """New users see it first, and it must work while the hooks are switched off."""
     monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
 
-    steps = re.findall(r"^ +\d\. (\w+ .*)$", output_of("demo"), re.MULTILINE)
+    steps = re.findall(r"^ +\d\. (.*`.*)$", output_of("demo"), re.MULTILINE)
 
     assert [step.split(" -am")[0] for step in steps] == [
-        "Read shop/invoices.py",
-        "Bash python3 -m unittest (failed)",
-        "Edit shop/invoices.py",
-        "Bash python3 -m unittest",
-        "Bash git commit",
+        "edit `shop/invoices.py` until `python3 -m unittest` passes (x2)",
+        "`git commit",
     ]
 
 

@@ -34,10 +34,10 @@ def entry(name: str, ts: str, prompt: str, *acts: str, **changes: Any) -> Line:
 
 MEMORY = [
     entry("roses", "2026-01-01", "Prune the roses along the fence", "Bash:look", "Bash:cut", "Bash:sweep"),
-    entry("pump", "2026-01-02", "The pond pump is stuck, repair it", "Bash:look", "Bash:unscrew"),
-    entry("failed", "2026-01-03", "Trim the rose bushes at the fence", "Bash:cut") | {"pool": "garden/other"},
-    entry("same", "2026-01-04", "Cut back the roses at the fence", "Bash:dig", session="today"),
-    entry("later", "2026-02-02", "Prune all the roses along the fence", "Bash:dig"),
+    entry("pump", "2026-01-02", "The pond pump is stuck, repair it", "Bash:look", "Bash:sweep", "Bash:unscrew"),
+    entry("failed", "2026-01-03", "Trim the rose bushes at the fence", "Bash:trim") | {"pool": "garden/other"},
+    entry("same", "2026-01-04", "Cut back the roses at the fence", "Bash:rake", session="today"),
+    entry("later", "2026-02-02", "Prune all the roses along the fence", "Bash:prune"),
 ]
 QUERY = {"pool": POOL, "session": "today", "ts": "2026-02-01T08:00:00.000Z~", "cwd": None, "branch": "main"}
 QUERIES = [
@@ -116,6 +116,7 @@ def recalled(whole: dict[str, list[Line]], query: str) -> list[str]:
 def test_each_part_has_its_file(whole: dict[str, list[Line]]) -> None:
     """The scorer expects these file names, for any names of sets."""
     assert list(whole) == [
+        "learning.jsonl",
         "next-plants_anew.jsonl",
         "parse.jsonl",
         "recall-plants.jsonl",
@@ -134,6 +135,16 @@ def test_prompts_and_calls_of_a_log_are_counted(whole: dict[str, list[Line]]) ->
     assert set(counts) == {"file", "prompts", "tool_calls", "tools", "tool_errors"}
 
 
+def test_each_prompt_of_a_session_is_judged(whole: dict[str, list[Line]]) -> None:
+    """Prompts are named by file and time, so the scorer can find them whatever their order."""
+    first, second = whole["learning.jsonl"]
+
+    assert (first["kind"], first["file"], first["starts"]) == ("prompt", "projects/fix.jsonl", True)
+    assert (second["starts"], second["outcome"], second["turn_outcome"]) == (False, first["outcome"], "success")
+    assert first["at"] < second["at"]
+    assert first["at"].endswith("Z")
+
+
 def test_past_work_is_recalled_best_first(whole: dict[str, list[Line]]) -> None:
     """The scorer applies one threshold to the scores, so each suggestion needs one."""
     [answer] = [line for line in whole["recall-plants.jsonl"] if line["qid"] == "q-roses"]
@@ -143,6 +154,8 @@ def test_past_work_is_recalled_best_first(whole: dict[str, list[Line]]) -> None:
     assert 0 < scores[1] < scores[0] < 1
     assert answer["steps"] == ["Bash:look", "Bash:cut", "Bash:sweep"]
     assert {line["qid"]: line["steps"] for line in whole["steps-plants.jsonl"]}["q-roses"] == answer["steps"]
+    assert {line["qid"]: line["distilled"] for line in whole["steps-plants.jsonl"]}["q-roses"] == answer["distilled"]
+    assert answer["distilled"] == ["Bash:look", "Bash:sweep"]
 
 
 def test_only_earlier_work_of_the_project_is_recalled(whole: dict[str, list[Line]]) -> None:
@@ -202,6 +215,20 @@ def test_the_folders_scorer_is_run(tmp_path: Path) -> None:
     assert "## parse\n\nparse of None 2 None\n" in done.stdout
 
 
+def test_learning_has_a_scorer_of_its_own(tmp_path: Path) -> None:
+    """It is run even if the folder has no other scorer."""
+    data = make_data(tmp_path / "data")
+    (data / "learning").mkdir()
+    (data / "learning" / "score_learning.py").write_text("import sys; print(*sys.argv[1:])", encoding="utf-8")
+
+    done = evaluate(data, tmp_path / "out", "--sets", "learning,redact")
+
+    assert done.returncode == 0, done.stderr
+    assert f"## learning\n\n{data / 'learning'} {tmp_path / 'out' / 'learning.jsonl'}\n" in done.stdout
+    assert "contains no score.py" in done.stdout
+    assert "contains no learning" not in done.stdout
+
+
 def test_a_failing_scorer_is_an_error(tmp_path: Path) -> None:
     """Predictions without scores must not look like a successful run."""
     data = make_data(tmp_path / "data")
@@ -220,7 +247,9 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path, name: st
 
     assert done.returncode == USAGE
     message = " ".join(done.stderr.split())
-    assert f"{name.rpartition(',')[2]}: not one of parse, recall, next, redact, plants, recall-plants" in message
+    assert (
+        f"{name.rpartition(',')[2]}: not one of parse, recall, next, redact, learning, plants, recall-plants" in message
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -246,7 +275,7 @@ def test_parts_without_data_are_skipped_with_a_note(tmp_path: Path) -> None:
     done = evaluate(data, tmp_path / "out")
 
     assert done.returncode == 0, done.stderr
-    assert all(f"{kind}: skipped" in done.stdout for kind in ("parse", "recall", "next"))
+    assert all(f"{kind}: skipped" in done.stdout for kind in ("parse", "recall", "next", "learning"))
     assert list(written(tmp_path / "out")) == ["redact.jsonl"]
 
 

@@ -20,20 +20,21 @@ import pytest
 
 from behavior_plugin.capture import paths
 from behavior_plugin.importer.pool import MIN_POOL_BYTES
-from behavior_plugin.model import StoredPattern
 from behavior_plugin.worker.client import start_worker
 from behavior_plugin.worker.lifecycle import stop_worker
+from behavior_plugin.workflow import StoredPattern
 from tests.acceptance.sessions import (
     ROOT,
     TASK,
     Session,
     behavior,
     commands_of,
-    drain,
+    drained_turns,
     json_of,
     output_of,
     patterns,
     processes_of,
+    turns,
     worker_pid,
 )
 from tests.factories import SESSIONS, START, TRANSCRIPTS
@@ -103,12 +104,12 @@ def test_past_sessions_become_patterns_that_can_be_recalled(history: Path) -> No
 
     report = json_of("import")
 
-    found = patterns()
+    found = turns()
     assert report["sessions"] == {"claude-code": len(SESSIONS)}
     assert report["new"] == report["patterns"] == len(found) > 3
     assert (report["problems"], report["skipped"]) == ([], 0)
     assert {pattern.provenance.source for pattern in found} == {"transcript"}
-    [with_subagents] = [pattern for pattern in found if {action.actor for action in pattern.actions} != {"main"}]
+    [with_subagents] = [pattern for pattern in found if {action.actor for action in pattern.actions} - {"main", "user"}]
     assert len({action.actor for action in with_subagents.actions}) == 3
     assert "The add function returns the wrong result" in output_of("recall", "add returns the wrong result", "--all")
 
@@ -117,25 +118,26 @@ def test_a_second_import_changes_nothing(history: Path) -> None:
     """An interrupted import is simply run again."""
     put_recorded(history)
     json_of("import")
-    before = patterns()
+    before, computed = turns(), patterns()
 
     report = json_of("import")
 
     assert (report["new"], report["grown"], report["known"]) == (0, 0, len(before))
-    assert patterns() == before
+    assert (turns(), patterns()) == (before, computed)
+    assert computed
 
 
 def test_a_captured_session_is_not_imported_twice(history: Path, project: Path) -> None:
     """Hooks and log report the same work, whichever is learned first."""
     session = Session(project).work().end()
-    [live] = drain()
+    [live] = drained_turns()
     text = transcript(session.id, session.prompt_id, live.actions[0].id or "", cwd=str(project))
     (history / f"{session.id}.jsonl").write_text(text)
 
     report = json_of("import")
 
     assert (report["new"], report["known"]) == (0, 1)
-    assert works(patterns()) == works([live])
+    assert works(turns()) == works([live])
 
 
 def test_an_imported_session_is_not_captured_twice(history: Path, project: Path) -> None:
@@ -152,8 +154,8 @@ def test_an_imported_session_is_not_captured_twice(history: Path, project: Path)
     session.send("Stop")
     session.end()
 
-    [pattern] = drain()
-    assert [action.parameters["command"] for action in pattern.actions] == ["make test", "git commit -am fix"]
+    [turn] = drained_turns()
+    assert [action.parameters["command"] for action in turn.actions] == ["make test", "git commit -am fix"]
 
 
 def test_records_copied_by_a_fork_are_recognized(history: Path) -> None:
@@ -164,7 +166,7 @@ def test_records_copied_by_a_fork_are_recognized(history: Path) -> None:
     report = json_of("import")
 
     assert (report["new"], report["known"], report["copies"]) == (1, 0, 1)
-    assert len(patterns()) == 1
+    assert len(turns()) == 1
 
 
 def test_a_longer_log_adds_only_its_new_work(history: Path) -> None:
@@ -176,7 +178,7 @@ def test_a_longer_log_adds_only_its_new_work(history: Path) -> None:
     log.write_text(log.read_text() + transcript("s1", "p2", "toolu_2", prompt="Write the changelog"))
 
     assert json_of("import")["new"] == 1
-    assert {pattern.trigger for pattern in patterns()} == {TASK, "Write the changelog"}
+    assert {turn.trigger for turn in turns()} == {TASK, "Write the changelog"}
 
 
 def test_secrets_are_redacted_before_patterns_are_stored(history: Path) -> None:
@@ -185,7 +187,8 @@ def test_secrets_are_redacted_before_patterns_are_stored(history: Path) -> None:
 
     printed = output_of("import")
 
-    [pattern] = patterns()
+    [pattern], [turn] = patterns(), turns()
+    assert pattern.trigger == turn.trigger
     assert pattern.trigger.startswith("Push with the token [REDACTED")
     assert TOKEN not in printed
 
@@ -209,7 +212,7 @@ def test_a_dry_run_stores_nothing_and_starts_nothing(history: Path) -> None:
 
     assert "Nothing was learned" in printed
     assert not [command for command in commands_of(Path(paths.data_folder())) if "worker" in command]
-    assert patterns() == []
+    assert turns() == []
 
 
 def test_import_can_be_limited_to_one_project_or_new_work(history: Path, project: Path) -> None:
@@ -277,7 +280,7 @@ def many_readers(history: Path) -> Iterator[subprocess.Popen[bytes]]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as run:
         wait_for(readers, "processes that read")
-        wait_for(lambda: patterns(), "the first pattern")
+        wait_for(turns, "the first turn")
         yield run
 
 
@@ -292,8 +295,8 @@ def test_an_interrupted_import_leaves_no_process_and_can_be_repeated(
     assert (many_readers.returncode, readers()) == (130, [])
     assert complaints.decode().strip().endswith("run it again to continue.")
     assert complaints.count(b"\n") <= 2
-    assert 0 < len(patterns()) < SESSIONS_OF_MANY
-    assert json_of("import")["patterns"] == len(patterns()) == SESSIONS_OF_MANY
+    assert 0 < len(turns()) < SESSIONS_OF_MANY
+    assert json_of("import")["patterns"] == len(turns()) == SESSIONS_OF_MANY
 
 
 def test_an_import_can_be_interrupted_while_the_worker_is_frozen(many_readers: subprocess.Popen[bytes]) -> None:
@@ -332,7 +335,7 @@ def test_import_survives_a_restart_of_the_worker(many_readers: subprocess.Popen[
 
     assert not complaints
     report = json.loads(out)
-    assert report["patterns"] == report["new"] + report["known"] == len(patterns()) == SESSIONS_OF_MANY
+    assert report["patterns"] == report["new"] + report["known"] == len(turns()) == SESSIONS_OF_MANY
 
 
 def readers() -> list[psutil.Process]:

@@ -49,6 +49,7 @@ from tests.acceptance.sessions import (
     running_agent,
     running_worker,
     status,
+    turns,
     worker_pid,
 )
 from tests.factories import payload
@@ -95,14 +96,16 @@ def test_a_session_becomes_a_pattern_by_itself(project: Path) -> None:
     """This is the main job: users work as usual and find the workflow stored."""
     session = Session(project).work(TASK, "make test").end()
 
-    [pattern] = learned()
+    learned()
+    wait_for(lambda: not in_spool("new") + in_spool("open"), "the session has left the spool")
 
+    [pattern] = patterns()
     assert (pattern.trigger, pattern.session_id) == (TASK, session.id)
     assert pattern.context.project == str(project)
     assert [action.parameters for action in pattern.actions] == [{"command": "make test"}]
     assert pattern.final_outcome is Outcome.SUCCESS
-    assert not in_spool("new")
-    assert not in_spool("open")
+    assert pattern.workflow
+    assert [step.text for step in pattern.workflow.steps] == ["make test"]
 
 
 def test_a_session_of_a_killed_agent_is_closed(project: Path) -> None:
@@ -156,7 +159,7 @@ def test_a_resumed_session_is_learned_again(project: Path) -> None:
 
 def test_odd_characters_do_not_lose_a_session(project: Path) -> None:
     """Agents do send lone surrogates, and NUL, which Postgres refuses."""
-    Session(project).work("Fix the \ud800 test \x00 of the parser", "printf '\x00' \udfff").end()
+    Session(project).work("Fix the \ud800 test \x00 of the parser", "make '\x00' \udfff").end()
 
     [pattern] = drain()
 
@@ -172,7 +175,8 @@ def test_a_prompt_without_words_does_not_delay_others(project: Path, monkeypatch
 
     found = learned(2)
 
-    assert {pattern.trigger for pattern in found} == {"\N{THUMBS UP SIGN}", TASK}
+    assert {turn.trigger for turn in found} == {"\N{THUMBS UP SIGN}", TASK}
+    wait_for(lambda: [pattern.trigger for pattern in patterns()] == [TASK], "the pattern of the other")
 
 
 def test_only_the_doctor_that_sent_a_probe_makes_it_a_pattern(project: Path) -> None:
@@ -479,7 +483,7 @@ def test_a_hook_of_the_previous_version_gets_its_suggestion(project: Path, monke
     """Sessions that are open during an update continue with the old hooks."""
     monkeypatch.delenv("BEHAVIOR_EMBEDDER")
     Session(project).work().end()
-    learned()
+    drain()
     raw = json.dumps(payload("UserPromptSubmit", prompt=TASK, session_id="another", cwd=str(project))).encode()
 
     length, _, answer = send_raw(b"suggest %d\n" % len(raw) + raw).partition(b"\n")
@@ -569,13 +573,14 @@ def test_a_kill_between_storing_and_deleting_stores_once(
     Session(project).work().end()
     wait_for(lambda: in_spool("open") and not in_spool("new"), "the session is filed")
     shutil.copytree(spool.folder("open"), tmp_path / "open")
-    [before] = drain()
+    [before], told = drain(), turns()
     kill_worker(own_home)
     shutil.copytree(tmp_path / "open", spool.folder("open"), dirs_exist_ok=True)
 
     [after] = drain()
 
     assert after == before
+    assert turns() == told
     assert not in_spool("open")
 
 
@@ -913,12 +918,12 @@ def test_a_secret_is_nowhere_after_its_session_is_stored(project: Path, monkeypa
         f"Push the branch with the token {token}, please", f"PGPASSWORD={password} psql -c 'select 1'"
     ).end()
 
-    [pattern] = drain()
+    [pattern], [turn] = drain(), turns()
     stop_worker()
 
     assert not in_spool("open")
     for secret in (token, password):
-        assert secret not in pattern.model_dump_json()
+        assert secret not in pattern.model_dump_json() + turn.model_dump_json()
         assert not [file for file, content in bytes_below(Path(paths.data_folder())) if secret.encode() in content]
 
 
@@ -931,7 +936,7 @@ def test_the_log_does_not_quote_sessions(project: Path) -> None:
 
     log = Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
 
-    assert "1 patterns" in log
+    assert "1 turns with work" in log
     assert "canary-prompt" not in log
     assert "canary-prompt" not in "".join(reason.read_text() for reason in in_spool("dead")[1::2])
 
@@ -965,9 +970,11 @@ def test_a_database_of_the_users_own_replaces_the_embedded_one(
     monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=database))
     Session(project).work().end()
 
-    [pattern] = learned()
+    [turn] = learned()
 
+    [pattern] = patterns()
     assert owner.execute("select id from public.behavior_patterns").fetchall() == [(pattern.id,)]
+    assert owner.execute("select source_key from behavior.episodes").fetchall() == [(turn.source_key,)]
     assert not postgres_of(own_home)
     assert server.password not in status().model_dump_json()
 

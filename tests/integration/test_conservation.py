@@ -13,7 +13,8 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,16 +24,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from psycopg.rows import DictRow
 
 from behavior_plugin.capture import paths, spool
-from behavior_plugin.errors import BehaviorError, StoreError, StoreUnavailableError
-from behavior_plugin.model import Pattern, Saved
+from behavior_plugin.errors import BehaviorError, StoreUnavailableError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
+from behavior_plugin.workflow import StoredPattern
 from tests.database import LOGIN
 from tests.factories import payload
 from tests.faults import Faults, die, fail
-from tests.integration.working import Worker
+from tests.integration.working import Worker, clear, stored_turns
 from tests.oracle import Oracle
 
 # `make torture` runs more sequences, other ones each time; otherwise they are always the same.
@@ -40,25 +42,27 @@ STORIES = int(os.environ.get("BEHAVIOR_TORTURE_STORIES", "60"))
 CONVERSATIONS = 4
 # The store refuses this conversation until it is mended.
 POISONED = 3
+REFUSE = "alter table behavior.episodes add constraint poisoned check (turns::text !~ 'poisoned')"
+MEND = "alter table behavior.episodes drop constraint if exists poisoned"
 FAULTS = Faults()
 
 
 class Store(PostgresStore):
-    """A real store that can be stopped before and after it saves, and that fails in the usual ways."""
+    """A real store that can be stopped at each transaction, and that fails in the usual ways."""
 
-    is_gone = loses_answer = is_mended = False
+    is_gone = loses_answer = False
 
-    def save(self, pattern: Pattern, embedding: Sequence[float] | None, model: str | None) -> Saved:
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
         if self.is_gone:
             raise StoreUnavailableError
-        if "poisoned" in pattern.trigger and not self.is_mended:
-            raise StoreError
         FAULTS.step()
-        saved = super().save(pattern, embedding, model)
+        with super()._transaction() as connection:
+            yield connection
+            FAULTS.step()
         FAULTS.step()
         if self.loses_answer:
             raise StoreUnavailableError
-        return saved
 
 
 @dataclass
@@ -106,9 +110,10 @@ class CaptureMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         shutil.rmtree(spool.folder(), ignore_errors=True)
-        self.owner.execute("truncate public.behavior_patterns")
+        clear(self.owner)
+        self.owner.execute(f"{MEND}; {REFUSE}")
         self.oracle = Oracle()
-        self.store.is_gone = self.store.loses_answer = self.store.is_mended = False
+        self.store.is_gone = self.store.loses_answer = False
         self.worker: Worker | None = None
         self.conversations = [Conversation(number) for number in range(CONVERSATIONS)]
         self.late: list[tuple[Path, str, str]] = []
@@ -173,13 +178,13 @@ class CaptureMachine(RuleBasedStateMachine):
     @rule()
     def mend(self) -> None:
         """Let the store accept the events that it refused."""
-        self.store.is_mended = True
+        self.owner.execute(MEND)
 
     # Checks
 
     @invariant()
     def each_event_is_in_one_place(self) -> None:
-        self.oracle.check(self.patterns())
+        self.oracle.check(self.turns())
 
     def teardown(self) -> None:
         """End the faults, drain once and close everything; each event must be in its place."""
@@ -188,7 +193,7 @@ class CaptureMachine(RuleBasedStateMachine):
         self.worker = None
         self.started().drain()
         self.started().reap()
-        self.oracle.check(self.patterns(), is_over=True)
+        self.oracle.check(self.turns(), is_over=True)
         self._check_liveness()
 
     def _check_liveness(self) -> None:
@@ -196,10 +201,10 @@ class CaptureMachine(RuleBasedStateMachine):
         for event in ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SessionEnd"):
             assert self._put(event, *self._event(fresh, event, 0), fresh.prompt, Fault())
         self.started().drain()
-        assert fresh.prompt in "".join(pattern.trigger for pattern in self.patterns())
+        assert fresh.prompt in "".join(turn.trigger for turn in self.turns())
 
     def _event(self, conversation: Conversation, event: str, which: int) -> tuple[bytes, str]:
-        """A payload, and its mark if a pattern stores the event."""
+        """A payload, and its mark if a turn stores the event."""
         mark = ""
         changes: dict[str, Any] = {}
         if event == "UserPromptSubmit":
@@ -262,8 +267,8 @@ class CaptureMachine(RuleBasedStateMachine):
             finally:
                 self.store.is_gone = self.store.loses_answer = False
 
-    def patterns(self) -> list[Pattern]:
-        return list(self.store.newest(project=None, limit=100_000))
+    def turns(self) -> list[StoredPattern]:
+        return stored_turns(self.store)
 
 
 @pytest.fixture
@@ -308,7 +313,7 @@ def test_calls_before_the_first_prompt_become_dead_letters(machine_type: type[Ca
 
     machine.work(Worker.drain, Fault())
 
-    assert machine.oracle.check(machine.patterns(), is_over=True) == {
+    assert machine.oracle.check(machine.turns(), is_over=True) == {
         "accepted": 3,
         "stored": 2,
         "dead": 1,
@@ -323,7 +328,7 @@ def test_a_drain_that_makes_a_dead_letter_succeeds(machine_type: type[CaptureMac
 
     machine.started().drain()
 
-    assert machine.oracle.check(machine.patterns(), is_over=True) == {
+    assert machine.oracle.check(machine.turns(), is_over=True) == {
         "accepted": 2,
         "stored": 0,
         "dead": 2,

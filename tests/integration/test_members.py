@@ -27,7 +27,7 @@ from behavior_plugin.store.members import (
 )
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
-from tests.database import A, make_user
+from tests.database import A, make_user, save
 from tests.factories import make_pattern
 from tests.integration.copying import Terminal
 
@@ -56,12 +56,12 @@ def make_users_an_applications(owner: psycopg.Connection) -> None:
 def test_member_url_opens_the_store_as_that_user(owner: psycopg.Connection, login: str) -> None:
     """The member needs nothing else from the owner, and the URL opens nothing else."""
     theirs = PostgresStore(url_of(owner, "behavior_other"))
-    theirs.save(make_pattern(), None, None)
+    save(theirs, make_pattern())
     settings = Settings.model_validate({"database_url": url_of(owner, login)})
 
     store = open_store(settings)
 
-    store.patterns.save(make_pattern(trigger="Ours"), None, None)
+    save(store.patterns, make_pattern(trigger="Ours"))
     assert [pattern.trigger for pattern in store.patterns.newest(project=None, limit=9)] == ["Ours"]
     assert theirs.count() == 1
     store.close()
@@ -112,7 +112,7 @@ def test_removed_member_loses_access_at_once_and_patterns_stay(owner: psycopg.Co
     """Open sessions must lose access too."""
     user, password = invite(owner, login, None, new_password=False)
     store = PostgresStore(connection_url(owner, login, password))
-    store.save(make_pattern(), None, None)
+    save(store, make_pattern())
     with psycopg.connect(connection_url(owner, login, password), autocommit=True) as session:
         assert remove_member(owner, login) is True
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

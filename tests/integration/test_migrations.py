@@ -21,7 +21,7 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import SQL, STORAGES, migrations
-from tests.database import LOGIN, A, B, ask, dump, insert, made_database, make_user, member, rows, run_program
+from tests.database import LOGIN, A, B, ask, dump, insert, made_database, make_user, member, rows, run_program, save
 from tests.factories import make_pattern
 
 PACKAGE = SQL.parent / "behavior_plugin"
@@ -76,7 +76,7 @@ def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
     with psycopg.connect(server.conninfo(dbname=dbname), autocommit=True) as owner:
         member(owner, server, LOGIN, user)
     with closing(PostgresStore(server.conninfo(LOGIN, dbname))) as store:
-        store.save(make_pattern(), [1.0] * 1536, "model")
+        save(store, make_pattern(), [1.0] * 1536, "model")
         return len(store.nearest([1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == 1
 
 
@@ -288,7 +288,7 @@ def test_each_query_has_a_header_and_a_caller(file: Path) -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
 
     assert re.match(r"-- [A-Z].+\n(-- .+\n)*[a-z]", file.read_text(encoding="utf-8"))
-    assert re.search(rf"""(query|_fetch)\("{file.stem}\"""", sources)
+    assert re.search(rf"""(query|_fetch|_execute)\("{file.stem}\"""", sources)
 
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: f"{file.parents[1].name}: {file.stem}")

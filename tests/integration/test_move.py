@@ -14,18 +14,23 @@ from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.maintenance import move as moving
 from behavior_plugin.store.maintenance import rows as stored_rows
-from tests.database import LOGIN, A, ask, member_store, rows
+from tests.database import LOGIN, A, ask, member_store, rows, save
 from tests.factories import make_action, make_pattern
 from tests.integration.copying import (
+    EPISODES,
     FOREIGN,
-    TEXTS,
+    MODEL,
+    PATTERNS,
     Terminal,
     canonical,
     clear,
     fill,
+    folded,
     found_memories,
     insert_foreign,
+    make_workflow,
     table,
+    told,
     user_of,
 )
 
@@ -47,8 +52,8 @@ def move(terminal: Terminal, *words: str, status: int = 0) -> Any:
 
 
 def test_move_copies_all_patterns_and_leaves_the_memories(both: psycopg.Connection, terminal: Terminal) -> None:
-    """The separate table is better, and moving there must not cost anything."""
-    before = table(both, "memories")
+    """The separate table is better, and moving there must not cost anything: neither a workflow nor its evidence."""
+    before, evidence = table(both, "memories"), told(both)
 
     result = move(terminal)
     again = move(terminal)
@@ -57,6 +62,21 @@ def test_move_copies_all_patterns_and_leaves_the_memories(both: psycopg.Connecti
     assert again == {"moved": 0, "already_there": len(before), "skipped": []}
     assert canonical(both, "behavior_patterns") == canonical(both, "memories")
     assert table(both, "memories") == before
+    assert ask(both, "select count(*) from public.behavior_patterns where workflow ->> 'job' = 'check'") == PATTERNS
+    assert told(both) == evidence
+
+
+def test_moved_patterns_are_due_to_be_computed_again(
+    both: psycopg.Connection, server: Server, terminal: Terminal
+) -> None:
+    """A worker may have gone on with the other table since an earlier move; one episode marks its project."""
+    both.execute("update behavior.episodes set is_folded = true")
+
+    move(terminal)
+
+    assert folded(both) == 2 * (EPISODES - 1)
+    with member_store(both, server, LOGIN, "behavior_patterns") as store:
+        assert store.unfolded_projects() == ["project"]
 
 
 def test_interrupted_move_continues(
@@ -68,12 +88,12 @@ def test_interrupted_move_continues(
     batches = moving.move(both)
     assert next(batches).total == 3
     del batches
-    kept = canonical(both, "behavior_patterns")
+    kept = table(both, "behavior_patterns")
 
     result = move(terminal)
 
     assert len(kept) == 3
-    assert result == {"moved": 2 * len(TEXTS) - 3, "already_there": 3, "skipped": []}
+    assert result == {"moved": 2 * PATTERNS - 3, "already_there": 3, "skipped": []}
     assert canonical(both, "behavior_patterns") == canonical(both, "memories")
 
 
@@ -92,7 +112,7 @@ def test_failed_batch_is_rolled_back(
             list(moving.move(both))
 
     assert table(both, "behavior_patterns") == []
-    assert move(terminal)["moved"] == 2 * len(TEXTS)
+    assert move(terminal)["moved"] == 2 * PATTERNS
 
 
 def test_additions_of_other_programs_survive_a_round_trip(
@@ -102,17 +122,17 @@ def test_additions_of_other_programs_survive_a_round_trip(
     file = str(tmp_path / "backup")
     mine = user_of(both, LOGIN)
     insert_foreign(both, mine)
-    before = canonical(both, "memories")
+    before = table(both, "memories")
 
     move(terminal)
     with member_store(both, server, LOGIN, "behavior_patterns") as store:
         [shown] = [each for each in store.newest(project=None, limit=50) if each.trigger == "Fix it"]
-        store.save(shown_again(shown.source_key), None, None)
+        save(store, shown_again(shown.source_key))
     terminal.run_json("backup", file, "--all-users")
     clear(both, "memories")
     terminal.run_json("restore", file, storage="memories")
 
-    assert len(before) == 2 * len(TEXTS) + 1
+    assert len(before) == 2 * PATTERNS + 1
     [(content, metadata)] = rows(
         both, "select content::jsonb, metadata from public.memories where content like '%notes%'"
     )
@@ -130,7 +150,8 @@ def test_delete_source_deletes_only_moved_memories(both: psycopg.Connection, ter
     mine = user_of(both, LOGIN)
     insert_foreign(both, mine, type="note")
     move(terminal)
-    changed = ask(both, "select id from public.memories where type = 'workflow' limit 1")
+    written = "select id from public.memories where type = 'workflow' and metadata -> 'workflow' is null limit 1"
+    changed = ask(both, written)
     both.execute(
         "update public.memories set content = jsonb_set(content::jsonb, '{outcome}', '\"failed\"')::text where id = %s",
         [changed],
@@ -139,10 +160,10 @@ def test_delete_source_deletes_only_moved_memories(both: psycopg.Connection, ter
 
     result = move(terminal, "--delete-source", status=1)
 
-    assert (result["moved"], result["already_there"], result["deleted"]) == (0, 2 * len(TEXTS), 2 * len(TEXTS) - 1)
+    assert (result["moved"], result["already_there"], result["deleted"]) == (0, 2 * PATTERNS, 2 * PATTERNS - 1)
     assert [(each["id"], "another version" in each["reason"]) for each in result["skipped"]] == [(str(changed), True)]
     assert rows(both, "select type from public.memories order by type") == [("note",), ("workflow",)]
-    assert ask(both, "select count(*) from public.behavior_patterns") == 2 * len(TEXTS)
+    assert ask(both, "select count(*) from public.behavior_patterns") == 2 * PATTERNS
 
 
 def test_pattern_updated_in_the_target_counts_as_moved(
@@ -152,12 +173,52 @@ def test_pattern_updated_in_the_target_counts_as_moved(
     move(terminal)
     with member_store(both, server, LOGIN, "behavior_patterns") as store:
         [first, *_] = store.newest(project=None, limit=1)
-        store.save(shown_again(first.source_key).model_copy(update={"actions": (make_action(),) * 5}), None, None)
+        changed = {"actions": (make_action(),) * 5, "workflow": first.workflow}
+        save(store, shown_again(first.source_key).model_copy(update=changed))
 
     result = move(terminal, "--delete-source")
 
-    assert (result["deleted"], result["skipped"]) == (2 * len(TEXTS), [])
+    assert (result["deleted"], result["skipped"]) == (2 * PATTERNS, [])
     assert table(both, "memories") == []
+
+
+def test_workflow_computed_in_both_tables_counts_as_moved(
+    server: Server, both: psycopg.Connection, terminal: Terminal
+) -> None:
+    """Both are computed from the same evidence, whichever setting the worker had; what a caller wrote is not."""
+    move(terminal)
+    for storage in ("memories", "behavior_patterns"):
+        with member_store(both, server, LOGIN, storage) as store:
+            save(store, make_pattern(source_key="job", workflow=make_workflow()), [1.0] * 1536, MODEL)
+            save(store, make_pattern(source_key="written"))
+
+    result = move(terminal, "--delete-source", status=1)
+
+    assert (result["moved"], result["deleted"]) == (0, 2 * PATTERNS + 1)
+    assert len(result["skipped"]) == 1
+    assert rows(both, "select metadata ->> 'source_key' from public.memories") == [("written",)]
+
+
+def test_workflows_of_other_programs_are_moved_as_additions(
+    both: psycopg.Connection, terminal: Terminal, tmp_path: Path
+) -> None:
+    """Only ours have a job; the word is a common one."""
+    file = str(tmp_path / "backup")
+    clear(both, "memories")
+    for number, theirs in enumerate(["deploy", {"name": "deploy"}, ["deploy"]]):
+        metadata = {**FOREIGN["metadata"], "workflow": theirs, "source_key": f"theirs-{number}"}
+        insert_foreign(both, user_of(both, LOGIN), metadata=metadata)
+    kept = "select metadata -> 'workflow' from public.memories order by metadata ->> 'source_key'"
+    before = rows(both, kept)
+
+    result = move(terminal)
+    computed = ask(both, "select count(workflow) from public.behavior_patterns")
+    terminal.run_json("backup", file, "--all-users")
+    clear(both, "memories")
+    terminal.run_json("restore", file, storage="memories")
+
+    assert (result["moved"], computed) == (3, 0)
+    assert rows(both, kept) == before
 
 
 def test_move_reports_rows_it_cannot_move(

@@ -12,7 +12,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, ConfigError, StoreUnavailableError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.opening import open_store
-from tests.database import LOGIN
+from tests.database import LOGIN, save
 from tests.factories import make_pattern
 
 
@@ -45,7 +45,7 @@ def test_session_defaults_do_not_change_text_and_times(
     monkeypatch.setenv(name, value)
     settings = Settings.model_validate({"database_url": server.conninfo(LOGIN, database)})
     with closing(open_store(settings)) as store:
-        store.patterns.save(make_pattern(trigger="Fix שלום"), None, None)
+        save(store.patterns, make_pattern(trigger="Fix שלום"))
 
         assert [each.trigger for each in store.patterns.newest(project=None, limit=5)] == ["Fix שלום"]
 
@@ -102,6 +102,6 @@ def test_removed_member_gets_a_clear_error(server: Server, database: str, owner:
         owner.execute("delete from auth.users")
 
         with pytest.raises(StoreUnavailableError, match="is not a member") as caught:
-            store.patterns.save(make_pattern(), None, None)
+            save(store.patterns, make_pattern())
 
     assert "behavior db member add" in caught.value.hint

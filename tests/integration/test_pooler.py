@@ -12,13 +12,15 @@ from psycopg import sql
 
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import ConfigError, SchemaError, StoreError, StoreUnavailableError
-from behavior_plugin.model import Context, StoredPattern
+from behavior_plugin.model import Context
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations
+from behavior_plugin.workflow import StoredPattern
+from tests import database as rows
 from tests.factories import make_pattern
 from tests.pgbouncer import Pooler, pooled
 
@@ -65,7 +67,7 @@ def connected(pooler: Pooler, login: str, dbname: str) -> psycopg.Connection:
 def save(store: PostgresStore, key: str, whose: str) -> None:
     """Save a pattern that names its user and otherwise equals everybody's."""
     context = Context(directory="/project", project="/project", branch=whose)
-    store.save(make_pattern(source_key=key, session_id=key, context=context), VECTOR, MODEL)
+    rows.save(store, make_pattern(source_key=key, session_id=key, context=context), VECTOR, MODEL)
 
 
 def found_every_way(store: PostgresStore) -> list[StoredPattern]:
@@ -120,7 +122,7 @@ def test_concurrent_users_see_only_their_own_patterns(
             found = found_every_way(store)
             seen |= {pattern.context.branch for pattern in found}
             assert {*kept, passing} <= {pattern.source_key for pattern in found}
-            assert store.count_use(next(pattern.id for pattern in found if pattern.source_key == kept[0]))
+            assert rows.count_use(store, kept[0])
             assert store.forget_session(passing) == 1
         return seen
 
@@ -155,7 +157,11 @@ def test_users_cannot_show_count_or_forget_patterns_of_others(
         save(ann, "of Ann's", ANN)
         [hers] = ann.newest(project=None, limit=5)
 
-        tried = (ben.starting_with(str(hers.id)), ben.count_use(hers.id), ben.forget_session(hers.session_id))
+        tried = (
+            ben.starting_with(str(hers.id)),
+            rows.count_use(ben, hers.source_key),
+            ben.forget_session(hers.session_id),
+        )
 
         assert tried == ([], False, 0)
         assert found_every_way(ben) == []
@@ -176,10 +182,10 @@ def test_store_leaves_nothing_in_the_session(server: Server, database: str, pass
 
         for turn in range(10):  # more often than psycopg's threshold for preparing a statement
             save(store, f"key {turn}", ANN)
-            store.count_use(found_every_way(store)[0].id)
+            rows.count_use(store, found_every_way(store)[0].source_key)
             store.forget_session(f"key {turn}")
         with pytest.raises(StoreError):
-            store.save(make_pattern(trigger=" "), VECTOR, MODEL)
+            rows.save(store, make_pattern(trigger=" "), VECTOR, MODEL)
 
         after = ask(next_client, CARRIED)
 

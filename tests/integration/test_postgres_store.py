@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import math
 import random
-import re
 import tempfile
 import time
 import traceback
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.model import Action, Context, Outcome, Pattern, Saved, StoredPattern
+from behavior_plugin.model import Context, Outcome, Provenance
 from behavior_plugin.redact import PROJECT_LIMIT, redact_model
 from behavior_plugin.store.connection import TIMEOUT_S
 from behavior_plugin.store.embedded import account as accounts
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.store.sql_files import STORAGES, query
-from tests.database import LOGIN, insert, member, member_store
-from tests.factories import START, make_action, make_pattern
+from behavior_plugin.store.sql_files import STORAGES
+from behavior_plugin.workflow import Pattern, Saved, StoredPattern
+from tests import database as rows
+from tests.database import LOGIN, at_angle, member, member_store, pointing
+from tests.factories import START, make_action, make_pattern, make_workflow
 from tests.waiting import wait_for
 
 MODEL = "offline"
@@ -46,11 +45,6 @@ SET_CONTEXT = {
     "behavior_patterns": "update public.behavior_patterns set context = %s where id = %s",
     "memories": "update public.memories set metadata = jsonb_set(metadata, '{context}', %s) where id = %s",
 }
-# The index that finds the rows of one instant.
-WAY_IN: dict[Storage, str] = {
-    "behavior_patterns": r"behavior_patterns_user_started_idx .*\n.*Index Cond: .*started_at = ",
-    "memories": r"memories_type_workflow_idx .*\n.*Index Cond: .*created_at > ",
-}
 HOSTILE = [
     "it's",
     "'; drop table public.behavior_patterns, public.memories; --",
@@ -59,16 +53,6 @@ HOSTILE = [
     'a "quoted" <b>name</b>',
     "שלום 🧵 e\u0301 \t\n end",
 ]
-
-
-def pointing(*numbers: float) -> list[float]:
-    """An embedding: these numbers first, then zeros."""
-    return [*numbers, *[0.0] * (1536 - len(numbers))]
-
-
-def at_angle(degrees: float) -> list[float]:
-    """An embedding whose similarity to `pointing(1)` is the angle's cosine."""
-    return pointing(math.cos(math.radians(degrees)), math.sin(math.radians(degrees)))
 
 
 def in_project(name: str) -> Context:
@@ -83,28 +67,17 @@ def as_saved(stored: StoredPattern) -> Pattern:
 
 def save(store: PostgresStore, *patterns: Pattern, embedding: list[float] | None = None, model: str = MODEL) -> None:
     for pattern in patterns:
-        store.save(pattern, embedding, model)
+        rows.save(store, pattern, embedding, model)
 
 
 def save_one(store: PostgresStore, pattern: Pattern, *, embedding: list[float] | None = None) -> Saved:
-    return store.save(pattern, embedding, MODEL)
-
-
-def calls(names: str) -> tuple[Action, ...]:
-    """Calls with an id each."""
-    return tuple(make_action(id=name) for name in names.split())
-
-
-def told_again(pattern: Pattern, **changes: object) -> Pattern:
-    """The same prompt, as reported by a fork of the pattern's session."""
-    fork = {"source_key": f"fork of {pattern.source_key}", "session_id": "fork"}
-    return pattern.model_copy(update={**fork, **changes})
+    return rows.save(store, pattern, embedding, MODEL)
 
 
 def save_at(store: PostgresStore, degrees: float, *, model: str = MODEL, project: str = "here") -> str:
     """Save a pattern at an angle; returns its key."""
     pattern = make_pattern(context=in_project(project))
-    store.save(pattern, at_angle(degrees), model)
+    rows.save(store, pattern, at_angle(degrees), model)
     return pattern.source_key
 
 
@@ -234,16 +207,18 @@ def test_saving_from_many_threads_stores_one_row(store: PostgresStore) -> None:
     assert as_saved(the_only(store)) == pattern
 
 
-def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore) -> None:
-    """A turn that went on after it was first learned is stored completely."""
-    early = make_pattern(actions=(make_action(),), final_outcome=Outcome.FAILED, confidence=0.2)
-    late = early.model_copy(
-        update={
-            "context": in_project("/elsewhere"),
-            "actions": (make_action(), make_action("Edit")),
-            "final_outcome": Outcome.SUCCESS,
-            "confidence": 0.6,
-        }
+def test_pattern_is_saved_again_as_it_is_now(store: PostgresStore) -> None:
+    """It is computed from all evidence, so the later version counts, even if it says less."""
+    early = make_pattern(actions=(make_action(), make_action("Edit")), final_outcome=Outcome.SUCCESS)
+    late = make_pattern(
+        source_key=early.source_key,
+        trigger="Mend the test",
+        context=in_project("/elsewhere"),
+        actions=(make_action(),),
+        final_outcome=Outcome.FAILED,
+        confidence=0.2,
+        session_id="another session",
+        provenance=Provenance(machine="laptop", version="9"),
     )
     save(store, early, embedding=pointing(1))
     first = the_only(store)
@@ -256,35 +231,38 @@ def test_version_with_more_actions_replaces_one_with_fewer(store: PostgresStore)
     assert nearest(store, pointing(0, 1), min_similarity=0.9, project="/elsewhere") == [late.source_key]
 
 
-def test_final_outcome_replaces_a_partial_one(store: PostgresStore) -> None:
-    """The end of work in the background may become known only when its session is resumed."""
+def test_saving_reports_its_effect(store: PostgresStore) -> None:
+    """A row that has not changed is not written again."""
     early = make_pattern(final_outcome=Outcome.PARTIAL)
-    late = early.model_copy(update={"final_outcome": Outcome.SUCCESS, "confidence": 0.61})
-    save(store, early)
+    ended = early.model_copy(update={"final_outcome": Outcome.SUCCESS})
 
-    save(store, late)
-    save(store, early)
+    said = [save_one(store, pattern) for pattern in (early, early, ended, ended)]
+    embedded = [save_one(store, ended, embedding=pointing(1)) for _ in range(2)]
 
-    assert as_saved(the_only(store)) == late
+    assert said == [Saved.ADDED, Saved.UNCHANGED, Saved.UPDATED, Saved.UNCHANGED]
+    assert embedded == [Saved.UPDATED, Saved.UNCHANGED]
 
 
-def test_version_with_fewer_actions_replaces_nothing(store: PostgresStore) -> None:
-    """A late, older delivery must not shorten a workflow."""
-    late = make_pattern(actions=(make_action(), make_action("Edit")), final_outcome=Outcome.SUCCESS)
-    early = late.model_copy(update={"actions": (make_action(),), "final_outcome": Outcome.FAILED})
-    save(store, late, embedding=pointing(1))
+def test_same_instant_in_another_time_zone_is_equal(
+    store: PostgresStore, owner: psycopg.Connection, database: str
+) -> None:
+    """Hooks, transcripts and servers have different time zones."""
+    pattern = make_pattern(started_at=START + timedelta(milliseconds=120))
+    save(store, pattern)
+    elsewhere = pattern.started_at.astimezone(timezone(timedelta(hours=9, minutes=30)))
+    owner.execute(f"alter database {database} set timezone = 'Asia/Kathmandu'".encode())
+    owner.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s", [LOGIN])
+    wait_for(store.count, "the store is back", passing=StoreUnavailableError)
 
-    save(store, early, embedding=pointing(0, 1))
-
-    assert as_saved(the_only(store)) == late
-    assert nearest(store, pointing(1), min_similarity=0.9) == [late.source_key]
+    assert save_one(store, pattern.model_copy(update={"started_at": elsewhere})) is Saved.UNCHANGED
+    assert as_saved(the_only(store)) == pattern
 
 
 def test_longer_version_keeps_the_use_count(store: PostgresStore) -> None:
     """New knowledge of a pattern does not change how often it helped."""
     pattern = make_pattern()
     save(store, pattern)
-    store.count_use(the_only(store).id)
+    rows.count_use(store, pattern.source_key)
 
     save(store, pattern.model_copy(update={"actions": (make_action(), make_action())}))
 
@@ -308,7 +286,7 @@ def test_special_characters_are_stored_and_searched_unchanged(store: PostgresSto
         source_key=text, trigger=text, context=in_project(text), actions=(action,), session_id=text, confidence=1
     )
 
-    store.save(pattern, pointing(1), text)
+    rows.save(store, pattern, pointing(1), text)
     [near] = store.nearest(pointing(1), text, min_similarity=0, project=text, limit=5)
     store.sharing_words(text, project=text, limit=5)
     by_id = store.starting_with(text)
@@ -341,271 +319,25 @@ def test_very_long_prompt_is_searched(store: PostgresStore, text: str) -> None:
     assert len(found) <= 1
 
 
-# The same work, reported by another session
-
-
-@pytest.mark.parametrize(("first", "later"), [("a b", "a b"), ("a b c", "a b"), ("a b", "b a")])
-def test_work_repeated_by_another_session_is_stored_once(store: PostgresStore, first: str, later: str) -> None:
-    """A fork's transcript repeats the original session, and either may be stored first."""
-    pattern = make_pattern(actions=calls(first))
-    save(store, pattern)
-
-    saved = save_one(store, told_again(pattern, actions=calls(later)), embedding=pointing(1))
-
-    assert saved is Saved.UNCHANGED
-    assert as_saved(the_only(store)) == pattern
-
-
-def test_updated_work_stays_in_its_project(store: PostgresStore) -> None:
-    """An import may read about a worktree that is deleted by now, of which only the path is known."""
-    place = Context(directory="/tmp/w", root="/tmp/w", project="github.com/me/app", project_type="go")
-    gone = Context(directory="/tmp/w", root="/tmp/w", project="/tmp/w", files_touched=("main.go",))
-    before = make_pattern(context=place, actions=(make_action(),))
-    after = before.model_copy(update={"context": gone, "actions": (make_action(), make_action())})
-    save_one(store, before)
-
-    assert save_one(store, after) is Saved.UPDATED
-
-    [kept] = store.newest(project="github.com/me/app", limit=5)
-    assert len(kept.actions) == 2
-    assert kept.context == place.model_copy(update={"files_touched": ("main.go",)})
-
-
-def test_numbered_calls_of_different_work_do_not_match(store: PostgresStore) -> None:
-    """Some models number their calls, and two of them may get the same prompt at the same time."""
-    one = make_pattern(actions=(make_action(id="call_0", parameters={"command": "make nightly"}),))
-    other = told_again(one, actions=(make_action(id="call_0", parameters={"command": "make clean"}),))
-
-    assert [save_one(store, each) for each in (one, other)] == [Saved.ADDED, Saved.ADDED]
-
-
-def test_two_threads_store_the_same_work_of_two_sessions_once(store: PostgresStore) -> None:
-    """An import reads a session and its fork at the same time."""
-    works = [make_pattern(source_key=f"work {number}", trigger=f"Task {number}") for number in range(30)]
-
-    with ThreadPoolExecutor(2) as threads:
-        saved = [list(threads.map(lambda each: save_one(store, each), [work, told_again(work)])) for work in works]
-
-    assert all(sorted(pair) == [Saved.UNCHANGED, Saved.ADDED] for pair in saved)
-    assert store.count() == len(works)
-
-
-def test_same_instant_in_another_time_zone_is_equal(
-    store: PostgresStore, owner: psycopg.Connection, database: str
-) -> None:
-    """Hooks, transcripts and servers have different time zones."""
-    pattern = make_pattern(actions=calls("a"), started_at=START + timedelta(milliseconds=120))
-    save(store, pattern)
-    elsewhere = pattern.started_at.astimezone(timezone(timedelta(hours=9, minutes=30)))
-    fork = told_again(pattern, started_at=elsewhere)
-    owner.execute(f"alter database {database} set timezone = 'Asia/Kathmandu'".encode())
-    owner.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s", [LOGIN])
-    wait_for(store.count, "the store is back", passing=StoreUnavailableError)
-
-    foretold = store.known([fork], with_embedding=False)
-
-    assert foretold == {fork.source_key}
-    assert save_one(store, fork) is Saved.UNCHANGED
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"actions": calls("a b c")},
-        {"actions": calls("a d")},
-        {"actions": (*calls("a b"), make_action(actor="user"))},
-        {"trigger": "Fix the other test"},
-        {"started_at": START + timedelta(microseconds=1)},
-    ],
-    ids=["went on", "did another thing", "has a call without id", "another prompt", "another time"],
-)
-def test_different_work_of_another_session_is_stored(store: PostgresStore, changes: dict[str, object]) -> None:
-    """A fork that went on has learned something new, and two runs of one script may begin at the same instant."""
-    pattern = make_pattern(actions=calls("a b"), started_at=START)
-    other = told_again(pattern, **changes)
-    save(store, pattern)
-
-    foretold = store.known([other], with_embedding=False)
-    saved = save_one(store, other)
-
-    assert foretold == set()
-    assert saved is Saved.ADDED
-    assert store.count() == 2
-    assert other in [as_saved(stored) for stored in newest(store)]
-
-
-def test_calls_without_an_id_must_be_equal_in_everything(store: PostgresStore) -> None:
-    """A duplicate is better than a loss."""
-    pattern = make_pattern(actions=(make_action(duration_ms=5), *calls("a")))
-    save(store, pattern)
-
-    same = save_one(store, told_again(pattern))
-    other = save_one(store, told_again(pattern, actions=(make_action(duration_ms=6), *calls("a"))))
-
-    assert (same, other) == (Saved.UNCHANGED, Saved.ADDED)
-
-
-def test_finished_work_is_stored_beside_its_unfinished_copy(store: PostgresStore) -> None:
-    """A fork that was made half-way must not hide that the work succeeded."""
-    cut = make_pattern(actions=calls("a"), final_outcome=Outcome.PARTIAL)
-    whole = told_again(cut, final_outcome=Outcome.SUCCESS)
-    cut_again = told_again(whole, final_outcome=Outcome.PARTIAL)
-
-    saved = [save_one(store, pattern) for pattern in (cut, whole, cut_again)]
-
-    assert saved == [Saved.ADDED, Saved.ADDED, Saved.UNCHANGED]
-
-
-def test_pattern_is_updated_although_another_session_has_the_same_work(store: PostgresStore) -> None:
-    """Its own session is learned from again, to its end."""
-    early = make_pattern(actions=calls("a"))
-    longer = told_again(early, actions=calls("a b"))
-    late = early.model_copy(update={"actions": calls("a b")})
-    save(store, early, longer)
-
-    foretold = store.known([late], with_embedding=False)
-    saved = save_one(store, late)
-
-    assert foretold == set()
-    assert saved is Saved.UPDATED
-    assert late in [as_saved(stored) for stored in newest(store)]
-
-
-def test_same_work_of_another_user_does_not_matter(store: PostgresStore, other_store: PostgresStore) -> None:
-    """No answer may reveal the work of other users."""
-    pattern = make_pattern(actions=calls("a"))
-    fork = told_again(pattern)
-    save(other_store, pattern)
-
-    foretold = store.known([pattern, fork], with_embedding=False)
-    saved = save_one(store, fork)
-
-    assert foretold == set()
-    assert saved is Saved.ADDED
-    assert as_saved(the_only(other_store)) == pattern
-
-
-def test_saving_reports_its_effect(store: PostgresStore) -> None:
-    """An import reports how many patterns were new."""
-    early = make_pattern(actions=calls("a"), final_outcome=Outcome.PARTIAL)
-    longer = early.model_copy(update={"actions": calls("a b")})
-    ended = longer.model_copy(update={"final_outcome": Outcome.SUCCESS})
-
-    said = [save_one(store, pattern) for pattern in (early, early, longer, ended, early)]
-    embedded = [save_one(store, ended, embedding=pointing(1)) for _ in range(2)]
-
-    assert said == [Saved.ADDED, Saved.UNCHANGED, Saved.UPDATED, Saved.UPDATED, Saved.UNCHANGED]
-    assert embedded == [Saved.UPDATED, Saved.UNCHANGED]
-
-
-def test_pattern_without_embedding_is_known_only_without_an_embedder(store: PostgresStore) -> None:
-    """Patterns that were stored while the embedder was down get their embedding later."""
-    pattern = make_pattern()
-    save(store, pattern)
-
-    assert store.known([pattern], with_embedding=False) == {pattern.source_key}
-    assert store.known([pattern], with_embedding=True) == set()
-    assert store.known([], with_embedding=True) == set()
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_known_patterns_are_those_that_saving_would_not_change(
-    store: PostgresStore, owner: psycopg.Connection, storage: Storage, seed: int
-) -> None:
-    """A wrong "known" loses a pattern; a wrong "unknown" wastes an embedding."""
-    dice = random.Random(seed)
-    everything = f"select to_jsonb(each) from public.{storage} each order by id".encode()
-    found: set[tuple[bool, Saved]] = set()
-    for number in range(25):
-        work = START + timedelta(days=number)
-        for _ in range(dice.randint(0, 4)):
-            save(store, drawn(dice, work), embedding=dice.choice([None, pointing(1)]))
-        before = owner.execute(everything).fetchall()
-        pattern, embedding = drawn(dice, work), dice.choice([None, pointing(1)])
-
-        foretold = store.known([pattern], with_embedding=embedding is not None)
-        saved = save_one(store, pattern, embedding=embedding)
-
-        is_changed = owner.execute(everything).fetchall() != before
-        assert (pattern.source_key not in foretold) == is_changed == (saved is not Saved.UNCHANGED), pattern
-        found.add((is_changed, saved))
-    assert found == {(True, Saved.ADDED), (True, Saved.UPDATED), (False, Saved.UNCHANGED)}
-
-
-def test_one_query_distinguishes_many_patterns(store: PostgresStore) -> None:
-    """An import asks for hundreds at once, and must not skip the longer of two versions."""
-    dice = random.Random(0)
-    patterns = [drawn(dice, START + timedelta(days=dice.randint(0, 60))) for _ in range(300)]
-    save(store, *patterns[::2])
-    unknown = {pattern.source_key for pattern in patterns if not store.known([pattern], with_embedding=False)}
-
-    known = store.known(patterns, with_embedding=False)
-
-    assert known == {pattern.source_key for pattern in patterns} - unknown
-    assert len(known) > 20
-    assert len(unknown) > 20
-
-
-def drawn(dice: random.Random, day: datetime) -> Pattern:
-    """One of a few patterns of a day, so that two of them are often the same work, or almost."""
-    names = " ".join(dice.sample("abc", dice.randint(1, 3)))
-    nameless = tuple(make_action(duration_ms=number) for number in range(dice.choice([0, 0, 1, 2])))
-    return make_pattern(
-        source_key=f"{day:%j} {dice.randint(1, 3)}",
-        trigger=dice.choice(["Fix it", "Fix it", "Fix it", "Fix that"]),
-        started_at=day + timedelta(microseconds=dice.choice([0, 0, 0, 1])),
-        actions=calls(names) + nameless,
-        final_outcome=dice.choice([Outcome.SUCCESS, Outcome.FAILED, Outcome.PARTIAL]),
-    )
-
-
-# In memories, all of a user's rows are read once to find the known patterns.
-@pytest.mark.parametrize(
-    ("storage", "name"),
-    [("behavior_patterns", "save_pattern"), ("behavior_patterns", "find_known"), ("memories", "save_pattern")],
-)
-def test_rows_of_the_same_instant_are_found_by_an_index(
-    store: PostgresStore,
-    owner: psycopg.Connection,
-    storage: Storage,
-    name: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each saved pattern runs this query, which must not read all of a user's rows.
-
-    It runs as the login, since no policy applies to an owner, who could use other indexes.
-    """
-    user = owner.execute("select user_id from behavior.members where login = %s", [LOGIN]).fetchone()
-    assert user
-    for number in range(3000):
-        insert(owner, user[0], str(number), storage)
-    asked: dict[str, dict[str, object]] = {}
-    monkeypatch.setattr(store, "_fetch", lambda name, values: asked.update({name: values}) or [])
-    save_one(store, make_pattern())
-    store.known([make_pattern() for _ in range(50)], with_embedding=True)
-
-    with store._transaction() as connection:
-        plan = connection.execute(sql.SQL("explain ") + query(name, storage), asked[name]).fetchall()
-
-    text = "\n".join(row["QUERY PLAN"] for row in plan)
-    assert re.search(WAY_IN[storage], text), text
-    assert not re.search("Seq Scan|Bitmap", text), text
-
-
 # Search by meaning
 
 
 def test_nearest_come_first_and_reach_the_minimum_similarity(store: PostgresStore) -> None:
-    """A suggestion has to be similar, not only the least dissimilar."""
+    """Computed ones that are not near enough are only compared with the others, by their steps."""
     far, near, middle, opposite = (save_at(store, degrees) for degrees in (80, 5, 40, 180))
+    computed = make_pattern(workflow=make_workflow())
+    rows.save(store, computed, at_angle(70), MODEL)
 
     found = store.nearest(pointing(1), MODEL, min_similarity=0.5, project=None, limit=10)
+    enough = store.nearest(pointing(1), MODEL, min_similarity=0.3, project=None, limit=10)
 
-    assert [match.pattern.source_key for match in found] == [near, middle]
+    assert [match.pattern.source_key for match in found] == [near, middle, computed.source_key, far, opposite]
+    angles = (5, 40, 70, 80, 180)
     assert [match.similarity for match in found] == pytest.approx(
-        [math.cos(math.radians(5)), math.cos(math.radians(40))], abs=1e-6
+        [math.cos(math.radians(angle)) for angle in angles], abs=1e-6
     )
-    assert nearest(store, pointing(1), min_similarity=-1) == [near, middle, far, opposite]
+    assert [bool(match.pattern.actions) for match in found] == [True, True, False, True, True]
+    assert all(match.pattern.actions for match in enough)
 
 
 def test_same_vector_is_found_with_similarity_one(store: PostgresStore) -> None:
@@ -842,7 +574,7 @@ def test_counting_a_use_does_not_change_updated_at(
     when_changed = f"select updated_at from public.{storage}".encode()
     changed = owner.execute(when_changed).fetchone()
 
-    counted = store.count_use(the_only(store).id)
+    counted = rows.count_use(store, the_only(store).source_key)
 
     assert counted is True
     stored = the_only(store)
@@ -853,8 +585,8 @@ def test_counting_a_use_does_not_change_updated_at(
 
 
 def test_use_of_an_unknown_pattern_is_not_counted(store: PostgresStore) -> None:
-    """The caller learns that the pattern it showed is gone."""
-    assert store.count_use(uuid.uuid4()) is False
+    """The caller learns that the pattern that was followed is gone."""
+    assert rows.count_use(store, "unknown") is False
 
 
 def test_use_count_stops_at_the_maximum(store: PostgresStore, owner: psycopg.Connection, storage: Storage) -> None:
@@ -862,7 +594,7 @@ def test_use_count_stops_at_the_maximum(store: PostgresStore, owner: psycopg.Con
     save(store, make_pattern())
     owner.execute(SET_COUNT[storage].encode(), [HIGHEST_COUNT])
 
-    assert store.count_use(the_only(store).id) is True
+    assert rows.count_use(store, the_only(store).source_key) is True
     assert the_only(store).use_count == HIGHEST_COUNT
 
 
@@ -880,7 +612,7 @@ def test_longest_possible_project_is_stored_and_found(store: PostgresStore) -> N
     """It is part of an index key, which is shorter than a path may be."""
     letters = random.Random(0).choices([chr(code) for code in range(0x20000, 0x2A000)], k=PROJECT_LIMIT)
     context = redact_model(in_project("".join(letters)))
-    store.save(make_pattern(context=context), pointing(1), "m" * 200)
+    rows.save(store, make_pattern(context=context), pointing(1), "m" * 200)
 
     found = store.nearest(pointing(1), "m" * 200, min_similarity=0.5, project=context.project, limit=5)
 
@@ -902,7 +634,7 @@ def test_no_method_reaches_rows_of_another_user(store: PostgresStore, other_stor
     assert store.starting_with(str(stored.id)) == []
     assert store.starting_with("") == []
     assert store.count() == 0
-    assert store.count_use(stored.id) is False
+    assert rows.count_use(store, stored.source_key) is False
     assert store.forget_session("shared session") == 0
     assert the_only(other_store) == stored
 

@@ -29,9 +29,10 @@ from behavior_plugin.store.embedded import binaries
 from behavior_plugin.store.embedded.binaries import Binaries
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.opening import open_store
-from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import migrations
+from tests.database import save
 from tests.factories import make_pattern
+from tests.integration.copying import learn, learned
 from tests.integration.homes import short_home
 from tests.integration.processes import has_ended, processes_on
 from tests.waiting import wait_for
@@ -48,7 +49,7 @@ from behavior_plugin.errors import StoreError
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.embedded import account
 from behavior_plugin.store.sql_files import migrations
-from tests.factories import make_pattern
+from tests.integration.copying import learn
 
 account.SYSTEM_DIR, rows, (what, moment, delay_s) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 
@@ -73,7 +74,7 @@ store = open_store(Settings())
 print("open", flush=True)
 try:
     for number in range(rows):
-        store.patterns.save(make_pattern(source_key=f"key-{number}", session_id=f"key-{number}"), None, None)
+        learn(store.patterns, f"key-{number}")
         print(number, flush=True)
 except StoreError:
     print("failed", flush=True)
@@ -147,19 +148,15 @@ def first_start_s() -> float:
 
 
 def next_start() -> tuple[list[str], list[str]]:
-    """The rows that the next start finds, and the rows after everything was delivered again."""
+    """What the next start finds, and what there is after everything was delivered again."""
     opened = open_store(Settings())
     try:
-        found = keys(opened.patterns)
+        found = learned(opened.patterns)
         for number in range(ROWS):
-            opened.patterns.save(make_pattern(source_key=f"key-{number}", session_id=f"key-{number}"), None, None)
-        return found, keys(opened.patterns)
+            learn(opened.patterns, f"key-{number}")
+        return found, learned(opened.patterns)
     finally:
         opened.close()
-
-
-def keys(store: PostgresStore) -> list[str]:
-    return sorted(pattern.session_id for pattern in store.newest(project=None, limit=10_000))
 
 
 def check_recovery(owner: Owner) -> None:
@@ -316,9 +313,9 @@ def test_server_survives_the_replacement_of_its_programs(
 
     programs.site.rename(away)
     with pytest.raises(StoreUnavailableError):
-        opened.patterns.save(pattern, [1.0] * 1536, "model")
+        save(opened.patterns, pattern, [1.0] * 1536, "model")
     shutil.copytree(away, programs.site)
-    opened.patterns.save(pattern, [1.0] * 1536, "model")
+    save(opened.patterns, pattern, [1.0] * 1536, "model")
     opened.close()
     later = open_store(Settings())
     found = later.patterns.newest(project=None, limit=10)

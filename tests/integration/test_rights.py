@@ -20,10 +20,13 @@ from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import STORAGES
 from tests.database import INSERT, LOGIN, VECTOR, A, B, ask, insert, made_database, make_user, member, rows
 
+SHARED_TABLES = ("behavior.episodes", "behavior.remarks")
 OWNER, MEMBER, STRANGER, OUTSIDER = "postgres", "rights_member", "rights_stranger", "rights_outsider"
-# A has one row and B has two; the second of B's is for counting only.
+# A has one row and B has two; the second of B's is for counting only. The same is so for their evidence.
 ROW = {A: "aaaaaaaa-1111-4000-8000-00000000000a", B: "bbbbbbbb-1111-4000-8000-00000000000b"}
 UNKNOWN = "cccccccc-1111-4000-8000-00000000000c"
+# The vector of the triggers in the evidence; that of the patterns has a similarity of 0.
+NEAR = str([1, -1] * 768)
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,14 @@ VERBS = {
     "give away":           (DENIED, DENIED, DENIED, DENIED, DENIED,  1),
     "truncate":            (DENIED, DENIED, DENIED, DENIED, DENIED,  DENIED),
 }
+# Evidence and remarks have the same fence in both storages.
+SHARED = {f"{verb} {what}": cells for verb, cells in VERBS.items() for what in ("evidence", "remarks")}
 # Recall is about a user's patterns, and the administrator is not a user.
 FINDINGS = {
     #                       A       B       none    anon    no UUID  admin
     "find":                (1,      2,      0,      DENIED, NO_UUID, 0),
+    # The evidence of both users names the pattern of A's row.
+    "find by evidence":    (1,      0,      0,      DENIED, NO_UUID, 0),
     "threshold null":      (0,      0,      0,      DENIED, EITHER,  0),
     "threshold negative":  (1,      2,      0,      DENIED, NO_UUID, 0),
     "threshold huge":      (0,      0,      0,      DENIED, NO_UUID, 0),
@@ -111,10 +118,19 @@ VIEWS = {
 }
 # fmt: on
 EXPECTED: dict[Storage, dict[str, tuple[object, ...]]] = {
-    "behavior_patterns": {**VERBS, **FINDINGS, **COUNTS},
-    "memories": {**VERBS, **FINDINGS, **COUNTS, **VIEWS},
+    "behavior_patterns": {**VERBS, **SHARED, **FINDINGS, **COUNTS},
+    "memories": {**VERBS, **SHARED, **FINDINGS, **COUNTS, **VIEWS},
 }
 
+INSERT_EPISODE = """
+insert into behavior.episodes
+       (user_id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, turns, outcome, digest,
+        pattern_key, started_at)
+values (%(user)s, %(key)s, 'session', 'project', 'Fix the test', %(vector)s, 'model', '[]', 'success',
+        '{"job": "check"}', 'a', now())
+"""
+INSERT_REMARK = "insert into behavior.remarks (user_id, pattern_key, kind) values (%(user)s, %(key)s, 'good')"
+INSERTS = {"behavior.episodes": INSERT_EPISODE, "behavior.remarks": INSERT_REMARK}
 # A change that a user may make, in both storages.
 CHANGE: dict[Storage, str] = {"behavior_patterns": "trigger = 'changed'", "memories": "embedding = null"}
 FIND: dict[Storage, str] = {
@@ -128,6 +144,7 @@ COUNT_USE: dict[Storage, str] = {
 # The vector, the model, the minimum similarity, the limit and the project.
 ODD_ARGUMENTS = {
     "find": "%(vector)s, 'model', 0.9, 50",
+    "find by evidence": "%(near)s, 'model', 0.9, 50",
     "threshold null": "%(vector)s, 'model', null, 50",
     "threshold negative": "%(vector)s, 'model', -1e308, 50",
     "threshold huge": "%(vector)s, 'model', 1e308, 50",
@@ -147,24 +164,33 @@ ODD_ARGUMENTS = {
 }
 
 
-def attempts(storage: Storage) -> dict[str, str]:
-    """The attempts: each returns one value, or the number of affected rows."""
-    table = f"public.{storage}"
-    change = f"update {table} set {CHANGE[storage]}"
-    count_use = f"select {COUNT_USE[storage]}"
+def verbs(table: str, key: str, insert: str, change: str) -> dict[str, str]:
+    """The attempts at the rows of one table."""
     return {
         "select": f"select count(*) from {table}",
-        "select other's": f"select count(*) from {table} where id = %(others_row)s",
-        "insert own": INSERT[storage].replace("%(user)s", "%(own)s"),
-        "insert other's": INSERT[storage].replace("%(user)s", "%(other)s"),
-        "update own": f"{change} where id = %(own_row)s",
-        "update other's": f"{change} where id = %(others_row)s",
-        "update all": change,
-        "delete own": f"delete from {table} where id = %(own_row)s",
-        "delete other's": f"delete from {table} where id = %(others_row)s",
+        "select other's": f"select count(*) from {table} where {key} = %(others_row)s",
+        "insert own": insert.replace("%(user)s", "%(own)s"),
+        "insert other's": insert.replace("%(user)s", "%(other)s"),
+        "update own": f"update {table} set {change} where {key} = %(own_row)s",
+        "update other's": f"update {table} set {change} where {key} = %(others_row)s",
+        "update all": f"update {table} set {change}",
+        "delete own": f"delete from {table} where {key} = %(own_row)s",
+        "delete other's": f"delete from {table} where {key} = %(others_row)s",
         "delete all": f"delete from {table}",
-        "give away": f"update {table} set user_id = %(other)s where id = %(own_row)s",
+        "give away": f"update {table} set user_id = %(other)s where {key} = %(own_row)s",
         "truncate": f"truncate {table}",
+    }
+
+
+def attempts(storage: Storage) -> dict[str, str]:
+    """The attempts: each returns one value, or the number of affected rows."""
+    count_use = f"select {COUNT_USE[storage]}"
+    evidence = verbs("behavior.episodes", "source_key", INSERT_EPISODE, "outcome = 'failed'")
+    remarks = verbs("behavior.remarks", "pattern_key", INSERT_REMARK, "is_followed = true")
+    return {
+        **verbs(f"public.{storage}", "id", INSERT[storage], CHANGE[storage]),
+        **{f"{name} evidence": attempt for name, attempt in evidence.items()},
+        **{f"{name} remarks": attempt for name, attempt in remarks.items()},
         **{name: f"select count(*) from {FIND[storage]}({odd})" for name, odd in ODD_ARGUMENTS.items()},
         "count use of own": f"{count_use}(%(own_row)s)",
         "count use of other's": f"{count_use}(%(others_row)s)",
@@ -188,7 +214,7 @@ class Everybody:
         """Run an attempt; returns a value, a number of rows, or an SQLSTATE. It is rolled back unless `keep` is set."""
         own, other = (B, A) if who.column == "B" else (A, B)
         values = {"own": own, "other": other, "own_row": ROW[own], "others_row": ROW[other]}
-        values |= {"key": "new", "vector": VECTOR, "zero": str([0] * 1536)}
+        values |= {"key": "new", "vector": VECTOR, "near": NEAR, "zero": str([0] * 1536)}
         connection = self.connections[who.login]
         try:
             with acting_as(connection, who, keep=keep):
@@ -219,6 +245,9 @@ def fill(server: Server, dbname: str, storage: Storage) -> None:
             for key in keys:
                 insert(owner, user, key, storage)
             owner.execute(f"update public.{storage} set id = %s where {source_key} = %s".encode(), [ROW[user], keys[0]])
+            for key in (ROW[user], *keys[1:]):
+                owner.execute(INSERT_EPISODE, {"user": user, "key": key, "vector": NEAR})
+                owner.execute(INSERT_REMARK, {"user": user, "key": key})
         member(owner, server, MEMBER, UUID(A))
         for login in (STRANGER, OUTSIDER):
             make_login(owner, login, server.password)
@@ -267,7 +296,13 @@ def test_attempts_of_others_leave_a_users_rows_unchanged(
 ) -> None:
     """An attempt that returns an error or nothing may still have written."""
     others = [who for who in IDENTITIES.values() if who.column not in ("A", "admin")]
-    everything = f"select to_jsonb(each) from public.{storage} each where user_id = '{A}'"
+    everything = f"""
+        select to_jsonb(each) from public.{storage} each where user_id = '{A}'
+        union all
+        select to_jsonb(each) from behavior.episodes each where user_id = '{A}'
+        union all
+        select to_jsonb(each) from behavior.remarks each where user_id = '{A}'
+    """
     before = rows(filled, everything)
 
     with ExitStack() as stack:
@@ -276,33 +311,103 @@ def test_attempts_of_others_leave_a_users_rows_unchanged(
             for attempt in EXPECTED[storage]:
                 everybody.attempt(attempt, who, keep=True)
 
-    assert len(before) == 1
+    assert len(before) == 3
     assert rows(filled, everything) == before
 
 
-# Changes that every user is refused, in the column names of each table.
+# The columns that users may set, of a new row and of an existing one; all others are the server's.
+WRITABLE: dict[str, tuple[set[str], set[str]]] = {
+    "public.behavior_patterns": (
+        {
+            *("user_id", "source_key", "session_id", "project", "trigger", "trigger_embedding", "embedding_model"),
+            *("context", "actions", "final_outcome", "confidence", "provenance", "schema_version", "started_at"),
+            *("workflow", "use_count", "last_used_at"),
+        },
+        {
+            *("session_id", "project", "trigger", "trigger_embedding", "embedding_model", "context", "actions"),
+            *("final_outcome", "confidence", "provenance", "schema_version", "started_at", "workflow", "use_count"),
+            "last_used_at",
+        },
+    ),
+    "public.memories": (
+        {"user_id", "type", "content", "metadata", "embedding"},
+        {"content", "metadata", "embedding"},
+    ),
+    "behavior.episodes": (
+        {
+            *("user_id", "source_key", "part_of", "session_id", "project", "trigger", "trigger_embedding"),
+            *("embedding_model", "turns", "outcome", "because", "digest", "pattern_key", "is_folded", "turn_starts"),
+            *("use_count", "last_used_at", "schema_version", "started_at", "created_at"),
+        },
+        {
+            *("part_of", "project", "trigger", "trigger_embedding", "embedding_model", "turns", "outcome", "because"),
+            *("digest", "pattern_key", "is_folded", "turn_starts", "use_count", "last_used_at", "schema_version"),
+            "started_at",
+        },
+    ),
+    "behavior.remarks": (
+        {"user_id", "pattern_key", "kind", "session_id", "is_followed", "outcome", "note", "details", "made_at"},
+        {"is_followed", "outcome"},
+    ),
+}
+COLUMNS_OF = """
+select attname from pg_attribute
+ where attrelid = %s::regclass and attnum > 0 and attgenerated = '' and not attisdropped
+"""
+
+
+@pytest.mark.parametrize(
+    ("storage", "table"),
+    [(storage, table) for storage in STORAGES for table in (f"public.{storage}", *SHARED_TABLES)],
+)
+def test_users_set_exactly_the_columns_in_the_table(
+    everybody: dict[Storage, Everybody], storage: Storage, table: str
+) -> None:
+    """Ids, owners and dates are the server's. A refused column is refused before its value is looked at."""
+    owner, member = everybody[storage].connections[OWNER], everybody[storage].connections[MEMBER]
+    columns = [column for (column,) in owner.execute(COLUMNS_OF, [table])]
+
+    inserted = {each for each in columns if _is_permitted(member, f"insert into {table} ({each}) values (default)")}
+    updated = {each for each in columns if _is_permitted(member, f"update {table} set {each} = {each}")}
+
+    assert (inserted, updated) == WRITABLE[table]
+
+
+def _is_permitted(member: psycopg.Connection, statement: str) -> bool:
+    """Whether a user may run a statement on a table, whatever else is wrong with it."""
+    try:
+        with member.transaction(force_rollback=True):
+            member.execute(statement.encode())
+    except psycopg.errors.InsufficientPrivilege as error:
+        return "permission denied" not in str(error)
+    except psycopg.Error:
+        return True
+    return True
+
+
+# Changes that every user is refused.
 DECIDED: dict[Storage, list[str]] = {
-    "behavior_patterns": [
-        f"update public.behavior_patterns set user_id = '{B}'",
-        "update public.behavior_patterns set id = gen_random_uuid()",
-        "update public.behavior_patterns set source_key = 'another'",
-        "update public.behavior_patterns set created_at = '1970-01-01'",
-        "update public.behavior_patterns set updated_at = '2999-01-01'",
-        "insert into public.behavior_patterns (id) values (gen_random_uuid())",
-        "insert into public.behavior_patterns (use_count) values (2147483647)",
-        "insert into public.behavior_patterns (created_at) values ('1970-01-01')",
-    ],
+    "behavior_patterns": [f"update public.behavior_patterns set user_id = '{B}'"],
     "memories": [
         f"update public.memories set user_id = '{B}'",
-        "update public.memories set id = gen_random_uuid()",
-        "update public.memories set type = 'another'",
-        "update public.memories set created_at = '1970-01-01'",
-        "update public.memories set updated_at = '2999-01-01'",
-        "insert into public.memories (id) values (gen_random_uuid())",
-        "insert into public.memories (created_at) values ('1970-01-01')",
         "create or replace view behavior.workflows as select 1",
     ],
 }
+OF_SHARED = [
+    statement.format(table=table)
+    for table in SHARED_TABLES
+    for statement in (
+        f"update {{table}} set user_id = '{B}'",
+        "truncate {table}",
+        "alter table {table} disable row level security",
+        "alter table {table} no force row level security",
+        "create policy everything on {table} using (true)",
+        "create trigger mine before update on {table} execute function suppress_redundant_updates_trigger()",
+        "create rule mine as on insert to {table} do instead nothing",
+        "copy {table} to program 'true'",
+        "drop table {table} cascade",
+    )
+]
 # Attempts to remove the fence.
 FENCE = [
     "alter table public.{table} disable row level security",
@@ -332,12 +437,12 @@ FENCE = [
 
 @pytest.mark.parametrize(
     ("storage", "statement"),
-    [(storage, statement) for storage in STORAGES for statement in [*DECIDED[storage], *FENCE]],
+    [(storage, statement) for storage in STORAGES for statement in [*DECIDED[storage], *OF_SHARED, *FENCE]],
 )
-def test_users_cannot_set_ids_owners_and_dates(
+def test_users_cannot_change_owners_and_the_fence(
     everybody: dict[Storage, Everybody], storage: Storage, statement: str
 ) -> None:
-    """Ids, owners, dates and the fence itself are the server's."""
+    """The owners of rows and the fence itself are the server's."""
     member = everybody[storage].connections[MEMBER]
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege), member.transaction(force_rollback=True):
@@ -356,8 +461,11 @@ def test_our_logins_have_only_a_users_rights(everybody: dict[Storage, Everybody]
     assert ask(owner, becomes, [login]) == sorted(["authenticated", login])
 
 
+@pytest.mark.parametrize("table", ["public.{}", *SHARED_TABLES])
 @pytest.mark.parametrize("storage", STORAGES)
-def test_leaking_condition_sees_only_own_rows(everybody: dict[Storage, Everybody], storage: Storage) -> None:
+def test_leaking_condition_sees_only_own_rows(
+    everybody: dict[Storage, Everybody], storage: Storage, table: str
+) -> None:
     """A caller's condition can do anything with a row, so the policy has to be evaluated first."""
     member = everybody[storage].connections[MEMBER]
     messages: list[str | None] = []
@@ -368,43 +476,50 @@ def test_leaking_condition_sees_only_own_rows(everybody: dict[Storage, Everybody
             """create function pg_temp.tell(owner uuid) returns boolean language plpgsql cost 0.0000001
                    as $$ begin raise notice '%', owner; return true; end $$"""
         )
-        member.execute(f"select from public.{storage} where pg_temp.tell(user_id)".encode())
+        member.execute(f"select from {table.format(storage)} where pg_temp.tell(user_id)".encode())
 
     assert messages == [A]
 
 
-TEXTS: dict[Storage, str] = {"behavior_patterns": "trigger", "memories": "content"}
+# The text that a user might want to guess.
+TEXTS = {
+    "public.behavior_patterns": "trigger",
+    "public.memories": "content",
+    "behavior.episodes": "trigger",
+    "behavior.remarks": "pattern_key",
+}
 
 
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("table", TEXTS)
 def test_planner_estimates_reveal_nothing_about_others(
-    storage: Storage, server: Server, templates: Callable[[Storage], str]
+    table: str, server: Server, templates: Callable[[Storage], str]
 ) -> None:
     """Estimates of matching rows would allow guessing other users' prompts letter by letter."""
+    storage: Storage = "memories" if table == "public.memories" else "behavior_patterns"
     with (
-        made_database(server, f"estimates_{storage}", template=templates(storage)) as name,
+        made_database(server, "estimates", template=templates(storage)) as name,
         psycopg.connect(server.conninfo(dbname=name), autocommit=True) as owner,
     ):
         make_user(owner, A)
         for number in range(200):
             insert(owner, A, f"key-{number}", storage)
+            for statement in INSERTS.values():
+                owner.execute(statement.encode(), {"user": A, "key": f"key-{number}", "vector": VECTOR})
         member(owner, server, MEMBER)
         owner.execute("analyze")
         with psycopg.connect(server.conninfo(MEMBER, name), autocommit=True) as asker:
-            known = ask(owner, f"select {TEXTS[storage]} from public.{storage} limit 1")
-            guesses = [f"{TEXTS[storage]} = %s", f"{TEXTS[storage]} < %s"]
-            by_guess = {
-                guess: {expected(asker, storage, guess, text) for text in (known, "!", "~")} for guess in guesses
-            }
-            users = {expected(asker, storage, "user_id = %s", user) for user in (A, B)}
+            known = ask(owner, f"select {TEXTS[table]} from {table} limit 1")
+            guesses = [f"{TEXTS[table]} = %s", f"{TEXTS[table]} < %s"]
+            by_guess = {guess: {expected(asker, table, guess, text) for text in (known, "!", "~")} for guess in guesses}
+            users = {expected(asker, table, "user_id = %s", user) for user in (A, B)}
 
     assert all(len(estimates) == 1 for estimates in by_guess.values())
     assert len(users) == 1
 
 
-def expected(asker: psycopg.Connection, storage: Storage, condition: str, value: str) -> int:
+def expected(asker: psycopg.Connection, table: str, condition: str, value: str) -> int:
     """The number of rows that the planner expects."""
-    [plan] = ask(asker, f"explain (format json) select from public.{storage} where {condition}", [value])
+    [plan] = ask(asker, f"explain (format json) select from {table} where {condition}", [value])
     return int(plan["Plan"]["Plan Rows"])
 
 
@@ -439,21 +554,24 @@ def test_default_privileges_do_not_widen_our_rights(
     assert rows(fresh, RIGHTS) == rows(owner, RIGHTS)
 
 
+@pytest.mark.parametrize("table", ["public.{}", *SHARED_TABLES])
 @pytest.mark.parametrize("storage", STORAGES)
-def test_row_level_security_applies_to_the_owner(filled: psycopg.Connection, storage: Storage) -> None:
+def test_row_level_security_applies_to_the_owner(filled: psycopg.Connection, storage: Storage, table: str) -> None:
     """A program that connects as the table's owner by mistake must see nothing."""
+    name = table.format(storage)
     with filled.transaction(force_rollback=True):
         filled.execute("create role table_owner nologin nosuperuser nobypassrls")
-        filled.execute("grant create, usage on schema public to table_owner")
+        filled.execute("grant create, usage on schema public, behavior to table_owner")
         filled.execute("grant usage on schema auth to table_owner")
-        filled.execute(f"alter table public.{storage} owner to table_owner".encode())
+        filled.execute(f"alter table {name} owner to table_owner".encode())
         filled.execute("set local role table_owner")
         filled.execute("select set_config('request.jwt.claims', %s, true)", [f'{{"sub": "{A}"}}'])
 
-        seen = ask(filled, f"select count(*) from public.{storage}")
-        deleted = filled.execute(f"delete from public.{storage}".encode()).rowcount
+        seen = ask(filled, f"select count(*) from {name}")
+        deleted = filled.execute(f"delete from {name}".encode()).rowcount
+        statement = INSERTS.get(name, INSERT[storage])
         with pytest.raises(psycopg.errors.InsufficientPrivilege), filled.transaction():
-            insert(filled, A, "new", storage)
+            filled.execute(statement.encode(), {"user": A, "key": "new", "vector": VECTOR})
 
     assert (seen, deleted) == (0, 0)
 
@@ -464,10 +582,12 @@ def test_every_table_has_row_level_security(owner: psycopg.Connection, storage: 
     tables = rows(
         owner,
         """select relname, relrowsecurity, relforcerowsecurity from pg_class
-            where relkind in ('r', 'p', 'v', 'm') and relnamespace = 'public'::regnamespace""",
+            where relkind in ('r', 'p', 'm') and (relnamespace = 'public'::regnamespace
+                                                  or has_any_column_privilege('authenticated', oid, 'insert'))
+            order by relname""",
     )
 
-    assert tables == [(storage, True, True)]
+    assert tables == sorted((name, True, True) for name in (storage, "episodes", "remarks"))
 
 
 @pytest.mark.parametrize("storage", STORAGES)

@@ -51,6 +51,20 @@ def test_migrations_are_written_unchanged_and_in_order(tmp_path: Path, storage: 
     assert all(re.fullmatch(r"\d{14}_[a-z_]+\.sql", file.name) for file in written)
 
 
+@pytest.mark.parametrize("storage", STORAGES)
+def test_new_migrations_sort_after_those_of_earlier_versions(tmp_path: Path, storage: Storage) -> None:
+    """The CLI refuses to push a file that sorts before one that was pushed already."""
+    written = [file.name for file in write_migrations(tmp_path, storage)]
+
+    released = [name for name in written if int(name[8:14]) < 300]
+    assert released == written[: len(released)]
+    assert [name[8:] for name in written[len(released) :]] == [
+        "000301_episodes.sql",
+        "000302_remarks.sql",
+        "000401_workflows.sql" if storage == "behavior_patterns" else "000501_workflows.sql",
+    ]
+
+
 def test_second_run_writes_nothing(tmp_path: Path) -> None:
     """After an update only new migrations are added."""
     first, *others = write_migrations(tmp_path, "behavior_patterns")
@@ -113,8 +127,9 @@ def test_owner_without_superuser_can_run_the_migrations(server: Server, project:
         done = migrate(project_owner)
         fenced = rows(
             project_owner,
-            "select relowner::regrole::text, relforcerowsecurity from pg_class where relname = 'behavior_patterns'",
+            "select relowner::regrole::text, relforcerowsecurity from pg_class"
+            " where oid = any ('{public.behavior_patterns, behavior.episodes, behavior.remarks}'::regclass[])",
         )
 
     assert done == [each.file.name for each in migrations("behavior_patterns")]
-    assert fenced == [("project_owner", True)]
+    assert fenced == [("project_owner", True)] * 3

@@ -18,7 +18,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.opening import OpenStore, open_store
-from tests.database import LOGIN
+from tests.database import LOGIN, save
 from tests.factories import make_pattern
 from tests.pgbouncer import ADDRESS, Pooler, pooled
 
@@ -66,7 +66,7 @@ def opened(url: str) -> closing[OpenStore]:
 
 def keep_one(store: OpenStore) -> int:
     """Use the store; returns the number of its patterns."""
-    store.patterns.save(make_pattern(), None, None)
+    save(store.patterns, make_pattern())
     return store.patterns.count()
 
 

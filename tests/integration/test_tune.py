@@ -99,7 +99,7 @@ def early(crowd: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> psycopg
     """The same with a threshold of 500 patterns, which are created quickly."""
     monkeypatch.setattr(tune, "MIN_PATTERNS", 500)
     monkeypatch.setattr(tune, "WASTED_CANDIDATES", 0)
-    [file] = [each.file for each in migrations("behavior_patterns") if each.name == "functions"]
+    [file] = [each.file for each in migrations("behavior_patterns") if each.name == "workflows"]
     text = file.read_text(encoding="utf-8")
     lowered = text.replace("greatest(20000, sqrt(15000 *", "greatest(500, sqrt(0 *")
     assert lowered != text
@@ -257,6 +257,18 @@ def test_ivfflat_is_built_with_lists_and_the_search_sets_probes(early: psycopg.C
     assert (made.lists, made.probes) == (4, 2)
     assert not tune.check(early, "behavior_patterns").is_due
     assert recall(early, LOGIN) >= 0.8
+
+
+def test_update_of_the_search_keeps_the_probes(early: psycopg.Connection) -> None:
+    """They are among the settings of the function, which a migration replaces."""
+    fill(early, LOGIN, 2_500)
+    made = make(early, "ivfflat")
+    [file] = [each.file for each in migrations("behavior_patterns") if each.name == "workflows"]
+
+    early.execute(file.read_bytes())
+
+    assert present(early) == made
+    assert made.probes == 2
 
 
 def test_index_can_be_removed(early: psycopg.Connection) -> None:

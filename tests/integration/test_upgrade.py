@@ -24,7 +24,9 @@ from behavior_plugin.store.embedded.upgrade import Upgraded
 from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 from behavior_plugin.store.maintenance.verify import failures, verify
 from behavior_plugin.store.opening import open_as_owner, open_store
+from tests.database import save
 from tests.factories import make_pattern
+from tests.integration.copying import learn, make_episode, make_workflow
 from tests.integration.homes import short_home
 from tests.integration.processes import processes_on
 from tests.old_postgres import MAJOR, old_programs, older_postgres
@@ -102,7 +104,13 @@ def fill() -> None:
     opened = open_store(Settings())
     for number in range(PATTERNS):
         vector = [1.0 / (number + index + 1) for index in range(1536)]
-        opened.patterns.save(make_pattern(source_key=f"key-{number}", trigger=f"Übung {number} 例"), vector, "model")
+        key, trigger = f"key-{number}", f"Übung {number} 例"
+        workflow = make_workflow(trigger) if number % 2 else None
+        save(opened.patterns, make_pattern(source_key=key, trigger=trigger, workflow=workflow), vector, "model")
+        with opened.patterns.evidence() as evidence:
+            evidence.replace_sessions([], [make_episode(key, trigger)])
+            evidence.replace_patterns("nothing", [], {key: key})
+        opened.patterns.save_embedding(key, trigger, vector if number % 3 else None, "model")
     opened.close()
     with open_as_owner(Settings()) as owner:
         owner.execute(FOREIGN)
@@ -114,7 +122,7 @@ def upgrade(old_binaries: Path | None = None) -> Upgraded:
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
     """All rows and roles, read with the installed version."""
-    tables = ["public.behavior_patterns", "behavior.members", "auth.users", 'public."Odd ""one"']
+    tables = ["public.behavior_patterns", "behavior.episodes", "behavior.members", "auth.users", 'public."Odd ""one"']
     found = {}
     with open_as_owner(Settings()) as owner:
         for table in tables:
@@ -125,7 +133,7 @@ def everything() -> dict[str, list[tuple[Any, ...]]]:
 
 def add_a_row() -> None:
     opened = open_store(Settings())
-    opened.patterns.save(make_pattern(source_key="late"), None, None)
+    learn(opened.patterns, "late")
     opened.close()
 
 
@@ -169,9 +177,9 @@ def test_upgrade_keeps_rows_users_logins_and_rights(old_home: Path, prepare: Cal
 
     [kept] = done.kept
     assert (done.major, done.upgraded_from) == (binaries.find().major, MAJOR)
-    assert done.rows > PATTERNS
+    assert done.rows > 2 * PATTERNS
     assert everything() == before
-    assert len(before["public.behavior_patterns"]) == PATTERNS
+    assert len(before["public.behavior_patterns"]) == len(before["behavior.episodes"]) == PATTERNS
     assert {row[0] for row in before["roles"]} >= {"postgres", "behavior_app", "authenticated", "a guest"}
     assert (old_home / "postgres" / "password").read_bytes() == password
     assert (version(kept.folder), version(kept.folder.with_name("data"))) == (MAJOR, done.major)
@@ -187,11 +195,15 @@ def test_upgraded_data_is_fenced_and_usable(old_home: Path) -> None:
 
     opened = open_store(Settings())
     found = opened.patterns.newest(project=None, limit=100)
+    told = opened.patterns.newest_episodes(project=None, limit=100)
+    nearest = [1.0 / (index + 1) for index in range(1536)]
+    [first] = opened.patterns.nearest(nearest, "model", min_similarity=0, project=None, limit=1)
     opened.close()
     with open_as_owner(Settings()) as owner:
         findings = verify(owner, "behavior_patterns")
 
-    assert len(found) == PATTERNS
+    assert len(found) == len(told) == PATTERNS
+    assert (first.pattern.source_key, round(first.similarity, 4)) == ("key-0", 1)
     assert findings
     assert failures(findings) == []
 
@@ -221,7 +233,8 @@ def test_killed_upgrade_loses_nothing(old_home: Path, moment: str, old_counts: b
         add_a_row()
     upgrade()
 
-    assert len(everything()["public.behavior_patterns"]) == PATTERNS + 1
+    after = everything()
+    assert len(after["public.behavior_patterns"]) == len(after["behavior.episodes"]) == PATTERNS + 1
     assert names_in(data.parent) - {"run", "password"} == {"data", f"data.{MAJOR}"}
     assert not list((old_home / "run").iterdir())
     assert version(data.with_name(f"data.{MAJOR}")) == MAJOR

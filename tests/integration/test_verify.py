@@ -154,6 +154,74 @@ SABOTAGES: dict[str, list[str]] = {
     "grant delete on behavior.migrations to authenticated": ["migrations"],
     "update pg_extension set extversion = '0.7.4' where extname = 'vector'": ["pgvector"],
 }
+# Ways to tamper with a table that both storages share; the check has the name of what is in it.
+SHARED_SABOTAGES: dict[str, list[str]] = {
+    "alter table {table} disable row level security": ["{check}", *EVERYBODY_ELSE],
+    "alter table {table} no force row level security": ["{check}"],
+    "drop policy {own}_select on {table}": ["own rows"],
+    "drop policy {own}_insert on {table}": CROSSINGS,
+    "drop policy {own}_update on {table}": ["own rows"],
+    "drop policy {own}_delete on {table}": ["own rows"],
+    "alter policy {own}_delete on {table} to public": ["{check}"],
+    "alter policy {own}_select on {table} using (user_id = auth.uid())": ["{check}", "forged claims", "stranger"],
+    "alter policy {own}_update on {table} with check (true)": ["{check}"],
+    "create policy open on {table} for select using (true)": ["{check}", *EVERYBODY_ELSE],
+    "create policy open on {table} for insert with check (true)": ["{check}", *EVERYBODY_ELSE],
+    "create policy open on {table} for update using (true)": ["{check}"],
+    "create policy open on {table} for delete to pg_monitor using (true)": ["{check}"],
+    "create policy closed on {table} as restrictive using (false)": ["{check}", *CROSSINGS],
+    "grant select on {table} to anon": ["{check}"],
+    "grant select on {table} to public": ["{check}"],
+    "grant select (user_id) on {table} to anon": ["{check}"],
+    "grant usage on schema behavior to anon; grant select on {table} to anon": ["{check}", "anon"],
+    "grant truncate on {table} to authenticated": ["{check}", "own rows", *EVERYBODY_ELSE],
+    "grant references on {table} to pg_monitor": ["{check}"],
+    "grant select on {table} to authenticated with grant option": ["{check}"],
+    "grant update (user_id) on {table} to authenticated": EVERYBODY_ELSE,
+    "grant insert ({fixed}) on {table} to authenticated": ["own rows"],
+    "revoke delete on {table} from authenticated": ["own rows", *EVERYBODY_ELSE],
+    "alter table {table} alter column user_id set statistics 100": ["{check}"],
+    "alter table {table} add column more text": ["{check}"],
+    "drop index {index}": ["indexes"],
+    "update pg_index set indisvalid = false where indexrelid = '{index}'::regclass": ["{check}"],
+    "alter table {table} owner to service_role": ["owners"],
+    "create function public.count_all() returns bigint language sql security definer"
+    " as 'select count(*) from {table}'": ["functions"],
+    "create function public.count_all() returns bigint language sql security definer"
+    " begin atomic select count(*) from {table}; end": ["functions"],
+    "create view public.everything as select * from {table}": ["{check}"],
+    "create role keeper; grant create on schema behavior to keeper; alter table {table} owner to keeper;"
+    "grant keeper to authenticated": ["roles", "own rows", *EVERYBODY_ELSE],
+}
+SHARED: dict[str, dict[str, str]] = {
+    "evidence": {
+        "table": "behavior.episodes",
+        "own": "own_episodes",
+        "fixed": "updated_at",
+        "index": "behavior.episodes_user_started_idx",
+    },
+    "remarks": {
+        "table": "behavior.remarks",
+        "own": "own_remarks",
+        "fixed": "id",
+        "index": "behavior.remarks_user_pattern_idx",
+    },
+}
+# Ways to tamper with what only one of them has.
+EVIDENCE_SABOTAGES: dict[str, list[str]] = {
+    "alter table behavior.episodes drop constraint episodes_pkey": ["own rows"],
+    "alter table behavior.remarks drop constraint remarks_pkey": ["own rows"],
+    "grant update (note) on behavior.remarks to authenticated": ["own rows", *EVERYBODY_ELSE],
+    "drop trigger episodes_updated_at on behavior.episodes": ["evidence"],
+    "alter table behavior.episodes disable trigger episodes_updated_at": ["evidence"],
+    "alter function behavior.turn_of(text, text, text, timestamptz, jsonb, jsonb, text, jsonb) security definer": [
+        "functions"
+    ],
+    "grant execute on function behavior.turn_of(text, text, text, timestamptz, jsonb, jsonb, text, jsonb) to anon": [
+        "functions"
+    ],
+    "alter function behavior.update_episode_timestamp() reset search_path": ["functions"],
+}
 # Names in the statements above that differ between the storages.
 NAMES: dict[Storage, dict[str, str]] = {
     "behavior_patterns": {
@@ -187,6 +255,59 @@ def test_tampering_is_reported(tampered: dict[Storage, psycopg.Connection], stor
     assert failures(verify(owner, storage)) == SABOTAGES[statement]
 
 
+@pytest.mark.parametrize("statement", SHARED_SABOTAGES)
+@pytest.mark.parametrize("check", SHARED)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_tampering_with_a_shared_table_is_reported(
+    tampered: dict[Storage, psycopg.Connection], storage: Storage, check: str, statement: str
+) -> None:
+    """Evidence has every prompt and every call, more than any pattern."""
+    owner = tampered[storage]
+    owner.execute("begin")
+    owner.execute(statement.format(**SHARED[check]).encode())
+
+    assert failures(verify(owner, storage)) == [each.format(check=check) for each in SHARED_SABOTAGES[statement]]
+
+
+@pytest.mark.parametrize("statement", EVIDENCE_SABOTAGES)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_tampering_with_the_evidence_is_reported(
+    tampered: dict[Storage, psycopg.Connection], storage: Storage, statement: str
+) -> None:
+    """It has a trigger and functions of its own."""
+    owner = tampered[storage]
+    owner.execute("begin")
+    owner.execute(statement.encode())
+
+    assert failures(verify(owner, storage)) == EVIDENCE_SABOTAGES[statement]
+
+
+def test_functions_about_other_programs_episodes_are_not_reported(tampered: dict[Storage, psycopg.Connection]) -> None:
+    """The word is a common one, and a false alarm would be ignored next time."""
+    owner = tampered["behavior_patterns"]
+    owner.execute("begin")
+    owner.execute(
+        "create table public.episodes (id int); create function public.count_all() returns bigint language sql"
+        " security definer as 'select count(*) from public.episodes'"
+    )
+
+    assert failures(verify(owner)) == []
+
+
+@pytest.mark.parametrize("check", SHARED)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_missing_table_is_reported(tampered: dict[Storage, psycopg.Connection], storage: Storage, check: str) -> None:
+    """The database may not be migrated yet."""
+    owner = tampered[storage]
+    owner.execute("begin")
+    owner.execute(f"drop table {SHARED[check]['table']} cascade".encode())
+
+    findings = {finding.name: finding for finding in verify(owner, storage)}
+
+    assert findings[check].what == "the table is missing"
+    assert findings["own rows"].what.startswith("a user cannot store anything: relation")
+
+
 def test_additional_function_with_its_owners_rights_is_reported(tampered: dict[Storage, psycopg.Connection]) -> None:
     """Otherwise it would go unnoticed among those of the migrations."""
     owner = tampered["memories"]
@@ -202,15 +323,19 @@ def test_additional_function_with_its_owners_rights_is_reported(tampered: dict[S
     )
 
 
+@pytest.mark.parametrize("table", ["public.{}", "behavior.episodes", "behavior.remarks"])
 @pytest.mark.parametrize("storage", STORAGES)
-def test_every_missing_column_is_reported(tampered: dict[Storage, psycopg.Connection], storage: Storage) -> None:
-    """No check lists the columns: without one of them the attempts of a user fail."""
+def test_every_missing_column_is_reported(
+    tampered: dict[Storage, psycopg.Connection], storage: Storage, table: str
+) -> None:
+    """Without one of them the attempts of a user fail."""
     owner = tampered[storage]
-    columns = rows(owner, f"select attname from pg_attribute where attrelid = '{storage}'::regclass and attnum > 0")
+    name = table.format(storage)
+    columns = rows(owner, f"select attname from pg_attribute where attrelid = '{name}'::regclass and attnum > 0")
     unreported = []
     for (column,) in columns:
         owner.execute("begin")
-        owner.execute(f"alter table public.{storage} drop column {column} cascade".encode())
+        owner.execute(f"alter table {name} drop column {column} cascade".encode())
         if not failures(verify(owner, storage)):
             unreported.append(column)
 
@@ -242,6 +367,18 @@ def test_running_the_migrations_again_repairs_our_objects(
         "alter function {find} security definer",
         "drop index {index}",
         "drop trigger {trigger} on public.{table}",
+        "alter table behavior.episodes disable row level security",
+        "drop policy own_episodes_select on behavior.episodes",
+        "alter policy own_episodes_update on behavior.episodes using (true)",
+        "grant truncate on behavior.episodes to anon",
+        "drop index behavior.episodes_user_bits_idx",
+        "drop trigger episodes_updated_at on behavior.episodes",
+        "drop function behavior.turn_of",
+        "alter table behavior.remarks disable row level security",
+        "drop policy own_remarks_select on behavior.remarks",
+        "alter policy own_remarks_update on behavior.remarks using (true)",
+        "grant truncate on behavior.remarks to anon",
+        "drop index behavior.remarks_user_session_idx",
     ):
         owner.execute(statement.format(table=storage, **NAMES[storage]).encode())
     tampered = failures(verify(owner, storage))
@@ -249,7 +386,7 @@ def test_running_the_migrations_again_repairs_our_objects(
     for each in migrations(storage):
         owner.execute(each.file.read_bytes())
 
-    assert {"row level security", "policies", "rights", "functions", "indexes"} <= set(tampered)
+    assert {"row level security", "policies", "rights", "functions", "indexes", "evidence", "remarks"} <= set(tampered)
     assert failures(verify(owner, storage)) == []
     assert dump(server, owner.info.dbname, "--schema-only") == made
 
@@ -272,7 +409,7 @@ def test_checks_go_on_in_a_database_without_our_objects(fresh: psycopg.Connectio
     """A missing object must not stop the other checks."""
     failed = failures(verify(fresh, storage))
 
-    assert {"pgvector", "members", "row level security", "indexes", "crossing"} <= set(failed)
+    assert {"pgvector", "members", "row level security", "indexes", "evidence", "remarks", "crossing"} <= set(failed)
 
 
 APPLICATION_S_USERS = f"""

@@ -28,7 +28,7 @@ from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.worker.learner import TRIES
 from tests.database import LOGIN
 from tests.factories import payload
-from tests.integration.working import LIFE, Worker
+from tests.integration.working import LIFE, Worker, clear, stored_turns
 from tests.oracle import Oracle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,15 +75,14 @@ class Scenario:
     def restore(self) -> None:
         shutil.rmtree(spool.folder())
         shutil.copytree(self._snapshot, spool.folder())
-        self._owner.execute("truncate public.behavior_patterns")
+        clear(self._owner)
 
     def outcome(self, *, is_disk_good: bool = True) -> Counter[str]:
         """The result of a worker that does not fail."""
         worker = Worker(self._store)
         for part in LIFE:
             part(worker)
-        patterns = self._store.newest(project=None, limit=1000)
-        return self.oracle.check(patterns, is_over=True, is_disk_good=is_disk_good)
+        return self.oracle.check(stored_turns(self._store), is_over=True, is_disk_good=is_disk_good)
 
     def problem(self, run_worker: Callable[[int, str], tuple[int, int]], step: int, fault: str) -> str:
         """The problem left by a fault at a step, or "" if there is none."""

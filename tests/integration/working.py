@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from behavior_plugin.config import Settings
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.worker import dead_letters
@@ -9,6 +11,10 @@ from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.pending_session import SILENCE_S
 from behavior_plugin.worker.resources import Resources
+from behavior_plugin.worker.service import turn_rows
+from behavior_plugin.workflow import StoredPattern
+
+EVERYTHING = 100_000
 
 
 class OpenResources(Resources):
@@ -63,3 +69,13 @@ class Worker:
 
 # The parts of a worker's life, with everything that moves records.
 LIFE = (Worker.file, Worker.learn, Worker.drain, Worker.reap, Worker.retry, Worker.drain, Worker.reap)
+
+
+def stored_turns(store: PostgresStore) -> list[StoredPattern]:
+    """All turns with work in them, once for each time that they are stored."""
+    return turn_rows(store.newest_episodes(project=None, limit=EVERYTHING))
+
+
+def clear(owner: psycopg.Connection) -> None:
+    """Delete what everybody has stored."""
+    owner.execute("truncate public.behavior_patterns, behavior.episodes, behavior.remarks")

@@ -10,10 +10,10 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from behavior_plugin.learn import learn, session_patterns
-from behavior_plugin.model import Context, Event, EventKind, Pattern, PromptKind
+from behavior_plugin.learn import learn, session_turns
+from behavior_plugin.model import MAIN, Context, Event, EventKind, PromptKind, Turn
 from behavior_plugin.recall import recall
-from behavior_plugin.redact import redact_pattern
+from behavior_plugin.redact import redact_turn
 from tests.fakes import FakeEmbedder, FakeStore
 
 # Assembled, so that scanners do not report this file as a leak.
@@ -53,21 +53,25 @@ def names_of_leaks(value: Any, name: str = "") -> Iterator[str]:
         yield name
 
 
-def test_every_text_field_of_a_pattern_is_redacted() -> None:
+def test_every_text_field_of_a_turn_is_redacted() -> None:
     """The model's fields are found by reflection, so a new one needs no entry here."""
-    pattern = with_canaries(Pattern)
+    turn = with_canaries(Turn)
     # The walk reaches nested models, lists and optional fields.
-    assert {"trigger", "parameters", "files_touched", "follows", *OWN} <= set(names_of_leaks(pattern))
+    assert {"prompt", "parameters", "files_touched", "follows", "closing", "commit", *OWN} <= set(names_of_leaks(turn))
 
-    assert set(names_of_leaks(redact_pattern(pattern))) == OWN
+    assert set(names_of_leaks(redact_turn(turn))) == OWN
 
 
 def hostile_session() -> list[Event]:
-    """A task and a call with the secret in every text that an event has, at every depth."""
+    """A task, two calls and their end with the secret in every text that an event has, at every depth."""
     event: Event = with_canaries(Event)
+    assert event.action
+    # The second call is a step of the main agent's: no verdict says that it failed.
+    step = event.action.model_copy(update={"actor": MAIN, "verdict": None, "id": f"{CANARY} 2"})
     task = {"kind": EventKind.PROMPT, "prompt_kind": PromptKind.TASK, "action": None, "call_end": None}
     call = {"kind": EventKind.ACTION, "prompt": None, "prompt_kind": None, "call_end": None, "order": 2}
-    return [event.model_copy(update=task), event.model_copy(update=call)]
+    end = {**call, "kind": EventKind.TURN_END, "action": None, "order": 4}
+    return [event.model_copy(update=update) for update in (task, call, {**call, "action": step, "order": 3}, end)]
 
 
 @pytest.mark.parametrize("has_embedder", [True, False])
@@ -79,14 +83,14 @@ def test_learning_passes_no_secret_to_embedder_or_store(has_embedder: bool) -> N
 
     assert len(store.patterns) == 1
     assert bool(embedder.texts) is has_embedder
-    assert CANARY not in repr([store.rows, embedder.texts])
+    assert CANARY not in repr([store.rows, store.told, embedder.texts])
 
 
-def test_imported_patterns_hold_no_secret() -> None:
+def test_imported_turns_hold_no_secret() -> None:
     """An import sends them to another process."""
-    [pattern] = session_patterns(hostile_session(), follows=CANARY)
+    [turn] = session_turns(hostile_session(), follows=CANARY)
 
-    assert CANARY not in repr(pattern)
+    assert CANARY not in repr(turn)
 
 
 @pytest.mark.parametrize("has_embedder", [True, False])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.model import Action, Context, Outcome, Pattern
+from behavior_plugin.model import Action, Context, Outcome, Turn, Verdict
 from behavior_plugin.redact import (
     ACTIONS_LIMIT,
     FILES_LIMIT,
@@ -23,7 +23,7 @@ from behavior_plugin.redact import (
     TRIGGER_LIMIT,
     Secret,
     redact,
-    redact_pattern,
+    redact_turn,
 )
 
 PASSWORD = "hunter2-" + "Xq7"
@@ -125,7 +125,7 @@ def test_invisible_characters_do_not_hide_a_token(hidden: str) -> None:
 
 
 def test_characters_that_postgres_rejects_are_removed() -> None:
-    """One NUL or lone surrogate would make Postgres reject the whole pattern."""
+    """One NUL or lone surrogate would make Postgres reject the whole session."""
     assert redact("a\x00b\ud800c") == "ab\N{REPLACEMENT CHARACTER}c"
 
 
@@ -154,7 +154,7 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
 
 
 def test_redacting_twice_changes_nothing() -> None:
-    """A pattern may be redacted again when it is embedded again."""
+    """An import redacts turns before it sends them, and they may be saved again."""
     once = redact(f"password: {PASSWORD} Authorization: Bearer {GITHUB} x://u:{PASSWORD}@h")
 
     assert redact(once) == once
@@ -195,18 +195,16 @@ def test_hostile_text_is_redacted_in_linear_time(piece: str) -> None:
     assert time.process_time() - started < 10
 
 
-def make_pattern(**changes: Any) -> Pattern:
+def make_turn(**changes: Any) -> Turn:
     values: dict[str, Any] = {
         "source_key": "3f786850e387550fdab836ed7e6dc881de23001b",
-        "trigger": "fix the test",
+        "prompt": "fix the test",
         "context": Context(),
         "actions": (make_action(),),
-        "final_outcome": Outcome.SUCCESS,
-        "confidence": 0.5,
         "started_at": NOW,
         "session_id": "123e4567-e89b-12d3-a456-426614174000",
     }
-    return Pattern(**{**values, **changes})
+    return Turn(**{**values, **changes})
 
 
 def make_action(**changes: Any) -> Action:
@@ -215,19 +213,24 @@ def make_action(**changes: Any) -> Action:
 
 
 def redacted_parameters(**parameters: Any) -> dict[str, Any]:
-    pattern = redact_pattern(make_pattern(actions=(make_action(parameters=parameters),)))
-    return pattern.actions[0].parameters
+    turn = redact_turn(make_turn(actions=(make_action(parameters=parameters),)))
+    return turn.actions[0].parameters
 
 
-def test_every_field_of_a_pattern_is_redacted() -> None:
-    """Keys, lists and branch names can contain secrets too."""
+def test_every_field_of_a_turn_is_redacted() -> None:
+    """Keys, lists, branch names, the agent's own words and the output of commands can contain secrets too."""
     address = f"https://me:{PASSWORD}@example.com/x.git"
     action = make_action(
-        tool=GITHUB, actor=GITHUB, error=address, parameters={GITHUB: [{"deep": address}], "command": address}
+        tool=GITHUB,
+        actor=GITHUB,
+        error=address,
+        parameters={GITHUB: [{"deep": address}], "command": address},
+        verdict=Verdict(error=address, commit=GITHUB),
     )
     context = Context(directory=address, project=address, branch=GITHUB, files_touched=(GITHUB,))
 
-    stored = redact_pattern(make_pattern(trigger=address, context=context, actions=(action,))).model_dump_json()
+    turn = make_turn(prompt=address, context=context, actions=(action,), closing=address)
+    stored = redact_turn(turn).model_dump_json()
 
     assert PASSWORD not in stored
     assert GITHUB not in stored
@@ -255,15 +258,15 @@ def test_harmless_parameters_keep_their_values_and_types() -> None:
     assert redacted_parameters(**parameters) == parameters
 
 
-def test_a_pattern_is_bounded() -> None:
+def test_a_turn_is_bounded() -> None:
     """A row must stay readable, however large a tool's input was."""
     many = {f"key {number}": "x" * 10_000 for number in range(100)}
     actions = tuple(make_action(tool=f"tool {number}", parameters=many, error="e" * 9_999) for number in range(300))
     context = Context(files_touched=tuple(f"{number}.py" for number in range(1_000)))
 
-    found = redact_pattern(make_pattern(trigger="t" * 9_999, actions=actions, context=context))
+    found = redact_turn(make_turn(prompt="t" * 9_999, actions=actions, context=context, closing="c" * 9_999))
 
-    assert len(found.trigger) == TRIGGER_LIMIT
+    assert (len(found.prompt), len(found.closing or "")) == (TRIGGER_LIMIT, STRING_LIMIT)
     assert len(found.context.files_touched) == FILES_LIMIT
     assert len(found.actions) == ACTIONS_LIMIT
     assert (found.actions[0].tool, found.actions[-1].tool) == ("tool 0", "tool 299")
@@ -284,7 +287,7 @@ def test_values_without_a_json_form_are_converted() -> None:
 
 
 def test_our_own_ids_are_not_redacted() -> None:
-    """The store identifies patterns by these ids."""
-    pattern = make_pattern()
+    """The store identifies turns and sessions by these ids."""
+    turn = make_turn()
 
-    assert redact_pattern(pattern) == pattern
+    assert redact_turn(turn) == turn

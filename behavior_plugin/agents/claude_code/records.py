@@ -18,7 +18,8 @@ from behavior_plugin.agents.fields import (
     objects_in,
     parse_time,
 )
-from behavior_plugin.model import Context, Event, Outcome, elapsed_ms
+from behavior_plugin.agents.verdict import SHELLS, call_verdict
+from behavior_plugin.model import Action, Context, Event, Outcome, Verdict, elapsed_ms
 
 # Text that an editor puts before the user's own.
 _EDITOR = ("<ide_", "<system-reminder>")
@@ -46,6 +47,7 @@ class Result:
             "duration_ms": elapsed_ms(call.at, self.at) if duration is None else duration,
             "started_agent": self._started_agent(call),
             "error": self._error(),
+            "verdict": self._verdict(call.action) if call.action else None,
         }
 
     def _started_agent(self, call: Event) -> str | None:
@@ -65,6 +67,18 @@ class Result:
             return None
         return _REFUSED.sub("", text_of(self.block.get("content"))[:MAX_ERROR_CHARS]) or None
 
+    def _verdict(self, action: Action) -> Verdict | None:
+        """The client shortens a long output in the message, and a failed call has no other."""
+        if action.tool not in SHELLS:
+            return None
+        text = text_of(self.block.get("content"))
+        if text.startswith("<tool_use_error>"):
+            return None
+        stdout, stderr = self.response.get("stdout"), self.response.get("stderr")
+        is_whole = isinstance(stdout, str) and isinstance(stderr, str) and len(stdout) + len(stderr) >= len(text)
+        outputs = (stdout, stderr) if is_whole else (text,)
+        return call_verdict(action.tool, action.parameters, *outputs)
+
 
 def results(record: dict[str, Any], at: datetime) -> list[Result]:
     """The results in a record; the response beside its message belongs to a single one."""
@@ -76,6 +90,12 @@ def results(record: dict[str, Any], at: datetime) -> list[Result]:
 def blocks(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of a record's message, where it has parts."""
     return objects_in(get_dict(record, "message").get("content"))
+
+
+def words_in(block: dict[str, Any], record: dict[str, Any]) -> str | None:
+    """The model's text in a part of its message; the client puts errors of the service in its place."""
+    is_models = block.get("type") == "text" and get_dict(record, "message").get("model") != "<synthetic>"
+    return get_str(block, "text") if is_models else None
 
 
 def text_of(content: Any) -> str:

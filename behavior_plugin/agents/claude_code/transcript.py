@@ -8,12 +8,14 @@ between them, and the result may come first.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from behavior_plugin.agents.calls import bounded_parameters
 from behavior_plugin.agents.claude_code.notifications import parse_task_notification
-from behavior_plugin.agents.claude_code.records import Result, blocks, context_of, results, text_of, time_of
+from behavior_plugin.agents.claude_code.records import Result, blocks, context_of, results, text_of, time_of, words_in
+from behavior_plugin.agents.closing import read_closing
 from behavior_plugin.agents.fields import (
     MAX_LINE_BYTES,
     MAX_NAME_CHARS,
@@ -27,6 +29,7 @@ from behavior_plugin.agents.fields import (
 )
 from behavior_plugin.agents.prompts import NOTIFICATION, read_prompt
 from behavior_plugin.agents.session_log import SessionRecorder
+from behavior_plugin.agents.verdict import call_verdict
 from behavior_plugin.model import CLAUDE_CODE, MAIN, USER, Action, Event, EventKind, Outcome, PromptKind, elapsed_ms
 
 # Results that are kept for calls whose records are still to come; they follow within a few records.
@@ -34,6 +37,8 @@ MAX_EARLY_RESULTS = 10
 
 # Whole requests, two thirds of a file.
 _REQUESTS = (b'{"type":"api-request', b'{"type": "api-request')
+# Signs of life, a quarter of the records: not worth parsing. A record's own type comes before those within it.
+_TYPE, _PROGRESS = b'"type":"', b'"type":"progress"'
 # Records with nothing to learn from.
 _OTHERS = frozenset(
     """
@@ -45,6 +50,7 @@ _OTHERS = frozenset(
 _NO_PROMPT = ("isMeta", "isCompactSummary", "repeatsCompactSummary", "isVisibleInTranscriptOnly", "isSidechain")
 _SHELL_INPUT = "<bash-input>"
 _SHELL_OUTPUT = ("<bash-stdout>", "<bash-stderr>")
+_SHELL_TAG = re.compile(r"</?bash-std(?:out|err)>")
 
 
 def read(
@@ -67,7 +73,7 @@ def read(
 
 
 def read_in_parts(lines: Iterable[bytes], *, session_id: str, skip: Skip) -> Iterator[list[Event]]:
-    """The same for a main agent's file of any length, in parts that each hold whole pieces of work.
+    """The same for a main agent's file of any length, in parts that each hold whole turns.
 
     Only a very long file has more than one part. Records that belong to an earlier part, such as the late end of a
     background call, are then ignored.
@@ -95,7 +101,7 @@ def _read_lines(lines: Iterable[bytes], parser: _Parser, skip: Skip) -> Iterator
 
 def _read_line(line: bytes, parser: _Parser) -> str | None:
     """Read one line; returns the reason where it cannot be read."""
-    if line.startswith(_REQUESTS) or line.isspace():
+    if line.startswith(_REQUESTS) or line.isspace() or line.startswith(_PROGRESS, line.find(_TYPE)):
         return None
     if len(line) > MAX_LINE_BYTES:
         return "the line is too long"
@@ -129,6 +135,8 @@ class _Parser:
         self._is_turn_open = False
         # The record with a message that may end the turn; the next record decides.
         self._last_words: dict[str, Any] | None = None
+        # The last text of the agent in this turn.
+        self._closing = ""
 
     def drain_completed(self) -> list[Event]:
         return self._recorder.drain_completed()
@@ -138,10 +146,10 @@ class _Parser:
         return self._recorder.drain()
 
     def take(self, record: dict[str, Any]) -> str | None:
-        if self._is_foreign(record):
+        kind = str(record.get("type"))
+        if kind in _OTHERS or self._is_foreign(record):
             return None
         self._at = time_of(record) or self._at
-        kind = record.get("type")
         if kind == "user":
             self._user(record)
         elif kind == "assistant":
@@ -151,14 +159,16 @@ class _Parser:
         elif kind == "system":
             if record.get("subtype") in ("turn_duration", "stop_hook_summary"):
                 self._end_turn(record)
-        elif str(kind) not in _OTHERS:
-            return f"the record's type is unknown ({str(kind)[:40]})"
+        else:
+            return f"the record's type is unknown ({kind[:40]})"
         return None
 
     def _is_foreign(self, record: dict[str, Any]) -> bool:
         """Whether a record belongs to another session, which is stored on its own."""
+        if self._session_ids is None:
+            return False
         session_id = get_id(record, "sessionId")
-        return self._session_ids is not None and session_id is not None and session_id not in self._session_ids
+        return session_id is not None and session_id not in self._session_ids
 
     def _user(self, record: dict[str, Any]) -> None:
         found = results(record, self._at)
@@ -182,7 +192,7 @@ class _Parser:
         elif text.startswith(_SHELL_INPUT):
             self._shell(text, uuid, prompt_id, record)
         elif text.startswith(_SHELL_OUTPUT):
-            self._shell_ended()
+            self._shell_ended(text)
         else:
             self._prompt(text, prompt_id, record, begins=uuid)
 
@@ -196,6 +206,7 @@ class _Parser:
         if begins and kind is not PromptKind.MACHINE:
             self._end_unmarked_turn()
             self._separate_turns(prompt_id, begins)
+            self._closing = ""
         self._prompt_id = prompt_id
         self._is_turn_open = self._is_turn_open or kind is not PromptKind.BUILT_IN
         if end:
@@ -228,18 +239,25 @@ class _Parser:
         self._add(EventKind.ACTION, record, action=action, pending_id=uuid)
         self._shell_line = uuid
 
-    def _shell_ended(self) -> None:
+    def _shell_ended(self, output: str) -> None:
         name = self._shell_line or ""
-        if line := self._recorder.pending(name):
-            self._recorder.complete(name, outcome=Outcome.SUCCESS, duration_ms=elapsed_ms(line.at, self._at))
+        line = self._recorder.pending(name)
+        if line and line.action:
+            verdict = call_verdict("Bash", line.action.parameters, _SHELL_TAG.sub("\n", output))
+            took = elapsed_ms(line.at, self._at)
+            self._recorder.complete(name, outcome=Outcome.SUCCESS, duration_ms=took, verdict=verdict)
 
     def _assistant(self, record: dict[str, Any]) -> None:
+        kind, is_end = None, get_dict(record, "message").get("stop_reason") == "end_turn"
         for block in blocks(record):
-            if block.get("type") == "tool_use":
+            kind = block.get("type")
+            if kind == "tool_use":
                 self._call(block, record)
             if self._actor_of(record) == MAIN:
-                self._last_words = record if block.get("type") == "text" else None
-        if get_dict(record, "message").get("stop_reason") == "end_turn":
+                self._last_words = record if kind == "text" or (is_end and kind == "thinking") else None
+                self._closing = words_in(block, record) or self._closing
+        # The text of the same message follows its thinking, in a record of its own.
+        if is_end and kind != "thinking":
             self._end_turn(record)
 
     def _call(self, block: dict[str, Any], record: dict[str, Any]) -> None:
@@ -282,13 +300,13 @@ class _Parser:
 
     def _end_turn(self, record: dict[str, Any]) -> None:
         if self._is_turn_open and self._actor_of(record) == MAIN:
-            self._add(EventKind.TURN_END, record)
-            self._is_turn_open = False
+            self._add(EventKind.TURN_END, record, closing=read_closing(self._closing))
+            self._is_turn_open, self._closing, self._last_words = False, "", None
 
     def _end_unmarked_turn(self) -> None:
         """Older clients do not mark the end of a turn: one that ends with text, and no call, has ended."""
         last, self._last_words = self._last_words, None
-        if last and get_dict(last, "message").get("stop_reason") is None:
+        if last and get_dict(last, "message").get("stop_reason") in (None, "end_turn"):
             self._end_turn(last)
 
     def _actor_of(self, record: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from behavior_plugin.agents.calls import bounded_parameters
 from behavior_plugin.agents.codex.tools import normalize_call, parse_output
 from behavior_plugin.agents.fields import get_dict, get_str
 from behavior_plugin.agents.settings_file import Json
+from behavior_plugin.agents.verdict import call_verdict
 from behavior_plugin.model import Action, Outcome
 
 CODEX = "codex"
@@ -58,7 +59,12 @@ def _read_call(name: str, fields: dict[str, Any], at: datetime) -> EventFields:
     call = normalize_call(action.tool, get_dict(fields, "tool_input"), directory=directory)
     output = parse_output(fields.get("tool_response"))
     outcome = Outcome.PARTIAL if output.exit_code is None else output.outcome
-    changes = {"tool": call.tool, "parameters": bounded_parameters(call.parameters), "outcome": outcome}
+    changes = {
+        "tool": call.tool,
+        "parameters": bounded_parameters(call.parameters),
+        "outcome": outcome,
+        "verdict": call_verdict(call.tool, call.parameters, output.text),
+    }
     return {
         "action": action.model_copy(update=changes),
         "files": call.files if outcome is Outcome.SUCCESS else (),

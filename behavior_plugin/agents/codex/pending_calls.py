@@ -11,6 +11,7 @@ from typing import Any
 
 from behavior_plugin.agents.codex.tools import (
     ToolCall,
+    ToolOutput,
     awaited_process,
     exit_outcome,
     normalize_call,
@@ -69,13 +70,13 @@ class CallTracker:
         if script:
             self._begin(name, *script)
         if name in self._polled:
-            self._end_poll(name, self._polled.pop(name), output.exit_code, at)
+            self._end_poll(name, self._polled.pop(name), output, at)
         elif output.running:
             self._running[output.running] = name
         else:
             if started := started_thread_id(output.text):
                 self._started.setdefault(name, started)
-            self._end(name, at, output.outcome, duration_ms=output.duration_ms, error=output.text)
+            self._end(name, at, output.outcome, duration_ms=output.duration_ms, output=output.text)
 
     def on_search(self, payload: dict[str, Any], at: datetime) -> None:
         """A search by the model's own service, which has a single record."""
@@ -101,7 +102,7 @@ class CallTracker:
                 self._scripts.clear()
             self._begin(end.name, end.call, began, actor=USER if end.is_users else None)
         self._files[end.name] = end.call.files
-        self._end(end.name, at, end.outcome, duration_ms=end.duration_ms, error=end.error)
+        self._end(end.name, at, end.outcome, duration_ms=end.duration_ms, output=end.output)
 
     def close(self) -> None:
         """After the last record: a script whose calls have not ended counts as the call."""
@@ -114,7 +115,7 @@ class CallTracker:
         self._session.call(name, call.tool, call.parameters, at, actor=actor or self._actor)
 
     def _end(
-        self, name: str, at: datetime, outcome: Outcome, *, duration_ms: int | None = None, error: str | None = None
+        self, name: str, at: datetime, outcome: Outcome, *, duration_ms: int | None = None, output: str | None = None
     ) -> None:
         files = self._files.pop(name, ()) if outcome is Outcome.SUCCESS else ()
         self._session.result(
@@ -122,13 +123,14 @@ class CallTracker:
             at,
             outcome,
             duration_ms=duration_ms,
-            error=error if outcome is Outcome.FAILED else None,
+            error=output if outcome is Outcome.FAILED else None,
+            output=output,
             files=files,
             started_agent=self._started.pop(name, None),
         )
 
-    def _end_poll(self, name: str, process: str, exit_code: int | None, at: datetime) -> None:
+    def _end_poll(self, name: str, process: str, output: ToolOutput, at: datetime) -> None:
         """The poll itself has succeeded; with an exit code, the polled process has ended as well."""
         self._end(name, at, Outcome.SUCCESS)
-        if process in self._running and exit_code is not None:
-            self._end(self._running.pop(process), at, exit_outcome(exit_code))
+        if process in self._running and output.exit_code is not None:
+            self._end(self._running.pop(process), at, exit_outcome(output.exit_code), output=output.text)

@@ -70,6 +70,8 @@ class Rollout:
         self._has_ends = False
         # The time of the model's last message, if nothing followed it.
         self._last_words: datetime | None = None
+        # The text of that message, or of one that a call followed.
+        self._closing = ""
         # A message that may be a prompt, and whether this rollout has events for prompts.
         self._possible_prompt: tuple[str, datetime] | None = None
         self._has_prompts = False
@@ -144,6 +146,7 @@ class Rollout:
             self._has_ends = True
             self._begin_turn(payload)
         elif kind in ("task_complete", "turn_complete"):
+            self._closing = get_str(payload, "last_agent_message") or self._closing
             self._end_turn(self._at)
         elif kind == "turn_aborted":
             self._interrupt()
@@ -160,7 +163,7 @@ class Rollout:
         role, text = payload.get("role"), message_text(payload.get("content"))
         if role == "assistant":
             self._settle_prompt()
-            self._last_words = self._at
+            self._last_words, self._closing = self._at, text
         elif role == "user" and not self._has_prompts and not text.lstrip().startswith(_NO_PROMPT):
             self._settle_prompt()
             self._possible_prompt = (text, self._at)
@@ -187,8 +190,8 @@ class Rollout:
 
     def _end_turn(self, at: datetime) -> None:
         self._settle_prompt()
-        self.session.end_turn(at)
-        self._turn = self._last_words = None
+        self.session.end_turn(at, self._closing)
+        self._turn, self._last_words, self._closing = None, None, ""
 
     def _end_unmarked_turn(self) -> None:
         """Rollouts of 2025 do not mark the end of a turn: one that ends with a message, and no call, has ended."""

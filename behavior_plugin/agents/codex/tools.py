@@ -12,7 +12,16 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from behavior_plugin.agents.fields import MAX_TEXT_CHARS, get_dict, get_id, get_ms, get_str, parse_json, parse_object
+from behavior_plugin.agents.fields import (
+    MAX_LINE_BYTES,
+    MAX_TEXT_CHARS,
+    get_dict,
+    get_id,
+    get_ms,
+    get_str,
+    parse_json,
+    parse_object,
+)
 from behavior_plugin.agents.tools import MAX_FILES, ToolNames, normalize_tool, patched_files
 from behavior_plugin.model import Outcome
 
@@ -90,7 +99,7 @@ class ToolEnd:
     call: ToolCall
     outcome: Outcome
     duration_ms: int | None
-    error: str | None
+    output: str | None
     process: str | None
     is_users: bool
 
@@ -198,7 +207,7 @@ def parse_end(fields: dict[str, Any], *, directory: str) -> ToolEnd | None:
         call=call,
         outcome=outcome,
         duration_ms=_milliseconds(fields.get("duration")),
-        error=get_str(fields, "aggregated_output") or get_str(fields, "stderr"),
+        output=get_str(fields, "aggregated_output", MAX_LINE_BYTES) or get_str(fields, "stderr", MAX_LINE_BYTES),
         process=get_str(fields, "process_id"),
         is_users=fields.get("source") == "user_shell",
     )

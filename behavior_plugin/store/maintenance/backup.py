@@ -22,12 +22,15 @@ from pydantic import BaseModel, ValidationError
 from behavior_plugin import __version__
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.store.maintenance.rows import parsed
+from behavior_plugin.store.maintenance.rows import has_key, is_id, parsed
 
 FORMAT: Final = "behavior-plugin backup"
-VERSION = 1
-# The table allows rows of 5 MB, and JSON may need six characters for one.
-MAX_LINE_BYTES = 64_000_000
+# Version 1 has patterns alone, and each prompt was a pattern. These rows are restored as they are; the worker makes
+# episodes of them when it starts.
+VERSION = 2
+READABLE = ("1", "2")
+# The table of episodes allows rows of 38 MB, and JSON may need six characters for one.
+MAX_LINE_BYTES = 240_000_000
 _HINT = "Nothing was changed. Restore from another backup file."
 _ANOTHER = "Choose another file."
 
@@ -148,9 +151,9 @@ def _header(lines: _Lines) -> Header:
     found = lines.parsed(line)
     if found.get("format") != FORMAT:
         raise lines.foreign()
-    if found.get("version") != str(VERSION):
+    if found.get("version") not in READABLE:
         raise BehaviorError(
-            f"This backup has format {found.get('version')}, and this version of the plugin knows {VERSION}.",
+            f"This backup has format {found.get('version')}, and this version of the plugin knows up to {VERSION}.",
             hint="Nothing was changed. Update the plugin.",
         )
     try:
@@ -174,20 +177,13 @@ def _rows(lines: _Lines) -> Iterator[str]:
     """All lines but the last, which has to contain their number."""
     count = 0
     while (found := lines.parsed(line := lines.next())).keys() != {"rows"}:
-        if not (_is_id(found.get("id")) and _is_id(found.get("user_id"))):
+        if not (is_id(found.get("user_id")) and has_key(found)):
             raise lines.damaged()
         yield line
         count += 1
     # The checksum follows the last line; gzip compares it when the end is read.
     if found["rows"] != str(count) or lines.read():
         raise lines.damaged()
-
-
-def _is_id(value: Any) -> bool:
-    try:
-        return bool(UUID(value))
-    except (TypeError, ValueError, AttributeError):
-        return False
 
 
 def _check_free(file: Path, *, hint: str = "Choose another file, or --force to overwrite it.") -> None:

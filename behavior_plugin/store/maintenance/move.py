@@ -1,6 +1,7 @@
 """Move patterns from a memories table into behavior_patterns, in batches that are committed one by one.
 
-After an interruption it continues where it stopped; a second run does nothing.
+After an interruption it continues where it stopped; a second run moves nothing. The evidence is the same for both
+tables, and stays where it is.
 """
 
 from __future__ import annotations
@@ -37,13 +38,19 @@ def prepare(owner: psycopg.Connection) -> tuple[int, int]:
 
 
 def move(owner: psycopg.Connection) -> Iterator[Tally]:
-    """Move all users' patterns; yields the tally of each committed batch. Memories stay as they are."""
+    """Move all users' patterns; yields the tally of each committed batch. Memories stay as they are.
+
+    In the end all patterns are due to be computed again, in the table that the next worker uses: if it worked on in one
+    of the two after an earlier move, the other has older ones.
+    """
     # The server keeps the result after the transaction that found the keys has ended.
     with owner.cursor("unmoved", withhold=True) as cursor:
         with as_owner(owner):
             cursor.execute(query("find_unmoved", "memories"))
         while keys := cursor.fetchmany(BATCH):
             yield _move_batch(owner, keys)
+    with as_owner(owner):
+        owner.execute(query("unfold_all"))
 
 
 def unreadable(owner: psycopg.Connection) -> list[Skipped]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import psycopg
@@ -13,14 +14,15 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import SchemaError
 from behavior_plugin.store.connection import value
 from behavior_plugin.store.errors import translate_errors
-from behavior_plugin.store.maintenance.rows import NOT_THE_OWNER, export_rows
+from behavior_plugin.store.maintenance.rows import NOT_THE_OWNER, SHARED_TABLES, Kind, export_kind, shared_kinds
 from behavior_plugin.store.members import OURS
-from behavior_plugin.store.sql_files import query, script
+from behavior_plugin.store.migrate import applied_migrations
+from behavior_plugin.store.sql_files import migrations, query, script
 
 # Writes rows into a file; returns their number.
 Save = Callable[[Iterable[str]], int]
 
-# The table did not exist; it belongs to another program and stays; or it is dropped.
+# The table did not exist; it stays, since somebody else needs it; or it is dropped.
 Fate = Literal["absent", "kept", "dropped"]
 
 _HAS_ROWS = "--with-rows writes them into a file first, and prints the command that restores them."
@@ -30,16 +32,17 @@ _DEPENDS = "Nothing was changed. Drop them if you no longer need them, then try 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """The fate of the table, and the number of its rows that are gone."""
+    """The fates of the table of patterns and of the evidence with its remarks, and the number of rows that are gone."""
 
     table: Fate
+    evidence: Fate
     rows: int
 
 
 def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = None) -> RolledBack:
-    """Run <storage>/rollback.sql. `save` must back up the rows; without it, the table must be empty.
+    """Run <storage>/rollback.sql. `save` must back up the rows; without it, the tables must be empty.
 
-    Nobody can write in between: it is one transaction, and the table is locked.
+    Nobody can write in between: it is one transaction, and the tables are locked.
 
     Raises:
         SchemaError: there are rows and no `save`, or rows that no backup can hold; something else depends on the
@@ -48,8 +51,8 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
     with translate_errors("The rollback was refused", hint=NOT_THE_OWNER):
         try:
             owner.execute("begin")
-            fate = _fate(owner, storage)
-            count = _save_rows(owner, storage, save) if fate == "dropped" else 0
+            table, evidence = _table_fate(owner, storage), _evidence_fate(owner, storage)
+            count = _save_rows(owner, _dropped(owner, storage, table, evidence), save)
             # Its "begin" only warns, since a transaction is open; its "commit" ends that one.
             owner.execute(script("rollback", storage))
         except psycopg.errors.DependentObjectsStillExist as error:
@@ -59,10 +62,10 @@ def rollback(owner: psycopg.Connection, storage: Storage, save: Save | None = No
         finally:
             if not owner.closed:
                 owner.rollback()
-    return RolledBack(fate, count)
+    return RolledBack(table, evidence, count)
 
 
-def _fate(owner: psycopg.Connection, storage: Storage) -> Fate:
+def _table_fate(owner: psycopg.Connection, storage: Storage) -> Fate:
     """Predict the effect of the script on the table: it leaves another program's memories table."""
     [(name, comment)] = owner.execute(
         "select to_regclass(%(table)s), obj_description(to_regclass(%(table)s))", {"table": f"public.{storage}"}
@@ -72,18 +75,38 @@ def _fate(owner: psycopg.Connection, storage: Storage) -> Fate:
     return "dropped" if storage == "behavior_patterns" or (comment or "").startswith(OURS) else "kept"
 
 
-def _save_rows(owner: psycopg.Connection, storage: Storage, save: Save | None) -> int:
-    table = sql.Identifier("public", storage)
+def _evidence_fate(owner: psycopg.Connection, storage: Storage) -> Fate:
+    """Predict the effect of the script on what both storages share: it stays while another storage needs it."""
+    if not shared_kinds(owner):
+        return "absent"
+    # By hundreds, as in the script: a newer version may have added migrations.
+    ours = {migration.version // 100 for migration in migrations(storage)}
+    return "kept" if {version // 100 for version in applied_migrations(owner)} - ours else "dropped"
+
+
+def _dropped(owner: psycopg.Connection, storage: Storage, table: Fate, evidence: Fate) -> dict[str, Iterable[str]]:
+    """The tables that will be dropped, each with its exported rows."""
+    kinds = {Kind.PATTERN: f"public.{storage}"} if table == "dropped" else {}
+    if evidence == "dropped":
+        kinds |= {kind: SHARED_TABLES[kind] for kind in shared_kinds(owner)}
+    return {name: export_kind(owner, kind, storage, everyone=True) for kind, name in kinds.items()}
+
+
+def _save_rows(owner: psycopg.Connection, dropped: dict[str, Iterable[str]], save: Save | None) -> int:
+    """Back up the rows of the tables that will be dropped; returns their number."""
+    names = {name: sql.Identifier(*name.split(".")) for name in dropped}
     owner.execute("set local lock_timeout = '10s'")
-    owner.execute(sql.SQL("lock table {} in access exclusive mode").format(table))
+    for name in names.values():
+        owner.execute(sql.SQL("lock table {} in access exclusive mode").format(name))
     owner.execute(query("exact_output"))
     owner.execute(query("bypass_row_security"))
-    count = int(value(owner, sql.SQL("select count(*) from {}").format(table)))
+    counts = {each: int(value(owner, sql.SQL("select count(*) from {}").format(names[each]))) for each in dropped}
+    count = sum(counts.values())
     if count and save is None:
-        raise SchemaError(f"There are {count} rows in public.{storage}.", hint=_HAS_ROWS)
+        raise SchemaError(f"There are {count} rows in {', '.join(dropped)}.", hint=_HAS_ROWS)
     if count and save:
-        saved = save(export_rows(owner, storage, everyone=True))
-        if saved != count:
+        saved = save(chain.from_iterable(dropped.values()))
+        if saved < count:
             raise SchemaError(
                 f"{count - saved} of {count} rows are not patterns, so the backup does not contain them.",
                 hint=_NO_PATTERNS,

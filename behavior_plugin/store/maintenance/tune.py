@@ -32,7 +32,7 @@ UNTUNED = "Patterns are stored in a memories table, where searches are exact; th
 UNTUNED_HINT = "Beyond some thousand patterns of one user, `behavior db move --to behavior_patterns`."
 
 INDEX = "behavior_patterns_trigger_bits_idx"
-# As in 0103_functions.sql, which explains how they were measured.
+# As in 0401_workflows.sql, which explains how they were measured.
 MIN_PATTERNS = 20_000
 WASTED_CANDIDATES = 15_000
 # The memory of the graph while it is built, with a margin; a build that fits into memory is ten times as fast.

@@ -1,2 +1,5 @@
--- Count that a pattern was suggested to the agent; false if it is not the caller's.
-select public.increment_pattern_use_count(%(id)s) as is_counted
+-- Count that work followed a pattern; no row if the caller has no such pattern.
+select public.increment_pattern_use_count(id) as is_counted
+  from public.behavior_patterns
+ where user_id = (select behavior.caller())
+   and source_key = %(source_key)s

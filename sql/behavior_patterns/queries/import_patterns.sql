@@ -9,11 +9,11 @@ with given as (
 ), added as (
     insert into public.behavior_patterns
            (user_id, id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-            final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at,
-            updated_at)
+            final_outcome, confidence, use_count, last_used_at, provenance, workflow, schema_version, started_at,
+            created_at, updated_at)
     select user_id, id, source_key, session_id, project, trigger, trigger_embedding, embedding_model, context, actions,
-           final_outcome, confidence, use_count, last_used_at, provenance, schema_version, started_at, created_at,
-           updated_at
+           final_outcome, confidence, use_count, last_used_at, provenance, workflow, schema_version, started_at,
+           created_at, updated_at
       from given
         on conflict do nothing
     returning user_id, id

@@ -1,2 +1,6 @@
--- Count that a pattern was suggested to the agent; false if it is not the caller's.
-select behavior.count_workflow_use(%(id)s) as is_counted
+-- Count that work followed a pattern; no row if the caller has no such pattern.
+select behavior.count_workflow_use(id) as is_counted
+  from public.memories
+ where user_id = (select behavior.caller())
+   and type = 'workflow'
+   and coalesce(metadata ->> 'source_key', id::text) = %(source_key)s

@@ -2,7 +2,7 @@
 -- are. Returns for each row whether it was added, and whether its work was stored before.
 with given as (
     select place, coalesce(%(user_id)s::uuid, kept.user_id) as user_id, kept.id, kept.content, kept.metadata,
-           kept.embedding, kept.created_at, line ->> 'source_key' as source_key
+           kept.embedding, kept.created_at, line ->> 'source_key' as source_key, line -> 'workflow' as workflow
       from unnest(%(lines)s::jsonb[]) with ordinality as lines (line, place)
            cross join lateral behavior.to_memory(line) as memory
            cross join lateral jsonb_populate_record(null::public.memories, jsonb_build_object(
@@ -14,6 +14,8 @@ with given as (
     select user_id, id, 'workflow', content, metadata, embedding, created_at
       from given
      where behavior.must_be_workflow(content, metadata, embedding)
+       and case when jsonb_typeof(workflow) in ('object', 'null') or workflow is null then true
+                else behavior.refuse('its workflow is of the type ' || jsonb_typeof(workflow)) end
         on conflict do nothing
     returning user_id, id
 )

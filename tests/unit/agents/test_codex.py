@@ -12,9 +12,10 @@ import pytest
 from behavior_plugin.agents import agent_of_log, codex
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Action, Event, EventKind, Outcome
-from behavior_plugin.patterns.episodes import assemble
+from behavior_plugin.patterns.evidence import episodes_of
 from behavior_plugin.patterns.reconcile import reconcile
-from tests.logs import UNREADABLE, Log, make_unreadable, read
+from behavior_plugin.patterns.turns import turns_of
+from tests.logs import UNREADABLE, Log, episodes, make_unreadable, read
 
 ROLLOUTS = Path(__file__).parents[2] / "transcripts" / "codex"
 FIX = ROLLOUTS / "rollout-2026-11-25T21-20-36-01a21494-f770-76a0-a917-bdb70433be96.jsonl"
@@ -116,16 +117,18 @@ def test_a_real_patch_keeps_its_file_but_not_its_text() -> None:
     assert edit.action.parameters == {"file_path": "/home/dev/project/shop.py"}
 
 
-def test_a_real_rollout_becomes_a_pattern() -> None:
+def test_a_real_rollout_becomes_an_episode_and_its_delivery() -> None:
     """The events must suit the rest of the plugin."""
-    patterns = assemble(reconcile([], read(codex.AGENT, FIX)))
+    whole, part = episodes_of(turns_of(reconcile([], read(codex.AGENT, FIX))))
 
-    assert [(pattern.trigger, pattern.final_outcome) for pattern in patterns] == [
+    assert [(each.trigger, each.judgement.outcome) for each in (whole, part)] == [
         ("The invoice total is off by some cents, find out why and fix it", Outcome.SUCCESS),
         ("commit it", Outcome.SUCCESS),
     ]
-    assert patterns[0].context.branch == "main"
-    assert patterns[0].provenance.agent == "codex"
+    assert part.part_of == whole.source_key
+    assert whole.judgement.because == "`git commit` worked, with no edit after it"
+    assert whole.context.branch == "main"
+    assert whole.turns[0].provenance.agent == "codex"
 
 
 def test_a_real_fork_has_only_its_own_turn() -> None:
@@ -140,10 +143,10 @@ def test_a_real_subagents_calls_follow_the_call_that_started_it() -> None:
     """It is a part of another's work: neither its prompt nor its rollout is a person's."""
     events = reconcile([], read(codex.AGENT, STARTER))
 
-    [pattern] = assemble(events)
+    [episode] = episodes(events)
 
-    assert pattern.trigger == "Have somebody look"
-    assert [(action.tool, action.actor == "main") for action in pattern.actions] == [
+    assert episode.trigger == "Have somebody look"
+    assert [(action.tool, action.actor == "main") for action in episode.actions] == [
         ("Agent", True),
         ("Bash", False),
         ("wait_agent", True),
@@ -254,7 +257,7 @@ def test_a_message_typed_while_a_turn_runs_steers_it(tmp_path: Path) -> None:
         ("Leave the other file alone", "turn-1"),
         ("Commit it", "turn-2"),
     ]
-    assert len(assemble(events)) == 1
+    assert len(episodes(events)) == 1
 
 
 def test_a_message_after_a_turns_end_begins_another(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 from behavior_plugin.agents import copilot
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Outcome
-from behavior_plugin.patterns.episodes import assemble
-from tests.logs import Log, read, summary
+from tests.logs import Log, episodes, read, summary
 
 
 def event(second: int, kind: str, data: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -73,10 +72,10 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
         "turn_end",
     ]
     assert events[0].prompt_id == "e2"
-    [pattern] = assemble(events)
-    assert pattern.final_outcome is Outcome.SUCCESS
-    assert (pattern.context.directory, pattern.context.branch) == ("/home/dev/shop", "main")
-    assert pattern.context.files_touched == ("tax.py", "new.py")
+    [episode] = episodes(events)
+    assert (episode.judgement.outcome, episode.judgement.because) == (Outcome.PARTIAL, "`make test` failed last")
+    assert (episode.context.directory, episode.context.branch) == ("/home/dev/shop", "main")
+    assert episode.context.files_touched == ("tax.py", "new.py")
 
 
 def test_a_rejected_call_is_partial_and_a_failed_one_failed(tmp_path: Path) -> None:
@@ -140,15 +139,15 @@ def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> No
         result(7, "c1"),
     ]
 
-    [pattern] = assemble(read(copilot.AGENT, Log("a.jsonl", records).write(tmp_path)))
+    [episode] = episodes(read(copilot.AGENT, Log("a.jsonl", records).write(tmp_path)))
 
-    assert [(action.id, action.actor) for action in pattern.actions] == [
+    assert [(action.id, action.actor) for action in episode.actions] == [
         ("c1", "main"),
         ("c3", "c1"),
         ("c4", "c1"),
         ("c2", "main"),
     ]
-    assert pattern.final_outcome is Outcome.PARTIAL
+    assert episode.judgement.outcome is Outcome.PARTIAL
 
 
 def test_a_patch_is_an_edit_of_its_files(tmp_path: Path) -> None:

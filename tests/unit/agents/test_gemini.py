@@ -10,9 +10,8 @@ import pytest
 from behavior_plugin.agents import agent_of_log, gemini
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Outcome
-from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
-from tests.logs import UNREADABLE, Log, make_unreadable, read, summary
+from tests.logs import UNREADABLE, Log, episodes, make_unreadable, read, summary
 
 HEADER = {
     "sessionId": "s-1",
@@ -80,9 +79,9 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     ]
     assert events[0].prompt_id == "m1"
     assert events[0].session_id == "s-1"
-    [pattern] = assemble(events)
-    assert pattern.final_outcome is Outcome.SUCCESS
-    assert pattern.actions[2].duration_source is None
+    [episode] = episodes(events)
+    assert (episode.judgement.outcome, episode.judgement.because) == (Outcome.PARTIAL, "`make test` failed last")
+    assert episode.actions[2].duration_source is None
 
 
 def test_a_log_of_the_real_client_is_read() -> None:
@@ -114,10 +113,10 @@ def test_the_directory_comes_from_the_project_root(tmp_path: Path) -> None:
     file = SAMPLE.write(tmp_path)
     (tmp_path / "tmp/shop/.project_root").write_text("/home/dev/shop\n", encoding="utf-8")
 
-    [pattern] = assemble(read(gemini.AGENT, file))
+    [episode] = episodes(read(gemini.AGENT, file))
 
-    assert pattern.context.directory == "/home/dev/shop"
-    assert pattern.context.files_touched == ("tax.py",)
+    assert episode.context.directory == "/home/dev/shop"
+    assert episode.context.files_touched == ("tax.py",)
 
 
 def test_a_document_has_the_same_events(tmp_path: Path) -> None:
@@ -179,8 +178,8 @@ def test_a_subagents_calls_follow_the_call_that_started_it(tmp_path: Path) -> No
         "a-1: Glob tax* success 1000",
         "turn_end",
     ]
-    [pattern] = assemble(events)
-    assert pattern.final_outcome is Outcome.SUCCESS
+    [episode] = episodes(events)
+    assert episode.judgement.outcome is Outcome.SUCCESS
 
 
 @pytest.mark.parametrize("what", UNREADABLE)

@@ -13,9 +13,8 @@ import pytest
 from behavior_plugin.agents import agent_of_log, opencode
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import Event, Outcome
-from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
-from tests.logs import Log, read, summary
+from tests.logs import Log, episodes, read, summary
 
 INFO = {"id": "ses_1", "slug": "x", "projectID": "p1", "directory": "/home/dev/shop", "time": {"created": 0}}
 CHILD = {**INFO, "id": "ses_2", "parentID": "ses_1"}
@@ -123,10 +122,10 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     assert summary(events) == TOLD
     assert events[0].prompt_id == "msg_011"
     assert events[0].session_id == "ses_1"
-    [pattern] = assemble(events)
-    assert pattern.final_outcome is Outcome.SUCCESS
-    assert pattern.context.directory == "/home/dev/shop"
-    assert pattern.context.files_touched == ("tax.py",)
+    [episode] = episodes(events)
+    assert (episode.judgement.outcome, episode.judgement.because) == (Outcome.PARTIAL, "`make test` failed last")
+    assert episode.context.directory == "/home/dev/shop"
+    assert episode.context.files_touched == ("tax.py",)
 
 
 def test_a_log_of_the_real_client_is_read() -> None:
@@ -163,9 +162,9 @@ def test_stored_sessions_include_their_subagents(kept: Any, tmp_path: Path) -> N
     assert agent_of_log(file) is opencode.AGENT
     assert summary(events) == [*TOLD[:-1], "ses_2: Grep tax success 300", "turn_end"]
     assert reader.problems == []
-    [pattern] = assemble(events)
-    assert [action.id for action in pattern.actions] == ["c1", "c2", "c3", "c4"]
-    assert pattern.final_outcome is Outcome.SUCCESS
+    [episode] = episodes(events)
+    assert [action.id for action in episode.actions] == ["c1", "c2", "c3", "c4"]
+    assert (episode.judgement.outcome, episode.judgement.because) == (Outcome.PARTIAL, "`make test` failed last")
 
 
 def test_each_session_of_a_database_is_separate(tmp_path: Path) -> None:

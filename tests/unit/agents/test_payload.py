@@ -10,7 +10,7 @@ import pytest
 
 from behavior_plugin.agents import read_record
 from behavior_plugin.agents.payload import UnreadableError
-from behavior_plugin.model import DurationSource, Event, EventKind, Outcome
+from behavior_plugin.model import DurationSource, Event, EventKind, Outcome, Verdict
 from tests.factories import PAYLOADS, payload
 
 ENVELOPE = {"v": 1, "time_ns": 1_780_000_000_000_000_000, "monotonic_ns": 5, "machine": "laptop", "host_pid": 7}
@@ -102,6 +102,45 @@ def test_a_failure_is_another_event_and_carries_its_error() -> None:
     assert action.outcome is Outcome.FAILED
     assert action.error
     assert action.error.startswith("Exit code 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("PostToolUse", Verdict(passed=2, failed=0)),
+        ("PostToolUseFailure", Verdict(passed=1, failed=1, error="AssertionError: got 4.62")),
+        ("PostToolUseFailure-Bash", Verdict(error="AssertionError: -1")),
+        ("PostToolUse-Bash-timed_out", None),
+        ("PostToolUse-subagent-Bash", None),
+        ("PostToolUse-Read", None),
+        ("PostToolUse-Edit", None),
+    ],
+)
+def test_a_command_has_the_verdict_of_its_output(name: str, verdict: Verdict | None) -> None:
+    """The output itself is not kept."""
+    action = read(name).action
+
+    assert action
+    assert action.verdict == verdict
+
+
+def test_the_output_is_read_whatever_its_channel() -> None:
+    """Test runners print to one, package managers to the other."""
+    response = {"stdout": "3 failed, 2 passed in 0.1s", "stderr": "npm ERR! Test failed.\n[main 1a2b3c4] Round once"}
+
+    action = read("PostToolUse", tool_response=response).action
+
+    assert action
+    assert action.verdict == Verdict(passed=2, failed=3, error="npm ERR! Test failed.", commit="1a2b3c4 Round once")
+
+
+def test_the_end_of_a_turn_has_the_agents_closing_words() -> None:
+    """They say what was done where no commit does."""
+    event = read("Stop", last_assistant_message="Fixed. The total of `cart.py` is rounded **once**.\n\n- cart.py")
+
+    assert (event.kind, event.closing) == (EventKind.TURN_END, "The total of cart.py is rounded once.")
+    assert read("Stop", last_assistant_message=None).closing is None
+    assert read("UserPromptSubmit").closing is None
 
 
 def test_a_subagents_call_names_its_agent() -> None:
@@ -265,6 +304,8 @@ def test_a_command_of_codex_is_partial_until_its_rollout_is_read(name: str) -> N
     assert action
     assert (action.tool, action.parameters) == ("Bash", {"command": "python3 -m unittest"})
     assert (action.outcome, action.duration_ms) == (Outcome.PARTIAL, None)
+    failed = Verdict(passed=0, failed=1, error="AssertionError: 1.2 != 1.23")
+    assert action.verdict == (failed if name.endswith("failed") else Verdict(passed=1, failed=0))
 
 
 def test_a_patch_of_codex_is_an_edit_of_its_file() -> None:

@@ -8,9 +8,8 @@ from typing import Any
 from behavior_plugin.agents import agent_of_log, pi
 from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.model import DurationSource, Outcome
-from behavior_plugin.patterns.episodes import assemble
 from tests.factories import TRANSCRIPTS
-from tests.logs import Log, read, summary
+from tests.logs import Log, episodes, read, summary
 
 HEADER = {
     "type": "session",
@@ -69,12 +68,12 @@ def test_a_turn_becomes_its_events(tmp_path: Path) -> None:
     ]
     assert events[0].prompt_id == "e1"
     assert events[0].session_id == "s-1"
-    [pattern] = assemble(events)
-    assert pattern.final_outcome is Outcome.SUCCESS
-    assert pattern.context.directory == "/home/dev/shop"
-    assert pattern.context.files_touched == ("shop/tax.py",)
-    assert pattern.actions[0].error == "1 failed\n\nCommand exited with code 1"
-    assert pattern.actions[0].duration_source is DurationSource.TRANSCRIPT
+    [episode] = episodes(events)
+    assert (episode.judgement.outcome, episode.judgement.because) == (Outcome.PARTIAL, "`make test` failed last")
+    assert episode.context.directory == "/home/dev/shop"
+    assert episode.context.files_touched == ("shop/tax.py",)
+    assert episode.actions[0].error == "1 failed\n\nCommand exited with code 1"
+    assert episode.actions[0].duration_source is DurationSource.TRANSCRIPT
 
 
 def test_a_log_of_the_real_client_is_read() -> None:
@@ -128,7 +127,7 @@ def test_a_user_shell_line_is_an_action_of_the_user(tmp_path: Path) -> None:
     events = read(pi.AGENT, Log("a.jsonl", [HEADER, line]).write(tmp_path))
 
     assert summary(events) == ["user: Bash git pull failed None"]
-    assert assemble(events) == []
+    assert episodes(events) == []
 
 
 def test_a_fork_has_only_its_own_work(tmp_path: Path) -> None:

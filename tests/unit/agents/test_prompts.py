@@ -9,21 +9,13 @@ from behavior_plugin.model import PromptKind
 from tests.factories import payload
 
 
-@pytest.mark.parametrize("text", ["yes", "go on", "Yes, please continue.", "2", "ok, do it", "1 and 3", "LGTM!"])
-def test_an_acknowledgement_is_a_follow_up(text: str) -> None:
+@pytest.mark.parametrize("text", ["yes", "Yes, please continue.", "2", "no, do it differently"])
+def test_a_bare_reply_is_a_follow_up(text: str) -> None:
     """A third of the wrong suggestions of word-based recall are answers to "yes"."""
     assert read_prompt(text)["prompt_kind"] is PromptKind.FOLLOW_UP
 
 
-def test_many_words_of_assent_are_a_task() -> None:
-    """A follow-up is short; a long text of small words may still mean something."""
-    assert read_prompt("yes please go on and do it now")["prompt_kind"] is PromptKind.FOLLOW_UP
-    assert read_prompt("yes please go on and do it now then")["prompt_kind"] is PromptKind.TASK
-
-
-@pytest.mark.parametrize(
-    "text", ["fix it in the parser", "Run the tests", "deploy", "no, the other file", "/home/dev/app.py is wrong"]
-)
+@pytest.mark.parametrize("text", ["fix it in the parser", "Run the tests", "deploy", "/home/dev/app.py is wrong"])
 def test_a_prompt_that_names_something_is_a_task(text: str) -> None:
     """A short prompt can be a whole task."""
     assert read_prompt(text)["prompt_kind"] is PromptKind.TASK

@@ -19,10 +19,9 @@ from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.agents.payload import read_event
 from behavior_plugin.capture.handlers import HANDLERS
 from behavior_plugin.model import CLAUDE_CODE, EventKind
-from behavior_plugin.patterns.episodes import assemble
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.simulator import registered_in_settings
-from tests.logs import Log, read, summary
+from tests.logs import Log, episodes, read, summary
 
 PLUGIN = Path(__file__).parents[3]
 FOREIGN = {
@@ -93,7 +92,7 @@ def test_events_name_their_agent_and_are_in_order(agent: Agent, tmp_path: Path) 
     assert {event.agent for event in events} == {agent.name}
     assert [event.order for event in events] == sorted({event.order for event in events})
     assert {EventKind.PROMPT, EventKind.ACTION, EventKind.TURN_END} <= {event.kind for event in events}
-    assert assemble(reconcile([], events))
+    assert episodes(reconcile([], events))
 
 
 @each_agent
@@ -130,7 +129,7 @@ def test_a_damaged_log_is_read_as_far_as_possible(agent: Agent, tmp_path: Path) 
         assert len(events) <= most
         assert len(repr(events)) < 200_000
         assert not [problem for problem in reader.problems if "cannot be read" in problem.reason]
-        assemble(reconcile([], events))
+        episodes(reconcile([], events))
 
 
 @each_agent

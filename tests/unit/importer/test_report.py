@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,28 +12,26 @@ import pytest
 
 from behavior_plugin.agents.log_file import Problem
 from behavior_plugin.cli import terminal
-from behavior_plugin.cli.terminal import duration
 from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found, Log
 from behavior_plugin.importer.report import Report, summarize
 from behavior_plugin.model import Outcome
-from tests.factories import START
+from behavior_plugin.workflow import Lesson, Workflow
+from tests.factories import START, make_workflow
 
 _ticks = itertools.count()
 LOG = Log(Path("/logs/one.jsonl"), "claude-code", 2_000_000, 0.0)
-COMMIT, TEST = ("git add", "git commit"), ("make test",)
 
 
-def run(*labels: str, took_ms: int = 1000, outcome: str = "success", trigger: str = "commit it") -> Run:
-    at = START + timedelta(seconds=next(_ticks))
-    return Run(labels, trigger, Outcome(outcome), took_ms, at, "toolu_1")
+def run(*, outcome: str = "success", trigger: str = "commit it") -> Run:
+    return Run(trigger, Outcome(outcome), START + timedelta(seconds=next(_ticks)), "toolu_1")
 
 
-def report(*runs: Run, **changes: object) -> Report:
+def report(*runs: Run, workflows: Sequence[Workflow] = (), **changes: object) -> Report:
     imported = LogResult(LOG, {"s1"}, size=LOG.size, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
     for name, value in changes.items():
         setattr(imported, name, value)
-    return summarize(Found([LOG]), [imported], seconds=2.5, is_dry_run=False)
+    return summarize(Found([LOG]), [imported], workflows, seconds=2.5, is_dry_run=False)
 
 
 @pytest.fixture
@@ -47,57 +45,78 @@ def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[Report], str]:
     return show
 
 
-def test_frequent_workflows_come_first_with_their_fastest_run() -> None:
-    """A new user wants to see the most frequent work, and how fast it can be."""
-    runs = [
-        run(*COMMIT, took_ms=30_000),
-        run(*reversed(COMMIT), took_ms=9_000, trigger="commit quickly"),
-        run(*COMMIT, took_ms=1_000, outcome="failed"),
-        run(*TEST),
-        run(*TEST, outcome="partial"),
-        run("make lint"),
-        run("edit"),
-        run("edit"),
-        run(),
-        run(),
+def test_the_most_frequent_jobs_come_first() -> None:
+    """A new user wants to see the most frequent work."""
+    jobs = [
+        make_workflow("test", times=3, worked=1),
+        make_workflow("commit", times=9),
+        make_workflow("lint", times=3, worked=2),
+        make_workflow("once", times=1),
+        make_workflow("", times=20),
     ]
 
-    workflows = report(*runs).workflows
-
-    assert [(each.labels, each.times, each.worked) for each in workflows] == [
-        (("git commit", "git add"), 3, 2),
-        (("make test",), 2, 1),
-    ]
-    assert workflows[0].fastest
-    assert (workflows[0].fastest.took_ms, workflows[0].fastest.trigger) == (9_000, "commit quickly")
+    assert [workflow.job for workflow in report(workflows=jobs).workflows] == ["commit", "lint", "test"]
 
 
-def test_a_workflow_that_never_worked_has_no_fastest_run() -> None:
-    """A quick failure is not an example to follow."""
-    [workflow] = report(run(*TEST, outcome="failed"), run(*TEST, outcome="failed")).workflows
+def test_only_the_first_eight_jobs_are_reported() -> None:
+    """A report is read at a glance."""
+    jobs = [make_workflow(f"job {times}", times=times) for times in range(2, 20)]
 
-    assert (workflow.worked, workflow.fastest) == (0, None)
+    workflows = report(workflows=jobs).workflows
+
+    assert [workflow.times for workflow in workflows] == [19, 18, 17, 16, 15, 14, 13, 12]
+
+
+def test_a_job_is_shown_with_odds_duration_and_most_frequent_prompt(shown: Callable[[Report], str]) -> None:
+    """The most frequent prompt says best which work it is."""
+    often = make_workflow("commit", triggers=("yes commit it", "commit", "ship", "commit"), times=64, worked=46)
+    never = make_workflow("release", triggers=(), times=2, worked=0, typical_ms=None)
+
+    lines = shown(report(workflows=[often, never])).splitlines()
+
+    heading, first, second = lines[lines.index("Done most often") + 1 :][:3]
+    assert heading.split() == ["worked", "takes", "job", "most", "frequent", "prompt"]
+    assert first.split() == ["46", "of", "64", "3", "min", "commit", "commit"]
+    assert second.split() == ["0", "of", "2", "-", "release"]
+
+
+def test_lessons_are_listed_once_with_the_most_failures_first(shown: Callable[[Report], str]) -> None:
+    """They are the part that a user did not know."""
+    few, many = (Lesson(failed=f"bad {count}", worked="good", failures=count) for count in (2, 46))
+    jobs = [make_workflow(job, lessons=(few, many)) for job in ("commit", "test")]
+
+    text = shown(report(workflows=jobs))
+
+    assert "\nLessons\n  `bad 46` failed 46 times; `good` worked\n  `bad 2` failed 2 times; `good` worked\n" in text
+    assert text.count("`good` worked") == 2
+
+
+def test_at_most_five_lessons_are_listed(shown: Callable[[Report], str]) -> None:
+    """The others are with their patterns."""
+    lessons = tuple(Lesson(failed=f"bad {count}", worked="good") for count in range(9))
+
+    assert shown(report(workflows=[make_workflow(lessons=lessons)])).count("`good` worked") == 5
 
 
 def test_the_summary_has_totals_outcomes_and_new_patterns(shown: Callable[[Report], str]) -> None:
     """Each number stands in a sentence that names its unit."""
-    text = shown(report(run(*COMMIT), run(*COMMIT, outcome="failed"), kept=Counter(new=1, grown=1, known=1)))
+    text = shown(report(run(), run(outcome="failed"), kept=Counter(new=1, grown=1, known=1)))
 
     assert "1 Claude Code session, 2.0 MB, in 2.5 s: 3 prompts, 9 calls." in text
     assert "2 pieces of work: 1 ended well, 1 failed." in text
     assert "1 new, 1 updated, 1 already known." in text
-    assert "git add, git commit" in text
-    assert "Passed over" not in text
+    assert "Skipped" not in text
+    assert "Done most often" not in text
+    assert "Lessons" not in text
 
 
 def test_work_copied_by_a_fork_is_counted_once() -> None:
     """The store has one row for it."""
-    once = run(*COMMIT)
+    once = run()
 
-    summary = report(once, once, run(*COMMIT), kept=Counter(new=2, known=1))
+    summary = report(once, once, run(), kept=Counter(new=2, known=1))
 
     assert (summary.patterns, summary.new, summary.known, summary.copies) == (2, 2, 0, 1)
-    assert [workflow.times for workflow in summary.workflows] == [2]
 
 
 def test_skipped_records_are_listed_with_file_and_line(shown: Callable[[Report], str]) -> None:
@@ -114,16 +133,11 @@ def test_skipped_records_are_listed_with_file_and_line(shown: Callable[[Report],
 
 def test_a_trigger_cannot_control_the_terminal(shown: Callable[[Report], str]) -> None:
     """The trigger comes from a log, which is untrusted."""
-    text = shown(report(*(run(*TEST, trigger="\x1b[2J[red]clear‮") for _ in range(2))))
+    evil = "\x1b[2J[red]clear\u202e"
+    lesson = Lesson(failed=evil, worked=evil)
+
+    text = shown(report(workflows=[make_workflow(evil, triggers=(evil,), lessons=(lesson,))]))
 
     assert "\x1b" not in text
-    assert "[red]clear" in text
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "expected"),
-    [(0, "0.0 s"), (420, "0.4 s"), (59_000, "59 s"), (125_000, "2 min 5 s"), (7_320_000, "2 h 2 min")],
-)
-def test_durations_have_readable_units(milliseconds: int, expected: str) -> None:
-    """Milliseconds are hard to read."""
-    assert duration(milliseconds) == expected
+    assert "\u202e" not in text
+    assert text.count("[red]clear") == 4

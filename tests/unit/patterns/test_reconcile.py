@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.agents.claude_code import transcript
-from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
+from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome, Verdict
 from behavior_plugin.patterns.reconcile import reconcile
 from tests.factories import (
     SESSIONS,
@@ -36,7 +36,7 @@ def prompts(events: Iterable[Event]) -> list[str | None]:
     return [event.prompt for event in events if event.prompt]
 
 
-def recorded_turn(number: int, text: str = "fix it") -> list[Event]:
+def recorded_turn(number: int, text: str = "fix the parser") -> list[Event]:
     """A turn as it stands in the transcript."""
     prompt_id = f"p{number}"
     return [
@@ -267,6 +267,20 @@ def test_the_same_words_typed_twice_are_two_prompts() -> None:
     assert prompts(reconcile(as_hook_events(turns), turns)) == ["Make a pipe"] * 2
 
 
+@pytest.mark.parametrize("source", [EventSource.HOOK, TRANSCRIPT])
+def test_the_end_of_a_turn_keeps_the_closing_words_of_either_source(source: EventSource) -> None:
+    """At the end of a turn, the log may lack the last message."""
+    prompt = make_prompt("fix it", prompt_id="p1")
+    ends = [
+        make_event("turn_end", prompt_id="p1", source=each, closing="Rounded once." if each is source else None)
+        for each in (EventSource.HOOK, TRANSCRIPT)
+    ]
+
+    [end] = [event for event in reconcile([prompt, ends[0]], [prompt, ends[1]]) if event.kind is EventKind.TURN_END]
+
+    assert end.closing == "Rounded once."
+
+
 def test_the_end_of_a_background_call_is_merged() -> None:
     """Hook and transcript name different prompts for it."""
     turn = recorded_turn(1)
@@ -348,6 +362,7 @@ VALUES: dict[str, Any] = {
     "actor": "main",
     "started_agent": "a1",
     "error": "exit code 2",
+    "verdict": Verdict(failed=2),
 }
 
 

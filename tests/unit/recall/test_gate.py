@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from behavior_plugin.model import HUMAN, TASKS, Context, Outcome, PromptKind, StoredPattern, Suggestion
+from behavior_plugin.model import HUMAN, TASKS, Context, Outcome, PromptKind
 from behavior_plugin.recall import MANUAL_MIN_SIMILARITY, gate
 from behavior_plugin.recall.gate import Policy, ShownPatterns, manual_answer, manual_question, prompt_question
+from behavior_plugin.workflow import StoredPattern, Suggestion
 from tests.factories import START, make_action
 
 PROMPT = "fix the parser"

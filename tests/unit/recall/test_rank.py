@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.model import Context, Match, Outcome, StoredPattern
-from behavior_plugin.recall.rank import HALF_LIFE, rank
-from tests.factories import START, make_pattern
+from behavior_plugin.model import Context, Outcome
+from behavior_plugin.recall.rank import HALF_LIFE, MIN_CONFIDENCE, rank
+from behavior_plugin.workflow import Match, StoredPattern, Workflow
+from tests.factories import START, make_pattern, make_step, make_workflow
 
 HERE = Context(directory="/home/dev/project", project="/home/dev/project", branch="main")
 
 
-def make_match(similarity: float = 0.8, **changes: Any) -> Match:
+def make_match(similarity: float = 0.8, similarities: tuple[float, ...] = (), **changes: Any) -> Match:
     stored = {"id": uuid.uuid4(), "use_count": 0, "created_at": START}
     pattern = StoredPattern(**{**make_pattern(**{"started_at": START, **changes}).model_dump(), **stored})
-    return Match(pattern=pattern, similarity=similarity)
+    return Match(pattern=pattern, similarity=similarity, similarities=similarities)
 
 
 def test_the_most_similar_pattern_comes_first() -> None:
@@ -66,16 +67,78 @@ def test_age_halves_its_effect_every_half_year(age_days: int, lost: float) -> No
     assert suggestion.score == pytest.approx(1 - lost)
 
 
-def test_failed_work_is_not_suggested_but_counts_in_the_odds() -> None:
-    """Failed work is no example to follow, but leaving it out of the odds would be dishonest."""
-    yesterday = START - timedelta(days=1)
-    worked, failed = make_match(0.7, started_at=yesterday), make_match(0.9, final_outcome=Outcome.FAILED)
+def test_failed_work_is_offered_only_on_request() -> None:
+    """It is no example to follow."""
+    worked, failed = make_match(0.7), make_match(0.9, final_outcome=Outcome.FAILED)
+    never = make_match(0.8, workflow=make_workflow(times=3, worked=0))
+    doubted = make_match(0.8, workflow=make_workflow(), confidence=MIN_CONFIDENCE - 0.01)
 
-    [suggestion] = rank([worked, failed], context=HERE, now=START)
+    [suggestion] = rank([worked, failed, never, doubted], context=HERE, now=START)
+    on_request = rank([worked, failed, never, doubted], context=HERE, now=START, with_failed=True)
 
     assert suggestion.pattern == worked.pattern
-    assert (suggestion.successes, suggestion.occurrences) == (1, 2)
-    assert suggestion.last_seen_at == START
+    assert len(on_request) == 4
+
+
+def test_hidden_pattern_is_never_offered() -> None:
+    """The user has said so."""
+    hidden = make_match(0.9, workflow=make_workflow(is_hidden=True))
+
+    assert rank([hidden], context=HERE, now=START, with_failed=True) == []
+
+
+def test_odds_are_those_of_the_pattern() -> None:
+    """They do not depend on the question."""
+    [many] = rank([make_match(workflow=make_workflow(times=8, worked=7))], context=HERE, now=START)
+    [one] = rank([make_match()], context=HERE, now=START)
+
+    assert (many.successes, many.occurrences, many.last_seen_at) == (7, 8, START)
+    assert (one.successes, one.occurrences) == (1, 1)
+
+
+# Least regret
+
+
+def workflow(*commands: str) -> Workflow:
+    return make_workflow(steps=[make_step(command) for command in commands])
+
+
+def test_pattern_whose_steps_the_likely_ones_share_comes_first() -> None:
+    """The nearest is often work of its own kind, and the next five all do the same."""
+    nearest = make_match(0.80, workflow=workflow("cargo run"))
+    habits = [make_match(0.76, workflow=workflow("npm test", "npm run lint", f"npm run {name}")) for name in "abcde"]
+
+    found = rank([nearest, *habits], context=HERE, now=START)
+
+    assert found[-1].pattern == nearest.pattern
+    assert rank([nearest, habits[0]], context=HERE, now=START)[0].pattern == nearest.pattern
+
+
+def test_nearness_outweighs_agreement_where_it_is_clear() -> None:
+    """A tenth nearer is twice as likely."""
+    nearest = make_match(0.9, workflow=workflow("cargo run"))
+    habits = [make_match(0.4, workflow=workflow("npm test", "npm run lint", f"npm run {name}")) for name in "abcde"]
+
+    assert rank([nearest, *habits], context=HERE, now=START)[0].pattern == nearest.pattern
+
+
+def test_patterns_with_many_near_triggers_gain() -> None:
+    """Each prompt that began the work says that this is what such prompts ask for."""
+    one, many = make_match(0.8), make_match(0.78, similarities=(0.78, 0.77, 0.76, 0.75))
+
+    assert rank([one, many], context=HERE, now=START)[0].pattern == many.pattern
+    assert rank([one, make_match(0.78)], context=HERE, now=START)[0].pattern == one.pattern
+
+
+def test_first_has_the_greatest_similarity_as_its_score() -> None:
+    """Whether to speak depends on how near the nearest is, not on how the candidates share."""
+    sure: dict[str, Any] = {"confidence": 1.0, "workflow": make_workflow()}
+    one, many = make_match(0.8, **sure), make_match(0.78, similarities=(0.78, 0.77, 0.76), **sure)
+
+    first, second = rank([one, many], context=HERE, now=START)
+
+    assert first.score == pytest.approx(0.8)
+    assert second.score < 0.8
 
 
 def test_the_reason_names_similarity_project_and_branch() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from behavior_plugin.embed import Embedder
-from behavior_plugin.model import Context, Outcome, Suggestion
+from behavior_plugin.model import Context, Outcome
 from behavior_plugin.recall import MAX_CANDIDATES, MAX_PROMPT_CHARS, recall
-from tests.factories import START, make_pattern
+from behavior_plugin.workflow import Suggestion
+from tests.factories import START, make_action, make_pattern
 from tests.fakes import FakeEmbedder, FakeStore
 
 HERE = Context(directory="/home/dev/project", project="/home/dev/project")
@@ -23,7 +26,7 @@ def store_with(*patterns: dict[str, Any], embedder: Embedder | None = None) -> F
     for changes in patterns:
         pattern = make_pattern(**{"trigger": PROMPT, "started_at": START, **changes})
         embedding = embedder.embed([pattern.trigger])[0] if embedder else None
-        store.save(pattern, embedding, embedder.model if embedder else None)
+        store.add(pattern, embedding, embedder.model if embedder else None)
     return store
 
 
@@ -58,14 +61,26 @@ def test_callers_minimum_similarity_overrides_the_embedders() -> None:
     assert triggers(ask("fix that other bug", {}, min_similarity=0.0)) == [PROMPT]
 
 
-def test_failed_work_is_not_suggested_but_counts_in_the_odds() -> None:
-    """Asking for one suggestion still looks at all candidates."""
+def test_failed_work_is_found_only_on_request() -> None:
+    """As a way it would do harm; a person wants to know that it was tried."""
     failed = {"final_outcome": Outcome.FAILED}
 
-    [suggestion] = ask(PROMPT, {}, failed, failed, {"final_outcome": Outcome.PARTIAL}, limit=1)
-
-    assert (suggestion.successes, suggestion.occurrences) == (1, 4)
     assert ask(PROMPT, failed) == []
+    assert triggers(ask(PROMPT, failed, with_failed=True)) == [PROMPT]
+
+
+def test_patterns_that_are_not_near_enough_still_count_in_the_ranking() -> None:
+    """Several farther ones of one way of working say that it is the habit."""
+    build = {"actions": (make_action(parameters={"command": "make build"}),)}
+    near, likely = {"trigger": f"{PROMPT} now", **build}, {"trigger": f"{PROMPT} please"}
+    far = {"trigger": "fix the form"}
+
+    alone = ask(f"{PROMPT} now please", near, likely, min_similarity=0.8)
+    among = ask(f"{PROMPT} now please", near, likely, far, far, far, min_similarity=0.8)
+
+    assert len(alone) == len(among) == 2
+    assert alone[0].score == pytest.approx(alone[1].score)
+    assert triggers(among)[0] == f"{PROMPT} please"
 
 
 def test_candidates_are_bounded() -> None:
@@ -74,14 +89,14 @@ def test_candidates_are_bounded() -> None:
 
     found = ask(PROMPT, *many, limit=100)
 
-    assert len(found) == found[0].occurrences == MAX_CANDIDATES
+    assert len(found) == MAX_CANDIDATES
 
 
 def test_best_suggestions_come_first_up_to_the_limit() -> None:
     """The limit applies after the suggestions are sorted by score."""
-    found = ask(PROMPT, {"trigger": "fix the login form"}, {"confidence": 0.1}, {"confidence": 0.9}, limit=2)
+    found = ask(PROMPT, {"trigger": "fix the login form"}, {"confidence": 0.5}, {"confidence": 0.9}, limit=2)
 
-    assert [(each.pattern.trigger, each.pattern.confidence) for each in found] == [(PROMPT, 0.9), (PROMPT, 0.1)]
+    assert [(each.pattern.trigger, each.pattern.confidence) for each in found] == [(PROMPT, 0.9), (PROMPT, 0.5)]
 
 
 def test_age_lowers_the_score() -> None:
@@ -138,12 +153,3 @@ def test_without_an_embedder_shared_words_decide() -> None:
 
     assert triggers(found) == triggers(lowered) == [PROMPT]
     assert missed == []
-
-
-def test_without_an_embedder_the_odds_count_all_candidates() -> None:
-    """The odds follow the same rule with and without an embedder."""
-    store = store_with({}, {"final_outcome": Outcome.FAILED})
-
-    [suggestion] = recall(PROMPT, HERE, embedder=None, store=store, now=START, limit=1)
-
-    assert (suggestion.successes, suggestion.occurrences) == (1, 2)

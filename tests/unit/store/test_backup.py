@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,14 +14,17 @@ import pytest
 
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.store.maintenance import backup
+from behavior_plugin.store.sql_files import migrations
 from tests.database import A
 
 USER = UUID(A)
 NO_BACKUP = "is not a backup|is damaged"
-LINES = [
+PATTERNS = [
     json.dumps({"id": str(UUID(int=number)), "user_id": str(USER), "trigger": "שלום 🧵 \u2028 \\n"})
-    for number in range(50)
+    for number in range(40)
 ]
+EPISODES = [json.dumps({"source_key": f"key {number}", "user_id": str(USER), "turns": []}) for number in range(10)]
+LINES = PATTERNS + EPISODES
 
 
 @pytest.fixture
@@ -145,17 +149,23 @@ def test_every_changed_byte_is_detected(file: Path) -> None:
         '{0}{1}{{"id": "1", "user_id": "1"}}\n{last}',
         '{0}{1}{{"id": [1], "user_id": {{}}}}\n{last}',
         '{0}{1}{{"id": null, "user_id": "\\ud800"}}\n{last}',
+        '{0}{1}{{"turns": [], "user_id": "{user}"}}\n{last}',
+        '{0}{1}{{"turns": [], "user_id": "{user}", "source_key": ""}}\n{last}',
+        '{0}{1}{{"turns": [], "user_id": "{user}", "source_key": 1}}\n{last}',
+        '{0}{1}{{"turns": [], "user_id": "{user}", "source_key": ["x"]}}\n{last}',
+        '{0}{1}{{"turns": [], "user_id": "1", "source_key": "x"}}\n{last}',
+        '{0}{1}{{"turns": [], "user_id": "{user}", "source_key": "x", "id": "x"}}\n{last}',
+        '{0}{1}{{"source_key": "x", "user_id": "{user}"}}\n{last}',
         "{0}{1}" + 100_000 * "[" + "\n{last}",
         "{0}{1}\ud800",
     ],
-    ids=range(19),
+    ids=range(26),
 )
 def test_file_of_another_kind_or_edited_file_is_refused(file: Path, changed: str) -> None:
     """We cannot guess what was removed or added."""
     first, row, *_, last = text_of(file).splitlines(keepends=True)
-    text = (
-        changed.replace("{0}", first).replace("{1}", row).replace("{last}", last).replace("{{", "{").replace("}}", "}")
-    )
+    text = changed.replace("{0}", first).replace("{1}", row).replace("{last}", last).replace("{user}", str(USER))
+    text = text.replace("{{", "{").replace("}}", "}")
     file.write_bytes(gzip.compress(text.encode("utf-8", "surrogatepass")))
 
     with pytest.raises(BehaviorError, match=NO_BACKUP) as caught:
@@ -194,12 +204,29 @@ def test_error_names_the_damaged_file_and_the_line(file: Path) -> None:
 
 def test_newer_format_is_not_reported_as_damage(file: Path) -> None:
     """Users with two machines update one of them first."""
-    rewrite(file, text_of(file).replace('"version":1', '"version":2', 1))
+    newer = backup.VERSION + 1
+    rewrite(file, text_of(file).replace(f'"version":{backup.VERSION}', f'"version":{newer}', 1))
 
-    with pytest.raises(BehaviorError, match="format 2") as caught:
+    with pytest.raises(BehaviorError, match=f"format {newer}") as caught:
         read(file)
 
     assert "Update the plugin" in caught.value.hint
+
+
+def test_older_format_is_still_read(file: Path) -> None:
+    """Version 1 has no episodes; a backup is worth nothing if the next version cannot read it."""
+    rewrite(file, text_of(file).replace(f'"version":{backup.VERSION}', '"version":1', 1))
+
+    assert read(file) == LINES
+
+
+def test_longest_episode_can_be_read() -> None:
+    """The database may hold so long a row, and JSON takes six characters for some."""
+    [file] = [migration.file for migration in migrations() if migration.name == "episodes"]
+    limits = re.findall(r"(?:octet_length|pg_column_size)\(\w+\) (?:<=|between 1 and) (\d+)", file.read_text("utf-8"))
+
+    assert len(limits) == 10
+    assert 6 * sum(map(int, limits)) < backup.MAX_LINE_BYTES < 7 * sum(map(int, limits))
 
 
 def test_numbers_too_long_for_python_are_valid(tmp_path: Path) -> None:

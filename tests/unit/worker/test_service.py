@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +14,14 @@ from behavior_plugin import __version__, api, errors
 from behavior_plugin.capture import ask, wake
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import NotFoundError, StoreError, StoreUnavailableError
-from behavior_plugin.model import Action, Context, Outcome, Pattern, PromptKind, Saved
+from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError, StoreUnavailableError
+from behavior_plugin.learn import compute_patterns, save_turns
+from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
 from behavior_plugin.worker import handshake
 from behavior_plugin.worker.routes import PROMPT, Request, Response, Routes
 from behavior_plugin.worker.service import Service
-from tests.factories import START, make_action, payload
+from behavior_plugin.workflow import Episode, Pattern, RemarkKind, StoredPattern, Workflow
+from tests.factories import START, make_action, make_turn, payload
 from tests.fakes import FakeEmbedder, FakeStore
 
 T = TypeVar("T")
@@ -32,6 +34,7 @@ class FakeLoop:
     """A main loop that runs tasks at once."""
 
     is_stopping: bool = False
+    has_new_evidence: bool = False
     needed: list[float] = field(default_factory=list)
 
     def ping(self) -> api.Pong:
@@ -48,6 +51,9 @@ class FakeLoop:
 
     def need_store(self, within_s: float) -> None:
         self.needed.append(within_s)
+
+    def compute_soon(self) -> None:
+        self.has_new_evidence = True
 
     def run(self, task: Callable[[], T], within_s: float) -> T:
         return task()
@@ -76,7 +82,7 @@ class FakeResources:
 
     def __init__(self, store: FakeStore, error: Exception | None = None) -> None:
         self._store, self._error = store, error
-        self._embedder = FakeEmbedder()
+        self.embedding: Embedder = FakeEmbedder()
 
     def store(self, within_s: float) -> FakeStore:
         if self._error:
@@ -84,7 +90,7 @@ class FakeResources:
         return self._store
 
     def embedder(self, within_s: float) -> Embedder | None:
-        return self._embedder
+        return self.embedding
 
 
 @dataclass
@@ -107,13 +113,24 @@ class Worker:
     def __init__(self, settings: Settings | None = None, error: Exception | None = None) -> None:
         self.settings = settings or Settings()
         self.db, self.loop, self.learner = FakeStore(), FakeLoop(), FakeLearner()
-        resources = FakeResources(self.db, error)
-        self.service = Service(self.settings, resources=resources, learner=self.learner, loop=self.loop)
+        self.resources = FakeResources(self.db, error)
+        self.service = Service(self.settings, resources=self.resources, learner=self.learner, loop=self.loop)
         self.routes = Routes(self.service, self.settings, self.loop)
 
     def knows(self, trigger: str, *, project: str = "/p", session_id: str = "earlier", key: str = "") -> None:
+        """Add a row as another program writes it."""
         pattern = make_pattern(trigger, project=project, session_id=session_id, key=key)
-        self.db.save(pattern, FakeEmbedder().embed([trigger])[0], FakeEmbedder.model)
+        self.db.add(pattern, FakeEmbedder().embed([trigger])[0], FakeEmbedder.model)
+
+    def learns(self, *turns: Turn) -> StoredPattern:
+        """Learn these turns; returns the pattern of the last."""
+        save_turns(turns, self.db)
+        compute_patterns(embedder=FakeEmbedder(), store=self.db)
+        return next(each for each in self.db.patterns if each.source_key == self.db.keys[turns[-1].source_key])
+
+    def remarks(self, pattern: StoredPattern, kind: RemarkKind, **fields: Any) -> StoredPattern:
+        """Make a remark; returns the pattern after it."""
+        return self.service.add_remark(api.AddRemark(id=str(pattern.id), kind=kind, **fields)).pattern
 
     def send(self, path: str, body: Any = None, *, method: str = "POST", **headers: str) -> tuple[int, Any]:
         raw = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
@@ -131,6 +148,18 @@ def make_pattern(trigger: str, *, project: str = "/p", session_id: str = "earlie
         started_at=START,
         session_id=session_id,
     )
+
+
+def did(command: str = "make test", prompt: str = TASK, *, outcome: str = "success", **changes: Any) -> Turn:
+    """A turn with one command, in a session of its own by default."""
+    action = make_action(outcome=Outcome(outcome), parameters={"command": command}, error=changes.pop("error", None))
+    made = make_turn(prompt, action, context=Context(directory="/p", root="/p", project="/p"))
+    return made.model_copy(update={"session_id": f"session of {made.source_key}", **changes})
+
+
+def workflow(pattern: StoredPattern) -> Workflow:
+    assert pattern.workflow
+    return pattern.workflow
 
 
 def suggest(prompt: str = TASK, *, kind: PromptKind | None = PromptKind.TASK, session_id: str = "now") -> api.Suggest:
@@ -164,22 +193,38 @@ def test_other_prompts_than_tasks_get_no_suggestion(kind: PromptKind | None) -> 
     assert worker.loop.needed == []
 
 
-def test_a_suggestion_is_counted_after_the_answer() -> None:
-    """The agent should not wait for the count."""
+def test_a_suggestion_is_noted_after_the_answer() -> None:
+    """The agent should not wait for it. The steps are noted too, since the work that comes next is compared to them."""
     worker, caller = Worker(), FakeCaller()
-    worker.knows(TASK)
+    pattern = worker.learns(did("make test"), did("make test"))
 
     worker.service.suggest(suggest(), caller)
-    before = list(worker.db.used)
+    before = list(worker.db.said)
     for do in caller.then:
         do()
 
+    [shown] = worker.db.said
     assert before == []
-    assert worker.db.used == [worker.db.patterns[0].id]
+    assert (shown.kind, shown.pattern_key, shown.session_id) == (RemarkKind.SHOWN, pattern.source_key, "now")
+    assert (shown.is_followed, shown.outcome) == (None, None)
+    assert shown.steps == ("make test",)
+
+
+def test_a_suggestion_that_cannot_be_noted_was_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is read-only for now still serves."""
+    worker = Worker()
+    worker.knows(TASK)
+
+    def refuse(*_: Any) -> None:
+        raise StoreUnavailableError("read-only")
+
+    monkeypatch.setattr(FakeStore, "add_remark", refuse)
+
+    assert worker.service.suggest(suggest()).text
 
 
 def test_a_late_suggestion_counts_as_not_made() -> None:
-    """Nobody read it, so it is not counted and the next prompt may get it."""
+    """Nobody read it, so it is not noted and the next prompt may get it."""
     worker, gone = Worker(), FakeCaller(has_gone=True)
     worker.knows(TASK)
 
@@ -190,7 +235,7 @@ def test_a_late_suggestion_counts_as_not_made() -> None:
 
 
 def test_our_own_command_gets_several_answers_every_time() -> None:
-    """A person asks, so no answer is counted as a suggestion."""
+    """A person asks, so no answer is noted as a suggestion."""
     worker = Worker()
     for number in range(5):
         worker.knows(f"{TASK} {number}", key=str(number))
@@ -199,7 +244,7 @@ def test_our_own_command_gets_several_answers_every_time() -> None:
     notes = [worker.service.suggest(request).text for _ in range(2)]
 
     assert [note.count("<past-workflow") for note in notes] == [3, 3]
-    assert worker.db.used == []
+    assert worker.db.said == []
     assert "no earlier work" in worker.service.suggest(suggest("/behavior:recall xyz", kind=request.kind)).text
 
 
@@ -219,6 +264,38 @@ def test_other_projects_work_is_suggested_only_by_setting() -> None:
         worker.knows(TASK, project="/another")
 
         assert bool(worker.service.suggest(suggest()).text) is is_answered
+
+
+def test_a_hidden_pattern_is_never_suggested() -> None:
+    """Not even to a person who asks; it stays in the list, and can be shown again."""
+    worker = Worker()
+    pattern = worker.learns(did())
+    manual = suggest(f"/behavior:recall {TASK}", kind=PromptKind.OWN_COMMAND)
+
+    hidden = worker.remarks(pattern, RemarkKind.HIDE)
+    while_hidden = [worker.service.suggest(request).text for request in (suggest(), manual)]
+    listed = worker.service.list_patterns(api.ListPatterns())
+    found = worker.service.recall(api.Recall(text=TASK, directory="/p"))
+    worker.remarks(pattern, RemarkKind.SHOW)
+
+    assert workflow(hidden).is_hidden
+    assert "<past-workflow" not in "".join(while_hidden)
+    assert ([each.id for each in listed], found) == ([pattern.id], [])
+    assert "<past-workflow" in worker.service.suggest(suggest()).text
+
+
+def test_failed_work_is_only_for_those_who_ask_and_as_tried() -> None:
+    """Somebody who asks wants to know what did not work, but no prompt gets it as a way."""
+    worker = Worker()
+    worker.learns(did("git push", outcome="failed", error="no upstream branch"))
+
+    answer = worker.service.suggest(suggest(f"/behavior:recall {TASK}", kind=PromptKind.OWN_COMMAND)).text
+
+    assert worker.service.suggest(suggest()).text == ""
+    assert "This was tried and was not finished (" in answer
+    assert "git push" in answer
+    assert "no upstream branch" in answer
+    assert "Done last" not in answer
 
 
 # Recall, list, show, save, forget
@@ -255,7 +332,9 @@ def test_show_needs_the_beginning_of_exactly_one_id() -> None:
     worker.knows(TASK)
     [pattern] = worker.db.patterns
 
-    assert worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)[:8])) == pattern
+    shown = worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)[:8]))
+
+    assert shown == api.Shown(pattern=pattern, episodes=())
     with pytest.raises(NotFoundError, match="No pattern has an id that begins with x"):
         worker.service.show_pattern(api.ShowPattern(id="x"))
     worker.knows("write the notes")
@@ -264,21 +343,124 @@ def test_show_needs_the_beginning_of_exactly_one_id() -> None:
         worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)))
 
 
-def test_a_refused_pattern_is_reported_and_the_others_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import continues and reports the patterns it lost."""
-    worker, save = Worker(), FakeStore.save
+def test_show_has_the_episodes_that_a_pattern_stands_on() -> None:
+    """They are its evidence, newest first; one may be a part of another piece of work."""
+    worker = Worker()
+    first = did(session_id="a", actions=(make_action("Edit", parameters={"file_path": "app.py"}),))
+    pattern = worker.learns(first, did("git commit -m x", "commit it", session_id="a"))
 
-    def picky(self: FakeStore, pattern: Pattern, *rest: Any) -> Saved:
-        if pattern.trigger == "bad":
+    shown = worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)))
+
+    assert workflow(shown.pattern).job == "commit"
+    assert [(each.trigger, each.part_of) for each in shown.episodes] == [("commit it", first.source_key)]
+
+
+def test_patterns_are_up_to_date_when_a_person_asks() -> None:
+    """An import leaves evidence whose patterns nobody has computed yet."""
+    for ask_for in (
+        lambda service: service.list_patterns(api.ListPatterns()),
+        lambda service: service.recall(api.Recall(text=TASK, directory="/p")),
+    ):
+        worker = Worker()
+        save_turns([did()], worker.db)
+
+        assert len(ask_for(worker.service)) == 1
+
+
+def test_old_patterns_are_shown_while_they_cannot_be_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody needs the embedding service, or a store that can be written, to list patterns or to rate one."""
+
+    class Down(FakeEmbedder):
+        def embed(self, texts: Any) -> Any:
+            raise EmbedError("down")
+
+    def refuse(*_: Any) -> None:
+        raise StoreUnavailableError("read-only")
+
+    worker = Worker()
+    pattern = worker.learns(did())
+    worker.resources.embedding = Down()
+    save_turns([did("git push", "publish it")], worker.db)
+
+    assert workflow(worker.remarks(pattern, RemarkKind.GOOD)).good == 1
+    assert len(worker.service.list_patterns(api.ListPatterns())) == 2
+    assert worker.loop.has_new_evidence
+    monkeypatch.setattr(FakeStore, "unfolded_projects", refuse)
+    assert len(worker.service.list_patterns(api.ListPatterns())) == 2
+
+
+def test_turns_are_listed_newest_first_with_their_judged_outcomes() -> None:
+    """The next prompt says how a turn ended, and turns without work were none."""
+    worker = Worker()
+    turns = [
+        did("make test", "fix the parser", session_id="a"),
+        did("make test", "no, that is wrong, fix the lexer", session_id="a"),
+        make_turn("thanks", session_id="a", context=Context(project="/p")),
+        did("make test", "another project", context=Context(project="/another")),
+    ]
+    save_turns(turns, worker.db)
+
+    def listed(**fields: Any) -> list[tuple[str, str]]:
+        rows = worker.service.list_turns(api.ListTurns(**fields))
+        return [(row.trigger, row.final_outcome.value) for row in rows]
+
+    here = [("no, that is wrong, fix the lexer", "success"), ("fix the parser", "failed")]
+    assert listed() == [("another project", "success"), *here]
+    assert listed(limit=2) == [("another project", "success"), here[0]]
+    assert listed(directory="/p") == here
+
+
+def test_a_turn_has_the_same_id_in_every_list() -> None:
+    """A person quotes it."""
+    worker = Worker()
+    save_turns([did()], worker.db)
+
+    first, again = (worker.service.list_turns(api.ListTurns()) for _ in range(2))
+
+    assert first == again
+    assert first[0].actions
+
+
+def test_saving_counts_turns_with_work_and_reports_refused_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import continues and reports the work it lost; words without work are evidence, but no piece of work."""
+    worker, replace = Worker(), FakeStore.replace_sessions
+
+    def picky(self: FakeStore, session_ids: Any, episodes: Sequence[Episode]) -> None:
+        if any(turn.prompt == "bad" for episode in episodes for turn in episode.turns):
             raise StoreError("the store refuses it")
-        return save(self, pattern, *rest)
+        replace(self, session_ids, episodes)
 
-    monkeypatch.setattr(FakeStore, "save", picky)
-    patterns = tuple(make_pattern(trigger) for trigger in ("one", "bad", "two", "one"))
+    monkeypatch.setattr(FakeStore, "replace_sessions", picky)
+    one = did(prompt="one", session_id="a")
+    words = make_turn("thanks", session_id="a")
 
-    report = worker.service.save_patterns(api.SavePatterns(patterns=patterns))
+    report = worker.service.save_turns(api.SaveTurns(turns=(one, words, did(prompt="bad"), did(prompt="two"))))
+    again = worker.service.save_turns(api.SaveTurns(turns=(one, words)))
 
-    assert report == api.SaveReport(kept={"new": 2, "known": 1}, refused=["the store refuses it"])
+    assert report == api.SaveReport(kept={"new": 2}, refused=["the store refuses it"])
+    assert again == api.SaveReport(kept={"known": 1}, refused=[])
+
+
+def test_more_work_of_a_known_turn_counts_as_grown() -> None:
+    """A session that goes on after an import is imported again."""
+    worker = Worker()
+    turn = did()
+    more = turn.model_copy(update={"actions": (*turn.actions, make_action(id="more"))})
+
+    kept = [worker.service.save_turns(api.SaveTurns(turns=(each,))).kept for each in (turn, more)]
+
+    assert kept == [{"new": 1}, {"grown": 1}]
+
+
+def test_saving_embeds_but_leaves_the_patterns_for_later() -> None:
+    """A large import would compute them a thousand times."""
+    worker = Worker()
+
+    worker.service.save_turns(api.SaveTurns(turns=(did(),)))
+
+    assert len(worker.db.vectors) == 1
+    assert (worker.db.patterns, worker.db.unfolded) == ([], {"/p"})
+    assert worker.loop.has_new_evidence
 
 
 def test_forget_empties_the_spool_even_if_the_store_fails() -> None:
@@ -289,6 +471,119 @@ def test_forget_empties_the_spool_even_if_the_store_fails() -> None:
         worker.service.forget_session(api.ForgetSession(session_id="s"))
 
     assert worker.learner.discarded == ["s"]
+
+
+def test_forgetting_a_session_takes_it_out_of_the_patterns_at_once() -> None:
+    """A pattern that other sessions have as well would go on quoting the forgotten one."""
+    worker = Worker()
+    worker.learns(did(session_id="kept"), did(prompt="fix the secret parser", session_id="s"))
+
+    deleted = worker.service.forget_session(api.ForgetSession(session_id="s"))
+
+    assert deleted == api.Deleted(patterns=1)
+    assert "secret" not in repr(worker.db.rows)
+    assert workflow(worker.db.patterns[0]).times == 1
+
+
+# Remarks
+
+
+def test_feedback_is_counted_and_changes_the_confidence() -> None:
+    """The answer shows the effect at once."""
+    worker = Worker()
+    pattern = worker.learns(did())
+
+    bad = worker.remarks(pattern, RemarkKind.BAD, note="it is run by just now")
+    good = worker.remarks(pattern, RemarkKind.GOOD)
+
+    assert (workflow(bad).good, workflow(bad).bad, workflow(good).good) == (0, 1, 1)
+    assert bad.confidence < pattern.confidence
+    assert bad.confidence < good.confidence
+    assert worker.db.said[0].note == "it is run by just now"
+
+
+def test_a_note_and_edited_steps_are_redacted() -> None:
+    """They are typed by hand, and stored like everything else."""
+    worker = Worker()
+    pattern = worker.learns(did())
+    token = "ghp_" + "0123456789abcdefABCD56789abcdef0123"
+
+    edited = worker.remarks(pattern, RemarkKind.EDIT, note=token, steps=(f"curl -H {token}",))
+
+    assert token not in repr([worker.db.said, worker.db.rows, edited])
+    assert workflow(edited).steps[0].text.startswith("curl -H ")
+
+
+def test_edited_steps_stay_when_work_is_learned() -> None:
+    """No computation may lose them, and an empty edit gives the computed steps back."""
+    worker = Worker()
+    pattern = worker.learns(did())
+
+    worker.remarks(pattern, RemarkKind.EDIT, steps=("just test",))
+    edited = workflow(worker.learns(did()))
+    computed = workflow(worker.remarks(pattern, RemarkKind.EDIT))
+
+    assert ([step.text for step in edited.steps], edited.is_edited, edited.times) == (["just test"], True, 2)
+    assert ([step.text for step in computed.steps], computed.is_edited) == (["make test"], False)
+
+
+def test_a_merge_answers_with_the_pattern_that_has_both() -> None:
+    """The other one is gone from the list, and later work of its kind counts for the whole."""
+    worker = Worker()
+    pushes = worker.learns(did("git push", "publish it"))
+    commits = worker.learns(did("git commit -m x", "commit it"))
+
+    whole = worker.remarks(pushes, RemarkKind.MERGE, into=str(commits.id)[:8])
+    worker.learns(did("git push", "publish it again"))
+
+    assert (whole.id, workflow(whole).times) == (commits.id, 2)
+    [listed] = worker.service.list_patterns(api.ListPatterns())
+    assert (listed.id, workflow(listed).times) == (commits.id, 3)
+
+
+def test_a_row_of_another_program_takes_no_remark() -> None:
+    """Nothing computes it, so a remark would have no effect."""
+    worker = Worker()
+    worker.knows(TASK)
+    commits = worker.learns(did("git commit -m x", "commit it"))
+    row = next(each for each in worker.db.patterns if each.workflow is None)
+
+    for kind in (RemarkKind.GOOD, RemarkKind.BAD, RemarkKind.HIDE, RemarkKind.SHOW, RemarkKind.EDIT):
+        with pytest.raises(RequestError, match="written by another program") as caught:
+            worker.remarks(row, kind)
+        assert caught.value.hint
+    with pytest.raises(RequestError, match="Only two computed patterns"):
+        worker.remarks(commits, RemarkKind.MERGE, into=str(row.id))
+
+    assert worker.db.said == []
+
+
+def test_only_other_patterns_of_the_same_project_can_be_merged() -> None:
+    """Projects differ in their workflows, and a pattern is no part of itself."""
+    worker = Worker()
+    here = worker.learns(did())
+    there = worker.learns(did(context=Context(directory="/another", root="/another", project="/another")))
+
+    for into in (here, there):
+        with pytest.raises(RequestError, match="of one project"):
+            worker.remarks(here, RemarkKind.MERGE, into=str(into.id))
+    with pytest.raises(NotFoundError):
+        worker.remarks(here, RemarkKind.MERGE, into="nothing")
+
+    assert worker.db.said == []
+
+
+def test_remarks_that_only_the_worker_makes_or_that_lack_a_half_are_refused() -> None:
+    """A request could invent suggestions, and a merge needs exactly two patterns."""
+    worker = Worker()
+    commits = worker.learns(did("git commit -m x", "commit it"))
+    pushes = worker.learns(did("git push", "publish it"))
+
+    for kind, into in ((RemarkKind.SHOWN, ""), (RemarkKind.MERGE, ""), (RemarkKind.GOOD, str(pushes.id))):
+        with pytest.raises(RequestError, match="cannot be made"):
+            worker.remarks(commits, kind, into=into)
+
+    assert worker.db.said == []
 
 
 # HTTP
@@ -331,6 +626,10 @@ def test_stop_returns_the_pid_of_the_worker() -> None:
         ("/v1/recall", {"text": TASK, "min_similarity": 2}, "POST", 400, "RequestError"),
         ("/v1/recall", {"text": TASK, "floor": 1}, "POST", 400, "RequestError"),
         ("/v1/list_patterns", {"limit": 10_001}, "POST", 400, "RequestError"),
+        ("/v1/list_turns", {"limit": 0}, "POST", 400, "RequestError"),
+        ("/v1/add_remark", {"id": "x", "kind": "great"}, "POST", 400, "RequestError"),
+        ("/v1/add_remark", {"id": "x", "kind": "good", "note": 2001 * "x"}, "POST", 400, "RequestError"),
+        ("/v1/add_remark", {"id": "x", "kind": "good"}, "POST", 404, "NotFoundError"),
         ("/v1/reap", {"idle_s": -1}, "POST", 400, "RequestError"),
         ("/v1/show_pattern", {"id": " "}, "POST", 400, "RequestError"),
         ("/v1/show_pattern", {"id": "x"}, "POST", 404, "NotFoundError"),
@@ -553,11 +852,22 @@ def test_a_malformed_handshake_is_a_bad_request() -> None:
         assert refused[0] == 400
 
 
-def test_a_pattern_survives_json_unchanged() -> None:
-    """An import sends patterns to the worker as JSON."""
-    pattern = make_pattern(TASK)
+def test_a_turn_survives_json_unchanged() -> None:
+    """An import sends turns to the worker as JSON."""
+    turn = did(closing="Готово: 🧵", is_interjected=True)
 
-    request = api.SavePatterns.model_validate(json.loads(api.SavePatterns(patterns=(pattern,)).model_dump_json()))
+    request = api.SaveTurns.model_validate(json.loads(api.SaveTurns(turns=(turn,)).model_dump_json()))
 
-    assert request.patterns == (pattern,)
-    assert isinstance(request.patterns[0].actions[0], Action)
+    assert request.turns == (turn,)
+    assert isinstance(request.turns[0].actions[0], Action)
+
+
+def test_a_pattern_and_its_episodes_survive_json_unchanged() -> None:
+    """Commands get them as JSON, with everything that was computed."""
+    worker = Worker()
+    pattern = worker.learns(did())
+
+    _, answer = worker.send("/v1/show_pattern", {"id": str(pattern.id)})
+
+    assert api.Shown.model_validate(answer) == worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)))
+    assert answer["episodes"]

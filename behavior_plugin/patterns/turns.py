@@ -1,35 +1,33 @@
-"""Turn a session's events into patterns: which actions belong to which prompt, and how the work ended.
+"""Turn a session's events into turns: each prompt of a person, with the work up to the next one.
 
-A turn is a human prompt and the actions up to the next one; an episode is a turn and the turns that only follow it up
-("yes", "go on"). An episode with actions becomes a pattern; one without does not.
+A prompt typed while the work ran is a turn of its own, marked as interjected, and has the calls after it: its words
+judge the calls before ("no, not that"), and it may ask for something else. The end of the work ends all of them.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from behavior_plugin import __version__
 from behavior_plugin.model import (
+    HUMAN,
     MAIN,
-    TASKS,
-    USER,
     Action,
     Context,
     DurationSource,
     Event,
     EventKind,
     EventSource,
-    Outcome,
-    Pattern,
     PromptKind,
     Provenance,
+    Turn,
     can_start,
     elapsed_ms,
 )
-from behavior_plugin.patterns.confidence import confidence
 
 # Files that tools write for themselves.
 _GENERATED = (
@@ -41,15 +39,22 @@ _GENERATED = (
     ".pytest_cache/",
     ".ruff_cache/",
 )
+# Commands of agents that clear the conversation.
+_CLEARING = frozenset({"/clear", "/new", "/reset"})
+_OPENING = HUMAN | {PromptKind.OWN_COMMAND}
 
 
 @dataclass
-class _Episode:
+class _Turn:
     prompt: Event
+    number: int = 0
+    is_interjected: bool = False
+    follows_clear: bool = False
     actions: list[Event] = field(default_factory=list)
-    # The prompts that it consists of; the end of a turn names the prompt that it ends.
+    # The prompts that are worked on; the end of a turn names the prompt that it ends.
     prompt_ids: set[str | None] = field(default_factory=set)
     is_ended: bool = False
+    closing: str | None = None
 
     @property
     def is_own(self) -> bool:
@@ -57,18 +62,18 @@ class _Episode:
         return self.prompt.prompt_kind is PromptKind.OWN_COMMAND
 
 
-def assemble(events: Sequence[Event], *, follows: str | None = None) -> list[Pattern]:
-    """The patterns of one session, whose events come in order and without duplicates, as `reconcile` leaves them.
+def turns_of(events: Sequence[Event], *, follows: str | None = None) -> list[Turn]:
+    """The turns of one session, whose events come in order and without duplicates, as `reconcile` leaves them.
 
-    `follows` is the session that this one continues, if any.
+    Turns without calls are among them. Commands of this plugin, and the calls after them, are not. `follows` is the
+    session that this one continues, if any.
     """
-    episodes = _episodes(_nested(_completed(events)))
-    return [_pattern(each, follows) for each in episodes if not each.is_own and any(map(_is_work, each.actions))]
+    return [_turn(each, follows) for each in _collected(_nested(_completed(events))) if not each.is_own]
 
 
 def orphaned_calls(events: Sequence[Event]) -> list[Event]:
     """Reported calls without a prompt: their session was already closed, or began before the plugin was installed."""
-    before = takewhile(lambda event: not _opens_episode(event, is_first=True, is_steering=False), _nested(events))
+    before = takewhile(lambda event: event.prompt_kind not in _OPENING, _nested(events))
     return [event for event in before if event.action and event.source is EventSource.HOOK]
 
 
@@ -120,36 +125,51 @@ def _started(event: Event) -> str | None:
     return action.started_agent if action and is_possible else None
 
 
-def _episodes(events: Iterable[Event]) -> list[_Episode]:
-    episodes: list[_Episode] = []
-    seen: set[str] = set()
+def _collected(events: Iterable[Event]) -> list[_Turn]:
+    turns: list[_Turn] = []
+    repeated: Counter[str | None] = Counter()
+    seen: set[str | None] = set()
+    is_cleared = False
     for event in events:
-        is_open = bool(episodes) and not episodes[-1].is_own
-        if _opens_episode(event, is_first=not is_open, is_steering=is_open and event.prompt_id in seen):
-            episodes.append(_Episode(prompt=event))
-        if episodes:
-            _join(episodes[-1], event)
-        if event.kind in (EventKind.PROMPT, EventKind.CALL_END) and event.prompt_id:
+        if event.prompt_kind in _OPENING:
+            # A prompt with the id of an earlier one was typed while that was worked on.
+            is_inside = bool(turns) and not turns[-1].is_own and bool(event.prompt_id) and event.prompt_id in seen
+            turns.append(_Turn(event, repeated[event.prompt_id], is_inside, is_cleared))
+            repeated[event.prompt_id] += 1
+        is_cleared = event.prompt_kind not in _OPENING and (is_cleared or _clears(event))
+        if turns:
+            _join(turns, event)
+        if event.kind in (EventKind.PROMPT, EventKind.CALL_END):
             seen.add(event.prompt_id)
-    return episodes
+    return turns
 
 
-def _opens_episode(event: Event, *, is_first: bool, is_steering: bool) -> bool:
-    """A prompt with the id of an earlier one was typed while that was worked on: it steers, and begins nothing."""
-    if is_steering:
-        return False
-    kind = event.prompt_kind
-    return kind in TASKS or kind is PromptKind.OWN_COMMAND or (kind is PromptKind.FOLLOW_UP and is_first)
+def _clears(event: Event) -> bool:
+    if event.kind is EventKind.SESSION_START:
+        return event.reason == "clear"
+    is_built_in = event.prompt_kind is PromptKind.BUILT_IN
+    return is_built_in and (event.prompt or "").partition(" ")[0].strip() in _CLEARING
 
 
-def _join(episode: _Episode, event: Event) -> None:
+def _join(turns: Sequence[_Turn], event: Event) -> None:
+    turn = turns[-1]
     if event.kind is EventKind.ACTION:
-        episode.actions.append(event)
+        turn.actions.append(event)
     if event.kind is EventKind.TURN_END:
-        episode.is_ended |= event.prompt_id is None or event.prompt_id in episode.prompt_ids
+        if event.prompt_id is None or event.prompt_id in turn.prompt_ids:
+            _end(turns, event.closing)
     elif _starts_work(event):
-        episode.prompt_ids.add(event.prompt_id)
-        episode.is_ended = False
+        turn.prompt_ids.add(event.prompt_id)
+        turn.is_ended = False
+
+
+def _end(turns: Sequence[_Turn], closing: str | None) -> None:
+    """End the last turn, and those that its prompt, and the prompts before, were typed into."""
+    turns[-1].closing = closing or turns[-1].closing
+    for turn in reversed(turns):
+        turn.is_ended = True
+        if not turn.is_interjected:
+            return
 
 
 def _starts_work(event: Event) -> bool:
@@ -159,69 +179,54 @@ def _starts_work(event: Event) -> bool:
     return event.kind is EventKind.CALL_END or (event.action is not None and event.action.actor == MAIN)
 
 
-def _is_work(event: Event) -> bool:
-    """A line of the user's own shell alone teaches nothing."""
-    return event.action is not None and event.action.actor != USER
-
-
-def _pattern(episode: _Episode, follows: str | None) -> Pattern:
-    prompt = episode.prompt
-    context = _context(episode)
-    outcome = _final_outcome(episode)
-    return Pattern(
-        source_key=_source_key(prompt),
-        trigger=prompt.prompt or "",
-        context=context,
-        actions=tuple(_relative(event.action, context) for event in episode.actions if event.action),
-        final_outcome=outcome,
-        confidence=confidence([outcome]),
-        started_at=prompt.at,
+def _turn(turn: _Turn, follows: str | None) -> Turn:
+    prompt = turn.prompt
+    context = _context(turn)
+    return Turn(
+        source_key=_source_key(turn),
         session_id=prompt.session_id,
+        prompt=prompt.prompt or "",
+        prompt_kind=prompt.prompt_kind or PromptKind.TASK,
+        started_at=prompt.at,
+        context=context,
+        actions=tuple(_relative(event.action, context) for event in turn.actions if event.action),
+        is_ended=turn.is_ended,
+        is_interjected=turn.is_interjected,
+        follows_clear=turn.follows_clear,
+        closing=turn.closing,
         provenance=Provenance(
             agent=prompt.agent,
             machine=prompt.machine,
-            source=_sources(episode),
+            source=_sources(turn),
             version=__version__,
             follows=follows,
         ),
     )
 
 
-def _source_key(prompt: Event) -> str:
+def _source_key(turn: _Turn) -> str:
     """The same for one prompt of one session, however often it is delivered and whichever source has it."""
-    if prompt.prompt_id:
-        return _key(prompt.session_id, prompt.prompt_id)
-    return _key(prompt.machine, prompt.session_id, str(prompt.order), prompt.prompt or "")
+    prompt = turn.prompt
+    if not prompt.prompt_id:
+        return _key(prompt.machine, prompt.session_id, str(prompt.order), prompt.prompt or "")
+    # Those typed into the work on a prompt share its id.
+    return _key(prompt.session_id, prompt.prompt_id, *([str(turn.number)] if turn.is_interjected else []))
 
 
 def _key(*words: str) -> str:
     return hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()[:40]
 
 
-def _sources(episode: _Episode) -> str:
+def _sources(turn: _Turn) -> str:
     """Where the prompt and the actions were read."""
-    found = {event.source for event in [episode.prompt, *episode.actions]}
+    found = {event.source for event in [turn.prompt, *turn.actions]}
     names = {EventSource.HOOK: "hooks", EventSource.TRANSCRIPT: "transcript"}
     return "+".join(name for source, name in names.items() if source in found)
 
 
-def _final_outcome(episode: _Episode) -> Outcome:
-    """How the work ended: as its last call did; partial where the turn was broken off before its end.
-
-    A subagent's failure is the main agent's to judge, and commands in the user's own shell are the user's.
-    """
-    work = [event.action for event in episode.actions if event.action and _is_work(event)]
-    outcomes = [action.outcome for action in work if action.actor == MAIN] or [action.outcome for action in work]
-    if outcomes[-1] is Outcome.FAILED:
-        return Outcome.FAILED
-    if not episode.is_ended or outcomes[-1] is Outcome.PARTIAL:
-        return Outcome.PARTIAL
-    return Outcome.SUCCESS
-
-
-def _context(episode: _Episode) -> Context:
-    start = episode.prompt.context
-    files = [_inside(file, start) for event in episode.actions for file in event.files]
+def _context(turn: _Turn) -> Context:
+    start = turn.prompt.context
+    files = [_inside(file, start) for event in turn.actions for file in event.files]
     touched = dict.fromkeys(file for file in files if not any(part in file for part in _GENERATED))
     return start.model_copy(update={"files_touched": tuple(touched)})
 

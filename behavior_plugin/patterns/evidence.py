@@ -1,0 +1,221 @@
+"""Merge the accounts of the same work, and cut sessions into episodes.
+
+Merging takes the fullest account of each turn, whichever order they arrive in and however often, so the same sessions
+always give the same episodes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from behavior_plugin.model import MAIN, USER, Context, Outcome, PromptKind, Turn, elapsed_ms
+from behavior_plugin.patterns.boundaries import split
+from behavior_plugin.patterns.jobs import job_of
+from behavior_plugin.patterns.lessons import find_lessons
+from behavior_plugin.patterns.outcome import judge_episode, judge_turn
+from behavior_plugin.patterns.steps import attempts, distil, known_commands
+from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind
+
+# Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
+DIGEST_VERSION = 2
+
+
+def merge_turns(stored: Iterable[Turn], told: Iterable[Turn]) -> list[Turn]:
+    """The turns of some sessions, each once, in its fullest account; a copy in another session is left out."""
+    fullest: dict[str, Turn] = {}
+    for turn in (*stored, *told):
+        known = fullest.get(turn.source_key)
+        fullest[turn.source_key] = _fuller(known, turn) if known else turn
+    return _without_copies(list(fullest.values()))
+
+
+def effects(stored: Iterable[Turn], told: Iterable[Turn], merged: Iterable[Turn]) -> list[Saved]:
+    """The effect of each told turn on the evidence."""
+    before = {turn.source_key: turn for turn in stored}
+    after = {turn.source_key: turn for turn in merged}
+    # Work that was stored under another session is not new under this one.
+    moved = {(turn.started_at, turn.prompt) for key, turn in before.items() if key not in after}
+    return [
+        Saved.UNCHANGED
+        if (turn.started_at, turn.prompt) in moved
+        else _effect(before.get(turn.source_key), after.get(turn.source_key))
+        for turn in told
+    ]
+
+
+def episodes_of(turns: Iterable[Turn]) -> list[Episode]:
+    """The episodes of some sessions, and their parts. Turns that no work belongs to are in none."""
+    sessions: defaultdict[str, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        sessions[turn.session_id].append(turn)
+    found: list[Episode] = []
+    for session_id in sorted(sessions):
+        for group in split(sorted(sessions[session_id], key=lambda turn: turn.started_at)):
+            found += _with_parts(group)
+    return found
+
+
+def turn_judgements(turns: Sequence[Turn]) -> list[Judgement]:
+    """How each turn of an episode ended."""
+    return [judge_turn(turn, following) for turn, following in pairwise([*turns, None]) if turn]
+
+
+def occurrence_of(episode: Episode) -> Occurrence:
+    """An episode without its turns."""
+    return Occurrence(
+        source_key=episode.source_key,
+        part_of=episode.part_of,
+        session_id=episode.session_id,
+        project=episode.context.project,
+        trigger=episode.trigger,
+        started_at=episode.started_at,
+        outcome=episode.judgement.outcome,
+        digest=episode.digest,
+    )
+
+
+def _effect(before: Turn | None, after: Turn | None) -> Saved:
+    if after is None or before == after:
+        return Saved.UNCHANGED
+    return Saved.UPDATED if before else Saved.ADDED
+
+
+def _fuller(one: Turn, other: Turn) -> Turn:
+    """The fuller of two accounts of one turn. Once its folder is gone, a project is only known by its path."""
+    fuller = max(one, other, key=_fullness)
+    context = max(one.context, other.context, key=_knowledge)
+    return fuller.model_copy(
+        update={"context": context.model_copy(update={"files_touched": fuller.context.files_touched})}
+    )
+
+
+def _fullness(turn: Turn) -> tuple[Any, ...]:
+    """The last of these only makes the choice the same in any order."""
+    verdicts = sum(action.verdict is not None for action in turn.actions)
+    measured = turn.provenance.source.startswith("hooks")
+    return (
+        not turn.has_follow_ups,
+        len(turn.actions),
+        turn.is_ended,
+        verdicts,
+        turn.closing is not None,
+        measured,
+        turn.model_dump_json(),
+    )
+
+
+def _knowledge(context: Context) -> tuple[Any, ...]:
+    is_path = context.project.startswith("/") or not context.project
+    place = context.model_copy(update={"files_touched": ()})
+    return (not is_path, context.project_type is not None, context.branch is not None, place.model_dump_json())
+
+
+def _without_copies(turns: Sequence[Turn]) -> list[Turn]:
+    """Leave out what a fork repeats of another session: the same prompt at the same time, with the same calls.
+
+    Of the two sessions, the one with the lesser id keeps it, so that the order of arrival does not matter.
+    """
+    alike: defaultdict[tuple[Any, ...], list[Turn]] = defaultdict(list)
+    for turn in turns:
+        # Logs without times give every prompt the same one.
+        is_timed = turn.started_at.timestamp() > 0
+        alike[(turn.started_at, turn.prompt) if is_timed else (turn.source_key,)].append(turn)
+    return [turn for same in alike.values() for turn in _originals(same)]
+
+
+def _originals(same: Sequence[Turn]) -> list[Turn]:
+    originals: list[Turn] = []
+    for turn in sorted(same, key=lambda turn: (turn.session_id, turn.source_key)):
+        place = next((number for number, each in enumerate(originals) if _is_copy(turn, each)), None)
+        if place is None:
+            originals.append(turn)
+        else:
+            original = originals[place]
+            named = {"source_key": original.source_key, "session_id": original.session_id}
+            originals[place] = _fuller(original, turn.model_copy(update=named))
+    return originals
+
+
+def _is_copy(turn: Turn, original: Turn) -> bool:
+    if turn.session_id == original.session_id:
+        return False
+    calls, others = _calls(turn), _calls(original)
+    return calls <= others or others <= calls
+
+
+def _calls(turn: Turn) -> set[str]:
+    """Some models only number their calls, so the tool and the command have to be equal too."""
+    return {f"{action.id} {action.tool} {action.parameters.get('command', '')}" for action in turn.actions}
+
+
+def _with_parts(turns: Sequence[Turn]) -> list[Episode]:
+    if not any(_has_work(turn) for turn in turns):
+        return []
+    judgements = turn_judgements(turns)
+    whole = _episode(turns, judge_episode(turns), [judgement.outcome for judgement in judgements])
+    parts = [
+        _episode([turn], judgement, [judgement.outcome], part_of=whole.source_key)
+        for turn, judgement in list(zip(turns, judgements, strict=True))[1:]
+        if _is_part(turn)
+    ]
+    return [whole, *parts]
+
+
+def _has_work(turn: Turn) -> bool:
+    """A line of the user's own shell alone teaches nothing."""
+    return any(action.actor != USER for action in turn.actions)
+
+
+def _is_part(turn: Turn) -> bool:
+    """Whether people may type the prompt again for other work: a command of their own, or a mere delivery."""
+    if turn.prompt_kind is PromptKind.FOLLOW_UP or not _has_work(turn):
+        return False
+    kinds = {step.kind for step in distil([turn], judged=[Outcome.SUCCESS])}
+    return turn.prompt_kind is PromptKind.COMMAND or (StepKind.DELIVER in kinds and StepKind.EDIT not in kinds)
+
+
+def _episode(turns: Sequence[Turn], judgement: Judgement, judged: Sequence[Outcome], *, part_of: str = "") -> Episode:
+    return Episode(
+        source_key=turns[0].source_key,
+        turns=tuple(turns),
+        judgement=judgement,
+        digest=_digest(turns, judged, judgement.outcome),
+        part_of=part_of,
+    )
+
+
+def _digest(turns: Sequence[Turn], judged: Sequence[Outcome], outcome: Outcome) -> Digest:
+    steps = distil(turns, judged=judged) or (attempts(turns) if outcome is not Outcome.SUCCESS else ())
+    # What was turned down is no step, but it was the same job, and counts against its odds.
+    all_steps = distil(turns, judged=[Outcome.SUCCESS] * len(turns))
+    # A reply names no task: nobody types it again to have the same done.
+    is_named = turns[0].prompt_kind is not PromptKind.FOLLOW_UP and bool(turns[0].prompt.strip())
+    return Digest(
+        version=DIGEST_VERSION,
+        job=job_of(all_steps or steps, turns) if is_named else "",
+        steps=steps,
+        lessons=tuple(found.lesson for found in find_lessons(turns)),
+        commands=known_commands(steps),
+        took_ms=sum(map(_took_ms, turns)),
+        change=_change(turns),
+    )
+
+
+def _took_ms(turn: Turn) -> int:
+    """From the prompt to the end of the last call; the time until the next prompt is the user's."""
+    ends = [elapsed_ms(turn.started_at, action.timestamp) + (action.duration_ms or 0) for action in turn.actions]
+    return max(ends, default=0)
+
+
+def _change(turns: Sequence[Turn]) -> str:
+    commits = [
+        action.verdict.commit
+        for turn in turns
+        for action in turn.actions
+        if action.actor == MAIN and action.verdict and action.verdict.commit
+    ]
+    closings = [turn.closing for turn in turns if turn.closing]
+    return (commits or closings or [""])[-1]

@@ -1,0 +1,245 @@
+"""Distil the steps of a piece of work from its calls: what changed, checked, delivered or ran something, and held.
+
+Looking around, failures that were given up, and work that the user turned down are no steps. Rounds of the same thing
+are one step with a count: edit until the check passes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from behavior_plugin.model import MAIN, Action, Outcome, Turn
+from behavior_plugin.patterns.commands import EDITING_TOOLS, LOOKING_TOOLS, CommandKind, command_of
+from behavior_plugin.patterns.portable import portable_parts, relative_path
+from behavior_plugin.workflow import Step, StepKind
+
+# Steps of a workflow that are shown, and files of a step that are kept.
+MAX_STEPS = 7
+MAX_FILES = 12
+# Between the commands of one line.
+AND = " && "
+SHELL_KINDS = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN})
+
+_AGENT_TOOLS = frozenset({"Agent", "Task"})
+_KINDS = {CommandKind.DELIVER: StepKind.DELIVER, CommandKind.CHECK: StepKind.CHECK, CommandKind.RUN: StepKind.RUN}
+# The weightiest command of a line decides on its kind.
+_WEIGHTS = (StepKind.DELIVER, StepKind.CHECK, StepKind.RUN)
+# They end a round of edits and checks: the work so far was good enough to go on with something else.
+_ENDS_ROUNDS = frozenset({StepKind.DELIVER, StepKind.SKILL, StepKind.AGENT})
+# Calls of these kinds in a row are one step.
+_IN_A_ROW = frozenset({StepKind.AGENT, StepKind.TOOL})
+# The first to be left out of a workflow has the highest rank.
+_RANKS = {
+    StepKind.DELIVER: 0,
+    StepKind.CHECK: 1,
+    StepKind.SKILL: 2,
+    StepKind.RUN: 3,
+    StepKind.EDIT: 4,
+    StepKind.AGENT: 4,
+    StepKind.TOOL: 5,
+}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call that may be a step. Calls with one `key` are rounds of one thing; `commands` are those of its line."""
+
+    step: Step
+    key: str
+    worked: bool = True
+    commands: frozenset[str] = frozenset()
+
+
+def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, ...]:
+    """All steps of the work in these turns, in its order; `judged` has the outcome of each turn.
+
+    Turns that failed in the user's eyes are left out, unless all did.
+    """
+    kept = [turn for turn, outcome in zip(turns, judged, strict=True) if outcome is not Outcome.FAILED] or turns
+    calls = [call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root)]
+    rounds = [call for segment in _segments(_joined_rows(calls)) for call in _joined_rounds(segment)]
+    return tuple(call.step for call in _joined_rows(_joined_repeats(rounds)))
+
+
+def attempts(turns: Sequence[Turn]) -> tuple[Step, ...]:
+    """What was tried where nothing worked, each once: no steps to repeat, but worth knowing."""
+    calls = [call.step for turn in turns for action in turn.actions for call in _calls(action, turn.context.root)]
+    return tuple({_key(step): step for step in calls}.values())
+
+
+def top_steps(steps: Sequence[Step], most: int = MAX_STEPS) -> tuple[Step, ...]:
+    """The steps that matter most, in the order of the work: deliveries and checks first, later before earlier."""
+    by_rank = sorted(range(len(steps)), key=lambda index: (_rank(steps[index]), -index))
+    return tuple(steps[index] for index in sorted(by_rank[:most]))
+
+
+def known_commands(steps: Sequence[Step]) -> tuple[str, ...]:
+    """The distinct commands of steps, each alone, as a project is known by them."""
+    lines = [line for step in steps for line in (step.text if step.kind in SHELL_KINDS else "", step.until)]
+    return tuple(dict.fromkeys(command for line in lines for command in line.split(AND) if command))
+
+
+def _rank(step: Step) -> int:
+    return _RANKS[StepKind.CHECK if step.until else step.kind]
+
+
+def _calls(action: Action, root: str) -> Iterator[_Call]:
+    """A call as a candidate for a step; none if it only looks, was not allowed, or is a subagent's own."""
+    if action.actor != MAIN or action.outcome is Outcome.PARTIAL or action.tool in LOOKING_TOOLS:
+        return
+    step = _step(action, root)
+    if step:
+        commands = frozenset(step.text.split(AND)) if step.kind in SHELL_KINDS else frozenset[str]()
+        yield _Call(step, _key(step), worked=_worked(action), commands=commands)
+
+
+def _worked(action: Action) -> bool:
+    """Whether a call succeeded, also by its output: a pipe hides the exit code of a failing check."""
+    verdict = action.verdict
+    is_refuted = verdict is not None and (bool(verdict.failed) or verdict.ran_nothing)
+    return action.outcome is Outcome.SUCCESS and not is_refuted
+
+
+def _step(action: Action, root: str) -> Step | None:
+    if command := command_of(action):
+        return _command_step(command, action, root)
+    if action.tool in EDITING_TOOLS:
+        return _edit_step(action, root)
+    if action.tool == "Skill":
+        return Step(kind=StepKind.SKILL, text=_parameter(action, "skill", "command"))
+    if action.tool in _AGENT_TOOLS:
+        return Step(kind=StepKind.AGENT, text=_parameter(action, "subagent_type") or "general")
+    return Step(kind=StepKind.TOOL, text=action.tool)
+
+
+def _command_step(command: str, action: Action, root: str) -> Step | None:
+    parts = portable_parts(command, root=root)
+    if not parts:
+        return None
+    kinds = {_KINDS[part.kind] for part in parts}
+    text = AND.join(dict.fromkeys(part.text for part in parts))
+    kind = next(kind for kind in _WEIGHTS if kind in kinds)
+    return Step(kind=kind, text=text, took_ms=action.duration_ms)
+
+
+def _edit_step(action: Action, root: str) -> Step | None:
+    file = relative_path(_parameter(action, "file_path", "notebook_path", "path"), root)
+    return Step(kind=StepKind.EDIT, files=(file,) if file else ()) if file is not None else None
+
+
+def _parameter(action: Action, *names: str) -> str:
+    values = (action.parameters.get(name) for name in names)
+    return next((value for value in values if isinstance(value, str) and value), "")
+
+
+def _key(step: Step) -> str:
+    if step.kind is StepKind.TOOL and step.text.startswith("mcp__"):
+        return "__".join(step.text.split("__")[:2])
+    return f"{step.kind} {step.text}"
+
+
+def _joined_rows(calls: Sequence[_Call]) -> list[_Call]:
+    """Edits, subagents and calls of one server in a row as one; failures of these are the assistant's own slips."""
+    rows: list[list[_Call]] = []
+    for call in calls:
+        is_joining = call.step.kind in _IN_A_ROW or call.step.kind is StepKind.EDIT
+        if is_joining and not call.worked:
+            continue
+        if is_joining and rows and rows[-1][0].key == call.key:
+            rows[-1].append(call)
+        else:
+            rows.append([call])
+    return [_joined(row) for row in rows]
+
+
+def _joined(row: Sequence[_Call]) -> _Call:
+    """Calls in a row as one, named as most of them are."""
+    first = row[0]
+    if len(row) == 1:
+        return first
+    files = tuple(dict.fromkeys(file for call in row for file in call.step.files))[:MAX_FILES]
+    if first.step.kind is StepKind.EDIT:
+        until = next((call.step for call in reversed(row) if call.step.until), first.step)
+        rounds = sum(call.step.times for call in row if call.step.until == until.until)
+        times = rounds if until.until else 1
+        return replace(first, step=until.model_copy(update={"files": files, "times": times}))
+    [(text, _)] = Counter(call.step.text for call in row).most_common(1)
+    times = sum(call.step.times for call in row)
+    return replace(first, step=first.step.model_copy(update={"text": text, "times": times}))
+
+
+def _segments(calls: Sequence[_Call]) -> Iterator[list[_Call]]:
+    """The calls between deliveries, skills and subagents, each of which is a segment of its own."""
+    segment: list[_Call] = []
+    for call in calls:
+        if call.step.kind in _ENDS_ROUNDS:
+            yield segment
+            yield [call]
+            segment = []
+        else:
+            segment.append(call)
+    yield segment
+
+
+def _joined_rounds(calls: list[_Call]) -> list[_Call]:
+    """The rounds of edits and a check as one step; of several such checks, the one that ran most often."""
+    spans = {call.key: _rounds(calls, call.key) for call in calls if call.step.kind is StepKind.CHECK}
+    key, span = max(spans.items(), key=lambda item: len(item[1]), default=("", []))
+    if len(span) < 2:
+        return calls
+    first = next(index for index, call in enumerate(calls) if call.step.kind is StepKind.EDIT)
+    inside = calls[first : span[-1] + 1]
+    edits = [call for call in inside if call.step.kind is StepKind.EDIT]
+    check = calls[span[-1]].step
+    took = [calls[index].step.took_ms for index in span if calls[index].worked]
+    rounds = {"until": check.text, "times": len(span), "took_ms": _median(took)}
+    loop = replace(edits[0], step=_joined(edits).step.model_copy(update=rounds))
+    others = [call for call in inside if call.key != key and call.step.kind is not StepKind.EDIT]
+    before = [call for call in calls[:first] if call.key != key]
+    return [*before, loop, *others, *calls[span[-1] + 1 :]]
+
+
+def _rounds(calls: Sequence[_Call], key: str) -> list[int]:
+    """The places of the last run of a check after each edit, up to the last run that worked."""
+    places: list[int] = []
+    is_edited = False
+    for index, call in enumerate(calls):
+        is_edited |= call.step.kind is StepKind.EDIT
+        if call.key == key and places and not is_edited:
+            places[-1] = index
+        elif call.key == key:
+            places.append(index)
+            is_edited = False
+    worked = [number for number, index in enumerate(places) if calls[index].worked]
+    has_edit = any(call.step.kind is StepKind.EDIT for call in calls[: places[worked[-1]]]) if worked else False
+    return places[: worked[-1] + 1] if has_edit else []
+
+
+def _joined_repeats(calls: Sequence[_Call]) -> list[_Call]:
+    """Each line of commands once, at its last place, with its successes; one that never worked again is left out.
+
+    A line is repeated by a later one that has all its commands: "npm test" by "npm run lint && npm test".
+    """
+    joined = []
+    for index, call in enumerate(calls):
+        if call.step.kind is StepKind.EDIT or call.step.kind in _IN_A_ROW:
+            joined.append(call)
+        elif call.worked and not any(_repeats(later, call) for later in calls[index + 1 :]):
+            runs = [each.step for each in calls[: index + 1] if each.worked and _repeats(call, each)]
+            took = [step.took_ms for step in runs if step.text == call.step.text]
+            counted = {"times": sum(step.times for step in runs), "took_ms": _median(took)}
+            joined.append(replace(call, step=call.step.model_copy(update=counted)))
+    return joined
+
+
+def _repeats(later: _Call, call: _Call) -> bool:
+    has_all = bool(call.commands) and call.commands <= later.commands
+    return later.worked and (has_all or later.key == call.key)
+
+
+def _median(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return round(median(known)) if known else None

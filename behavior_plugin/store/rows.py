@@ -1,0 +1,155 @@
+"""Rows of the database as models, and models as the values of a query.
+
+A row that this version cannot read, such as one of a newer version, is left out: it must not hide the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pgvector import Vector
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+from pydantic import ValidationError
+
+from behavior_plugin.errors import StoreError
+from behavior_plugin.store import Computed, Run
+from behavior_plugin.workflow import Digest, Episode, Judgement, Match, Occurrence, Remark, StoredPattern
+
+log = logging.getLogger(__name__)
+
+# Stands for the digest of evidence from a version that had none.
+NOT_COMPUTED = Digest(version=1)
+
+Read = TypeVar("Read")
+
+
+def vector_text(embedding: Sequence[float] | None) -> str | None:
+    return None if embedding is None else Vector(list(embedding)).to_text()
+
+
+def episode_values(episode: Episode) -> dict[str, Any]:
+    return {
+        "source_key": episode.source_key,
+        "part_of": episode.part_of,
+        "session_id": episode.session_id,
+        "project": episode.context.project,
+        "trigger": episode.trigger,
+        "turns": Jsonb([turn.model_dump(mode="json") for turn in episode.turns]),
+        "outcome": episode.judgement.outcome.value,
+        "because": episode.judgement.because,
+        "digest": Jsonb(episode.digest.model_dump(mode="json")),
+        "turn_starts": [turn.started_at for turn in episode.turns],
+        "schema_version": episode.digest.version,
+        "started_at": episode.started_at,
+    }
+
+
+def pattern_values(computed: Computed) -> dict[str, Any]:
+    pattern = computed.pattern
+    return {
+        "source_key": pattern.source_key,
+        "session_id": pattern.session_id,
+        "project": pattern.context.project,
+        "trigger": pattern.trigger,
+        "embedding": vector_text(computed.embedding),
+        "embedding_model": None if computed.embedding is None else computed.model,
+        "context": Jsonb(pattern.context.model_dump(mode="json")),
+        "actions": Jsonb([action.model_dump(mode="json") for action in pattern.actions]),
+        "final_outcome": pattern.final_outcome.value,
+        "confidence": pattern.confidence,
+        "provenance": Jsonb(pattern.provenance.model_dump(mode="json")),
+        "workflow": Jsonb(pattern.workflow.model_dump(mode="json")) if pattern.workflow else None,
+        "use_count": computed.use_count,
+        "last_used_at": computed.last_used_at,
+        "started_at": pattern.started_at,
+    }
+
+
+def read_rows(read: Callable[[DictRow], Read], rows: Iterable[DictRow]) -> list[Read]:
+    """The rows that this version can read: a row of a newer version must not hide the others."""
+    readable = []
+    for row in rows:
+        try:
+            readable.append(read(row))
+        except StoreError as error:
+            log.warning("left out: %s", error)
+    return readable
+
+
+def read_pattern(row: DictRow) -> StoredPattern:
+    try:
+        return StoredPattern.model_validate(row)
+    except ValidationError:
+        raise StoreError(
+            f"Pattern {row['id']} has a shape that this version does not know.",
+            hint="Update the plugin: a newer version may have stored it.",
+        ) from None
+
+
+def read_match(row: DictRow) -> Match:
+    similarity, trigger = row.pop("similarity"), row.pop("nearest_trigger")
+    similarities = tuple(row.pop("trigger_similarities", None) or (similarity,))
+    return Match(pattern=read_pattern(row), similarity=similarity, trigger=trigger, similarities=similarities)
+
+
+def remark_values(remark: Remark) -> dict[str, Any]:
+    return {
+        "pattern_key": remark.pattern_key,
+        "kind": remark.kind.value,
+        "session_id": remark.session_id,
+        "note": remark.note,
+        "details": Jsonb({"steps": remark.steps, "into": remark.into}),
+        "made_at": remark.made_at,
+    }
+
+
+def read_remark(row: DictRow) -> Remark:
+    details = row.pop("details") or {}
+    try:
+        return Remark.model_validate({**row, "steps": details.get("steps", ()), "into": details.get("into", "")})
+    except ValidationError:
+        raise StoreError(f"Remark {row['id']} has a shape that this version does not know.") from None
+
+
+def read_episode(row: DictRow) -> Episode:
+    try:
+        return Episode(
+            source_key=row["source_key"],
+            part_of=row.get("part_of", ""),
+            turns=row["turns"],
+            judgement=Judgement(outcome=row["outcome"], because=row["because"]),
+            digest=row["digest"] or NOT_COMPUTED,
+        )
+    except ValidationError:
+        raise StoreError(
+            f"Episode {row['source_key']} has a shape that this version does not know.",
+            hint="Update the plugin: a newer version may have stored it.",
+        ) from None
+
+
+def episode_or_none(row: DictRow) -> Episode | None:
+    try:
+        return read_episode(row)
+    except StoreError:
+        return None
+
+
+def is_newer(row: DictRow, episodes: Mapping[str, Episode]) -> bool:
+    """Whether a newer version stored a row than has computed the episode that would replace it."""
+    episode = episodes.get(row["source_key"])
+    return episode is not None and row["schema_version"] > episode.digest.version
+
+
+def read_occurrence(row: DictRow) -> Occurrence:
+    try:
+        return Occurrence.model_validate({**row, "digest": row["digest"] or NOT_COMPUTED})
+    except ValidationError:
+        raise StoreError(f"Episode {row['source_key']} has a digest that this version does not know.") from None
+
+
+def read_run(row: DictRow) -> Run:
+    embedding = Vector.from_text(row["embedding"]).to_list() if row["embedding"] else None
+    return Run(read_episode(row), embedding, row["model"])

@@ -1,0 +1,7 @@
+-- The suggestions that the caller was shown in some sessions.
+select id, pattern_key, kind, session_id, is_followed, outcome, note, details, made_at
+  from behavior.remarks
+ where user_id = (select behavior.caller())
+   and session_id = any (%(session_ids)s::text[])
+   and kind = 'shown'
+ order by made_at, id

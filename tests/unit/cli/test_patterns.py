@@ -1,0 +1,439 @@
+"""The commands by which users correct patterns: each makes the remark that was meant, and says what it changed."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from behavior_plugin import api
+from behavior_plugin.cli import cli, patterns, terminal
+from behavior_plugin.errors import NotFoundError
+from behavior_plugin.model import Context
+from behavior_plugin.recall.rank import MIN_CONFIDENCE
+from behavior_plugin.workflow import RemarkKind, StepKind, StoredPattern, Suggestion
+from tests.factories import START, make_pattern, make_step, make_workflow
+
+ID, SHORT = str(uuid.UUID(int=7)), "00000000"
+UNDO = f"`behavior edit {SHORT} --show` takes that back."
+
+
+def stored(
+    number: int = 7, *, context: Context | None = None, confidence: float = 0.6, **workflow: Any
+) -> StoredPattern:
+    made = make_workflow(**workflow)
+    place = context or Context(directory="/nowhere", root="/nowhere", project="/nowhere")
+    fields = make_pattern(workflow=made, context=place, confidence=confidence, started_at=START).model_dump()
+    return StoredPattern(**fields, id=uuid.UUID(int=number), use_count=3, created_at=START)
+
+
+class FakeClient:
+    """Answers with its patterns, and remembers the requests. `after` is the pattern as a remark leaves it."""
+
+    def __init__(self) -> None:
+        self.known = [stored()]
+        self.after: StoredPattern | None = None
+        self.remarks: list[api.AddRemark] = []
+        self.listed: list[api.ListPatterns] = []
+
+    def show_pattern(self, request: api.ShowPattern) -> api.Shown:
+        found = [each for each in self.known if str(each.id).startswith(request.id)]
+        if not found:
+            raise NotFoundError("No such pattern.")
+        return api.Shown(pattern=found[0], episodes=())
+
+    def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
+        self.listed.append(request)
+        return self.known
+
+    def add_remark(self, request: api.AddRemark) -> api.Shown:
+        self.remarks.append(request)
+        return api.Shown(pattern=self.after or self.known[0], episodes=())
+
+    def recall(self, request: api.Recall) -> list[Suggestion]:
+        return [
+            Suggestion(
+                pattern=each, similarity=0.8, score=0.8, occurrences=1, successes=1, last_seen_at=START, reason="x"
+            )
+            for each in self.known
+        ]
+
+
+@pytest.fixture(autouse=True)
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    fake = FakeClient()
+    monkeypatch.setattr(patterns, "Client", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that prints to the output of this test, not to that of the first."""
+    monkeypatch.setattr(terminal, "console", Console(highlight=False, soft_wrap=True))
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Makes an editor from a line of shell; returns the file that has the text as it was opened."""
+
+    def running(line: str) -> Path:
+        script, opened = tmp_path / "editor", tmp_path / "opened"
+        script.write_text(f'#!/bin/sh\ncp "$1" {opened}\n{line}\n', encoding="utf-8")
+        script.chmod(0o700)
+        monkeypatch.setenv("EDITOR", str(script))
+        return opened
+
+    return running
+
+
+def run(*words: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(cli, words, input=text)
+
+
+def output_of(*words: str, text: str | None = None) -> str:
+    done = run(*words, text=text)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def steps_in(opened: Path) -> list[str]:
+    return [line for line in opened.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+
+
+# Feedback
+
+
+@pytest.mark.parametrize(("flag", "kind"), [("--good", RemarkKind.GOOD), ("--bad", RemarkKind.BAD)])
+def test_feedback_is_a_remark_with_a_note(flag: str, kind: RemarkKind, client: FakeClient) -> None:
+    output_of("feedback", "0000", flag, "--note", "the tests moved")
+
+    assert client.remarks == [api.AddRemark(id="0000", kind=kind, note="the tests moved")]
+
+
+@pytest.mark.parametrize(
+    ("flag", "changes", "effect"),
+    [
+        ("--good", {}, "It will be suggested more."),
+        ("--bad", {}, f"It will be suggested less; hide it with `behavior edit {SHORT} --hide`."),
+        (
+            "--bad",
+            {"confidence": MIN_CONFIDENCE},
+            f"It will be suggested less; hide it with `behavior edit {SHORT} --hide`.",
+        ),
+        ("--bad", {"confidence": 0.19}, "It is not suggested any more; `behavior recall` still finds it."),
+        ("--good", {"confidence": 0.19}, "It is not suggested any more; `behavior recall` still finds it."),
+        ("--good", {"is_hidden": True}, f"It stays hidden; {UNDO}"),
+    ],
+)
+def test_feedback_says_what_it_changes(flag: str, changes: dict[str, Any], effect: str, client: FakeClient) -> None:
+    """A user should see that it was heard, and how to go further."""
+    client.after = stored(good=1, bad=2, **changes)
+
+    first, second = output_of("feedback", ID, flag).splitlines()
+
+    assert first == f"Noted. {effect}"
+    assert second.startswith("Now: worked 7 of 8 times, in 5 sessions")
+    assert second.endswith(f"; confidence {client.after.confidence:.2f}; you said 1 good, 2 bad.")
+
+
+def test_feedback_prints_the_pattern_for_scripts(client: FakeClient) -> None:
+    client.after = stored(bad=1)
+
+    assert json.loads(output_of("feedback", ID, "--bad", "--json")) == client.after.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("feedback", ID),
+        ("feedback", ID, "--good", "--bad"),
+        ("feedback", "", "--good"),
+        ("feedback", ID, "--good", "--note", "x" * 2_001),
+        ("edit", ID, "--hide", "--show"),
+        ("edit", ID, "--hide", "--steps", "-"),
+        ("edit", ID, "--steps", "/no/such/file"),
+        ("merge", ID),
+        ("merge", ID, ""),
+    ],
+)
+def test_wrong_usage_makes_no_remark(words: tuple[str, ...], client: FakeClient) -> None:
+    assert run(*words).exit_code == click.UsageError.exit_code
+    assert client.remarks == []
+
+
+# Edit
+
+
+def test_editor_gets_the_steps_and_an_explanation(client: FakeClient, editor: Callable[[str], Path]) -> None:
+    """Each line can be read back as the step that it was."""
+    client.known = [
+        stored(steps=(make_step(kind=StepKind.EDIT, text="", files=("a.py",), until="make"), make_step("git\x1b push")))
+    ]
+    opened = editor("true")
+
+    output_of("edit", ID)
+
+    assert steps_in(opened) == ["edit a.py until `make` passes", "git push"]
+    assert opened.read_text("utf-8").startswith("# fix and check\n# The steps of this pattern, one a line")
+
+
+def test_saved_lines_become_the_steps(client: FakeClient, editor: Callable[[str], Path]) -> None:
+    """Comments, blank lines and spaces are not steps."""
+    editor("""printf '# note\\n\\n  make lint \\nAsk Ann\\n' > "$1" """)
+    client.after = stored(steps=(make_step("make lint"), make_step("Ask Ann")), is_edited=True)
+
+    text = output_of("edit", SHORT)
+
+    assert client.remarks == [api.AddRemark(id=ID, kind=RemarkKind.EDIT, steps=("make lint", "Ask Ann"))]
+    assert text == "These steps are suggested from now on:\n   1. `make lint`\n   2. `Ask Ann`\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("true", "Nothing was saved, so nothing has changed.\n"),
+        ("""sleep 0.01; echo '# more' >> "$1" """, "Nothing has changed: these are the steps that it has.\n"),
+        ("""echo > "$1" """, "Nothing has changed: these are the steps that it has.\n"),
+    ],
+)
+def test_unchanged_steps_are_not_saved(line: str, text: str, client: FakeClient, editor: Callable[[str], Path]) -> None:
+    """Computed steps go on to be computed; so they do if they are deleted."""
+    editor(line)
+
+    assert output_of("edit", ID) == text
+    assert client.remarks == []
+
+
+def test_empty_text_gives_the_computed_steps_back(client: FakeClient, editor: Callable[[str], Path]) -> None:
+    client.known = [stored(steps=(make_step("make mine"),), is_edited=True)]
+    client.after = stored()
+    editor("""echo '# nothing' > "$1" """)
+
+    text = output_of("edit", ID)
+
+    assert client.remarks == [api.AddRemark(id=ID, kind=RemarkKind.EDIT)]
+    assert text == "The computed steps are back:\n   1. `make test`\n"
+
+
+def test_steps_that_are_refused_are_not_lost(client: FakeClient, editor: Callable[[str], Path]) -> None:
+    """The editor's file is gone by then."""
+    editor(f"""printf 'make lint\\n{"x" * 501}\\n' > "$1" """)
+
+    done = run("edit", ID)
+
+    assert done.exit_code == click.UsageError.exit_code
+    assert f"Your steps were not saved:\nmake lint\n{'x' * 501}\n" in done.stderr
+    assert "steps, line 2: String should have at most 500 characters." in done.stderr
+
+
+def test_failing_editor_changes_nothing(client: FakeClient, editor: Callable[[str], Path]) -> None:
+    editor("""echo make lint > "$1"; exit 3""")
+
+    assert run("edit", ID).exit_code == 1
+    assert client.remarks == []
+
+
+def test_editor_needs_a_terminal_or_a_setting(client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An assistant's shell would wait for an editor that nobody sees."""
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+
+    done = run("edit", ID)
+
+    assert done.exit_code == click.UsageError.exit_code
+    assert "There is no terminal for an editor." in done.stderr
+
+
+def test_row_of_another_program_is_not_edited(client: FakeClient, editor: Callable[[str], Path]) -> None:
+    client.known = [client.known[0].model_copy(update={"workflow": None})]
+    opened = editor("true")
+
+    done = run("edit", ID)
+
+    assert "is not computed from sessions" in str(done.exception)
+    assert not opened.exists()
+
+
+def test_steps_come_from_a_file_or_from_standard_input(client: FakeClient, tmp_path: Path) -> None:
+    """Scripts have no editor."""
+    file = tmp_path / "steps"
+    file.write_text("make lint\n", encoding="utf-8")
+
+    output_of("edit", ID, "--steps", str(file))
+    output_of("edit", ID, "--steps", "-", text="make all\n")
+
+    assert [remark.steps for remark in client.remarks] == [("make lint",), ("make all",)]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * 100_001], ids=["binary", "long"])
+def test_file_that_is_no_text_is_refused(content: bytes, client: FakeClient, tmp_path: Path) -> None:
+    file = tmp_path / "steps"
+    file.write_bytes(content)
+
+    done = run("edit", ID, "--steps", str(file))
+
+    assert "steps" in str(done.exception)
+    assert client.remarks == []
+
+
+def test_hiding_can_be_taken_back(client: FakeClient) -> None:
+    hidden, shown = output_of("edit", ID, "--hide"), output_of("edit", ID, "--show")
+
+    assert [remark.kind for remark in client.remarks] == [RemarkKind.HIDE, RemarkKind.SHOW]
+    assert hidden == f"It is hidden, and not suggested any more. {UNDO}\n"
+    assert shown == "It can be suggested again.\n"
+
+
+# Merge
+
+
+def test_merge_says_how_much_work_is_in_the_whole(client: FakeClient) -> None:
+    client.after = stored(job="commit and push", times=12)
+
+    text = output_of("merge", "aaaa", "bbbb")
+
+    assert client.remarks == [api.AddRemark(id="aaaa", kind=RemarkKind.MERGE, into="bbbb")]
+    assert text == f"Merged. {SHORT} (commit and push) has 12 pieces of work now.\n"
+
+
+# Prune
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: FakeClient) -> Context:
+    """The current directory, a project with one target and two patterns, of which the second is stale."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "Makefile").write_text("test:\n", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    context = Context(directory=str(folder), root=str(folder), project=str(folder))
+    client.known = [stored(1, context=context), stored(2, context=context, steps=(make_step("make gate"),))]
+    return context
+
+
+BECAUSE = "its step `make gate` has no target in the Makefile any more"
+
+
+def test_prune_lists_stale_patterns_and_changes_nothing(project: Context, client: FakeClient) -> None:
+    text = output_of("prune")
+
+    assert client.listed == [api.ListPatterns(limit=10_000, directory=project.directory)]
+    assert text.splitlines() == [
+        f'{SHORT}  fix and check: "Fix the failing test"',
+        f"   {BECAUSE}",
+        "1 pattern to hide. This was a dry run: --apply hides them.",
+    ]
+    assert client.remarks == []
+
+
+def test_prune_hides_stale_patterns_on_request(project: Context, client: FakeClient) -> None:
+    text = output_of("prune", "--apply")
+
+    assert client.remarks == [api.AddRemark(id=str(uuid.UUID(int=2)), kind=RemarkKind.HIDE)]
+    assert text.endswith("Hidden: 1 pattern. `behavior edit ID --show` takes that back for one of them.\n")
+
+
+@pytest.mark.parametrize(("confidence", "is_listed"), [(0.19, True), (MIN_CONFIDENCE, False)])
+def test_prune_lists_what_failed_too_often(
+    confidence: float, is_listed: bool, project: Context, client: FakeClient
+) -> None:
+    """It is not suggested in any case; hidden, it is out of the way."""
+    client.known = [stored(1, context=project, confidence=confidence)]
+
+    text = output_of("prune")
+
+    assert ("it failed or was turned down too often (confidence 0.19)" in text) is is_listed
+    assert ("No pattern of this project is stale. --all looks at all projects." in text) is not is_listed
+
+
+def test_prune_leaves_hidden_and_foreign_patterns_alone(project: Context, client: FakeClient) -> None:
+    """Nothing is known of a project that is not here."""
+    steps = (make_step("make gate"),)
+    client.known = [stored(1, context=project, steps=steps, is_hidden=True), stored(2, steps=steps)]
+
+    assert output_of("prune", "--all") == "No pattern is stale.\n"
+    assert client.listed == [api.ListPatterns(limit=10_000)]
+
+
+def test_prune_reads_other_projects_where_they_were(
+    project: Context, client: FakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    found = json.loads(output_of("prune", "--all", "--json"))
+
+    assert found == {
+        "is_applied": False,
+        "patterns": [
+            {
+                "id": str(uuid.UUID(int=2)),
+                "job": "fix and check",
+                "project": project.project,
+                "trigger": "Fix the failing test",
+                "reasons": [BECAUSE],
+            }
+        ],
+    }
+    assert f"fix and check in {project.project[:20]}" in output_of("prune", "--all")
+
+
+def test_own_checkout_counts_for_its_project(project: Context, client: FakeClient, tmp_path: Path) -> None:
+    """Patterns were learned in a worktree that is older."""
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "Makefile").write_text("old:\n", encoding="utf-8")
+    elsewhere = project.model_copy(update={"root": str(older)})
+    client.known = [stored(1, context=elsewhere)]
+
+    assert "No pattern of this project is stale." in output_of("prune")
+
+
+# Marks
+
+
+@pytest.mark.usefixtures("screen")
+def test_recall_and_show_mark_a_stale_pattern(project: Context) -> None:
+    """A person who asks for it should know before trying it."""
+    assert output_of("recall", "fix").count(f"   stale: {BECAUSE}\n") == 1
+    assert f"\nstale             {BECAUSE}\n" in output_of("show", str(uuid.UUID(int=2)))
+    assert json.loads(output_of("show", str(uuid.UUID(int=2)), "--json"))["stale"] == [BECAUSE]
+    assert "stale" not in output_of("show", str(uuid.UUID(int=1)))
+
+
+@pytest.mark.usefixtures("screen")
+def test_list_marks_a_hidden_pattern(client: FakeClient) -> None:
+    client.known = [stored(1), stored(2, is_hidden=True)]
+
+    _, plain, hidden = output_of("list").splitlines()
+
+    assert "hidden" not in plain
+    assert hidden.startswith(f"{SHORT}  hidden: fix and check  ")
+
+
+@pytest.mark.usefixtures("screen")
+def test_show_has_what_the_user_said_of_a_pattern(client: FakeClient) -> None:
+    client.known = [stored(is_hidden=True, is_edited=True, good=1, bad=2)]
+
+    text = output_of("show", ID)
+
+    assert "\nsuggested         never, since you hid it\nyour feedback     1 good, 2 bad\n" in text
+    assert "\nSteps, as you wrote them\n" in text
+
+
+def test_hostile_names_are_harmless(project: Context, client: FakeClient) -> None:
+    evil = "\x1b[2Jclear\u202e"
+    step = make_step(f"make gate {evil}", kind=StepKind.RUN)
+    edit = make_step(kind=StepKind.EDIT, text="", files=(evil,))
+    client.known = [stored(1, context=project, job=evil, triggers=(evil,), steps=(step, edit))]
+
+    for words in (["prune"], ["feedback", SHORT, "--bad"], ["merge", SHORT, SHORT], ["edit", SHORT, "--steps", "-"]):
+        text = output_of(*words, text="make\n")
+        assert "\x1b" not in text
+        assert "\u202e" not in text
