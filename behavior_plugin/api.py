@@ -66,9 +66,9 @@ class Shown(Message):
 
 
 class AddRemark(Message):
-    """Say something of the one pattern whose id begins with `id`.
+    """Add a remark to the one pattern whose id begins with `id`.
 
-    `steps` are those of an edit, one line each, and `into` begins the id of the pattern that a merge makes it part of.
+    `steps` are those of an edit, one line each. `into` is the beginning of the id of the pattern to merge it into.
     """
 
     id: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -94,7 +94,7 @@ class SaveReport(Message):
 class ForgetSession(Message):
     """Delete everything of a session, whether stored or waiting."""
 
-    session_id: str
+    session_id: Annotated[str, StringConstraints(min_length=1)]
 
 
 class Drain(Message):

@@ -1,6 +1,6 @@
 """The learning route: the events of a session become evidence, and the evidence of a project becomes its patterns.
 
-Evidence is saved first, and is all that must not be lost: vectors and patterns are computed from it, again and again.
+Evidence is saved first, and only evidence must not be lost: vectors and patterns can be computed from it again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def save_turns(turns: Sequence[Turn], store: Store) -> list[Saved]:
 
 
 def save_all_possible(turns: Sequence[Turn], store: Store) -> list[Saved | StoreError]:
-    """The same, but turns that the store refuses do not stop the others.
+    """Like `save_turns`, but a turn that the store refuses stops no others; its error stands in its place.
 
     Raises:
         StoreUnavailableError: nothing, or only a part, is stored; do it again.
@@ -100,7 +100,7 @@ def compute_patterns(*, embedder: Embedder | None, store: Store) -> None:
 
 
 def compute_all_possible(*, embedder: Embedder | None, store: Store) -> None:
-    """The same, for a caller that refused patterns do not concern: the evidence is saved, and the others are there.
+    """Like `compute_patterns`, but refused patterns are logged and not raised: their evidence is saved.
 
     Raises:
         StoreUnavailableError, EmbedError: a part is not up to date; do it again.
@@ -120,12 +120,12 @@ def take_over(store: Store) -> None:
         StoreError: a part is left; do it again.
     """
     store.take_old_patterns()
-    before: list[str] = []
-    while (sessions := store.stale_sessions(DIGEST_VERSION)) and sessions != before:
+    last = ""
+    while sessions := store.stale_sessions(DIGEST_VERSION, after=last):
         with store.evidence() as evidence:
             turns = [_judged_again(turn) for turn in _turns(evidence, sessions)]
             evidence.replace_sessions(sessions, episodes_of(merge_turns(turns, [])))
-        before = sessions
+        last = sessions[-1]
 
 
 def _judge_suggestions(sessions: Iterable[str], episodes: Sequence[Episode], evidence: Evidence) -> None:
@@ -165,7 +165,6 @@ def _embeddings(texts: Sequence[str], embedder: Embedder) -> list[list[float] | 
     try:
         return list(embedder.embed(texts))
     except EmbedError:
-        embedder.embed([PROBE_TEXT])  # fails too where the texts are not to blame
         return [_embedding_or_none(text, embedder) for text in texts]
 
 
@@ -173,6 +172,7 @@ def _embedding_or_none(text: str, embedder: Embedder) -> list[float] | None:
     try:
         return embedder.embed([text])[0]
     except EmbedError:
+        embedder.embed([PROBE_TEXT])  # fails too if the text is not to blame: it has to be tried again
         return None
 
 

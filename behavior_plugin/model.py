@@ -1,4 +1,4 @@
-"""The words for what agents report, as types: events, prompts, actions, context, turns.
+"""Types for the things that agents report: events, prompts, actions, context, turns.
 
 Everything here is frozen; a step that changes something returns a new value.
 """
@@ -77,7 +77,7 @@ class DurationSource(StrEnum):
 
     # Measured by the agent, without permission and hook time. Stored under the name it had first.
     AGENT = "host"
-    # From the agent's log: what it says of a subagent, else the time between the records, which includes those.
+    # From the agent's log: its figure for a subagent, else the time between the records, which includes those.
     TRANSCRIPT = "transcript"
 
 
@@ -200,12 +200,12 @@ class Provenance(Frozen):
 
 
 class Turn(Frozen):
-    """A prompt and the work up to the next one, as it was told: the evidence that everything else is computed from.
+    """A prompt and the work up to the next one, as reported: the evidence that everything else is computed from.
 
     `source_key` is the same for the same prompt however often it is delivered. `is_ended` is false where the work was
     broken off. `is_interjected`: it was typed while the work before it still ran. `follows_clear`: the conversation was
     cleared between the turn before and this one. `closing` is the first sentence of the agent's last message.
-    `has_follow_ups`: an earlier version stored it, with the calls of the prompts that only followed it up.
+    `has_follow_ups`: a row of an earlier version, which also has the calls of the prompts that followed it up.
     """
 
     source_key: OwnText

@@ -1,6 +1,6 @@
-"""The words for what is learned, as types: episodes and their steps, remarks, patterns, suggestions.
+"""Types for the results of learning: episodes and their steps, remarks, patterns, suggestions.
 
-Everything here is frozen, as in `model`, which has the words for what agents report.
+Everything here is frozen, as in `model`, which has the types for the things that agents report.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class StepKind(StrEnum):
     SKILL = "skill"
     AGENT = "agent"
     TOOL = "tool"
+
+
+# The steps whose text is a shell line.
+SHELL_KINDS = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN})
 
 
 class Step(Frozen):
@@ -75,7 +79,7 @@ class Lesson(Frozen):
 
 
 class Digest(Frozen):
-    """What is kept of an episode for the patterns, computed from its turns. `version` is that of the computation.
+    """The summary of an episode, from which patterns are computed. `version` is that of the rules that made it.
 
     `job` names the kind of work; it is empty where there is nothing to learn. `commands` are the distinct commands,
     with slots, that the project is known by. `took_ms` is from the prompt to the end of the last call. `change` is what
@@ -146,7 +150,7 @@ class Occurrence(Frozen):
 
 
 class RemarkKind(StrEnum):
-    """What a remark says of a pattern. The names are stored."""
+    """The kind of a remark. The names are stored."""
 
     SHOWN = "shown"
     GOOD = "good"
@@ -160,7 +164,7 @@ class RemarkKind(StrEnum):
 
 
 class Remark(Frozen):
-    """What became of a pattern, or what its user said of it: no session has it, and no computation may lose it.
+    """A suggestion that was shown, or a user's feedback, edit or merge. It cannot be computed again, so it is kept.
 
     `pattern_key` is the source key of the pattern. For SHOWN, `session_id` is the session that got the suggestion,
     `is_followed` whether its work followed the steps, and `outcome` how that ended; both are None until it is known.

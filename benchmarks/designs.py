@@ -19,6 +19,7 @@ Change = Callable[[psycopg.Connection], None]
 
 MEMORY = 2 << 30
 OWN_BITS = "behavior_patterns_user_bits_idx"
+VECTORS = "vectors_idx"
 # The function's body with a single plain search, for which the planner chooses between b-tree and index.
 PLAIN = """
 begin atomic
@@ -81,54 +82,45 @@ class Layout:
 
 def layouts() -> list[Layout]:
     """All layouts: the guide's first, whose first design is the baseline, and ours last."""
-    guide_index, vectors = "behavior_patterns_embedding_idx", "vectors_idx"
+    old = Design("0.2: a pattern for each prompt", nothing, OWN_BITS)
+    folded = Design("ours: prompts as evidence of patterns", nothing, "behavior.episodes_user_bits_idx")
     return [
-        Layout(
-            "guide",
-            _make_guide,
-            (
-                Design("guide: ivfflat made on the empty table", nothing, guide_index),
-                Design("guide, its ivfflat rebuilt after the load", _fit_guide, guide_index),
-            ),
-            is_guide=True,
-        ),
-        Layout(
-            "vectors in the row",
-            _make_plain,
-            (
-                Design("exact: b-tree, all own vectors", _search_plainly, "plain_idx", _drop("plain_idx")),
-                Design("HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors, _drop(vectors)),
-                Design(
-                    "HNSW on halfvec",
-                    _hnsw("(trigger_embedding::halfvec(1536)) halfvec_cosine_ops", HALF_DISTANCE),
-                    vectors,
-                    _drop(vectors),
-                ),
-            ),
-        ),
-        Layout(
-            "16 partitions by user",
-            _make_partitions,
-            (Design("16 partitions, HNSW", _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), vectors),),
-            is_split=True,
-        ),
-        Layout("0.2", _make_old, (Design("0.2: a pattern for each prompt", nothing, OWN_BITS),), is_old=True),
-        Layout(
-            "evidence",
-            migrate_all,
-            (Design("ours: prompts as evidence of patterns", nothing, "behavior.episodes_user_bits_idx"),),
-            is_folded=True,
-        ),
-        Layout(
-            "ours",
-            migrate_all,
-            (
-                Design("ours: own bits by b-tree, then vectors", _remake_bits, OWN_BITS),
-                Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX, tuned("none")),
-                Design("ours, ivfflat on bits", tuned("ivfflat"), tune.INDEX, tuned("none")),
-            ),
-        ),
+        Layout("guide", _make_guide, _guide_designs(), is_guide=True),
+        Layout("vectors in the row", _make_plain, _plain_designs()),
+        Layout("16 partitions by user", _make_partitions, (_vector_hnsw("16 partitions, HNSW"),), is_split=True),
+        Layout("0.2", _make_old, (old,), is_old=True),
+        Layout("evidence", migrate_all, (folded,), is_folded=True),
+        Layout("ours", migrate_all, _our_designs()),
     ]
+
+
+def _guide_designs() -> tuple[Design, ...]:
+    index = "behavior_patterns_embedding_idx"
+    return (
+        Design("guide: ivfflat made on the empty table", nothing, index),
+        Design("guide, its ivfflat rebuilt after the load", _fit_guide, index),
+    )
+
+
+def _plain_designs() -> tuple[Design, ...]:
+    halves = _hnsw("(trigger_embedding::halfvec(1536)) halfvec_cosine_ops", HALF_DISTANCE)
+    return (
+        Design("exact: b-tree, all own vectors", _search_plainly, "plain_idx", _drop("plain_idx")),
+        _vector_hnsw("HNSW", _drop(VECTORS)),
+        Design("HNSW on halfvec", halves, VECTORS, _drop(VECTORS)),
+    )
+
+
+def _vector_hnsw(name: str, clear: Change = nothing) -> Design:
+    return Design(name, _hnsw("trigger_embedding vector_cosine_ops", DISTANCE), VECTORS, clear)
+
+
+def _our_designs() -> tuple[Design, ...]:
+    return (
+        Design("ours: own bits by b-tree, then vectors", _remake_bits, OWN_BITS),
+        Design("ours, tuned: HNSW on bits", tuned("hnsw"), tune.INDEX, tuned("none")),
+        Design("ours, ivfflat on bits", tuned("ivfflat"), tune.INDEX, tuned("none")),
+    )
 
 
 def migrate_all(owner: psycopg.Connection) -> None:
@@ -198,7 +190,7 @@ def _remake_bits(owner: psycopg.Connection) -> None:
 
 def _hnsw(column: str, order: str) -> Change:
     def build(owner: psycopg.Connection) -> None:
-        _run(owner, f"create index vectors_idx on public.behavior_patterns using hnsw ({column})")
+        _run(owner, f"create index {VECTORS} on public.behavior_patterns using hnsw ({column})")
         _define(owner, order, GRAPH)
 
     return build

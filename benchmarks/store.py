@@ -11,20 +11,16 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ParamSpec
-from uuid import UUID
 
 import numpy as np
 import psutil
 import psycopg
 from pgvector import Vector
-from pgvector.psycopg import register_vector
-from psycopg.types.json import Jsonb
 
 from behavior_plugin.capture import paths
 from behavior_plugin.store.embedded.server import Server
@@ -33,11 +29,10 @@ from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import query
 from benchmarks import vectors
 from benchmarks.designs import Design, Layout, layouts, size
+from benchmarks.rows import MODEL, grouped, load, padded, user
 from benchmarks.vectors import Numbers, Vectors
 
 DATABASE = "benchmark"
-MODEL = "benchmark"
-COLUMN = 1536
 # all-MiniLM-L6-v2's, which the product pads with zeros.
 OFFLINE = 384
 ASKED = 200
@@ -46,34 +41,6 @@ FOUND = 5
 # Slower designs run fewer searches.
 SLOW_MS, ASKED_OF_SLOW = 50, 60
 SMALL = 100
-CALL = {"tool": "Bash", "outcome": "success", "timestamp": "2026-01-01T00:00:00Z", "duration_ms": 100}
-ACTIONS = [{**CALL, "parameters": {"command": f"make step-{step}"}} for step in range(6)]
-STEPS = [{"kind": "run", "text": f"make step-{step}"} for step in range(6)]
-# The number of patterns, as a share of the number of prompts.
-FOLDED = 0.03
-PATTERN = {
-    "user_id": "uuid",
-    "source_key": "text",
-    "trigger": "text",
-    "trigger_embedding": "vector",
-    "embedding_model": "text",
-    "actions": "jsonb",
-    "final_outcome": "text",
-    "workflow": "jsonb",
-}
-EPISODE = {
-    "user_id": "uuid",
-    "source_key": "text",
-    "trigger": "text",
-    "trigger_embedding": "vector",
-    "embedding_model": "text",
-    "turns": "jsonb",
-    "outcome": "text",
-    "digest": "jsonb",
-    "pattern_key": "text",
-    "is_folded": "boolean",
-    "started_at": "timestamptz",
-}
 
 Search = Callable[[Vectors], list[int]]
 P = ParamSpec("P")
@@ -183,10 +150,10 @@ def _measured(
 ) -> Result:
     own = np.flatnonzero(population.owners() == asker.number)
     asked = vectors.asked(stored[own], ASKED)
-    groups = _groups(population.owners()) if layout.is_folded else np.arange(population.rows)
+    groups = grouped(population.owners()) if layout.is_folded else np.arange(population.rows)
     truth = _nearest(stored[own], groups[own], asked)
     with _search(server, layout, asker) as search:
-        recall, times = _tried(search, _padded(asked), truth)
+        recall, times = _tried(search, padded(asked), truth)
     fastest, p50, p99 = (float(each) for each in np.percentile(times, [0, 50, 99]))
     result = Result(asker.name, design.name, recall, fastest, p50, p99, index_bytes / 1e6, build_s)
     _note(_row(result))
@@ -212,7 +179,7 @@ def _search(server: Server, layout: Layout, asker: Asker) -> Iterator[Search]:
     login = f"member_{asker.number}"
     with _owner(server) as owner:
         make_login(owner, login, server.password)
-        add_member(owner, login, _user(asker.number))
+        add_member(owner, login, user(asker.number))
     if layout.is_guide or layout.is_old:
         ask = _as_guide if layout.is_guide else _as_old
         with psycopg.connect(server.conninfo(login, DATABASE), autocommit=True, prepare_threshold=None) as member:
@@ -231,7 +198,7 @@ def _as_guide(member: psycopg.Connection, asked: Vectors, asker: Asker) -> list[
         member.execute("set local role authenticated")
         rows = member.execute(
             "select * from public.find_similar_patterns(%s, -1, %s::integer, %s)",
-            [Vector(asked.tolist()).to_text(), FOUND, _user(asker.number)],
+            [Vector(asked.tolist()).to_text(), FOUND, user(asker.number)],
         ).fetchall()
     return [int(row[1]) for row in rows]
 
@@ -257,84 +224,17 @@ def _database(server: Server, layout: Layout, population: Population, stored: Ve
     try:
         with _owner(server) as owner:
             layout.make(owner)
-            _load(owner, layout, population.owners(), stored)
+            load(owner, layout, population.owners(), stored)
             yield owner
     finally:
         with _owner(server, "postgres") as owner:
             owner.execute(f"drop database {DATABASE} with (force)".encode())
 
 
-def _groups(owners: Numbers) -> Numbers:
-    """The pattern of each row, as the number of the first row in it; a few patterns have most of a user's rows."""
-    random = np.random.default_rng(10)
-    groups = np.empty_like(owners)
-    for own in np.split(np.argsort(owners, kind="stable"), np.flatnonzero(np.diff(np.sort(owners))) + 1):
-        drawn = (len(own) * FOLDED * random.random(len(own)) ** 2).astype(np.int64)
-        _, first, belongs = np.unique(drawn, return_index=True, return_inverse=True)
-        groups[own] = own[first][belongs]
-    return groups
-
-
 def _nearest(own: Vectors, groups: Numbers, asked: Vectors) -> list[list[int]]:
     """The groups that are truly nearest to each question, by the nearest of their rows."""
     order = np.argsort(-(asked @ own.T), axis=1)
     return [list(dict.fromkeys(groups[ranks].tolist()))[:FOUND] for ranks in order]
-
-
-def _load(owner: psycopg.Connection, layout: Layout, owners: Numbers, stored: Vectors) -> None:
-    users = [_user(number) for number in range(int(owners.max()) + 1)]
-    owner.execute("insert into auth.users (id) select unnest(%s::uuid[])", [users])
-    owner.execute("set search_path = public, extensions")
-    register_vector(owner)
-    if layout.is_folded:
-        _load_evidence(owner, owners, stored)
-        return
-    columns = {"user_id": "uuid", "trigger": "text", "trigger_embedding": "vector", "actions": "jsonb"}
-    columns |= {"final_outcome": "text"} if layout.is_guide else {"final_outcome": "text", "embedding_model": "text"}
-    rest = (Jsonb(ACTIONS), "success") if layout.is_guide else (Jsonb(ACTIONS), "success", MODEL)
-    rows = zip(owners.tolist(), stored, strict=True)
-    _copy(
-        owner,
-        "public.behavior_patterns",
-        columns,
-        ((users[user], str(number), _padded(vector), *rest) for number, (user, vector) in enumerate(rows)),
-    )
-
-
-def _load_evidence(owner: psycopg.Connection, owners: Numbers, stored: Vectors) -> None:
-    """Every row is an episode, and the first of each group stands for its pattern."""
-    groups, now = _groups(owners), datetime.now(UTC)
-    rows = list(enumerate(zip(owners.tolist(), groups.tolist(), strict=True)))
-    work = (Jsonb([{"actions": ACTIONS}]), "success", Jsonb({"version": 2, "job": "work"}))
-    _copy(
-        owner,
-        "behavior.episodes",
-        EPISODE,
-        (
-            (_user(user), str(number), str(number), _padded(stored[number]), MODEL, *work, str(group), True, now)
-            for number, (user, group) in rows
-        ),
-    )
-    workflow = Jsonb({"job": "work", "last_at": now.isoformat(), "steps": STEPS})
-    _copy(
-        owner,
-        "public.behavior_patterns",
-        PATTERN,
-        (
-            (_user(user), str(number), str(number), _padded(stored[number]), MODEL, Jsonb(ACTIONS), "success", workflow)
-            for number, (user, group) in rows
-            if number == group
-        ),
-    )
-
-
-def _copy(owner: psycopg.Connection, table: str, columns: dict[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
-    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
-    with owner.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.set_types(list(columns.values()))
-        for row in rows:
-            copy.write_row(row)
-    owner.execute(f"vacuum (analyze) {table}".encode())
 
 
 def _million(server: Server, dimensions: int) -> None:
@@ -397,15 +297,6 @@ def _server() -> Iterator[Server]:
 
 def _owner(server: Server, dbname: str = DATABASE) -> psycopg.Connection:
     return psycopg.connect(server.conninfo(dbname=dbname), autocommit=True)
-
-
-def _user(number: int) -> UUID:
-    return UUID(int=number + 1)
-
-
-def _padded(some: Vectors) -> Vectors:
-    missing = COLUMN - some.shape[-1]
-    return np.pad(some, [*[(0, 0)] * (some.ndim - 1), (0, missing)])
 
 
 def _timed(work: Callable[P, object], *arguments: P.args, **options: P.kwargs) -> float:

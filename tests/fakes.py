@@ -127,8 +127,9 @@ class FakeStore:
     def take_old_patterns(self) -> int:
         return 0
 
-    def stale_sessions(self, version: int) -> list[str]:
-        return sorted({each.session_id for each in self.told.values() if each.digest.version < version})
+    def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
+        stale = {each.session_id for each in self.told.values() if each.digest.version < version}
+        return sorted(each for each in stale if each > after)
 
     def unfolded_projects(self) -> list[str]:
         return sorted(self.unfolded)

@@ -40,7 +40,7 @@ def read_closing(message: str) -> str | None:
     for sentence in _sentences(message[:MAX_MESSAGE_CHARS]):
         first = first or sentence
         if not sentence.endswith(":") and not _is_short(sentence):
-            return shortened(sentence, MAX_CLOSING_CHARS)
+            return shortened(sentence, MAX_CLOSING_CHARS) or None
     return shortened(first, MAX_CLOSING_CHARS) or None
 
 

@@ -118,11 +118,14 @@ def message_text(content: Any, *, besides: tuple[str, ...] = ()) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most `longest` characters of a text, cut between words: half a secret is not recognised as one."""
+    """At most `longest` characters of a text, cut between words: half a secret is not recognised as one.
+
+    It is empty where the first word alone is longer.
+    """
     if len(text) <= longest:
         return text
     kept, _, _ = text[:longest].rpartition(" ")
-    return f"{kept.rstrip()} …" if len(kept) < longest - 1 else kept
+    return f"{kept.rstrip()} …" if 0 < len(kept) < longest - 1 else kept
 
 
 def _number(digits: str) -> int | float | None:

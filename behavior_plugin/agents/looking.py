@@ -59,11 +59,12 @@ _LOOKING_PAIRS = frozenset(
 )
 _RUNNING_WORDS = frozenset("t test run exec x dlx".split())  # noqa: SIM905
 # Of PowerShell.
-_LOOKING_VERBS = (
-    *("get-", "select-", "format-", "out-", "where-", "sort-", "measure-", "write-", "test-", "foreach-", "group-"),
-)
+_LOOKING_VERBS = tuple("get- select- format- out- where- sort- measure- write- test- foreach- group-".split())  # noqa: SIM905
 _OPTIONS_WITH_VALUE = frozenset(
-    "-C -c -n -f -p -w --filter --prefix --cwd --dir --workspace --namespace --context --project --file".split()  # noqa: SIM905
+    """
+    -C -c -n -f -p -w -k -m -t -g --context --cwd --dir --file --filter --grep --namespace --prefix --project
+    --testNamePattern --tests --workspace
+    """.split()  # noqa: SIM905
 )
 
 
@@ -112,8 +113,10 @@ def _looks(words: list[str]) -> bool | None:
     is_value = len(words) == 1 and words[0].startswith("$")
     if not words or is_value or words[0].startswith(("#", "-", "\\")):
         return None
-    program = words[0].rpartition("/")[2].removesuffix(".exe").lower()
-    if program in _LOOKING or program.startswith(_LOOKING_VERBS):
+    name = words[0].rpartition("/")[2].removesuffix(".exe")
+    program = name.lower()
+    # The first letter tells `Test-Path` from a script such as `test-all.sh`.
+    if program in _LOOKING or (name[:1].isupper() and program.startswith(_LOOKING_VERBS)):
         return True
     return None if program in _SILENT else _has_looking_word(program, words[1:])
 

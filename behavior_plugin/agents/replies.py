@@ -99,11 +99,11 @@ _RUNS = {
 
 
 def is_bare_reply(text: str) -> bool:
-    """Whether a prompt only answers, agrees, refuses, picks or reports."""
+    """Whether a prompt only answers, agrees, refuses, picks or reports; a lone emoji or "?" does."""
     words = [match[0].lower() for match in islice(_WORD.finditer(text), MAX_REPLY_WORDS + 1)]
-    if not 0 < len(words) <= MAX_REPLY_WORDS:
+    if len(words) > MAX_REPLY_WORDS:
         return False
-    return _is_english(words) or _is_listed(words)
+    return not words or _is_english(words) or _is_listed(words)
 
 
 def _is_english(words: list[str]) -> bool:

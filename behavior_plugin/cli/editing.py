@@ -72,7 +72,7 @@ def lines_of_file(file: IO[str]) -> tuple[str, ...]:
     try:
         text = file.read(MAX_TEXT_CHARS + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise BehaviorError(f"{file.name} cannot be read: {error}", hint="Give a text, in UTF-8.") from None
+        raise BehaviorError(f"{file.name} cannot be read: {error}", hint="Give a text file in UTF-8.") from None
     if len(text) > MAX_TEXT_CHARS:
         raise BehaviorError(f"{file.name} is longer than {MAX_TEXT_CHARS:,} characters.", hint="Give one step a line.")
     return lines_in(text)

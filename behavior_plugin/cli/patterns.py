@@ -16,6 +16,8 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import RemarkKind, StoredPattern
 
 MAX_LISTED = 10_000
+# The fields of a pattern that a turn does not have; above all no command knows its id.
+NOT_OF_TURNS = {"id", "confidence", "use_count", "last_used_at", "workflow"}
 an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 
 
@@ -71,7 +73,7 @@ def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
     else:
         found = client.list_patterns(api.ListPatterns(limit=limit, directory=directory))
     if as_json:
-        return print_json([pattern.model_dump(mode="json") for pattern in found])
+        return print_json([row.model_dump(mode="json", exclude=NOT_OF_TURNS if turns else None) for row in found])
     from behavior_plugin.cli import terminal
 
     if not found:
@@ -99,7 +101,11 @@ def show(pattern_id: str, as_json: bool) -> None:
 
 @click.command("export-skill")
 @an_id
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write, not to print.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a new file.",
+)
 def export_skill(pattern_id: str, output: Path | None) -> None:
     """Write one pattern as a draft of a SKILL.md, with its evidence.
 
@@ -112,10 +118,10 @@ def export_skill(pattern_id: str, output: Path | None) -> None:
     if output is None:
         return click.echo(draft)
     try:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(draft)
+        _write_new(output, draft)
     except OSError as error:
-        raise BehaviorError(f"{output} cannot be written: {error.strerror}", hint="Choose another file.") from None
+        hint = "Choose another file; an existing one is never overwritten."
+        raise BehaviorError(f"{output} cannot be written: {error.strerror}", hint=hint) from None
     return click.echo(f"The draft is in {output}.")
 
 
@@ -202,7 +208,7 @@ def prune(everywhere: bool, apply: bool, as_json: bool) -> None:
 
     A pattern is stale if its steps name a script, a test, a target of make or just, or a script of package.json that is
     gone, or if all files that it edited are gone. Without --apply, these patterns are only listed, with the reasons.
-    Projects that are not on this machine are left alone.
+    Of a project that is not on this machine, only the patterns that failed too often are found.
     """
     from behavior_plugin.cli import stale
 
@@ -218,6 +224,17 @@ def prune(everywhere: bool, apply: bool, as_json: bool) -> None:
 COMMANDS = (recall, list_patterns, show, export_skill, feedback, edit, merge, prune)
 
 
+def _write_new(output: Path, text: str) -> None:
+    """Write a file that does not exist yet. After a failure, such as a full disk, it does not exist either."""
+    with output.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            output.unlink(missing_ok=True)
+            raise
+
+
 def _remark(**fields: Any) -> StoredPattern:
     """Make a remark; returns the pattern after it. A text that is too long is a wrong usage."""
     try:
@@ -225,8 +242,8 @@ def _remark(**fields: Any) -> StoredPattern:
     except ValidationError as error:
         problem = error.errors()[0]
         name, *place = problem["loc"]
-        line = f", line {place[0] + 1}" if place and isinstance(place[0], int) else ""
-        raise click.UsageError(f"{name}{line}: {problem['msg']}.") from None
+        where = f", step {place[0] + 1}" if place and isinstance(place[0], int) else ""
+        raise click.UsageError(f"{name}{where}: {problem['msg']}.") from None
     return Client().add_remark(request).pattern
 
 
@@ -252,7 +269,7 @@ def _edit_steps(pattern_id: str, file: IO[str] | None) -> tuple[StoredPattern, s
 
 
 def _effect(pattern: StoredPattern, *, is_good: bool) -> str:
-    """What feedback has changed, and the odds now."""
+    """The effect of feedback, and the new odds."""
     from behavior_plugin.recall import wording
     from behavior_plugin.recall.rank import MIN_CONFIDENCE
 

@@ -158,7 +158,7 @@ def _save(turns: Sequence[Turn], imported: LogResult) -> None:
     report = _send_with_retry(SaveTurns(turns=tuple(turns)))
     imported.kept += Counter(report.kept)
     imported.kept["refused"] += len(report.refused)
-    imported.problems += [Problem(imported.log.file, 0, f"one piece of work: {why}") for why in report.refused]
+    imported.problems += [Problem(imported.log.file, 0, f"one turn was refused: {why}") for why in report.refused]
 
 
 def _send_with_retry(request: SaveTurns) -> SaveReport:

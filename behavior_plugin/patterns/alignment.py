@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from behavior_plugin.patterns.commands import split_command
-from behavior_plugin.workflow import Step, StepKind
-
-_SHELL = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN})
+from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
 
 def identities(steps: Sequence[Step]) -> tuple[str, ...]:
@@ -53,7 +51,7 @@ def medoid(candidates: Sequence[Sequence[Step]]) -> int:
 def _names(step: Step) -> tuple[str, ...]:
     if step.kind is StepKind.EDIT:
         return ("edit", *_command_names(step.until))
-    return _command_names(step.text) if step.kind in _SHELL else (f"{step.kind} {step.text}",)
+    return _command_names(step.text) if step.kind in SHELL_KINDS else (f"{step.kind} {step.text}",)
 
 
 @lru_cache(maxsize=4_096)

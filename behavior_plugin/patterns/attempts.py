@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from behavior_plugin.model import USER, Action, Outcome
-from behavior_plugin.patterns.commands import EDITING_TOOLS, CommandKind, Part, command_of, split_command
+from behavior_plugin.patterns.commands import (
+    EDITING_TOOLS,
+    STARTING_TOOLS,
+    CommandKind,
+    Part,
+    command_of,
+    split_command,
+)
 from behavior_plugin.patterns.failures import error_line, is_plain_error, words_of
 from behavior_plugin.patterns.portable import portable_parts
 
 # The share of words that two commands without a known job have in common if they do the same.
 MIN_ALIKE = 0.5
-# The tools that start a subagent; the second is its name in older clients.
-STARTING_TOOLS = frozenset({"Agent", "Task"})
 
 # A file is written, elsewhere than in /tmp.
 _SHELL_EDIT = re.compile(
-    r"\b(?:sed|perl) (?:-\S+ )*-\w*i|\b(?:git apply|apply_patch)\b|\bpatch -"
+    r"\b(?:sed|perl) (?:-\S+ )*(?:-\w*i|--in-place)|\b(?:git apply|apply_patch)\b|\bpatch -"
     r"|(?<![\d&>=-])>{1,2}[ \t]*(?!/dev/|/tmp/|&)[\w./$]"
 )
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"")

@@ -27,13 +27,13 @@ from behavior_plugin.patterns.words import (
     without_fillers,
 )
 
-# A prompt of so few words means the work before.
+# A prompt of at most this many words continues the work before.
 MAX_JOINED_WORDS = 3
-# A prompt of so many words about other files begins other work.
+# A prompt of at least this many words about other files begins other work.
 MIN_APART_WORDS = 12
-# Behind delivered work, so many words begin other work.
+# After a delivery, a prompt of at least this many words begins other work.
 MIN_AFTER_DELIVERY_WORDS = 6
-# A word that means the work before is among the first of a prompt; later, "it" is something in the prompt itself.
+# A reference to earlier work is among so many first words; a later "it" refers to the prompt itself.
 MAX_REFERENCE_WORDS = 10
 # The share of a turn's files that the work before touched too, from which it is the same work.
 MIN_OVERLAP = 0.5
@@ -53,12 +53,12 @@ class _Case:
 
     @cached_property
     def first(self) -> str:
-        """Those among which a word that means the work before may be."""
+        """The words in which a reference to earlier work is looked for."""
         return " ".join(self.text.split()[:MAX_REFERENCE_WORDS])
 
     @cached_property
     def count(self) -> int:
-        """The number of all its words."""
+        """The number of words in the whole prompt."""
         return count_words(self.turn.prompt)
 
 

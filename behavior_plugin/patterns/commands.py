@@ -29,6 +29,8 @@ LOOKING_TOOLS = frozenset(
     """.split()  # noqa: SIM905 - words are easier to read and add than a list of strings
 )
 EDITING_TOOLS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
+# They start a subagent; the second is its name in older clients.
+STARTING_TOOLS = frozenset({"Agent", "Task"})
 
 _ASSIGNMENT = re.compile(r"(?:[A-Za-z_]\w*|\$env:\w+|\$\w+)\+?=")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?[smhd]?")
@@ -49,7 +51,7 @@ class CommandKind(StrEnum):
 
 
 # A line counts as its weightiest part.
-_BY_WEIGHT = (CommandKind.DELIVER, CommandKind.CHECK, CommandKind.RUN)
+BY_WEIGHT = (CommandKind.DELIVER, CommandKind.CHECK, CommandKind.RUN)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def command_of(action: Action) -> str:
 def command_kind(command: str) -> CommandKind:
     """The kind of the weightiest command in a line."""
     kinds = {part.kind for part in split_command(command)}
-    return next((kind for kind in _BY_WEIGHT if kind in kinds), CommandKind.LOOK)
+    return next((kind for kind in BY_WEIGHT if kind in kinds), CommandKind.LOOK)
 
 
 def split_command(command: str) -> tuple[Part, ...]:

@@ -16,24 +16,24 @@ from behavior_plugin.patterns.boundaries import split
 from behavior_plugin.patterns.jobs import job_of
 from behavior_plugin.patterns.lessons import find_lessons
 from behavior_plugin.patterns.outcome import judge_episode, judge_turn
-from behavior_plugin.patterns.steps import attempts, distil, known_commands
+from behavior_plugin.patterns.steps import distil, known_commands, tried_steps
 from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind
 
 # Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
 DIGEST_VERSION = 2
 
 
-def merge_turns(stored: Iterable[Turn], told: Iterable[Turn]) -> list[Turn]:
+def merge_turns(stored: Iterable[Turn], incoming: Iterable[Turn]) -> list[Turn]:
     """The turns of some sessions, each once, in its fullest account; a copy in another session is left out."""
     fullest: dict[str, Turn] = {}
-    for turn in (*stored, *told):
+    for turn in (*stored, *incoming):
         known = fullest.get(turn.source_key)
         fullest[turn.source_key] = _fuller(known, turn) if known else turn
     return _without_copies(list(fullest.values()))
 
 
-def effects(stored: Iterable[Turn], told: Iterable[Turn], merged: Iterable[Turn]) -> list[Saved]:
-    """The effect of each told turn on the evidence."""
+def effects(stored: Iterable[Turn], incoming: Iterable[Turn], merged: Iterable[Turn]) -> list[Saved]:
+    """The effect of each incoming turn on the evidence."""
     before = {turn.source_key: turn for turn in stored}
     after = {turn.source_key: turn for turn in merged}
     # Work that was stored under another session is not new under this one.
@@ -42,7 +42,7 @@ def effects(stored: Iterable[Turn], told: Iterable[Turn], merged: Iterable[Turn]
         Saved.UNCHANGED
         if (turn.started_at, turn.prompt) in moved
         else _effect(before.get(turn.source_key), after.get(turn.source_key))
-        for turn in told
+        for turn in incoming
     ]
 
 
@@ -114,7 +114,9 @@ def _knowledge(context: Context) -> tuple[Any, ...]:
 
 
 def _without_copies(turns: Sequence[Turn]) -> list[Turn]:
-    """Leave out what a fork repeats of another session: the same prompt at the same time, with the same calls.
+    """Leave out turns that a fork repeats of another session: the same prompt at the same time, with like calls.
+
+    One of two copies may have fewer calls than the other, but no others.
 
     Of the two sessions, the one with the lesser id keeps it, so that the order of arrival does not matter.
     """
@@ -188,7 +190,7 @@ def _episode(turns: Sequence[Turn], judgement: Judgement, judged: Sequence[Outco
 
 
 def _digest(turns: Sequence[Turn], judged: Sequence[Outcome], outcome: Outcome) -> Digest:
-    steps = distil(turns, judged=judged) or (attempts(turns) if outcome is not Outcome.SUCCESS else ())
+    steps = distil(turns, judged=judged) or (tried_steps(turns) if outcome is not Outcome.SUCCESS else ())
     # What was turned down is no step, but it was the same job, and counts against its odds.
     all_steps = distil(turns, judged=[Outcome.SUCCESS] * len(turns))
     # A reply names no task: nobody types it again to have the same done.

@@ -16,7 +16,7 @@ from behavior_plugin.model import Action, Context, Outcome
 from behavior_plugin.patterns.confidence import confidence
 from behavior_plugin.patterns.lessons import merge_lessons
 from behavior_plugin.patterns.remarks import Record, merges, record_of
-from behavior_plugin.patterns.ways import Commands, usual_steps, variants, ways_of
+from behavior_plugin.patterns.ways import MAX_COMPARED, Commands, usual_steps, variants, ways_of
 from behavior_plugin.workflow import Episode, Lesson, Occurrence, Pattern, Remark, RemarkKind, Remedy, Workflow
 
 # Of the run that stands for the others; a pattern with more would be too large to be stored.
@@ -68,7 +68,7 @@ def pattern_of(folded: FoldedPattern, representative: Episode) -> Pattern:
 
 
 def _first_and_last(actions: Sequence[Action]) -> tuple[Action, ...]:
-    """The middle of a very long run is with its episode."""
+    """The first and last actions of a very long run; its episode has the others too."""
     half = MAX_ACTIONS // 2
     return tuple(actions if len(actions) <= MAX_ACTIONS else [*actions[:half], *actions[-half:]])
 
@@ -90,11 +90,12 @@ def fold(episodes: Iterable[Occurrence], remarks: Sequence[Remark] = ()) -> list
     by_project: defaultdict[str, list[Occurrence]] = defaultdict(list)
     for episode in _distinct(episodes):
         by_project[episode.project].append(episode)
+    merged = merges(remarks)
     patterns = [
-        _pattern(key, members, project, _remarks_on(key, remarks))
+        _pattern(key, members, project, _remarks_on(key, remarks, merged))
         for all_of_project in by_project.values()
         for project in [_project(all_of_project)]
-        for key, members in _jobs(all_of_project, merges(remarks))
+        for key, members in _jobs(all_of_project, merged)
     ]
     return sorted(patterns, key=lambda pattern: pattern.source_key)
 
@@ -116,7 +117,7 @@ def final_key(occurrence: Occurrence, merged: Mapping[str, str]) -> str:
 
 
 def _jobs(episodes: Sequence[Occurrence], merged: Mapping[str, str]) -> Iterator[tuple[str, list[Occurrence]]]:
-    """The episodes of each pattern. A part of another in the same one is that job done once, not twice."""
+    """The episodes of each pattern. A part is left out if its whole is in the same pattern."""
     by_key: defaultdict[str, list[Occurrence]] = defaultdict(list)
     for episode in episodes:
         by_key[final_key(episode, merged)].append(episode)
@@ -125,13 +126,12 @@ def _jobs(episodes: Sequence[Occurrence], merged: Mapping[str, str]) -> Iterator
             yield key, _wholes(members)
 
 
-def _remarks_on(key: str, remarks: Sequence[Remark]) -> Record:
-    """The remarks on a pattern; of those that were merged into it, only what became of them and how good they are."""
-    into = merges(remarks)
+def _remarks_on(key: str, remarks: Sequence[Remark], merged: Mapping[str, str]) -> Record:
+    """The remarks on a pattern; of those that were merged into it, only the counted ones."""
     return record_of(
         remark
         for remark in remarks
-        if remark.pattern_key == key or (into.get(remark.pattern_key) == key and remark.kind in _COUNTED)
+        if remark.pattern_key == key or (merged.get(remark.pattern_key) == key and remark.kind in _COUNTED)
     )
 
 
@@ -163,7 +163,7 @@ def _pattern(key: str, members: Sequence[Occurrence], project: _Project, record:
         workflow=_workflow(key, members, project).model_copy(
             update={
                 "steps": steps,
-                "variants": variants(others, project.commands, len(members)),
+                "variants": variants(others, project.commands, min(len(members), MAX_COMPARED)),
                 "is_edited": bool(record.steps),
                 "is_hidden": record.is_hidden,
                 "shown": record.shown,

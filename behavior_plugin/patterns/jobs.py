@@ -14,12 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from behavior_plugin.model import MAIN, PromptKind, Turn
 from behavior_plugin.patterns import programs
 from behavior_plugin.patterns.commands import Part, command_of, split_command
-from behavior_plugin.patterns.steps import SHELL_KINDS
-from behavior_plugin.workflow import Step, StepKind
+from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
-# These are jobs of their own, whatever was edited for them. The first that was done names the job.
+# These are jobs of their own, whatever was edited for them. Of several, the first in this table names the job.
 _OWN_JOBS = {"release": "release", "publish": "release", "tag": "release", "deploy": "deploy", "migrate": "migrate"}
-# Deliveries without an edit, the first that was done names the job.
+# Deliveries without an edit. Of several, the first in this table names the job.
 _DELIVERIES = {
     "pr": "open a pull request",
     "rebase": "rebase",
@@ -53,7 +52,9 @@ _TWINS = {
     ".yml": ".yaml",
 }
 _CHANGE_LOG = re.compile(
-    r"(?:^|/)(?:change_?log|changes|history|news|release[-_]?notes)[^/]*$|(?:^|/)\.changeset/", re.I
+    r"(?:^|/)(?:change_?log|changes|history|news|release[-_]?notes)(?:[-_.]?v?\d[\w.-]*)?(?:\.(?:adoc|md|mdx|rst|txt))?$"
+    r"|(?:^|/)\.changeset/",
+    re.I,
 )
 # A review is read before it is answered.
 _REVIEW_READ = re.compile(
@@ -66,13 +67,13 @@ def job_of(steps: Sequence[Step], turns: Sequence[Turn]) -> str:
 
     A delivery that was refused names the job as well, so that it counts against the job's odds.
     """
-    attempts = [job for job in _attempts(turns) if job in _OWN_JOBS or job in _DELIVERIES]
+    attempts = [job for job in _tried_jobs(turns) if job in _OWN_JOBS or job in _DELIVERIES]
     if not steps and not attempts:
         return ""
     if turns and turns[0].prompt_kind is PromptKind.COMMAND and turns[0].prompt.startswith("/"):
         return turns[0].prompt.split()[0]
     jobs = list(_jobs(steps))
-    if own := next((name for job, name in _OWN_JOBS.items() if job in jobs), ""):
+    if own := _own_job(jobs):
         return own
     files = _edited(steps, is_delivered=any(job in _DELIVERIES for job in jobs))
     has_edits = files is not None and not _delivers_before_edits(steps)
@@ -81,7 +82,12 @@ def job_of(steps: Sequence[Step], turns: Sequence[Turn]) -> str:
     return _edit_job(files or (), steps) if has_edits else _other_job(steps, [*jobs, *attempts])
 
 
-def _attempts(turns: Sequence[Turn]) -> Iterator[str]:
+def _own_job(jobs: Iterable[str]) -> str:
+    done = set(jobs)
+    return next((name for job, name in _OWN_JOBS.items() if job in done), "")
+
+
+def _tried_jobs(turns: Sequence[Turn]) -> Iterator[str]:
     commands = [command_of(action) for turn in turns for action in turn.actions if action.actor == MAIN]
     return (part.job for command in commands for part in split_command(command))
 
@@ -132,6 +138,8 @@ def _file_type(file: str) -> str:
 
 def _other_job(steps: Sequence[Step], jobs: Sequence[str]) -> str:
     """The job of work without edits: the delivery, else the checks, else the last that was run."""
+    if own := _own_job(jobs):
+        return own
     if _DELIVERIES.keys() & set(jobs) == {"commit", "push"}:
         return "commit and push"
     if delivery := next((name for job, name in _DELIVERIES.items() if job in jobs), ""):

@@ -15,8 +15,8 @@ from itertools import takewhile
 
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns import programs
-from behavior_plugin.patterns.attempts import STARTING_TOOLS, Attempt, Command
-from behavior_plugin.patterns.commands import CommandKind, Part
+from behavior_plugin.patterns.attempts import Attempt, Command
+from behavior_plugin.patterns.commands import BY_WEIGHT, STARTING_TOOLS, CommandKind, Part
 from behavior_plugin.patterns.failures import is_passing, names_no_such, names_wrong_word, words_of
 from behavior_plugin.workflow import Lesson, Remedy
 
@@ -31,7 +31,6 @@ _SYNCING = frozenset({"git pull", "git rebase", "git merge"})
 _STAGING = frozenset({"git add", "git reset", "git restore", "git rm", "git stash"})
 # They get round a rule instead of keeping to it.
 _EVADING = re.compile(r"\s--(?:no-verify|force|admin|skip\S*|ignore\S*)(?!\S)")
-_BY_WEIGHT = (CommandKind.DELIVER, CommandKind.CHECK, CommandKind.RUN)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ class FoundLesson:
 
     failed_id: str | None
     fix_id: str | None
-    via_id: str | None
     lesson: Lesson
 
 
@@ -139,28 +137,28 @@ def _heads(word: str) -> set[str]:
 def _first(call: Attempt, fix: Attempt, between: Sequence[Attempt]) -> FoundLesson | None:
     """The lesson that another command has to come first."""
     changing = _changing(call, fix, between)
-    if len({other.text for _, other in changing}) != 1 or names_wrong_word(call.error) or fix.folder != call.folder:
+    if len({other.text for other in changing}) != 1 or names_wrong_word(call.error) or fix.folder != call.folder:
         return None
-    via, other = changing[0]
+    other = changing[0]
     command = _common_command(call, fix, other)
     # Files that were copied or removed were those of one occasion; what was installed is there from now on.
     if not command or (other.part.label in programs.PLAIN and "{files}" in other.text):
         return None
     is_plain = other.is_fixing or (call.is_plain and other.part.job != "install")
     lesson = Lesson(failed=command.text, worked=other.text, remedy=Remedy.FIRST, error=call.error, is_plain=is_plain)
-    return _found(call, fix, lesson, via)
+    return _found(call, fix, lesson)
 
 
-def _changing(call: Attempt, fix: Attempt, between: Sequence[Attempt]) -> list[tuple[Attempt, Command]]:
+def _changing(call: Attempt, fix: Attempt, between: Sequence[Attempt]) -> list[Command]:
     """The commands before the repair that may have helped: those that mend code, else all that change something."""
     known = {each.text for each in call.commands}
     repeated = [number for number, each in enumerate(fix.commands) if each.text in known]
-    before = [(each, other) for each in between if each.is_success for other in each.commands]
-    before += [(fix, other) for other in fix.commands[: max(repeated, default=0)]]
-    if any(other.part.label in _SYNCING for _, other in before):
+    before = [other for each in between if each.is_success for other in each.commands]
+    before += fix.commands[: max(repeated, default=0)]
+    if any(other.part.label in _SYNCING for other in before):
         return []
-    new = [each for each in before if each[1].text not in known and each[1].part.label not in _STAGING]
-    return [each for each in new if each[1].is_fixing] or [each for each in new if not each[1].is_check]
+    new = [each for each in before if each.text not in known and each.part.label not in _STAGING]
+    return [each for each in new if each.is_fixing] or [each for each in new if not each.is_check]
 
 
 def _common_command(call: Attempt, fix: Attempt, first: Command) -> Command | None:
@@ -169,7 +167,7 @@ def _common_command(call: Attempt, fix: Attempt, first: Command) -> Command | No
     both = [each for each in call.commands if each.text in worked and each.part.label not in _STAGING]
     if first.is_fixing:
         both = [each for each in both if each.is_about_style or each.part.kind is CommandKind.DELIVER]
-    return min(both, key=lambda each: _BY_WEIGHT.index(each.part.kind), default=None)
+    return min(both, key=lambda each: BY_WEIGHT.index(each.part.kind), default=None)
 
 
 def _name_lesson(call: Attempt, following: Sequence[Attempt]) -> FoundLesson | None:
@@ -190,8 +188,8 @@ def _other_name(call: Attempt, fix: Attempt) -> str:
     return next((each.text for each in fix.commands if each.part.job == call.name), "")
 
 
-def _found(call: Attempt, fix: Attempt, lesson: Lesson, via: Attempt | None = None) -> FoundLesson | None:
+def _found(call: Attempt, fix: Attempt, lesson: Lesson) -> FoundLesson | None:
     """The lesson with its calls; none where one of its sides is not portable, or both are the same."""
     if not lesson.failed or not lesson.worked or lesson.failed == lesson.worked:
         return None
-    return FoundLesson(call.action.id, fix.action.id, via.action.id if via else None, lesson)
+    return FoundLesson(call.action.id, fix.action.id, lesson)

@@ -35,7 +35,7 @@ QUOTED_WORDS, MAX_QUOTED_CHARS = 8, 100
 
 
 def judge_episode(turns: Sequence[Turn]) -> Judgement:
-    """How an episode ended: as its last turn with work did, with the words that the episode's later turns have."""
+    """How an episode ended: by the words of its turns after the last work, else by that work."""
     acting = max((index for index, turn in enumerate(turns) if _work(turn)), default=len(turns) - 1)
     later = [_by_words(turn) for turn in turns[acting + 1 :]]
     if said := next((judgement for judgement in later if judgement), None):
@@ -59,7 +59,7 @@ def judge_turn(turn: Turn, following: Turn | None) -> Judgement:
 
 
 def _by_words(following: Turn) -> Judgement | None:
-    """What the next prompt says of the work before it; None if it says nothing of it."""
+    """The judgement in the next prompt, if it has one."""
     text = plain(following.prompt)
     if following.follows_clear or following.prompt_kind is PromptKind.COMMAND or NEW_WORK.within(text):
         return None

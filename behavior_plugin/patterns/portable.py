@@ -26,7 +26,8 @@ _LOOP_ENDS = frozenset({"done", "esac"})
 _TEXTS = frozenset(
     "--body --body-file --comment --description --message --notes --notes-file --subject --title".split()  # noqa: SIM905
 )
-# Programs whose -m, -b, -t or -F has a text.
+# Programs whose -m, -b, -t or -F has a text; of git only these commands have one.
+_GIT_WITH_TEXT = frozenset({"git commit", "git merge", "git notes", "git stash", "git tag"})
 _SHORT_TEXTS = {
     "git": ("-m", "-F"),
     "gh": ("-b", "-t", "-n"),
@@ -114,7 +115,7 @@ def _outside_loops(parts: Sequence[Part]) -> Iterator[Part]:
 
 def _portable(part: Part, root: str) -> str:
     """A command with its slots; empty where it belongs to one occasion."""
-    text = _with_messages(_inside(part.text, root), program_of(part.words[0]))
+    text = _with_messages(_inside(part.text, root), part)
     if _is_inline_program(part) or _EXPANSION.search(text) or "\n" in text:
         return ""
     typed = shell.words_of(text)
@@ -176,9 +177,11 @@ def _is_inline_program(part: Part) -> bool:
     return not script_of(part.words) or any(_INLINE_FLAG.fullmatch(word) for word in part.words[1:2])
 
 
-def _with_messages(text: str, program: str) -> str:
+def _with_messages(text: str, part: Part) -> str:
     """The text with {message} for texts of one's own, here-documents included."""
-    flags = [*_TEXTS, *_SHORT_TEXTS.get(program, ())]
+    program = program_of(part.words[0])
+    has_short = program != "git" or part.label in _GIT_WITH_TEXT
+    flags = [*_TEXTS, *(_SHORT_TEXTS.get(program, ()) if has_short else ())]
     for flag in flags:
         text = re.sub(rf"(?<=\s){flag}[ =](?:-\s*<<-?\w+|{shell.PIECE}++)", f"{flag} {MESSAGE}", text)
     if "-m" in flags:

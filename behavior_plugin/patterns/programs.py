@@ -19,8 +19,6 @@ WITH_WORD = frozenset(
 WITH_TWO = frozenset(
     "run pr mr issue api repo workflow release exec compose db migrate image secret".split()  # noqa: SIM905
 )
-# Sub-commands of package managers that run the script behind them.
-RUNNING = frozenset({"run", "run-script", "task"})
 
 KEYWORDS = frozenset("! do elif else if then until while { }".split())  # noqa: SIM905
 # They run the command behind them.

@@ -1,4 +1,4 @@
-"""What became of suggestions, and what users say of patterns: both change the patterns that are computed."""
+"""Apply the results of suggestions, and the feedback of users, to patterns."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Record:
 
     @property
     def support(self) -> float:
-        """What speaks for the pattern, counted in outcomes. The work that followed it is an outcome of its own."""
+        """The evidence for the pattern, in outcomes. Work that followed it weighs less: it is an outcome of its own."""
         return FOLLOWED_WEIGHT * self.worked + FEEDBACK_WEIGHT * self.good
 
     @property
     def doubt(self) -> float:
-        """What speaks against it, counted in outcomes."""
+        """The evidence against it, in outcomes."""
         return FOLLOWED_WEIGHT * self.harmed + IGNORED_WEIGHT * self.ignored + FEEDBACK_WEIGHT * self.bad
 
 
@@ -79,9 +79,12 @@ def record_of(remarks: Iterable[Remark]) -> Record:
 
 
 def merges(remarks: Iterable[Remark]) -> dict[str, str]:
-    """The pattern that each merged pattern is a part of now, followed to the end; a circle is broken."""
+    """The pattern that each merged one is a part of in the end; a merge that would close a circle is ignored."""
     ordered = sorted(remarks, key=lambda remark: (remark.made_at, str(remark.id)))
-    into = {remark.pattern_key: remark.into for remark in ordered if remark.kind is RemarkKind.MERGE and remark.into}
+    into: dict[str, str] = {}
+    for remark in ordered:
+        if remark.kind is RemarkKind.MERGE and remark.into and _last(remark.into, into) != remark.pattern_key:
+            into[remark.pattern_key] = remark.into
     return {key: _last(key, into) for key in into}
 
 
@@ -126,9 +129,10 @@ def step_of(line: str) -> Step:
 
 
 def _edit_line(step: Step) -> str:
-    """As many files as one line has room for."""
+    """As many files as one line has room for; names with spaces or commas are left out."""
     until = f" until `{step.until}` passes" if step.until else ""
-    lines = [f"edit {', '.join(step.files[:count])}{until}" for count in range(len(step.files), 0, -1)]
+    files = [file for file in step.files if not re.search(r"[\s,]", file)]
+    lines = [f"edit {', '.join(files[:count])}{until}" for count in range(len(files), 0, -1)]
     return next((line for line in lines if len(line) <= MAX_LINE_CHARS), f"edit files{until}")
 
 

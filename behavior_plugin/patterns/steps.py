@@ -1,6 +1,6 @@
-"""Distil the steps of a piece of work from its calls: what changed, checked, delivered or ran something, and held.
+"""Distil the steps of a piece of work from its calls: the edits, checks, deliveries and runs that succeeded.
 
-Looking around, failures that were given up, and work that the user turned down are no steps. Rounds of the same thing
+Looking around, failures that were given up, and work that the user rejected are no steps. Rounds of the same thing
 are one step with a count: edit until the check passes.
 """
 
@@ -12,18 +12,22 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from behavior_plugin.model import MAIN, Action, Outcome, Turn
-from behavior_plugin.patterns.commands import EDITING_TOOLS, LOOKING_TOOLS, CommandKind, command_of
+from behavior_plugin.patterns.commands import (
+    EDITING_TOOLS,
+    LOOKING_TOOLS,
+    STARTING_TOOLS,
+    CommandKind,
+    command_of,
+)
 from behavior_plugin.patterns.portable import portable_parts, relative_path
-from behavior_plugin.workflow import Step, StepKind
+from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
 # Steps of a workflow that are shown, and files of a step that are kept.
 MAX_STEPS = 7
 MAX_FILES = 12
 # Between the commands of one line.
 AND = " && "
-SHELL_KINDS = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN})
 
-_AGENT_TOOLS = frozenset({"Agent", "Task"})
 _KINDS = {CommandKind.DELIVER: StepKind.DELIVER, CommandKind.CHECK: StepKind.CHECK, CommandKind.RUN: StepKind.RUN}
 # The weightiest command of a line decides on its kind.
 _WEIGHTS = (StepKind.DELIVER, StepKind.CHECK, StepKind.RUN)
@@ -56,7 +60,7 @@ class _Call:
 def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, ...]:
     """All steps of the work in these turns, in its order; `judged` has the outcome of each turn.
 
-    Turns that failed in the user's eyes are left out, unless all did.
+    Turns that the user rejected are left out, unless all were.
     """
     kept = [turn for turn, outcome in zip(turns, judged, strict=True) if outcome is not Outcome.FAILED] or turns
     calls = [call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root)]
@@ -64,8 +68,8 @@ def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, .
     return tuple(call.step for call in _joined_rows(_joined_repeats(rounds)))
 
 
-def attempts(turns: Sequence[Turn]) -> tuple[Step, ...]:
-    """What was tried where nothing worked, each once: no steps to repeat, but worth knowing."""
+def tried_steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
+    """The steps that were tried when nothing worked, each once."""
     calls = [call.step for turn in turns for action in turn.actions for call in _calls(action, turn.context.root)]
     return tuple({_key(step): step for step in calls}.values())
 
@@ -77,7 +81,7 @@ def top_steps(steps: Sequence[Step], most: int = MAX_STEPS) -> tuple[Step, ...]:
 
 
 def known_commands(steps: Sequence[Step]) -> tuple[str, ...]:
-    """The distinct commands of steps, each alone, as a project is known by them."""
+    """The distinct commands of steps; a line of several is split."""
     lines = [line for step in steps for line in (step.text if step.kind in SHELL_KINDS else "", step.until)]
     return tuple(dict.fromkeys(command for line in lines for command in line.split(AND) if command))
 
@@ -110,7 +114,7 @@ def _step(action: Action, root: str) -> Step | None:
         return _edit_step(action, root)
     if action.tool == "Skill":
         return Step(kind=StepKind.SKILL, text=_parameter(action, "skill", "command"))
-    if action.tool in _AGENT_TOOLS:
+    if action.tool in STARTING_TOOLS:
         return Step(kind=StepKind.AGENT, text=_parameter(action, "subagent_type") or "general")
     return Step(kind=StepKind.TOOL, text=action.tool)
 

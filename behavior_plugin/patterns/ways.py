@@ -22,7 +22,7 @@ MIN_SIMILARITY = 0.6
 # The newest episodes of a job that are compared, since each is compared with each.
 MAX_COMPARED = 100
 MAX_VARIANTS = 3
-# A way that is rarer than this share of a job's episodes is an exception, and no other way of doing it.
+# A way that is rarer than this share of the compared episodes is an exception, and no other way of doing the job.
 MIN_VARIANT_SHARE = 0.05
 
 _BEST_FIRST = (Outcome.SUCCESS, Outcome.PARTIAL, Outcome.FAILED)
@@ -87,6 +87,7 @@ def usual_steps(way: Way, commands: Commands) -> tuple[Step, ...]:
 
 
 def variants(ways: Sequence[Way], commands: Commands, times: int) -> tuple[Variant, ...]:
+    """The other ways, the most frequent first; `times` is the number of episodes that were compared."""
     found = [
         Variant(steps=usual_steps(way, commands), times=len(way.episodes), worked=way.worked)
         for way in ways

@@ -103,16 +103,17 @@ DOUBT = Phrases(
     zh="缺少, 忘了, 报错, 警告, 但是, 不过, 确定吗",
     ko="빠졌, 빠진, 에러, 오류, 경고, 하지만, 그런데, 확실",
 )
-# A "no" that goes on, at the beginning of a prompt. Alone it may answer a question; "no tests cover this" is none.
+# A "no" with more words behind it, at the beginning of a prompt. A bare "no" may answer a question, and "no tests cover
+# this" rejects nothing.
 REFUSAL = re.compile(
     r"(?:no|nope|nah|nein|non|n\u00e3o)(?:[,.!;:-]+ ?\w| (?:that|this|it|i|you|not|don't|do|use|the)\b)"
     r"(?!.*\b(?:fine|ok|okay|good|thanks|needed)\b)"
 )
 # A sound of doubt, at the beginning of a prompt.
 HESITATION = re.compile(r"(?:h+m+|u+h*m+)\b")
-# Deliver what was done: nobody says so of work that is wrong.
 # A prompt to deliver the work has no more words than this.
 MAX_DELIVERY_WORDS = 15
+# A wish to deliver the work: nobody delivers wrong work.
 DELIVERY = Phrases(
     en="""commit*, comit, push, pr, pull request, merge, ship, release, publish, deploy, changelog, tag, fixup, squash,
     amend, fold""",
@@ -152,7 +153,7 @@ TASK_VERBS = Phrases(
     zh="调查, 分析, 创建, 实现, 编写",
     ko="조사해, 분석해, 만들어, 구현해",
 )
-# Words that mean something said or done before.
+# Words that refer to something said or done before.
 REFERENCE = Phrases(
     en="""it, its, that, this, these, those, them, they, still, again, instead, also, too, as well, same, previous*,
     earlier, above, you, your, another, other, more, now, back, rest, remaining, else, both""",

@@ -1,8 +1,8 @@
 """Order recalled patterns, best first, and give the reason for each.
 
-Similarity decides whether a pattern may be suggested at all. Of the likely ones the first is the one that would be
-regretted least: whose steps are most like the steps of all of them. The single nearest is often work of its own kind.
-Confidence and age then count a little.
+Similarity decides whether a pattern may be suggested at all. The first suggestion is the likely pattern that would be
+regretted least: its steps are most like those of the other likely ones. The single nearest is often work of its own
+kind. Confidence and age then count a little.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AGE_SHARE = 0.1
 
 
 def rank(matches: Sequence[Match], *, context: Context, now: datetime, with_failed: bool = False) -> list[Suggestion]:
-    """Turn matches into suggestions, best first. Work that never worked, or that failed too often, only `with_failed`.
+    """Turn matches into suggestions, best first; work that never worked or failed too often only `with_failed`.
 
     Patterns that the user has hidden are never offered. The score of the first is the greatest similarity of all, less
     the shares of confidence and age; the others' are lower, as far as they are less likely.

@@ -91,7 +91,7 @@ def odds(workflow: Workflow) -> str:
 
 
 def feedback(workflow: Workflow) -> str:
-    """What the user said of it: `1 good, 2 bad`."""
+    """The user's feedback as counts: `1 good, 2 bad`."""
     return f"{workflow.good} good, {workflow.bad} bad"
 
 

@@ -59,7 +59,7 @@ class Evidence(Protocol):
         ...
 
     def judge(self, remark: Remark) -> None:
-        """Save whether the work after a suggestion followed it. The first time that it did counts as a use."""
+        """Save whether the work after a suggestion followed it. Each change to "followed" counts as a use."""
         ...
 
     def runs(self, source_keys: Iterable[str]) -> list[Run]:
@@ -90,8 +90,8 @@ class Store(Protocol):
         """Make evidence of the patterns of earlier versions, which stored each prompt as one; returns their number."""
         ...
 
-    def stale_sessions(self, version: int) -> list[str]:
-        """Some of the sessions whose digests an earlier version computed; none if there are none left."""
+    def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
+        """The next sessions after this id whose digests an earlier version computed, in the order of their ids."""
         ...
 
     def unfolded_projects(self) -> list[str]:
@@ -128,7 +128,7 @@ class Store(Protocol):
         ...
 
     def newest_episodes(self, *, project: str | None, limit: int) -> list[Episode]:
-        """The episodes that began last, newest first; no parts."""
+        """The episodes with the newest turns, newest first; no parts."""
         ...
 
     def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:

@@ -68,8 +68,8 @@ class PostgresStore:
             total += taken
         return total
 
-    def stale_sessions(self, version: int) -> list[str]:
-        rows = self._fetch("find_stale_sessions", {"version": version, "limit": MAX_SESSIONS})
+    def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
+        rows = self._fetch("find_stale_sessions", {"version": version, "after": after, "limit": MAX_SESSIONS})
         return [row["session_id"] for row in rows]
 
     def unfolded_projects(self) -> list[str]:

@@ -138,7 +138,7 @@ def episode_or_none(row: DictRow) -> Episode | None:
 
 
 def is_newer(row: DictRow, episodes: Mapping[str, Episode]) -> bool:
-    """Whether a newer version stored a row than has computed the episode that would replace it."""
+    """Whether a newer version of the plugin wrote this row than the episode that would replace it."""
     episode = episodes.get(row["source_key"])
     return episode is not None and row["schema_version"] > episode.digest.version
 

@@ -13,7 +13,7 @@ service.py          the operations of `api`
 routes.py           HTTP paths, handshake, JSON
 handshake.py        whose version and settings a request comes from
 listener.py         HTTP over a Unix socket
-legacy.py           the words of the version before this one
+legacy.py           the requests of the hooks of version 0.1
 exchange.py         one HTTP request and its answer, from the caller's side
 client.py           the operations of `api`, for commands
 """

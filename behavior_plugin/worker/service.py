@@ -138,7 +138,7 @@ class Service(api.Api):
         return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)
 
     def list_turns(self, request: api.ListTurns) -> list[StoredPattern]:
-        """An episode has at least one turn with work, so there are never too few episodes."""
+        """Each episode has at least one turn with work, so `limit` episodes are enough."""
         project = _project_of(request.directory)
         episodes = self._store(START_S).newest_episodes(project=project, limit=request.limit)
         return turn_rows(episodes)[: request.limit]
@@ -182,7 +182,7 @@ class Service(api.Api):
         )
 
     def forget_session(self, request: api.ForgetSession) -> api.Deleted:
-        """The spool comes first: that is possible also while the store fails.
+        """The spool is cleared first, since that works without the store.
 
         The patterns are computed at once, since those that have other evidence too still quote the session.
         """
@@ -258,8 +258,15 @@ def _check_remark(kind: RemarkKind, pattern: StoredPattern, into: StoredPattern 
             hint="Change it where it was written.",
         )
     if kind is RemarkKind.SHOWN or (kind is RemarkKind.MERGE) != (into is not None):
-        raise RequestError("This remark cannot be made of a pattern.", hint="A merge needs a second pattern.")
-    if into and (into.workflow is None or into.context.project != pattern.context.project or into.id == pattern.id):
+        raise RequestError(
+            f"A remark of the kind {kind.value} cannot be added this way.",
+            hint="A merge has to name a second pattern, and nothing else may.",
+        )
+    if into and into.id == pattern.id:
+        raise RequestError(
+            "A pattern cannot be merged into itself.", hint="Give the id of another one; `behavior list` shows them."
+        )
+    if into and (into.workflow is None or into.context.project != pattern.context.project):
         raise RequestError(
             "Only two computed patterns of one project can be merged.", hint="`behavior list` names their projects."
         )

@@ -61,7 +61,7 @@ begin
 end
 $$;
 
-comment on table behavior.episodes is 'Evidence: pieces of work as they were told. Patterns are computed from it';
+comment on table behavior.episodes is 'Evidence: pieces of work as sessions recorded them. Patterns are computed from it';
 comment on column behavior.episodes.source_key is 'The same for the same work, however often it is delivered';
 comment on column behavior.episodes.part_of is 'The episode that this one is a part of, or empty';
 comment on column behavior.episodes.turns is 'The prompts, each with its calls';

@@ -1,5 +1,5 @@
--- What became of a pattern, and what its user said of it: shown, followed, good, bad, hidden, merged, edited. A pattern can
--- be computed again at any time; these rows are what no session tells.
+-- Suggestions that were shown, and the user's feedback, edits and merges. A pattern can be computed again at any time;
+-- these rows cannot, since no session contains them.
 begin;
 set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);

@@ -3,4 +3,5 @@
 delete from behavior.remarks
  where user_id = (select behavior.caller())
    and session_id = %(session_id)s
+   and session_id <> ''  -- what users say belongs to no session
 returning pattern_key

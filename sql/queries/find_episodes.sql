@@ -7,6 +7,6 @@ select source_key, session_id, turns, outcome, because, digest, pattern_key
    and (session_id = any (%(session_ids)s::text[])
         or (started_at between %(first)s::timestamptz - interval '90 days' and %(last)s::timestamptz
             and turn_starts && %(starts)s::timestamptz[]
-            and exists (select from jsonb_array_elements(turns) as told
-                         where told ->> 'prompt' = any (%(prompts)s::text[]))))
+            and exists (select from jsonb_array_elements(turns) as turn
+                         where turn ->> 'prompt' = any (%(prompts)s::text[]))))
  order by started_at, source_key

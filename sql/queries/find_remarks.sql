@@ -1,4 +1,4 @@
--- The caller's remarks on some patterns, and those that made one of them a part of another, the oldest first.
+-- The caller's remarks on some patterns, the oldest first.
 select id, pattern_key, kind, session_id, is_followed, outcome, note, details, made_at
   from behavior.remarks
  where user_id = (select behavior.caller())

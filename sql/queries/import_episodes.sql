@@ -1,6 +1,6 @@
 -- Store exported episodes unchanged, as those of one user if one is named. Episodes that are stored already stay as they
--- are. The patterns of their projects are computed again. Returns for each whether it was added, and whether its work was
--- stored before.
+-- are. The patterns of their projects are computed again. Returns for each whether it was added; `is_there` is always
+-- true, since each is stored now.
 with given as (
     select place, kept.*
       from unnest(%(lines)s::jsonb[]) with ordinality as lines (line, place)

@@ -1,5 +1,6 @@
 -- Store exported remarks unchanged, as those of one user if one is named. Remarks that are stored already stay as they
--- are. Their patterns are computed again. Returns for each whether it was added, and whether it is stored now.
+-- are. Their patterns are computed again. Returns for each whether it was added; `is_there` is
+-- always true, since each is stored now.
 with given as (
     select place, kept.*
       from unnest(%(lines)s::jsonb[]) with ordinality as lines (line, place)

@@ -1,5 +1,5 @@
--- Have the patterns with these keys computed again, and all of these projects: what an episode without a pattern says
--- counts for the others of its project. One episode is enough to mark a project.
+-- Mark the episodes of these patterns, and one episode of each of these projects, so that their projects are computed
+-- again. Projects count too, since an episode without a pattern still affects the others of its project.
 update behavior.episodes
    set is_folded = false
  where user_id = (select behavior.caller())

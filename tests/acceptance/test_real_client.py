@@ -23,7 +23,7 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
-from tests.acceptance.sessions import json_of, patterns
+from tests.acceptance.sessions import json_of, turns
 from tests.waiting import wait_for
 
 FIRST = "The add function returns the wrong result. Find out why and fix it."
@@ -102,19 +102,25 @@ def repair(project: Path) -> Play:
     )
 
 
-def rows() -> list[dict[str, Any]]:
-    """All patterns as a script sees them."""
-    return [pattern.model_dump(mode="json") for pattern in patterns()]
+def evidence() -> list[dict[str, Any]]:
+    """All turns with work, as a script sees them."""
+    return [turn.model_dump(mode="json") for turn in turns()]
 
 
-def wait_for_pattern(deadline_s: float = 30) -> dict[str, Any]:
+def work_of(turn: dict[str, Any]) -> dict[str, Any]:
+    """A turn without the keys that change if it is found to belong to another session."""
+    return {name: value for name, value in turn.items() if name not in ("id", "source_key", "session_id")}
+
+
+def wait_for_turn(deadline_s: float = 30) -> dict[str, Any]:
+    """The only turn that was learned from, once there is one."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
-        if found := rows():
+        if found := evidence():
             assert len(found) == 1
             return found[0]
         time.sleep(0.1)
-    pytest.fail(f"no pattern after {deadline_s} s; the worker says {Client().status()}")
+    pytest.fail(f"nothing learned after {deadline_s} s; the worker says {Client().status()}")
 
 
 def test_earlier_work_is_suggested_for_a_reworded_prompt(workspace: Workspace) -> None:
@@ -125,21 +131,21 @@ def test_earlier_work_is_suggested_for_a_reworded_prompt(workspace: Workspace) -
     assert {hook["exit_code"] for hook in first.hook_events} == {0}
     assert not any(MARK in text for text in texts)
 
-    pattern = wait_for_pattern()
+    turn = wait_for_turn()
 
-    assert pattern["trigger"] == FIRST
-    assert pattern["final_outcome"] == "success"
-    assert pattern["context"]["branch"] == "trunk"
-    assert pattern["context"]["project_type"] == "python"
-    assert "app.py" in pattern["context"]["files_touched"]
-    outcomes = sorted((action["tool"], action["outcome"]) for action in pattern["actions"])
+    assert turn["trigger"] == FIRST
+    assert turn["final_outcome"] == "success"
+    assert turn["context"]["branch"] == "trunk"
+    assert turn["context"]["project_type"] == "python"
+    assert "app.py" in turn["context"]["files_touched"]
+    outcomes = sorted((action["tool"], action["outcome"]) for action in turn["actions"])
     assert outcomes == [("Bash", "failed"), ("Bash", "success"), ("Edit", "success"), ("Read", "success")]
-    assert all(action["duration_ms"] is not None for action in pattern["actions"])
+    assert all(action["duration_ms"] is not None for action in turn["actions"])
 
     received = workspace.suggestions(REWORDED)
 
     assert received, "the model was not sent the suggestion"
-    assert all(FIRST in text and "Edit app.py" in text for text in received)
+    assert all(FIRST in text and "edit `app.py` until" in text for text in received)
 
     third, texts = workspace.work(UNRELATED, [])
 
@@ -174,9 +180,9 @@ def test_each_call_is_one_action_with_its_outcome(workspace: Workspace) -> None:
         "Go through everything.", all_outcomes(workspace.project), arguments=["--disallowedTools", "Bash(curl:*)"]
     )
 
-    pattern = wait_for_pattern()
+    turn = wait_for_turn()
 
-    ended = [(a["tool"], a["parameters"].get("command"), a["outcome"]) for a in pattern["actions"]]
+    ended = [(a["tool"], a["parameters"].get("command"), a["outcome"]) for a in turn["actions"]]
     assert ended == [
         ("Read", None, "success"),
         ("Bash", "true", "success"),
@@ -189,12 +195,12 @@ def test_each_call_is_one_action_with_its_outcome(workspace: Workspace) -> None:
         ("Bash", "sleep 0.2; exit 4", "failed"),
         ("Bash", SLOW, "success"),
     ]
-    agent, inner = pattern["actions"][6:8]
+    agent, inner = turn["actions"][6:8]
     assert inner["agent"] == agent["started_agent"] != "main"
-    assert len({action["id"] for action in pattern["actions"]}) == len(ended)
+    assert len({action["id"] for action in turn["actions"]}) == len(ended)
     # It ran into its limit, continued in the background and succeeded.
-    assert pattern["actions"][-1]["duration_ms"] >= 2_900
-    measured = [action["duration_source"] for action in pattern["actions"]]
+    assert turn["actions"][-1]["duration_ms"] >= 2_900
+    measured = [action["duration_source"] for action in turn["actions"]]
     assert measured[:3] == ["host"] * 3
     assert measured[3:6] == ["transcript"] * 3
 
@@ -209,42 +215,43 @@ def test_calls_without_hooks_come_from_the_transcript(workspace: Workspace) -> N
 
     workspace.work(FIRST, [repair(workspace.project)], plugin_dir=None, arguments=["--settings", str(settings)])
 
-    pattern = wait_for_pattern()
-    outcomes = [(action["tool"], action["outcome"]) for action in pattern["actions"]]
+    turn = wait_for_turn()
+    outcomes = [(action["tool"], action["outcome"]) for action in turn["actions"]]
     assert outcomes == [("Read", "success"), ("Bash", "failed"), ("Edit", "success"), ("Bash", "success")]
-    assert {action["duration_source"] for action in pattern["actions"]} == {"transcript"}
-    assert pattern["provenance"]["source"] == "hooks+transcript"
+    assert {action["duration_source"] for action in turn["actions"]} == {"transcript"}
+    assert turn["provenance"]["source"] == "hooks+transcript"
 
 
-def test_a_resumed_session_and_a_fork_repeat_no_pattern(workspace: Workspace) -> None:
+def test_a_resumed_session_and_a_fork_repeat_no_work(workspace: Workspace) -> None:
     """Both repeat all records: a resumed session in the same file, a fork as copies with a new id."""
     first, _ = workspace.work(FIRST, [repair(workspace.project)])
-    wait_for_pattern()
+    wait_for_turn()
     plays = [Play("name of the function", [[call("Bash", command="sed -i s/add/plus/ app.py")], [say("Renamed.")]])]
     rename = "Change the name of the function to plus."
 
     workspace.work(rename, plays, resume=first.session_id)
-    stored = wait_for(lambda: found if len(found := rows()) == 2 else None, "the second pattern")
+    wait_for(lambda: len(evidence()) == 2, "the second turn")
     workspace.work(rename, plays, resume=first.session_id, arguments=["--fork-session"])
-    stored = wait_for(lambda: found if len(found := rows()) == 3 else None, "the fork's pattern")
+    stored = wait_for(lambda: found if len(found := evidence()) == 3 else None, "the fork's turn")
 
     found = sorted((row["trigger"], len(row["actions"])) for row in stored)
     assert found == sorted([(FIRST, 4), (rename, 1), (rename, 1)])
     assert len({row["session_id"] for row in stored if row["trigger"] == rename}) == 2
     assert json_of("import")["new"] == 0
-    assert rows() == stored
+    # The fork's log repeats the first two turns; they belong to whichever session has the lesser id.
+    assert list(map(work_of, evidence())) == list(map(work_of, stored))
 
 
 def test_the_recall_command_shows_matching_work(workspace: Workspace) -> None:
     """The prompt's own hook answers `/behavior:recall`: no shell sees the typed text."""
     workspace.work(FIRST, [repair(workspace.project)])
-    wait_for_pattern()
+    wait_for_turn()
 
     received = workspace.suggestions('/behavior:recall the add function is "wrong"; touch pwn `touch pwn` $(touch pwn)')
 
     assert any(FIRST in text for text in received)
     assert not list(workspace.project.glob("**/pwn"))
-    assert len(rows()) == 1
+    assert len(evidence()) == 1
 
 
 def test_the_command_is_on_the_assistants_path(workspace: Workspace) -> None:

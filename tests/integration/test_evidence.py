@@ -16,11 +16,24 @@ from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError
 from behavior_plugin.model import Context, Outcome, Provenance
 from behavior_plugin.store import Computed
+from behavior_plugin.store.connection import value
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import MAX_SESSIONS, MAX_TAKEN, PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
-from behavior_plugin.workflow import Digest, Episode, Match, Pattern, Saved, Step, StepKind, StoredPattern, Workflow
+from behavior_plugin.workflow import (
+    Digest,
+    Episode,
+    Match,
+    Pattern,
+    Remark,
+    RemarkKind,
+    Saved,
+    Step,
+    StepKind,
+    StoredPattern,
+    Workflow,
+)
 from tests.database import (
     LOGIN,
     A,
@@ -795,6 +808,17 @@ def test_episodes_are_listed_newest_first_without_parts(store: PostgresStore) ->
     assert store.newest_episodes(project="here", limit=1) == [newer]
 
 
+def test_episodes_are_listed_by_their_newest_turn(store: PostgresStore) -> None:
+    """A long session began early, and its last work is what a person looks for."""
+    turns = [make_work(started_at=START + timedelta(hours=hours), session_id="long") for hours in (0, 2)]
+    long = make_episode(*turns)
+    short = make_episode(started_at=START + timedelta(hours=1), session_id="short")
+    tell(store, long)
+    tell(store, short)
+
+    assert store.newest_episodes(project=None, limit=1) == [long]
+
+
 def test_episodes_of_a_pattern_are_listed_newest_first(store: PostgresStore) -> None:
     """`show` explains what a pattern stands on; a part is such a piece of work."""
     older, newer, other = make_episode(), make_episode(), make_episode()
@@ -919,13 +943,24 @@ def test_old_evidence_is_stale_until_it_is_computed_again(store: PostgresStore) 
     assert store.unfolded_projects() == [old.context.project]
 
 
+def test_feedback_is_in_no_session(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """It has no session id, and a request may have an empty one."""
+    store.add_remark(Remark(pattern_key="key", kind=RemarkKind.GOOD, made_at=START))
+
+    store.forget_session("")
+
+    assert value(owner, "select count(*) from behavior.remarks") == 1
+
+
 def test_stale_sessions_come_in_portions(store: PostgresStore) -> None:
     """After an update there may be thousands."""
     for number in range(MAX_SESSIONS + 2):
         save(store, make_pattern(**OLD, session_id=f"s{number:02}"))
     store.take_old_patterns()
 
-    assert store.stale_sessions(2) == [f"s{number:02}" for number in range(MAX_SESSIONS)]
+    first = [f"s{number:02}" for number in range(MAX_SESSIONS)]
+    assert store.stale_sessions(2) == first
+    assert store.stale_sessions(2, after=first[-1]) == [f"s{MAX_SESSIONS}", f"s{MAX_SESSIONS + 1}"]
 
 
 def test_all_old_patterns_are_taken_however_many(store: PostgresStore) -> None:

@@ -12,6 +12,7 @@ import pytest
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
 from behavior_plugin.learn import (
+    PROBE_TEXT,
     compute_patterns,
     learn,
     save_all_possible,
@@ -67,6 +68,20 @@ class BrokenEmbedder(FakeEmbedder):
     """Embeds nothing, as a service that is down."""
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        raise EmbedError("down")
+
+
+class FadingEmbedder(FakeEmbedder):
+    """A service that refuses a batch, may answer once more, and is down from then on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = 0
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        self._calls += 1
+        if self._calls == 2 and list(texts) == [PROBE_TEXT]:
+            return super().embed(texts)
         raise EmbedError("down")
 
 
@@ -264,6 +279,16 @@ def test_embedder_that_is_down_fails_the_session_but_loses_no_evidence() -> None
     compute_patterns(embedder=FakeEmbedder(), store=store)
 
     assert all(vector for vector, _ in store.vectors.values())
+
+
+def test_failure_of_the_service_is_not_blamed_on_the_text() -> None:
+    """It may fail in the middle of a batch; a text marked as unfit would never be embedded again."""
+    store = FakeStore()
+
+    with pytest.raises(EmbedError, match="down"):
+        learn(work(), embedder=FadingEmbedder(), store=store)
+
+    assert store.vectors == {}
 
 
 def test_refused_patterns_stop_no_others_and_fail_no_session() -> None:

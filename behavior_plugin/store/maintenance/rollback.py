@@ -103,7 +103,8 @@ def _save_rows(owner: psycopg.Connection, dropped: dict[str, Iterable[str]], sav
     counts = {each: int(value(owner, sql.SQL("select count(*) from {}").format(names[each]))) for each in dropped}
     count = sum(counts.values())
     if count and save is None:
-        raise SchemaError(f"There are {count} rows in {', '.join(dropped)}.", hint=_HAS_ROWS)
+        filled = ", ".join(each for each, rows in counts.items() if rows)
+        raise SchemaError(f"There are {count} rows in {filled}.", hint=_HAS_ROWS)
     if count and save:
         saved = save(chain.from_iterable(dropped.values()))
         if saved < count:

@@ -103,7 +103,7 @@ begin atomic
                    and (in_project is null or project = in_project)
                    and schema_version > 0  -- always so: for the index that is made for counting
                  limit 1 + coalesce((select pays_beyond from shared), 4000)) counted
-    ), told as materialized (
+    ), counted_episodes as materialized (
         select count(*) as episodes
           from (select
                   from behavior.episodes
@@ -145,7 +145,7 @@ begin atomic
            and e.pattern_key <> ''
            and e.trigger_bits is not null  -- a model may have failed to embed it
          order by (e.trigger_bits <~> (select bits from asked)) + 0
-         limit (select case when episodes > 4000 then 200 else 500 end from told)
+         limit (select case when episodes > 4000 then 200 else 500 end from counted_episodes)
     ), near as materialized (
         -- One row at a time, by its key: as a join, the planner would read all episodes of all patterns, 30 ms for 10,000.
         select e.pattern_key, e.trigger, e.distance

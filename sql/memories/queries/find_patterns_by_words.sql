@@ -12,7 +12,7 @@ with asked as (
        and behavior.workflow_problem(content, metadata) is null
        and (%(project)s::text is null or metadata ->> 'project' = %(project)s)
 ), triggers as (
-    select id, trigger, began_at as told_at from patterns
+    select id, trigger, began_at from patterns
     union all
     select patterns.id, e.trigger, e.started_at
       from behavior.episodes e join patterns on patterns.source_key = e.pattern_key
@@ -30,7 +30,7 @@ with asked as (
                       / greatest(cardinality(words), 3)::float8 as similarity
                offset 0) as compared
      where similarity > 0
-     order by id, similarity desc, told_at desc, trigger
+     order by id, similarity desc, began_at desc, trigger
 ), found as materialized (
     select id, nearest_trigger, similarity
       from best join patterns using (id)

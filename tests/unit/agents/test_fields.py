@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents.fields import message_text, parse_time
+from behavior_plugin.agents.fields import message_text, parse_time, shortened
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -41,3 +41,10 @@ def test_the_text_of_a_message_leaves_out_its_images(content: Any, said: str) ->
     """Parts may be of any kind, and a mark of one agent is plain text to another."""
     assert message_text(content) == said
     assert message_text([{"text": "<a> b"}, {"text": "c"}], besides=("<a>",)) == "c"
+
+
+def test_a_text_is_shortened_between_words() -> None:
+    """A text without spaces is left out: half a secret is not recognised as one."""
+    assert shortened("one two three", 20) == "one two three"
+    assert shortened("one two three", 9) == "one two …"
+    assert shortened("\N{HIRAGANA LETTER A}" * 400, 300) == ""

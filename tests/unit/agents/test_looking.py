@@ -54,6 +54,8 @@ def test_a_command_that_only_looks_is_recognised(command: str) -> None:
     [
         "",
         "make",
+        "./test-all.sh",
+        "pytest -k search | tail -3",
         "npm test 2>&1 | grep fail | head",
         "git commit -m 'log'",
         "git stash pop",

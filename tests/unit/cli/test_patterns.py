@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -230,7 +231,21 @@ def test_steps_that_are_refused_are_not_lost(client: FakeClient, editor: Callabl
 
     assert done.exit_code == click.UsageError.exit_code
     assert f"Your steps were not saved:\nmake lint\n{'x' * 501}\n" in done.stderr
-    assert "steps, line 2: String should have at most 500 characters." in done.stderr
+    assert "steps, step 2: String should have at most 500 characters." in done.stderr
+
+
+def test_draft_that_cannot_be_written_leaves_no_file(client: FakeClient, tmp_path: Path) -> None:
+    """A half-written one would refuse the next try."""
+    draft = tmp_path / "SKILL.md"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        done = run("export-skill", ID, "--output", str(draft))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert str(done.exception) == f"{draft} cannot be written: File too large"
+    assert not draft.exists()
 
 
 def test_failing_editor_changes_nothing(client: FakeClient, editor: Callable[[str], Path]) -> None:

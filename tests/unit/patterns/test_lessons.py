@@ -54,7 +54,7 @@ def test_a_command_that_does_the_same_job_is_to_be_used_instead() -> None:
 
     [found] = found_in(call("git status"), failed, call("cat package.json"), worked)
 
-    assert (found.failed_id, found.fix_id, found.via_id) == (failed.id, worked.id, None)
+    assert (found.failed_id, found.fix_id) == (failed.id, worked.id)
     assert found.lesson == Lesson(
         failed="wrap npm test",
         worked="npm test",
@@ -141,7 +141,7 @@ def test_the_fixing_twin_has_to_come_first() -> None:
     [found] = found_in(failed, fixing, call("npm test"), worked)
 
     assert texts([found]) == [("npm run lint", Remedy.FIRST, "npm run lint:fix")]
-    assert (found.failed_id, found.fix_id, found.via_id) == (failed.id, worked.id, fixing.id)
+    assert (found.failed_id, found.fix_id) == (failed.id, worked.id)
 
 
 @pytest.mark.parametrize(

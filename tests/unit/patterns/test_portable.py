@@ -24,6 +24,8 @@ def texts(command: str, root: str = ROOT) -> list[str]:
         ("git add -A; git add .", ["git add -A", "git add ."]),
         ("git commit -qam one -m 'two three'", ["git commit -qam {message} -m {message}"]),
         ("git commit -m one -m two", ["git commit -m {message}"]),
+        ("git branch -m old/one", ["git branch -m {branch}"]),
+        ("git revert -m 1 3f2a9bc", ["git revert -m 1 {commit}"]),
         ("git commit -F - <<END\ntext\nEND", ["git commit -F {message}"]),
         ("git commit -F /tmp/text", ["git commit -F {message}"]),
         ("git commit -m \"$(cat <<'END'\nit's $5\nEND\n)\"", ["git commit -m {message}"]),

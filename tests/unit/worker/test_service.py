@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from pydantic import ValidationError
 
 from behavior_plugin import __version__, api, errors
 from behavior_plugin.capture import ask, wake
@@ -473,6 +474,12 @@ def test_forget_empties_the_spool_even_if_the_store_fails() -> None:
     assert worker.learner.discarded == ["s"]
 
 
+def test_forgetting_needs_a_session() -> None:
+    """Feedback has no session, and an empty id would mean all of it."""
+    with pytest.raises(ValidationError):
+        api.ForgetSession(session_id="")
+
+
 def test_forgetting_a_session_takes_it_out_of_the_patterns_at_once() -> None:
     """A pattern that other sessions have as well would go on quoting the forgotten one."""
     worker = Worker()
@@ -564,9 +571,10 @@ def test_only_other_patterns_of_the_same_project_can_be_merged() -> None:
     here = worker.learns(did())
     there = worker.learns(did(context=Context(directory="/another", root="/another", project="/another")))
 
-    for into in (here, there):
-        with pytest.raises(RequestError, match="of one project"):
-            worker.remarks(here, RemarkKind.MERGE, into=str(into.id))
+    with pytest.raises(RequestError, match="of one project"):
+        worker.remarks(here, RemarkKind.MERGE, into=str(there.id))
+    with pytest.raises(RequestError, match="into itself"):
+        worker.remarks(here, RemarkKind.MERGE, into=str(here.id))
     with pytest.raises(NotFoundError):
         worker.remarks(here, RemarkKind.MERGE, into="nothing")
 
@@ -580,7 +588,7 @@ def test_remarks_that_only_the_worker_makes_or_that_lack_a_half_are_refused() ->
     pushes = worker.learns(did("git push", "publish it"))
 
     for kind, into in ((RemarkKind.SHOWN, ""), (RemarkKind.MERGE, ""), (RemarkKind.GOOD, str(pushes.id))):
-        with pytest.raises(RequestError, match="cannot be made"):
+        with pytest.raises(RequestError, match="cannot be added this way"):
             worker.remarks(commits, kind, into=into)
 
     assert worker.db.said == []
