@@ -261,7 +261,7 @@ def test_rollback_keeps_another_programs_table(
     assert empty == {"storage": "memories", "table": "kept", "evidence": "dropped", "rows": 0, "backup": None}
     assert with_us != before
     assert after == before
-    assert str(refused) == "There are 1 rows in behavior.episodes, behavior.remarks."
+    assert str(refused) == "There are 1 rows in behavior.episodes."
     assert (full["table"], full["evidence"], full["rows"]) == ("kept", "dropped", 1)
     assert table(fresh, "memories")
     assert terminal.run_json("restore", str(file), storage="memories")["restored"] == 1
