@@ -28,13 +28,14 @@ class StepKind(StrEnum):
     CHECK = "check"
     DELIVER = "deliver"
     RUN = "run"
+    LOOK = "look"
     SKILL = "skill"
     AGENT = "agent"
     TOOL = "tool"
 
 
 # The steps whose text is a shell line.
-SHELL_KINDS = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN})
+SHELL_KINDS = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN, StepKind.LOOK})
 
 
 class Step(Frozen):

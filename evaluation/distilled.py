@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from behavior_plugin.patterns import shell
 from behavior_plugin.patterns.commands import program_of
 from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.workflow import Step, StepKind, Suggestion
+from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind, Suggestion
 
-_SHELL = frozenset({StepKind.CHECK, StepKind.DELIVER, StepKind.RUN})
 # The scorer's names have the sub-command of these programs, and pass over these wrappers.
 _WITH_WORD = frozenset(
     """
@@ -36,7 +35,7 @@ def step_acts(step: Step) -> Iterator[str]:
         yield "Edit"
         if step.until:
             yield f"Bash:{_head(step.until)}"
-    elif step.kind in _SHELL:
+    elif step.kind in SHELL_KINDS:
         yield f"Bash:{_head(step.text)}"
     else:
         prefix = {StepKind.SKILL: "Skill:", StepKind.AGENT: "Task:"}.get(step.kind, "")

@@ -51,7 +51,8 @@ def medoid(candidates: Sequence[Sequence[Step]]) -> int:
 def _names(step: Step) -> tuple[str, ...]:
     if step.kind is StepKind.EDIT:
         return ("edit", *_command_names(step.until))
-    return _command_names(step.text) if step.kind in SHELL_KINDS else (f"{step.kind} {step.text}",)
+    is_named = step.kind in SHELL_KINDS and step.kind is not StepKind.LOOK
+    return _command_names(step.text) if is_named else (f"{step.kind} {step.text}",)
 
 
 @lru_cache(maxsize=4_096)

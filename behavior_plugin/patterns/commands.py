@@ -59,8 +59,8 @@ class Part:
     """One command of a shell line.
 
     `text` is as typed, without redirections; of a here-document the marker is left. `words` begin behind wrappers.
-    `label` is the program and its sub-command, empty for a command that only looks. `job` names the purpose: "test",
-    "lint", "commit", ..., or the label.
+    `label` is the program and its sub-command. `job` names the purpose: "test", "lint", "commit", ..., or the label;
+    it is empty for a command that only looks.
     """
 
     text: str
@@ -146,7 +146,7 @@ def _inner_line(words: Sequence[str]) -> str:
 def _part(text: str, words: tuple[str, ...]) -> Part:
     label = _label(words)
     if not label or _only_looks(label, words):
-        return Part(text, words, "", CommandKind.LOOK, "")
+        return Part(text, words, label, CommandKind.LOOK, "")
     job = _job(label, words)
     return Part(text, words, label, _kind(label, job, words), job)
 
@@ -185,6 +185,8 @@ def _only_looks(label: str, words: Sequence[str]) -> bool:
         return True
     if program == "sed":
         return not any(re.match(r"-[a-zA-Z]*i|--in-place", word) for word in rest)
+    if program == "find":
+        return not any(word in programs.CHANGING_TESTS for word in rest)
     if program in ("curl", "wget") or label.startswith("gh api"):
         return not any(word.split("=")[0] in programs.SENDING_FLAGS or word.startswith("-X") for word in rest)
     return program in programs.LOOKING or _is_looking_verb(program) or _looks_by_sub_command(label, rest)

@@ -15,12 +15,13 @@ from behavior_plugin.model import MAIN, USER, Context, Outcome, PromptKind, Turn
 from behavior_plugin.patterns.boundaries import split
 from behavior_plugin.patterns.jobs import job_of
 from behavior_plugin.patterns.lessons import find_lessons
+from behavior_plugin.patterns.lookups import lookups
 from behavior_plugin.patterns.outcome import judge_episode, judge_turn
 from behavior_plugin.patterns.steps import distil, known_commands, tried_steps
 from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind
 
 # Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
-DIGEST_VERSION = 2
+DIGEST_VERSION = 3
 
 
 def merge_turns(stored: Iterable[Turn], incoming: Iterable[Turn]) -> list[Turn]:
@@ -190,7 +191,8 @@ def _episode(turns: Sequence[Turn], judgement: Judgement, judged: Sequence[Outco
 
 
 def _digest(turns: Sequence[Turn], judged: Sequence[Outcome], outcome: Outcome) -> Digest:
-    steps = distil(turns, judged=judged) or (tried_steps(turns) if outcome is not Outcome.SUCCESS else ())
+    tried = tried_steps(turns) if outcome is not Outcome.SUCCESS else ()
+    steps = distil(turns, judged=judged) or tried or lookups(turns)
     # What was turned down is no step, but it was the same job, and counts against its odds.
     all_steps = distil(turns, judged=[Outcome.SUCCESS] * len(turns))
     # A reply names no task: nobody types it again to have the same done.

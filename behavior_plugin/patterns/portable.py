@@ -67,6 +67,11 @@ _AT_VERSION = re.compile(r"(?<=[\w-])@[~^]?v?\d[\w.-]*$")
 _URL = re.compile(r"(?:[a-z][a-z+.]*://|git@)\S+")
 
 
+# Where a line begins, and how much of its output is read, belongs to one occasion.
+_LEADING_CD = re.compile(r"^cd [^\s;&|]+ ?(?:&&|;) ?")
+_TRAILING = re.compile(r"(?:\s*2>(?:&1|/dev/null)|\s*\|\s*(?:head|tail)(?: -(?:n ?)?\d+)?)+$")
+
+
 @dataclass(frozen=True)
 class PortablePart:
     """One command with its slots."""
@@ -95,6 +100,19 @@ def portable_parts(command: str, *, root: str = "") -> tuple[PortablePart, ...]:
     return tuple(
         PortablePart(text, part.label, part.kind, part.job) for part, text in zip(parts, texts, strict=True) if text
     )
+
+
+def portable_line(command: str, *, root: str = "") -> str:
+    """A line that only looks, its pipes included; empty for a long one.
+
+    Questions to a service get their slots. Elsewhere the words are the question, as in `find . -name '*.log'`.
+    """
+    line = _LEADING_CD.sub("", _TRAILING.sub("", command.strip()))
+    for part in split_command(line):
+        if part.label.split(" ")[0] in programs.SERVICES:
+            line = line.replace(part.text, _portable(part, root) or part.text, 1)
+    line = _inside(line, root)
+    return line if len(line) <= MAX_CHARS and "\n" not in line else ""
 
 
 def relative_path(path: str, root: str = "") -> str | None:

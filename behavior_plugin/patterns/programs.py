@@ -60,6 +60,15 @@ LOOKING = frozenset(
     whoami xxd yes yq
     """.split()  # noqa: SIM905
 )
+# They answer no question.
+SILENT = frozenset(
+    """
+    . : [ [[ activate break cd continue echo env eval exit export false popd printf pushd read return set sleep source
+    test true unset wait yes
+    """.split()  # noqa: SIM905
+)
+# With one of these, `find` does something with each file that it finds.
+CHANGING_TESTS = frozenset({"-delete", "-exec", "-execdir", "-ok", "-okdir"})
 # The verbs of PowerShell's commands that only read, or change only the shell itself.
 LOOKING_VERBS = frozenset(
     """
@@ -98,6 +107,13 @@ LOOKING_SUB_COMMANDS = frozenset(
 # The last word of a sub-command of a code host's program, such as `gh pr view`.
 LOOKING_LAST = frozenset("checks diff download get list status view watch".split())  # noqa: SIM905
 CODE_HOSTS = frozenset({"gh", "glab"})
+# They ask a machine, a cluster or a host elsewhere: their answer is not in the project's files.
+SERVICES = CODE_HOSTS | frozenset(
+    """
+    aws az docker docker-compose firebase fly flyctl gcloud helm heroku journalctl kubectl netlify podman supabase
+    systemctl terraform tofu vercel wrangler
+    """.split()  # noqa: SIM905
+)
 # They read, unless a word or one of some flags says what to change.
 LOOKING_ALONE = frozenset({"git branch", "git config", "git remote", "git tag", "git worktree"})
 LOOKING_WORDS = frozenset({"list", "show", "get-url", "get"})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import common, identities
 from behavior_plugin.patterns.commands import CommandKind, command_kind
+from behavior_plugin.patterns.lookups import lookups
 from behavior_plugin.patterns.steps import distil
 from behavior_plugin.workflow import Episode, Remark, RemarkKind, Step, StepKind
 
@@ -27,7 +28,7 @@ _KINDS = {
     CommandKind.CHECK: StepKind.CHECK,
     CommandKind.DELIVER: StepKind.DELIVER,
     CommandKind.RUN: StepKind.RUN,
-    CommandKind.LOOK: StepKind.RUN,
+    CommandKind.LOOK: StepKind.LOOK,
 }
 
 
@@ -105,7 +106,7 @@ def follow_through(shown: Remark, episodes: Sequence[Episode]) -> Remark:
     following = [turn for turn in episode.turns if turn.started_at >= started_at]
     if not any(turn.actions for turn in following):
         return shown
-    done = identities(distil(following, judged=[Outcome.SUCCESS] * len(following)))
+    done = identities(distil(following, judged=[Outcome.SUCCESS] * len(following)) or lookups(following))
     is_followed = bool(shown.steps) and common(shown.steps, done) >= MIN_FOLLOWED * len(shown.steps)
     return shown.model_copy(update={"is_followed": is_followed, "outcome": episode.judgement.outcome})
 

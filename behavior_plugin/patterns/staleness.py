@@ -12,7 +12,7 @@ from itertools import chain
 
 from behavior_plugin.patterns import programs
 from behavior_plugin.patterns.commands import Part, program_of, script_of, split_command
-from behavior_plugin.workflow import StepKind, StoredPattern, Workflow
+from behavior_plugin.workflow import SHELL_KINDS, StepKind, StoredPattern, Workflow
 
 Names = frozenset[str] | None
 
@@ -81,7 +81,7 @@ def stale_note(found: Sequence[str]) -> str:
 def _lines(workflow: Workflow) -> Iterator[str]:
     """The shell lines of the steps."""
     for step in workflow.steps:
-        if step.kind in (StepKind.CHECK, StepKind.DELIVER, StepKind.RUN):
+        if step.kind in SHELL_KINDS:
             yield step.text
         if step.until:
             yield step.until

@@ -41,6 +41,7 @@ _RANKS = {
     StepKind.CHECK: 1,
     StepKind.SKILL: 2,
     StepKind.RUN: 3,
+    StepKind.LOOK: 3,
     StepKind.EDIT: 4,
     StepKind.AGENT: 4,
     StepKind.TOOL: 5,

@@ -83,7 +83,7 @@ def usual_steps(way: Way, commands: Commands) -> tuple[Step, ...]:
         if step.kind is not StepKind.RUN
         or any(commands.get(command, whole) - whole for command in known_commands([step]))
     ]
-    return top_steps(steps)
+    return top_steps(steps or [_usual(step, way) for step in episode.digest.steps])
 
 
 def variants(ways: Sequence[Way], commands: Commands, times: int) -> tuple[Variant, ...]:

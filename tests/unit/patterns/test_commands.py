@@ -119,10 +119,16 @@ def test_a_command_has_a_label_a_kind_and_a_job(command: str, label: str, kind: 
         "[ -f x ]",
     ],
 )
-def test_a_look_only_command_has_no_label(command: str) -> None:
+def test_a_look_only_command_has_no_job(command: str) -> None:
     """Looking around is no part of a workflow."""
-    assert {(part.label, part.kind, part.job) for part in split_command(command)} <= {("", LOOK, "")}
+    assert {(part.kind, part.job) for part in split_command(command)} <= {(LOOK, "")}
     assert command_kind(command) is LOOK
+
+
+@pytest.mark.parametrize("command", ["find . -name x -delete", "find . -name x -exec rm {} +"])
+def test_find_looks_only_where_it_leaves_the_files_alone(command: str) -> None:
+    """It can delete files, or run a program on each."""
+    assert command_kind(command) is CommandKind.RUN
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_last_edit_replaces_the_steps() -> None:
     assert record_of([]).steps == ()
 
 
-@pytest.mark.parametrize(("line", "kind"), [("git push", StepKind.DELIVER), ("ls", StepKind.RUN)])
+@pytest.mark.parametrize(("line", "kind"), [("git push", StepKind.DELIVER), ("ls", StepKind.LOOK)])
 def test_written_step_has_the_kind_of_its_command(line: str, kind: StepKind) -> None:
     assert step_of(line).kind is kind
 
