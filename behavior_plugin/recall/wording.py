@@ -101,8 +101,9 @@ def suggested(workflow: Workflow) -> str:
 
 
 def change_line(change: str) -> str:
-    """The commit that the work made, with its subject as said; else the closing words."""
-    commit = _COMMIT.fullmatch(change.strip())
+    """The commit that the work made, with its subject as said; else the closing words. The sentence is the caller's."""
+    change = change.strip().rstrip(".")
+    commit = _COMMIT.fullmatch(change)
     return f"commit {commit[1][:12]} {said(commit[2], MAX_CHANGE_CHARS)}" if commit else said(change, MAX_CHANGE_CHARS)
 
 

@@ -92,7 +92,7 @@ def test_the_last_change_names_the_commit_or_quotes_the_closing_words() -> None:
     """With the id, `git show` has everything else."""
     assert wording.change_line("a1b2c3d4 Count all") == 'commit a1b2c3d4 "Count all"'
     assert wording.change_line("Repaired: the total counts all") == '"Repaired: the total counts all"'
-    assert wording.change_line("defaced walls repaired") == '"defaced walls repaired"'
+    assert wording.change_line("defaced walls repaired.") == '"defaced walls repaired"'
 
 
 def test_a_verdict_has_counts_and_a_commit() -> None:
