@@ -28,20 +28,20 @@ PROBE_TEXT = "work"
 BATCH = 100
 
 
-def learn(
-    events: Sequence[Event], *, embedder: Embedder | None, store: Store, follows: str | None = None
-) -> list[Turn]:
-    """Save the evidence of a session, and compute the patterns that it changes. Repeating it changes nothing.
+def learn(events: Sequence[Event], *, store: Store, follows: str | None = None) -> list[Turn]:
+    """Save the evidence of a session. Repeating it changes nothing.
+
+    The patterns are left to `compute_patterns`: they come from all the evidence of a project, so computing them after
+    each of many sessions would take longer and longer.
 
     The events are those of one session, as `reconcile` leaves them. `follows` is the session that this one continues,
     if any. Returns the turns with work in them.
 
     Raises:
-        StoreError, EmbedError: nothing, or only a part, is stored; do it again.
+        StoreError: nothing is stored; do it again.
     """
     turns = session_turns(events, follows=follows)
     save_turns(turns, store)
-    compute_all_possible(embedder=embedder, store=store)
     return [turn for turn in turns if turn.actions]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 from behavior_plugin.agents import read_live_log
@@ -36,6 +37,9 @@ class Learner:
     def __init__(self, inbox: Inbox, resources: Resources) -> None:
         self._inbox = inbox
         self._resources = resources
+        # Whether there may be evidence that the patterns do not have yet, as there may be at the start.
+        self._is_stale = threading.Event()
+        self._is_stale.set()
         self.learned = self.dropped = 0
         self._has_taken_over = False
         self.last_error = ""
@@ -44,7 +48,7 @@ class Learner:
     def learn_from_what_is_over(self, settle_s: float) -> bool:
         """Learn from each session that is over and has been quiet for `settle_s`, while the store takes it.
 
-        Returns whether some were left for the next look.
+        Returns whether some were left for the next look. The patterns are as they were until `compute`.
         """
         self._delete_old_probes()
         until = time.monotonic() + LOOK_S
@@ -58,21 +62,28 @@ class Learner:
             self._try(session)
         return False
 
-    def compute(self) -> bool:
-        """Bring the patterns up to date with evidence that an import, or an earlier version, has left.
+    def mark_stale(self) -> None:
+        """Note that there is new evidence. Safe from any thread."""
+        self._is_stale.set()
 
-        Returns whether they are now; else it has to be tried again later.
+    def compute(self) -> None:
+        """Bring the patterns up to date with the evidence, also with that of an earlier version.
+
+        An idle worker asks the database nothing. What fails now is tried again at the next call.
         """
-        if not self._resources.can_store():
-            return False
+        if not (self._is_stale.is_set() and self._resources.can_store()):
+            return
+        self._is_stale.clear()
         store = self._resources.store(0)
         try:
             self._take_over(store)
             compute_all_possible(embedder=self._resources.embedder(MAX_RETRY_S), store=store)
         except (StoreUnavailableError, EmbedError) as error:
+            self._is_stale.set()
             self._resources.back_off(error)
-            return False
-        return True
+        except Exception:
+            self._is_stale.set()
+            raise
 
     def _take_over(self, store: Store) -> None:
         """Once: what the store refuses now it refuses again, and must not keep the rest from being computed."""
@@ -97,6 +108,7 @@ class Learner:
         before = self.learned
         probes = [session for session in self._inbox.sessions.values() if session.session_id == probe]
         self._learn_from([session for session in self._real_sessions() + probes if session.is_ended])
+        self.compute()
         return Drained(learned=self.learned - before, **backlog().model_dump())
 
     def reap(self, idle_s: float | None) -> Reaped:
@@ -105,6 +117,7 @@ class Learner:
         before = self.learned
         closed = [session for session in self._real_sessions() if _is_abandoned(session, idle_s)]
         self._learn_from(closed)
+        self.compute()
         return Reaped(closed=len(closed), learned=self.learned - before, **backlog().model_dump())
 
     def discard(self, session_id: str) -> None:
@@ -151,7 +164,7 @@ class Learner:
             self._inbox.reset_attempts(session)
             session.delays += 1
             self.last_error = str(error)
-        except (StoreUnavailableError, EmbedError) as error:
+        except StoreUnavailableError as error:
             self._inbox.reset_attempts(session)
             session.delays += 1
             self._resources.back_off(error)
@@ -161,14 +174,14 @@ class Learner:
         return None
 
     def _learn(self, session: PendingSession) -> None:
-        embedder = self._resources.embedder(MAX_RETRY_S)
         reported = self._inbox.events(session)
         events = reconcile(reported, read_live_log(reported))
         try:
-            turns = learn(events, embedder=embedder, store=self._resources.store(0), follows=session.follows)
+            turns = learn(events, store=self._resources.store(0), follows=session.follows)
         except StoreUnavailableError:
             self._resources.close_store()
             raise
+        self._is_stale.set()
         orphans = orphaned_calls(events)
         if orphans:
             self._inbox.dead_letter_events(session, orphans, "calls without the prompt that they belong to")

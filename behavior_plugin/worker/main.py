@@ -84,9 +84,6 @@ class Worker:
         self._watch = Watch(self._hint)
         self._is_stopping = False
         self._is_behind = False
-        # Whether there may be evidence that the patterns do not have yet, as there may be at the start.
-        self._is_stale = threading.Event()
-        self._is_stale.set()
         self._needed_at = self._looked_at = time.monotonic()
         self._trouble = ""
 
@@ -138,7 +135,7 @@ class Worker:
 
     def compute_soon(self) -> None:
         """Have the patterns computed in the next round: there is new evidence."""
-        self._is_stale.set()
+        self._learner.mark_stale()
         self._hint.set()
 
     def run(self, task: Callable[[], T], within_s: float) -> T:
@@ -203,11 +200,9 @@ class Worker:
             self._is_behind = True
 
     def _compute(self) -> None:
-        """Only if something has changed: an idle worker asks the database nothing."""
-        if self._is_stale.is_set() and not self._is_behind:
-            self._is_stale.clear()
-            if not self._learner.compute():
-                self._is_stale.set()
+        """Once for all the sessions that wait to be learned from."""
+        if not self._is_behind:
+            self._learner.compute()
 
     def _is_needed(self) -> bool:
         """Whether a session is live, or was until a moment ago, or work is left that can be done."""

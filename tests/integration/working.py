@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from behavior_plugin.config import Settings
+from behavior_plugin.embed import Embedder
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.inbox import Inbox
@@ -18,11 +19,11 @@ EVERYTHING = 100_000
 
 
 class OpenResources(Resources):
-    """Resources with an open store, which is retried without a pause, and without an embedder."""
+    """Resources with an open store, which is retried without a pause."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, embedder: Embedder | None) -> None:
         super().__init__(Settings(embedder="none"))
-        self._embedder.set_result(None)
+        self._embedder.set_result(embedder)
         self._opened = store
 
     def store(self, within_s: float) -> PostgresStore:
@@ -41,15 +42,18 @@ class OpenResources(Resources):
 class Worker:
     """One worker. Discard it after its death."""
 
-    def __init__(self, store: PostgresStore) -> None:
+    def __init__(self, store: PostgresStore, embedder: Embedder | None = None) -> None:
         self.inbox = Inbox()
-        self.learner = Learner(self.inbox, OpenResources(store))
+        self.learner = Learner(self.inbox, OpenResources(store, embedder))
 
     def file(self) -> None:
         self.inbox.file_new()
 
     def learn(self) -> None:
         self.learner.learn_from_what_is_over(0)
+
+    def compute(self) -> None:
+        self.learner.compute()
 
     def drain(self) -> None:
         self.learner.drain()
@@ -68,7 +72,16 @@ class Worker:
 
 
 # The parts of a worker's life, with everything that moves records.
-LIFE = (Worker.file, Worker.learn, Worker.drain, Worker.reap, Worker.retry, Worker.drain, Worker.reap)
+LIFE = (
+    Worker.file,
+    Worker.learn,
+    Worker.compute,
+    Worker.drain,
+    Worker.reap,
+    Worker.retry,
+    Worker.drain,
+    Worker.reap,
+)
 
 
 def stored_turns(store: PostgresStore) -> list[StoredPattern]:

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from behavior_plugin.learn import learn, session_turns
+from behavior_plugin.learn import compute_patterns, learn, session_turns
 from behavior_plugin.model import MAIN, Context, Event, EventKind, PromptKind, Turn
 from behavior_plugin.recall import recall
 from behavior_plugin.redact import redact_turn
@@ -79,7 +79,8 @@ def test_learning_passes_no_secret_to_embedder_or_store(has_embedder: bool) -> N
     """The embedder may be a service on another machine."""
     embedder, store = FakeEmbedder(), FakeStore()
 
-    learn(hostile_session(), embedder=embedder if has_embedder else None, store=store, follows=CANARY)
+    learn(hostile_session(), store=store, follows=CANARY)
+    compute_patterns(embedder=embedder if has_embedder else None, store=store)
 
     assert len(store.patterns) == 1
     assert bool(embedder.texts) is has_embedder

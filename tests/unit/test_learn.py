@@ -13,6 +13,7 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
 from behavior_plugin.learn import (
     PROBE_TEXT,
+    compute_all_possible,
     compute_patterns,
     learn,
     save_all_possible,
@@ -112,12 +113,21 @@ def turn(
     return Turn(**{**fields, "actions": actions, **changes})
 
 
+def learn_whole(
+    events: Sequence[Event], *, embedder: Embedder | None, store: FakeStore, follows: str | None = None
+) -> list[Turn]:
+    """Learn from a session as the worker does when no other waits."""
+    turns = learn(events, store=store, follows=follows)
+    compute_all_possible(embedder=embedder, store=store)
+    return turns
+
+
 def learn_one(
     events: Sequence[Event], *, embedder: Embedder | None = None, follows: str | None = None
 ) -> StoredPattern:
     """The only pattern that the store has after these events."""
     store = FakeStore()
-    learn(events, embedder=embedder, store=store, follows=follows)
+    learn_whole(events, embedder=embedder, store=store, follows=follows)
     [stored] = store.patterns
     return stored
 
@@ -132,7 +142,7 @@ def test_trigger_is_embedded_and_stored_with_its_model() -> None:
     """Vectors of different models cannot be compared, so each row names its own."""
     embedder, store = FakeEmbedder(), FakeStore()
 
-    learn(work(prompt="fix the login test"), embedder=embedder, store=store)
+    learn_whole(work(prompt="fix the login test"), embedder=embedder, store=store)
 
     assert embedder.texts == ["fix the login test"]
     [(_, embedding, model)] = store.rows
@@ -144,7 +154,7 @@ def test_redaction_comes_before_embedding_and_storing() -> None:
     """An embedder may be a service on the network."""
     embedder, store = FakeEmbedder(), FakeStore()
 
-    learned = learn(work(prompt=f"deploy with the token {SECRET} now"), embedder=embedder, store=store)
+    learned = learn_whole(work(prompt=f"deploy with the token {SECRET} now"), embedder=embedder, store=store)
 
     assert SECRET not in " ".join(embedder.texts)
     assert SECRET not in repr([store.rows, store.told, learned])
@@ -161,7 +171,7 @@ def test_learning_again_stores_nothing_new() -> None:
     """A worker that dies after storing learns the session again."""
     store, events, embedder = FakeStore(), work(), FakeEmbedder()
 
-    first, again = (learn(events, embedder=embedder, store=store) for _ in range(2))
+    first, again = (learn_whole(events, embedder=embedder, store=store) for _ in range(2))
 
     assert first == again
     assert store.count() == 1
@@ -241,14 +251,14 @@ def test_row_of_a_caller_survives_every_computation() -> None:
 def test_store_that_refuses_a_session_fails_it() -> None:
     """The session stays in the spool, with the store's reason."""
     with pytest.raises(StoreError, match="refused"):
-        learn(work(prompt="fix the login test"), embedder=None, store=RefusingStore("fix the login test"))
+        learn(work(prompt="fix the login test"), store=RefusingStore("fix the login test"))
 
 
 def test_without_an_embedder_patterns_are_stored_without_a_vector() -> None:
     """Word search finds them."""
     store = FakeStore()
 
-    learn(work(), embedder=None, store=store)
+    learn_whole(work(), embedder=None, store=store)
 
     assert [row[1:] for row in store.rows] == [(None, None)]
 
@@ -269,12 +279,12 @@ def test_text_that_cannot_be_embedded_is_stored_without_a_vector_and_not_tried_a
     assert len(embedder.texts) == tried
 
 
-def test_embedder_that_is_down_fails_the_session_but_loses_no_evidence() -> None:
-    """The session is learned again, and its patterns get their vectors then."""
+def test_embedder_that_is_down_loses_no_evidence() -> None:
+    """The patterns are found by their words, and get their vectors when it is back."""
     store = FakeStore()
 
     with pytest.raises(EmbedError, match="down"):
-        learn(work(), embedder=BrokenEmbedder(), store=store)
+        learn_whole(work(), embedder=BrokenEmbedder(), store=store)
     assert store.count() == 1
     compute_patterns(embedder=FakeEmbedder(), store=store)
 
@@ -286,7 +296,7 @@ def test_failure_of_the_service_is_not_blamed_on_the_text() -> None:
     store = FakeStore()
 
     with pytest.raises(EmbedError, match="down"):
-        learn(work(), embedder=FadingEmbedder(), store=store)
+        learn_whole(work(), embedder=FadingEmbedder(), store=store)
 
     assert store.vectors == {}
 
@@ -297,8 +307,8 @@ def test_refused_patterns_stop_no_others_and_fail_no_session() -> None:
     other = [each.model_copy(update={"context": Context(project="b"), "session_id": "b"}) for each in work()]
     refused = [each.model_copy(update={"context": Context(project="a-refused")}) for each in work()]
 
-    learn(refused, embedder=None, store=store)
-    learn(other, embedder=None, store=store)
+    learn_whole(refused, embedder=None, store=store)
+    learn_whole(other, embedder=None, store=store)
 
     assert len(store.told) == 2
     assert [pattern.context.project for pattern in store.patterns] == ["b"]
@@ -306,19 +316,19 @@ def test_refused_patterns_stop_no_others_and_fail_no_session() -> None:
         compute_patterns(embedder=None, store=store)
 
 
-def test_a_store_that_goes_away_before_the_patterns_fails_the_session() -> None:
-    """It is learned from again when the store is back."""
+def test_a_store_that_goes_away_before_the_patterns_is_reported() -> None:
+    """They are computed when it is back."""
     refused = [each.model_copy(update={"context": Context(project="a-refused")}) for each in work()]
 
     with pytest.raises(StoreUnavailableError):
-        learn(refused, embedder=None, store=PatternRefusingStore(StoreUnavailableError))
+        learn_whole(refused, embedder=None, store=PatternRefusingStore(StoreUnavailableError))
 
 
 def test_a_run_of_a_newer_version_fails_no_session() -> None:
     """Its pattern stays as the newer version has computed it."""
     store = NewerStore()
 
-    learn(work(), embedder=None, store=store)
+    learn_whole(work(), embedder=None, store=store)
 
     assert len(store.told) == 1
     assert store.patterns == []

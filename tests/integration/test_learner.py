@@ -1,0 +1,76 @@
+"""Sessions are saved one by one, and the patterns of a project are computed once for all that wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Sequence
+
+import pytest
+
+from behavior_plugin.capture import spool
+from behavior_plugin.embed import DIMENSIONS
+from behavior_plugin.errors import EmbedError
+from behavior_plugin.store.postgres import PostgresStore
+from tests.factories import payload
+from tests.fakes import FakeEmbedder
+from tests.integration.working import Worker, stored_turns
+
+
+def play(session: str) -> None:
+    """A session with one prompt and one call, from its start to its end."""
+    prompt_id = str(uuid.uuid4())
+    named = {"session_id": session, "transcript_path": f"/home/dev/{session}.jsonl"}
+    for event in ("SessionStart", "UserPromptSubmit", "PostToolUse", "SessionEnd"):
+        changes = {"tool_use_id": f"call-{session}"} if event == "PostToolUse" else {}
+        spool.put(event, json.dumps(payload(event, **named, prompt_id=prompt_id, **changes)).encode())
+
+
+@pytest.fixture(autouse=True)
+def ended_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of them wait for the worker."""
+    monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
+    for _ in range(3):
+        play(str(uuid.uuid4()))
+
+
+class UnreliableEmbedder(FakeEmbedder):
+    """An embedder whose service can be down."""
+
+    is_down = True
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        if self.is_down:
+            raise EmbedError("The service is down.")
+        return [[1.0, *([0.0] * (DIMENSIONS - 1))] for _ in texts]
+
+
+def test_waiting_sessions_are_saved_before_the_patterns_are_computed(store: PostgresStore) -> None:
+    """A project's patterns come from all its evidence: computed after each of many sessions, a backlog never ends."""
+    worker = Worker(store)
+    worker.file()
+
+    worker.learn()
+    saved, computed = stored_turns(store), store.count()
+    worker.compute()
+
+    assert (len(saved), computed) == (3, 0)
+    assert store.count() == 1
+    assert store.unfolded_projects() == []
+
+
+def test_embedder_that_is_down_delays_only_the_vectors(store: PostgresStore) -> None:
+    """The sessions leave the spool, the patterns are found by their words, and the worker tries again by itself."""
+    embedder = UnreliableEmbedder()
+    worker = Worker(store, embedder)
+    worker.file()
+
+    worker.learn()
+    worker.compute()
+    waiting, computed, unembedded = worker.inbox.sessions, store.count(), len(store.unembedded(9))
+    embedder.is_down = False
+    worker.compute()
+
+    assert (waiting, computed, unembedded) == ({}, 1, 3)
+    assert store.unembedded(9) == {}
