@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from behavior_plugin.model import Action
 from behavior_plugin.patterns import programs, shell
@@ -19,6 +20,8 @@ from behavior_plugin.patterns import programs, shell
 MAX_COMMAND_CHARS = 2_000
 # Shell calls inside shell calls: `bash -c "bash -c ..."`.
 MAX_DEPTH = 3
+# Each rule reads the lines of a piece of work anew, so those of one are kept.
+MAX_KNOWN_LINES = 500
 # Words behind the program that may name its job.
 MAX_NAMES = 5
 SHELL_TOOLS = frozenset({"Bash", "PowerShell", "shell", "bash", "exec_command", "local_shell", "run_shell_command"})
@@ -83,6 +86,7 @@ def command_kind(command: str) -> CommandKind:
     return next((kind for kind in BY_WEIGHT if kind in kinds), CommandKind.LOOK)
 
 
+@lru_cache(maxsize=MAX_KNOWN_LINES)
 def split_command(command: str) -> tuple[Part, ...]:
     """The commands of a shell line, in their order; those in `bash -c "..."` stand for it."""
     return tuple(_parts(command[:MAX_COMMAND_CHARS], MAX_DEPTH))
@@ -131,6 +135,7 @@ def _without_options(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+@lru_cache(maxsize=MAX_KNOWN_LINES)
 def program_of(word: str) -> str:
     """The name of a program without its folder, its version and the ending that Windows gives it."""
     name = re.sub(r"(?<=\w)(?:\.(?:exe|cmd|bat)|@[\w.^~-]+)$", "", posixpath.basename(word.replace("\\", "/")))
