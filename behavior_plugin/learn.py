@@ -123,7 +123,7 @@ def take_over(store: Store) -> None:
     last = ""
     while sessions := store.stale_sessions(DIGEST_VERSION, after=last):
         with store.evidence() as evidence:
-            turns = [_judged_again(turn) for turn in _turns(evidence, sessions)]
+            turns = [_judged_again(turn) for turn in _turns(evidence.episodes(sessions))]
             evidence.replace_sessions(sessions, episodes_of(merge_turns(turns, [])))
         last = sessions[-1]
 
@@ -139,12 +139,13 @@ def _judge_suggestions(sessions: Iterable[str], episodes: Sequence[Episode], evi
 def _related_turns(turns: Sequence[Turn], evidence: Evidence) -> list[Turn]:
     """The stored turns of the same sessions, and of those that have a copy of one of these turns."""
     sessions = {turn.session_id for turn in turns}
-    related = {each.session_id for each in evidence.episodes(sessions, turns)}
-    return _turns(evidence, sessions | related)
+    found = evidence.episodes(sessions, turns)
+    related = {each.session_id for each in found} - sessions
+    return _turns(evidence.episodes(sessions | related) if related else found)
 
 
-def _turns(evidence: Evidence, sessions: Iterable[str]) -> list[Turn]:
-    return [turn for episode in evidence.episodes(sessions) for turn in episode.turns]
+def _turns(episodes: Iterable[Episode]) -> list[Turn]:
+    return [turn for episode in episodes for turn in episode.turns]
 
 
 def _judged_again(turn: Turn) -> Turn:

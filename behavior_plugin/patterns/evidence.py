@@ -15,7 +15,7 @@ from behavior_plugin.model import MAIN, USER, Context, Outcome, PromptKind, Turn
 from behavior_plugin.patterns.boundaries import split
 from behavior_plugin.patterns.jobs import job_of
 from behavior_plugin.patterns.lessons import find_lessons
-from behavior_plugin.patterns.lookups import lookups
+from behavior_plugin.patterns.lookups import lookup_job, lookups
 from behavior_plugin.patterns.outcome import judge_episode, judge_turn
 from behavior_plugin.patterns.steps import distil, known_commands, tried_steps
 from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind
@@ -191,15 +191,16 @@ def _episode(turns: Sequence[Turn], judgement: Judgement, judged: Sequence[Outco
 
 
 def _digest(turns: Sequence[Turn], judged: Sequence[Outcome], outcome: Outcome) -> Digest:
-    tried = tried_steps(turns) if outcome is not Outcome.SUCCESS else ()
-    steps = distil(turns, judged=judged) or tried or lookups(turns)
+    steps = distil(turns, judged=judged) or (tried_steps(turns) if outcome is not Outcome.SUCCESS else ())
     # What was turned down is no step, but it was the same job, and counts against its odds.
-    all_steps = distil(turns, judged=[Outcome.SUCCESS] * len(turns))
+    job = job_of(distil(turns, judged=[Outcome.SUCCESS] * len(turns)) or steps, turns)
+    if not job and (steps := lookups(turns)):
+        job = lookup_job(steps)
     # A reply names no task: nobody types it again to have the same done.
     is_named = turns[0].prompt_kind is not PromptKind.FOLLOW_UP and bool(turns[0].prompt.strip())
     return Digest(
         version=DIGEST_VERSION,
-        job=job_of(all_steps or steps, turns) if is_named else "",
+        job=job if is_named else "",
         steps=steps,
         lessons=tuple(found.lesson for found in find_lessons(turns)),
         commands=known_commands(steps),

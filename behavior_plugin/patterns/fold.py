@@ -105,7 +105,10 @@ def _distinct(episodes: Iterable[Occurrence]) -> list[Occurrence]:
     versions: defaultdict[str, list[Occurrence]] = defaultdict(list)
     for episode in episodes:
         versions[episode.source_key].append(episode)
-    latest = [max(each, key=lambda episode: (episode.digest.version, repr(episode))) for each in versions.values()]
+    latest = [
+        each[0] if len(each) == 1 else max(each, key=lambda episode: (episode.digest.version, repr(episode)))
+        for each in versions.values()
+    ]
     by_key = sorted(latest, key=lambda episode: episode.source_key)
     return sorted(by_key, key=lambda episode: episode.started_at, reverse=True)
 

@@ -33,17 +33,6 @@ _DELIVERIES = {
 _BEFORE_EDITS = frozenset({"rebase", "cherry-pick", "merge", "pr"})
 _RUNS = {"git checkout": "switch branch", "git switch": "switch branch", "install": "install packages"}
 
-# Without an edit or a delivery, the first of these that work has names its job.
-_BY_PURPOSE = (
-    StepKind.DELIVER,
-    StepKind.SKILL,
-    StepKind.CHECK,
-    StepKind.RUN,
-    StepKind.AGENT,
-    StepKind.TOOL,
-    StepKind.LOOK,
-)
-
 _DOCS = frozenset({".adoc", ".md", ".mdx", ".rst", ".txt"})
 _SETTINGS = frozenset({".cfg", ".conf", ".csv", ".env", ".ini", ".json", ".jsonc", ".lock", ".toml", ".xml", ".yaml"})
 _TWINS = {
@@ -156,7 +145,7 @@ def _other_job(steps: Sequence[Step], jobs: Sequence[str]) -> str:
     if delivery := next((name for job, name in _DELIVERIES.items() if job in jobs), ""):
         return delivery
     kinds = {step.kind for step in steps}
-    for kind in _BY_PURPOSE:
+    for kind in (StepKind.DELIVER, StepKind.SKILL, StepKind.CHECK, StepKind.RUN, StepKind.AGENT, StepKind.TOOL):
         if kind in kinds:
             return _named(kind, [step for step in steps if step.kind is kind])
     return ""
@@ -165,8 +154,6 @@ def _other_job(steps: Sequence[Step], jobs: Sequence[str]) -> str:
 def _named(kind: StepKind, steps: Sequence[Step]) -> str:
     if kind is StepKind.CHECK:
         return "check"
-    if kind is StepKind.LOOK:
-        return _look_job(steps)
     if kind in SHELL_KINDS:
         return _run_job([part for step in steps for part in _parts(step)])
     names = {StepKind.SKILL: "skill", StepKind.AGENT: "ask subagent"}
@@ -178,10 +165,3 @@ def _run_job(parts: Sequence[Part]) -> str:
     """The last program counts, but moving files about is seldom the purpose."""
     last = next((part for part in reversed(parts) if part.label not in programs.PLAIN), parts[-1])
     return _RUNS.get(last.job) or _RUNS.get(last.label) or f"run {last.label}"
-
-
-def _look_job(steps: Sequence[Step]) -> str:
-    """What a service is asked for is a job; any other question is one for itself."""
-    labels = [part.label.split(" ") for step in steps for part in _parts(step)]
-    asked = next((words[:2] for words in labels if words[0] in programs.SERVICES), None)
-    return " ".join(["look up", *(asked or [steps[-1].text])])

@@ -1,7 +1,7 @@
-"""Distil work that only looked something up, and whose answer is the output of a few commands.
+"""Distil short work that has no other steps: a few commands that only look, or belong to one occasion.
 
-Such commands are a way to ask again: `gh run view {number} --log-failed`. Somebody who searches the code reads files
-between many commands, and goes another way each time; that is no way of working.
+The commands themselves are the way to do it again: `gh run view {number} --log-failed`. Somebody who searches the code
+reads files between many commands, and goes another way each time; that is no way of working.
 """
 
 from __future__ import annotations
@@ -19,28 +19,36 @@ MAX_COMMANDS = 3
 
 
 def lookups(turns: Sequence[Turn]) -> tuple[Step, ...]:
-    """The commands that looked something up, each once; none where somebody searched.
+    """The commands of short work, each once; none where somebody searched.
 
     What a service was asked, as with `gh` or `kubectl`, counts also amid a search.
     """
     actions = [action for turn in turns for action in turn.actions if action.actor == MAIN]
-    asked = [action for action in actions if _is_lookup(action)]
-    if len(asked) < len(actions) or len(asked) > MAX_COMMANDS:
-        asked = [action for action in asked if _asks_a_service(command_of(action))]
-    worked = [action for action in asked if action.outcome is Outcome.SUCCESS]
-    steps = [_step(action, turns[0].context.root) for action in worked]
+    typed = [action for action in actions if _says_something(action)]
+    if len(typed) < len(actions) or len(typed) > MAX_COMMANDS:
+        typed = [action for action in typed if _service(command_of(action))]
+    steps = [_step(action, turns[0].context.root) for action in typed if action.outcome is Outcome.SUCCESS]
     return tuple({step.text: step for step in steps if step.text}.values())
 
 
-def _is_lookup(action: Action) -> bool:
-    command = command_of(action)
-    is_looking = bool(command) and command_kind(command) is CommandKind.LOOK
-    return is_looking and any(part.label not in ("", *programs.SILENT) for part in split_command(command))
+def lookup_job(steps: Sequence[Step]) -> str:
+    """What a service is asked for is a job, however it is asked; any other command is one for itself."""
+    asked = next((words for step in steps if (words := _service(step.text))), "")
+    last = steps[-1]
+    return f"{'look up' if last.kind is StepKind.LOOK else 'run'} {asked or last.text}"
 
 
-def _asks_a_service(command: str) -> bool:
-    return any(part.label.split(" ")[0] in programs.SERVICES for part in split_command(command))
+def _says_something(action: Action) -> bool:
+    return any(part.label not in ("", *programs.SILENT) for part in split_command(command_of(action)))
+
+
+def _service(command: str) -> str:
+    """The program and the first word of what a line asks a service, as in "gh run"; empty for another line."""
+    labels = [part.label.split(" ") for part in split_command(command) if part.kind is CommandKind.LOOK]
+    return next((" ".join(words[:2]) for words in labels if words[0] in programs.SERVICES), "")
 
 
 def _step(action: Action, root: str) -> Step:
-    return Step(kind=StepKind.LOOK, text=portable_line(command_of(action), root=root), took_ms=action.duration_ms)
+    command = command_of(action)
+    kind = StepKind.LOOK if command_kind(command) is CommandKind.LOOK else StepKind.RUN
+    return Step(kind=kind, text=portable_line(command, root=root), took_ms=action.duration_ms)

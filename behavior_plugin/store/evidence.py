@@ -67,7 +67,8 @@ class PostgresEvidence:
         return written + sum(not row["part_of"] for row in rows)
 
     def occurrences(self, project: str) -> list[Occurrence]:
-        return read_rows(read_occurrence, self._fetch("find_digests", {"project": project}))
+        # Row by row: a project may have thousands.
+        return read_rows(read_occurrence, self._execute("find_digests", {"project": project}))
 
     def add_remark(self, remark: Remark) -> None:
         self._execute("add_remark", remark_values(remark))
