@@ -16,8 +16,6 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import RemarkKind, StoredPattern
 
 MAX_LISTED = 10_000
-# The fields of a pattern that a turn does not have; above all no command knows its id.
-NOT_OF_TURNS = {"id", "confidence", "use_count", "last_used_at", "workflow"}
 an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 
 
@@ -73,7 +71,7 @@ def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
     else:
         found = client.list_patterns(api.ListPatterns(limit=limit, directory=directory))
     if as_json:
-        return print_json([row.model_dump(mode="json", exclude=NOT_OF_TURNS if turns else None) for row in found])
+        return print_json([row.model_dump(mode="json") for row in found])
     from behavior_plugin.cli import terminal
 
     if not found:

@@ -159,8 +159,10 @@ def test_list_can_show_the_turns_behind_the_patterns(known_id: str, project: Pat
     here = json_of("list", "--here", "--turns", cwd=project)
 
     assert [turn["trigger"] for turn in here] == [OTHER_TASK, TASK]
-    assert not any("id" in turn for turn in here)  # no command would know it
-    assert [pattern["id"] for pattern in json_of("list", "--here", cwd=project)] == [known_id]
+    [pattern] = json_of("list", "--here", cwd=project)
+    assert pattern["id"] == known_id
+    assert len({known_id, *(turn["id"] for turn in here)}) == 3
+    assert all(turn.keys() == pattern.keys() for turn in here)  # scripts read both
     assert len(json_of("list", "--turns")) == 3
     assert TASK[:40] in output_of("list", "--turns")
 
