@@ -47,7 +47,9 @@ def show_suggestions(suggestions: Iterable[Suggestion], stale: Mapping[UUID, str
         console.print(f"[bold]{number}. {_text(workflow.job or pattern.trigger, 300)}[/]")
         tried = "" if wording.is_way(pattern) else "tried, and did not work: "
         console.print(f"   {_short(pattern)}  {tried}{wording.odds(workflow)}; {_text(suggestion.reason, 200)}")
-        if workflow.job:
+        if similar := wording.similar_trigger(suggestion):
+            console.print(f"   similar to the prompt {escape(said(similar, 300))}")
+        elif workflow.job:
             console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}")
         if note := (stale or {}).get(pattern.id):
             console.print(f"   [yellow]stale[/]: {_text(note, MAX_FACT_CHARS)}")

@@ -16,7 +16,7 @@ from behavior_plugin.patterns.steps import MAX_STEPS, top_steps
 from behavior_plugin.recall import wording
 from behavior_plugin.recall.quoting import code, quote, said
 from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.workflow import Pattern, Step, Suggestion, Workflow
+from behavior_plugin.workflow import Step, Suggestion, Workflow
 
 # By our estimate, which is a tenth too high for such notes.
 MAX_TOKENS = 300
@@ -94,7 +94,7 @@ def _framed(lines: Iterator[str]) -> str:
 
 
 def _lines(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
-    yield from (_way if wording.is_way(suggestion.pattern) else _attempt)(suggestion.pattern, workflow, size)
+    yield from (_way if wording.is_way(suggestion.pattern) else _attempt)(suggestion, workflow, size)
     for lesson in workflow.lessons[: size.lessons]:
         yield f"Lesson: {wording.lesson_line(lesson, with_error=size.has_errors)}."
     if workflow.change and size.has_change:
@@ -102,21 +102,29 @@ def _lines(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[
     yield f"{_odds(suggestion)}. Shown because {quote(suggestion.reason, MAX_TRIGGER_CHARS)}."
 
 
-def _way(pattern: Pattern, workflow: Workflow, size: _Size) -> Iterator[str]:
+def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
     job = f"Job: {quote(workflow.job, MAX_JOB_CHARS)}. " if workflow.job else ""
     lines = wording.numbered([wording.step_line(step) for step in top_steps(workflow.steps, size.steps)])
-    prompt = said(wording.last_trigger(pattern), size.trigger_chars)
-    yield f"{job}Done last for the prompt {prompt}{':' if lines else '.'}"
+    ending = ":" if lines else "."
+    if similar := wording.similar_trigger(suggestion):
+        done = "; done like this" if lines else ""
+        yield f"{job}Similar to the prompt {said(similar, size.trigger_chars)}{done}{ending}"
+    else:
+        last = said(wording.last_trigger(suggestion.pattern), size.trigger_chars)
+        yield f"{job}Done last for the prompt {last}{ending}"
     yield from lines
 
 
-def _attempt(pattern: Pattern, workflow: Workflow, size: _Size) -> Iterator[str]:
+def _attempt(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
+    pattern = suggestion.pattern
     steps = wording.steps_phrase(top_steps(workflow.steps, min(size.steps, MAX_TRIED_STEPS)))
     tried = steps or code(wording.failed_command(pattern.actions)) or "no command of it is known"
     job = f" ({quote(workflow.job, MAX_JOB_CHARS)})" if workflow.job else ""
     ending = "was not finished" if pattern.final_outcome is Outcome.PARTIAL else "did not work"
     yield f"This was tried and {ending}{job}: {tried}."
-    yield f"It was tried last for the prompt {said(wording.last_trigger(pattern), size.trigger_chars)}."
+    similar, last = wording.similar_trigger(suggestion), wording.last_trigger(pattern)
+    prompt = said(similar or last, size.trigger_chars)
+    yield f"{'Similar to' if similar else 'It was tried last for'} the prompt {prompt}."
     if error := wording.last_error(pattern.actions):
         yield f"Its last error: {code(error, MAX_TRIGGER_CHARS)}"
 

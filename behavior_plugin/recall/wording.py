@@ -9,7 +9,7 @@ from datetime import datetime
 from behavior_plugin.model import MAIN, Action, Outcome, Turn, Verdict, elapsed_ms
 from behavior_plugin.patterns.steps import distil
 from behavior_plugin.recall.quoting import code, quote, said
-from behavior_plugin.workflow import Lesson, Pattern, Remedy, Step, StepKind, Workflow
+from behavior_plugin.workflow import Lesson, Pattern, Remedy, Step, StepKind, Suggestion, Workflow
 
 # Of what a line only mentions; a step's own command has more room.
 MAX_MENTION_CHARS = 100
@@ -45,6 +45,12 @@ def is_way(pattern: Pattern) -> bool:
 def last_trigger(pattern: Pattern) -> str:
     """The prompt that began the work last."""
     return pattern.workflow.triggers[0] if pattern.workflow and pattern.workflow.triggers else pattern.trigger
+
+
+def similar_trigger(suggestion: Suggestion) -> str:
+    """The prompt that resembles the question; empty if it is the last one, or unknown."""
+    similar = suggestion.trigger
+    return "" if _words(similar) == _words(last_trigger(suggestion.pattern)) else similar
 
 
 def numbered(lines: Sequence[str]) -> list[str]:
@@ -168,6 +174,10 @@ def duration(milliseconds: int) -> str:
 def plural(count: int, one: str) -> str:
     """`1 session`, `2 sessions`"""
     return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
+def _words(text: str) -> list[str]:
+    return text.casefold().split()
 
 
 def _step_name(step: Step) -> str:

@@ -216,6 +216,17 @@ def test_suggestions_have_the_odds_of_the_job(capsys: pytest.CaptureFixture[str]
     ]
 
 
+def test_a_suggestion_names_the_prompt_that_is_similar(capsys: pytest.CaptureFixture[str]) -> None:
+    """The similarity above it is that of this prompt."""
+    known = suggestion_of(stored(workflow=make_workflow(triggers=("ship it", "save the work"))))
+
+    terminal.show_suggestions([known.model_copy(update={"trigger": "save the work"})])
+
+    text = capsys.readouterr().out
+    assert '\n   similar to the prompt "save the work"\n' in text
+    assert "ship it" not in text
+
+
 def test_a_suggestion_that_never_worked_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Its steps are listed, so the reader must know."""
     terminal.show_suggestions([suggestion_of(stored(workflow=make_workflow(worked=0)))])
