@@ -196,10 +196,11 @@ class Workflow(Frozen):
     """What the episodes of one job in one project have in common.
 
     `times` counts them, and `worked` those that ended in success. `variants` are the other ways of doing it, the most
-    frequent first. `triggers` are the prompts that began it, the newest first. `typical_ms` is the median duration.
-    `change` is what the last one that worked did. `shown` counts the suggestions of it, `followed` those whose work
-    followed them, `good` and `bad` what the user said. One that `is_hidden` is never suggested, and the steps of one
-    that `is_edited` are the user's.
+    frequent first; `way_times` counts the episodes that were done by exactly the shown steps, 0 if that is unknown, and
+    `way_worked` those of them that worked. `triggers` are the prompts that began it, the newest first. `typical_ms` is
+    the median duration. `change` is what the last one that worked did. `shown` counts the suggestions of it, `followed`
+    those whose work followed them, `good` and `bad` what the user said. One that `is_hidden` is never suggested, and
+    the steps of one that `is_edited` are the user's.
     """
 
     job: str
@@ -209,6 +210,8 @@ class Workflow(Frozen):
     triggers: tuple[str, ...] = ()
     times: int = 1
     worked: int = 0
+    way_times: int = 0
+    way_worked: int = 0
     sessions: int = 1
     typical_ms: int | None = None
     change: str = ""

@@ -86,10 +86,11 @@ def lesson_line(lesson: Lesson, *, with_error: bool = True) -> str:
 
 
 def odds(workflow: Workflow) -> str:
-    """How often it worked, where, when last, and how long it takes."""
+    """How often it worked, and how often with these steps, where, when last, and how long it takes."""
+    way = _odds_of_way(workflow)
     line = (
-        f"worked {workflow.worked} of {plural(workflow.times, 'time')}, in {plural(workflow.sessions, 'session')}, "
-        f"last on {day(workflow.last_at)}"
+        f"worked {workflow.worked} of {plural(workflow.times, 'time')}{f', {way};' if way else ','} "
+        f"in {plural(workflow.sessions, 'session')}, last on {day(workflow.last_at)}"
     )
     if workflow.typical_ms is None:
         return line
@@ -174,6 +175,16 @@ def duration(milliseconds: int) -> str:
 def plural(count: int, one: str) -> str:
     """`1 session`, `2 sessions`"""
     return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
+def _odds_of_way(workflow: Workflow) -> str:
+    """The odds of the steps that are shown; empty if they are unknown, or those of the job."""
+    times, worked = workflow.way_times, workflow.way_worked
+    if not 0 < times < workflow.times:
+        return ""
+    if worked < times:
+        return f"{worked} of {plural(times, 'time')} with these steps"
+    return f"{'once' if times == 1 else plural(times, 'time')} with these steps"
 
 
 def _words(text: str) -> list[str]:

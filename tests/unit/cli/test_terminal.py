@@ -227,6 +227,16 @@ def test_a_suggestion_names_the_prompt_that_is_similar(capsys: pytest.CaptureFix
     assert "ship it" not in text
 
 
+def test_odds_of_the_steps_are_shown_beside_those_of_the_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps that were done once have not worked seven times."""
+    pattern = stored(workflow=make_workflow(way_times=1, way_worked=1))
+
+    terminal.show_suggestions([suggestion_of(pattern)])
+    terminal.show_pattern(pattern)
+
+    assert capsys.readouterr().out.count("worked 7 of 8 times, once with these steps; in 5 sessions") == 2
+
+
 def test_a_suggestion_that_never_worked_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Its steps are listed, so the reader must know."""
     terminal.show_suggestions([suggestion_of(stored(workflow=make_workflow(worked=0)))])

@@ -60,6 +60,24 @@ def test_the_odds_have_counts_sessions_date_and_duration() -> None:
     assert wording.odds(once) == f"worked 1 of 1 time, in 1 session, last on {wording.day(START)}; took 12 s"
 
 
+@pytest.mark.parametrize(
+    ("way_times", "way_worked", "words"),
+    [
+        (1, 1, "worked 6 of 6 times, once with these steps; in 5 sessions, last on "),
+        (2, 2, "worked 6 of 6 times, 2 times with these steps; in 5 sessions, last on "),
+        (2, 1, "worked 6 of 6 times, 1 of 2 times with these steps; in 5 sessions, last on "),
+        (1, 0, "worked 6 of 6 times, 0 of 1 time with these steps; in 5 sessions, last on "),
+        (6, 6, "worked 6 of 6 times, in 5 sessions, last on "),
+        (0, 0, "worked 6 of 6 times, in 5 sessions, last on "),
+    ],
+)
+def test_odds_of_the_job_are_not_those_of_its_steps(way_times: int, way_worked: int, words: str) -> None:
+    """Six pieces of work may have been done in six ways."""
+    workflow = make_workflow(times=6, worked=6, way_times=way_times, way_worked=way_worked)
+
+    assert wording.odds(workflow).startswith(words)
+
+
 def test_odds_without_a_duration_name_none() -> None:
     """An unknown duration is not zero."""
     assert wording.odds(make_workflow(typical_ms=None)).endswith(wording.day(START))
