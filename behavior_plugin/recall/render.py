@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from behavior_plugin.model import Context, Outcome
@@ -23,6 +23,8 @@ MAX_TOKENS = 300
 MAX_TRIGGER_CHARS, MAX_JOB_CHARS = 140, 60
 # Of work that did not succeed: enough to recognize it.
 MAX_TRIED_STEPS = 3
+# A line for the steps that are left out between two others.
+GAP = "…"
 
 _BRANCH = "{branch}"
 # Only there the slot is surely the current branch; a switch, a merge or a rebase names another one.
@@ -104,7 +106,8 @@ def _lines(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[
 
 def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
     job = f"Job: {quote(workflow.job, MAX_JOB_CHARS)}. " if workflow.job else ""
-    lines = wording.numbered([wording.step_line(step) for step in top_steps(workflow.steps, size.steps)])
+    chosen = _chosen(workflow.steps, size.steps)
+    lines = [f"{number}. {wording.step_line(step)}" if step else GAP for number, step in chosen]
     ending = ":" if lines else "."
     if similar := wording.similar_trigger(suggestion):
         done = "; done like this" if lines else ""
@@ -117,8 +120,9 @@ def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[st
 
 def _attempt(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
     pattern = suggestion.pattern
-    steps = wording.steps_phrase(top_steps(workflow.steps, min(size.steps, MAX_TRIED_STEPS)))
-    tried = steps or code(wording.failed_command(pattern.actions)) or "no command of it is known"
+    chosen = _chosen(workflow.steps, min(size.steps, MAX_TRIED_STEPS))
+    steps = [wording.step_line(step) if step else GAP for _, step in chosen]
+    tried = "; ".join(steps) or code(wording.failed_command(pattern.actions)) or "no command of it is known"
     job = f" ({quote(workflow.job, MAX_JOB_CHARS)})" if workflow.job else ""
     ending = "was not finished" if pattern.final_outcome is Outcome.PARTIAL else "did not work"
     yield f"This was tried and {ending}{job}: {tried}."
@@ -127,6 +131,18 @@ def _attempt(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterato
     yield f"{'Similar to' if similar else 'It was tried last for'} the prompt {prompt}."
     if error := wording.last_error(pattern.actions):
         yield f"Its last error: {code(error, MAX_TRIGGER_CHARS)}"
+
+
+def _chosen(steps: Sequence[Step], most: int) -> list[tuple[int, Step | None]]:
+    """The steps that matter most, with their numbers in the whole work; None stands for each gap between them."""
+    chosen: list[tuple[int, Step | None]] = []
+    numbered = enumerate(steps, start=1)
+    last = 0
+    for step in top_steps(steps, most):
+        number = next(number for number, each in numbered if each is step)
+        chosen += [(number, step)] if number == last + 1 else [(0, None), (number, step)]
+        last = number
+    return [*chosen, (0, None)] if 0 < last < len(steps) else chosen
 
 
 def _odds(suggestion: Suggestion) -> str:

@@ -295,8 +295,29 @@ def test_the_most_important_steps_stay_when_there_is_no_room() -> None:
 
     lines = lines_of(make_suggestion(workflow=make_workflow(steps=steps)))
 
-    assert lines[1] == "1. `make test`"
-    assert lines[7] == "7. `git push`"
+    assert lines[1:9] == [
+        "1. `make test`",
+        "…",
+        *(f"{number + 2}. `run {number}`" for number in range(3, 8)),
+        "10. `git push`",
+    ]
+
+
+def test_a_gap_at_the_end_or_among_tried_steps_is_shown_too() -> None:
+    """A commit that came after the lint must not seem to come before it."""
+    steps = (
+        make_step("make lint"),
+        make_step("cp a b", StepKind.RUN),
+        make_step("git push", StepKind.DELIVER),
+        make_step("", StepKind.EDIT),
+    )
+    seven = (*(make_step(f"make {number}") for number in range(7)), make_step("", StepKind.EDIT))
+
+    way = lines_of(make_suggestion(workflow=make_workflow(steps=seven)))
+    tried = lines_of(make_suggestion(workflow=make_workflow(steps=steps, worked=0)))
+
+    assert way[7:9] == ["7. `make 6`", "…"]
+    assert tried[0] == "This was tried and did not work (fix and check): `make lint`; `cp a b`; `git push`; …."
 
 
 def test_a_usual_note_is_whole() -> None:
