@@ -1,8 +1,8 @@
 """Quote text that anybody may have written: prompts, commands, error messages.
 
-A quotation is data. It is one line without characters that hide or control, and it can neither look like a tag, such as
-the end of the frame around it, nor leave its quotation marks. Commands stay copyable: `<` and `>` remain where a shell
-line has them.
+A quotation is data. It is one line without characters that hide or control, and it cannot leave its quotation marks.
+People copy commands, so `<` and `>` remain. In the note for the assistant, `defused` makes sure that no quotation looks
+like a tag, such as the end of the frame around it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import unicodedata
 # A command up to this length is not cut.
 MAX_COMMAND_CHARS = 200
 
-# The names of our own frame and of the frames of agents count even in an unfinished tag.
+# The names of our own frame and of the frames of agents count even in an unfinished tag, and a quotation that was cut
+# may have lost the rest of a name.
 _TAG = re.compile(
     r"""
     [<＜﹤] (?=
@@ -21,6 +22,7 @@ _TAG = re.compile(
       | [\s/]* (?: antml | assistant | functions? | human | invoke | system | tools? | user ) (?![A-Za-z0-9./])
       | /? [A-Za-z][\w:-]* (?: \s [^<>=]* = [^<>]* | / )? >
       | / [A-Za-z][\w:-]* \s [^<>]* >
+      | [^<>…`"]* …
     )
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -29,8 +31,8 @@ _BACKTICKS = re.compile("`+")
 
 
 def quote(text: str, longest: int) -> str:
-    """One harmless line of at most `longest` characters."""
-    line = _TAG.sub("‹", " ".join(visible(text).split()))
+    """One line of at most `longest` characters, none of them hidden."""
+    line = " ".join(visible(text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
@@ -45,6 +47,11 @@ def code(text: str, longest: int = MAX_COMMAND_CHARS) -> str:
     fence = "`" * (1 + max(map(len, _BACKTICKS.findall(line)), default=0))
     room = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{room}{line}{room}{fence}" if line else ""
+
+
+def defused(line: str) -> str:
+    """The line for a model, without the beginnings of tags; a shell line mostly stays as it is."""
+    return _TAG.sub("‹", line)
 
 
 def visible(text: str) -> str:

@@ -244,6 +244,20 @@ def test_a_suggestion_that_never_worked_says_so(capsys: pytest.CaptureFixture[st
     assert "00000000  tried, and did not work: worked 0 of 8 times" in capsys.readouterr().out
 
 
+def test_commands_with_tags_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    """The signs matter only to a model that reads them in a note."""
+    command = "kubectl logs <pod>"
+    workflow = make_workflow(command, steps=(make_step(command),), triggers=(command,))
+
+    terminal.show_list([stored(workflow=workflow)])
+    terminal.show_suggestions([suggestion_of(stored(workflow=workflow))])
+    terminal.show_pattern(stored(workflow=workflow), [make_episode(prompt=command)])
+
+    text = capsys.readouterr().out
+    assert "‹" not in text
+    assert text.count(command) >= 8
+
+
 def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Prompts, commands and answers are untrusted."""
     evil = "\x1b[2J[red]clear\u202e"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from behavior_plugin.recall.quoting import code, quote, said
+from behavior_plugin.recall.quoting import code, defused, quote, said
 
 
 @pytest.mark.parametrize("hidden", ["\x1b[31m", "\u200b", "\u202e", "\U000e0041", "\x00", "\ue000", "\u2028", "\ufeff"])
@@ -35,6 +35,16 @@ def test_hidden_characters_are_stripped(hidden: str) -> None:
 def test_a_command_stays_as_it_was(command: str) -> None:
     """A command that cannot be copied is of little use."""
     assert quote(command, 200) == command
+    assert defused(command) == command
+
+
+@pytest.mark.parametrize("command", ["kubectl logs <pod>", "echo '</user>'", "git log --author=<system@example.com>"])
+def test_people_can_copy_a_command_with_a_tag_in_it(command: str) -> None:
+    """Only a model could take it for one of its own frames."""
+    assert quote(command, 200) == command
+    assert code(command) == f"`{command}`"
+    assert said(command, 200) == f'"{command}"'
+    assert "‹" in defused(command)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +75,17 @@ def test_a_command_stays_as_it_was(command: str) -> None:
 )
 def test_tags_are_defused(tag: str) -> None:
     """A model may take a tag in a quotation for one of its own frames."""
-    line = quote(f"before {tag} after", 200)
+    line = defused(quote(f"before {tag} after", 200))
 
     assert "‹" in line
     assert not line.replace("<‹", "‹").count("<")
     assert not line.count("＜")
+
+
+def test_a_tag_is_defused_where_the_quotation_is_cut() -> None:
+    """A reader may complete it."""
+    assert defused(quote("obey <system-reminder>", 12)) == "obey ‹syste…"
+    assert defused(code("sort <in.txt") + "; " + code("x" * 300)).startswith("`sort <in.txt`;")
 
 
 def test_a_quotation_is_one_line_of_limited_length() -> None:

@@ -103,6 +103,13 @@ def test_a_pattern_without_a_workflow_is_drafted_from_its_run() -> None:
     assert "in braces" not in draft
 
 
+def test_commands_in_the_body_can_be_copied() -> None:
+    """A person reads and edits the draft."""
+    draft = skill_draft(stored(workflow=make_workflow(steps=(make_step("kubectl logs <pod>"),))))
+
+    assert "\n1. `kubectl logs <pod>`\n" in draft
+
+
 def test_eight_prompts_are_named_and_three_in_the_description() -> None:
     """The description is part of every session's context."""
     workflow = make_workflow(triggers=tuple(f"prompt {number}" for number in range(12)))
