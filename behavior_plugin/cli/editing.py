@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import IO
 
 import click
@@ -39,6 +40,18 @@ def shown_lines(pattern: StoredPattern) -> list[str]:
     return [f"   {line}" for line in wording.step_lines(wording.workflow_of(pattern))]
 
 
+def title(lines: Sequence[str]) -> str:
+    """The effect of saving these lines; without lines, the computed steps are back."""
+    if not lines:
+        return "The computed steps are back:"
+    if len(lines) <= MAX_STEPS:
+        return "These steps are suggested from now on:"
+    return (
+        f"These {len(lines)} steps are saved. A suggestion has room for at most {MAX_STEPS}, deliveries and checks "
+        "first; `&&` joins commands into one step:"
+    )
+
+
 def lines_in(text: str) -> tuple[str, ...]:
     """The steps in a text."""
     lines = [line.strip() for line in text.splitlines()]
@@ -50,7 +63,8 @@ def edited_lines(pattern: StoredPattern) -> tuple[str, ...] | None:
 
     Raises:
         RequestError: the pattern has no steps of its own.
-        click.UsageError, click.ClickException: there is no editor, or it failed.
+        BehaviorError: the editor failed.
+        click.UsageError: there is no editor.
     """
     if pattern.workflow is None:
         raise RequestError(
@@ -59,7 +73,11 @@ def edited_lines(pattern: StoredPattern) -> tuple[str, ...] | None:
     if not (os.environ.get("VISUAL") or os.environ.get("EDITOR") or sys.stdin.isatty()):
         raise click.UsageError("There is no terminal for an editor. Set EDITOR, or give --steps, --hide or --show.")
     job = f"{COMMENT} {' '.join(visible(pattern.workflow.job).split())}\n"
-    text = click.edit(f"{job}{INTRODUCTION}\n" + "".join(f"{line}\n" for line in current_lines(pattern)))
+    try:
+        text = click.edit(f"{job}{INTRODUCTION}\n" + "".join(f"{line}\n" for line in current_lines(pattern)))
+    except click.ClickException as error:
+        hint = "Set EDITOR to another editor, or give the steps with --steps FILE."
+        raise BehaviorError(f"{error.message.rstrip('.')}. Nothing has changed.", hint=hint) from None
     return None if text is None else lines_in(text)
 
 

@@ -262,8 +262,7 @@ def _edit_steps(pattern_id: str, file: IO[str] | None) -> tuple[StoredPattern, s
     except (click.UsageError, BehaviorError):
         click.echo("\n".join(["Your steps were not saved:", *lines]), err=True)
         raise
-    title = "These steps are suggested from now on:" if lines else "The computed steps are back:"
-    return pattern, "\n".join([title, *editing.shown_lines(pattern)])
+    return pattern, "\n".join([editing.title(lines), *editing.shown_lines(pattern)])
 
 
 def _effect(pattern: StoredPattern, *, is_good: bool) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from behavior_plugin import api
 from behavior_plugin.cli import cli, patterns, terminal
-from behavior_plugin.errors import NotFoundError
+from behavior_plugin.errors import BehaviorError, NotFoundError
 from behavior_plugin.model import Context
 from behavior_plugin.recall.rank import MIN_CONFIDENCE
 from behavior_plugin.workflow import RemarkKind, StepKind, StoredPattern, Suggestion
@@ -248,10 +248,27 @@ def test_draft_that_cannot_be_written_leaves_no_file(client: FakeClient, tmp_pat
     assert not draft.exists()
 
 
+@pytest.mark.parametrize(("count", "title"), [(7, "These steps are suggested"), (8, "These 8 steps are saved. A sugg")])
+def test_edit_says_how_many_steps_are_suggested(count: int, title: str, client: FakeClient) -> None:
+    """A note leaves out the others."""
+    lines = [f"make {number}" for number in range(count)]
+    client.after = stored(steps=tuple(map(make_step, lines)), is_edited=True)
+
+    text = output_of("edit", ID, "--steps", "-", text="\n".join(lines))
+
+    assert text.startswith(title)
+    assert ("room for at most 7" in text) is (count > 7)
+    assert text.count("`make ") == count
+
+
 def test_failing_editor_changes_nothing(client: FakeClient, editor: Callable[[str], Path]) -> None:
     editor("""echo make lint > "$1"; exit 3""")
 
-    assert run("edit", ID).exit_code == 1
+    done = run("edit", ID)
+
+    assert isinstance(done.exception, BehaviorError)
+    assert str(done.exception).endswith("Editing failed. Nothing has changed.")
+    assert done.exception.hint == "Set EDITOR to another editor, or give the steps with --steps FILE."
     assert client.remarks == []
 
 
