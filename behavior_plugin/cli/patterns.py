@@ -188,13 +188,18 @@ def merge(pattern_id: str, into: str, as_json: bool) -> None:
     Their work is counted together from then on: steps, lessons and odds of INTO are computed from all of it, and ID is
     not listed any more. Both must be of one project. It cannot be taken back, so look at both first (`behavior show`).
     """
-    pattern = _remark(id=pattern_id, kind=RemarkKind.MERGE, into=into)
     from behavior_plugin.recall import wording
     from behavior_plugin.recall.quoting import quote
 
+    before = wording.workflow_of(Client().show_pattern(api.ShowPattern(id=into)).pattern)
+    pattern = _remark(id=pattern_id, kind=RemarkKind.MERGE, into=into)
     workflow = wording.workflow_of(pattern)
     whole = f"{_short(pattern)} ({quote(workflow.job, 100)})"
-    _report(pattern, f"Merged. {whole} has {wording.plural(workflow.times, 'piece')} of work now.", as_json=as_json)
+    count = f"{wording.plural(workflow.times, 'piece')} of work"
+    text = f"Merged. {whole} has {count} now."
+    if workflow.times == before.times:
+        text = f"Merged. {whole} still has {count}: those of the other pattern were counted there already."
+    _report(pattern, text, as_json=as_json)
 
 
 @click.command()

@@ -327,12 +327,23 @@ def test_hiding_can_be_taken_back(client: FakeClient) -> None:
 
 
 def test_merge_says_how_much_work_is_in_the_whole(client: FakeClient) -> None:
+    client.known = [stored(0xBBBB << 112)]
     client.after = stored(job="commit and push", times=12)
 
     text = output_of("merge", "aaaa", "bbbb")
 
     assert client.remarks == [api.AddRemark(id="aaaa", kind=RemarkKind.MERGE, into="bbbb")]
     assert text == f"Merged. {SHORT} (commit and push) has 12 pieces of work now.\n"
+
+
+def test_merge_says_that_no_work_was_new(client: FakeClient) -> None:
+    """The parts of an episode are counted with it."""
+    client.known = [stored(times=3)]
+    client.after = stored(job="commit", times=3)
+
+    assert output_of("merge", SHORT, SHORT) == (
+        f"Merged. {SHORT} (commit) still has 3 pieces of work: those of the other pattern were counted there already.\n"
+    )
 
 
 # Prune
