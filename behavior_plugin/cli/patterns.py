@@ -76,7 +76,7 @@ def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
 
     if not found:
         return click.echo(_nothing_listed(client, here=here))
-    return terminal.show_turns(found) if turns else terminal.show_list(found)
+    return terminal.show_turns(found, has_projects=not here) if turns else terminal.show_list(found)
 
 
 @click.command()

@@ -71,13 +71,13 @@ def show_list(patterns: Sequence[StoredPattern]) -> None:
     _show_table(table)
 
 
-def show_turns(turns: Sequence[StoredPattern]) -> None:
-    """Show a row for each turn with work: one prompt, its calls, and how they ended."""
-    table = _list_table("when", "outcome", "calls", "project", "prompt")
-    names = short_names(turn.context.project for turn in turns)
+def show_turns(turns: Sequence[StoredPattern], *, has_projects: bool = True) -> None:
+    """Show a row for each turn with work: one prompt, the number of its calls, how they ended, and where."""
+    table = _list_table("when", "outcome", "calls", *(["project"] if has_projects else []), "prompt")
+    names = short_names(map(_place, turns))
     for turn in turns:
-        calls = str(len(turn.actions))
-        _add_row(table, _when(turn.started_at), turn.final_outcome, calls, names[turn.context.project], turn.trigger)
+        project = [names[_place(turn)]] if has_projects else []
+        _add_row(table, _when(turn.started_at), turn.final_outcome, str(len(turn.actions)), *project, turn.trigger)
     _show_table(table)
 
 
@@ -191,6 +191,11 @@ def _facts(pattern: StoredPattern, workflow: Workflow) -> dict[str, Any]:
         "suggested": "never, since you hid it" if workflow.is_hidden else wording.suggested(workflow),
         **({"your feedback": wording.feedback(workflow)} if workflow.good or workflow.bad else {}),
     }
+
+
+def _place(pattern: StoredPattern) -> str:
+    """The project; of work in none, the folder."""
+    return pattern.context.project or pattern.context.directory
 
 
 def _steps_title(pattern: StoredPattern, workflow: Workflow) -> str:

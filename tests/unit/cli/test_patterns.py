@@ -54,6 +54,9 @@ class FakeClient:
         self.listed.append(request)
         return self.known
 
+    def list_turns(self, request: api.ListTurns) -> list[StoredPattern]:
+        return self.known
+
     def add_remark(self, request: api.AddRemark) -> api.Shown:
         self.remarks.append(request)
         return api.Shown(pattern=self.after or self.known[0], episodes=())
@@ -458,6 +461,12 @@ def test_list_marks_a_hidden_pattern(client: FakeClient) -> None:
 
     assert "hidden" not in plain
     assert hidden.startswith(f"{SHORT}  hidden: fix and check  ")
+
+
+@pytest.mark.usefixtures("screen")
+def test_list_of_turns_names_projects_unless_it_is_of_one(client: FakeClient) -> None:
+    assert "project" in output_of("list", "--turns").splitlines()[0]
+    assert "project" not in output_of("list", "--turns", "--here").splitlines()[0]
 
 
 @pytest.mark.usefixtures("screen")

@@ -121,6 +121,25 @@ def test_turns_are_listed_with_time_outcome_calls_and_project(shown_at: Callable
     assert len(row.rstrip()) <= 80
 
 
+def test_turns_outside_of_a_project_have_their_folder(shown_at: Callable[[int], Shown]) -> None:
+    """Otherwise their place would be empty."""
+    shown = shown_at(80)
+
+    terminal.show_turns([stored(context=Context(directory="/home/dev/notes"))])
+
+    assert shown().splitlines()[1].split()[4] == "notes"
+
+
+def test_turns_of_one_project_need_not_name_it(shown_at: Callable[[int], Shown]) -> None:
+    """The user asked for it with --here."""
+    shown = shown_at(80)
+
+    terminal.show_turns([stored(context=in_project("me/shop"))], has_projects=False)
+
+    assert shown().splitlines()[0].split() == ["when", "outcome", "calls", "prompt"]
+    assert "shop" not in shown()
+
+
 def test_a_pattern_is_shown_whole(shown_at: Callable[[int], Shown]) -> None:
     """Steps, lessons, other ways, a run with uncut commands, and the evidence."""
     shown = shown_at(80)
