@@ -16,6 +16,8 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import RemarkKind, StoredPattern
 
 MAX_LISTED = 10_000
+# How many times as many rows to ask for where a list is cut.
+MORE = 5
 an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 
 
@@ -66,10 +68,16 @@ def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
     """List the learned patterns, newest first."""
     _warn_if_off()
     client, directory = Client(), _here() if here else None
+    # One more than is shown, since nobody counts them.
+    asked = min(limit + 1, MAX_LISTED)
     if turns:
-        found = client.list_turns(api.ListTurns(limit=limit, directory=directory))
+        found = client.list_turns(api.ListTurns(limit=asked, directory=directory))
     else:
-        found = client.list_patterns(api.ListPatterns(limit=limit, directory=directory))
+        found = client.list_patterns(api.ListPatterns(limit=asked, directory=directory))
+    is_cut, found = len(found) > limit, found[:limit]
+    if is_cut and not as_json:
+        more = min(MORE * limit, MAX_LISTED)
+        click.echo(f"behavior: these are the newest {limit:,}; there are more: --limit {more}", err=True)
     if as_json:
         return print_json([row.model_dump(mode="json") for row in found])
     from behavior_plugin.cli import terminal

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from behavior_plugin.agents import AGENTS
+from behavior_plugin.api import MAX_EPISODES
 from behavior_plugin.cli.output import SHORT_ID
 from behavior_plugin.doctor import Check
 from behavior_plugin.recall import wording
@@ -110,7 +111,7 @@ def show_pattern(pattern: StoredPattern, episodes: Sequence[Episode] = (), *, st
         ("Lessons", [*map(wording.lesson_line, workflow.lessons)]),
         ("Other ways", ways),
         (f"One run, {_when(pattern.started_at)}, {pattern.final_outcome}", call_lines(pattern.actions)),
-        ("Evidence", [*map(_evidence, episodes)]),
+        ("Evidence", [*map(_evidence, episodes), *_evidence_left_out(workflow, episodes)]),
     ):
         if lines:
             console.print(f"[bold]{title}[/]")
@@ -210,6 +211,12 @@ def _evidence(episode: Episode) -> str:
         f"{_when(episode.started_at)}  {judgement.outcome:<7}  {said(episode.trigger, MAX_TRIGGER_CHARS)}: "
         f"{quote(judgement.because, 200)} (session {quote(episode.session_id, SHORT_ID)})"
     )
+
+
+def _evidence_left_out(workflow: Workflow, episodes: Sequence[Episode]) -> Iterator[str]:
+    """A line that counts the episodes that did not come with the pattern."""
+    if len(episodes) >= MAX_EPISODES and (more := workflow.times - len(episodes)) > 0:
+        yield f"and {more:,} more; `behavior list --turns --limit 1000` lists all turns"
 
 
 def _how_much(report: Report) -> str:

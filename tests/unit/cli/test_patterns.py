@@ -42,7 +42,7 @@ class FakeClient:
         self.known = [stored()]
         self.after: StoredPattern | None = None
         self.remarks: list[api.AddRemark] = []
-        self.listed: list[api.ListPatterns] = []
+        self.asked: list[api.ListPatterns | api.ListTurns] = []
 
     def show_pattern(self, request: api.ShowPattern) -> api.Shown:
         found = [each for each in self.known if str(each.id).startswith(request.id)]
@@ -51,11 +51,12 @@ class FakeClient:
         return api.Shown(pattern=found[0], episodes=())
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
-        self.listed.append(request)
-        return self.known
+        self.asked.append(request)
+        return self.known[: request.limit]
 
     def list_turns(self, request: api.ListTurns) -> list[StoredPattern]:
-        return self.known
+        self.asked.append(request)
+        return self.known[: request.limit]
 
     def add_remark(self, request: api.AddRemark) -> api.Shown:
         self.remarks.append(request)
@@ -370,7 +371,7 @@ BECAUSE = "its step `make gate` has no target in the Makefile any more"
 def test_prune_lists_stale_patterns_and_changes_nothing(project: Context, client: FakeClient) -> None:
     text = output_of("prune")
 
-    assert client.listed == [api.ListPatterns(limit=10_000, directory=project.directory)]
+    assert client.asked == [api.ListPatterns(limit=10_000, directory=project.directory)]
     assert text.splitlines() == [
         f'{SHORT}  fix and check: "Fix the failing test"',
         f"   {BECAUSE}",
@@ -405,7 +406,7 @@ def test_prune_leaves_hidden_and_foreign_patterns_alone(project: Context, client
     client.known = [stored(1, context=project, steps=steps, is_hidden=True), stored(2, steps=steps)]
 
     assert output_of("prune", "--all") == "No pattern is stale.\n"
-    assert client.listed == [api.ListPatterns(limit=10_000)]
+    assert client.asked == [api.ListPatterns(limit=10_000)]
 
 
 def test_prune_reads_other_projects_where_they_were(
@@ -461,6 +462,28 @@ def test_list_marks_a_hidden_pattern(client: FakeClient) -> None:
 
     assert "hidden" not in plain
     assert hidden.startswith(f"{SHORT}  hidden: fix and check  ")
+
+
+@pytest.mark.usefixtures("screen")
+@pytest.mark.parametrize("turns", [[], ["--turns"]])
+def test_list_says_that_there_is_more(turns: list[str], client: FakeClient) -> None:
+    """Otherwise it looks complete."""
+    client.known = [stored(number) for number in range(21)]
+
+    cut, all_of_them = run("list", *turns), run("list", "--limit", "21", *turns)
+
+    assert cut.stderr == "behavior: these are the newest 20; there are more: --limit 100\n"
+    assert len(cut.stdout.splitlines()) == 1 + 20
+    assert all_of_them.stderr == ""
+    assert len(all_of_them.stdout.splitlines()) == 1 + 21
+    for_scripts = run("list", "--json", *turns)
+    assert (len(json.loads(for_scripts.stdout)), for_scripts.stderr) == (20, "")
+    assert [request.limit for request in client.asked] == [21, 22, 21]
+
+
+def test_list_asks_for_no_more_than_is_allowed(client: FakeClient) -> None:
+    assert run("list", "--limit", "10000").exit_code == 0
+    assert client.asked == [api.ListPatterns(limit=10_000)]
 
 
 @pytest.mark.usefixtures("screen")

@@ -187,6 +187,15 @@ def test_a_pattern_is_shown_whole(shown_at: Callable[[int], Shown]) -> None:
     ]
 
 
+@pytest.mark.parametrize(("times", "more"), [(75, "and 25 more; `behavior list --turns"), (50, "")])
+def test_evidence_that_is_left_out_is_counted(times: int, more: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list that ends without a word looks complete."""
+    terminal.show_pattern(stored(workflow=make_workflow(times=times)), [make_episode() for _ in range(50)])
+
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"   {more}") if more else "more" not in last
+
+
 def test_only_the_last_prompts_of_a_job_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     """Hundreds of "commit it" would hide the rest."""
     terminal.show_pattern(stored(workflow=make_workflow(triggers=tuple(f"prompt {number}" for number in range(12)))))
