@@ -56,7 +56,10 @@ def recall(
 
     if not found:
         return click.echo("No similar work found." + ("" if everywhere else " --all searches all projects."))
-    return terminal.show_suggestions(found, stale_notes([each.pattern for each in found], _here()))
+    # A setting may allow other projects without --all.
+    has_projects = everywhere or len({each.pattern.context.project for each in found}) > 1
+    stale = stale_notes([each.pattern for each in found], _here())
+    return terminal.show_suggestions(found, stale, has_projects=has_projects)
 
 
 @click.command("list")

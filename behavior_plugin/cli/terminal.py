@@ -41,13 +41,17 @@ UNWRAPPED = 10_000
 console = Console(highlight=False, soft_wrap=True)
 
 
-def show_suggestions(suggestions: Iterable[Suggestion], stale: Mapping[UUID, str] | None = None) -> None:
+def show_suggestions(
+    suggestions: Iterable[Suggestion], stale: Mapping[UUID, str] | None = None, *, has_projects: bool = False
+) -> None:
     """Show suggestions; `stale` has a note for each pattern that no longer fits its project."""
     for number, suggestion in enumerate(suggestions, start=1):
         pattern, workflow = suggestion.pattern, workflow_of(suggestion.pattern)
         console.print(f"[bold]{number}. {_text(workflow.job or pattern.trigger, 300)}[/]")
         tried = "" if wording.is_way(pattern) else "tried, and did not work: "
         console.print(f"   {_short(pattern)}  {tried}{wording.odds(workflow)}; {_text(suggestion.reason, 200)}")
+        if has_projects:
+            console.print(f"   in {_text(_place(pattern), 300)}")
         if similar := wording.similar_trigger(suggestion):
             console.print(f"   similar to the prompt {escape(said(similar, 300))}")
         elif workflow.job:

@@ -465,6 +465,17 @@ def test_list_marks_a_hidden_pattern(client: FakeClient) -> None:
 
 
 @pytest.mark.usefixtures("screen")
+def test_recall_names_projects_where_there_may_be_several(project: Context, client: FakeClient) -> None:
+    """Another project's steps are not to be taken for this one's."""
+    one_here, all_projects = output_of("recall", "fix"), output_of("recall", "--all", "fix")
+    client.known.append(stored(3))
+
+    assert "\n   in /" not in one_here
+    assert all_projects.count(f"\n   in {project.project}\n") == 2
+    assert "\n   in /nowhere\n" in output_of("recall", "fix")
+
+
+@pytest.mark.usefixtures("screen")
 @pytest.mark.parametrize("turns", [[], ["--turns"]])
 def test_list_says_that_there_is_more(turns: list[str], client: FakeClient) -> None:
     """Otherwise it looks complete."""
