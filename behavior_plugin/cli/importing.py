@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from behavior_plugin.importer import Report
     from behavior_plugin.importer.logs import Found
 
+_OTHERS = "`--agent` names another agent, or `all`."
 _DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
 
 
@@ -109,11 +110,12 @@ def _check_logs(found: Found, paths: Sequence[Path], chosen: tuple[Agent, ...]) 
     if found.logs or found.older:
         return
     whose = ", ".join(agent.title for agent in chosen)
+    folders = ", ".join(str(folder) for folder in paths or [each for agent in chosen for each in agent.logs.folders()])
+    nothing = f"No log of {whose} in {folders}."
     if paths:
         why = "\n".join(f"{problem.file}: {problem.reason}" for problem in found.problems)
-        raise BehaviorError(f"No log of {whose} found.", hint=why or "docs/agents.md lists the logs that can be read.")
-    folders = ", ".join(str(folder) for agent in chosen for folder in agent.logs.folders())
-    click.echo(f"No log of {whose} in {folders}.", err=True)
+        raise BehaviorError(nothing, hint=why or "docs/agents.md lists the logs that can be read, and their folders.")
+    click.echo(f"{nothing}\nIf they are elsewhere, name the folder: `behavior import FOLDER`. {_OTHERS}", err=True)
 
 
 def _chosen(agent: str) -> tuple[Agent, ...]:

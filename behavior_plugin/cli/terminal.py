@@ -25,7 +25,7 @@ from behavior_plugin.workflow import Episode, StoredPattern, Suggestion, Workflo
 
 if TYPE_CHECKING:
     # Expensive imports, only for types.
-    from behavior_plugin.importer.report import Report
+    from behavior_plugin.importer.report import ProjectWorkflow, Report
     from behavior_plugin.store.maintenance.verify import Finding
     from behavior_plugin.store.members import Member
     from behavior_plugin.worker.dead_letters import DeadLetter
@@ -139,7 +139,8 @@ def show_report(report: Report) -> None:
         for line in lines:
             console.print(f"  {_text(line, 500)}")
     if report.new or report.grown:
-        console.print("\n`behavior recall --all TEXT` finds work like TEXT; without --all, in the project you are in.")
+        console.print("\n`behavior list` has all jobs with their ids, and `behavior show ID` shows one.")
+        console.print("`behavior recall --all TEXT` finds work like TEXT; without --all, in the project you are in.")
 
 
 def show_state(state: dict[str, Any]) -> None:
@@ -241,13 +242,17 @@ def _effect(report: Report) -> str:
     return f"{report.new:,} new{grown}, {report.known:,} already known{refused}."
 
 
-def _workflows(workflows: Iterable[Workflow]) -> Table:
-    table = Table("worked", "takes", "job", "most frequent prompt", box=None, padding=(0, 0, 0, 2))
+def _workflows(workflows: Sequence[ProjectWorkflow]) -> Table:
+    names = short_names(workflow.project for workflow in workflows)
+    has_projects = len(names) > 1
+    columns = ("worked", "takes", "job", *(["project"] if has_projects else []), "most frequent prompt")
+    table = Table(*columns, box=None, padding=(0, 0, 0, 2))
     for workflow in workflows:
         takes = "-" if workflow.typical_ms is None else about(workflow.typical_ms)
         prompt, _ = Counter(workflow.triggers).most_common(1)[0] if workflow.triggers else ("", 0)
         odds = f"{workflow.worked} of {workflow.times}"
-        table.add_row(odds, takes, _text(workflow.job, MAX_JOB_CHARS), _text(prompt, 50))
+        project = [_text(names[workflow.project], MAX_JOB_CHARS)] if has_projects else []
+        table.add_row(odds, takes, _text(workflow.job, MAX_JOB_CHARS), *project, _text(prompt, 50))
     return table
 
 

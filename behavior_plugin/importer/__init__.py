@@ -12,7 +12,7 @@ from collections.abc import Callable
 from behavior_plugin.importer.log import ImportFilter
 from behavior_plugin.importer.logs import Found
 from behavior_plugin.importer.pool import import_in_parallel
-from behavior_plugin.importer.report import Report, summarize
+from behavior_plugin.importer.report import ProjectWorkflow, Report, summarize
 from behavior_plugin.patterns.fold import fold
 from behavior_plugin.worker.client import start_worker
 
@@ -36,6 +36,9 @@ def import_logs(found: Found, wanted: ImportFilter, on_progress: Callable[[int, 
         for each in imported
         for occurrence in each.occurrences
     }
-    folded = fold(occurrences.values())
-    workflows = [pattern.workflow for pattern in folded]
+    projects = {occurrence.source_key: occurrence.project for occurrence in occurrences.values()}
+    workflows = [
+        ProjectWorkflow(**dict(pattern.workflow), project=projects[pattern.representative])
+        for pattern in fold(occurrences.values())
+    ]
     return summarize(found, imported, workflows, seconds=time.monotonic() - began, is_dry_run=wanted.is_dry_run)

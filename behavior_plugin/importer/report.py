@@ -17,6 +17,12 @@ MAX_PROBLEMS = 20
 MAX_PROJECTS = 5
 
 
+class ProjectWorkflow(Workflow):
+    """The workflow of a job, with its project: each project has a job to commit."""
+
+    project: str = ""
+
+
 class Report(BaseModel, frozen=True):
     """The numbers of one import. `sessions` is by agent, `outcomes` by the end of the work; `bytes` were read.
 
@@ -46,7 +52,7 @@ class Report(BaseModel, frozen=True):
     others: int
     skipped: int
     problems: tuple[Problem, ...]
-    workflows: tuple[Workflow, ...]
+    workflows: tuple[ProjectWorkflow, ...]
     projects: tuple[str, ...]
     bytes: int
     seconds: float
@@ -55,7 +61,7 @@ class Report(BaseModel, frozen=True):
 def summarize(
     found: Found,
     imported: Sequence[LogResult],
-    workflows: Sequence[Workflow] = (),
+    workflows: Sequence[ProjectWorkflow] = (),
     *,
     seconds: float,
     is_dry_run: bool,
@@ -99,7 +105,7 @@ def _sessions(imported: Iterable[LogResult]) -> dict[str, int]:
     return {agent: sessions for agent, sessions in count.items() if sessions}
 
 
-def _most_frequent(workflows: Iterable[Workflow]) -> list[Workflow]:
+def _most_frequent(workflows: Iterable[ProjectWorkflow]) -> list[ProjectWorkflow]:
     """The jobs that were done more than once, the most frequent first."""
     often = [workflow for workflow in workflows if workflow.job and workflow.times > 1]
     return sorted(often, key=lambda workflow: (-workflow.times, -workflow.worked))[:MAX_WORKFLOWS]

@@ -228,6 +228,18 @@ def test_import_can_be_limited_to_one_project_or_new_work(history: Path, project
     assert json_of("import", "--dry-run")["patterns"] == 2
 
 
+def test_jobs_are_reported_with_their_project(history: Path) -> None:
+    """Two projects may have a job of one name."""
+    for number, project in enumerate(("shop", "shop", "till", "till")):
+        place = f"/home/dev/{project}"
+        text = transcript(f"s{number}", f"p{number}", f"toolu_{number}", prompt=f"Run the tests, {number}", cwd=place)
+        (history / f"s{number}.jsonl").write_text(text)
+
+    report = json_of("import", "--dry-run")
+
+    assert sorted(done["project"] for done in report["workflows"]) == ["/home/dev/shop", "/home/dev/till"]
+
+
 def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
     """A log file may be anywhere, beside any other files."""
     put_recorded(history)
@@ -243,7 +255,7 @@ def test_one_log_can_be_named(history: Path, tmp_path: Path) -> None:
         (["/no/such/folder"], USAGE, "does not exist"),
         (["--since", "yesterday"], USAGE, "neither a day"),
         (["--agent", "nobody"], USAGE, "nobody"),
-        ([str(ROOT / "sql")], 1, "No log of"),
+        ([str(ROOT / "sql")], 1, f" in {ROOT / 'sql'}.\ndocs/agents.md lists"),
         (["--project", "/no/such/project"], 1, "No session in /no/such/project."),
     ],
 )
@@ -263,6 +275,7 @@ def test_a_missing_history_is_no_error(history: Path) -> None:
 
     assert (done.returncode, done.stdout) == (0, "")
     assert f"No log of Claude Code in {history.parent}." in done.stderr
+    assert "name the folder: `behavior import FOLDER`" in done.stderr
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from behavior_plugin.agents.log_file import Problem
 from behavior_plugin.cli import terminal
 from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found, Log
-from behavior_plugin.importer.report import Report, summarize
+from behavior_plugin.importer.report import ProjectWorkflow, Report, summarize
 from behavior_plugin.model import Outcome
 from behavior_plugin.workflow import Lesson, Workflow
 from tests.factories import START, make_workflow
@@ -31,7 +31,12 @@ def report(*runs: Run, workflows: Sequence[Workflow] = (), **changes: object) ->
     imported = LogResult(LOG, {"s1"}, size=LOG.size, prompts=3, calls=9, runs=list(runs), kept=Counter(new=len(runs)))
     for name, value in changes.items():
         setattr(imported, name, value)
-    return summarize(Found([LOG]), [imported], workflows, seconds=2.5, is_dry_run=False)
+    done = [each if isinstance(each, ProjectWorkflow) else ProjectWorkflow(**dict(each)) for each in workflows]
+    return summarize(Found([LOG]), [imported], done, seconds=2.5, is_dry_run=False)
+
+
+def in_project(project: str, job: str = "commit", **changes: object) -> ProjectWorkflow:
+    return ProjectWorkflow(**dict(make_workflow(job, **changes)), project=project)
 
 
 @pytest.fixture
@@ -78,6 +83,23 @@ def test_a_job_is_shown_with_odds_duration_and_most_frequent_prompt(shown: Calla
     assert heading.split() == ["worked", "takes", "job", "most", "frequent", "prompt"]
     assert first.split() == ["46", "of", "64", "3", "min", "commit", "commit"]
     assert second.split() == ["0", "of", "2", "-", "release"]
+
+
+def test_jobs_of_several_projects_are_told_apart(shown: Callable[[Report], str]) -> None:
+    """Each project has a job to commit."""
+    jobs = [in_project("github.com/me/shop", times=9), in_project("github.com/me/till", times=8)]
+
+    several, one = shown(report(workflows=jobs)), shown(report(workflows=jobs[:1]))
+
+    assert "project  most frequent prompt" in several
+    assert [line.split()[5:7] for line in several.splitlines()[-2:]] == [["commit", "shop"], ["commit", "till"]]
+    assert "project" not in one
+
+
+def test_the_next_steps_are_named_where_something_was_learned(shown: Callable[[Report], str]) -> None:
+    """The report itself has no ids."""
+    assert "`behavior show ID` shows one" in shown(report(run()))
+    assert "behavior show" not in shown(report(run(), kept=Counter(known=1)))
 
 
 def test_lessons_are_listed_once_with_the_most_failures_first(shown: Callable[[Report], str]) -> None:
