@@ -18,6 +18,8 @@ from behavior_plugin.workflow import RemarkKind, StoredPattern
 MAX_LISTED = 10_000
 # How many times as many rows to ask for where a list is cut.
 MORE = 5
+# The field of a pattern or a turn that holds its calls: a megabyte and more.
+CALLS = {"actions"}
 an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 
 
@@ -92,20 +94,23 @@ def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
 
 @click.command()
 @an_id
+@click.option("--run", "has_run", is_flag=True, help="Also show the calls of one run, uncut; in JSON those of all.")
 @json_option
-def show(pattern_id: str, as_json: bool) -> None:
-    """Show one pattern in full. ID may be shortened while it is unique."""
+def show(pattern_id: str, has_run: bool, as_json: bool) -> None:
+    """Show one pattern: steps, lessons, odds and evidence. ID may be shortened while it is unique."""
     from behavior_plugin.cli.stale import stale_reasons
     from behavior_plugin.patterns.staleness import stale_note
 
     shown = Client().show_pattern(api.ShowPattern(id=pattern_id))
     stale = stale_reasons([shown.pattern], _here()).get(shown.pattern.id, ())
     if as_json:
-        episodes = [episode.model_dump(mode="json") for episode in shown.episodes]
-        return print_json({**shown.pattern.model_dump(mode="json"), "stale": stale, "episodes": episodes})
+        without = None if has_run else {"turns": {"__all__": CALLS}}
+        episodes = [episode.model_dump(mode="json", exclude=without) for episode in shown.episodes]
+        pattern = shown.pattern.model_dump(mode="json", exclude=None if has_run else CALLS)
+        return print_json({**pattern, "stale": stale, "episodes": episodes})
     from behavior_plugin.cli import terminal
 
-    return terminal.show_pattern(shown.pattern, shown.episodes, stale=stale_note(stale))
+    return terminal.show_pattern(shown.pattern, shown.episodes, stale=stale_note(stale), has_run=has_run)
 
 
 @click.command("export-skill")
@@ -297,12 +302,12 @@ def _effect(pattern: StoredPattern, *, is_good: bool) -> str:
         does = "It will be suggested more."
     else:
         does = f"It will be suggested less; hide it with `behavior edit {_short(pattern)} --hide`."
-    odds = f"{wording.odds(workflow)}; confidence {pattern.confidence:.2f}; you said {wording.feedback(workflow)}"
+    odds = f"{wording.odds(workflow)}; confidence {wording.confidence(pattern)}; you said {wording.feedback(workflow)}"
     return f"Noted. {does}\nNow: {odds}."
 
 
 def _report(pattern: StoredPattern, text: str, *, as_json: bool) -> None:
-    print_result(pattern.model_dump(mode="json"), text, as_json=as_json)
+    print_result(pattern.model_dump(mode="json", exclude=CALLS), text, as_json=as_json)
 
 
 def _undo(pattern: StoredPattern) -> str:

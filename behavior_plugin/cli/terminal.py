@@ -35,6 +35,7 @@ NARROW = 100
 JOB_CHARS, PROJECT_CHARS = (16, 30), (12, 20)
 MAX_TRIGGER_CHARS, MAX_JOB_CHARS = 70, 40
 MAX_PROMPTS, MAX_LESSONS, MAX_FACT_CHARS = 5, 5, 4000
+MAX_PROMPT_CHARS = 300
 # The width of a table that is not shown in a terminal: a script wants each row on one line.
 UNWRAPPED = 10_000
 
@@ -102,24 +103,26 @@ def show_letters(letters: list[DeadLetter]) -> None:
     console.print(f"They are in {escape(str(letters[0].path.parent))}.")
 
 
-def show_pattern(pattern: StoredPattern, episodes: Sequence[Episode] = (), *, stale: str = "") -> None:
-    """Show all of a pattern, the run that stands for the others with uncut commands, and the episodes behind it."""
+def show_pattern(
+    pattern: StoredPattern, episodes: Sequence[Episode] = (), *, stale: str = "", has_run: bool = False
+) -> None:
+    """Show a pattern: how well it works and how, then the facts, the episodes behind it, and one run if wanted.
+
+    The run stands for the others. Its commands are uncut, so it may be very long.
+    """
     workflow = workflow_of(pattern)
-    show_rows({**_facts(pattern, workflow), **({"stale": stale} if stale else {})})
+    show_rows({**_odds(pattern, workflow), **({"stale": stale} if stale else {})})
     ways = [
         f"worked {way.worked} of {plural(way.times, 'time')}: {wording.steps_phrase(way.steps)}"
         for way in workflow.variants
     ]
-    for title, lines in (
-        (_steps_title(pattern, workflow), wording.step_lines(workflow)),
-        ("Lessons", [*map(wording.lesson_line, workflow.lessons)]),
-        ("Other ways", ways),
-        (f"One run, {_when(pattern.started_at)}, {pattern.final_outcome}", call_lines(pattern.actions)),
-        ("Evidence", [*map(_evidence, episodes), *_evidence_left_out(workflow, episodes)]),
-    ):
-        if lines:
-            console.print(f"[bold]{title}[/]")
-            _show_lines(lines)
+    _show_section(_steps_title(pattern, workflow), wording.step_lines(workflow))
+    _show_section("Lessons", [*map(wording.lesson_line, workflow.lessons)])
+    _show_section("Other ways", ways)
+    console.print("[bold]Facts[/]")
+    show_rows(_facts(pattern, workflow))
+    _show_section("Evidence", [*map(_evidence, episodes), *_evidence_left_out(workflow, episodes)])
+    _show_run(pattern, is_whole=has_run)
 
 
 def show_report(report: Report) -> None:
@@ -178,24 +181,47 @@ def short_names(projects: Iterable[str]) -> dict[str, str]:
     return {project: "/".join(names[-1 if count[names[-1]] == 1 else -2 :]) for project, names in parts.items()}
 
 
+def _show_section(title: str, lines: Sequence[str]) -> None:
+    if lines:
+        console.print(f"[bold]{_text(title, MAX_FACT_CHARS)}[/]")
+        _show_lines(lines)
+
+
+def _show_run(pattern: StoredPattern, *, is_whole: bool) -> None:
+    """The run that stands for the others, or the command that shows it."""
+    if not pattern.actions:
+        return
+    prompt = said(pattern.trigger, MAX_TRIGGER_CHARS)
+    title = f"One run, {_when(pattern.started_at)}, {pattern.final_outcome}, for the prompt {prompt}"
+    calls = plural(len(pattern.actions), "call")
+    left_out = [f"{calls}; `behavior show {_short(pattern)} --run` shows {'it' if calls == '1 call' else 'them'}"]
+    _show_section(title, call_lines(pattern.actions) if is_whole else left_out)
+
+
+def _odds(pattern: StoredPattern, workflow: Workflow) -> dict[str, Any]:
+    return {
+        "id": pattern.id,
+        **({"job": workflow.job} if workflow.job else {}),
+        "how often": wording.odds(workflow),
+        "confidence": wording.confidence(pattern),
+        **({"your feedback": wording.feedback(workflow)} if workflow.good or workflow.bad else {}),
+        "suggested": "never, since you hid it" if workflow.is_hidden else wording.suggested(workflow),
+    }
+
+
 def _facts(pattern: StoredPattern, workflow: Workflow) -> dict[str, Any]:
     context = pattern.context
     prompts = dict.fromkeys([wording.last_trigger(pattern), *workflow.triggers, pattern.trigger])
     last, *others = prompts
     return {
-        "id": pattern.id,
-        **({"job": workflow.job} if workflow.job else {}),
-        "last prompt": last,
+        "last prompt": quote(last, MAX_PROMPT_CHARS),
         **({"other prompts": ", ".join(said(text, 100) for text in others[:MAX_PROMPTS])} if others else {}),
-        "how often": wording.odds(workflow),
         **({"last change": wording.change_line(workflow.change)} if workflow.change else {}),
         "project": f"{context.project}{f' ({context.project_type})' if context.project_type else ''}",
         "directory": context.directory,
         "branch": context.branch or "none",
         "files": ", ".join(context.files_touched) or "none",
         "source": f"{pattern.provenance.agent} ({pattern.provenance.source})",
-        "suggested": "never, since you hid it" if workflow.is_hidden else wording.suggested(workflow),
-        **({"your feedback": wording.feedback(workflow)} if workflow.good or workflow.bad else {}),
     }
 
 

@@ -112,7 +112,7 @@ def _show_pattern(pattern: StoredPattern, show: Show) -> None:
         show(f"   step        {line}")
     for lesson in workflow.lessons:
         show(f"   lesson      {wording.lesson_line(lesson)}")
-    show(f"   outcome     {wording.odds(workflow)}; confidence {pattern.confidence:.2f}")
+    show(f"   outcome     {wording.odds(workflow)}; confidence {wording.confidence(pattern)}")
 
 
 def _show_answer(prompt: str, answer: str | None, show: Show) -> None:

@@ -97,6 +97,11 @@ def odds(workflow: Workflow) -> str:
     return f"{line}; {'usually takes' if workflow.times > 1 else 'took'} {about(workflow.typical_ms)}"
 
 
+def confidence(pattern: Pattern) -> str:
+    """The confidence with its scale: `0.83 of 1`."""
+    return f"{pattern.confidence:.2f} of 1"
+
+
 def feedback(workflow: Workflow) -> str:
     """The user's feedback as counts: `1 good, 2 bad`."""
     return f"{workflow.good} good, {workflow.bad} bad"

@@ -175,7 +175,7 @@ def test_an_empty_list_explains_how_patterns_come() -> None:
 
 def test_show_accepts_a_unique_prefix_of_an_id(known_id: str) -> None:
     """Git does the same with commits."""
-    text = output_of("show", known_id[:8])
+    text = output_of("show", known_id[:8], "--run")
 
     assert known_id in text
     assert "Bash python3 -m unittest" in text

@@ -19,8 +19,8 @@ from behavior_plugin.cli import cli, patterns, terminal
 from behavior_plugin.errors import BehaviorError, NotFoundError
 from behavior_plugin.model import Context
 from behavior_plugin.recall.rank import MIN_CONFIDENCE
-from behavior_plugin.workflow import RemarkKind, StepKind, StoredPattern, Suggestion
-from tests.factories import START, make_pattern, make_step, make_workflow
+from behavior_plugin.workflow import Episode, RemarkKind, StepKind, StoredPattern, Suggestion
+from tests.factories import START, make_episode, make_pattern, make_step, make_workflow
 
 ID, SHORT = str(uuid.UUID(int=7)), "00000000"
 UNDO = f"`behavior edit {SHORT} --show` takes that back."
@@ -40,6 +40,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.known = [stored()]
+        self.episodes: tuple[Episode, ...] = ()
         self.after: StoredPattern | None = None
         self.remarks: list[api.AddRemark] = []
         self.asked: list[api.ListPatterns | api.ListTurns] = []
@@ -48,7 +49,7 @@ class FakeClient:
         found = [each for each in self.known if str(each.id).startswith(request.id)]
         if not found:
             raise NotFoundError("No such pattern.")
-        return api.Shown(pattern=found[0], episodes=())
+        return api.Shown(pattern=found[0], episodes=self.episodes)
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         self.asked.append(request)
@@ -145,13 +146,28 @@ def test_feedback_says_what_it_changes(flag: str, changes: dict[str, Any], effec
 
     assert first == f"Noted. {effect}"
     assert second.startswith("Now: worked 7 of 8 times, in 5 sessions")
-    assert second.endswith(f"; confidence {client.after.confidence:.2f}; you said 1 good, 2 bad.")
+    assert second.endswith(f"; confidence {client.after.confidence:.2f} of 1; you said 1 good, 2 bad.")
 
 
 def test_feedback_prints_the_pattern_for_scripts(client: FakeClient) -> None:
     client.after = stored(bad=1)
 
-    assert json.loads(output_of("feedback", ID, "--bad", "--json")) == client.after.model_dump(mode="json")
+    printed = json.loads(output_of("feedback", ID, "--bad", "--json"))
+
+    assert printed == client.after.model_dump(mode="json", exclude={"actions"})
+
+
+def test_calls_are_printed_for_scripts_on_request_only(client: FakeClient) -> None:
+    """They are a megabyte and more."""
+    client.episodes = (make_episode(),)
+    lean, whole = (json.loads(output_of("show", ID, "--json", *run)) for run in ([], ["--run"]))
+
+    assert whole["actions"]
+    assert whole["episodes"][0]["turns"][0]["actions"]
+    assert whole.keys() - lean.keys() == {"actions"}
+    assert whole["episodes"][0]["turns"][0].keys() - lean["episodes"][0]["turns"][0].keys() == {"actions"}
+    for words in (["merge", ID, ID], ["edit", ID, "--hide"]):
+        assert json.loads(output_of(*words, "--json")).keys() == lean.keys() - {"stale", "episodes"}
 
 
 @pytest.mark.parametrize(
@@ -509,7 +525,7 @@ def test_show_has_what_the_user_said_of_a_pattern(client: FakeClient) -> None:
 
     text = output_of("show", ID)
 
-    assert "\nsuggested         never, since you hid it\nyour feedback     1 good, 2 bad\n" in text
+    assert "\nyour feedback     1 good, 2 bad\nsuggested         never, since you hid it\n" in text
     assert "\nSteps, as you wrote them\n" in text
 
 

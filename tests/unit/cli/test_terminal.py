@@ -141,7 +141,7 @@ def test_turns_of_one_project_need_not_name_it(shown_at: Callable[[int], Shown])
 
 
 def test_a_pattern_is_shown_whole(shown_at: Callable[[int], Shown]) -> None:
-    """Steps, lessons, other ways, a run with uncut commands, and the evidence."""
+    """Odds, steps and lessons come first, and a run with uncut commands last."""
     shown = shown_at(80)
     command = "python3 -m pytest " + "tests/unit/test_one.py " * 20
     failed = make_action(
@@ -162,35 +162,61 @@ def test_a_pattern_is_shown_whole(shown_at: Callable[[int], Shown]) -> None:
     refused = Judgement(outcome=Outcome.PARTIAL, because="the next prompt says: no")
     episodes = [make_episode(prompt="commit", started_at=START, session_id="0123456789", judgement=refused)]
 
-    terminal.show_pattern(stored(workflow=workflow, trigger="commit", actions=(failed,)), episodes)
+    pattern = stored(workflow=workflow, trigger="commit", actions=(failed,), confidence=0.834)
+    terminal.show_pattern(pattern, episodes, has_run=True)
 
     lines = shown().splitlines()
-    facts = {line[:18].strip(): line[18:] for line in lines[:12]}
-    assert facts["id"] == str(uuid.UUID(int=7))
-    assert facts["job"] == "commit"
-    assert facts["last prompt"] == "commit"
-    assert facts["other prompts"] == '"commit it"'
-    assert facts["how often"] == f"worked 7 of 8 times, in 5 sessions, last on {day(START)}; usually takes 3 min"
-    assert facts["last change"] == 'commit a1b2c3d "Count all"'
-    assert lines[12:] == [
+    assert lines[:5] == [
+        f"id                {uuid.UUID(int=7)}",
+        "job               commit",
+        f"how often         worked 7 of 8 times, in 5 sessions, last on {day(START)}; usually takes 3 min",
+        "confidence        0.83 of 1",
+        "suggested         0 times, followed 0 times",
+    ]
+    assert lines[5:12] == [
         "Steps",
         "   1. `git commit -m {message}`",
         "Lessons",
         "   `rtk bun test` failed 46 times in 12 sessions; `bun run test` worked",
         "Other ways",
         "   worked 1 of 3 times: `make all`",
-        f"One run, {WHEN}, success",
-        f"   1. Bash {command.rstrip()} (failed, 12 s, 11 passed, 1 failed)",
-        "      AssertionError: total is 6",
+        "Facts",
+    ]
+    facts = {line[:18].strip(): line[18:] for line in lines[12:20]}
+    assert facts["last prompt"] == "commit"
+    assert facts["other prompts"] == '"commit it"'
+    assert facts["last change"] == 'commit a1b2c3d "Count all"'
+    assert lines[20:] == [
         "Evidence",
         f'   {WHEN}  partial  "commit": the next prompt says: no (session 0123456…)',
+        f'One run, {WHEN}, success, for the prompt "commit"',
+        f"   1. Bash {command.rstrip()} (failed, 12 s, 11 passed, 1 failed)",
+        "      AssertionError: total is 6",
     ]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 call; `behavior show 00000000 --run` shows it"), (0, "")])
+def test_a_run_is_shown_on_request_only(count: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hundreds of calls hid the steps."""
+    terminal.show_pattern(stored(workflow=make_workflow(), actions=(make_action(),) * count))
+
+    text = capsys.readouterr().out
+    assert "Bash make test" not in text
+    assert text.endswith(f"   {words}\n") if words else "One run" not in text
+
+
+def test_a_long_prompt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a whole page."""
+    terminal.show_pattern(stored(workflow=make_workflow(triggers=("x " * 500,))))
+
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("last prompt")]
+    assert line == f"last prompt       {'x ' * 149}x…"
 
 
 @pytest.mark.parametrize(("times", "more"), [(75, "and 25 more; `behavior list --turns"), (50, "")])
 def test_evidence_that_is_left_out_is_counted(times: int, more: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A list that ends without a word looks complete."""
-    terminal.show_pattern(stored(workflow=make_workflow(times=times)), [make_episode() for _ in range(50)])
+    terminal.show_pattern(stored(workflow=make_workflow(times=times), actions=()), [make_episode() for _ in range(50)])
 
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"   {more}") if more else "more" not in last
@@ -216,7 +242,7 @@ def test_a_pattern_that_never_worked_has_no_steps_to_follow(capsys: pytest.Captu
 
 def test_a_pattern_without_a_workflow_is_shown_with_its_run(capsys: pytest.CaptureFixture[str]) -> None:
     """A caller wrote it."""
-    terminal.show_pattern(stored(trigger="Fix it"))
+    terminal.show_pattern(stored(trigger="Fix it"), has_run=True)
 
     text = capsys.readouterr().out
     assert "\nlast prompt       Fix it\n" in text
@@ -307,7 +333,7 @@ def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> No
     terminal.show_list([pattern, stored()])
     terminal.show_turns([pattern])
     terminal.show_suggestions([suggestion_of(pattern)])
-    terminal.show_pattern(pattern, [make_episode(prompt=evil, session_id=evil)])
+    terminal.show_pattern(pattern, [make_episode(prompt=evil, session_id=evil)], has_run=True)
 
     text = capsys.readouterr().out
     assert "\x1b" not in text
