@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from behavior_plugin.errors import RequestError
 from behavior_plugin.recall import wording
 from behavior_plugin.recall.quoting import code, said
 from behavior_plugin.recall.wording import workflow_of
@@ -31,19 +32,33 @@ _RUNS_AT_ONCE = re.compile(r"!(?=`)|`(?=!)")
 
 
 def skill_draft(pattern: StoredPattern, episodes: Sequence[Episode] = ()) -> str:
-    """The text of a SKILL.md: front matter, when to use it, steps, lessons, and the evidence behind them."""
+    """The text of a SKILL.md: front matter, when to use it, steps, lessons, and the evidence behind them.
+
+    Raises:
+        RequestError: the pattern is no way of doing anything.
+    """
     workflow = workflow_of(pattern)
+    _check(pattern, workflow)
     body = "\n".join([*_introduction(pattern), *_how(pattern), *_lessons(workflow), *_evidence(workflow, episodes)])
     return _RUNS_AT_ONCE.sub(r"\g<0> ", f"---\n{_front_matter(pattern)}\n---\n\n{body}\n")
+
+
+def _check(pattern: StoredPattern, workflow: Workflow) -> None:
+    """Raises RequestError for a pattern that never worked, or has no steps: its skill would teach nothing."""
+    if not wording.is_way(pattern):
+        hint = f"`behavior show {pattern.id}` shows it. Export it when it has worked once."
+        raise RequestError(f"Pattern {pattern.id} has not worked yet, so it is not written as a skill.", hint=hint)
+    if not workflow.steps:
+        hint = f"Write them with `behavior edit {pattern.id}`, then export it."
+        raise RequestError(f"Pattern {pattern.id} has no steps, so it is not written as a skill.", hint=hint)
 
 
 def _front_matter(pattern: StoredPattern) -> str:
     """Two YAML fields. A JSON string without hidden characters is a YAML string."""
     workflow = workflow_of(pattern)
     work = said(workflow.job or wording.last_trigger(pattern), wording.MAX_MENTION_CHARS)
-    how = "is done" if wording.is_way(pattern) else "was tried, without success,"
     prompts = ", ".join(said(text, wording.MAX_MENTION_CHARS) for text in _triggers(pattern)[:MAX_DESCRIBED_TRIGGERS])
-    description = f"How {work} {how} in {_project(pattern)}; it {wording.odds(workflow)}. For prompts like {prompts}"
+    description = f"How {work} is done in {_project(pattern)}; it {wording.odds(workflow)}. For prompts like {prompts}"
     # The format allows no tags in it.
     fields = {"name": _name(pattern), "description": description.replace("<", "‹").replace(">", "›")}
     return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
@@ -69,9 +84,8 @@ def _introduction(pattern: StoredPattern) -> Iterator[str]:
 
 def _how(pattern: StoredPattern) -> Iterator[str]:
     workflow = workflow_of(pattern)
-    is_way = wording.is_way(pattern)
-    yield from ("", "## Steps" if is_way else "## Tried, and did not work", "")
-    yield from wording.step_lines(workflow) or ["No steps are known."]
+    yield from ("", "## Steps", "")
+    yield from wording.step_lines(workflow)
     if any("{" in step.text for step in workflow.steps):
         yield from ("", "A word in braces, such as `{message}`, stands for a value that differs each time.")
     if workflow.variants:

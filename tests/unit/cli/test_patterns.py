@@ -254,6 +254,18 @@ def test_steps_that_are_refused_are_not_lost(client: FakeClient, editor: Callabl
     assert "steps, step 2: String should have at most 500 characters." in done.stderr
 
 
+def test_pattern_that_never_worked_becomes_no_skill(client: FakeClient, tmp_path: Path) -> None:
+    """No file is left either."""
+    client.known = [stored(worked=0)]
+    draft = tmp_path / "SKILL.md"
+
+    done = run("export-skill", ID, "--output", str(draft))
+
+    assert str(done.exception) == f"Pattern {ID} has not worked yet, so it is not written as a skill."
+    assert done.exit_code == 1
+    assert not draft.exists()
+
+
 def test_draft_that_cannot_be_written_leaves_no_file(client: FakeClient, tmp_path: Path) -> None:
     """A half-written one would refuse the next try."""
     draft = tmp_path / "SKILL.md"

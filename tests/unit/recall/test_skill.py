@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from behavior_plugin.errors import RequestError
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.recall.skill import skill_draft
 from behavior_plugin.recall.wording import day
@@ -85,13 +86,21 @@ def test_a_draft_has_use_steps_lessons_other_ways_and_evidence() -> None:
     ]
 
 
-def test_a_draft_of_failed_work_names_no_steps_to_follow() -> None:
-    """It may still warn."""
-    draft = skill_draft(stored(workflow=make_workflow(worked=0), final_outcome=Outcome.FAILED))
+@pytest.mark.parametrize(
+    ("changes", "reason", "hint"),
+    [
+        ({"workflow": make_workflow(worked=0)}, "has not worked yet", "Export it when it has worked once."),
+        ({"final_outcome": Outcome.FAILED}, "has not worked yet", "`behavior show"),
+        ({"workflow": make_workflow(steps=())}, "has no steps", "Write them with `behavior edit"),
+        ({"actions": ()}, "has no steps", "`behavior edit"),
+    ],
+)
+def test_no_skill_is_made_of_a_pattern_that_is_no_way(changes: dict[str, Any], reason: str, hint: str) -> None:
+    """A skill is followed, so half of one is worse than none."""
+    with pytest.raises(RequestError, match=reason) as refused:
+        skill_draft(stored(**changes))
 
-    assert "## Tried, and did not work" in draft
-    assert "## Steps" not in draft
-    assert 'How "fix and check" was tried, without success, in `shop`' in front_matter(draft)["description"]
+    assert hint in refused.value.hint
 
 
 def test_a_pattern_without_a_workflow_is_drafted_from_its_run() -> None:
