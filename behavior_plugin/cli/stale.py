@@ -71,7 +71,8 @@ def as_dicts(found: Sequence[tuple[StoredPattern, tuple[str, ...]]]) -> list[dic
 def text(found: Sequence[tuple[StoredPattern, tuple[str, ...]]], *, everywhere: bool, is_applied: bool) -> str:
     """The patterns with their reasons, and the next step."""
     if not found:
-        return f"No pattern {'' if everywhere else 'of this project '}is stale." + ("" if everywhere else ALL_PROJECTS)
+        whose = "" if everywhere else "of this project "
+        return f"No pattern {whose}is stale or failed too often.{'' if everywhere else ALL_PROJECTS}"
     lines = [line for pattern, against in found for line in _lines(pattern, against, everywhere=everywhere)]
     count = plural(len(found), "pattern")
     if is_applied:

@@ -149,6 +149,13 @@ def test_feedback_says_what_it_changes(flag: str, changes: dict[str, Any], effec
     assert second.endswith(f"; confidence {client.after.confidence:.2f} of 1; you said 1 good, 2 bad.")
 
 
+def test_readme_names_the_limit_of_confidence() -> None:
+    """The number that feedback prints needs it."""
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+
+    assert f"below {MIN_CONFIDENCE} it is not suggested any more" in " ".join(text.split())
+
+
 def test_feedback_prints_the_pattern_for_scripts(client: FakeClient) -> None:
     client.after = stored(bad=1)
 
@@ -425,7 +432,8 @@ def test_prune_lists_what_failed_too_often(
     text = output_of("prune")
 
     assert ("it failed or was turned down too often (confidence 0.19)" in text) is is_listed
-    assert ("No pattern of this project is stale. --all looks at all projects." in text) is not is_listed
+    nothing = "No pattern of this project is stale or failed too often. --all looks at all projects."
+    assert (nothing in text) is not is_listed
 
 
 def test_prune_leaves_hidden_and_foreign_patterns_alone(project: Context, client: FakeClient) -> None:
@@ -433,7 +441,7 @@ def test_prune_leaves_hidden_and_foreign_patterns_alone(project: Context, client
     steps = (make_step("make gate"),)
     client.known = [stored(1, context=project, steps=steps, is_hidden=True), stored(2, steps=steps)]
 
-    assert output_of("prune", "--all") == "No pattern is stale.\n"
+    assert output_of("prune", "--all") == "No pattern is stale or failed too often.\n"
     assert client.asked == [api.ListPatterns(limit=10_000)]
 
 
@@ -467,7 +475,7 @@ def test_own_checkout_counts_for_its_project(project: Context, client: FakeClien
     elsewhere = project.model_copy(update={"root": str(older)})
     client.known = [stored(1, context=elsewhere)]
 
-    assert "No pattern of this project is stale." in output_of("prune")
+    assert "No pattern of this project is stale or failed too often." in output_of("prune")
 
 
 # Marks
