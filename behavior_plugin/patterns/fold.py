@@ -168,6 +168,8 @@ def _pattern(key: str, members: Sequence[Occurrence], project: _Project, record:
                 "steps": steps,
                 "variants": variants(others, project.commands, min(len(members), MAX_COMPARED)),
                 "is_edited": bool(record.steps),
+                "way_times": 0 if record.steps else len(strongest.episodes),
+                "way_worked": 0 if record.steps else strongest.worked,
                 "is_hidden": record.is_hidden,
                 "shown": record.shown,
                 "followed": record.followed,

@@ -182,6 +182,18 @@ def test_different_ways_stay_apart() -> None:
         Variant(steps=tuple(second), times=3, worked=1),
         Variant(steps=(BUILD,), times=1, worked=0),
     )
+    assert (workflow.times, workflow.worked) == (6, 3)
+
+
+def test_the_shown_way_has_odds_of_its_own() -> None:
+    """Those of the job count episodes that did it in other ways."""
+    shown = [episode(str(day), EDIT, TEST, day=day, outcome=PARTIAL if day == 2 else SUCCESS) for day in range(3)]
+    other = episode("x", LINT, COMMIT)
+
+    workflow = folded(*shown, other).workflow
+
+    assert (workflow.way_times, workflow.way_worked) == (3, 2)
+    assert (workflow.times, workflow.worked) == (4, 3)
 
 
 @pytest.mark.parametrize(
@@ -346,6 +358,7 @@ def test_steps_of_a_user_replace_the_computed_ones() -> None:
 
     assert [step.text for step in pattern.workflow.steps] == ["git commit -s"]
     assert pattern.workflow.is_edited
+    assert (pattern.workflow.way_times, pattern.workflow.way_worked) == (0, 0)
     assert pattern.representative == "1"
 
 
