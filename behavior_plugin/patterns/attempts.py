@@ -140,4 +140,5 @@ class Attempt:
 
     @property
     def named_text(self) -> str:
-        return f"{'subagent' if self.action.tool in STARTING_TOOLS else 'skill'} {self.name}"
+        """The call as Claude Code writes it, since "skill commit" among commands reads as one."""
+        return f"{'Agent' if self.action.tool in STARTING_TOOLS else 'Skill'}({self.name})"

@@ -321,15 +321,15 @@ def test_a_skill_that_does_not_exist_has_another_name_or_a_command() -> None:
     by_name = found_in(failed, named("Skill", "review"), named("Skill", "git:commit"))
     by_command = found_in(failed, edit(), call("git commit -m 'Add it'"))
 
-    assert texts(by_name) == [("skill commit", Remedy.INSTEAD, "skill git:commit")]
-    assert texts(by_command) == [("skill commit", Remedy.INSTEAD, "git commit -m {message}")]
+    assert texts(by_name) == [("Skill(commit)", Remedy.INSTEAD, "Skill(git:commit)")]
+    assert texts(by_command) == [("Skill(commit)", Remedy.INSTEAD, "git commit -m {message}")]
     assert by_name[0].lesson.is_plain
 
 
 def test_a_subagent_that_does_not_exist_has_another_name() -> None:
     failed = named("Task", "tester", "Agent type 'tester' not found. Available agents: coder")
 
-    assert texts(found_in(failed, named("Task", "coder"))) == [("subagent tester", Remedy.INSTEAD, "subagent coder")]
+    assert texts(found_in(failed, named("Task", "coder"))) == [("Agent(tester)", Remedy.INSTEAD, "Agent(coder)")]
     assert not found_in(named("Task", "tester", "The tester failed"), named("Task", "coder"))
     assert not found_in(failed, named("Task", "tester"))
 
