@@ -18,6 +18,7 @@ from behavior_plugin.patterns import programs
 from behavior_plugin.patterns.attempts import Attempt, Command
 from behavior_plugin.patterns.commands import BY_WEIGHT, STARTING_TOOLS, CommandKind, Part
 from behavior_plugin.patterns.failures import is_passing, names_no_such, names_wrong_word, words_of
+from behavior_plugin.patterns.portable import FILES
 from behavior_plugin.workflow import Lesson, Remedy
 
 # Calls after the failed one in which the remedy is looked for, in the same turn or the next.
@@ -120,12 +121,25 @@ def _failed_command(call: Attempt, fix: Attempt) -> Command | None:
 
 
 def _with_wrong_word(command: Command, other: Part, error: str) -> str:
-    """The failed command; if a slot hides the word that the error names, such as an ignored file, only that word."""
+    """The failed command; if a slot hides the word that the error names, such as an ignored file, only that word.
+
+    The portable form has no `-C`, which stands for `cd`; it is shown if the error is about it.
+    """
+    label = command.part.label.split()
+    if "-C" in command.part.words and "-C" not in other.words and re.search(r"(?<![\w-])-C\b", error):
+        return command.text.replace(f"{label[0]} ", f"{label[0]} -C {FILES} ", 1)
     named = words_of(error)
-    wrong = [word for word in command.part.words if word not in other.words and named & _heads(word)][:1]
-    if not wrong or wrong[0] in command.text:
+    words = _without_folder(command.part.words)
+    wrong = [word for word in words if word not in other.words and named & _heads(word)][:1]
+    # Words in slots are values: an unknown option or command in the error is none of them.
+    if not wrong or wrong[0].startswith("-") or wrong[0] in command.text or names_wrong_word(error):
         return command.text
-    return " ".join(word for word in command.part.words if word in [*command.part.label.split(), *wrong])
+    return " ".join(word for word in words if word in [*label, *wrong])
+
+
+def _without_folder(words: Sequence[str]) -> list[str]:
+    place = words.index("-C") if "-C" in words else len(words)
+    return [*words[:place], *words[place + 2 :]]
 
 
 def _heads(word: str) -> set[str]:

@@ -130,6 +130,32 @@ def test_an_ignored_file_is_named() -> None:
     assert found.lesson.error == "The following paths are ignored by one of your .gitignore files: dist"
 
 
+def test_a_path_in_a_slot_is_named_only_if_the_error_is_about_it() -> None:
+    """Otherwise both commands read the same, and there is nothing to do in another way."""
+    error = "error: unexpected argument found: dist"
+
+    assert found_in(call("git add src/a.ts dist/a.js", error), call("git add src/a.ts")) == []
+
+
+@pytest.mark.parametrize("wrapper", ["", "rtk "])
+def test_a_folder_flag_is_shown_with_its_folder(wrapper: str) -> None:
+    """The portable form has none, and without its value the command would be another one."""
+    failed = call("git -C frontend add a.css", "error: unexpected argument '-C' found")
+
+    [found] = found_in(failed, call(f"cd frontend && {wrapper}git add a.css"))
+
+    assert texts([found]) == [("git -C {files} add {files}", Remedy.INSTEAD, f"{wrapper}git add {{files}}")]
+
+
+def test_a_folder_flag_that_the_error_is_not_about_is_left_out() -> None:
+    """A Windows path has a C, too."""
+    failed = call("git -C web commit -m x", "error: hook declined in C:\\dev\\shop")
+
+    assert texts(found_in(failed, call("rtk git commit -m x"))) == [
+        ("git commit -m {message}", Remedy.INSTEAD, "rtk git commit -m {message}")
+    ]
+
+
 @pytest.mark.parametrize("flag", ["--no-verify", "--force", "--admin", "--skip-checks"])
 def test_getting_round_a_rule_is_no_lesson(flag: str) -> None:
     assert found_in(call("git commit -m 'Add it'", "blocked by hook"), call(f"git commit {flag} -m 'Add it'")) == []
