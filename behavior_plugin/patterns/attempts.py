@@ -27,7 +27,7 @@ MIN_ALIKE = 0.5
 # A file is written, elsewhere than in /tmp.
 _SHELL_EDIT = re.compile(
     r"\b(?:sed|perl) (?:-\S+ )*(?:-\w*i|--in-place)|\b(?:git apply|apply_patch)\b|\bpatch -"
-    r"|(?<![\d&>=-])>{1,2}[ \t]*(?!/dev/|/tmp/|&)[\w./$]"
+    r"|(?<![\d&*>=-])>{1,2}[ \t]*(?!/dev/|/tmp/|&|\$null\b)[\w./$]"
 )
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"")
 _FIXING = re.compile(r"[\s:_-](?:fix|write|apply|autocorrect(?:-all)?)(?![\w-])|\s-[wA](?!\S)")

@@ -199,8 +199,8 @@ def _only_looks(label: str, words: Sequence[str]) -> bool:
 
 def _is_looking_verb(program: str) -> bool:
     """Whether it is one of PowerShell's commands that read, such as Get-Content."""
-    verb, dash, _ = program.lower().partition("-")
-    is_command = bool(dash) and program[:1].isupper()
+    verb, dash, noun = program.lower().partition("-")
+    is_command = bool(dash) and (program[:1].isupper() or noun in programs.LOOKING_NOUNS)
     return is_command and (verb in programs.LOOKING_VERBS or program.lower() in programs.LOOKING_VERBS)
 
 

@@ -69,7 +69,7 @@ _URL = re.compile(r"(?:[a-z][a-z+.]*://|git@)\S+")
 
 # Where a line begins, and how much of its output is read, belongs to one occasion.
 _LEADING_CD = re.compile(r"^cd [^\s;&|]+ ?(?:&&|;) ?")
-_TRAILING = re.compile(r"(?:\s*2>(?:&1|/dev/null)|\s*\|\s*(?:head|tail)(?: -(?:n ?)?\d+)?)+$")
+_TRAILING = re.compile(r"(?:\s*[2*]>(?:&1|/dev/null|\$null\b)|\s*\|\s*(?:head|tail)(?: -(?:n ?)?\d+)?)+$")
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,11 @@ CHANGING_TESTS = frozenset({"-delete", "-exec", "-execdir", "-ok", "-okdir"})
 LOOKING_VERBS = frozenset(
     """
     compare convertfrom convertto foreach format get group import join measure out resolve select set-location sort
-    split start-sleep test where write
+    split start-sleep tee test where write
     """.split()  # noqa: SIM905
 )
+# What those verbs are about where a command is typed in lower case, which PowerShell takes as well.
+LOOKING_NOUNS = frozenset({"content", "host", "null", "object", "output", "string", "table", "variable"})
 _LOOKING_SUB_COMMANDS = {
     "git": "blame cat-file check-ignore describe diff diff-tree fetch for-each-ref grep help log ls-files ls-remote"
     " ls-tree merge-base name-rev reflog rev-list rev-parse shortlog show show-ref status whatchanged",

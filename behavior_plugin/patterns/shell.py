@@ -9,6 +9,8 @@ from collections.abc import Iterator
 _HEREDOC = re.compile(
     r"<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1([^\n]*)\n(?:(?:.*?\n)??[ \t]*\2(?=[ \t]*(?:[\n)\"]|\Z))|.*)", re.DOTALL
 )
+# A line goes on behind a backslash, or behind PowerShell's backtick.
+_CONTINUED = re.compile(r"\\\n|(?<=[ \t])`\n(?=[ \t])")
 # Possessive, so that an open quote costs linear time.
 _SUBSTITUTION = r"[$<>]\((?:[^()'\"]|'[^']*'|\"(?:\\.|[^\"\\])*+\"|\((?:[^()])*+\))*+\)"
 _DOUBLE = rf'"(?:\\.|{_SUBSTITUTION}|[^"\\])*+"?'
@@ -17,10 +19,10 @@ _TOKEN = re.compile(
     rf"""
       (?P<comment>(?<![^\s;&|(])\#[^\n]*)
     | (?P<heredoc><<-?[A-Za-z_]\w*)
-    | (?P<redirect>\d*[<>]&[\d-]+|(?:\d+|&)?(?:>>?[|&]?|<<<|<(?!\())[ \t]*{PIECE}++)
+    | (?P<redirect>(?:\d+|\*)?[<>]&[\d-]+|(?:\d+|[&*])?(?:>>?[|&]?|<<<|<(?!\())[ \t]*{PIECE}++)
     | (?P<between>&&|\|\||\|&|;;|[|;&()\n])
     | (?P<word>{PIECE}++)
-    | (?P<other>\s+|.)
+    | (?P<other>[^\S\n]+|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -30,7 +32,7 @@ _WINDOWS_PATH = re.compile(r"[\"']?[A-Za-z]:\\")
 
 def commands(command: str) -> Iterator[tuple[str, list[str]]]:
     """The text and the words of each command."""
-    line = _HEREDOC.sub(r"<<\2\3", command).replace("\\\n", " ")
+    line = _CONTINUED.sub(" ", _HEREDOC.sub(r"<<\2\3", command.replace("\r\n", "\n")))
     text, words = "", list[str]()
     for token in [*_TOKEN.finditer(line), None]:
         if token is None or token["between"] or token["word"] in ("{", "}"):

@@ -114,6 +114,8 @@ def test_a_command_has_a_label_a_kind_and_a_job(command: str, label: str, kind: 
         "sed -n 1,5p x",
         "find . -name x | xargs grep y",
         "Get-Content x | Select-String y",
+        "ls | Tee-Object -Variable o | Out-Null",
+        "ls | where-object Name | out-string",
         "X=1",
         "# nothing",
         "[ -f x ]",

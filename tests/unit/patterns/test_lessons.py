@@ -283,6 +283,11 @@ def test_a_failure_that_an_edit_mended_is_no_lesson(between: Action) -> None:
     assert found_in(call("wrap npm test", UNKNOWN_WORD), between, call("npm test")) == []
 
 
+@pytest.mark.parametrize("between", ["npm run lint > $null", "npm run lint *> lint.txt"])
+def test_output_that_powershell_leaves_out_is_no_edit(between: str) -> None:
+    assert found_in(call("wrap npm test", UNKNOWN_WORD), call(between), call("npm test"))
+
+
 def test_an_edit_that_failed_mended_nothing() -> None:
     assert found_in(call("wrap npm test", UNKNOWN_WORD), edit(outcome=Outcome.FAILED), call("npm test"))
 

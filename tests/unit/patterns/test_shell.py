@@ -33,3 +33,20 @@ def test_a_command_comes_with_its_words() -> None:
     line = "npm test -- 'a b' >out.txt 2>&1 # slow\nls"
 
     assert list(commands(line)) == [("npm test -- 'a b'", ["npm", "test", "--", "a b"]), ("ls", ["ls"])]
+
+
+def test_powershell_redirects_all_of_its_streams() -> None:
+    """The star is no file."""
+    line = "node a.mjs *> $null; node b.mjs *>&1; node c.mjs 3> out.txt"
+
+    assert [text for text, _ in commands(line)] == ["node a.mjs", "node b.mjs", "node c.mjs"]
+
+
+def test_a_line_ends_whatever_stands_before_its_end() -> None:
+    """White space, or the carriage return of Windows."""
+    assert [text for text, _ in commands("npm test  \nls\r\nnpm run lint")] == ["npm test", "ls", "npm run lint"]
+
+
+def test_a_line_may_go_on() -> None:
+    """Behind a backslash, or PowerShell's backtick."""
+    assert [words for _, words in commands("npm test \\\n -- a `\n  b")] == [["npm", "test", "--", "a", "b"]]
