@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 from behavior_plugin.model import Action
 from behavior_plugin.patterns import programs, shell
@@ -238,10 +239,16 @@ def _job(label: str, words: Sequence[str]) -> str:
     if program in programs.PROGRAM_JOBS:
         return programs.PROGRAM_JOBS[program]
     return (
-        _job_of_names([word for word in words[1:MAX_NAMES] if _WORD.fullmatch(word)])
+        _job_of_names(_names(words))
         or _job_of_names([program])
         or label
     )
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    """The words behind the program that may name its job; the name of its output does not."""
+    pairs = pairwise(words[:MAX_NAMES])
+    return [word for before, word in pairs if _WORD.fullmatch(word) and before not in programs.OUTPUT_FLAGS]
 
 
 def _exact_job(program: str, sub: str) -> str:

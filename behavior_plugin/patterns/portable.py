@@ -20,6 +20,7 @@ MAX_RECORDED_CHARS = 500
 
 FILES, TEST, BRANCH, COMMIT = "{files}", "{test}", "{branch}", "{commit}"
 NUMBER, VERSION, URL, MESSAGE, PACKAGE = "{number}", "{version}", "{url}", "{message}", "{package}"
+TAG = "{tag}"
 
 _LOOP_STARTS = frozenset({"for", "while", "until", "case", "select"})
 _LOOP_ENDS = frozenset({"done", "esac"})
@@ -64,6 +65,11 @@ _HASH = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f]|\d{7})[0-9a-f]{7,40}([~^]\d*|\.\.+\
 _ANCESTOR = re.compile(r"(HEAD|@)~\d+")
 _VERSION = re.compile(r"v?\d+\.\d+(?:\.\d+)*(?:[-+.]?(?:alpha|beta|rc|dev|post|[a-z])[\w.-]*)?")
 _AT_VERSION = re.compile(r"(?<=[\w-])@[~^]?v?\d[\w.-]*$")
+_TAG_NAME = re.compile(r"v\d[\w.+-]*")
+_TAG_REF = re.compile(r"([+:]?refs/tags/)(.+)")
+# The value behind -o is a file, unless it names a format, or the flag has another meaning.
+_NO_FILE = re.compile(r"[\w-]+=.*|csv|html|json[lp]?|markdown|md|name|none|plain|table|text|toml|tsv|wide|xml|ya?ml")
+_OTHER_OUTPUTS = frozenset({"git", "scp", "sftp", "ssh"})
 _URL = re.compile(r"(?:[a-z][a-z+.]*://|git@)\S+")
 
 
@@ -235,10 +241,12 @@ def _slot(part: Part, word: _Word) -> str:
 
 
 def _flag_value(part: Part, word: _Word) -> str:
-    """The slot for the value of a flag that names tests or a package; the value itself if it is a setting."""
+    """The slot for the value of a flag that names tests, a package or an output; the value itself if it is a setting."""
     program = program_of(part.words[0])
     if part.job == "test" and word.before in _TEST_FLAGS and program not in _PACKAGE_MANAGERS - {"npm", "bun"}:
         return TEST
+    if word.before in programs.OUTPUT_FLAGS and program not in _OTHER_OUTPUTS:
+        return word.typed if _NO_FILE.fullmatch(word.value) else FILES
     if word.before in _PACKAGE_FLAGS and program in _PACKAGE_MANAGERS:
         return PACKAGE
     return word.typed if word.before in _SETTINGS else ""
@@ -279,9 +287,27 @@ def _branch(part: Part, word: _Word) -> str:
     words = part.words
     if _SHARED_BRANCHES.fullmatch(word.value) or word.value in _SUB_SUB_COMMANDS:
         return word.typed
+    if part.label == "git tag":
+        return TAG
+    if part.label == "git push" and (tag := _pushed_tag(word)):
+        return tag
     is_behind_dashes = "--" in words and word.value in words[words.index("--") :]
     is_file = part.label in _WITH_SOME_FILES and re.search(r"\.[a-z]\w{0,4}$", word.value)
     return FILES if is_behind_dashes or is_file else BRANCH
+
+
+def _pushed_tag(word: _Word) -> str:
+    """The slot for a tag among pushed branches; the word "tag", which names the next one; empty for a branch."""
+    if found := _TAG_REF.fullmatch(word.value):
+        return f"{found[1]}{VERSION if _VERSION.fullmatch(found[2]) else TAG}"
+    if word.value == "tag":
+        return word.typed
+    name = word.value.lstrip("+:")
+    # A colon before it deletes it.
+    sign = word.value.removesuffix(name)
+    if _VERSION.fullmatch(name):
+        return f"{sign}{VERSION}"
+    return f"{sign}{TAG}" if word.before == "tag" or _TAG_NAME.fullmatch(name) else ""
 
 
 def _path(part: Part, word: _Word) -> str:

@@ -44,6 +44,8 @@ SETTINGS = frozenset(
     --package --prefix --project --python --repo --signal --with --workspace
     """.split()  # noqa: SIM905
 )
+# Their value is written to.
+OUTPUT_FLAGS = frozenset({"-o", "--out", "--outfile", "--out-file", "--output", "--output-file"})
 INTERPRETERS = frozenset(
     "bash bun deno fish lua node perl php pwsh py python python3 ruby sh ts-node tsx zsh".split()  # noqa: SIM905
 )

@@ -59,6 +59,7 @@ def test_a_line_is_split_into_its_commands(command: str, texts: list[str]) -> No
         ("npx tsc --noEmit", "tsc", CHECK, "typecheck"),
         ("yarn check-types", "yarn check-types", CHECK, "typecheck"),
         ("just release-check", "just release-check", CHECK, "check"),
+        ("go build -o test .", "go build", CHECK, "build"),
         ("terraform plan", "terraform plan", CHECK, "check"),
         ("make", "make", CHECK, "build"),
         ("git -C app commit -qm x", "git commit", DELIVER, "commit"),
