@@ -39,7 +39,8 @@ def lookup_job(steps: Sequence[Step]) -> str:
 
 
 def _says_something(action: Action) -> bool:
-    return any(part.label not in ("", *programs.SILENT) for part in split_command(command_of(action)))
+    silent = {"", "mkdir", *programs.SILENT, *programs.PASSING}
+    return any(part.label not in silent for part in split_command(command_of(action)))
 
 
 def _service(command: str) -> str:

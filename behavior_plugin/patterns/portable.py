@@ -61,6 +61,7 @@ _ABSOLUTE = re.compile(rf"(?<![\w.}}*@:/-]){_NAMED}[^\s'\"]*")
 _PATH = re.compile(r"@?[\w.*{},@+~\[\]-]*(?:[/\\][\w.*{},@+~\[\]-]*)+(?::\d+)*|[\w*][\w.*-]*\.[a-zA-Z]\w{0,7}(?::\d+)*")
 _ALL_BELOW = re.compile(r"(\./)?(?:[\w.{},-]+/)+\.\.\.")
 _TEST_PATH = re.compile(r"(?:^|[/\\_.-])(?:tests?|specs?|e2e|__tests__)(?:[/\\_.-]|$)|(?:Test|Spec)s?\.\w+$|::")
+_SCRATCH = re.compile(r"(?:\./)?(?:[\w.-]+/)*\.?_?(?:temp|tmp|scratch|scratchpad)\d*(?:[/._-].*)?", re.IGNORECASE)
 _HASH = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f]|\d{7})[0-9a-f]{7,40}([~^]\d*|\.\.+\w*)*")
 _ANCESTOR = re.compile(r"(HEAD|@)~\d+")
 _VERSION = re.compile(r"v?\d+\.\d+(?:\.\d+)*(?:[-+.]?(?:alpha|beta|rc|dev|post|[a-z])[\w.-]*)?")
@@ -140,7 +141,7 @@ def _outside_loops(parts: Sequence[Part]) -> Iterator[Part]:
 def _portable(part: Part, root: str) -> str:
     """A command with its slots; empty where it belongs to one occasion."""
     text = _with_messages(_inside(part.text, root), part)
-    if _is_inline_program(part) or _EXPANSION.search(text) or "\n" in text:
+    if _is_inline_program(part) or _makes_scratch_folders(part) or _EXPANSION.search(text) or "\n" in text:
         return ""
     typed = shell.words_of(text)
     count = max(1, min(len(part.words), len(typed)))
@@ -199,6 +200,11 @@ def _is_inline_program(part: Part) -> bool:
     if program not in programs.INTERPRETERS or program in programs.WITH_WORD:
         return False
     return not script_of(part.words) or any(_INLINE_FLAG.fullmatch(word) for word in part.words[1:2])
+
+
+def _makes_scratch_folders(part: Part) -> bool:
+    folders = [word for word in part.words[1:] if not word.startswith("-")]
+    return part.label == "mkdir" and bool(folders) and all(map(_SCRATCH.fullmatch, folders))
 
 
 def _with_messages(text: str, part: Part) -> str:

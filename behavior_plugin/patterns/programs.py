@@ -69,6 +69,8 @@ SILENT = frozenset(
     test true unset wait yes
     """.split()  # noqa: SIM905
 )
+# They end or hold what only this occasion has: by themselves they are no step of a way of working.
+PASSING = frozenset({"kill", "killall", "mktemp", "pkill", "Stop-Process", "taskkill"})
 # With one of these, `find` does something with each file that it finds.
 CHANGING_TESTS = frozenset({"-delete", "-exec", "-execdir", "-ok", "-okdir"})
 # The verbs of PowerShell's commands that only read, or change only the shell itself.

@@ -6,12 +6,14 @@ are one step with a count: edit until the check passes.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 from behavior_plugin.model import MAIN, Action, Outcome, Turn
+from behavior_plugin.patterns import programs
 from behavior_plugin.patterns.commands import (
     EDITING_TOOLS,
     LOOKING_TOOLS,
@@ -35,6 +37,16 @@ _WEIGHTS = (StepKind.DELIVER, StepKind.CHECK, StepKind.RUN)
 _ENDS_ROUNDS = frozenset({StepKind.DELIVER, StepKind.SKILL, StepKind.AGENT})
 # Calls of these kinds in a row are one step.
 _IN_A_ROW = frozenset({StepKind.AGENT, StepKind.TOOL})
+# The first word in the name of a tool that handles a web page, behind those that only say whose it is.
+_PAGE_VERBS = frozenset(
+    """
+    click computer dblclick drag drop fill hover keyboard mouse navigate press resize screenshot scroll snapshot swipe
+    tap type wait
+    """.split()  # noqa: SIM905
+)
+_BEFORE_VERB = frozenset({"double", "left", "page", "right", "take"})
+_BROWSERS = frozenset({"browser", "chrome", "chromium", "devtools", "playwright", "puppeteer", "selenium"})
+_NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 # The first to be left out of a workflow has the highest rank.
 _RANKS = {
     StepKind.DELIVER: 0,
@@ -117,11 +129,20 @@ def _step(action: Action, root: str) -> Step | None:
         return Step(kind=StepKind.SKILL, text=_parameter(action, "skill", "command"))
     if action.tool in STARTING_TOOLS:
         return Step(kind=StepKind.AGENT, text=_parameter(action, "subagent_type") or "general")
-    return Step(kind=StepKind.TOOL, text=action.tool)
+    return None if _handles_page(action.tool) else Step(kind=StepKind.TOOL, text=action.tool)
+
+
+def _handles_page(tool: str) -> bool:
+    """Whether a tool of a server clicks, types or looks around in a page: each page wants other such calls."""
+    if not tool.startswith("mcp__"):
+        return False
+    words, own = ([word.lower() for word in _NAME_WORD.findall(name)] for name in (tool, tool.split("__")[-1]))
+    verb = next((word for word in own if word not in _BEFORE_VERB), "")
+    return verb in _PAGE_VERBS or not _BROWSERS.isdisjoint(words)
 
 
 def _command_step(command: str, action: Action, root: str) -> Step | None:
-    parts = portable_parts(command, root=root)
+    parts = [part for part in portable_parts(command, root=root) if part.label not in programs.PASSING]
     if not parts:
         return None
     kinds = {_KINDS[part.kind] for part in parts}

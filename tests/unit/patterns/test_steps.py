@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.model import Action, Context, Outcome, Turn, Verdict
+from behavior_plugin.patterns.lookups import lookups
 from behavior_plugin.patterns.steps import MAX_FILES, distil, known_commands, top_steps
 from behavior_plugin.workflow import Step, StepKind
 from tests.factories import START, make_action
@@ -210,10 +211,47 @@ def test_a_line_counts_as_its_weightiest_command() -> None:
 
 def test_calls_of_one_server_in_a_row_are_one_step() -> None:
     """It is named as most of them are."""
-    clicks = [make_action(f"mcp__browser__{name}", parameters={}) for name in ("open", "click", "click")]
+    calls = [make_action(f"mcp__tracker__{name}", parameters={}) for name in ("find", "comment", "comment")]
     other = make_action("mcp__docs__search", parameters={})
 
-    assert lines(*clicks, other) == ["mcp__browser__click (x3)", "mcp__docs__search"]
+    assert lines(*calls, other) == ["mcp__tracker__comment (x3)", "mcp__docs__search"]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "mcp__playwright__browser_navigate",
+        "mcp__claude-in-chrome__read_page",
+        "mcp__desk__take_screenshot",
+        "mcp__desk__doubleClick",
+        "mcp__desk__wait_for",
+    ],
+)
+def test_handling_a_page_is_no_step(tool: str) -> None:
+    """Each page wants other clicks."""
+    assert lines(make_action(tool, parameters={}), run("make test")) == ["`make test`"]
+
+
+def test_a_word_of_page_handling_may_be_about_something_else() -> None:
+    """The verb decides."""
+    tools = ["mcp__tracker__list_issue_types", "mcp__cloud__create_snapshot"]
+
+    assert [line for tool in tools for line in lines(make_action(tool, parameters={}))] == tools
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["kill -9 4711", "pkill -f vite", "mktemp -d", "mkdir -p tmp/out", "mkdir .scratch", "taskkill /PID 12 /F"],
+)
+def test_what_only_this_occasion_has_is_no_step(command: str) -> None:
+    """It ends processes, or makes folders that are thrown away."""
+    assert lines(run(command), run(f"{command} && make test")) == ["`make test`"]
+    assert lookups([make_turn(run(command))]) == ()
+
+
+def test_a_folder_of_the_project_is_a_step() -> None:
+    """Its name only begins like that of a scratch folder."""
+    assert lines(run("mkdir src/templates")) == ["`mkdir {files}`"]
 
 
 def test_a_skill_is_a_step() -> None:
