@@ -6,6 +6,7 @@ always give the same episodes.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -18,10 +19,15 @@ from behavior_plugin.patterns.lessons import find_lessons
 from behavior_plugin.patterns.lookups import lookup_job, lookups
 from behavior_plugin.patterns.outcome import judge_episode, judge_turn
 from behavior_plugin.patterns.steps import distil, known_commands, tried_steps
+from behavior_plugin.patterns.words import NO_CHANGE, count_words, plain
 from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind
 
 # Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
 DIGEST_VERSION = 3
+# Fewer closing words say that it is done, not what.
+MIN_CHANGE_WORDS = 4
+# Lines and boxes, signs in a text's place, and pictures: a heading, a table or a cheer.
+_DECORATION = re.compile("[\u2500-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]|[-=_*#~|]{3,}|\\|")
 
 
 def merge_turns(stored: Iterable[Turn], incoming: Iterable[Turn]) -> list[Turn]:
@@ -216,11 +222,19 @@ def _took_ms(turn: Turn) -> int:
 
 
 def _change(turns: Sequence[Turn]) -> str:
+    """The last commit, else the last closing words that say what was done."""
     commits = [
         action.verdict.commit
         for turn in turns
         for action in turn.actions
         if action.actor == MAIN and action.verdict and action.verdict.commit
     ]
-    closings = [turn.closing for turn in turns if turn.closing]
+    closings = [turn.closing for turn in turns if turn.closing and _says_change(turn.closing)]
     return (commits or closings or [""])[-1]
+
+
+def _says_change(closing: str) -> bool:
+    """Whether closing words state what was done: a sentence without decoration that opens like a statement."""
+    is_statement = not closing.rstrip().endswith(("?", "\uff1f", ":")) and not NO_CHANGE.opens(plain(closing))
+    words = count_words(" ".join(word for word in closing.split() if any(map(str.isalpha, word))))
+    return is_statement and words >= MIN_CHANGE_WORDS and not _DECORATION.search(closing)

@@ -191,6 +191,26 @@ GOING_ON = Phrases(
     zh="为什么, 怎么, 但是, 还有",
     ko="왜, 어떻게, 그런데, 그리고",
 )
+# Openings of closing words that say how it stands, or what comes next, and not what was changed.
+NO_CHANGE = Phrases(
+    en="""all done, all good, all green, all set, all tests, all checks, all of the, done, finished, complete, completed
+    successfully, ready, perfect, great, good, nice, excellent, yes, yep, no, nope, ok, okay, sure, right, correct,
+    exactly, thanks, thank you, sorry, got it, understood, agreed, not, nothing, still, now i, now let, let me, let's,
+    i'll, i will, i'm, i am, i need, i can, i could, i cannot, i can't, i don't, i see, i think, i found, i was, here
+    is, here are, here's, there is, there are, there's, this is, that is, that's, those are, these are, it is, it's,
+    you, you're, your, looks, seems, want, would, should, shall, could, can, do, does, did, is, are, what, why, how,
+    when, where, which, who, if, unfortunately, waiting, wait, standing by, summary, status, in summary, the answer,
+    the cause, the error, the issue, the problem, the reason, the root cause, the tests pass*, tests pass*""",
+    de="""alles, fertig, erledigt, ja, nein, gut, perfekt, super, nicht, nichts, noch, ich werde, ich kann, ich sehe,
+    hier ist, hier sind, das ist, es ist, du, soll, kannst, leider, das problem, der fehler, die ursache""",
+    fr="""tout est, terminé, c'est fait, oui, non, parfait, super, je vais, je peux, voici, c'est, il y a, tu, vous,
+    le problème, l'erreur""",
+    es="""todo, listo, hecho, terminado, sí, no, perfecto, voy a, puedo, aquí, esto es, hay, el problema, el error""",
+    pt="tudo, pronto, feito, concluído, sim, não, perfeito, vou, posso, aqui, isto é, há, o problema, o erro",
+    ja="完了, はい, いいえ, すべて, 問題",
+    zh="完成, 好的, 是的, 不, 全部, 一切, 问题",
+    ko="완료, 네, 아니, 모두, 문제",
+)
 # Names of commands that work on what is there.
 ON_WORK = frozenset(
     """

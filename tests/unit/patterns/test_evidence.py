@@ -207,11 +207,59 @@ def test_change_is_the_last_commit_else_the_closing_words() -> None:
     """It says in one line what was done last time."""
     committed = make_action(parameters={"command": "git commit -m x"}, verdict=Verdict(commit="1a2b3c4 Round once"))
 
-    [with_commit] = episodes_of([fix(closing="Repaired.", actions=(*fix().actions, committed))])
-    [without] = episodes_of([fix(closing="Repaired.")])
+    closing = "The total is rounded once."
+
+    [with_commit] = episodes_of([fix(closing=closing, actions=(*fix().actions, committed))])
+    [without] = episodes_of([fix(closing=closing)])
 
     assert with_commit.digest.change == "1a2b3c4 Round once"
-    assert without.digest.change == "Repaired."
+    assert without.digest.change == closing
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "Fixed total() in cart.py.",
+        "cart.py: rounds the total once",
+        "Committed and pushed as 1a2b3c4.",
+        "Totals now round once \u2014 at the end.",
+        "Die Summe wird nur einmal gerundet.",
+        "\u5408\u8ba1\u53ea\u820d\u5165\u4e00\u6b21\u3002",
+    ],
+)
+def test_closing_words_that_say_what_was_done_are_the_change(closing: str) -> None:
+    """In any language, as far as there is a list."""
+    [episode] = episodes_of([fix(closing=closing)])
+
+    assert episode.digest.change == closing
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "Not stuck \u2014 it died",
+        "All done",
+        "All tests pass now, with no warnings.",
+        "Test & Lint \u2014 passed",
+        "Rounded once.",
+        "\u2502 cart.py \u2502 rounds the total once \u2502",
+        "\u2705 Fixed the rounding of the total",
+        "--- Rounding of the total ---",
+        "I'll wait for the build to end.",
+        "Shall I round the total once?",
+        "The files that I changed are:",
+        "Fertig, die Summe stimmt jetzt.",
+    ],
+)
+def test_other_closing_words_are_no_change(closing: str) -> None:
+    """They say how it stands; earlier ones may say what was done."""
+    said = "The total is rounded once."
+    [alone] = episodes_of([fix(closing=closing)])
+    follow_up = turn("later", "and now?", "edit", minute=1, prompt_kind=PromptKind.FOLLOW_UP, closing=closing)
+    [later] = episodes_of([fix(closing=said), follow_up])
+
+    assert alone.digest.change == ""
+    assert later.digest.change == said
 
 
 def test_outcome_and_its_evidence_are_kept() -> None:
