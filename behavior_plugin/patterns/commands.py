@@ -119,13 +119,13 @@ def _behind(words: tuple[str, ...]) -> tuple[str, ...]:
     first, second = program_of(words[0]), words[1] if len(words) > 1 else ""
     if _ASSIGNMENT.match(words[0]) or first in programs.KEYWORDS or first.isdigit():
         return words[1:]
-    if first in programs.WRAPPERS and second and [first, second.lower()] != ["command", "-v"]:
-        return _without_options(words[1:])
     behind = (second, *words[2:]) if second == "-m" else _without_options(words[1:])
     if behind and f"{first} {behind[0]}" in programs.WRAPPING_SUB_COMMANDS:
         return _without_options(behind[1:])
+    if first in programs.WRAPPERS and second and [first, second.lower()] != ["command", "-v"]:
+        return _without_options(words[1:])
     is_known = first in programs.WITH_WORD or first in programs.LOOKING or first in programs.PLAIN
-    is_before_known = program_of(second) in programs.WITH_WORD and not second.startswith(("-", "."))
+    is_before_known = program_of(second) in programs.WITH_WORD | programs.READING and not second.startswith(("-", "."))
     return words[1:] if is_before_known and not is_known and first not in programs.PROGRAM_JOBS else words
 
 
@@ -238,11 +238,7 @@ def _job(label: str, words: Sequence[str]) -> str:
         return label
     if program in programs.PROGRAM_JOBS:
         return programs.PROGRAM_JOBS[program]
-    return (
-        _job_of_names(_names(words))
-        or _job_of_names([program])
-        or label
-    )
+    return _job_of_names(_names(words)) or _job_of_names([program]) or label
 
 
 def _names(words: Sequence[str]) -> list[str]:

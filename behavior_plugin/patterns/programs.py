@@ -29,13 +29,12 @@ WRAPPERS = frozenset(
     """.split()  # noqa: SIM905
 )
 WRAPPING_SUB_COMMANDS = frozenset(
-    """
+    each.strip()
+    for each in """
     bun x|bundle exec|composer exec|conda run|hatch run|mise exec|mise x|npm exec|opam exec|pdm run|pipenv run|pipx run
-    |pixi run|pnpm dlx|pnpm exec|poetry run|python -m|python3 -m|py -m|rye run|stack exec|uv run|yarn dlx|yarn exec
-    """.replace("\n", " ")
-    .replace(" |", "|")
-    .strip()
-    .split("|")
+    |pixi run|pnpm dlx|pnpm exec|poetry run|python -m|python3 -m|py -m|rtk err|rtk proxy|rtk summary
+    |rye run|stack exec|uv run|yarn dlx|yarn exec
+    """.split("|")  # noqa: SIM905
 )
 # Flags of wrappers and package managers that have a value.
 SETTINGS = frozenset(
@@ -62,6 +61,8 @@ LOOKING = frozenset(
     whoami xxd yes yq
     """.split()  # noqa: SIM905
 )
+# They print files or their names. Behind a program that is not known they are most likely what it runs.
+READING = frozenset("cat find grep head less ls rg tail tree wc".split())  # noqa: SIM905
 # They answer no question.
 SILENT = frozenset(
     """
