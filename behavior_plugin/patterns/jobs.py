@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from behavior_plugin.model import MAIN, PromptKind, Turn
 from behavior_plugin.patterns import programs
-from behavior_plugin.patterns.commands import Part, command_of, split_command
+from behavior_plugin.patterns.commands import CommandKind, Part, command_of, split_command
 from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
 # These are jobs of their own, whatever was edited for them. Of several, the first in this table names the job.
@@ -56,6 +56,8 @@ _CHANGE_LOG = re.compile(
     r"|(?:^|/)\.changeset/",
     re.I,
 )
+# From this share of the calls on, reading a review was a main part of the work, and not a look on the way.
+MIN_REVIEW_SHARE = 0.1
 # A review is read before it is answered.
 _REVIEW_READ = re.compile(
     r"/(?:pulls|merge_requests)/\S+/(?:comments|reviews|notes|discussions)|reviewThreads|--comments\b"
@@ -77,7 +79,7 @@ def job_of(steps: Sequence[Step], turns: Sequence[Turn]) -> str:
         return own
     files = _edited(steps, is_delivered=any(job in _DELIVERIES for job in jobs))
     has_edits = files is not None and not _delivers_before_edits(steps)
-    if "comment" in jobs or (has_edits and any(map(_reads_review, turns))):
+    if "comment" in jobs or (has_edits and _answers_review(turns)):
         return _DELIVERIES["comment"]
     return _edit_job(files or (), steps) if has_edits else _other_job(steps, [*jobs, *attempts])
 
@@ -113,8 +115,16 @@ def _delivers_before_edits(steps: Sequence[Step]) -> bool:
     return not _BEFORE_EDITS.isdisjoint(_jobs(steps[:first_edit]))
 
 
-def _reads_review(turn: Turn) -> bool:
-    return any(_REVIEW_READ.search(command_of(action)) for action in turn.actions)
+def _answers_review(turns: Sequence[Turn]) -> bool:
+    """Whether comments were posted, or reading them was a main part of the work."""
+    actions = [action for turn in turns for action in turn.actions if action.actor == MAIN]
+    commands = [command for action in actions if _REVIEW_READ.search(command := command_of(action))]
+    is_posting = any(_posts_comment(part) for command in commands for part in split_command(command))
+    return is_posting or len(commands) >= max(1, MIN_REVIEW_SHARE * len(actions))
+
+
+def _posts_comment(part: Part) -> bool:
+    return part.kind is CommandKind.DELIVER and bool(_REVIEW_READ.search(part.text))
 
 
 def _edit_job(files: Sequence[str], steps: Sequence[Step]) -> str:

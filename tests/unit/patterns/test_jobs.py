@@ -72,6 +72,12 @@ def job(*turns: Turn) -> str:
         (["git commit --fixup abc1234", "git rebase --autosquash main", "git push -f"], "rebase"),
         (["gh api repos/a/b/pulls/3/comments", "edit a.py", "pytest"], "answer review comments"),
         (["edit a.py", "gh pr comment 3 -b x"], "answer review comments"),
+        (["gh api repos/a/b/pulls/3/comments", *["cat a.py"] * 8, "edit a.py"], "answer review comments"),
+        (["gh api repos/a/b/pulls/3/comments", *["cat a.py"] * 9, "edit a.py"], "edit .py"),
+        (
+            ["gh api repos/a/b/pulls/3/comments -f body=x", *["cat a.py"] * 9, "edit a.py"],
+            "answer review comments",
+        ),
         (["edit package.json", "npm version 1.2.0", "npm publish"], "release"),
         (["git tag v1", "git push --tags"], "release"),
         (["edit a.tf", "terraform apply"], "deploy"),
