@@ -128,6 +128,16 @@ def relative_path(path: str, root: str = "") -> str | None:
     return None if re.match(_NAMED, inside) and not path.startswith("\\") else inside.lstrip("/")
 
 
+def is_inline_program(part: Part) -> bool:
+    """Whether the program itself is in the line: `python -c`, `node -e`, `sed -i s/a/b/`."""
+    program = program_of(part.words[0])
+    if program == "sed":
+        return True
+    if program not in programs.INTERPRETERS or program in programs.WITH_WORD:
+        return False
+    return not script_of(part.words) or any(_INLINE_FLAG.fullmatch(word) for word in part.words[1:2])
+
+
 def _outside_loops(parts: Sequence[Part]) -> Iterator[Part]:
     depth = 0
     for part in parts:
@@ -141,7 +151,7 @@ def _outside_loops(parts: Sequence[Part]) -> Iterator[Part]:
 def _portable(part: Part, root: str) -> str:
     """A command with its slots; empty where it belongs to one occasion."""
     text = _with_messages(_inside(part.text, root), part)
-    if _is_inline_program(part) or _makes_scratch_folders(part) or _EXPANSION.search(text) or "\n" in text:
+    if is_inline_program(part) or _makes_scratch_folders(part) or _EXPANSION.search(text) or "\n" in text:
         return ""
     typed = shell.words_of(text)
     count = max(1, min(len(part.words), len(typed)))
@@ -192,16 +202,6 @@ def _spellings(root: str) -> Iterator[str]:
         )
 
 
-def _is_inline_program(part: Part) -> bool:
-    """Whether the program itself is in the line: `python -c`, `node -e`, `sed -i s/a/b/`."""
-    program = program_of(part.words[0])
-    if program == "sed":
-        return True
-    if program not in programs.INTERPRETERS or program in programs.WITH_WORD:
-        return False
-    return not script_of(part.words) or any(_INLINE_FLAG.fullmatch(word) for word in part.words[1:2])
-
-
 def _makes_scratch_folders(part: Part) -> bool:
     folders = [word for word in part.words[1:] if not word.startswith("-")]
     return part.label == "mkdir" and bool(folders) and all(map(_SCRATCH.fullmatch, folders))
@@ -247,7 +247,7 @@ def _slot(part: Part, word: _Word) -> str:
 
 
 def _flag_value(part: Part, word: _Word) -> str:
-    """The slot for the value of a flag that names tests, a package or an output; the value itself if it is a setting."""
+    """The slot for the value of a flag that names tests, a package or an output; a setting stays as it is."""
     program = program_of(part.words[0])
     if part.job == "test" and word.before in _TEST_FLAGS and program not in _PACKAGE_MANAGERS - {"npm", "bun"}:
         return TEST

@@ -21,6 +21,7 @@ from behavior_plugin.patterns.commands import (
     CommandKind,
     command_of,
 )
+from behavior_plugin.patterns.edits import edited_files
 from behavior_plugin.patterns.portable import portable_parts, relative_path
 from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
@@ -62,12 +63,16 @@ _RANKS = {
 
 @dataclass(frozen=True)
 class _Call:
-    """A call that may be a step. Calls with one `key` are rounds of one thing; `commands` are those of its line."""
+    """A call that may be a step. Calls with one `key` are rounds of one thing; `commands` are those of its line.
+
+    `is_by_shell`: an edit by a shell line.
+    """
 
     step: Step
     key: str
     worked: bool = True
     commands: frozenset[str] = frozenset()
+    is_by_shell: bool = False
 
 
 def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, ...]:
@@ -76,7 +81,7 @@ def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, .
     Turns that the user rejected are left out, unless all were.
     """
     kept = [turn for turn, outcome in zip(turns, judged, strict=True) if outcome is not Outcome.FAILED] or turns
-    calls = [call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root)]
+    calls = _alone([call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root)])
     rounds = [call for segment in _segments(_joined_rows(calls)) for call in _joined_rounds(segment)]
     return tuple(call.step for call in _joined_rows(_joined_repeats(rounds)))
 
@@ -104,13 +109,22 @@ def _rank(step: Step) -> int:
 
 
 def _calls(action: Action, root: str) -> Iterator[_Call]:
-    """A call as a candidate for a step; none if it only looks, was not allowed, or is a subagent's own."""
+    """A call as candidates for steps; none if it only looks, was not allowed, or is a subagent's own."""
     if action.actor != MAIN or action.outcome is Outcome.PARTIAL or action.tool in LOOKING_TOOLS:
         return
-    step = _step(action, root)
-    if step:
+    changed = edited_files(command_of(action), root)
+    if changed is not None:
+        edit = Step(kind=StepKind.EDIT, files=changed[:MAX_FILES])
+        yield _Call(edit, _key(edit), worked=_worked(action), is_by_shell=True)
+    if step := _step(action, root):
         commands = frozenset(step.text.split(AND)) if step.kind in SHELL_KINDS else frozenset[str]()
         yield _Call(step, _key(step), worked=_worked(action), commands=commands)
+
+
+def _alone(calls: Sequence[_Call]) -> list[_Call]:
+    """Without edits by the shell if there are others: then they are by the way, as renaming a word is."""
+    is_edited = any(call.step.kind is StepKind.EDIT and not call.is_by_shell for call in calls)
+    return [call for call in calls if not (is_edited and call.is_by_shell)]
 
 
 def _worked(action: Action) -> bool:

@@ -79,6 +79,15 @@ def test_edits_in_a_row_are_one_step() -> None:
     assert steps == (Step(kind=StepKind.EDIT, files=("a.py", "b.py")),)
 
 
+def test_a_line_that_changes_files_in_place_is_an_edit() -> None:
+    """Beside other edits it is by the way; the rest of it is a step as ever."""
+    change, red = "sed -i s/a/b/ a.py && npm test", {"outcome": FAILED}
+
+    assert lines(edit("b.py"), run("sed -i s/a/b/ a.py")) == ["edit b.py"]
+    assert lines(run(change), run("sed -i s/b/c/ a.py"), run("npm test")) == ["edit a.py until `npm test` passes (x2)"]
+    assert lines(run("sed -i s/a/b/ a.py", **red)) == []
+
+
 def test_edits_outside_the_project_are_no_steps() -> None:
     """Scratch files mean nothing in the next session."""
     assert lines(edit("/tmp/a.py")) == []
