@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from behavior_plugin.agents.fields import MAX_NAME_CHARS, MAX_TEXT_CHARS, get_dict, get_id, get_str
+from behavior_plugin.agents.fields import MAX_NAME_CHARS, MAX_TEXT_CHARS, cut_head, get_dict, get_id, get_str
 from behavior_plugin.model import Outcome, can_start
 
 # Characters of all parameters of one call.
@@ -36,7 +36,7 @@ def bounded_parameters(tool_input: dict[str, Any]) -> dict[str, Any]:
     bounded: dict[str, Any] = _bounded(tool_input)
     if _size(bounded) <= MAX_PARAMETERS_CHARS:
         return bounded
-    return {key: value[:MAX_NAME_CHARS] for key, value in bounded.items() if isinstance(value, str)}
+    return {key: cut_head(value, MAX_NAME_CHARS) for key, value in bounded.items() if isinstance(value, str)}
 
 
 def call_outcome(tool_input: dict[str, Any], response: dict[str, Any]) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from behavior_plugin.agents.fields import shortened
+from behavior_plugin.agents.fields import cut_head, shortened
 
 MAX_CLOSING_CHARS = 300
 # The first sentence is near the beginning.
@@ -37,7 +37,7 @@ def read_closing(message: str) -> str | None:
     Headings, code and words that lead to a list are passed over if other text follows.
     """
     first = ""
-    for sentence in _sentences(message[:MAX_MESSAGE_CHARS]):
+    for sentence in _sentences(cut_head(message, MAX_MESSAGE_CHARS)):
         first = first or sentence
         if not sentence.endswith(":") and not _is_short(sentence):
             return shortened(sentence, MAX_CLOSING_CHARS) or None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from behavior_plugin.agents.fields import get_str, shortened
+from behavior_plugin.agents.fields import cut_head, cut_tail, get_str, shortened
 from behavior_plugin.agents.looking import is_looking
 from behavior_plugin.agents.summaries import Summary, read_summary
 from behavior_plugin.model import Verdict
@@ -137,7 +137,7 @@ def _ends(output: str) -> str:
     """The beginning and the end of an output, with the line ends of Unix and without colours."""
     text = output
     if len(text) > MAX_HEAD_CHARS + MAX_TAIL_CHARS:
-        text = f"{text[:MAX_HEAD_CHARS]}\n{text[-MAX_TAIL_CHARS:]}"
+        text = f"{cut_head(text, MAX_HEAD_CHARS)}\n{cut_tail(text, MAX_TAIL_CHARS)}"
     # A progress bar returns to the beginning of its line.
     text = text.replace("\r", "\n") if "\r" in text else text
     return _TERMINAL_CODE.sub("", text) if "\x1b" in text else text

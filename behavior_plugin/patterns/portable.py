@@ -154,6 +154,8 @@ def _portable(part: Part, root: str) -> str:
     if is_inline_program(part) or _makes_scratch_folders(part) or _EXPANSION.search(text) or "\n" in text:
         return ""
     typed = shell.words_of(text)
+    if not typed:
+        return ""
     count = max(1, min(len(part.words), len(typed)))
     wrappers = [word for word in typed[:-count] if word not in programs.KEYWORDS]
     program, rest = _program(typed[-count]), _without_folder(part, typed[len(typed) - count + 1 :])
@@ -283,7 +285,7 @@ def _argument(part: Part, word: _Word) -> str:
     if program == "git" and sub in _BRANCHING:
         return _branch(part, word)
     if program in programs.CODE_HOSTS and sub.startswith("api"):
-        return re.sub(r"(?<=/)\d+(?=/|$)", NUMBER, word.value)
+        return re.sub(r"(?<=/)\d+(?=[/?'\"]|$)", NUMBER, word.typed)
     if part.job == "install" and sub in _ADDING and word.value != ".":
         return PACKAGE
     return _path(part, word)

@@ -7,10 +7,11 @@ are one step with a count: edit until the check passes.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import TypeAlias
 
 from behavior_plugin.model import MAIN, Action, Outcome, Turn
 from behavior_plugin.patterns import programs
@@ -25,8 +26,11 @@ from behavior_plugin.patterns.edits import edited_files
 from behavior_plugin.patterns.portable import portable_parts, relative_path
 from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
-# Steps of a workflow that are shown, and files of a step that are kept.
+# Steps of a workflow that are shown.
 MAX_STEPS = 7
+# Steps of an episode that are kept and compared with those of others; half of the recorded ones have six.
+MAX_KEPT_STEPS = 60
+# Files of a step that are kept.
 MAX_FILES = 12
 # Between the commands of one line.
 AND = " && "
@@ -226,7 +230,8 @@ def _segments(calls: Sequence[_Call]) -> Iterator[list[_Call]]:
 
 def _joined_rounds(calls: list[_Call]) -> list[_Call]:
     """The rounds of edits and a check as one step; of several such checks, the one that ran most often."""
-    spans = {call.key: _rounds(calls, call.key) for call in calls if call.step.kind is StepKind.CHECK}
+    runs = Counter(call.key for call in calls if call.step.kind is StepKind.CHECK)
+    spans = {key: _rounds(calls, key) for key, times in runs.items() if times > 1}
     key, span = max(spans.items(), key=lambda item: len(item[1]), default=("", []))
     if len(span) < 2:
         return calls
@@ -263,21 +268,40 @@ def _joined_repeats(calls: Sequence[_Call]) -> list[_Call]:
 
     A line is repeated by a later one that has all its commands: "npm test" by "npm run lint && npm test".
     """
+    worked: defaultdict[str, list[tuple[int, _Call]]] = defaultdict(list)
+    for index, call in enumerate(calls):
+        if call.worked:
+            worked[call.key].append((index, call))
+    # By each command the lines that have it: with thousands of calls, each cannot be compared with each.
+    lines: defaultdict[str, dict[str, frozenset[str]]] = defaultdict(dict)
+    for key, same in worked.items():
+        for command in same[0][1].commands:
+            lines[command][key] = same[0][1].commands
     joined = []
     for index, call in enumerate(calls):
         if call.step.kind is StepKind.EDIT or call.step.kind in _IN_A_ROW:
             joined.append(call)
-        elif call.worked and not any(_repeats(later, call) for later in calls[index + 1 :]):
-            runs = [each.step for each in calls[: index + 1] if each.worked and _repeats(call, each)]
-            took = [step.took_ms for step in runs if step.text == call.step.text]
-            counted = {"times": sum(step.times for step in runs), "took_ms": _median(took)}
+        elif call.worked and index == max(worked[key][-1][0] for key in _lines_with_all(call, lines)):
+            earlier = [each for key in _lines_within(call, lines) for at, each in worked[key] if at <= index]
+            took = [each.step.took_ms for each in earlier if each.step.text == call.step.text]
+            counted = {"times": sum(each.step.times for each in earlier), "took_ms": _median(took)}
             joined.append(replace(call, step=call.step.model_copy(update=counted)))
     return joined
 
 
-def _repeats(later: _Call, call: _Call) -> bool:
-    has_all = bool(call.commands) and call.commands <= later.commands
-    return later.worked and (has_all or later.key == call.key)
+_Lines: TypeAlias = Mapping[str, Mapping[str, frozenset[str]]]
+
+
+def _lines_with_all(call: _Call, lines: _Lines) -> set[str]:
+    """The keys of the lines that have all commands of a call; its own among them."""
+    first = next(iter(call.commands), None)
+    return {call.key, *(key for key, commands in lines.get(first or "", {}).items() if call.commands <= commands)}
+
+
+def _lines_within(call: _Call, lines: _Lines) -> set[str]:
+    """The keys of the lines all of whose commands a call has; its own among them."""
+    near = {key: commands for command in call.commands for key, commands in lines.get(command, {}).items()}
+    return {call.key, *(key for key, commands in near.items() if commands <= call.commands)}
 
 
 def _median(values: Sequence[int | None]) -> int | None:

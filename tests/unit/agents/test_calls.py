@@ -68,3 +68,12 @@ def test_only_touched_files_are_listed() -> None:
 def test_only_tools_that_start_subagents_name_one(tool: str, started: object, actor: str, expected: str | None) -> None:
     """Any tool may answer with an `agentId`; a session's own calls would be moved behind that call."""
     assert started_subagent(tool, {"agentId": started}, actor=actor) == expected
+
+
+def test_large_parameters_are_not_cut_within_a_word() -> None:
+    """A value may end in a password."""
+    others = {str(number): ["y" * 6_000] for number in range(9)}
+
+    bounded = bounded_parameters({"url": "x" * 190 + " postgres://app:secret@host/db", **others})
+
+    assert bounded == {"url": "x" * 190 + " "}

@@ -67,3 +67,11 @@ def test_hostile_messages_take_milliseconds(unit: str) -> None:
     read_closing(unit * (1_000_000 // len(unit)))
 
     assert time.process_time() - began < 0.2
+
+
+def test_a_message_is_not_cut_within_a_password() -> None:
+    """Redaction comes after the cut."""
+    text = "It connects to postgres://app:Xk9Lm4Np6Ts8Vb@db.internal/prod and works."
+    filler = "#\n" * ((MAX_MESSAGE_CHARS - text.index("@")) // 2)
+
+    assert "Xk9Lm" not in (read_closing(filler + text) or "")

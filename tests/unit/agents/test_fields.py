@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.agents.fields import message_text, parse_time, shortened
+from behavior_plugin.agents.fields import cut_head, cut_tail, message_text, parse_time, shortened
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -48,3 +48,11 @@ def test_a_text_is_shortened_between_words() -> None:
     assert shortened("one two three", 20) == "one two three"
     assert shortened("one two three", 9) == "one two …"
     assert shortened("\N{HIRAGANA LETTER A}" * 400, 300) == ""
+
+
+def test_a_cut_leaves_no_half_word() -> None:
+    """Half of a password is a secret that no rule recognises."""
+    assert (cut_head("one two three", 20), cut_tail("one two three", 20)) == ("one two three", "one two three")
+    assert (cut_head("one two three", 9), cut_tail("one two three", 9)) == ("one two ", " three")
+    assert (cut_head("postgres://a:secret@host", 15), cut_tail("x" * 40, 15)) == ("", "")
+    assert cut_head("\N{HIRAGANA LETTER A}" * 400, 300) == "\N{HIRAGANA LETTER A}" * 300

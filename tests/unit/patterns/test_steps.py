@@ -12,6 +12,7 @@ from behavior_plugin.patterns.lookups import lookups
 from behavior_plugin.patterns.steps import MAX_FILES, distil, known_commands, top_steps
 from behavior_plugin.workflow import Step, StepKind
 from tests.factories import START, make_action
+from tests.work import steps as steps_of_work
 
 FAILED, PARTIAL, SUCCESS = Outcome.FAILED, Outcome.PARTIAL, Outcome.SUCCESS
 
@@ -313,3 +314,14 @@ def test_a_project_is_known_by_single_commands() -> None:
     ]
 
     assert known_commands(steps) == ("npm test", "git commit -m {message}")
+
+
+def test_thousands_of_calls_cost_no_more_than_their_number() -> None:
+    """Comparing each with each would take a worker minutes."""
+
+    def work(times: int) -> int:
+        turns = [make_turn(*[make_action(parameters={"command": f"./t{number}.sh"}) for number in range(times)])]
+        checked = [make_turn(*[make_action(parameters={"command": "npm test"}) for _ in range(times)])]
+        return steps_of_work(lambda: [distil(each, judged=[Outcome.SUCCESS]) for each in (turns, checked)])
+
+    assert work(1_000) < 6 * work(250)
