@@ -29,13 +29,13 @@ class Message(BaseModel):
 
 
 class Recall(Message):
-    """Find past work that resembles a text. Without `min_similarity` a low one is used: a person asks."""
+    """Find past work that resembles a text. Without `min_odds` low ones are enough: a person asks."""
 
     text: str
     directory: str = ""
     limit: int = Field(default=5, ge=1, le=50)
     everywhere: bool = False
-    min_similarity: float | None = Field(default=None, ge=0, le=1)
+    min_odds: float | None = Field(default=None, ge=0, le=1)
 
 
 class ListPatterns(Message):

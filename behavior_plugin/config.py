@@ -32,7 +32,9 @@ _NOT_SETTINGS = ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")
 # Timing does not affect answers, so it is left out of the fingerprint.
 _TIMES = ("idle_timeout_s", "settle_s")
 # Former names of settings, which config.toml and the environment may still use.
-_FORMER = {"min_similarity": "similarity_floor", "idle_timeout_s": "linger_s"}
+_FORMER = {"idle_timeout_s": "linger_s"}
+# Settings that mean nothing any more. In config.toml they are no error: an update must not stop work.
+_GONE = ("min_similarity", "similarity_floor")
 
 # No part of the URL is shown: any part may hold some of a password that is not escaped.
 YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
@@ -72,12 +74,10 @@ class Settings(BaseSettings):
         default="project",
         description="The projects whose workflows may be suggested: project (only the current one) or all.",
     )
-    min_similarity: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        validation_alias=_names("min_similarity"),
-        description="Minimum similarity for a suggestion, 0 to 1; each embedder has its own default.",
+    suggestions: Literal["quiet", "normal", "eager"] = Field(
+        default="normal",
+        description="How sure a suggestion has to be: quiet (more likely right than not), normal, or eager "
+        "(more suggestions, and more wrong ones).",
     )
     idle_timeout_s: float = Field(
         default=180,
@@ -161,7 +161,7 @@ def _names_in_file() -> list[str]:
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    if unknown := [name for name in names if name not in (*Settings.model_fields, *_FORMER.values())]:
+    if unknown := [name for name in names if name not in (*Settings.model_fields, *_FORMER.values(), *_GONE)]:
         guesses = ", ".join(_with_guess(name, list(Settings.model_fields)) for name in unknown)
         raise ConfigError(f"Unknown setting in {config_file()}: {guesses}.")
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
+from behavior_plugin.agents.core import core_of
 from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
+from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError, describe_for_log
 from behavior_plugin.model import Event, Turn
 from behavior_plugin.patterns.evidence import DIGEST_VERSION, effects, episodes_of, merge_turns
 from behavior_plugin.patterns.fold import final_key, fold, pattern_key, pattern_of
@@ -68,7 +69,9 @@ def save_turns(turns: Sequence[Turn], store: Store) -> list[Saved]:
 
 
 def save_all_possible(turns: Sequence[Turn], store: Store) -> list[Saved | StoreError]:
-    """Like `save_turns`, but a turn that the store refuses stops no others; its error stands in its place.
+    """Like `save_turns`, but a turn that the store refuses, or that no rule can read, stops no others.
+
+    Its error stands in its place.
 
     Raises:
         StoreUnavailableError: nothing, or only a part, is stored; do it again.
@@ -77,11 +80,18 @@ def save_all_possible(turns: Sequence[Turn], store: Store) -> list[Saved | Store
         return list(save_turns(turns, store))
     except StoreUnavailableError:
         raise
-    except StoreError as error:
+    except Exception as error:
         if len(turns) == 1:
-            return [error]
+            return [_as_refusal(error)]
     half = len(turns) // 2
     return [*save_all_possible(turns[:half], store), *save_all_possible(turns[half:], store)]
+
+
+def _as_refusal(error: Exception) -> StoreError:
+    if isinstance(error, StoreError):
+        return error
+    log.error("a turn cannot be learned from: %s", describe_for_log(error))
+    return StoreError(f"The turn cannot be learned from ({type(error).__name__}).")
 
 
 def compute_patterns(*, embedder: Embedder | None, store: Store) -> None:
@@ -117,15 +127,21 @@ def take_over(store: Store) -> None:
     """Bring the evidence of earlier versions up to date: as rows, and by the rules of this version.
 
     Raises:
-        StoreError: a part is left; do it again.
+        StoreError: a part is left; do it again. What was refused, or cannot be computed, is only logged.
     """
     store.take_old_patterns()
     last = ""
     while sessions := store.stale_sessions(DIGEST_VERSION, after=last):
-        with store.evidence() as evidence:
-            turns = [_judged_again(turn) for turn in _turns(evidence.episodes(sessions))]
-            evidence.replace_sessions(sessions, episodes_of(merge_turns(turns, [])))
         last = sessions[-1]
+        try:
+            with store.evidence() as evidence:
+                turns = [_judged_again(turn) for turn in _turns(evidence.episodes(sessions))]
+                evidence.replace_sessions(sessions, episodes_of(merge_turns(turns, [])))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            # What cannot be computed anew stays as it was, and must not keep the rest from it.
+            log.error("some evidence of an earlier version cannot be computed again: %s", describe_for_log(error))
 
 
 def _judge_suggestions(sessions: Iterable[str], episodes: Sequence[Episode], evidence: Evidence) -> None:
@@ -156,7 +172,7 @@ def _judged_again(turn: Turn) -> Turn:
 def embed_triggers(embedder: Embedder, store: Store) -> None:
     """Embed the triggers of the evidence that no model has embedded yet. Raises as `compute_patterns`."""
     while triggers := store.unembedded(BATCH):
-        embeddings = _embeddings(list(triggers.values()), embedder)
+        embeddings = _embeddings([core_of(trigger) for trigger in triggers.values()], embedder)
         for (key, trigger), embedding in zip(triggers.items(), embeddings, strict=True):
             store.save_embedding(key, trigger, embedding, embedder.model)
 
@@ -186,6 +202,10 @@ def _fold_projects(store: Store) -> None:
             raise
         except StoreError as error:
             refused.append(error)
+        except Exception as error:
+            # A mistake of ours about one project must not keep the others from being computed.
+            log.error("the patterns of a project cannot be computed: %s", describe_for_log(error))
+            refused.append(StoreError(f"The patterns of a project cannot be computed ({type(error).__name__})."))
     if refused:
         raise refused[0]
 

@@ -5,13 +5,19 @@ Everything here is frozen, as in `model`, which has the types for the things tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from behavior_plugin.model import Action, Context, Frozen, Outcome, OwnText, Provenance, Turn
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
 
 
 class Judgement(Frozen):
@@ -83,13 +89,15 @@ class Digest(Frozen):
     """The summary of an episode, from which patterns are computed. `version` is that of the rules that made it.
 
     `job` names the kind of work; it is empty where there is nothing to learn. `commands` are the distinct commands,
-    with slots, that the project is known by. `took_ms` is from the prompt to the end of the last call. `change` is what
-    was done: the last commit's id and subject, else the agent's closing words.
+    with slots, that the project is known by. `names` are those by which the steps are compared.
+    `took_ms` is from the prompt to the end of the last call. `change` is what was done: the last commit's id and
+    subject, else the agent's closing words.
     """
 
     version: int
     job: str = ""
     steps: tuple[Step, ...] = ()
+    names: tuple[str, ...] = ()
     lessons: tuple[Lesson, ...] = ()
     commands: tuple[str, ...] = ()
     took_ms: int = 0
@@ -260,23 +268,33 @@ class Saved(StrEnum):
     UNCHANGED = "known"
 
 
-class Match(Frozen):
-    """A stored pattern, and how similar to the question the nearest of its triggers is: 0 to 1.
+@dataclass(frozen=True)
+class Trigger:
+    """A prompt that began work, and what is compared of that work: a way to find the pattern with `pattern_key`.
 
-    `similarities` are those of its triggers among the nearest of all patterns, `similarity` included.
+    `embedding` has unit length, and as many numbers as the model makes; None if another model embedded the trigger, or
+    none. `names`, `files` and `commands` are those of the steps, as compared (`alignment.identities`) and as shown.
     """
 
-    pattern: StoredPattern
-    similarity: float
-    trigger: str = ""
-    similarities: tuple[float, ...] = ()
+    source_key: str
+    pattern_key: str
+    session_id: str
+    project: str
+    text: str
+    outcome: Outcome
+    started_at: datetime
+    embedding: NDArray[numpy.float32] | None = None
+    names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 class Suggestion(Frozen):
-    """A match on its way to the assistant, with its score and the reason for it.
+    """A pattern on its way to the assistant, and the reason for it.
 
-    `trigger` is the prompt that resembles the question. `occurrences` counts the pieces of work that the pattern stands
-    on, `successes` those that ended in success; `last_seen_at` is when the latest of them began.
+    `score` is how likely it is the one that is wanted, 0 to 1. `trigger` is the prompt that resembles the question, and
+    `similarity` the cosine of the two, or the share of their words. `occurrences` counts the pieces of work that the
+    pattern stands on, `successes` those that ended in success; `last_seen_at` is when the latest of them began.
     """
 
     pattern: StoredPattern

@@ -31,6 +31,7 @@ from benchmarks import vectors
 from benchmarks.designs import Design, Layout, layouts, size
 from benchmarks.rows import MODEL, grouped, load, padded, user
 from benchmarks.vectors import Numbers, Vectors
+from tests import search as callers
 
 DATABASE = "benchmark"
 # all-MiniLM-L6-v2's, which the product pads with zeros.
@@ -188,8 +189,7 @@ def _search(server: Server, layout: Layout, asker: Asker) -> Iterator[Search]:
     else:
         with closing(PostgresStore(server.conninfo(login, DATABASE))) as store:
             yield lambda asked: [
-                int(match.pattern.trigger)
-                for match in store.nearest(asked.tolist(), MODEL, min_similarity=-1, project=None, limit=FOUND)
+                int(match.pattern.trigger) for match in callers.nearest(store, asked.tolist(), MODEL, limit=FOUND)
             ]
 
 

@@ -38,8 +38,8 @@ def main() -> None:
     "--sets",
     default="",
     metavar="NAMES",
-    help="Comma-separated parts to predict: a kind (parse, recall, next, redact, learning), a set (real: its recall "
-    "and next), or a kind of a set (next-real). Default: everything in the folder.",
+    help="Comma-separated parts to predict: a kind (parse, recall, next, redact, learning, languages), a set (real: "
+    "its recall and next), or a kind of a set (next-real). Default: everything in the folder.",
 )
 @click.option(
     "--thresholds",
@@ -59,9 +59,10 @@ def evaluate(folder: Path, out: Path, sets: str, thresholds: Path | None, save_t
     next/SET.cases.jsonl                next-SET.jsonl      three guesses at the next action
     redaction/vectors.jsonl             redact.jsonl        each text without its secrets
     transcripts/projects/**             learning.jsonl      episodes, their outcomes, and lessons
+    languages/prompts.jsonl             languages.jsonl     the job that is suggested, if any
 
     The answers are not read here. If DATA contains score.py, that program reads the answers and scores the
-    predictions, and its tables are printed; learning/score_learning.py scores learning.jsonl. Nothing else is
+    predictions, and its tables are printed; learning and languages have scorers of their own. Nothing else is
     written: patterns go to a temporary database.
 
     Exit status: 0 done, 1 data missing or invalid, 2 usage error.
@@ -106,7 +107,8 @@ def _names(part: Part) -> list[str]:
 def _show_scores(
     data: Data, out: Path, parts: Sequence[Part], thresholds: Path | None, save_thresholds: Path | None
 ) -> None:
-    scored = {data.learning_scorer if part.kind == "learning" else data.scorer for part in parts}
+    own = {"learning": data.learning_scorer, "languages": data.languages_scorer}
+    scored = {own.get(part.kind, data.scorer) for part in parts}
     for scorer in sorted(each for each in scored if not each.exists()):
         click.echo(f"No scores: {data.folder} contains no {scorer.relative_to(data.folder)}.")
     for heading, table in scores(data, out, parts, thresholds=thresholds, save_thresholds=save_thresholds):

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from behavior_plugin.errors import BehaviorError
 
 MANIFEST = "manifest.jsonl"
-KINDS = ("parse", "recall", "next", "redact", "learning")
+KINDS = ("parse", "recall", "next", "redact", "learning", "languages")
 
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?)?")
 _FIRST_DAY = "0001-01-01"
@@ -90,6 +90,15 @@ class Case(Query):
     prefix: tuple[Done, ...] = ()
 
 
+class Wording(_Line):
+    """A prompt in one language, and another wording of it, with which the same job was done before."""
+
+    language: str
+    asked: str
+    job: str | None = None
+    learned: str | None = None
+
+
 class Vector(_Line):
     """A text to redact."""
 
@@ -123,6 +132,8 @@ class Data:
         self.scorer = folder / "score.py"
         self.learning = folder / "learning"
         self.learning_scorer = self.learning / "score_learning.py"
+        self.languages = folder / "languages"
+        self.languages_scorer = self.languages / "score_languages.py"
 
     def parts(self) -> list[Part]:
         """The parts that the folder has data for, in the order of KINDS."""
@@ -132,6 +143,7 @@ class Data:
             *(Part("next", name) for name in _sets(self.folder / "next", ".cases.jsonl")),
             *([Part("redact")] if self.vectors.is_file() else []),
             *([Part("learning")] if self.sessions() else []),
+            *([Part("languages")] if (self.languages / "prompts.jsonl").is_file() else []),
         ]
 
     def logs(self) -> list[Path]:
@@ -151,6 +163,9 @@ class Data:
 
     def texts(self) -> list[Vector]:
         return list(_lines(self.vectors, Vector))
+
+    def wordings(self) -> list[Wording]:
+        return list(_lines(self.languages / "prompts.jsonl", Wording))
 
     def memory(self, name: str) -> list[Entry]:
         """The past work of a set; a set `one_two` without a memory of its own uses the memory of `one`."""

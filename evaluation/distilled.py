@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from behavior_plugin.patterns import shell
 from behavior_plugin.patterns.commands import program_of
 from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind, Suggestion
+from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind, StoredPattern
 
 # The scorer's names have the sub-command of these programs, and pass over these wrappers.
 _WITH_WORD = frozenset(
@@ -24,9 +24,9 @@ _SETTINGS = frozenset("-C -c --repo -R --prefix --filter -F --cwd --dir -w".spli
 _WORD = re.compile(r"[a-z][\w:-]*")
 
 
-def answer_acts(suggestion: Suggestion) -> Iterator[str]:
+def answer_acts(pattern: StoredPattern) -> Iterator[str]:
     """The names of the steps that the assistant would be shown."""
-    return (act for step in workflow_of(suggestion.pattern).steps for act in step_acts(step))
+    return (act for step in workflow_of(pattern).steps for act in step_acts(step))
 
 
 def step_acts(step: Step) -> Iterator[str]:

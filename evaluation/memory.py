@@ -7,25 +7,21 @@ than its entries, and its answers name entries: so none are joined into episodes
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 from behavior_plugin import config
 from behavior_plugin.agents.calls import touched_files
 from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError
 from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
-from behavior_plugin.recall import MAX_CANDIDATES, recall
-from behavior_plugin.redact import redact_model
+from behavior_plugin.recall import Recaller, may_be_offered
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
-from behavior_plugin.workflow import Suggestion
+from behavior_plugin.workflow import StoredPattern
 from benchmarks.scratch import scratch, shown
 from evaluation.data import Entry, Query, Step
 
@@ -45,27 +41,24 @@ _ARGUMENT = {
 _SHELLS = frozenset({"Bash", "PowerShell"})
 _SUBAGENTS = frozenset({"Agent", "Task"})
 _OUTCOME = {True: Outcome.SUCCESS, False: Outcome.FAILED, None: Outcome.PARTIAL}
-# A made-up year that only sorts a query after everything else.
-_LATER = 9999
 
 AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A suggestion: the entry whose prompt resembles the query, and its score."""
+    """An entry that may fit, its score, and the pattern that it belongs to."""
 
     entry: Entry
     score: float
-    suggestion: Suggestion
+    pattern: StoredPattern
 
 
 class CachedEmbedder:
     """An embedder that embeds each text once, to save time."""
 
     def __init__(self, embedder: Embedder) -> None:
-        self.model = embedder.model
-        self.min_similarity = embedder.min_similarity
+        self.model, self.numbers = embedder.model, embedder.numbers
         self._embedder = embedder
         self._known: dict[str, list[float]] = {}
 
@@ -74,6 +67,9 @@ class CachedEmbedder:
             if text not in self._known:
                 [self._known[text]] = self._embedder.embed([text])
         return [self._known[text] for text in texts]
+
+    def can_read(self, text: str) -> bool:
+        return self._embedder.can_read(text)
 
 
 @contextmanager
@@ -92,8 +88,9 @@ class Memory:
         self._store = store
         self._learned: list[Entry] = []
         self._hidden: list[Entry] = []
-        # By the project and the redacted prompt.
-        self._sources: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
+        self._recaller = Recaller()
+        # By the keys of their turns.
+        self._sources: dict[str, Entry] = {}
 
     def answers(self, queries: Sequence[AnyQuery], title: str) -> Iterator[tuple[AnyQuery, list[Found]]]:
         """Each query with its suggestions, best first; in the order of time, with a progress bar named `title`."""
@@ -105,58 +102,39 @@ class Memory:
                 self._learn(each)
             else:
                 self._hide_session(each.session)
-                yield each, self._suggestions(each)
+                yield each, self._found(each)
 
     def _learn(self, entry: Entry) -> None:
         """Save an entry as evidence. The patterns are computed when somebody asks."""
         self._learned.append(entry)
-        turns = session_turns(_events(entry))
+        turns = session_turns(events_of(entry))
         save_turns(turns, self._store)
-        for turn in turns:
-            self._sources[turn.context.project, turn.prompt].append(entry)
+        self._sources |= {turn.source_key: entry for turn in turns}
 
     def _hide_session(self, session: str) -> None:
         """Forget the work of the querying session until another one asks: a session is learned only when it is over."""
         own, others = _split(self._learned, session)
         for entry in own:
             self._store.forget_session(_session_of(entry))
-            for entries in self._sources.values():
-                if entry in entries:
-                    entries.remove(entry)
         still_hidden, over = _split(self._hidden, session)
         self._learned, self._hidden = others, [*still_hidden, *own]
         for entry in over:
             self._learn(entry)
 
-    def _suggestions(self, query: Query) -> list[Found]:
-        try:
-            compute_patterns(embedder=self._embedder, store=self._store)
-            suggestions = recall(
-                query.prompt,
-                redact_model(_context(query)),
-                embedder=self._embedder,
-                store=self._store,
-                now=self._moment(query),
-                min_similarity=0.0,
-                limit=MAX_CANDIDATES,
-            )
-        except EmbedError:  # a prompt without words
-            return []
-        # The product orders by score but suggests by similarity alone, without age and confidence. A threshold on the
-        # score is therefore stricter on old work than the product is.
-        found = [Found(self._source(each), each.score, each) for each in suggestions]
-        # Equal scores have equal times, so ids decide their order.
-        return sorted(found, key=lambda each: (-each.score, each.entry.id))
-
-    def _source(self, suggestion: Suggestion) -> Entry:
-        """The newest entry with the prompt that was found."""
-        return self._sources[suggestion.pattern.context.project, suggestion.trigger][-1]
-
-    def _moment(self, query: Query) -> datetime:
-        """The time of a query; a made-up year must not make past work old."""
-        if query.at.year < _LATER:
-            return query.at
-        return max((entry.at for entry in self._learned), default=query.at)
+    def _found(self, query: Query) -> list[Found]:
+        """The entries that may fit, best first; those of patterns that are never suggested are left out."""
+        compute_patterns(embedder=self._embedder, store=self._store)
+        ranked = self._recaller.rank(query.prompt, _context(query).project, embedder=self._embedder, store=self._store)
+        patterns = {
+            pattern.source_key: pattern
+            for pattern in self._store.patterns_with({each.trigger.pattern_key for each in ranked})
+            if may_be_offered(pattern)
+        }
+        return [
+            Found(self._sources[each.trigger.source_key], each.odds, patterns[each.trigger.pattern_key])
+            for each in ranked
+            if each.trigger.pattern_key in patterns
+        ]
 
 
 def _split(entries: Iterable[Entry], session: str) -> tuple[list[Entry], list[Entry]]:
@@ -168,7 +146,7 @@ def _split(entries: Iterable[Entry], session: str) -> tuple[list[Entry], list[En
     return own, others
 
 
-def _events(entry: Entry) -> list[Event]:
+def events_of(entry: Entry) -> list[Event]:
     """An entry as the events of a session with only this work."""
     prompt = _event(entry, EventKind.PROMPT, **read_prompt(entry.prompt))
     turn_end = _event(entry, EventKind.TURN_END)

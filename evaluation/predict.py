@@ -15,9 +15,10 @@ from behavior_plugin.agents.log_file import LogReader
 from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
 from behavior_plugin.model import CLAUDE_CODE, MAIN, TASKS, Event, EventKind, Outcome, PromptKind
+from behavior_plugin.recall.gate import MIN_ODDS
 from behavior_plugin.redact import redact
 from benchmarks.scratch import shown
-from evaluation.data import Data, Part
+from evaluation.data import Data, Entry, Part, Query, Step
 from evaluation.distilled import answer_acts
 from evaluation.learning import learned
 from evaluation.memory import Found, remembering
@@ -40,6 +41,8 @@ def predict(part: Part, data: Data, out: Path, embedder: Embedder) -> None:
         _write(out / "redact.jsonl", _redacted(data))
     elif part.kind == "learning":
         _write(out / "learning.jsonl", learned(data))
+    elif part.kind == "languages":
+        _write(out / "languages.jsonl", _said(data, embedder))
     elif part.kind == "next":
         _write(out / f"{part.title}.jsonl", _next_actions(part.set, data, embedder))
     else:
@@ -72,14 +75,44 @@ def _recalled(name: str, data: Data, embedder: Embedder) -> Iterator[Prediction]
     queries = data.queries(name)
     with remembering(data.memory(name), embedder) as memory:
         for query, found in memory.answers(queries, f"recall {name}"):
-            # Like the worker, suggest nothing for a prompt that is not a task.
-            suggested = found if read_prompt(query.prompt)["prompt_kind"] in TASKS else []
+            suggested = found if _is_task(query.prompt) else []
             yield {
                 "qid": query.id,
                 "ranked": [{"id": each.entry.id, "score": each.score} for each in suggested],
                 "steps": [step.act for step in suggested[0].entry.steps] if suggested else [],
-                "distilled": list(answer_acts(suggested[0].suggestion)) if suggested else [],
+                "distilled": list(answer_acts(suggested[0].pattern)) if suggested else [],
             }
+
+
+def _said(data: Data, embedder: Embedder) -> Iterator[Prediction]:
+    """What the product suggests for each prompt, in a project of its language, with the default settings."""
+    wordings = data.wordings()
+    learned = [each for each in wordings if each.job and each.learned]
+    entries = [
+        Entry(
+            id=f"{each.language} {each.job}",
+            pool=each.language,
+            session=f"{each.language} {each.job}",
+            ts=f"2026-01-01T00:{number:02}",
+            prompt=each.learned or "",
+            steps=(Step(tool="Bash", act="Bash:make", arg=f"make {each.job}", ok=True),),
+        )
+        for number, each in enumerate(learned)
+    ]
+    queries = [
+        Query(id=str(number), pool=each.language, session="asking", ts="2026-02-01", prompt=each.asked)
+        for number, each in enumerate(wordings)
+    ]
+    with remembering(entries, embedder) as memory:
+        for query, found in memory.answers(queries, "languages"):
+            is_said = found and found[0].score >= MIN_ODDS["normal"] and _is_task(query.prompt)
+            job = found[0].entry.id.removeprefix(f"{query.pool} ") if is_said else None
+            yield {"language": query.pool, "asked": query.prompt, "job": job}
+
+
+def _is_task(prompt: str) -> bool:
+    """Like the worker, suggest nothing for a prompt that is not a task."""
+    return read_prompt(prompt)["prompt_kind"] in TASKS
 
 
 def _next_actions(name: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:

@@ -19,6 +19,8 @@ def scores(
         yield from _scores(data, out, parts, thresholds, save_thresholds)
     if Part("learning") in parts and data.learning_scorer.exists():
         yield "learning", _run(data.learning_scorer, data.learning, out / "learning.jsonl")
+    if Part("languages") in parts and data.languages_scorer.exists():
+        yield "languages", _run(data.languages_scorer, out / "languages.jsonl")
 
 
 def _scores(

@@ -8,11 +8,14 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy
+from numpy.typing import NDArray
+
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
-from behavior_plugin.patterns.evidence import occurrence_of
+from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Episode, Match, Occurrence, Pattern, Remark, RemarkKind, StoredPattern
+from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, RemarkKind, StoredPattern, Trigger
 from tests.factories import START
 
 DIMENSIONS = 512
@@ -23,13 +26,17 @@ class FakeEmbedder:
 
     model = "bag-of-words"
 
-    def __init__(self, min_similarity: float = 0.4) -> None:
-        self.min_similarity = min_similarity
+    numbers = DIMENSIONS
+
+    def __init__(self) -> None:
         self.texts: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         self.texts += texts
         return [self._vector(text) for text in texts]
+
+    def can_read(self, text: str) -> bool:
+        return True
 
     def _vector(self, text: str) -> list[float]:
         vector = [0.0] * DIMENSIONS
@@ -50,7 +57,6 @@ class FakeStore:
         self.unfolded: set[str] = set()
         self.rows: list[tuple[StoredPattern, Sequence[float] | None, str | None]] = []
         self.said: list[Remark] = []
-        self.queries: list[str] = []
 
     @property
     def patterns(self) -> list[StoredPattern]:
@@ -141,26 +147,36 @@ class FakeStore:
     def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
         self.vectors[source_key] = (embedding, model)
 
-    def nearest(
-        self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
-    ) -> list[Match]:
-        found = [
-            Match(
-                pattern=pattern, similarity=sum(a * b for a, b in zip(vector, embedding, strict=True)), trigger=trigger
-            )
-            for pattern, vector, made_by, trigger in self._triggers()
-            if vector and made_by == model
-        ]
-        return _best(found, project, limit)
+    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
+        triggers = self.triggers(model=model, numbers=1, project=project)
+        return tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
 
-    def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
-        self.queries.append(text)
-        asked = _words(text)
-        found = [
-            Match(pattern=pattern, similarity=len(asked & _words(trigger)) / len(asked), trigger=trigger)
-            for pattern, _, _, trigger in self._triggers()
+    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
+        told = [
+            trigger_of(each, pattern_key=self.keys[key], embedding=_vector(self.vectors.get(key), model, numbers))
+            for key, each in self.told.items()
+            if self.keys.get(key)
         ]
-        return _best(found, project, limit)
+        written = [
+            Trigger(
+                source_key=pattern.source_key,
+                pattern_key=pattern.source_key,
+                session_id=pattern.session_id,
+                project=pattern.context.project,
+                text=pattern.trigger,
+                outcome=pattern.final_outcome,
+                started_at=pattern.started_at,
+                embedding=_vector((vector, made_by), model, numbers),
+            )
+            for pattern, vector, made_by in self.rows
+            if pattern.workflow is None
+        ]
+        found = [each for each in (*told, *written) if project in (None, each.project)]
+        return sorted(found, key=lambda each: (each.started_at, each.source_key))
+
+    def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
+        wanted = set(source_keys)
+        return [pattern for pattern in self.patterns if pattern.source_key in wanted]
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
         found = [pattern for pattern in self.patterns if project in (None, pattern.context.project)]
@@ -190,20 +206,14 @@ class FakeStore:
         self.replace_sessions([session_id], [])
         return len(forgotten)
 
-    def _triggers(self) -> Iterator[tuple[StoredPattern, Sequence[float] | None, str | None, str]]:
-        """Each pattern with each of its triggers and its vector."""
-        for pattern, vector, model in self.rows:
-            yield pattern, vector, model, pattern.trigger
-            for episode in self.episodes_of(pattern.source_key, limit=1000):
-                yield pattern, *self.vectors.get(episode.source_key, (None, None)), episode.trigger
-
 
 def _words(text: str) -> set[str]:
     return set(text.lower().split())
 
 
-def _best(found: Sequence[Match], project: str | None, limit: int) -> list[Match]:
-    """Each pattern once, by the best of its triggers."""
-    inside = [match for match in found if project in (None, match.pattern.context.project)]
-    ranked = sorted(inside, key=lambda match: match.similarity, reverse=True)
-    return list({match.pattern.id: match for match in reversed(ranked)}.values())[::-1][:limit]
+def _vector(
+    stored: tuple[Sequence[float] | None, str | None] | None, model: str, numbers: int
+) -> NDArray[numpy.float32] | None:
+    """The stored vector if this model made it."""
+    vector, made_by = stored or (None, None)
+    return numpy.array(vector[:numbers], dtype=numpy.float32) if vector and made_by == model else None

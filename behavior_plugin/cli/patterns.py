@@ -27,15 +27,13 @@ an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--limit", **range_of(api.Recall, "limit"), help="Maximum number of results.")
 @click.option("--all", "everywhere", is_flag=True, help="Search all projects, not only this directory's.")
-@click.option("--min-similarity", **range_of(api.Recall, "min_similarity"), help="Minimum similarity; low by default.")
-@click.option("--floor", **range_of(api.Recall, "min_similarity"), hidden=True)
+@click.option("--min-odds", "--floor", **range_of(api.Recall, "min_odds"), help="How likely it has to fit, 0 to 1.")
 @json_option
 def recall(
     text: tuple[str, ...],
     limit: int,
     everywhere: bool,
-    min_similarity: float | None,
-    floor: float | None,
+    min_odds: float | None,
     as_json: bool,
 ) -> None:
     """Find past work that resembles TEXT, best first.
@@ -48,7 +46,7 @@ def recall(
         directory=_here(),
         limit=limit,
         everywhere=everywhere,
-        min_similarity=floor if min_similarity is None else min_similarity,
+        min_odds=min_odds,
     )
     found = Client().recall(request)
     if as_json:
@@ -288,8 +286,7 @@ def _edit_steps(pattern_id: str, file: IO[str] | None) -> tuple[StoredPattern, s
 
 def _effect(pattern: StoredPattern, *, is_good: bool) -> str:
     """The effect of feedback, and the new odds."""
-    from behavior_plugin.recall import wording
-    from behavior_plugin.recall.rank import MIN_CONFIDENCE
+    from behavior_plugin.recall import MIN_CONFIDENCE, wording
 
     workflow = wording.workflow_of(pattern)
     if workflow.is_hidden:

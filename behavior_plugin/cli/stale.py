@@ -11,8 +11,8 @@ from behavior_plugin.capture import context as places
 from behavior_plugin.cli.output import SHORT_ID
 from behavior_plugin.cli.project import Project
 from behavior_plugin.patterns.staleness import reasons, stale_note
+from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.recall.quoting import quote, said
-from behavior_plugin.recall.rank import MIN_CONFIDENCE
 from behavior_plugin.recall.wording import last_trigger, plural, workflow_of
 from behavior_plugin.workflow import StoredPattern
 

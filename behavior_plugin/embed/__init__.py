@@ -23,12 +23,16 @@ WITHOUT_OFFLINE = 'Run `make setup` again, or set embedder = "none" to search by
 class Embedder(Protocol):
     """Text to vectors, by one model.
 
-    `model` is the name that stored vectors are marked with. `min_similarity` is the lowest cosine similarity, 0 to 1,
-    at which a match of this model may be suggested.
+    `model` is the name that stored vectors are marked with, and `numbers` how many numbers the model makes; the others
+    up to 1536 are zeros.
     """
 
     model: str
-    min_similarity: float
+    numbers: int
+
+    def can_read(self, text: str) -> bool:
+        """Whether the model knows the language of a text, as far as its words show. Cheap."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """The vectors of redacted texts, in their order: 1536 numbers each, unit length.

@@ -35,8 +35,7 @@ class RemoteEmbedder:
     """
 
     model = "text-embedding-3-small"
-    # Not measured, since that needs the service. High on purpose: a wrong suggestion costs more than a missing one.
-    min_similarity = 0.7
+    numbers = DIMENSIONS
 
     def __init__(self, *, timeout_s: float = 10) -> None:
         # Costs 0.4 s to import, and most users never choose it.
@@ -56,6 +55,10 @@ class RemoteEmbedder:
         heads = [text[:HEAD_CHARACTERS] for text in texts]
         batches = [heads[start : start + TEXTS_A_REQUEST] for start in range(0, len(heads), TEXTS_A_REQUEST)]
         return [vector for batch in batches for vector in self._embed_batch(batch)]
+
+    def can_read(self, text: str) -> bool:  # noqa: ARG002 - as the protocol has it
+        """The model reads all widespread languages."""
+        return True
 
     def _embed_batch(self, texts: list[str]) -> list[list[float]]:
         try:

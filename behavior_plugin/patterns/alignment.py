@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from behavior_plugin.patterns.commands import split_command
 from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
+
+_COMMAND_WORD = re.compile(r"[\w./:-]+")
 
 
 def identities(steps: Sequence[Step]) -> tuple[str, ...]:
@@ -16,6 +19,11 @@ def identities(steps: Sequence[Step]) -> tuple[str, ...]:
     An edit with its check counts as both.
     """
     return tuple(name for step in steps for name in _names(step))
+
+
+def command_words(lines: Iterable[str]) -> tuple[str, ...]:
+    """The words of shell lines, slots and options among them."""
+    return tuple(word for line in lines for word in _COMMAND_WORD.findall(line))
 
 
 def similarity(one: Sequence[str], other: Sequence[str]) -> float:

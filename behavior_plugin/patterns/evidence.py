@@ -10,17 +10,22 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from behavior_plugin.model import MAIN, USER, Context, Outcome, PromptKind, Turn, elapsed_ms
+from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.boundaries import split
 from behavior_plugin.patterns.jobs import job_of
 from behavior_plugin.patterns.lessons import find_lessons
 from behavior_plugin.patterns.lookups import lookup_job, lookups
 from behavior_plugin.patterns.outcome import judge_episode, judge_turn
-from behavior_plugin.patterns.steps import distil, known_commands, tried_steps
+from behavior_plugin.patterns.steps import MAX_KEPT_STEPS, distil, known_commands, top_steps, tried_steps
 from behavior_plugin.patterns.words import NO_CHANGE, count_words, plain
-from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind
+from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind, Trigger
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
 
 # Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
 DIGEST_VERSION = 3
@@ -68,6 +73,24 @@ def episodes_of(turns: Iterable[Turn]) -> list[Episode]:
 def turn_judgements(turns: Sequence[Turn]) -> list[Judgement]:
     """How each turn of an episode ended."""
     return [judge_turn(turn, following) for turn, following in pairwise([*turns, None]) if turn]
+
+
+def trigger_of(episode: Episode, *, pattern_key: str, embedding: NDArray[numpy.float32] | None) -> Trigger:
+    """What recall compares of an episode."""
+    steps = episode.digest.steps
+    return Trigger(
+        source_key=episode.source_key,
+        pattern_key=pattern_key,
+        session_id=episode.session_id,
+        project=episode.context.project,
+        text=episode.trigger,
+        outcome=episode.judgement.outcome,
+        started_at=episode.started_at,
+        embedding=embedding,
+        names=episode.digest.names,
+        files=tuple(file for step in steps for file in step.files),
+        commands=tuple(line for step in steps for line in (step.text, step.until) if line),
+    )
 
 
 def occurrence_of(episode: Episode) -> Occurrence:
@@ -202,12 +225,14 @@ def _digest(turns: Sequence[Turn], judged: Sequence[Outcome], outcome: Outcome) 
     job = job_of(distil(turns, judged=[Outcome.SUCCESS] * len(turns)) or steps, turns)
     if not job and (steps := lookups(turns)):
         job = lookup_job(steps)
+    steps = top_steps(steps, MAX_KEPT_STEPS)
     # A reply names no task: nobody types it again to have the same done.
     is_named = turns[0].prompt_kind is not PromptKind.FOLLOW_UP and bool(turns[0].prompt.strip())
     return Digest(
         version=DIGEST_VERSION,
         job=job if is_named else "",
         steps=steps,
+        names=identities(steps),
         lessons=tuple(found.lesson for found in find_lessons(turns)),
         commands=known_commands(steps),
         took_ms=sum(map(_took_ms, turns)),

@@ -2,62 +2,180 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import Embedder
-from behavior_plugin.model import Context
-from behavior_plugin.recall.rank import rank
+from behavior_plugin.errors import EmbedError
+from behavior_plugin.model import Context, Outcome
 from behavior_plugin.store import Store
-from behavior_plugin.workflow import Match, Suggestion
+from behavior_plugin.workflow import StoredPattern, Suggestion
 
-# Without an embedder: the share of the prompt's words that a trigger must have.
-MIN_SHARED_WORDS = 0.6
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    from behavior_plugin.recall.index import Index
+    from behavior_plugin.recall.rank import Ranked
+
 MAX_PROMPT_CHARS = 2000
-# A person who asks wants to see what is near, not only what is sure.
-MANUAL_MIN_SIMILARITY = 0.35
-# How many are looked at for the odds and the order, however few are asked for.
-MAX_CANDIDATES = 20
+# Below it a pattern has been ignored, refused or harmful too often to be suggested.
+MIN_CONFIDENCE = 0.2
+# The newest triggers tell which language a project's prompts are in, and this share of unreadable ones is another one.
+MAX_READ, MAX_UNREADABLE = 50, 0.3
+# Fewer triggers say nothing about a project.
+MIN_READ = 5
+# Triggers that are kept in memory, of all projects; each takes about 3 kB.
+MAX_TRIGGERS = 120_000
 
 
-def recall(
-    text: str,
-    context: Context,
-    *,
-    embedder: Embedder | None,
-    store: Store,
-    now: datetime,
-    min_similarity: float | None = None,
-    everywhere: bool = False,
-    with_failed: bool = False,
-    limit: int = 5,
-) -> list[Suggestion]:
-    """The patterns that resemble a text, as suggestions. `min_similarity` overrides the embedder's own.
+class Recaller:
+    """Finds past work for prompts, with the triggers of the projects that asked last in memory.
 
-    With `with_failed`, work that never worked is among them.
-
-    Raises:
-        StoreError, EmbedError: see there.
+    Safe to use from several threads. Each call compares the state of the database, so work of other machines is found.
     """
-    # Imported here: commands render suggestions without it, and it takes a tenth of a second.
-    from behavior_plugin.redact import redact
 
-    text = redact(text, MAX_PROMPT_CHARS)
-    project = None if everywhere else context.project
-    matches, least = _matches(text, embedder, store, min_similarity, project)
-    ranked = rank(matches, context=context, now=now, with_failed=with_failed)
-    return [suggestion for suggestion in ranked if suggestion.similarity >= least][:limit]
+    def __init__(self) -> None:
+        self._indexes: dict[tuple[str, str | None], tuple[tuple[object, ...], Index]] = {}
+        self._lock = threading.Lock()
+
+    def recall(
+        self,
+        text: str,
+        context: Context,
+        *,
+        embedder: Embedder | None,
+        store: Store,
+        min_odds: float,
+        everywhere: bool = False,
+        with_failed: bool = False,
+        session_id: str = "",
+        limit: int = 5,
+    ) -> list[Suggestion]:
+        """The patterns that past work for a text like this belongs to, best first.
+
+        Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
+
+        Raises:
+            StoreError: see there.
+        """
+        project = None if everywhere else context.project
+        ranked = self.rank(
+            text, project, embedder=embedder, store=store, with_failed=with_failed, session_id=session_id
+        )
+        likely = [each for each in ranked if each.odds >= min_odds]
+        return _suggestions(likely, store, context, with_failed=with_failed, limit=limit)
+
+    def rank(
+        self,
+        text: str,
+        project: str | None,
+        *,
+        embedder: Embedder | None,
+        store: Store,
+        with_failed: bool = False,
+        session_id: str = "",
+    ) -> list[Ranked]:
+        """Past work of a project, or of all, for a text like this, best first, however unlikely. Raises as `recall`."""
+        # Imported here: commands render suggestions without it, and it takes a tenth of a second.
+        from behavior_plugin.recall.index import Question
+        from behavior_plugin.recall.rank import rank
+        from behavior_plugin.redact import redact
+
+        core = core_of(redact(text, MAX_PROMPT_CHARS))
+        if not core.strip():
+            return []
+        index = self._index(store, embedder, project)
+        left_out = index.places_to_leave_out(session_id, with_failed=with_failed)
+        embedding = embed_core(core, embedder) if embedder and _is_readable(core, index, embedder) else None
+        return rank(index.candidates(Question(core, embedding), leave_out=left_out))
+
+    def _index(self, store: Store, embedder: Embedder | None, project: str | None) -> Index:
+        from behavior_plugin.recall.index import Index
+
+        model, numbers = (embedder.model, embedder.numbers) if embedder else ("", 1)
+        state = store.state(model=model, project=project)
+        with self._lock:
+            known = self._indexes.pop((model, project), None)
+            if known is None or known[0] != state:
+                known = (state, Index(store.triggers(model=model, numbers=numbers, project=project)))
+            self._indexes[model, project] = known  # as the last, which is dropped last
+            while len(self._indexes) > 1 and self._size() > MAX_TRIGGERS:
+                del self._indexes[next(iter(self._indexes))]
+        return known[1]
+
+    def _size(self) -> int:
+        return sum(len(index.triggers) for _, index in self._indexes.values())
 
 
-def _matches(
-    text: str, embedder: Embedder | None, store: Store, min_similarity: float | None, project: str | None
-) -> tuple[list[Match], float]:
-    """The nearest patterns, and the similarity that one must have to be suggested; the others only count in ranking."""
-    if not text.strip():
-        return [], 0.0
-    if embedder is None:
-        least = MIN_SHARED_WORDS if min_similarity is None else min_similarity
-        return store.sharing_words(text, project=project, limit=MAX_CANDIDATES), least
-    [embedding] = embedder.embed([text])
-    least = embedder.min_similarity if min_similarity is None else min_similarity
-    found = store.nearest(embedding, embedder.model, min_similarity=least, project=project, limit=MAX_CANDIDATES)
-    return found, least
+def embed_core(core: str, embedder: Embedder) -> NDArray[numpy.float32] | None:
+    """The vector of a text, without its padding; None if there is nothing in it to embed."""
+    import numpy
+
+    try:
+        [vector] = embedder.embed([core])
+    except EmbedError:
+        return None
+    return numpy.array(vector[: embedder.numbers], dtype=numpy.float32)
+
+
+def _is_readable(core: str, index: Index, embedder: Embedder) -> bool:
+    """Whether the embedder can read the project's prompts; in a new project, whether it can read this one."""
+    newest = index.triggers[-MAX_READ:]
+    if len(newest) < MIN_READ or not core.isascii():
+        return embedder.can_read(core)
+    unreadable = sum(not embedder.can_read(core_of(each.text)) for each in newest)
+    return unreadable < MAX_UNREADABLE * len(newest)
+
+
+def _suggestions(
+    ranked: Sequence[Ranked], store: Store, context: Context, *, with_failed: bool, limit: int
+) -> list[Suggestion]:
+    """One suggestion for each pattern, by the best of its triggers."""
+    best: dict[str, Ranked] = {}
+    for each in ranked:
+        best.setdefault(each.trigger.pattern_key, each)
+    patterns = {pattern.source_key: pattern for pattern in store.patterns_with(best)}
+    found = [
+        _suggestion(each, pattern, context)
+        for key, each in best.items()
+        if (pattern := patterns.get(key)) and may_be_offered(pattern, with_failed=with_failed)
+    ]
+    return found[:limit]
+
+
+def may_be_offered(pattern: StoredPattern, *, with_failed: bool = False) -> bool:
+    """Whether there is a run of it that may be shown as a way; what the user has hidden is never offered."""
+    workflow = pattern.workflow
+    if workflow and workflow.is_hidden:
+        return False
+    if with_failed:
+        return True
+    if workflow:
+        return workflow.worked > 0 and pattern.confidence >= MIN_CONFIDENCE
+    return pattern.final_outcome is not Outcome.FAILED
+
+
+def _suggestion(ranked: Ranked, pattern: StoredPattern, context: Context) -> Suggestion:
+    workflow = pattern.workflow
+    return Suggestion(
+        pattern=pattern,
+        similarity=ranked.similarity,
+        score=ranked.odds,
+        trigger=ranked.trigger.text,
+        occurrences=workflow.times if workflow else 1,
+        successes=workflow.worked if workflow else int(pattern.final_outcome is Outcome.SUCCESS),
+        last_seen_at=workflow.last_at if workflow else pattern.started_at,
+        reason=_reason(ranked, pattern.context, context),
+    )
+
+
+def _reason(ranked: Ranked, theirs: Context, context: Context) -> str:
+    reasons = [f"the prompts are {ranked.similarity:.0%} alike"]
+    if theirs.project and theirs.project == context.project:
+        reasons.append("same project")
+        if theirs.branch and theirs.branch == context.branch:
+            reasons.append(f"same branch {theirs.branch}")
+    return ", ".join(reasons)

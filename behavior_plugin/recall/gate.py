@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from behavior_plugin.model import TASKS, PromptKind
-from behavior_plugin.recall import MANUAL_MIN_SIMILARITY
 from behavior_plugin.recall.render import render
 from behavior_plugin.workflow import Suggestion
 
@@ -26,11 +25,18 @@ MAX_SESSIONS = 1000
 NOTHING_KNOWN = "The behavior plugin knows of no earlier work like this."
 
 
+# The least odds at which a prompt gets a suggestion, by the setting `suggestions`. Of recorded prompts that nothing
+# fits, "normal" answers 1 in 20 (docs/evaluation.md).
+MIN_ODDS = {"quiet": 0.5, "normal": 0.3, "eager": 0.15}
+# A person who asks wants to see what is near, not only what is sure.
+MANUAL_MIN_ODDS = 0.03
+
+
 @dataclass(frozen=True)
 class Policy:
-    """The user's settings for recall. Without `min_similarity` the embedder's own counts."""
+    """The user's settings for recall."""
 
-    min_similarity: float | None = None
+    suggestions: str = "normal"
     everywhere: bool = False
 
 
@@ -40,7 +46,7 @@ class Question:
 
     text: str
     limit: int
-    min_similarity: float | None
+    min_odds: float
     everywhere: bool
     is_manual: bool = False
 
@@ -51,16 +57,16 @@ def prompt_question(prompt: str, kind: PromptKind | None, policy: Policy) -> Que
         _, _, text = prompt.partition(" ")
         return manual_question(text, policy, limit=MAX_COMMAND_ANSWERS)
     if kind in TASKS:
-        return Question(prompt, MAX_CHOICES, policy.min_similarity, policy.everywhere)
+        return Question(prompt, MAX_CHOICES, MIN_ODDS[policy.suggestions], policy.everywhere)
     return None
 
 
 def manual_question(
-    text: str, policy: Policy, *, limit: int, min_similarity: float | None = None, everywhere: bool = False
+    text: str, policy: Policy, *, limit: int, min_odds: float | None = None, everywhere: bool = False
 ) -> Question:
     """The question of a person, who wants to see near matches too, not only sure ones."""
-    similarity = MANUAL_MIN_SIMILARITY if min_similarity is None else min_similarity
-    return Question(text, limit, similarity, everywhere or policy.everywhere, is_manual=True)
+    odds = MANUAL_MIN_ODDS if min_odds is None else min_odds
+    return Question(text, limit, odds, everywhere or policy.everywhere, is_manual=True)
 
 
 def manual_answer(suggestions: Iterable[Suggestion]) -> str:
@@ -82,12 +88,12 @@ class ShownPatterns:
         self._lock = threading.Lock()
 
     def take_new(self, session_id: str, suggestions: Iterable[Suggestion]) -> Suggestion | None:
-        """The first suggestion that this session has neither been shown nor made; it counts as shown from now on."""
+        """The first suggestion that this session has not been shown; it counts as shown from now on."""
         with self._lock:
             shown = self._of(session_id)
             for suggestion in suggestions:
                 pattern = suggestion.pattern
-                if pattern.session_id != session_id and str(pattern.id) not in shown:
+                if str(pattern.id) not in shown:
                     shown.add(str(pattern.id))
                     return suggestion
         return None

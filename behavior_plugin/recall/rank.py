@@ -1,111 +1,111 @@
-"""Order recalled patterns, best first, and give the reason for each.
+"""Order the candidates for a prompt, and say how likely the first is right.
 
-Similarity decides whether a pattern may be suggested at all. The first suggestion is the likely pattern that would be
-regretted least: its steps are most like those of the other likely ones. The single nearest is often work of its own
-kind. Confidence and age then count a little.
+The order is that of least regret: the likely candidate comes first whose work is most like the work that the other
+likely ones stand for. The single nearest is often work of its own kind. Whether anything is said is another question,
+answered by the odds. The weights of both are in `weights.json`, which `benchmarks/weights.py` makes.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from behavior_plugin.model import Context, Outcome
-from behavior_plugin.patterns.alignment import identities, similarity
-from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.workflow import Match, Pattern, StoredPattern, Suggestion
+import numpy
 
-# A trigger that is nearer by a tenth is twice as likely to be the right one.
-SHARPNESS = 7.0
-# How much a pattern gains from another one with the very same steps, as a share of the other's likelihood.
-AGREEMENT = 0.87
-HALF_LIFE = timedelta(days=180)
-# Below it a pattern has been ignored, refused or harmful too often to be suggested.
-MIN_CONFIDENCE = 0.2
-# The share of the score that confidence and age may take away.
-CONFIDENCE_SHARE = 0.2
-AGE_SHARE = 0.1
+from behavior_plugin.recall.index import Candidates, Matrix
+from behavior_plugin.recall.words import Scores
+from behavior_plugin.workflow import Trigger
+
+WEIGHTS_FILE = Path(__file__).with_name("weights.json")
+# Beyond a thousand newer pieces of work age makes no more difference.
+_OLD = 1_000.0
 
 
-def rank(matches: Sequence[Match], *, context: Context, now: datetime, with_failed: bool = False) -> list[Suggestion]:
-    """Turn matches into suggestions, best first; work that never worked or failed too often only `with_failed`.
+@dataclass(frozen=True)
+class Weights:
+    """The numbers of the ranking and of the odds.
 
-    Patterns that the user has hidden are never offered. The score of the first is the greatest similarity of all, less
-    the shares of confidence and age; the others' are lower, as far as they are less likely.
+    `signals` are the weights of the columns of `signals_of`; `agreement` is how much a candidate gains from another one
+    with the very same work, as a share of the other's likelihood. `odds` has a constant, and the weights of
+    `odds_signals`; `odds_by_words` is the same for prompts that are compared by words alone.
     """
-    seen = [match for match in matches if not (match.pattern.workflow and match.pattern.workflow.is_hidden)]
-    offered = [match for match in seen if with_failed or _may_be_offered(match.pattern)]
-    if not offered:
-        return []
-    chances = _chances(offered)
-    unit = max(match.similarity for match in offered) / max(chances)
-    suggestions = [
-        _suggestion(match, unit * chance, context, now) for match, chance in zip(offered, chances, strict=True)
-    ]
-    return sorted(suggestions, key=lambda suggestion: suggestion.score, reverse=True)
 
+    signals: tuple[float, ...]
+    agreement: float
+    odds: tuple[float, ...]
+    odds_by_words: tuple[float, ...]
 
-def _chances(matches: Sequence[Match]) -> list[float]:
-    """How likely each match is what is wanted, in itself and through others with like steps."""
-    likelihoods = _likelihoods(matches)
-    names = [identities(workflow_of(match.pattern).steps) for match in matches]
-    return [
-        sum(
-            likelihood * (1 if other == own else AGREEMENT * similarity(names[own], names[other]))
-            for other, likelihood in enumerate(likelihoods)
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Weights:
+        return cls(
+            signals=tuple(values["signals"].values()),
+            agreement=values["agreement"],
+            odds=tuple(values["odds"].values()),
+            odds_by_words=tuple(values["odds_by_words"].values()),
         )
-        for own in range(len(names))
+
+
+WEIGHTS = Weights.of(json.loads(WEIGHTS_FILE.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate with its odds, 0 to 1, and its similarity: the cosine, or the share of words without one."""
+
+    trigger: Trigger
+    odds: float
+    similarity: float
+
+
+def rank(candidates: Candidates, weights: Weights = WEIGHTS) -> list[Ranked]:
+    """The candidates, best first. The others are as much less likely than the first as they would be more regretted."""
+    if not candidates.triggers:
+        return []
+    merits = merits_of(candidates, weights)
+    has_vectors = bool(candidates.cosines.any())
+    odds = odds_of(candidates, merits, weights.odds if has_vectors else weights.odds_by_words)
+    nearness = candidates.cosines if has_vectors else candidates.words
+    shares = odds * merits / merits.max()
+    order = sorted(range(len(merits)), key=lambda place: (-merits[place], -place))
+    return [
+        Ranked(candidates.triggers[place], float(shares[place]), float(min(1.0, nearness[place]))) for place in order
     ]
 
 
-def _likelihoods(matches: Sequence[Match]) -> list[float]:
-    """The share of each match in the nearest triggers, of which nearer ones count more; together 1."""
-    nearest = max(match.similarity for match in matches)
-    masses = [
-        sum(math.exp(SHARPNESS * (each - nearest)) for each in match.similarities or (match.similarity,))
-        for match in matches
-    ]
-    return [mass / sum(masses) for mass in masses]
+def signals_of(candidates: Candidates) -> Matrix:
+    """A row for each candidate: cosine, words, age in newer pieces of work, and whether it is the same command."""
+    age = numpy.log1p(numpy.minimum(candidates.newer, _OLD)) / numpy.log1p(_OLD)
+    return numpy.stack([candidates.cosines, candidates.words, age, candidates.is_same_command], axis=1)
 
 
-def _may_be_offered(pattern: Pattern) -> bool:
-    """Whether there is a run of it that may be shown as a way."""
-    if pattern.workflow:
-        return pattern.workflow.worked > 0 and pattern.confidence >= MIN_CONFIDENCE
-    return pattern.final_outcome is not Outcome.FAILED
+def merits_of(candidates: Candidates, weights: Weights) -> Scores:
+    """How little each candidate would be regretted: its likelihood, and its part of the others' by like work."""
+    likely = softmax(signals_of(candidates) @ numpy.array(weights.signals))
+    others = candidates.likeness - numpy.diag(numpy.diag(candidates.likeness))
+    merits: Scores = likely + weights.agreement * (others @ likely)
+    return merits
 
 
-def _suggestion(match: Match, score: float, context: Context, now: datetime) -> Suggestion:
-    pattern = match.pattern
-    workflow = pattern.workflow
-    return Suggestion(
-        pattern=pattern,
-        similarity=match.similarity,
-        score=score * _weight(pattern, now),
-        trigger=match.trigger or pattern.trigger,
-        occurrences=workflow.times if workflow else 1,
-        successes=workflow.worked if workflow else int(pattern.final_outcome is Outcome.SUCCESS),
-        last_seen_at=_last_at(pattern),
-        reason=_reason(match, context),
-    )
+def odds_signals(candidates: Candidates, merits: Scores) -> Scores:
+    """The best cosine and the best share of words of all, the merit of the first, and how much is known."""
+    best = [candidates.cosines.max(), candidates.words.max(), merits.max()]
+    return numpy.array([*best, numpy.log1p(candidates.known)])
 
 
-def _last_at(pattern: Pattern) -> datetime:
-    return pattern.workflow.last_at if pattern.workflow else pattern.started_at
+def odds_of(candidates: Candidates, merits: Scores, factors: Sequence[float]) -> float:
+    """How likely the first candidate is right."""
+    return logistic(factors[0] + float(odds_signals(candidates, merits) @ numpy.array(factors[1:])))
 
 
-def _weight(pattern: StoredPattern, now: datetime) -> float:
-    age = max(timedelta(0), now - _last_at(pattern))
-    staleness = 1 - math.exp2(-(age / HALF_LIFE))
-    return 1 - CONFIDENCE_SHARE * (1 - pattern.confidence) - AGE_SHARE * staleness
+def logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
 
 
-def _reason(match: Match, context: Context) -> str:
-    reasons = [f"the prompts are {match.similarity:.0%} alike"]
-    theirs = match.pattern.context
-    if theirs.project and theirs.project == context.project:
-        reasons.append("same project")
-    if theirs.branch and theirs.branch == context.branch:
-        reasons.append(f"same branch {theirs.branch}")
-    return ", ".join(reasons)
+def softmax(values: Scores) -> Scores:
+    powers = numpy.exp(values - values.max())
+    shares: Scores = powers / powers.sum()
+    return shares

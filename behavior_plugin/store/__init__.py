@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from behavior_plugin.model import Turn
-from behavior_plugin.workflow import Episode, Match, Occurrence, Pattern, Remark, StoredPattern
+from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, StoredPattern, Trigger
 
 
 @dataclass(frozen=True)
@@ -106,17 +106,16 @@ class Store(Protocol):
         """Save the vector of a trigger, 1536 numbers made by `model`; None if the model cannot embed it."""
         ...
 
-    def nearest(
-        self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
-    ) -> list[Match]:
-        """The patterns with the nearest triggers, of those that `model` embedded; nearest first.
-
-        Those below `min_similarity` come without actions: they are only compared with the others.
-        """
+    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
+        """What changes whenever `triggers` may answer something else. Cheap to read, and only good to be compared."""
         ...
 
-    def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
-        """The patterns with a trigger that shares most words with the text, for use without an embedder."""
+    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
+        """All triggers of patterns, the oldest first, with the first `numbers` of the vectors that `model` made."""
+        ...
+
+    def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
+        """The patterns with these keys."""
         ...
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:

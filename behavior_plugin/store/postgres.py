@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,9 @@ from behavior_plugin.errors import StoreError, StoreUnavailableError
 from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.evidence import PostgresEvidence
-from behavior_plugin.store.rows import read_episode, read_match, read_pattern, read_rows, vector_text
+from behavior_plugin.store.rows import read_episode, read_pattern, read_rows, read_trigger, vector_text
 from behavior_plugin.store.sql_files import query
-from behavior_plugin.workflow import Episode, Match, Remark, StoredPattern
+from behavior_plugin.workflow import Episode, Remark, StoredPattern, Trigger
 
 # Sessions that are computed again in one go, after an update of the rules.
 MAX_SESSIONS = 50
@@ -83,21 +83,21 @@ class PostgresStore:
         with self._transaction() as connection:
             connection.execute(query("save_embedding"), values)
 
-    def nearest(
-        self, embedding: Sequence[float], model: str, *, min_similarity: float, project: str | None, limit: int
-    ) -> list[Match]:
-        values = {
-            "embedding": vector_text(embedding),
-            "embedding_model": model,
-            "min_similarity": min_similarity,
-            "project": project,
-            "limit": limit,
-        }
-        return read_rows(read_match, self._fetch("find_similar_patterns", values, self._storage))
+    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
+        [row] = self._fetch("read_state", {"model": model, "project": project}, self._storage)
+        return tuple(row.values())
 
-    def sharing_words(self, text: str, *, project: str | None, limit: int) -> list[Match]:
-        values = {"text": text, "project": project, "limit": limit}
-        return read_rows(read_match, self._fetch("find_patterns_by_words", values, self._storage))
+    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
+        values = {"model": model, "numbers": numbers, "project": project}
+        with self._transaction() as connection:
+            # In binary, vectors are read as they are, without parsing each number.
+            rows = connection.execute(query("find_triggers"), values, binary=True)
+            written = connection.execute(query("find_written_triggers", self._storage), values, binary=True)
+            return [read_trigger(row) for row in (*rows, *written)]
+
+    def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
+        rows = self._fetch("find_patterns_by_key", {"source_keys": list(source_keys)}, self._storage)
+        return read_rows(read_pattern, rows)
 
     def newest(self, *, project: str | None, limit: int) -> list[StoredPattern]:
         values = {"project": project, "limit": limit}

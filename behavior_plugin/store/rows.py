@@ -9,17 +9,22 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy
+from numpy.typing import NDArray
 from pgvector import Vector
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from behavior_plugin.errors import StoreError
+from behavior_plugin.model import Outcome
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Digest, Episode, Judgement, Match, Occurrence, Remark, StoredPattern
+from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Remark, StoredPattern, Trigger
 
 log = logging.getLogger(__name__)
 
+# The binary form of an array of one dimension.
+_ARRAY_HEAD, _ARRAY_ELEMENT = 20, [("length", ">i4"), ("number", ">f4")]
 # Stands for the digest of evidence from a version that had none.
 NOT_COMPUTED = Digest(version=1)
 
@@ -89,10 +94,27 @@ def read_pattern(row: DictRow) -> StoredPattern:
         ) from None
 
 
-def read_match(row: DictRow) -> Match:
-    similarity, trigger = row.pop("similarity"), row.pop("nearest_trigger")
-    similarities = tuple(row.pop("trigger_similarities", None) or (similarity,))
-    return Match(pattern=read_pattern(row), similarity=similarity, trigger=trigger, similarities=similarities)
+def read_trigger(row: DictRow) -> Trigger:
+    """A trigger whose vector is an array in PostgreSQL's binary form: its head, and each number behind its length."""
+    steps = [step for step in row["steps"] or () if isinstance(step, dict)]
+    vector = row["embedding"]
+    return Trigger(
+        source_key=row["source_key"],
+        pattern_key=row["pattern_key"],
+        session_id=row["session_id"] or "",
+        project=row["project"] or "",
+        text=row["trigger"],
+        outcome=Outcome(row["outcome"]),
+        started_at=row["started_at"],
+        embedding=None if vector is None else _numbers_of(vector),
+        names=tuple(map(str, row["names"] or ())),
+        files=tuple(str(file) for step in steps for file in step.get("files") or ()),
+        commands=tuple(str(step[name]) for step in steps for name in ("text", "until") if step.get(name)),
+    )
+
+
+def _numbers_of(array: bytes) -> NDArray[numpy.float32]:
+    return numpy.frombuffer(array, _ARRAY_ELEMENT, offset=_ARRAY_HEAD)["number"].astype(numpy.float32)
 
 
 def remark_values(remark: Remark) -> dict[str, Any]:

@@ -78,8 +78,11 @@ class Learner:
         try:
             self._take_over(store)
             compute_all_possible(embedder=self._resources.embedder(MAX_RETRY_S), store=store)
+            self._resources.reset_backoff()
         except (StoreUnavailableError, EmbedError) as error:
             self._is_stale.set()
+            if isinstance(error, StoreUnavailableError):
+                self._resources.close_store()  # opened again by the next try: its server may be gone
             self._resources.back_off(error)
         except Exception:
             self._is_stale.set()

@@ -113,7 +113,8 @@ class Resources:
         self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
 
     def reset_backoff(self) -> None:
-        self._retry_s = RETRY_S
+        """The store has answered."""
+        self._retry_s, self.last_error, self._hint = RETRY_S, "", ""
 
     def status(self) -> dict[str, Any]:
         opened = self._store  # once: it may be closed and opened again meanwhile

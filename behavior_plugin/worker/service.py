@@ -19,7 +19,7 @@ from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all
 from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
-from behavior_plugin.recall import gate, recall
+from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.recall.render import render
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
@@ -91,11 +91,12 @@ class Service(api.Api):
     """The operations, in the worker. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, *, resources: Resources, learner: Learner, loop: Loop) -> None:
-        self._policy = gate.Policy(settings.min_similarity, everywhere=settings.recall_scope == "all")
+        self._policy = gate.Policy(settings.suggestions, everywhere=settings.recall_scope == "all")
         self._resources = resources
         self._learner = learner
         self._loop = loop
         self._shown = gate.ShownPatterns()
+        self._recaller = Recaller()
 
     def ping(self) -> api.Pong:
         return self._loop.ping()
@@ -114,7 +115,7 @@ class Service(api.Api):
             request.text,
             self._policy,
             limit=request.limit,
-            min_similarity=request.min_similarity,
+            min_odds=request.min_odds,
             everywhere=request.everywhere,
         )
         self._computed_store()
@@ -125,7 +126,8 @@ class Service(api.Api):
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
             return api.Note()
-        found = self._find(question, redact_model(request.context), within_s=COLD_S)
+        own = "" if question.is_manual else request.session_id
+        found = self._find(question, redact_model(request.context), within_s=COLD_S, session_id=own)
         if question.is_manual:
             return api.Note(text=gate.manual_answer(found))
         chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
@@ -198,16 +200,18 @@ class Service(api.Api):
     def reap(self, request: api.Reap) -> api.Reaped:
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
 
-    def _find(self, question: gate.Question, context: Context, *, within_s: float) -> list[Suggestion]:
-        return recall(
+    def _find(
+        self, question: gate.Question, context: Context, *, within_s: float, session_id: str = ""
+    ) -> list[Suggestion]:
+        return self._recaller.recall(
             question.text,
             context,
             embedder=self._resources.embedder(within_s),
             store=self._store(within_s),
-            now=datetime.now(UTC),
-            min_similarity=question.min_similarity,
+            min_odds=question.min_odds,
             everywhere=question.everywhere,
             with_failed=question.is_manual,
+            session_id=session_id,
             limit=question.limit,
         )
 

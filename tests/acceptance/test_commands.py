@@ -129,11 +129,11 @@ def test_recall_searches_other_projects_only_on_request(known_id: str, tmp_path:
     assert [suggestion["pattern"]["id"] for suggestion in everywhere] == [known_id]
 
 
-def test_a_higher_minimum_similarity_returns_less(known_id: str, project: Path) -> None:
-    """The user decides how similar a pattern must be."""
-    assert json_of("recall", SAME_TASK, "--min-similarity", "0.5", cwd=project)
-    assert json_of("recall", SAME_TASK, "--min-similarity", "0.99", cwd=project) == []
-    assert json_of("recall", TASK, "--floor", "0.99", cwd=project)
+def test_higher_odds_return_less(known_id: str, project: Path) -> None:
+    """The user decides how likely a pattern has to fit."""
+    assert json_of("recall", SAME_TASK, "--min-odds", "0.3", cwd=project)
+    assert json_of("recall", SAME_TASK, "--min-odds", "0.99", cwd=project) == []
+    assert json_of("recall", TASK, "--floor", "0.5", cwd=project)
 
 
 def test_list_shows_the_newest_first(known_id: str, project: Path, tmp_path: Path) -> None:

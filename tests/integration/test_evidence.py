@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -15,6 +17,7 @@ from psycopg.types.json import Jsonb
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError
 from behavior_plugin.model import Context, Outcome, Provenance
+from behavior_plugin.patterns.evidence import DIGEST_VERSION, trigger_of
 from behavior_plugin.store import Computed
 from behavior_plugin.store.connection import value
 from behavior_plugin.store.embedded.server import Server
@@ -24,7 +27,6 @@ from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import (
     Digest,
     Episode,
-    Match,
     Pattern,
     Remark,
     RemarkKind,
@@ -34,6 +36,7 @@ from behavior_plugin.workflow import (
     StoredPattern,
     Workflow,
 )
+from tests import search
 from tests.database import (
     LOGIN,
     A,
@@ -49,7 +52,7 @@ from tests.database import (
     rows,
     save,
 )
-from tests.factories import START, make_action, make_episode, make_pattern, make_work
+from tests.factories import START, make_action, make_episode, make_pattern, make_step, make_work
 from tests.waiting import wait_for
 
 MODEL = "offline"
@@ -131,11 +134,11 @@ def patterns(store: PostgresStore) -> dict[str, StoredPattern]:
     return {each.source_key: each for each in store.newest(project=None, limit=50)}
 
 
-def near(store: PostgresStore, *, limit: int = 10, project: str | None = None, least: float = -1) -> list[Match]:
-    return store.nearest(pointing(1), MODEL, min_similarity=least, project=project, limit=limit)
+def near(store: PostgresStore, *, limit: int = 10, project: str | None = None, least: float = -1) -> list[search.Match]:
+    return search.nearest(store, pointing(1), MODEL, min_similarity=least, project=project, limit=limit)
 
 
-def keys(matches: Sequence[Match]) -> list[str]:
+def keys(matches: Sequence[search.Match]) -> list[str]:
     return [match.pattern.source_key for match in matches]
 
 
@@ -653,7 +656,7 @@ def test_search_respects_project_similarity_and_limit(store: PostgresStore) -> N
     assert keys(near(store)) == ["p0", "p1", "p2", "p3"]
     assert keys(near(store, project="here")) == ["p0", "p2", "p3"]
     assert keys(near(store, project="nowhere")) == []
-    assert [bool(match.pattern.actions) for match in near(store, least=0.7)] == [True, True, True, False]
+    assert [bool(match.pattern.actions) for match in near(store, least=0.7)] == [True, True, True]
     assert keys(near(store, limit=2)) == ["p0", "p1"]
     assert keys(near(store, limit=0)) == keys(near(store, limit=-1)) == []
 
@@ -667,8 +670,8 @@ def test_vectors_of_other_models_are_never_compared(store: PostgresStore) -> Non
     fold(store, one=[ours], two=[theirs])
 
     assert keys(near(store)) == ["one"]
-    assert keys(store.nearest(pointing(1), "another", min_similarity=-1, project=None, limit=5)) == ["two"]
-    assert store.nearest(pointing(1), "none", min_similarity=-1, project=None, limit=5) == []
+    assert keys(search.nearest(store, pointing(1), "another", min_similarity=-1, project=None, limit=5)) == ["two"]
+    assert search.nearest(store, pointing(1), "none", min_similarity=-1, project=None, limit=5) == []
 
 
 def test_pattern_of_several_models_is_found_by_the_vectors_of_one(store: PostgresStore) -> None:
@@ -730,7 +733,7 @@ def test_job_that_is_done_very_often_does_not_hide_the_others(store: PostgresSto
     _repeat(owner, commit, 600)
 
     assert keys(near(store)) == ["often", "once"]
-    assert {*keys(store.sharing_words("commit rename", project=None, limit=5))} == {"often", "once"}
+    assert len(store.triggers(model=MODEL, numbers=2, project=None)) == 602
 
 
 def _repeat(owner: psycopg.Connection, episode: Episode, times: int) -> None:
@@ -752,7 +755,7 @@ def test_episodes_without_a_pattern_are_not_found(store: PostgresStore) -> None:
     embed(store, episode, 0)
 
     assert near(store) == []
-    assert store.sharing_words("told", project=None, limit=5) == []
+    assert store.triggers(model=MODEL, numbers=2, project=None) == []
 
 
 def test_unreadable_pattern_takes_nobodys_place(
@@ -767,30 +770,54 @@ def test_unreadable_pattern_takes_nobodys_place(
     owner.execute(SET_CONTEXT[storage].encode(), [Jsonb({"novel": CANARY}), "one"])
 
     assert keys(near(store)) == ["two"]
-    assert keys(store.sharing_words("fix", project=None, limit=5)) == ["two"]
+    assert [each.source_key for each in store.patterns_with(["one", "two"])] == ["two"]
 
 
-def test_words_find_a_pattern_by_the_best_of_its_triggers(store: PostgresStore) -> None:
-    """Without an embedder the rules are the same."""
-    episodes = [make_episode(prompt=text) for text in ("invoice", "fix invoice header", "tidy", "fix header")]
-    elsewhere = make_episode(prompt="fix invoice header", context=in_project("elsewhere"), session_id="s2")
-    tell(store, *episodes)
-    tell(store, elsewhere)
-    fold(store, one=episodes[:3], two=episodes[3:])
-    fold(store, "elsewhere", three=[elsewhere])
-    save(store, make_pattern(source_key="written", trigger="invoice"))
+def test_triggers_have_what_recall_compares(store: PostgresStore) -> None:
+    """The vector without its padding, and the work by its steps."""
+    steps = (make_step("make all"), make_step("", StepKind.EDIT, files=("a.py",), until="make test"))
+    digest = Digest(version=DIGEST_VERSION, job="fix", steps=steps, names=("make", "edit"))
+    told, other = make_episode(prompt="fix it", digest=digest), make_episode(prompt="not embedded", session_id="s2")
+    tell(store, told)
+    tell(store, other)
+    embed(store, told, 60)
+    fold(store, one=[told], two=[other])
+    save(store, make_pattern(source_key="written", trigger="as written", context=in_project("elsewhere")))
 
-    found = store.sharing_words("fix the invoice header", project="/home/dev/project", limit=5)
+    found = {each.text: each for each in store.triggers(model=MODEL, numbers=3, project=None)}
+    here = store.triggers(model="another", numbers=3, project="/home/dev/project")
 
-    assert [(match.pattern.source_key, match.trigger) for match in found] == [
-        ("one", "fix invoice header"),
-        ("two", "fix header"),
-        ("written", "invoice"),
-    ]
-    assert [match.similarity for match in found] == pytest.approx([1, 2 / 3, 1 / 3])
-    assert found[0].pattern == patterns(store)["one"]
-    everywhere = store.sharing_words("fix the invoice header", project=None, limit=2)
-    assert sorted(keys(everywhere)) == ["one", "three"]
+    assert list(found) == ["fix it", "not embedded", "as written"]
+    first = found["fix it"]
+    assert first == replace(trigger_of(told, pattern_key="one", embedding=None), embedding=first.embedding)
+    assert first.embedding is not None
+    assert first.embedding.tolist() == pytest.approx(at_angle(60)[:3], abs=1e-6)
+    assert found["as written"].pattern_key == "written"
+    assert [(each.text, each.embedding) for each in here] == [("fix it", None), ("not embedded", None)]
+
+
+def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> None:
+    """Another machine may write to the same database."""
+
+    def state() -> tuple[object, ...]:
+        return store.state(model=MODEL, project="/home/dev/project")
+
+    episode = make_episode(prompt="fix it")
+    states = [state()]
+    tell(store, episode)
+    fold(store, one=[episode])
+    states.append(state())
+    embed(store, episode, 0)
+    states.append(state())
+    save(store, make_pattern(source_key="written"))
+    states.append(state())
+    again = state()
+    store.forget_session("session")
+    states.append(state())
+
+    assert all(before != after for before, after in pairwise(states))
+    assert again == states[-2]
+    assert store.state(model=MODEL, project="/elsewhere")[:2] == (0, 0)
 
 
 # Listing
@@ -1145,8 +1172,8 @@ def test_key_workflow_of_another_program_is_its_own(store: PostgresStore, owner:
 
     [stored] = store.newest(project=None, limit=5)
     assert stored.workflow is None
-    assert keys(store.nearest([1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == ["theirs"]
-    assert keys(store.sharing_words("fix the test", project=None, limit=5)) == ["theirs"]
+    assert keys(search.nearest(store, [1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == ["theirs"]
+    assert [each.source_key for each in store.triggers(model=MODEL, numbers=2, project=None)] == ["theirs"]
     row = "select behavior.pattern_row(m) -> %s from public.memories m"
     assert ask(owner, row, ["workflow"]) is None
     assert ask(owner, row, ["provenance"]) == {"memory": {"metadata": {"workflow": "deploy"}}}
@@ -1198,7 +1225,11 @@ def _use_every_query(store: PostgresStore) -> None:
         fold(store, one=[episode])
         near(store)
         near(store, project="/home/dev/project")
-        store.sharing_words("fix", project=None, limit=5)
+        store.triggers(model=MODEL, numbers=2, project=None)
+        store.triggers(model=MODEL, numbers=2, project="/home/dev/project")
+        store.state(model=MODEL, project=None)
+        store.state(model=MODEL, project="/home/dev/project")
+        store.patterns_with(["one"])
         store.newest_episodes(project=None, limit=5)
         store.newest_episodes(project="/home/dev/project", limit=5)
         store.episodes_of("one", limit=5)
@@ -1236,7 +1267,10 @@ def test_no_method_reaches_evidence_of_another_user(
     before = rows(owner, "select xmin::text || to_jsonb(e)::text from behavior.episodes e")
     ours = make_episode(source_key="shared", prompt="ours")
 
-    assert near(store) == store.sharing_words("theirs", project=None, limit=5) == []
+    assert near(store) == []
+    assert store.triggers(model=MODEL, numbers=2, project=None) == []
+    assert store.patterns_with(["one"]) == []
+    assert store.state(model=MODEL, project=None)[:2] == (0, 0)
     assert store.unfolded_projects() == store.stale_sessions(99) == []
     assert store.unembedded(5) == {}
     assert store.newest_episodes(project=None, limit=5) == store.episodes_of("one", limit=5) == []

@@ -20,6 +20,7 @@ from behavior_plugin.store.sql_files import migrations, script
 from behavior_plugin.workflow import Saved
 from tests.database import LOGIN, A, B, count_use, make_memories, make_user, member_store, rows, save
 from tests.factories import make_action, make_pattern
+from tests.search import nearest
 
 MODEL = "offline"
 ONES = [1.0] * 1536
@@ -136,7 +137,7 @@ def test_existing_memories_table_is_used_unchanged(server: Server, found: psycop
     after = shape(found), rows(found, "select to_jsonb(m) from public.memories m")
     with member_store(found, server, storage="memories") as store:
         save(store, pattern, ONES, MODEL)
-        [match] = store.nearest(ONES, MODEL, min_similarity=0.9, project=None, limit=5)
+        [match] = nearest(store, ONES, MODEL, min_similarity=0.9, project=None, limit=5)
 
     assert after == before
     assert match.pattern.source_key == pattern.source_key
@@ -260,13 +261,15 @@ def test_workflows_of_another_shape_are_ignored(server: Server, found: psycopg.C
         pattern = make_pattern(trigger="Fix the failing test")
         save(store, pattern, [1.0, *[0.0] * 1535], MODEL)
 
-        [near] = store.nearest(ONES, MODEL, min_similarity=-1, project=None, limit=2)
-        [worded] = store.sharing_words("fix the failing test", project=None, limit=5)
+        [near] = nearest(store, ONES, MODEL, min_similarity=-1, project=None, limit=2)
+        asked = store.triggers(model=MODEL, numbers=2, project=None)
+        [keyed] = store.patterns_with([pattern.source_key])
         [listed] = store.newest(project=None, limit=5)
         [shown] = store.starting_with(str(listed.id))
 
-        assert near.pattern == worded.pattern == listed == shown
+        assert near.pattern == keyed == listed == shown
         assert listed.source_key == pattern.source_key
+        assert pattern.source_key in [each.source_key for each in asked]
         assert store.count() == 2
 
 
@@ -293,8 +296,9 @@ def test_workflow_in_the_guides_shape_is_a_pattern(server: Server, found: psycop
         assert stored.started_at == stored.created_at
         assert count_use(store, stored.source_key)
         assert store.newest(project=None, limit=5)[0].use_count == 4
-        assert store.nearest(ONES, MODEL, min_similarity=0.5, project=None, limit=5) == []
-        assert len(store.sharing_words("fix the failing test", project=None, limit=5)) == 1
+        assert nearest(store, ONES, MODEL, min_similarity=0.5, project=None, limit=5) == []
+        [trigger] = store.triggers(model=MODEL, numbers=2, project=None)
+        assert trigger.embedding is None
 
 
 def test_zero_vector_of_another_program_matches_nothing(server: Server, found: psycopg.Connection) -> None:
@@ -303,7 +307,7 @@ def test_zero_vector_of_another_program_matches_nothing(server: Server, found: p
     with member_store(found, server, storage="memories") as store:
         keep(found, me(found), FOREIGN_CONTENT, {"embedding_model": MODEL}, embedding=str([0] * 1536))
 
-        assert store.nearest(ONES, MODEL, min_similarity=-1, project=None, limit=5) == []
+        assert nearest(store, ONES, MODEL, min_similarity=-1, project=None, limit=5) == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import SQL, STORAGES, migrations
 from tests.database import LOGIN, A, B, ask, dump, insert, made_database, make_user, member, rows, run_program, save
 from tests.factories import make_pattern
+from tests.search import nearest
 
 PACKAGE = SQL.parent / "behavior_plugin"
 FILES = [migration.file for migration in migrations("behavior_patterns")]
@@ -77,7 +78,7 @@ def works(server: Server, dbname: str, user: uuid.UUID | None = None) -> bool:
         member(owner, server, LOGIN, user)
     with closing(PostgresStore(server.conninfo(LOGIN, dbname))) as store:
         save(store, make_pattern(), [1.0] * 1536, "model")
-        return len(store.nearest([1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == 1
+        return len(nearest(store, [1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == 1
 
 
 # Running

@@ -27,8 +27,9 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
-from behavior_plugin.workflow import Match, Pattern, Remark, RemarkKind
+from behavior_plugin.workflow import Pattern, Remark, RemarkKind
 from tests import database as rows
+from tests import search
 from tests.database import LOGIN
 from tests.factories import START, make_action, make_pattern
 from tests.tcp_proxy import Fault, TcpProxy
@@ -48,7 +49,9 @@ EVERY_METHOD: dict[str, Callable[[PostgresStore], object]] = {
     "unembedded": lambda store: store.unembedded(5),
     "save_embedding": lambda store: store.save_embedding("key", "words", NEAR, "model"),
     "nearest": lambda store: nearest(store),
-    "sharing_words": lambda store: store.sharing_words("words", project=None, limit=1),
+    "state": lambda store: store.state(model="model", project=None),
+    "triggers": lambda store: store.triggers(model="model", numbers=2, project=None),
+    "patterns_with": lambda store: store.patterns_with(["key"]),
     "newest": lambda store: store.newest(project=None, limit=1),
     "starting_with": lambda store: store.starting_with("a"),
     "newest_episodes": lambda store: store.newest_episodes(project=None, limit=1),
@@ -164,8 +167,8 @@ def save(store: PostgresStore, *patterns: Pattern) -> None:
         rows.save(store, pattern, NEAR, "model")
 
 
-def nearest(store: PostgresStore) -> list[Match]:
-    return store.nearest(NEAR, "model", min_similarity=0.9, project=None, limit=5)
+def nearest(store: PostgresStore) -> list[search.Match]:
+    return search.nearest(store, NEAR, "model", min_similarity=0.9, project=None, limit=5)
 
 
 def kept(owner: psycopg.Connection, storage: Storage = "behavior_patterns") -> list[str]:

@@ -16,6 +16,7 @@ from behavior_plugin.workflow import Saved
 from tests.database import A, member_store, rows, save
 from tests.factories import make_action, make_pattern
 from tests.integration.copying import make_episode, make_workflow, told
+from tests.search import nearest
 
 USERS = [f"user_{number}" for number in range(20)]
 EVERYTHING = "select to_jsonb(each) from public.behavior_patterns each order by user_id, id"
@@ -80,7 +81,7 @@ def test_evidence_finds_patterns_of_a_partitioned_table(server: Server, split: p
             evidence.replace_patterns("nothing", [], {"told": pattern.source_key})
         store.save_embedding("told", "Another trigger", [0.0, 0.0, 1.0, *[0.0] * 1533], "model")
 
-        [found] = store.nearest([0.0, 0.0, 1.0, *[0.0] * 1533], "model", min_similarity=0.9, project=None, limit=1)
+        [found] = nearest(store, [0.0, 0.0, 1.0, *[0.0] * 1533], "model", min_similarity=0.9, project=None, limit=1)
 
     assert (found.pattern.id, found.trigger, round(found.similarity, 4)) == (pattern.id, "Another trigger", 1)
     assert len(told(split)) == 1
@@ -101,7 +102,7 @@ def test_members_find_only_their_own_patterns(server: Server, split: psycopg.Con
     for user in USERS[:3]:
         store = PostgresStore(connection_url(split, user, server.password))
         assert store.count() == 3
-        assert len(store.nearest([1.0] + [0.0] * 1535, "model", min_similarity=0.5, project=None, limit=10)) == 3
+        assert len(nearest(store, [1.0] + [0.0] * 1535, "model", min_similarity=0.5, project=None, limit=10)) == 3
         save(store, make_pattern())
         assert store.count() == 4
         store.close()

@@ -23,6 +23,7 @@ from behavior_plugin.workflow import StoredPattern
 from tests import database as rows
 from tests.factories import make_pattern
 from tests.pgbouncer import Pooler, pooled
+from tests.search import nearest
 
 OWNER, ANN, BEN = "postgres", "pooled_ann", "pooled_ben"
 MODEL = "offline"
@@ -71,11 +72,12 @@ def save(store: PostgresStore, key: str, whose: str) -> None:
 
 
 def found_every_way(store: PostgresStore) -> list[StoredPattern]:
-    near = store.nearest(VECTOR, MODEL, min_similarity=0.9, project=None, limit=50)
-    worded = store.sharing_words("fix the failing test", project=None, limit=50)
+    near = nearest(store, VECTOR, MODEL, min_similarity=0.9, project=None, limit=50)
+    known = store.triggers(model=MODEL, numbers=2, project=None)
     listed = store.newest(project=None, limit=50)
     shown = store.starting_with(str(listed[0].id)) if listed else []
-    return [*(match.pattern for match in (*near, *worded)), *listed, *shown]
+    keyed = store.patterns_with([each.pattern_key for each in known])
+    return [*(match.pattern for match in near), *keyed, *listed, *shown]
 
 
 def keys(store: PostgresStore) -> list[str]:

@@ -29,6 +29,7 @@ from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import Pattern, Saved, StoredPattern
 from tests import database as rows
+from tests import search
 from tests.database import LOGIN, at_angle, member, member_store, pointing
 from tests.factories import START, make_action, make_pattern, make_workflow
 from tests.waiting import wait_for
@@ -90,14 +91,8 @@ def nearest(
     limit: int = 10,
 ) -> list[str]:
     """The keys of the nearest patterns."""
-    found = store.nearest(embedding, MODEL, min_similarity=min_similarity, project=project, limit=limit)
+    found = search.nearest(store, embedding, MODEL, min_similarity=min_similarity, project=project, limit=limit)
     return [match.pattern.source_key for match in found]
-
-
-def sharing(store: PostgresStore, text: str, *, project: str | None = None, limit: int = 10) -> dict[str, float]:
-    """The triggers that share words with a text, and the share of its words in each."""
-    found = store.sharing_words(text, project=project, limit=limit)
-    return {match.pattern.trigger: match.similarity for match in found}
 
 
 def newest(store: PostgresStore, *, project: str | None = None, limit: int = 10) -> list[StoredPattern]:
@@ -177,12 +172,12 @@ def test_every_search_returns_complete_patterns(store: PostgresStore) -> None:
     pattern = make_pattern(trigger="Fix the failing test")
     save(store, pattern, embedding=pointing(1))
 
-    [near] = store.nearest(pointing(1), MODEL, min_similarity=0, project=None, limit=5)
-    [worded] = store.sharing_words("fix the test", project=None, limit=5)
+    [near] = search.nearest(store, pointing(1), MODEL, min_similarity=0, project=None, limit=5)
+    [keyed] = store.patterns_with([pattern.source_key])
     [listed] = newest(store)
     [shown] = store.starting_with(str(listed.id))
 
-    assert near.pattern == worded.pattern == listed == shown
+    assert near.pattern == keyed == listed == shown
     assert as_saved(shown) == pattern
 
 
@@ -274,7 +269,8 @@ def test_pattern_without_embedding_is_stored_and_found_by_words(store: PostgresS
     save(store, make_pattern(trigger="Fix the failing test"), embedding=None)
 
     assert nearest(store, pointing(1)) == []
-    assert list(sharing(store, "fix the failing test")) == ["Fix the failing test"]
+    [trigger] = store.triggers(model=MODEL, numbers=2, project=None)
+    assert (trigger.text, trigger.embedding) == ("Fix the failing test", None)
     assert store.count() == 1
 
 
@@ -287,11 +283,12 @@ def test_special_characters_are_stored_and_searched_unchanged(store: PostgresSto
     )
 
     rows.save(store, pattern, pointing(1), text)
-    [near] = store.nearest(pointing(1), text, min_similarity=0, project=text, limit=5)
-    store.sharing_words(text, project=text, limit=5)
+    [near] = search.nearest(store, pointing(1), text, min_similarity=0, project=text, limit=5)
+    [trigger] = store.triggers(model=text, numbers=2, project=text)
     by_id = store.starting_with(text)
 
     assert as_saved(near.pattern) == pattern
+    assert (trigger.text, trigger.source_key, trigger.project) == (text, text, text)
     assert newest(store, project=text) == [near.pattern]
     assert by_id == []
     assert store.forget_session(text) == 1
@@ -309,42 +306,32 @@ def test_long_text_is_stored_up_to_the_limits_of_the_table(store: PostgresStore)
         save(store, too_long)
 
 
-@pytest.mark.parametrize("text", [" ".join(f"word{number}" for number in range(200_000)), "x" * 5_000_000])
-def test_very_long_prompt_is_searched(store: PostgresStore, text: str) -> None:
-    """A prompt with a pasted file is an ordinary prompt."""
-    save(store, make_pattern(trigger="word1 word2 word3"))
-
-    found = store.sharing_words(text, project=None, limit=5)
-
-    assert len(found) <= 1
-
-
 # Search by meaning
 
 
 def test_nearest_come_first_and_reach_the_minimum_similarity(store: PostgresStore) -> None:
-    """Computed ones that are not near enough are only compared with the others, by their steps."""
+    """A threshold leaves the others out."""
     far, near, middle, opposite = (save_at(store, degrees) for degrees in (80, 5, 40, 180))
     computed = make_pattern(workflow=make_workflow())
     rows.save(store, computed, at_angle(70), MODEL)
 
-    found = store.nearest(pointing(1), MODEL, min_similarity=0.5, project=None, limit=10)
-    enough = store.nearest(pointing(1), MODEL, min_similarity=0.3, project=None, limit=10)
+    found = search.nearest(store, pointing(1), MODEL, limit=10)
+    enough = search.nearest(store, pointing(1), MODEL, min_similarity=0.5, limit=10)
 
     assert [match.pattern.source_key for match in found] == [near, middle, computed.source_key, far, opposite]
     angles = (5, 40, 70, 80, 180)
     assert [match.similarity for match in found] == pytest.approx(
         [math.cos(math.radians(angle)) for angle in angles], abs=1e-6
     )
-    assert [bool(match.pattern.actions) for match in found] == [True, True, False, True, True]
-    assert all(match.pattern.actions for match in enough)
+    assert [match.pattern.source_key for match in enough] == [near, middle]
+    assert all(match.pattern.actions for match in found)
 
 
 def test_same_vector_is_found_with_similarity_one(store: PostgresStore) -> None:
     """A prompt that is repeated word for word is the best match."""
     save_at(store, 0)
 
-    [match] = store.nearest(pointing(1), MODEL, min_similarity=1, project=None, limit=5)
+    [match] = search.nearest(store, pointing(1), MODEL, min_similarity=1, project=None, limit=5)
 
     assert match.similarity == 1
 
@@ -381,7 +368,7 @@ def test_unreadable_row_does_not_hide_others(
 
     assert nearest(store, pointing(1)) == [good]
     assert the_only(store).source_key == good
-    assert len(sharing(store, the_only(store).trigger)) == 1
+    assert store.patterns_with([good]) == [the_only(store)]
 
 
 DEEP = '{"a":' * 70 + "1" + "}" * 70
@@ -480,54 +467,6 @@ def test_vector_that_no_search_finds_is_refused(store: PostgresStore, embedding:
     assert store.count() == 0
 
 
-# Search by words
-
-
-def test_word_similarity_does_not_depend_on_other_rows(store: PostgresStore) -> None:
-    """The minimum similarity is one number for all texts."""
-    save(store, make_pattern(trigger="Fix the failing invoice test"))
-    alone = sharing(store, "fix the failing invoice importer")
-
-    save(store, make_pattern(trigger="Rename a column"), make_pattern(trigger="fix invoice"))
-
-    assert alone == {"Fix the failing invoice test": 0.75}
-    assert sharing(store, "fix the failing invoice importer") == {**alone, "fix invoice": 0.5}
-
-
-def test_word_search_ignores_form_and_order(store: PostgresStore) -> None:
-    """People rephrase."""
-    save(store, make_pattern(trigger="Fix the failing invoice tests"))
-
-    assert sharing(store, "TESTS for invoices fail: fixing") == {"Fix the failing invoice tests": 1.0}
-
-
-def test_short_text_never_reaches_full_similarity(store: PostgresStore) -> None:
-    """ "fix it" shares its only word with many triggers, which means next to nothing."""
-    save(store, make_pattern(trigger="Fix the failing invoice test"))
-
-    assert sharing(store, "fix it")["Fix the failing invoice test"] == pytest.approx(1 / 3)
-
-
-@pytest.mark.parametrize("text", ["", "   ", "the of and to it", "?!", "unrelated"])
-def test_text_without_a_shared_word_matches_nothing(store: PostgresStore, text: str) -> None:
-    """Stop words are in every trigger and would make all patterns alike."""
-    save(store, make_pattern(trigger="Fix the test of it and go to bed"))
-
-    assert sharing(store, text) == {}
-
-
-def test_word_search_sorts_and_respects_project_and_limit(store: PostgresStore) -> None:
-    """The rules are the same as with an embedder."""
-    save(store, make_pattern(trigger="invoice", context=in_project("here")))
-    save(store, make_pattern(trigger="invoice export", context=in_project("there")))
-    save(store, make_pattern(trigger="invoice export header", context=in_project("here")))
-
-    text = "invoice export header"
-    assert list(sharing(store, text)) == ["invoice export header", "invoice export", "invoice"]
-    assert list(sharing(store, text, project="here")) == ["invoice export header", "invoice"]
-    assert list(sharing(store, text, limit=1)) == ["invoice export header"]
-
-
 # Listing, showing, counting, forgetting
 
 
@@ -614,7 +553,7 @@ def test_longest_possible_project_is_stored_and_found(store: PostgresStore) -> N
     context = redact_model(in_project("".join(letters)))
     rows.save(store, make_pattern(context=context), pointing(1), "m" * 200)
 
-    found = store.nearest(pointing(1), "m" * 200, min_similarity=0.5, project=context.project, limit=5)
+    found = search.nearest(store, pointing(1), "m" * 200, min_similarity=0.5, project=context.project, limit=5)
 
     assert [match.pattern.context.project for match in found] == ["".join(letters)]
 
@@ -629,7 +568,8 @@ def test_no_method_reaches_rows_of_another_user(store: PostgresStore, other_stor
     stored = the_only(other_store)
 
     assert nearest(store, pointing(1)) == []
-    assert sharing(store, theirs.trigger) == {}
+    assert store.triggers(model=MODEL, numbers=2, project=None) == []
+    assert store.patterns_with([theirs.source_key]) == []
     assert newest(store) == []
     assert store.starting_with(str(stored.id)) == []
     assert store.starting_with("") == []

@@ -24,6 +24,7 @@ from behavior_plugin.store.embedded.upgrade import Upgraded
 from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 from behavior_plugin.store.maintenance.verify import failures, verify
 from behavior_plugin.store.opening import open_as_owner, open_store
+from tests import search
 from tests.database import save
 from tests.factories import make_pattern
 from tests.integration.copying import learn, make_episode, make_workflow
@@ -197,7 +198,7 @@ def test_upgraded_data_is_fenced_and_usable(old_home: Path) -> None:
     found = opened.patterns.newest(project=None, limit=100)
     told = opened.patterns.newest_episodes(project=None, limit=100)
     nearest = [1.0 / (index + 1) for index in range(1536)]
-    [first] = opened.patterns.nearest(nearest, "model", min_similarity=0, project=None, limit=1)
+    [first] = search.nearest(opened.patterns, nearest, "model", min_similarity=0, project=None, limit=1)
     opened.close()
     with open_as_owner(Settings()) as owner:
         findings = verify(owner, "behavior_patterns")

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from behavior_plugin.learn import compute_patterns, learn, session_turns
 from behavior_plugin.model import MAIN, Context, Event, EventKind, PromptKind, Turn
-from behavior_plugin.recall import recall
+from behavior_plugin.recall import Recaller
 from behavior_plugin.redact import redact_turn
+from tests.factories import make_pattern
 from tests.fakes import FakeEmbedder, FakeStore
 
 # Assembled, so that scanners do not report this file as a leak.
@@ -99,13 +100,16 @@ def test_recall_passes_no_secret_to_embedder_or_store(has_embedder: bool) -> Non
     """The prompt is redacted before anything else reads it."""
     embedder, store = FakeEmbedder(), FakeStore()
 
-    recall(
+    store.add(make_pattern(trigger="deploy", context=Context()))
+
+    found = Recaller().recall(
         f"Deploy with {CANARY}",
         Context(),
         embedder=embedder if has_embedder else None,
         store=store,
-        now=NOW,
+        min_odds=0.0,
     )
 
-    assert embedder.texts if has_embedder else store.queries
-    assert CANARY not in repr([embedder.texts, store.queries])
+    assert bool(embedder.texts) is has_embedder
+    assert len(found) == 1
+    assert CANARY not in repr([embedder.texts, found])

@@ -61,7 +61,7 @@ def test_fingerprints_show_differing_settings_without_values() -> None:
     assert ours != fingerprint(Settings.model_validate({"database_url": URL}), b"another salt")
 
 
-@pytest.mark.parametrize(("former", "name"), [("similarity_floor", "min_similarity"), ("linger_s", "idle_timeout_s")])
+@pytest.mark.parametrize(("former", "name"), [("linger_s", "idle_timeout_s")])
 @pytest.mark.parametrize("is_in_file", [True, False])
 def test_renamed_settings_keep_their_former_names(
     former: str, name: str, is_in_file: bool, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +74,14 @@ def test_renamed_settings_keep_their_former_names(
 
     assert getattr(config.load(), name) == 0.25
     assert not [each for each in config.unknown_variables() if former.upper() in each]
+
+
+@pytest.mark.parametrize("name", ["similarity_floor", "min_similarity"])
+def test_a_setting_that_is_gone_is_no_error(name: str) -> None:
+    """An update must not stop the work of somebody who once set it."""
+    write_config(f'{name} = 0.7\nsuggestions = "eager"\n')
+
+    assert config.load().suggestions == "eager"
 
 
 def test_the_current_name_of_a_setting_wins(monkeypatch: pytest.MonkeyPatch) -> None:

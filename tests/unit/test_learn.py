@@ -22,9 +22,9 @@ from behavior_plugin.learn import (
     take_over,
 )
 from behavior_plugin.model import Context, Event, Outcome, Turn
-from behavior_plugin.patterns.evidence import DIGEST_VERSION
+from behavior_plugin.patterns.evidence import DIGEST_VERSION, episodes_of
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Digest, Episode, Remark, RemarkKind, Saved, StoredPattern, Workflow
+from behavior_plugin.workflow import Digest, Episode, Occurrence, Remark, RemarkKind, Saved, StoredPattern, Workflow
 from tests.factories import START, make_action, make_call, make_event, make_pattern, make_prompt
 from tests.fakes import FakeEmbedder, FakeStore
 
@@ -421,3 +421,43 @@ def test_evidence_of_an_earlier_version_is_computed_again() -> None:
 
     assert {each.digest.version for each in store.told.values()} == {DIGEST_VERSION}
     assert [pattern.trigger for pattern in store.patterns] == ["fix the login test"]
+
+
+class BuggyStore(PatternRefusingStore):
+    """A project that a rule of ours cannot compute."""
+
+    def occurrences(self, project: str) -> list[Occurrence]:
+        if project == "a-refused":
+            raise IndexError("tuple index out of range")
+        return super().occurrences(project)
+
+
+def test_a_mistake_of_ours_about_one_project_stops_no_others() -> None:
+    """It would keep all of them from being computed, at each try again."""
+    store = BuggyStore()
+    for project in ("a-refused", "b"):
+        events = [
+            each.model_copy(update={"context": Context(project=project), "session_id": project}) for each in work()
+        ]
+        learn(events, store=store)
+
+    compute_all_possible(embedder=None, store=store)
+
+    assert [pattern.context.project for pattern in store.patterns] == ["b"]
+
+
+def test_a_turn_that_no_rule_can_read_is_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of an import are learned."""
+    store, good, bad = FakeStore(), turn("good", session="one"), turn("bad", "poison", session="two")
+
+    def compute(turns: Sequence[Turn]) -> list[Episode]:
+        if any(each.prompt == "poison" for each in turns):
+            raise IndexError("tuple index out of range")
+        return episodes_of(turns)
+
+    monkeypatch.setattr("behavior_plugin.learn.episodes_of", compute)
+
+    kept, refused = save_all_possible([good, bad], store)
+
+    assert kept is Saved.ADDED
+    assert str(refused) == "The turn cannot be learned from (IndexError)."

@@ -18,7 +18,7 @@ from behavior_plugin import api
 from behavior_plugin.cli import cli, patterns, terminal
 from behavior_plugin.errors import BehaviorError, NotFoundError
 from behavior_plugin.model import Context
-from behavior_plugin.recall.rank import MIN_CONFIDENCE
+from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.workflow import Episode, RemarkKind, StepKind, StoredPattern, Suggestion
 from tests.factories import START, make_episode, make_pattern, make_step, make_workflow
 

@@ -29,7 +29,27 @@ def test_reworded_prompts_are_more_similar_than_unrelated_ones(embedder: Offline
         ["fix the failing login test", "the login test fails, repair it", "add a dark theme to the settings"]
     )
 
-    assert cosine(prompt, same) > embedder.min_similarity > cosine(prompt, other)
+    assert cosine(prompt, same) > 0.7 > 0.3 > cosine(prompt, other)
+
+
+@pytest.mark.parametrize(
+    ("text", "can_read"),
+    [
+        ("fix the failing login test", True),
+        ("Add a migration for the new discount column", True),
+        ("rename getUserById to find_user in src/api/users.ts", True),
+        ("/review 12", True),
+        ("", True),
+        ("로그인 페이지의 실패하는 테스트를 고쳐줘", False),
+        ("修复登录页面失败的测试", False),
+        ("Исправь падающий тест страницы входа", False),
+        ("Repariere den fehlschlagenden Test der Anmeldeseite", False),
+        ("Füge eine Migration für die neue Rabattspalte hinzu", False),
+    ],
+)
+def test_texts_of_other_languages_are_told_from_english(embedder: OfflineEmbedder, text: str, can_read: bool) -> None:
+    """The model gives unrelated prompts of a language it cannot read nearly the same vector."""
+    assert embedder.can_read(text) is can_read
 
 
 @pytest.mark.parametrize("text", ["yes", "a word " * 5_000, "Grüße, 世界!", "fix " + "x" * 50_000])

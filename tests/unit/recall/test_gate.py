@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from behavior_plugin.model import HUMAN, TASKS, Context, Outcome, PromptKind
-from behavior_plugin.recall import MANUAL_MIN_SIMILARITY, gate
-from behavior_plugin.recall.gate import Policy, ShownPatterns, manual_answer, manual_question, prompt_question
+from behavior_plugin.recall import gate
+from behavior_plugin.recall.gate import MIN_ODDS, Policy, ShownPatterns, manual_answer, manual_question, prompt_question
 from behavior_plugin.workflow import StoredPattern, Suggestion
 from tests.factories import START, make_action
 
@@ -36,13 +37,16 @@ def suggestion(*, session_id: str = "earlier", trigger: str = PROMPT) -> Suggest
 
 @pytest.mark.parametrize("kind", sorted(TASKS))
 def test_a_task_is_a_question_with_the_users_settings(kind: PromptKind) -> None:
-    """Without a setting the embedder's own similarity counts."""
-    question = prompt_question(PROMPT, kind, Policy(min_similarity=0.7, everywhere=True))
+    """They say how sure a suggestion has to be, and where it may come from."""
+    question = prompt_question(PROMPT, kind, Policy("quiet", everywhere=True))
 
-    assert question is not None
-    assert (question.text, question.min_similarity, question.everywhere) == (PROMPT, 0.7, True)
-    assert not question.is_manual
-    assert prompt_question(PROMPT, kind, Policy()) == gate.Question(PROMPT, gate.MAX_CHOICES, None, everywhere=False)
+    assert question == gate.Question(PROMPT, gate.MAX_CHOICES, MIN_ODDS["quiet"], everywhere=True)
+    assert prompt_question(PROMPT, kind, Policy()) == replace(question, min_odds=MIN_ODDS["normal"], everywhere=False)
+
+
+def test_quiet_is_surer_than_normal_and_normal_than_eager() -> None:
+    """Of two wrong suggestions in a hundred prompts a quiet user minds both."""
+    assert 1 > MIN_ODDS["quiet"] >= 0.5 > MIN_ODDS["normal"] > MIN_ODDS["eager"] > gate.MANUAL_MIN_ODDS > 0
 
 
 @pytest.mark.parametrize("kind", [None, *sorted((set(PromptKind) | HUMAN) - TASKS - {PromptKind.OWN_COMMAND})])
@@ -51,12 +55,12 @@ def test_other_prompts_are_left_alone(kind: PromptKind | None) -> None:
     assert prompt_question(PROMPT, kind, Policy()) is None
 
 
-def test_our_own_command_asks_for_more_that_is_less_similar() -> None:
+def test_our_own_command_asks_for_more_that_is_less_likely() -> None:
     """A person asks, and wants to see what is near."""
-    question = prompt_question("/behavior:recall fix the parser", PromptKind.OWN_COMMAND, Policy(min_similarity=0.9))
+    question = prompt_question("/behavior:recall fix the parser", PromptKind.OWN_COMMAND, Policy("quiet"))
 
     assert question == gate.Question(
-        PROMPT, gate.MAX_COMMAND_ANSWERS, MANUAL_MIN_SIMILARITY, everywhere=False, is_manual=True
+        PROMPT, gate.MAX_COMMAND_ANSWERS, gate.MANUAL_MIN_ODDS, everywhere=False, is_manual=True
     )
 
 
@@ -65,9 +69,9 @@ def test_our_own_command_asks_for_more_that_is_less_similar() -> None:
 )
 def test_a_person_looks_everywhere_by_setting_or_by_request(setting: bool, asked: bool, everywhere: bool) -> None:
     """A request cannot narrow the setting."""
-    question = manual_question(PROMPT, Policy(everywhere=setting), limit=5, min_similarity=0.0, everywhere=asked)
+    question = manual_question(PROMPT, Policy(everywhere=setting), limit=5, min_odds=0.0, everywhere=asked)
 
-    assert (question.everywhere, question.min_similarity, question.limit) == (everywhere, 0.0, 5)
+    assert (question.everywhere, question.min_odds, question.limit) == (everywhere, 0.0, 5)
 
 
 def test_a_session_is_shown_a_pattern_once() -> None:
@@ -78,14 +82,6 @@ def test_a_session_is_shown_a_pattern_once() -> None:
 
     assert taken == [first, second, None]
     assert shown.take_new("another", [first]) == first
-
-
-def test_a_session_is_not_shown_its_own_work() -> None:
-    """It lies before its eyes, also after a resume."""
-    own, other = suggestion(session_id="s"), suggestion()
-
-    assert ShownPatterns().take_new("s", [own, other]) == other
-    assert ShownPatterns().take_new("s", [own]) is None
 
 
 def test_the_sessions_that_are_remembered_are_bounded() -> None:

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from behavior_plugin.embed import Embedder
+from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Context, Outcome
-from behavior_plugin.recall import MAX_CANDIDATES, MAX_PROMPT_CHARS, recall
+from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller
 from behavior_plugin.workflow import Suggestion
-from tests.factories import START, make_action, make_pattern
+from tests.factories import START, make_pattern, make_workflow
 from tests.fakes import FakeEmbedder, FakeStore
 
-HERE = Context(directory="/home/dev/project", project="/home/dev/project")
-ELSEWHERE = Context(directory="/home/dev/other", project="/home/dev/other")
+HERE = Context(directory="/home/dev/project", project="/home/dev/project", branch="main")
+ELSEWHERE = Context(directory="/home/dev/other", project="/home/dev/other", branch="main")
 SECRET = "ghp_" + "A1b2C3d4E5" * 3 + "F6g7H8"
 PROMPT = "fix the login test"
 
 
 def store_with(*patterns: dict[str, Any], embedder: Embedder | None = None) -> FakeStore:
-    """A store that has learned these patterns, by default the work of PROMPT."""
+    """A store in which callers wrote these patterns, by default the work of PROMPT."""
     store = FakeStore()
     for changes in patterns:
-        pattern = make_pattern(**{"trigger": PROMPT, "started_at": START, **changes})
+        pattern = make_pattern(**{"trigger": PROMPT, "started_at": START, "context": HERE, **changes})
         embedding = embedder.embed([pattern.trigger])[0] if embedder else None
         store.add(pattern, embedding, embedder.model if embedder else None)
     return store
 
 
-def ask(text: str, *patterns: dict[str, Any], min_similarity: float | None = None, **changes: Any) -> list[Suggestion]:
+def ask(text: str, *patterns: dict[str, Any], min_odds: float = 0.3, **changes: Any) -> list[Suggestion]:
     embedder = FakeEmbedder()
     store = store_with(*patterns, embedder=embedder)
-    return recall(text, HERE, embedder=embedder, store=store, now=START, min_similarity=min_similarity, **changes)
+    return Recaller().recall(text, HERE, **{"embedder": embedder, "store": store, "min_odds": min_odds, **changes})
 
 
 def triggers(found: list[Suggestion]) -> list[str]:
@@ -45,20 +46,23 @@ def test_similar_prompt_recalls_the_pattern() -> None:
     [suggestion] = ask("fix the login form", {})
 
     assert suggestion.pattern.trigger == PROMPT
-    assert round(suggestion.similarity, 2) == 0.75
+    assert suggestion.similarity == pytest.approx(0.75)
+    assert 0.3 < suggestion.score < 1
+    assert suggestion.reason == "the prompts are 75% alike, same project, same branch main"
 
 
-def test_embedders_minimum_similarity_decides() -> None:
-    """The fake embedder's minimum is 0.4: two words of four are enough, one is not."""
-    assert triggers(ask("fix the other bug", {})) == [PROMPT]
-    assert ask("fix that other bug", {}) == []
+def test_odds_decide_and_the_caller_says_which_are_enough() -> None:
+    """A prompt gets what is likely; a person who asks wants to see what is near."""
+    assert ask("write some release notes", {}) == []
+    assert ask("fix the login form", {}, min_odds=0.99) == []
+    assert triggers(ask("fix some release notes", {}, min_odds=0.03)) == [PROMPT]
 
 
-def test_callers_minimum_similarity_overrides_the_embedders() -> None:
-    """A manual search shows more, and a user's setting may allow less."""
-    assert ask("fix the login form", {}, min_similarity=0.9) == []
-    assert triggers(ask("fix that other bug", {}, min_similarity=0.2)) == [PROMPT]
-    assert triggers(ask("fix that other bug", {}, min_similarity=0.0)) == [PROMPT]
+def test_courtesies_do_not_count() -> None:
+    """They are the same in all prompts."""
+    [plain], [polite] = ask(PROMPT, {}), ask(f"could you please {PROMPT}", {})
+
+    assert plain.score == polite.score
 
 
 def test_failed_work_is_found_only_on_request() -> None:
@@ -69,51 +73,51 @@ def test_failed_work_is_found_only_on_request() -> None:
     assert triggers(ask(PROMPT, failed, with_failed=True)) == [PROMPT]
 
 
-def test_patterns_that_are_not_near_enough_still_count_in_the_ranking() -> None:
-    """Several farther ones of one way of working say that it is the habit."""
-    build = {"actions": (make_action(parameters={"command": "make build"}),)}
-    near, likely = {"trigger": f"{PROMPT} now", **build}, {"trigger": f"{PROMPT} please"}
-    far = {"trigger": "fix the form"}
+@pytest.mark.parametrize(
+    ("changes", "is_offered"),
+    [
+        ({}, True),
+        ({"confidence": MIN_CONFIDENCE}, True),
+        ({"confidence": MIN_CONFIDENCE - 0.01}, False),
+        ({"workflow": make_workflow(worked=0)}, False),
+        ({"workflow": make_workflow(is_hidden=True)}, False),
+    ],
+)
+def test_what_was_refused_or_hidden_is_not_offered(changes: dict[str, Any], is_offered: bool) -> None:
+    """A pattern that harms fades by itself."""
+    embedder, store = FakeEmbedder(), store_with({}, embedder=FakeEmbedder())
+    [(stored, vector, model)] = store.rows
+    store.rows = [(stored.model_copy(update={"workflow": make_workflow(), **changes}), vector, model)]
+    trigger = store_with({"source_key": stored.source_key}, embedder=embedder).triggers
+    store.triggers = trigger  # type: ignore[method-assign]
 
-    alone = ask(f"{PROMPT} now please", near, likely, min_similarity=0.8)
-    among = ask(f"{PROMPT} now please", near, likely, far, far, far, min_similarity=0.8)
+    found = Recaller().recall(PROMPT, HERE, embedder=embedder, store=store, min_odds=0.3)
 
-    assert len(alone) == len(among) == 2
-    assert alone[0].score == pytest.approx(alone[1].score)
-    assert triggers(among)[0] == f"{PROMPT} please"
-
-
-def test_candidates_are_bounded() -> None:
-    """Years of the same work must not slow a prompt down."""
-    many = [{"started_at": START - timedelta(days=day)} for day in range(MAX_CANDIDATES + 5)]
-
-    found = ask(PROMPT, *many, limit=100)
-
-    assert len(found) == MAX_CANDIDATES
-
-
-def test_best_suggestions_come_first_up_to_the_limit() -> None:
-    """The limit applies after the suggestions are sorted by score."""
-    found = ask(PROMPT, {"trigger": "fix the login form"}, {"confidence": 0.5}, {"confidence": 0.9}, limit=2)
-
-    assert [(each.pattern.trigger, each.pattern.confidence) for each in found] == [(PROMPT, 0.9), (PROMPT, 0.5)]
+    assert bool(found) is is_offered
 
 
-def test_age_lowers_the_score() -> None:
-    """Recall passes `now` on to the ranking."""
-    old, store = START - timedelta(days=360), store_with({}, embedder=FakeEmbedder())
+def test_one_suggestion_for_each_pattern_up_to_the_limit() -> None:
+    """The best of its triggers counts."""
+    patterns = [{"trigger": f"{PROMPT} {number}"} for number in range(4)]
 
-    [then] = recall(PROMPT, HERE, embedder=FakeEmbedder(), store=store, now=START)
-    [later] = recall(PROMPT, HERE, embedder=FakeEmbedder(), store=store, now=START + (START - old))
+    assert len(ask(PROMPT, *patterns, min_odds=0, limit=3)) == 3
+    assert len(ask(PROMPT, *patterns, min_odds=0, limit=9)) == 4
 
-    assert then.score > later.score
+
+def test_a_session_is_not_shown_its_own_work() -> None:
+    """It lies before its eyes, also after a resume."""
+    own = {"session_id": "mine"}
+
+    assert ask(PROMPT, own, session_id="mine") == []
+    assert triggers(ask(PROMPT, own, session_id="another")) == [PROMPT]
+    assert triggers(ask(PROMPT, {"session_id": ""}, session_id="")) == [PROMPT]
 
 
 def test_prompt_is_redacted_before_it_is_embedded() -> None:
     """An embedder may be a service on the network."""
     embedder = FakeEmbedder()
 
-    recall(f"deploy with the token {SECRET} now", HERE, embedder=embedder, store=FakeStore(), now=START)
+    ask(f"deploy with the token {SECRET} now", {}, embedder=embedder)
 
     [text] = embedder.texts
     assert SECRET not in text
@@ -124,32 +128,125 @@ def test_long_prompt_is_cut_before_it_is_embedded() -> None:
     """A pasted log must not slow a prompt down."""
     embedder = FakeEmbedder()
 
-    recall("word " * MAX_PROMPT_CHARS, HERE, embedder=embedder, store=FakeStore(), now=START)
+    ask("word " * MAX_PROMPT_CHARS, {}, embedder=embedder)
 
     assert len(embedder.texts[0]) <= MAX_PROMPT_CHARS
 
 
 def test_other_projects_are_searched_only_on_request() -> None:
-    """Projects differ in their workflows."""
+    """Projects differ in their workflows; a branch of the same name in another says nothing."""
     assert ask(PROMPT, {"context": ELSEWHERE}) == []
-    assert triggers(ask(PROMPT, {"context": ELSEWHERE}, everywhere=True)) == [PROMPT]
+    [found] = ask(PROMPT, {"context": ELSEWHERE}, everywhere=True)
+    assert found.reason == "the prompts are 100% alike"
 
 
 def test_blank_prompt_recalls_nothing_without_an_embedding() -> None:
     """An embedder rejects texts without words."""
     embedder = FakeEmbedder()
 
-    assert recall(" \n", HERE, embedder=embedder, store=store_with({}, embedder=FakeEmbedder()), now=START) == []
+    assert ask(" \n", {}, embedder=embedder) == []
     assert embedder.texts == []
 
 
-def test_without_an_embedder_shared_words_decide() -> None:
-    """Six words in ten must be the same: three of five are, two are not."""
+@pytest.mark.parametrize("embedder", [None, "down"])
+def test_without_an_embedder_letters_decide(embedder: str | None) -> None:
+    """There may be none, and a service may be down."""
     store = store_with({})
+    chosen = DownEmbedder() if embedder else None
 
-    found = recall("fix the login form now", HERE, embedder=None, store=store, now=START)
-    missed = recall("fix the other form now", HERE, embedder=None, store=store, now=START)
-    lowered = recall("fix the other form now", HERE, embedder=None, store=store, now=START, min_similarity=0.3)
+    def asked(text: str) -> list[str]:
+        return triggers(Recaller().recall(text, HERE, embedder=chosen, store=store, min_odds=0.3))
 
-    assert triggers(found) == triggers(lowered) == [PROMPT]
-    assert missed == []
+    assert asked("fix the login tests") == [PROMPT]
+    assert asked("write a haiku") == []
+
+
+class DownEmbedder(FakeEmbedder):
+    """An embedder whose service is down."""
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        raise EmbedError("down")
+
+
+class EnglishEmbedder(FakeEmbedder):
+    """An embedder that finds all texts of other scripts alike, as MiniLM does, but says which it can read."""
+
+    def can_read(self, text: str) -> bool:
+        return text.isascii()
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return super().embed([text if text.isascii() else "unknown" for text in texts])
+
+
+def test_nobody_gets_a_note_because_two_texts_are_equally_unreadable() -> None:
+    """Their vectors are the same, and say nothing."""
+    embedder = EnglishEmbedder()
+    store = store_with({"trigger": "쇼핑몰을 스테이징에 배포해줘"}, embedder=embedder)
+
+    def asked(text: str) -> list[Suggestion]:
+        return Recaller().recall(text, HERE, embedder=embedder, store=store, min_odds=0.3)
+
+    assert asked("가을비에 대한 하이쿠를 써줘") == []
+    assert len(asked("쇼핑몰을 스테이징에 배포해")) == 1
+
+
+def test_a_projects_language_is_told_from_its_prompts() -> None:
+    """One English prompt in a Korean project is compared like the others."""
+    embedder = EnglishEmbedder()
+    korean = [{"trigger": f"쇼핑몰을 배포해줘 {number}"} for number in range(6)]
+    store = store_with(*korean, {"trigger": "release it"}, embedder=embedder)
+
+    Recaller().recall("release it", HERE, embedder=(asking := EnglishEmbedder()), store=store, min_odds=0.3)
+    in_english = store_with(*[{"trigger": f"deploy {number}"} for number in range(6)], embedder=embedder)
+    Recaller().recall("release it", HERE, embedder=(reading := EnglishEmbedder()), store=in_english, min_odds=0.3)
+
+    assert asking.texts == []
+    assert reading.texts == ["release it"]
+
+
+def test_triggers_are_read_again_only_when_something_has_changed() -> None:
+    """They stay in memory, true to the database, whoever writes to it."""
+    embedder, recaller = FakeEmbedder(), Recaller()
+    store = CountingStore()
+    store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
+
+    def asked(text: str) -> list[str]:
+        return triggers(recaller.recall(text, HERE, embedder=embedder, store=store, min_odds=0.3))
+
+    assert [asked(PROMPT), asked(PROMPT)] == [[PROMPT]] * 2
+    assert store.reads == 1
+    store.add(
+        make_pattern(trigger="write the docs", context=HERE), embedder.embed(["write the docs"])[0], embedder.model
+    )
+    assert asked("write the docs") == ["write the docs"]
+    assert store.reads == 2
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The projects that asked last are kept."""
+    monkeypatch.setattr("behavior_plugin.recall.MAX_TRIGGERS", 2)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    for project in "abc":
+        context = Context(directory=project, project=project)
+        store.add(make_pattern(trigger=PROMPT, context=context), embedder.embed([PROMPT])[0], embedder.model)
+
+    for project in "abca":
+        recaller.rank(PROMPT, project, embedder=embedder, store=store)
+    reads = store.reads
+    recaller.rank(PROMPT, "c", embedder=embedder, store=store)
+
+    assert (reads, store.reads) == (4, 4)
+
+
+class CountingStore(FakeStore):
+    """Counts how often all triggers were read."""
+
+    reads = 0
+
+    def triggers(self, *, model: str, numbers: int, project: str | None) -> Any:
+        self.reads += 1
+        return super().triggers(model=model, numbers=numbers, project=project)
+
+    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
+        found = super().triggers(model=model, numbers=1, project=project)
+        return tuple(each.source_key for each in found)

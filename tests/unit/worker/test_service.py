@@ -249,11 +249,11 @@ def test_our_own_command_gets_several_answers_every_time() -> None:
     assert "no earlier work" in worker.service.suggest(suggest("/behavior:recall xyz", kind=request.kind)).text
 
 
-def test_a_setting_raises_the_minimum_similarity_of_suggestions() -> None:
-    """Six words of seven are alike, which is enough by default."""
-    for setting, is_answered in ((None, True), (0.99, False)):
-        worker = Worker(Settings(min_similarity=setting))
-        worker.knows(f"{TASK} again")
+def test_a_setting_says_how_sure_a_suggestion_has_to_be() -> None:
+    """Two words are alike, which is enough by default."""
+    for setting, is_answered in (("eager", True), ("normal", True), ("quiet", False)):
+        worker = Worker(Settings(suggestions=setting))
+        worker.knows("mend a parser of my letter")
 
         assert bool(worker.service.suggest(suggest()).text) is is_answered
 
@@ -304,7 +304,7 @@ def test_failed_work_is_only_for_those_who_ask_and_as_tried() -> None:
 
 def test_manual_recall_has_limits_of_its_own() -> None:
     """A person also sees less similar work, and other projects' work on request."""
-    worker = Worker(Settings(min_similarity=0.99))
+    worker = Worker(Settings(suggestions="quiet"))
     for number in range(7):
         worker.knows(f"{TASK} {number}", key=str(number))
     worker.knows(TASK, project="/another")
@@ -313,7 +313,7 @@ def test_manual_recall_has_limits_of_its_own() -> None:
         return len(worker.service.recall(api.Recall(text=TASK, directory="/p", **changes)))
 
     assert (count(), count(limit=7), count(limit=50, everywhere=True)) == (5, 7, 8)
-    assert count(min_similarity=1.0) == 0
+    assert count(min_odds=1.0) == 0
 
 
 def test_list_takes_one_directory_or_all() -> None:
@@ -631,7 +631,7 @@ def test_stop_returns_the_pid_of_the_worker() -> None:
         ("/v1/recall", b"[" * 100_000, "POST", 400, "RequestError"),
         ("/v1/recall", {"text": TASK, "limit": 0}, "POST", 400, "RequestError"),
         ("/v1/recall", {"text": TASK, "limit": 51}, "POST", 400, "RequestError"),
-        ("/v1/recall", {"text": TASK, "min_similarity": 2}, "POST", 400, "RequestError"),
+        ("/v1/recall", {"text": TASK, "min_odds": 2}, "POST", 400, "RequestError"),
         ("/v1/recall", {"text": TASK, "floor": 1}, "POST", 400, "RequestError"),
         ("/v1/list_patterns", {"limit": 10_001}, "POST", 400, "RequestError"),
         ("/v1/list_turns", {"limit": 0}, "POST", 400, "RequestError"),
@@ -714,13 +714,13 @@ def test_a_secret_in_the_hooks_context_is_redacted_before_the_search() -> None:
     worker = Worker()
     token = "ghp_0123456789abcdefABCD56789abcdef0123"
     projects: list[str | None] = []
-    nearest = worker.db.nearest
+    state = worker.db.state
 
-    def spy(*words: Any, project: str | None, **rest: Any) -> Any:
+    def spy(*, model: str, project: str | None) -> Any:
         projects.append(project)
-        return nearest(*words, project=project, **rest)
+        return state(model=model, project=project)
 
-    worker.db.nearest = spy  # type: ignore[method-assign]
+    worker.db.state = spy  # type: ignore[method-assign]
     prompt(worker, behavior_context=json.dumps({"directory": "/p", "project": f"https://{token}@host/repo"}))
 
     assert len(projects) == 1
@@ -776,17 +776,17 @@ def test_a_client_with_the_same_settings_or_no_handshake_is_accepted() -> None:
 
 def test_different_settings_are_reported_by_name_without_values() -> None:
     """A worker that served both would fill two stores, and only the user knows which settings are right."""
-    worker = Worker(Settings(recall_scope="all", min_similarity=0.123))
+    worker = Worker(Settings(recall_scope="all", suggestions="quiet"))
 
     refused = refusal(worker, headers())
 
     assert refused is not None
     status, problem = refused
     assert (status, problem["kind"]) == (409, "OtherSettingsError")
-    assert problem["names"] == ["min_similarity", "recall_scope"]
-    assert "min_similarity, recall_scope" in problem["message"]
+    assert problem["names"] == ["recall_scope", "suggestions"]
+    assert "recall_scope, suggestions" in problem["message"]
     assert "`behavior worker stop`" in problem["hint"]
-    assert "0.123" not in json.dumps(headers()) + json.dumps(problem)
+    assert "quiet" not in json.dumps(headers()) + json.dumps(problem)
 
 
 def test_settings_unknown_to_the_client_are_not_compared() -> None:

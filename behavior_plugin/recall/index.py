@@ -1,0 +1,199 @@
+"""The triggers of one user in memory: the candidates for a prompt are found without the database.
+
+An index never changes. When the database does, from this worker or another, a new one is made of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy
+from numpy.typing import NDArray
+
+from behavior_plugin.agents.core import core_of
+from behavior_plugin.model import Outcome
+from behavior_plugin.patterns.alignment import command_words
+from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
+from behavior_plugin.workflow import Trigger
+
+# The best by vector and by words that are looked at, each.
+MAX_NEAR = 20
+# Of the same slash command, the newest.
+MAX_SAME_COMMAND = 10
+# The part of likeness that two pieces of work of one pattern have anyway.
+SAME_PATTERN = 0.35
+
+_COMMAND = re.compile(r"/[\w:.-]+")
+
+Matrix = NDArray[numpy.float64]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt to find triggers by: its core, and its vector if its words can be read by the embedder."""
+
+    text: str
+    embedding: NDArray[numpy.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Triggers that may fit a question. The arrays have a row for each.
+
+    `cosines` are those of the vectors, zero without one; `words` the share of the question's words that a trigger and
+    its work have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command.
+    `likeness` compares the work of each with that of each other, 0 to 1. `known` counts all triggers.
+    """
+
+    triggers: tuple[Trigger, ...]
+    cosines: Scores
+    words: Scores
+    newer: Scores
+    is_same_command: Scores
+    likeness: Matrix
+    known: int
+
+
+class Index:
+    """The triggers of a project, or of all projects, the oldest first."""
+
+    def __init__(self, triggers: Sequence[Trigger]) -> None:
+        self.triggers = tuple(triggers)
+        self._cores = [core_of(trigger.text) for trigger in triggers]
+        self._places_of_command = _places(command_name(trigger.text) for trigger in triggers)
+        self._places_of_session = _places(trigger.session_id for trigger in triggers)
+        self._failed = [place for place, trigger in enumerate(triggers) if trigger.outcome is Outcome.FAILED]
+        sizes = {len(trigger.embedding) for trigger in triggers if trigger.embedding is not None}
+        self._numbers = max(sizes, default=0)
+        self._vectors = numpy.zeros((len(triggers), self._numbers), dtype=numpy.float32)
+        for place, trigger in enumerate(triggers):
+            if trigger.embedding is not None and len(trigger.embedding) == self._numbers:
+                self._vectors[place] = trigger.embedding
+
+    @cached_property
+    def _words(self) -> WordIndex:
+        return WordIndex(
+            [tokens(core) + _work_tokens(each) for core, each in zip(self._cores, self.triggers, strict=True)]
+        )
+
+    @cached_property
+    def _trigrams(self) -> WordIndex:
+        return WordIndex([trigrams(core) for core in self._cores])
+
+    @cached_property
+    def _rarities(self) -> tuple[dict[str, float], ...]:
+        """For each kind of what work is compared by, the weight of each value."""
+        total = len(self.triggers)
+        counts = [Counter(value for each in self.triggers for value in set(bag(each))) for bag in _BAGS]
+        return tuple({value: math.log1p(total / number) for value, number in count.items()} for count in counts)
+
+    def places_to_leave_out(self, session_id: str, *, with_failed: bool) -> list[int]:
+        """The places of a session's own work, if it has an id, and of failed work."""
+        own = self._places_of_session.get(session_id, []) if session_id else []
+        return [*own, *([] if with_failed else self._failed)]
+
+    def candidates(self, question: Question, *, leave_out: Sequence[int] = ()) -> Candidates:
+        """The triggers that may fit, in the order of their age."""
+        cosines = self._cosines(question)
+        words = self._words.scores(tokens(question.text)) if question.embedding is not None else self._shared(question)
+        command = command_name(question.text)
+        same = self._places_of_command.get(command, []) if command else []
+        kept = numpy.ones(len(self.triggers), dtype=bool)
+        kept[list(leave_out)] = False
+        cosines, words = numpy.where(kept, cosines, 0), numpy.where(kept, words, 0)
+        near = {*_best(cosines), *_best(words), *[place for place in same if kept[place]][-MAX_SAME_COMMAND:]}
+        is_same = set(same)
+        places = sorted(place for place in near if cosines[place] > 0 or words[place] > 0 or place in is_same)
+        chosen = [self.triggers[place] for place in places]
+        newer = kept.sum() - numpy.cumsum(kept)
+        return Candidates(
+            triggers=tuple(chosen),
+            cosines=cosines[places],
+            words=words[places],
+            newer=newer[places].astype(numpy.float64),
+            is_same_command=numpy.array([place in is_same for place in places], dtype=float),
+            likeness=self._likeness(chosen),
+            known=int(kept.sum()),
+        )
+
+    def _cosines(self, question: Question) -> Scores:
+        if question.embedding is None or len(question.embedding) != self._numbers:
+            return numpy.zeros(len(self.triggers))
+        cosines: Scores = (self._vectors @ question.embedding).astype(numpy.float64)
+        return cosines
+
+    def _shared(self, question: Question) -> Scores:
+        """For a text that no embedder can read: what it shares with a trigger, letter by letter."""
+        return self._trigrams.scores(trigrams(question.text))
+
+    def _likeness(self, triggers: Sequence[Trigger]) -> Matrix:
+        """The mean cosine of the files, the steps and the words of commands, of which rare ones count more.
+
+        Work of the same pattern is alike to begin with: it is the same job.
+        """
+        total = numpy.zeros((len(triggers), len(triggers)))
+        for bag, rarities in zip(_BAGS, self._rarities, strict=True):
+            total += _cosines([Counter(bag(trigger)) for trigger in triggers], rarities)
+        keys = numpy.array([trigger.pattern_key for trigger in triggers])
+        likeness: Matrix = (1 - SAME_PATTERN) * total / len(_BAGS) + SAME_PATTERN * (keys[:, None] == keys[None, :])
+        return likeness
+
+
+def command_name(prompt: str) -> str:
+    """The slash command that a prompt is, without its arguments; empty for another prompt."""
+    found = _COMMAND.match(prompt)
+    return found[0] if found else ""
+
+
+def _places(names: Iterable[str]) -> dict[str, list[int]]:
+    """Where each name is."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(names):
+        places[name].append(place)
+    return dict(places)
+
+
+def _files(trigger: Trigger) -> tuple[str, ...]:
+    return trigger.files
+
+
+def _names(trigger: Trigger) -> tuple[str, ...]:
+    return trigger.names
+
+
+def _command_words(trigger: Trigger) -> tuple[str, ...]:
+    return command_words(trigger.commands)
+
+
+_BAGS = (_files, _names, _command_words)
+
+
+def _work_tokens(trigger: Trigger) -> list[str]:
+    return [word for bag in _BAGS for text in dict.fromkeys(bag(trigger)) for word in tokens(text)]
+
+
+def _best(scores: Scores) -> list[int]:
+    """The places of the highest scores."""
+    if len(scores) <= MAX_NEAR:
+        return list(range(len(scores)))
+    return [int(place) for place in numpy.argpartition(-scores, MAX_NEAR)[:MAX_NEAR]]
+
+
+def _cosines(bags: Sequence[Counter[str]], rarities: dict[str, float]) -> Matrix:
+    columns: dict[str, int] = {}
+    for bag in bags:
+        for value in bag:
+            columns.setdefault(value, len(columns))
+    rows = numpy.zeros((len(bags), max(1, len(columns))))
+    for place, bag in enumerate(bags):
+        for value, count in bag.items():
+            rows[place, columns[value]] = (1 + math.log(count)) * rarities[value]
+    lengths = numpy.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= numpy.where(lengths > 0, lengths, 1)
+    likeness: Matrix = rows @ rows.T
+    return likeness

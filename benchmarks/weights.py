@@ -1,0 +1,209 @@
+"""Find the weights of recall from labelled prompts, and print how well they do.
+
+`python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md), fits the few weights of
+`recall/weights.json` to all sets, each set counting the same, and prints them with the figures of each set: fitted to
+all sets, and to the others only. `--write` saves them. The order is fitted to the labels by likelihood; the odds then
+to whether the first candidate is right, among prompts with and without an answer. `odds_by_words` is set by hand, since
+the sets are in English: a fifth of the question's letter groups in common is just enough.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy
+from numpy.typing import NDArray
+
+from behavior_plugin.agents.core import core_of
+from behavior_plugin.agents.prompts import read_prompt
+from behavior_plugin.embed import Embedder, open_embedder
+from behavior_plugin.learn import session_turns
+from behavior_plugin.model import TASKS, Outcome
+from behavior_plugin.patterns.evidence import episodes_of, trigger_of
+from behavior_plugin.patterns.fold import pattern_key
+from behavior_plugin.recall import MAX_PROMPT_CHARS, embed_core
+from behavior_plugin.recall.index import Candidates, Index, Question
+from behavior_plugin.recall.rank import (
+    WEIGHTS,
+    WEIGHTS_FILE,
+    Weights,
+    merits_of,
+    odds_of,
+    odds_signals,
+    signals_of,
+    softmax,
+)
+from behavior_plugin.redact import redact
+from behavior_plugin.workflow import Trigger
+from benchmarks.scratch import shown
+from evaluation.data import Data, Entry
+from evaluation.memory import events_of
+
+# The odds at which a prompt gets a note may answer this share of the prompts that nothing fits.
+MAX_FALSE = 0.05
+# How far a weight is drawn towards zero, in cases.
+RIDGE = 0.02
+ROUNDS, RATE = 600, 0.1
+AGREEMENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+Numbers = NDArray[numpy.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A prompt with its candidates, which of them are right, and whether there is a right one at all."""
+
+    candidates: Candidates
+    right: Numbers
+    is_answerable: bool
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--write", is_flag=True, help="Save the weights in the product.")
+def main(data: Path, write: bool) -> None:
+    """Fit the weights of recall to the sets of a data folder."""
+    embedder = open_embedder("offline")
+    assert embedder
+    folder = Data(data)
+    names = [part.set for part in folder.parts() if part.kind == "recall"]
+    sets = {name: list(cases(folder, name, embedder)) for name in names}
+    fitted = fit(list(sets.values()))
+    click.echo(json.dumps(as_values(fitted), indent=2))
+    report("all sets", sets, dict.fromkeys(sets, fitted))
+    report("the other sets", sets, {name: fit([sets[other] for other in sets if other != name]) for name in sets})
+    if write:
+        lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in as_values(fitted).items()]
+        WEIGHTS_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def cases(data: Data, name: str, embedder: Embedder) -> Iterator[Case]:
+    """The prompts of a set that recall would answer, each with the candidates of its time."""
+    with (data.folder / "recall" / f"{name}.queries.jsonl").open(encoding="utf-8") as lines:
+        answers = {row["id"]: row for row in map(json.loads, lines)}
+    pools: defaultdict[str, list[tuple[Entry, Trigger]]] = defaultdict(list)
+    for entry in shown(sorted(data.memory(name), key=lambda each: each.ts), f"learn {name}"):
+        for trigger in _triggers(entry, embedder):
+            pools[entry.pool].append((entry, trigger))
+    indexes = {pool: Index([trigger for _, trigger in each]) for pool, each in pools.items()}
+    for query in shown(list(data.queries(name)), f"ask {name}"):
+        known = pools[query.pool]
+        hidden = [
+            place for place, (entry, _) in enumerate(known) if entry.ts >= query.ts or entry.session == query.session
+        ]
+        if read_prompt(query.prompt)["prompt_kind"] not in TASKS or len(hidden) == len(known):
+            continue
+        core = core_of(redact(query.prompt, MAX_PROMPT_CHARS))
+        found = indexes[query.pool].candidates(Question(core, embed_core(core, embedder)), leave_out=hidden)
+        relevant, places = answers[query.id]["relevant"], {id(each): entry.id for entry, each in known}
+        right = numpy.array([relevant.get(places[id(each)], 0) > 0 for each in found.triggers], dtype=float)
+        yield Case(found, right, answers[query.id]["answerable"])
+
+
+def fit(sets: Sequence[Sequence[Case]]) -> Weights:
+    """The weights that fit these sets best; each set counts the same."""
+    answerable = [[case for case in each if case.right.any()] for each in sets]
+    signals = _fit_signals(answerable)
+    best = max(AGREEMENTS, key=lambda each: _right_share(answerable, replace(WEIGHTS, signals=signals, agreement=each)))
+    weights = replace(WEIGHTS, signals=signals, agreement=best)
+    return replace(weights, odds=_fit_odds(sets, weights))
+
+
+def report(title: str, sets: dict[str, list[Case]], weights: dict[str, Weights]) -> None:
+    """Print the share of prompts with the right candidate first, and that at the odds with few false notes."""
+    scored = {name: [_scored(case, weights[name]) for case in each] for name, each in sets.items()}
+    every = [each for rows in scored.values() for each in rows]
+    click.echo(f"\nfitted to {title}:")
+    for name, rows in [*scored.items(), ("one limit for all", every)]:
+        limit = _limit(rows)
+        asked = [row for row in rows if row[2]]
+        first = sum(is_right for _, is_right, _ in asked) / len(asked)
+        said = sum(is_right for odds, is_right, _ in asked if odds > limit) / len(asked)
+        click.echo(f"  {name:20} right first {first:.3f}   right and said {said:.3f} at odds over {limit:.3f}")
+
+
+def as_values(weights: Weights) -> dict[str, Any]:
+    """The weights as the file has them."""
+    known = json.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
+    named = {name: dict(zip(known[name], _rounded(getattr(weights, name)), strict=True)) for name in _NAMED}
+    return {**named, "agreement": weights.agreement}
+
+
+_NAMED = ("signals", "odds", "odds_by_words")
+
+
+def _triggers(entry: Entry, embedder: Embedder) -> Iterator[Trigger]:
+    for episode in episodes_of(session_turns(events_of(entry))):
+        if episode.digest.job and episode.judgement.outcome is not Outcome.FAILED and not episode.part_of:
+            vector = embed_core(core_of(episode.trigger), embedder)
+            yield trigger_of(episode, pattern_key=pattern_key(entry.pool, episode.digest.job), embedding=vector)
+
+
+def _fit_signals(sets: Sequence[Sequence[Case]]) -> tuple[float, ...]:
+    """Make the right candidates as likely as they can be, by gradient ascent with Adam (Kingma and Ba, 2015)."""
+    rows = [(signals_of(case.candidates), case.right, 1 / len(cases)) for cases in sets for case in cases]
+    weights = mean = square = numpy.zeros(rows[0][0].shape[1])
+    for number in range(1, ROUNDS + 1):
+        slope = -RIDGE * weights
+        for signals, right, share in rows:
+            likely = softmax(signals @ weights)
+            wanted = likely * right / (likely * right).sum()
+            slope = slope + share * (signals.T @ (wanted - likely)) / len(sets)
+        mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
+        weights = weights + RATE * (mean / (1 - 0.9**number)) / (numpy.sqrt(square / (1 - 0.999**number)) + 1e-9)
+    return tuple(float(each) for each in weights)
+
+
+def _fit_odds(sets: Sequence[Sequence[Case]], weights: Weights) -> tuple[float, ...]:
+    """A logistic regression on whether the first candidate is right, by Newton's method."""
+    rows, labels, shares = [], [], []
+    for cases in sets:
+        for case in cases:
+            merits = merits_of(case.candidates, weights)
+            first = int(merits.argmax())
+            rows.append(numpy.concatenate([[1.0], odds_signals(case.candidates, merits)]))
+            labels.append(case.right[first])
+            shares.append(1 / len(cases))
+    table, wanted, share = numpy.array(rows), numpy.array(labels), numpy.array(shares) / sum(shares)
+    factors = numpy.zeros(table.shape[1])
+    for _ in range(50):
+        odds = 1 / (1 + numpy.exp(-(table @ factors)))
+        slope = table.T @ (share * (wanted - odds)) - RIDGE / 10 * factors
+        curve = (table * (share * odds * (1 - odds))[:, None]).T @ table + RIDGE / 10 * numpy.eye(len(factors))
+        factors = factors + numpy.linalg.solve(curve, slope)
+    return tuple(float(each) for each in factors)
+
+
+def _right_share(sets: Sequence[Sequence[Case]], weights: Weights) -> float:
+    shares = [
+        sum(case.right[int(merits_of(case.candidates, weights).argmax())] for case in cases) / len(cases)
+        for cases in sets
+    ]
+    return float(sum(shares) / len(shares))
+
+
+def _scored(case: Case, weights: Weights) -> tuple[float, bool, bool]:
+    merits = merits_of(case.candidates, weights)
+    first = int(merits.argmax())
+    return odds_of(case.candidates, merits, weights.odds), bool(case.right[first]), case.is_answerable
+
+
+def _limit(rows: Sequence[tuple[float, bool, bool]]) -> float:
+    """The least odds over which few enough of the prompts without an answer are."""
+    false = sorted((odds for odds, _, is_answerable in rows if not is_answerable), reverse=True)
+    allowed = int(MAX_FALSE * len(false))
+    return false[allowed] if allowed < len(false) else 0.0
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [round(each, 2) for each in values]
+
+
+if __name__ == "__main__":
+    main()

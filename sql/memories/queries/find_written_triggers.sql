@@ -1,0 +1,13 @@
+-- The triggers of the rows that callers wrote. They have no workflow: their actions are what they did.
+select w.source_key, w.source_key as pattern_key, w.session_id, w.project, w.trigger, w.final_outcome as outcome,
+       w.started_at, null::jsonb as steps, null::jsonb as names,
+       case when m.metadata ->> 'embedding_model' = %(model)s then array_send((m.embedding::real[])[1:%(numbers)s]) end
+           as embedding
+  from behavior.workflows w
+       join public.memories m using (id)
+ where w.user_id = (select behavior.caller())
+   and m.user_id = (select behavior.caller())
+   and w.workflow is null
+   and behavior.workflow_problem(m.content, m.metadata) is null
+   and (%(project)s::text is null or w.project = %(project)s)
+ order by w.started_at, w.source_key

@@ -1,0 +1,115 @@
+"""The candidates for a prompt: near by vector, by words, or the same command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import pytest
+
+from behavior_plugin.model import Outcome
+from behavior_plugin.recall.index import MAX_NEAR, Index, Question
+from behavior_plugin.workflow import Trigger
+from tests.factories import START
+
+
+def make_trigger(text: str, *, vector: tuple[float, ...] | None = None, **changes: Any) -> Trigger:
+    """A trigger whose key is its text, unless `changes` say otherwise."""
+    fields: dict[str, Any] = {
+        "source_key": text,
+        "pattern_key": text,
+        "session_id": "session",
+        "project": "shop",
+        "text": text,
+        "outcome": Outcome.SUCCESS,
+        "started_at": START,
+        "embedding": None if vector is None else numpy.array(vector, dtype=numpy.float32),
+    }
+    return Trigger(**{**fields, **changes})
+
+
+def asked(text: str, vector: tuple[float, ...] | None = (1, 0)) -> Question:
+    return Question(text, None if vector is None else numpy.array(vector, dtype=numpy.float32))
+
+
+def found(index: Index, question: Question, **changes: Any) -> list[str]:
+    return [trigger.text for trigger in index.candidates(question, **changes).triggers]
+
+
+def test_candidates_are_near_by_vector_or_by_words() -> None:
+    """Each finds what the other misses."""
+    by_vector, by_words = make_trigger("repair it", vector=(0.9, 0.1)), make_trigger("fix the login", vector=(0, 1))
+    neither = make_trigger("write docs", vector=(0, 1))
+
+    candidates = Index([by_vector, by_words, neither]).candidates(asked("fix the form"))
+
+    assert [trigger.text for trigger in candidates.triggers] == ["repair it", "fix the login"]
+    assert candidates.cosines.tolist() == pytest.approx([0.9, 0])
+    assert candidates.words[1] > 0 == candidates.words[0]
+
+
+def test_work_is_found_by_its_commands_and_files() -> None:
+    """The prompt was "please ship it", and the work was a release."""
+    index = Index([make_trigger("ship it", vector=(0, 1), commands=("make release",), files=("CHANGELOG.md",))])
+
+    assert found(index, asked("release")) == ["ship it"]
+    assert found(index, asked("changelog")) == ["ship it"]
+    assert found(index, asked("tests")) == []
+
+
+def test_same_slash_command_is_always_a_candidate() -> None:
+    """Its arguments are other words each time."""
+    others = [make_trigger(f"one two three {number}", vector=(1, 0)) for number in range(2 * MAX_NEAR)]
+    index = Index([make_trigger("/review 12", vector=(0, 1)), *others])
+
+    candidates = index.candidates(asked("/review the parser"))
+
+    assert candidates.triggers[0].text == "/review 12"
+    assert candidates.is_same_command[0] == 1
+    assert not candidates.is_same_command[1:].any()
+
+
+def test_number_of_candidates_is_bounded() -> None:
+    """Years of work must not slow a prompt down."""
+    index = Index([make_trigger(f"fix the parser {number}", vector=(1, number)) for number in range(500)])
+
+    assert len(found(index, asked("fix the parser"))) <= 2 * MAX_NEAR
+
+
+def test_left_out_triggers_count_nowhere() -> None:
+    """They are of the session that asks, or of failed work."""
+    first, second, third = (make_trigger("fix the parser", vector=(1, 0), source_key=key) for key in "abc")
+
+    candidates = Index([first, second, third]).candidates(asked("fix the parser"), leave_out=[1])
+
+    assert candidates.triggers == (first, third)
+    assert candidates.known == 2
+    assert candidates.newer.tolist() == [1, 0]
+
+
+def test_vectors_of_another_model_are_no_vectors() -> None:
+    """Only those of one length can be compared, and a question without a vector is compared by letters."""
+    index = Index([make_trigger("fix the parser", vector=(1, 0)), make_trigger("fix the lexer", vector=(1, 0, 0))])
+
+    assert index.candidates(asked("fix", vector=(1, 0))).cosines.tolist() == [0, 0]
+    assert index.candidates(asked("fix", vector=(1, 0, 0))).cosines.tolist() == [0, 1]
+    assert index.candidates(asked("parsers", vector=None)).words[0] > 0
+
+
+def test_like_work_is_alike() -> None:
+    """By its files, its steps and the words of its commands; work of one pattern is alike anyway."""
+    build = {"names": ("edit", "make"), "commands": ("make all",), "files": ("a.c",)}
+    one, other = make_trigger("one", vector=(1, 0), **build), make_trigger("two", vector=(1, 0), **build)
+    far = make_trigger("three", vector=(1, 0), names=("npm publish",), commands=("npm publish",))
+    same_job = make_trigger("four", vector=(1, 0), pattern_key="three")
+
+    likeness = Index([one, other, far, same_job]).candidates(asked("one")).likeness
+
+    assert likeness[0, 1] == pytest.approx(0.65)
+    assert likeness[0, 2] == 0
+    assert likeness[2, 3] == pytest.approx(0.35)
+
+
+def test_an_empty_index_has_no_candidates() -> None:
+    """A new project."""
+    assert found(Index([]), asked("fix")) == found(Index([]), asked("fix", vector=None)) == []
