@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError
+from behavior_plugin.errors import EmbedError, describe_for_log
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import StoredPattern, Suggestion
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from behavior_plugin.recall.index import Index
     from behavior_plugin.recall.rank import Ranked
 
+log = logging.getLogger(__name__)
+
 MAX_PROMPT_CHARS = 2000
 # Below it a pattern has been ignored, refused or harmful too often to be suggested.
 MIN_CONFIDENCE = 0.2
@@ -27,18 +30,25 @@ MIN_CONFIDENCE = 0.2
 MAX_READ, MAX_UNREADABLE = 50, 0.3
 # Fewer triggers say nothing about a project.
 MIN_READ = 5
+# As many are read again while a prompt waits, in 0.1 ms each; more in the background.
+MAX_AT_ONCE = 2_000
 # Triggers that are kept in memory, of all projects; each takes about 3 kB.
 MAX_TRIGGERS = 120_000
+
+_Key: TypeAlias = tuple[str, str | None]
 
 
 class Recaller:
     """Finds past work for prompts, with the triggers of the projects that asked last in memory.
 
-    Safe to use from several threads. Each call compares the state of the database, so work of other machines is found.
+    Safe to use from several threads. Each call compares the state of the database, so work of other machines is found
+    too; in a project with thousands of pieces of work, by the next prompt.
     """
 
     def __init__(self) -> None:
-        self._indexes: dict[tuple[str, str | None], tuple[tuple[object, ...], Index]] = {}
+        # By the model and the project, each with the state of the database that it was read in.
+        self._indexes: dict[_Key, tuple[tuple[object, ...], Index]] = {}
+        self._reading: set[_Key] = set()
         self._lock = threading.Lock()
 
     def recall(
@@ -93,18 +103,41 @@ class Recaller:
         return rank(index.candidates(Question(core, embedding), leave_out=left_out))
 
     def _index(self, store: Store, embedder: Embedder | None, project: str | None) -> Index:
-        from behavior_plugin.recall.index import Index
-
+        """The triggers as the database has them; of a large project as it had them, while they are read again."""
         model, numbers = (embedder.model, embedder.numbers) if embedder else ("", 1)
+        key = (model, project)
         state = store.state(model=model, project=project)
         with self._lock:
-            known = self._indexes.pop((model, project), None)
-            if known is None or known[0] != state:
-                known = (state, Index(store.triggers(model=model, numbers=numbers, project=project)))
-            self._indexes[model, project] = known  # as the last, which is dropped last
-            while len(self._indexes) > 1 and self._size() > MAX_TRIGGERS:
-                del self._indexes[next(iter(self._indexes))]
-        return known[1]
+            known_state, index = self._indexes.get(key, (None, None))
+            is_being_read = key in self._reading
+            if index is not None and known_state != state and len(index.triggers) > MAX_AT_ONCE and not is_being_read:
+                self._reading.add(key)
+                threading.Thread(target=self._read_later, args=(store, key, numbers, state), daemon=True).start()
+        if index is None or (known_state != state and len(index.triggers) <= MAX_AT_ONCE):
+            return self._read(store, key, numbers, state)
+        return index
+
+    def _read_later(self, store: Store, key: _Key, numbers: int, state: tuple[object, ...]) -> None:
+        try:
+            self._read(store, key, numbers, state)
+        except Exception as error:  # the next prompt tries again, and tells
+            log.warning("the triggers of a project cannot be read: %s", describe_for_log(error))
+
+    def _read(self, store: Store, key: _Key, numbers: int, state: tuple[object, ...]) -> Index:
+        from behavior_plugin.recall.index import Index
+
+        try:
+            index = Index(store.triggers(model=key[0], numbers=numbers, project=key[1]))
+            index.prepare()
+            with self._lock:
+                self._indexes.pop(key, None)
+                self._indexes[key] = (state, index)  # as the last, which is dropped last
+                while len(self._indexes) > 1 and self._size() > MAX_TRIGGERS:
+                    del self._indexes[next(iter(self._indexes))]
+            return index
+        finally:
+            with self._lock:
+                self._reading.discard(key)
 
     def _size(self) -> int:
         return sum(len(index.triggers) for _, index in self._indexes.values())

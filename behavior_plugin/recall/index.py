@@ -92,6 +92,10 @@ class Index:
         counts = [Counter(value for each in self.triggers for value in set(bag(each))) for bag in _BAGS]
         return tuple({value: math.log1p(total / number) for value, number in count.items()} for count in counts)
 
+    def prepare(self) -> None:
+        """Compute what the first question would wait for."""
+        self._words, self._rarities  # noqa: B018 - computed once, when first read
+
     def places_to_leave_out(self, session_id: str, *, with_failed: bool) -> list[int]:
         """The places of a session's own work, if it has an id, and of failed work."""
         own = self._places_of_session.get(session_id, []) if session_id else []

@@ -14,6 +14,7 @@ from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller
 from behavior_plugin.workflow import Suggestion
 from tests.factories import START, make_pattern, make_workflow
 from tests.fakes import FakeEmbedder, FakeStore
+from tests.waiting import wait_for
 
 HERE = Context(directory="/home/dev/project", project="/home/dev/project", branch="main")
 ELSEWHERE = Context(directory="/home/dev/other", project="/home/dev/other", branch="main")
@@ -219,6 +220,23 @@ def test_triggers_are_read_again_only_when_something_has_changed() -> None:
         make_pattern(trigger="write the docs", context=HERE), embedder.embed(["write the docs"])[0], embedder.model
     )
     assert asked("write the docs") == ["write the docs"]
+    assert store.reads == 2
+
+
+def test_a_large_project_is_read_again_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt does not wait for ten thousand triggers."""
+    monkeypatch.setattr("behavior_plugin.recall.MAX_AT_ONCE", 0)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+
+    def asked(text: str) -> list[str]:
+        return triggers(recaller.recall(text, HERE, embedder=embedder, store=store, min_odds=0.3))
+
+    for text in (PROMPT, "write docs"):
+        store.add(make_pattern(trigger=text, context=HERE), embedder.embed([text])[0], embedder.model)
+        first = asked("write docs")
+
+    assert first == []
+    wait_for(lambda: asked("write docs") == ["write docs"], "the new triggers")
     assert store.reads == 2
 
 
