@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     embedder: Literal["offline", "openai", "none"] = Field(
         default="offline",
         description="offline: all-MiniLM-L6-v2 on this machine. openai: text-embedding-3-small, with OPENAI_API_KEY. "
-        "none: full text search only. After a change only new work is found by similarity.",
+        "none: by letters only. After a change older work is found by its words only.",
     )
     recall_scope: Literal["project", "all"] = Field(
         default="project",

@@ -153,7 +153,7 @@ def _store() -> str:
 def _embedder() -> str:
     status = Client().status()
     if status.embedder_problem:
-        raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their words.")
+        raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their letters.")
     return status.embedder
 
 

@@ -44,7 +44,7 @@ class Embedder(Protocol):
 
 
 def open_embedder(kind: Literal["offline", "openai", "none"]) -> Embedder | None:
-    """Load the embedder that the setting `embedder` names; None for full text search only.
+    """Load the embedder that the setting `embedder` names; None where prompts are compared by their letters.
 
     Raises:
         EmbedError: it cannot run here; `behavior status` and `behavior doctor` show the message.

@@ -28,7 +28,7 @@ HEAD_CHARACTERS = 20_000
 # A text with a greater share of other scripts' letters, of unknown pieces, or of pieces within words, is not English.
 MAX_FOREIGN, MAX_UNKNOWN, MAX_SCRAPS = 0.3, 0.2, 0.3
 _LAST_LATIN = "\u024f"
-NOTHING_TO_DO = "Nothing to do: full text search finds such a text."
+NOTHING_TO_DO = "Nothing to do: such a text is compared by its letters."
 
 
 class OfflineEmbedder:

@@ -58,7 +58,7 @@ class Resources:
                     raise self._why_not_open() from None
 
     def embedder(self, within_s: float) -> Embedder | None:
-        """The embedder, once it is loaded; None if there is none, and prompts are compared by their words."""
+        """The embedder, once it is loaded; None if there is none, and prompts are compared by their letters."""
         try:
             return self._embedder.result(within_s)
         except FutureTimeoutError:
@@ -130,7 +130,7 @@ class Resources:
         if not self._embedder.done():
             return "still loading"
         embedder = self._embedder.result()
-        return embedder.model if embedder else "none, full text search only"
+        return embedder.model if embedder else "none, prompts are compared by their letters"
 
     def _opening_failed(self, error: BehaviorError) -> None:
         self.back_off(error)
@@ -144,7 +144,7 @@ class Resources:
         try:
             self._embedder.set_result(open_embedder(self._settings.embedder))
         except Exception as error:  # threads that wait for the embedder must get an answer
-            log.warning("no embedder, full text search only: %s", describe_for_log(error))
+            log.warning("no embedder, prompts are compared by their letters: %s", describe_for_log(error))
             self._embedder_problem = describe_for_log(error)
             self._embedder.set_result(None)
 
