@@ -26,6 +26,10 @@ from behavior_plugin.store.rows import (
 from behavior_plugin.store.sql_files import query
 from behavior_plugin.workflow import Episode, Occurrence, Remark, Saved
 
+# How long the client may be silent while it computes from what it has read, and while it writes. Beyond that it is
+# taken for gone, and its lock is released.
+COMPUTING, WRITING = "120s", "10s"
+
 
 class PostgresEvidence:
     """The user's episodes, within an open transaction. `Evidence` documents the methods."""
@@ -43,9 +47,11 @@ class PostgresEvidence:
             "first": min(starts, default=None),
             "last": max(starts, default=None),
         }
+        self._execute("set_silence", {"time": COMPUTING})
         return read_rows(read_episode, self._fetch("find_episodes", values))
 
     def replace_sessions(self, session_ids: Iterable[str], episodes: Sequence[Episode]) -> None:
+        self._execute("set_silence", {"time": WRITING})
         rows = self._fetch("find_sessions", {"session_ids": list(session_ids)})
         wanted = {episode.source_key: episode for episode in episodes}
         before = {row["source_key"]: episode_or_none(row) for row in rows}
@@ -67,6 +73,7 @@ class PostgresEvidence:
         return written + sum(not row["part_of"] for row in rows)
 
     def occurrences(self, project: str) -> list[Occurrence]:
+        self._execute("set_silence", {"time": COMPUTING})
         # Row by row: a project may have thousands.
         return read_rows(read_occurrence, self._execute("find_digests", {"project": project}))
 
@@ -96,6 +103,7 @@ class PostgresEvidence:
         return read_rows(read_run, self._fetch("find_runs", {"source_keys": list(source_keys)}))
 
     def replace_patterns(self, project: str, patterns: Sequence[Computed], pattern_keys: Mapping[str, str]) -> None:
+        self._execute("set_silence", {"time": WRITING})
         rows = self._fetch("find_pattern_keys", {"project": project}, self._storage)
         assigned = {"source_keys": list(pattern_keys), "pattern_keys": list(pattern_keys.values())}
         self._execute("assign_patterns", assigned)

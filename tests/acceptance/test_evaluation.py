@@ -248,7 +248,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path, name: st
     assert done.returncode == USAGE
     message = " ".join(done.stderr.split())
     assert (
-        f"{name.rpartition(',')[2]}: not one of parse, recall, next, redact, learning, plants, recall-plants" in message
+        f"{name.rpartition(',')[2]}: not one of parse, recall, next, redact, learning, languages, plants, recall-plants"
+        in message
     )
     assert not (tmp_path / "out").exists()
 

@@ -21,6 +21,7 @@ from behavior_plugin.patterns.evidence import DIGEST_VERSION, trigger_of
 from behavior_plugin.store import Computed
 from behavior_plugin.store.connection import value
 from behavior_plugin.store.embedded.server import Server
+from behavior_plugin.store.evidence import PostgresEvidence
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import MAX_SESSIONS, MAX_TAKEN, PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
@@ -818,6 +819,27 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> No
     assert all(before != after for before, after in pairwise(states))
     assert again == states[-2]
     assert store.state(model=MODEL, project="/elsewhere")[:2] == (0, 0)
+
+
+def test_the_server_is_patient_only_while_the_worker_computes(store: PostgresStore) -> None:
+    """Reading a long session takes a while; but a worker that is gone must not hold its lock for long."""
+
+    def patience(evidence: PostgresEvidence) -> str:
+        row = evidence._connection.execute("show idle_in_transaction_session_timeout").fetchone()
+        return str(row and row["idle_in_transaction_session_timeout"])
+
+    with store.evidence() as evidence:
+        found = [patience(evidence)]
+        evidence.episodes(["session"])
+        found.append(patience(evidence))
+        evidence.replace_sessions([], [])
+        found.append(patience(evidence))
+        evidence.occurrences("project")
+        found.append(patience(evidence))
+        evidence.replace_patterns("project", [], {})
+        found.append(patience(evidence))
+
+    assert found == ["10s", "2min", "10s", "2min", "10s"]
 
 
 # Listing
