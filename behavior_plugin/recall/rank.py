@@ -23,6 +23,8 @@ from behavior_plugin.workflow import Trigger
 WEIGHTS_FILE = Path(__file__).with_name("weights.json")
 # Beyond a thousand newer pieces of work age makes no more difference.
 _OLD = 1_000.0
+# Nor does it make a difference how large a large store is.
+_LARGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def merits_of(candidates: Candidates, weights: Weights) -> Scores:
 def odds_signals(candidates: Candidates, merits: Scores) -> Scores:
     """The best cosine and the best share of words of all, the merit of the first, and how much is known."""
     best = [candidates.cosines.max(), candidates.words.max(), merits.max()]
-    return numpy.array([*best, numpy.log1p(candidates.known)])
+    return numpy.array([*best, numpy.log1p(min(candidates.known, _LARGE))])
 
 
 def odds_of(candidates: Candidates, merits: Scores, factors: Sequence[float]) -> float:

@@ -250,10 +250,10 @@ def test_our_own_command_gets_several_answers_every_time() -> None:
 
 
 def test_a_setting_says_how_sure_a_suggestion_has_to_be() -> None:
-    """Two words are alike, which is enough by default."""
+    """One word is alike, which is enough by default."""
     for setting, is_answered in (("eager", True), ("normal", True), ("quiet", False)):
         worker = Worker(Settings(suggestions=setting))
-        worker.knows("mend a parser of my letter")
+        worker.knows("fix a lexer")
 
         assert bool(worker.service.suggest(suggest()).text) is is_answered
 
