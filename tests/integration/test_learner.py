@@ -69,8 +69,10 @@ def test_embedder_that_is_down_delays_only_the_vectors(store: PostgresStore) -> 
     worker.learn()
     worker.compute()
     waiting, computed, unembedded = worker.inbox.sessions, store.count(), len(store.unembedded(9))
+    while_down = worker.resources.last_error
     embedder.is_down = False
     worker.compute()
 
     assert (waiting, computed, unembedded) == ({}, 1, 3)
     assert store.unembedded(9) == {}
+    assert (while_down, worker.resources.last_error) == ("The service is down.", "")

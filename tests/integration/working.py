@@ -44,7 +44,8 @@ class Worker:
 
     def __init__(self, store: PostgresStore, embedder: Embedder | None = None) -> None:
         self.inbox = Inbox()
-        self.learner = Learner(self.inbox, OpenResources(store, embedder))
+        self.resources = OpenResources(store, embedder)
+        self.learner = Learner(self.inbox, self.resources)
 
     def file(self) -> None:
         self.inbox.file_new()

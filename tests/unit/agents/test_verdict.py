@@ -315,7 +315,7 @@ def test_an_output_is_not_cut_within_a_secret(place: int) -> None:
     secret = "ghp_" + "A1b2C3d4E5" * 3 + "F6g7H8"
     line = f"{secret}: command not found"
     at_head = " " * (MAX_HEAD_CHARS - place) + line + "\n" * (MAX_TAIL_CHARS + 50)
-    at_tail = "\n" * (MAX_HEAD_CHARS + 50) + line.ljust(MAX_TAIL_CHARS + place)
+    at_tail = "\n" * (MAX_HEAD_CHARS + 50) + line + "\n" * (MAX_TAIL_CHARS + place - len(line))
 
     for output in (at_head, at_tail):
         found = read_verdict(output, command="run")

@@ -42,8 +42,8 @@ def test_like_work_of_others_outweighs_the_single_nearest() -> None:
     loner = make_trigger("x", vector=near(0.62), **DOCS)
     others = [make_trigger(f"y{number}", vector=near(0.58), **SHIP) for number in range(4)]
 
-    assert ranked("ship it", loner, *others)[0].trigger.names == ("make release",)
-    assert ranked("ship it", loner, others[0])[0].trigger == loner
+    assert ranked("ship it", *others, loner)[0].trigger.names == ("make release",)
+    assert ranked("ship it", others[0], loner)[0].trigger == loner
 
 
 def test_same_command_and_newer_work_come_first() -> None:
