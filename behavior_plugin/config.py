@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     embedder: Literal["offline", "openai", "none"] = Field(
         default="offline",
         description="offline: all-MiniLM-L6-v2 on this machine. openai: text-embedding-3-small, with OPENAI_API_KEY. "
-        "none: by letters only. After a change older work is found by its words only.",
+        "none: prompts are compared by their letters. After a change older work is found by its words.",
     )
     recall_scope: Literal["project", "all"] = Field(
         default="project",

@@ -1,10 +1,10 @@
 """Find the weights of recall from labelled prompts, and print how well they do.
 
-`python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md), fits the few weights of
-`recall/weights.json` to all sets, each set counting the same, and prints them with the figures of each set: fitted to
-all sets, and to the others only. `--write` saves them. The order is fitted to the labels by likelihood; the odds then
-to whether the first candidate is right, among prompts with and without an answer. `odds_by_words` is set by hand, since
-the sets are in English: a fifth of the question's letter groups in common is just enough.
+`python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md) and fits the few weights
+of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets
+and to the others only; `--write` saves them. The order is fitted to the labels by likelihood, then the odds to whether
+the first candidate is right, among prompts with and without an answer. `odds_by_letters` is set by hand, since the sets
+are in English: a fifth of the question's groups of letters in common is just enough.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ from evaluation.memory import events_of
 
 # The odds at which a prompt gets a note may answer this share of the prompts that nothing fits.
 MAX_FALSE = 0.05
-# How far a weight is drawn towards zero, in cases.
+# The pull of a weight towards zero. A tenth of it ranks one of the recorded sets better and another worse.
 RIDGE = 0.02
+# Steps of the ascent, and their size.
 ROUNDS, RATE = 600, 0.1
 AGREEMENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_NAMED = ("signals", "odds", "odds_by_letters")
 
 Numbers = NDArray[numpy.float64]
 
@@ -73,11 +75,14 @@ def main(data: Path, write: bool) -> None:
     assert embedder
     folder = Data(data)
     names = [part.set for part in folder.parts() if part.kind == "recall"]
+    if not names:
+        raise click.UsageError(f"{data} has no recall sets; docs/evaluation.md describes the layout.")
     sets = {name: list(cases(folder, name, embedder)) for name in names}
     fitted = fit(list(sets.values()))
     click.echo(json.dumps(as_values(fitted), indent=2))
     report("all sets", sets, dict.fromkeys(sets, fitted))
-    report("the other sets", sets, {name: fit([sets[other] for other in sets if other != name]) for name in sets})
+    if len(sets) > 1:
+        report("the other sets", sets, {name: fit([sets[other] for other in sets if other != name]) for name in sets})
     if write:
         lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in as_values(fitted).items()]
         WEIGHTS_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
@@ -101,8 +106,8 @@ def cases(data: Data, name: str, embedder: Embedder) -> Iterator[Case]:
             continue
         core = core_of(redact(query.prompt, MAX_PROMPT_CHARS))
         found = indexes[query.pool].candidates(Question(core, embed_core(core, embedder)), leave_out=hidden)
-        relevant, places = answers[query.id]["relevant"], {id(each): entry.id for entry, each in known}
-        right = numpy.array([relevant.get(places[id(each)], 0) > 0 for each in found.triggers], dtype=float)
+        relevant, entries = answers[query.id]["relevant"], {each.source_key: entry.id for entry, each in known}
+        right = numpy.array([relevant.get(entries[each.source_key], 0) > 0 for each in found.triggers], dtype=float)
         yield Case(found, right, answers[query.id]["answerable"])
 
 
@@ -133,9 +138,6 @@ def as_values(weights: Weights) -> dict[str, Any]:
     known = json.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
     named = {name: dict(zip(known[name], _rounded(getattr(weights, name)), strict=True)) for name in _NAMED}
     return {**named, "agreement": weights.agreement}
-
-
-_NAMED = ("signals", "odds", "odds_by_words")
 
 
 def _triggers(entry: Entry, embedder: Embedder) -> Iterator[Trigger]:

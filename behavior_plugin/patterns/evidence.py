@@ -17,8 +17,8 @@ from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.boundaries import split
 from behavior_plugin.patterns.jobs import job_of
 from behavior_plugin.patterns.lessons import find_lessons
-from behavior_plugin.patterns.lookups import lookup_job, lookups
 from behavior_plugin.patterns.outcome import judge_episode, judge_turn
+from behavior_plugin.patterns.short_work import short_work_job, short_work_steps
 from behavior_plugin.patterns.steps import MAX_KEPT_STEPS, distil, known_commands, top_steps, tried_steps
 from behavior_plugin.patterns.words import NO_CHANGE, count_words, plain
 from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Saved, StepKind, Trigger
@@ -223,8 +223,8 @@ def _digest(turns: Sequence[Turn], judged: Sequence[Outcome], outcome: Outcome) 
     steps = distil(turns, judged=judged) or (tried_steps(turns) if outcome is not Outcome.SUCCESS else ())
     # What was turned down is no step, but it was the same job, and counts against its odds.
     job = job_of(distil(turns, judged=[Outcome.SUCCESS] * len(turns)) or steps, turns)
-    if not job and (steps := lookups(turns)):
-        job = lookup_job(steps)
+    if not job and (steps := short_work_steps(turns)):
+        job = short_work_job(steps)
     steps = top_steps(steps, MAX_KEPT_STEPS)
     # A reply names no task: nobody types it again to have the same done.
     is_named = turns[0].prompt_kind is not PromptKind.FOLLOW_UP and bool(turns[0].prompt.strip())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import common, identities
 from behavior_plugin.patterns.commands import CommandKind, command_kind
-from behavior_plugin.patterns.lookups import lookups
+from behavior_plugin.patterns.short_work import short_work_steps
 from behavior_plugin.patterns.steps import distil
 from behavior_plugin.workflow import Episode, Remark, RemarkKind, Step, StepKind
 
@@ -106,7 +106,7 @@ def follow_through(shown: Remark, episodes: Sequence[Episode]) -> Remark:
     following = [turn for turn in episode.turns if turn.started_at >= started_at]
     if not any(turn.actions for turn in following):
         return shown
-    done = identities(distil(following, judged=[Outcome.SUCCESS] * len(following)) or lookups(following))
+    done = identities(distil(following, judged=[Outcome.SUCCESS] * len(following)) or short_work_steps(following))
     is_followed = bool(shown.steps) and common(shown.steps, done) >= MIN_FOLLOWED * len(shown.steps)
     return shown.model_copy(update={"is_followed": is_followed, "outcome": episode.judgement.outcome})
 

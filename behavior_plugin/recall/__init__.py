@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from behavior_plugin.agents.core import core_of
@@ -26,16 +27,27 @@ log = logging.getLogger(__name__)
 MAX_PROMPT_CHARS = 2000
 # Below it a pattern has been ignored, refused or harmful too often to be suggested.
 MIN_CONFIDENCE = 0.2
-# The newest triggers tell which language a project's prompts are in, and this share of unreadable ones is another one.
-MAX_READ, MAX_UNREADABLE = 50, 0.3
-# Fewer triggers say nothing about a project.
-MIN_READ = 5
+# The newest triggers show the language of a project's prompts: with a greater share of unreadable ones, it is another.
+# Fewer triggers show nothing.
+MAX_SAMPLE, MIN_SAMPLE, MAX_UNREADABLE = 50, 5, 0.3
 # As many are read again while a prompt waits, in 0.1 ms each; more in the background.
 MAX_AT_ONCE = 2_000
-# Triggers that are kept in memory, of all projects; each takes about 3 kB.
-MAX_TRIGGERS = 120_000
+# Triggers that are kept in memory, of all projects, and the newest of one: each takes 6 kB.
+MAX_TRIGGERS = 50_000
 
 _Key: TypeAlias = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """An index, the state of the database that it was read in, and whether the embedder can read its prompts.
+
+    `is_readable` is None where there are too few prompts to say so.
+    """
+
+    state: tuple[object, ...]
+    index: Index
+    is_readable: bool | None
 
 
 class Recaller:
@@ -46,8 +58,8 @@ class Recaller:
     """
 
     def __init__(self) -> None:
-        # By the model and the project, each with the state of the database that it was read in.
-        self._indexes: dict[_Key, tuple[tuple[object, ...], Index]] = {}
+        # By the model and the project; the one that was asked last is the last.
+        self._indexes: dict[_Key, _Read] = {}
         self._reading: set[_Key] = set()
         self._lock = threading.Lock()
 
@@ -97,68 +109,79 @@ class Recaller:
         core = core_of(redact(text, MAX_PROMPT_CHARS))
         if not core.strip():
             return []
-        index = self._index(store, embedder, project)
-        left_out = index.places_to_leave_out(session_id, with_failed=with_failed)
-        embedding = embed_core(core, embedder) if embedder and _is_readable(core, index, embedder) else None
-        return rank(index.candidates(Question(core, embedding), leave_out=left_out))
+        read = self._up_to_date(store, embedder, project)
+        left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
+        embedding = embed_core(core, embedder) if embedder and _is_readable(core, read, embedder) else None
+        return rank(read.index.candidates(Question(core, embedding), leave_out=left_out))
 
-    def _index(self, store: Store, embedder: Embedder | None, project: str | None) -> Index:
+    def _up_to_date(self, store: Store, embedder: Embedder | None, project: str | None) -> _Read:
         """The triggers as the database has them; of a large project as it had them, while they are read again."""
-        model, numbers = (embedder.model, embedder.numbers) if embedder else ("", 1)
-        key = (model, project)
-        state = store.state(model=model, project=project)
+        key = (embedder.model if embedder else "", project)
+        state = store.state(model=key[0], project=project)
         with self._lock:
-            known_state, index = self._indexes.get(key, (None, None))
-            is_being_read = key in self._reading
-            if index is not None and known_state != state and len(index.triggers) > MAX_AT_ONCE and not is_being_read:
+            known = self._indexes.pop(key, None)
+            if known is not None:
+                self._indexes[key] = known
+            is_stale = known is None or known.state != state
+            is_large = known is not None and len(known.index.triggers) > MAX_AT_ONCE
+            if is_stale and is_large and key not in self._reading:
                 self._reading.add(key)
-                threading.Thread(target=self._read_later, args=(store, key, numbers, state), daemon=True).start()
-        if index is None or (known_state != state and len(index.triggers) <= MAX_AT_ONCE):
-            return self._read(store, key, numbers, state)
-        return index
+                threading.Thread(target=self._read_later, args=(store, embedder, key, state), daemon=True).start()
+        if known is None or (is_stale and not is_large):
+            return self._read(store, embedder, key, state)
+        return known
 
-    def _read_later(self, store: Store, key: _Key, numbers: int, state: tuple[object, ...]) -> None:
+    def _read_later(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> None:
         try:
-            self._read(store, key, numbers, state)
-        except Exception as error:  # the next prompt tries again, and tells
+            self._read(store, embedder, key, state)
+        except Exception as error:  # the next prompt tries again
             log.warning("the triggers of a project cannot be read: %s", describe_for_log(error))
-
-    def _read(self, store: Store, key: _Key, numbers: int, state: tuple[object, ...]) -> Index:
-        from behavior_plugin.recall.index import Index
-
-        try:
-            index = Index(store.triggers(model=key[0], numbers=numbers, project=key[1]))
-            index.prepare()
-            with self._lock:
-                self._indexes.pop(key, None)
-                self._indexes[key] = (state, index)  # as the last, which is dropped last
-                while len(self._indexes) > 1 and self._size() > MAX_TRIGGERS:
-                    del self._indexes[next(iter(self._indexes))]
-            return index
         finally:
             with self._lock:
                 self._reading.discard(key)
 
+    def _read(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> _Read:
+        from behavior_plugin.recall.index import Index
+
+        model, project = key
+        triggers = store.triggers(model=model, numbers=embedder.numbers if embedder else 1, project=project)
+        index = Index(triggers[-MAX_TRIGGERS:])
+        index.prepare()
+        read = _Read(state, index, _is_project_readable(index, embedder) if embedder else False)
+        with self._lock:
+            self._indexes.pop(key, None)
+            self._indexes[key] = read
+            while len(self._indexes) > 1 and self._size() > MAX_TRIGGERS:
+                del self._indexes[next(iter(self._indexes))]
+        return read
+
     def _size(self) -> int:
-        return sum(len(index.triggers) for _, index in self._indexes.values())
+        return sum(len(read.index.triggers) for read in self._indexes.values())
 
 
 def embed_core(core: str, embedder: Embedder) -> NDArray[numpy.float32] | None:
-    """The vector of a text, without its padding; None if there is nothing in it to embed."""
+    """The vector of a text, without its padding; None if it has nothing to embed, or the embedder failed."""
     import numpy
 
     try:
         [vector] = embedder.embed([core])
-    except EmbedError:
+    except EmbedError as error:
+        log.warning("a prompt is compared by its letters: %s", error)
         return None
     return numpy.array(vector[: embedder.numbers], dtype=numpy.float32)
 
 
-def _is_readable(core: str, index: Index, embedder: Embedder) -> bool:
+def _is_readable(core: str, read: _Read, embedder: Embedder) -> bool:
     """Whether the embedder can read the project's prompts; in a new project, whether it can read this one."""
-    newest = index.triggers[-MAX_READ:]
-    if len(newest) < MIN_READ or not core.isascii():
+    if read.is_readable is None or not core.isascii():
         return embedder.can_read(core)
+    return read.is_readable
+
+
+def _is_project_readable(index: Index, embedder: Embedder) -> bool | None:
+    newest = index.triggers[-MAX_SAMPLE:]
+    if len(newest) < MIN_SAMPLE:
+        return None
     unreadable = sum(not embedder.can_read(core_of(each.text)) for each in newest)
     return unreadable < MAX_UNREADABLE * len(newest)
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy
@@ -47,7 +47,8 @@ class Candidates:
 
     `cosines` are those of the vectors, zero without one; `words` the share of the question's words that a trigger and
     its work have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command.
-    `likeness` compares the work of each with that of each other, 0 to 1. `known` counts all triggers.
+    `likeness` compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`:
+    there are no vectors to compare, and `words` is the share of the question's groups of letters.
     """
 
     triggers: tuple[Trigger, ...]
@@ -57,13 +58,15 @@ class Candidates:
     is_same_command: Scores
     likeness: Matrix
     known: int
+    is_by_letters: bool
 
 
 class Index:
     """The triggers of a project, or of all projects, the oldest first."""
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
-        self.triggers = tuple(triggers)
+        # Without their vectors, which are in one array.
+        self.triggers = tuple(replace(trigger, embedding=None) for trigger in triggers)
         self._cores = [core_of(trigger.text) for trigger in triggers]
         self._places_of_command = _places(command_name(trigger.text) for trigger in triggers)
         self._places_of_session = _places(trigger.session_id for trigger in triggers)
@@ -103,15 +106,16 @@ class Index:
 
     def candidates(self, question: Question, *, leave_out: Sequence[int] = ()) -> Candidates:
         """The triggers that may fit, in the order of their age."""
-        cosines = self._cosines(question)
-        words = self._words.scores(tokens(question.text)) if question.embedding is not None else self._shared(question)
+        is_by_letters = question.embedding is None or len(question.embedding) != self._numbers
+        cosines = self._cosines(None if is_by_letters else question.embedding)
+        words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
         command = command_name(question.text)
         same = self._places_of_command.get(command, []) if command else []
         kept = numpy.ones(len(self.triggers), dtype=bool)
         kept[list(leave_out)] = False
         cosines, words = numpy.where(kept, cosines, 0), numpy.where(kept, words, 0)
-        near = {*_best(cosines), *_best(words), *[place for place in same if kept[place]][-MAX_SAME_COMMAND:]}
-        is_same = set(same)
+        is_same = {place for place in same if kept[place]}
+        near = {*_best(cosines), *_best(words), *sorted(is_same)[-MAX_SAME_COMMAND:]}
         places = sorted(place for place in near if cosines[place] > 0 or words[place] > 0 or place in is_same)
         chosen = [self.triggers[place] for place in places]
         newer = kept.sum() - numpy.cumsum(kept)
@@ -123,12 +127,13 @@ class Index:
             is_same_command=numpy.array([place in is_same for place in places], dtype=float),
             likeness=self._likeness(chosen),
             known=int(kept.sum()),
+            is_by_letters=is_by_letters,
         )
 
-    def _cosines(self, question: Question) -> Scores:
-        if question.embedding is None or len(question.embedding) != self._numbers:
+    def _cosines(self, embedding: NDArray[numpy.float32] | None) -> Scores:
+        if embedding is None:
             return numpy.zeros(len(self.triggers))
-        cosines: Scores = (self._vectors @ question.embedding).astype(numpy.float64)
+        cosines: Scores = (self._vectors @ embedding).astype(numpy.float64)
         return cosines
 
     def _shared(self, question: Question) -> Scores:

@@ -33,13 +33,13 @@ class Weights:
 
     `signals` are the weights of the columns of `signals_of`; `agreement` is how much a candidate gains from another one
     with the very same work, as a share of the other's likelihood. `odds` has a constant, and the weights of
-    `odds_signals`; `odds_by_words` is the same for prompts that are compared by words alone.
+    `odds_signals`; `odds_by_letters` is the same for prompts that are compared by their letters.
     """
 
     signals: tuple[float, ...]
     agreement: float
     odds: tuple[float, ...]
-    odds_by_words: tuple[float, ...]
+    odds_by_letters: tuple[float, ...]
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Weights:
@@ -47,7 +47,7 @@ class Weights:
             signals=tuple(values["signals"].values()),
             agreement=values["agreement"],
             odds=tuple(values["odds"].values()),
-            odds_by_words=tuple(values["odds_by_words"].values()),
+            odds_by_letters=tuple(values["odds_by_letters"].values()),
         )
 
 
@@ -56,7 +56,7 @@ WEIGHTS = Weights.of(json.loads(WEIGHTS_FILE.read_text(encoding="utf-8")))
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with its odds, 0 to 1, and its similarity: the cosine, or the share of words without one."""
+    """A candidate with its odds, 0 to 1, and its similarity: the cosine, or else the share of letters."""
 
     trigger: Trigger
     odds: float
@@ -68,9 +68,8 @@ def rank(candidates: Candidates, weights: Weights = WEIGHTS) -> list[Ranked]:
     if not candidates.triggers:
         return []
     merits = merits_of(candidates, weights)
-    has_vectors = bool(candidates.cosines.any())
-    odds = odds_of(candidates, merits, weights.odds if has_vectors else weights.odds_by_words)
-    nearness = candidates.cosines if has_vectors else candidates.words
+    odds = odds_of(candidates, merits, weights.odds_by_letters if candidates.is_by_letters else weights.odds)
+    nearness = candidates.words if candidates.is_by_letters else candidates.cosines
     shares = odds * merits / merits.max()
     order = sorted(range(len(merits)), key=lambda place: (-merits[place], -place))
     return [

@@ -93,7 +93,7 @@ class PostgresStore:
             # In binary, vectors are read as they are, without parsing each number.
             rows = connection.execute(query("find_triggers"), values, binary=True)
             written = connection.execute(query("find_written_triggers", self._storage), values, binary=True)
-            return [read_trigger(row) for row in (*rows, *written)]
+            return sorted(map(read_trigger, (*rows, *written)), key=lambda trigger: trigger.started_at)
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         rows = self._fetch("find_patterns_by_key", {"source_keys": list(source_keys)}, self._storage)

@@ -8,6 +8,7 @@ select w.source_key, w.source_key as pattern_key, w.session_id, w.project, w.tri
  where w.user_id = (select behavior.caller())
    and m.user_id = (select behavior.caller())
    and w.workflow is null
+   and w.started_at is not null  -- infinite dates are
    and behavior.workflow_problem(m.content, m.metadata) is null
    and (%(project)s::text is null or w.project = %(project)s)
  order by w.started_at, w.source_key

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.model import Action, Context, Outcome, Turn, Verdict
-from behavior_plugin.patterns.lookups import lookups
+from behavior_plugin.patterns.short_work import short_work_steps
 from behavior_plugin.patterns.steps import MAX_FILES, distil, known_commands, top_steps
 from behavior_plugin.workflow import Step, StepKind
 from tests.factories import START, make_action
@@ -256,7 +256,7 @@ def test_a_word_of_page_handling_may_be_about_something_else() -> None:
 def test_what_only_this_occasion_has_is_no_step(command: str) -> None:
     """It ends processes, or makes folders that are thrown away."""
     assert lines(run(command), run(f"{command} && make test")) == ["`make test`"]
-    assert lookups([make_turn(run(command))]) == ()
+    assert short_work_steps([make_turn(run(command))]) == ()
 
 
 def test_a_folder_of_the_project_is_a_step() -> None:

@@ -78,13 +78,20 @@ def test_number_of_candidates_is_bounded() -> None:
 
 def test_left_out_triggers_count_nowhere() -> None:
     """They are of the session that asks, or of failed work."""
-    first, second, third = (make_trigger("fix the parser", vector=(1, 0), source_key=key) for key in "abc")
+    triggers = [make_trigger("fix the parser", vector=(1, 0), source_key=key) for key in "abc"]
 
-    candidates = Index([first, second, third]).candidates(asked("fix the parser"), leave_out=[1])
+    candidates = Index(triggers).candidates(asked("fix the parser"), leave_out=[1])
 
-    assert candidates.triggers == (first, third)
+    assert [trigger.source_key for trigger in candidates.triggers] == ["a", "c"]
     assert candidates.known == 2
     assert candidates.newer.tolist() == [1, 0]
+
+
+def test_left_out_work_does_not_come_back_by_its_command() -> None:
+    """A failed /deploy is no way to deploy."""
+    index = Index([make_trigger("/deploy staging", vector=(1, 0)), make_trigger("/deploy live", vector=(1, 0))])
+
+    assert found(index, asked("/deploy now"), leave_out=[0]) == ["/deploy live"]
 
 
 def test_vectors_of_another_model_are_no_vectors() -> None:

@@ -43,7 +43,7 @@ def test_like_work_of_others_outweighs_the_single_nearest() -> None:
     others = [make_trigger(f"y{number}", vector=near(0.58), **SHIP) for number in range(4)]
 
     assert ranked("ship it", *others, loner)[0].trigger.names == ("make release",)
-    assert ranked("ship it", others[0], loner)[0].trigger == loner
+    assert ranked("ship it", others[0], loner)[0].trigger.text == loner.text
 
 
 def test_same_command_and_newer_work_come_first() -> None:
@@ -51,8 +51,8 @@ def test_same_command_and_newer_work_come_first() -> None:
     plain, command = make_trigger("look at 7", vector=near(0.5)), make_trigger("/look 7", vector=near(0.5))
     old, new = (make_trigger(f"{each} parser", vector=near(0.5)) for each in ("old", "new"))
 
-    assert ranked("/look 9", command, plain)[0].trigger == command
-    assert ranked("fix it", old, new)[0].trigger == new
+    assert ranked("/look 9", command, plain)[0].trigger.text == command.text
+    assert ranked("fix it", old, new)[0].trigger.text == new.text
 
 
 @pytest.mark.parametrize(("cosine", "is_said"), [(0.9, True), (0.55, True), (0.25, False), (0.1, False)])
@@ -91,7 +91,7 @@ def test_prompts_without_vectors_are_compared_by_their_letters() -> None:
     [same, *_] = ranked("린터 경고를 정리해", *known, vector=None)
     other = ranked("가을비에 대한 하이쿠를 써줘", *known, vector=None)
 
-    assert same.trigger == known[0]
+    assert same.trigger.text == known[0].text
     assert same.odds >= NORMAL
     assert all(each.odds < NORMAL for each in other)
 

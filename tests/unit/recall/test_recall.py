@@ -172,7 +172,12 @@ class DownEmbedder(FakeEmbedder):
 class EnglishEmbedder(FakeEmbedder):
     """An embedder that finds all texts of other scripts alike, as MiniLM does, but says which it can read."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.judged = 0
+
     def can_read(self, text: str) -> bool:
+        self.judged += 1
         return text.isascii()
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -203,6 +208,33 @@ def test_a_projects_language_is_told_from_its_prompts() -> None:
 
     assert asking.texts == []
     assert reading.texts == ["release it"]
+
+
+def test_a_projects_language_is_told_once() -> None:
+    """Each prompt would wait for the judgement of fifty."""
+    embedder, recaller = EnglishEmbedder(), Recaller()
+    store = store_with(*[{"trigger": f"deploy {number}"} for number in range(60)], embedder=embedder)
+
+    judged = []
+    for _ in range(2):
+        recaller.rank("release it", HERE.project, embedder=embedder, store=store)
+        judged.append(embedder.judged)
+
+    assert judged == [50, 50]
+
+
+def test_after_a_change_of_the_model_letters_decide() -> None:
+    """The stored vectors mean something else, and words alone have odds of their own."""
+    store = store_with({}, embedder=FakeEmbedder())
+
+    class OtherEmbedder(FakeEmbedder):
+        model = "another"
+
+    def asked(text: str) -> list[str]:
+        return triggers(Recaller().recall(text, HERE, embedder=OtherEmbedder(), store=store, min_odds=0.3))
+
+    assert asked("fix the login tests") == [PROMPT]
+    assert asked("write a haiku") == []
 
 
 def test_triggers_are_read_again_only_when_something_has_changed() -> None:

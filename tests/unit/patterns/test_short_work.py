@@ -6,7 +6,7 @@ import pytest
 
 from behavior_plugin.model import Action, Context, Outcome
 from behavior_plugin.patterns.evidence import episodes_of
-from behavior_plugin.patterns.lookups import lookups
+from behavior_plugin.patterns.short_work import short_work_steps
 from behavior_plugin.workflow import StepKind
 from tests.factories import make_action, make_turn
 
@@ -20,7 +20,7 @@ def shell(command: str, **changes: object) -> Action:
 def asked(*actions: Action) -> list[str]:
     turn = make_turn("Which is the largest log?", *actions)
     turn = turn.model_copy(update={"context": Context(directory="/home/dev/app", root="/home/dev/app")})
-    return [step.text for step in lookups([turn])]
+    return [step.text for step in short_work_steps([turn])]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from behavior_plugin.workflow import Step, StepKind
 MAX_COMMANDS = 3
 
 
-def lookups(turns: Sequence[Turn]) -> tuple[Step, ...]:
+def short_work_steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
     """The commands of short work, each once; none where somebody searched.
 
     What a service was asked, as with `gh` or `kubectl`, counts also amid a search.
@@ -31,7 +31,7 @@ def lookups(turns: Sequence[Turn]) -> tuple[Step, ...]:
     return tuple({step.text: step for step in steps if step.text}.values())
 
 
-def lookup_job(steps: Sequence[Step]) -> str:
+def short_work_job(steps: Sequence[Step]) -> str:
     """What a service is asked for is a job, however it is asked; any other command is one for itself."""
     asked = next((words for step in steps if (words := _service(step.text))), "")
     last = steps[-1]
