@@ -96,6 +96,20 @@ def test_prompts_without_vectors_are_compared_by_their_letters() -> None:
     assert all(each.odds < NORMAL for each in other)
 
 
+def test_letters_have_odds_of_their_own() -> None:
+    """Half of the letters in common is much, half of the words little."""
+    known = [
+        make_trigger("Räume die Warnungen des Linters auf"),
+        *(make_trigger(f"Schreibe Seite {n}") for n in range(9)),
+    ]
+
+    [first, *_] = ranked("eine Warnung vom Linter", *known, vector=None)
+
+    assert first.trigger.text == known[0].text
+    assert 0.2 < first.similarity < 0.6
+    assert first.odds >= MIN_ODDS["quiet"]
+
+
 def test_odds_are_shares() -> None:
     """They are shown as such."""
     for each in ranked("ship it", *[make_trigger(str(number), vector=near(number / 10)) for number in range(1, 10)]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -286,6 +287,14 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     recaller.rank(PROMPT, "c", embedder=embedder, store=store)
 
     assert (reads, store.reads) == (4, 4)
+
+
+def test_of_a_huge_project_the_newest_triggers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker has little memory."""
+    monkeypatch.setattr("behavior_plugin.recall.MAX_TRIGGERS", 2)
+    patterns = [{"trigger": f"{PROMPT} {number}", "started_at": START + timedelta(days=number)} for number in range(3)]
+
+    assert sorted(triggers(ask(PROMPT, *patterns, min_odds=0))) == [f"{PROMPT} 1", f"{PROMPT} 2"]
 
 
 class CountingStore(FakeStore):
