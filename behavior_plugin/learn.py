@@ -127,7 +127,7 @@ def take_over(store: Store) -> None:
     """Bring the evidence of earlier versions up to date: as rows, and by the rules of this version.
 
     Raises:
-        StoreError: a part is left; do it again. What was refused, or cannot be computed, is only logged.
+        StoreError: a part is left; do it again. Evidence that is refused or cannot be computed is only logged.
     """
     store.take_old_patterns()
     last = ""

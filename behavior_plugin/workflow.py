@@ -141,7 +141,7 @@ class Episode(Frozen):
 
 
 class Occurrence(Frozen):
-    """An episode without its turns: what patterns are computed from.
+    """An episode without its turns, as patterns are computed from it.
 
     `use_count` and `last_used_at` are from the time when each prompt was a pattern of its own.
     """
@@ -270,7 +270,7 @@ class Saved(StrEnum):
 
 @dataclass(frozen=True)
 class Trigger:
-    """A prompt that began work, and what is compared of that work: a way to find the pattern with `pattern_key`.
+    """A prompt that began work, and the compared parts of the work. It leads to the pattern with `pattern_key`.
 
     `embedding` has unit length, and as many numbers as the model makes; None if another model embedded the trigger, or
     none. `names`, `files` and `commands` are those of the steps, as compared (`alignment.identities`) and as shown.

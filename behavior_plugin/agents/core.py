@@ -1,6 +1,6 @@
-"""The core of a prompt: what is asked, without the words around it that say nothing about the work.
+"""Reduce a prompt to its core: the request, without courtesies, plan frames and text that editors add.
 
-Two prompts that share a frame, such as "Implement the following plan:", are alike to any embedder whatever they ask.
+An embedder finds two prompts alike that share a frame such as "Implement the following plan:", whatever they ask for.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def turn_judgements(turns: Sequence[Turn]) -> list[Judgement]:
 
 
 def trigger_of(episode: Episode, *, pattern_key: str, embedding: NDArray[numpy.float32] | None) -> Trigger:
-    """What recall compares of an episode."""
+    """The trigger of an episode, with the parts of its work that recall compares."""
     steps = episode.digest.steps
     return Trigger(
         source_key=episode.source_key,

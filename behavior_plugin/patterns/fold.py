@@ -1,7 +1,7 @@
 """Fold episodes into patterns: one for each job in each project.
 
 A fold over a set: the order in which episodes arrive, and how often, makes no difference, so patterns can always be
-computed anew from what is stored. Different ways of doing a job stay apart as variants.
+computed anew from the evidence. Different ways of doing a job stay apart as variants.
 """
 
 from __future__ import annotations

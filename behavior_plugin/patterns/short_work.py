@@ -1,7 +1,7 @@
 """Distil short work that has no other steps: a few commands that only look, or belong to one occasion.
 
-The commands themselves are the way to do it again: `gh run view {number} --log-failed`. Somebody who searches the code
-reads files between many commands, and goes another way each time; that is no way of working.
+The commands themselves are the way to do it again: `gh run view {number} --log-failed`. A search of the code is not: it
+reads files between many commands, and goes another way each time.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from behavior_plugin.patterns.commands import CommandKind, command_kind, command
 from behavior_plugin.patterns.portable import portable_line
 from behavior_plugin.workflow import Step, StepKind
 
-# With more commands than this, somebody searched.
+# More commands are a search.
 MAX_COMMANDS = 3
 
 
 def short_work_steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
-    """The commands of short work, each once; none where somebody searched.
+    """The commands of short work, each once; none of a search.
 
-    What a service was asked, as with `gh` or `kubectl`, counts also amid a search.
+    Questions to a service, as with `gh` or `kubectl`, count also amid a search.
     """
     actions = [action for turn in turns for action in turn.actions if action.actor == MAIN]
     typed = [action for action in actions if _says_something(action)]
@@ -32,7 +32,7 @@ def short_work_steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
 
 
 def short_work_job(steps: Sequence[Step]) -> str:
-    """What a service is asked for is a job, however it is asked; any other command is one for itself."""
+    """All questions to a service about one thing are one job; any other command is a job of its own."""
     asked = next((words for step in steps if (words := _service(step.text))), "")
     last = steps[-1]
     return f"{'look up' if last.kind is StepKind.LOOK else 'run'} {asked or last.text}"
@@ -44,7 +44,7 @@ def _says_something(action: Action) -> bool:
 
 
 def _service(command: str) -> str:
-    """The program and the first word of what a line asks a service, as in "gh run"; empty for another line."""
+    """The program and the subject of a question to a service, as in "gh run"; empty for another line."""
     labels = [part.label.split(" ") for part in split_command(command) if part.kind is CommandKind.LOOK]
     return next((" ".join(words[:2]) for words in labels if words[0] in programs.SERVICES), "")
 

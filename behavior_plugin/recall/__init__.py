@@ -81,7 +81,7 @@ class Recaller:
         Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
 
         Raises:
-            StoreError: see there.
+            StoreError: the triggers or patterns cannot be read.
         """
         project = None if everywhere else context.project
         ranked = self.rank(
@@ -203,7 +203,7 @@ def _suggestions(
 
 
 def may_be_offered(pattern: StoredPattern, *, with_failed: bool = False) -> bool:
-    """Whether there is a run of it that may be shown as a way; what the user has hidden is never offered."""
+    """Whether it has a run that may be shown as a way. Hidden patterns are never offered."""
     workflow = pattern.workflow
     if workflow and workflow.is_hidden:
         return False

@@ -90,14 +90,14 @@ class Index:
 
     @cached_property
     def _rarities(self) -> tuple[dict[str, float], ...]:
-        """For each kind of what work is compared by, the weight of each value."""
+        """The weights of all files, of all names of steps, and of all words of commands."""
         total = len(self.triggers)
         counts = [Counter(value for each in self.triggers for value in set(bag(each))) for bag in _BAGS]
         return tuple({value: math.log1p(total / number) for value, number in count.items()} for count in counts)
 
     def prepare(self) -> None:
-        """Compute what the first question would wait for."""
-        self._words, self._rarities  # noqa: B018 - computed once, when first read
+        """Compute ahead of the first question."""
+        self._words, self._rarities  # noqa: B018 - they are computed when first read
 
     def places_to_leave_out(self, session_id: str, *, with_failed: bool) -> list[int]:
         """The places of a session's own work, if it has an id, and of failed work."""
@@ -137,7 +137,7 @@ class Index:
         return cosines
 
     def _shared(self, question: Question) -> Scores:
-        """For a text that no embedder can read: what it shares with a trigger, letter by letter."""
+        """The share of the question's groups of letters that each trigger has."""
         return self._trigrams.scores(trigrams(question.text))
 
     def _likeness(self, triggers: Sequence[Trigger]) -> Matrix:

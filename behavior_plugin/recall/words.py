@@ -1,6 +1,6 @@
 """Compare texts by their words, with BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
 
-A score is given as the share of what the question itself would score, so that scores of different questions can be
+A score is a share of the score of the question itself, so that scores of different questions can be
 compared. Texts without spaces between words, as in Chinese, are compared by pairs of characters.
 """
 

@@ -107,7 +107,7 @@ class Store(Protocol):
         ...
 
     def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
-        """What changes whenever `triggers` may answer something else. Cheap to read, and only good to be compared."""
+        """A value that changes with the answer of `triggers`. It is cheap to read, and only good to be compared."""
         ...
 
     def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:

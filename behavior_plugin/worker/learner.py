@@ -69,7 +69,7 @@ class Learner:
     def compute(self) -> None:
         """Bring the patterns up to date with the evidence, also with that of an earlier version.
 
-        An idle worker asks the database nothing. What fails now is tried again at the next call.
+        An idle worker asks the database nothing. A failure is repaired by the next call.
         """
         if not (self._is_stale.is_set() and self._resources.can_store()):
             return
@@ -89,7 +89,7 @@ class Learner:
             raise
 
     def _take_over(self, store: Store) -> None:
-        """Once: what the store refuses now it refuses again, and must not keep the rest from being computed."""
+        """Once: refused evidence would be refused again, and must not keep the rest from being computed."""
         if self._has_taken_over:
             return
         try:
