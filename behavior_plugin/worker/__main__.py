@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+# The products are small: a second thread would wait for the core that the hook runs on.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # Isolated Python does not look beside the script, and an installed copy of another version must not be taken.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 

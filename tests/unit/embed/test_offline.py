@@ -7,9 +7,12 @@ import socket
 import sys
 from pathlib import Path
 
+import numpy
+import onnxruntime
 import pytest
+from tokenizers import BertWordPieceTokenizer
 
-from behavior_plugin.embed import open_embedder
+from behavior_plugin.embed import offline, open_embedder
 from behavior_plugin.embed.offline import OfflineEmbedder
 from behavior_plugin.errors import EmbedError
 
@@ -69,6 +72,19 @@ def test_a_vector_does_not_depend_on_the_batch(embedder: OfflineEmbedder) -> Non
     first, _, third = embedder.embed(texts)
 
     assert first == third == embedder.embed(texts[:1])[0]
+
+
+def test_the_rewritten_model_is_the_packaged_one(embedder: OfflineEmbedder) -> None:
+    """Vectors that were stored before the model was rewritten are compared with new ones."""
+    packaged = onnxruntime.InferenceSession(offline.packaged_model(), providers=["CPUExecutionProvider"])
+    tokenizer = BertWordPieceTokenizer(str(offline.VOCABULARY), lowercase=True, strip_accents=True)
+    for text in ("fix it", "fix the failing login test and push it", "a longer prompt of many words " * 20):
+        ids = numpy.array([tokenizer.encode(text).ids], dtype=numpy.int64)
+        kinds = {"attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+        [states] = packaged.run(None, {"input_ids": ids, **kinds})
+        mean = states[0].mean(axis=0)
+
+        assert embedder.embed([text])[0][:384] @ mean / numpy.linalg.norm(mean) > 0.999
 
 
 def test_case_and_accents_do_not_matter(embedder: OfflineEmbedder) -> None:
