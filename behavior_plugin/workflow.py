@@ -268,7 +268,7 @@ class Saved(StrEnum):
     UNCHANGED = "known"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """A prompt that began work, and the compared parts of the work. It leads to the pattern with `pattern_key`.
 

@@ -151,7 +151,15 @@ class FakeStore:
         triggers = self.triggers(model=model, numbers=1, project=project)
         return tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
+    def triggers(
+        self,
+        *,
+        model: str,
+        numbers: int,
+        project: str | None,
+        newest: int | None = None,
+        near: Sequence[float] | None = None,
+    ) -> list[Trigger]:
         told = [
             trigger_of(each, pattern_key=self.keys[key], embedding=_vector(self.vectors.get(key), model, numbers))
             for key, each in self.told.items()
@@ -172,7 +180,8 @@ class FakeStore:
             if pattern.workflow is None
         ]
         found = [each for each in (*told, *written) if project in (None, each.project)]
-        return sorted(found, key=lambda each: (each.started_at, each.source_key))
+        found.sort(key=lambda each: (each.started_at, each.source_key))
+        return found if newest is None else found[len(found) - min(newest, len(found)) :]
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         wanted = set(source_keys)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,11 +18,9 @@ from behavior_plugin.store import Store
 from behavior_plugin.workflow import StoredPattern, Suggestion
 
 if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-
     from behavior_plugin.recall.index import Index
     from behavior_plugin.recall.rank import Ranked
+    from behavior_plugin.recall.vectors import Vector
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,11 @@ MIN_CONFIDENCE = 0.2
 MAX_SAMPLE, MIN_SAMPLE, MAX_UNREADABLE = 50, 5, 0.3
 # As many are read again while a prompt waits, in 0.1 ms each; more in the background.
 MAX_AT_ONCE = 2_000
-# Triggers that are kept in memory, of all projects, and the newest of one: each takes 6 kB.
-MAX_TRIGGERS = 50_000
+# Triggers that are kept in memory, of all projects, and the newest of one: each takes 1 kB.
+MAX_TRIGGERS = 100_000
+
+# Prompts whose state is asked for at the same time.
+MAX_ASKING = 4
 
 _Key: TypeAlias = tuple[str, str | None]
 
@@ -42,7 +45,8 @@ _Key: TypeAlias = tuple[str, str | None]
 class _Read:
     """An index, the state of the database that it was read in, and whether the embedder can read its prompts.
 
-    `is_readable` is None where there are too few prompts to say so.
+    `state` is empty if only a part of the triggers is in the index. `is_readable` is None where there are too few
+    prompts to say so.
     """
 
     state: tuple[object, ...]
@@ -62,6 +66,7 @@ class Recaller:
         self._indexes: dict[_Key, _Read] = {}
         self._reading: set[_Key] = set()
         self._lock = threading.Lock()
+        self._asking = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="state")
 
     def recall(
         self,
@@ -109,45 +114,81 @@ class Recaller:
         core = core_of(redact(text, MAX_PROMPT_CHARS))
         if not core.strip():
             return []
-        read = self._up_to_date(store, embedder, project)
+        key = (embedder.model if embedder else "", project)
+        asked = self._asking.submit(store.state, model=key[0], project=project)
+        known = self._known(key)
+        # Meanwhile: the language of a project hardly ever changes.
+        embedding = embed_core(core, embedder) if embedder and _is_readable(core, known, embedder) else None
+        read = self._up_to_date(known, store, embedder, key, asked.result(), embedding)
+        if embedder and read is not known and _is_readable(core, read, embedder) != (embedding is not None):
+            embedding = embed_core(core, embedder) if embedding is None else None
         left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
-        embedding = embed_core(core, embedder) if embedder and _is_readable(core, read, embedder) else None
         return rank(read.index.candidates(Question(core, embedding), leave_out=left_out))
 
-    def _up_to_date(self, store: Store, embedder: Embedder | None, project: str | None) -> _Read:
-        """The triggers as the database has them; of a large project as it had them, while they are read again."""
-        key = (embedder.model if embedder else "", project)
-        state = store.state(model=key[0], project=project)
+    def _up_to_date(
+        self,
+        known: _Read | None,
+        store: Store,
+        embedder: Embedder | None,
+        key: _Key,
+        state: tuple[object, ...],
+        near: Vector | None,
+    ) -> _Read:
+        """The triggers as the database has them; of a large project as it had them, while they are read again.
+
+        Of a large project that was not asked about before, the newest and the nearest.
+        """
+        known = known or self._read(store, embedder, key, state, newest=MAX_AT_ONCE, near=near)
+        if known.state == state:
+            return known
+        if len(known.index.triggers) < MAX_AT_ONCE:
+            return self._read(store, embedder, key, state)
+        with self._lock:
+            is_being_read = key in self._reading
+            self._reading.add(key)
+        if not is_being_read:
+            threading.Thread(target=self._read_later, args=(store, embedder, key, state), daemon=True).start()
+        return known
+
+    def _known(self, key: _Key) -> _Read | None:
         with self._lock:
             known = self._indexes.pop(key, None)
-            if known is not None:
+            if known:
                 self._indexes[key] = known
-            is_stale = known is None or known.state != state
-            is_large = known is not None and len(known.index.triggers) > MAX_AT_ONCE
-            if is_stale and is_large and key not in self._reading:
-                self._reading.add(key)
-                threading.Thread(target=self._read_later, args=(store, embedder, key, state), daemon=True).start()
-        if known is None or (is_stale and not is_large):
-            return self._read(store, embedder, key, state)
-        return known
+            return known
 
     def _read_later(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> None:
         try:
             self._read(store, embedder, key, state)
+            # A collection would look at each of so many objects, and a prompt would wait for it.
+            gc.collect()
+            gc.freeze()
         except Exception as error:  # the next prompt tries again
             log.warning("the triggers of a project cannot be read: %s", describe_for_log(error))
         finally:
             with self._lock:
                 self._reading.discard(key)
 
-    def _read(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> _Read:
+    def _read(
+        self,
+        store: Store,
+        embedder: Embedder | None,
+        key: _Key,
+        state: tuple[object, ...],
+        *,
+        newest: int | None = None,
+        near: Vector | None = None,
+    ) -> _Read:
         from behavior_plugin.recall.index import Index
 
-        model, project = key
-        triggers = store.triggers(model=model, numbers=embedder.numbers if embedder else 1, project=project)
+        numbers = embedder.numbers if embedder else 1
+        signs = None if near is None else near.tolist()
+        triggers = store.triggers(model=key[0], numbers=numbers, project=key[1], newest=newest, near=signs)
+        is_part = newest is not None and len(triggers) >= newest
         index = Index(triggers[-MAX_TRIGGERS:])
         index.prepare()
-        read = _Read(state, index, _is_project_readable(index, embedder) if embedder else False)
+        is_readable = _is_project_readable(index, embedder) if embedder else False
+        read = _Read(() if is_part else state, index, is_readable)
         with self._lock:
             self._indexes.pop(key, None)
             self._indexes[key] = read
@@ -159,7 +200,7 @@ class Recaller:
         return sum(len(read.index.triggers) for read in self._indexes.values())
 
 
-def embed_core(core: str, embedder: Embedder) -> NDArray[numpy.float32] | None:
+def embed_core(core: str, embedder: Embedder) -> Vector | None:
     """The vector of a text, without its padding; None if it has nothing to embed, or the embedder failed."""
     import numpy
 
@@ -171,9 +212,9 @@ def embed_core(core: str, embedder: Embedder) -> NDArray[numpy.float32] | None:
     return numpy.array(vector[: embedder.numbers], dtype=numpy.float32)
 
 
-def _is_readable(core: str, read: _Read, embedder: Embedder) -> bool:
+def _is_readable(core: str, read: _Read | None, embedder: Embedder) -> bool:
     """Whether the embedder can read the project's prompts; in a new project, whether it can read this one."""
-    if read.is_readable is None or not core.isascii():
+    if read is None or read.is_readable is None or not core.isascii():
         return embedder.can_read(core)
     return read.is_readable
 

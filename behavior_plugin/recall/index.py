@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import command_words
+from behavior_plugin.recall.vectors import Vectors
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
 
@@ -67,26 +68,25 @@ class Index:
     def __init__(self, triggers: Sequence[Trigger]) -> None:
         # Without their vectors, which are in one array.
         self.triggers = tuple(replace(trigger, embedding=None) for trigger in triggers)
-        self._cores = [core_of(trigger.text) for trigger in triggers]
         self._places_of_command = _places(command_name(trigger.text) for trigger in triggers)
         self._places_of_session = _places(trigger.session_id for trigger in triggers)
         self._failed = [place for place, trigger in enumerate(triggers) if trigger.outcome is Outcome.FAILED]
-        sizes = {len(trigger.embedding) for trigger in triggers if trigger.embedding is not None}
-        self._numbers = max(sizes, default=0)
-        self._vectors = numpy.zeros((len(triggers), self._numbers), dtype=numpy.float32)
-        for place, trigger in enumerate(triggers):
-            if trigger.embedding is not None and len(trigger.embedding) == self._numbers:
-                self._vectors[place] = trigger.embedding
+        size = max((len(each.embedding) for each in triggers if each.embedding is not None), default=0)
+        embedded = {
+            place: each.embedding
+            for place, each in enumerate(triggers)
+            if each.embedding is not None and len(each.embedding) == size
+        }
+        self._places = numpy.array(list(embedded), dtype=numpy.intp)
+        self._vectors = Vectors(list(embedded.values()))
 
     @cached_property
     def _words(self) -> WordIndex:
-        return WordIndex(
-            [tokens(core) + _work_tokens(each) for core, each in zip(self._cores, self.triggers, strict=True)]
-        )
+        return WordIndex(tokens(core_of(each.text)) + _work_tokens(each) for each in self.triggers)
 
     @cached_property
     def _trigrams(self) -> WordIndex:
-        return WordIndex([trigrams(core) for core in self._cores])
+        return WordIndex(trigrams(core_of(each.text)) for each in self.triggers)
 
     @cached_property
     def _rarities(self) -> tuple[dict[str, float], ...]:
@@ -106,11 +106,18 @@ class Index:
 
     def candidates(self, question: Question, *, leave_out: Sequence[int] = ()) -> Candidates:
         """The triggers that may fit, in the order of their age."""
-        is_by_letters = question.embedding is None or len(question.embedding) != self._numbers
-        cosines = self._cosines(None if is_by_letters else question.embedding)
+        embedding = question.embedding
+        if embedding is not None and len(embedding) != self._vectors.size:
+            embedding = None
+        is_by_letters = embedding is None
         words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
         command = command_name(question.text)
         same = self._places_of_command.get(command, []) if command else []
+        cosines = numpy.zeros(len(self.triggers))
+        if embedding is not None:
+            wanted = numpy.zeros(len(self.triggers), dtype=bool)
+            wanted[[*_best(words), *same]] = True
+            cosines[self._places] = self._vectors.cosines(embedding, wanted[self._places])
         kept = numpy.ones(len(self.triggers), dtype=bool)
         kept[list(leave_out)] = False
         cosines, words = numpy.where(kept, cosines, 0), numpy.where(kept, words, 0)
@@ -129,12 +136,6 @@ class Index:
             known=int(kept.sum()),
             is_by_letters=is_by_letters,
         )
-
-    def _cosines(self, embedding: NDArray[numpy.float32] | None) -> Scores:
-        if embedding is None:
-            return numpy.zeros(len(self.triggers))
-        cosines: Scores = (self._vectors @ embedding).astype(numpy.float64)
-        return cosines
 
     def _shared(self, question: Question) -> Scores:
         """The share of the question's groups of letters that each trigger has."""

@@ -7,8 +7,9 @@ compared. Texts without spaces between words, as in Chinese, are compared by pai
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy
@@ -50,18 +51,24 @@ def trigrams(text: str) -> list[str]:
 class WordIndex:
     """The words of some texts; `scores` compares them all with a question."""
 
-    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        counts: defaultdict[str, list[int]] = defaultdict(list)
+    def __init__(self, texts: Iterable[Sequence[str]]) -> None:
+        # Of each word and each text that has it a row: the word's number, the text's place, how often. Then in the
+        # order of words, so that the rows of one are a slice: lists for each word would take ten times the memory.
+        numbers, places, counts, lengths = array("i"), array("i"), array("H"), array("i")
+        self._numbers: dict[str, int] = {}
         for place, text in enumerate(texts):
+            lengths.append(max(1, len(text)))
             for word, count in Counter(text).items():
-                places[word].append(place)
-                counts[word].append(count)
-        self._places = {word: numpy.array(each, dtype=numpy.int32) for word, each in places.items()}
-        self._counts = {word: numpy.array(each, dtype=numpy.float32) for word, each in counts.items()}
-        lengths = numpy.array([max(1, len(text)) for text in texts], dtype=numpy.float64)
-        self._mean = float(lengths.mean()) if len(lengths) else 1.0
-        self._norm = _SATURATION * (1 - _LENGTH + _LENGTH * lengths / self._mean)
+                numbers.append(self._numbers.setdefault(word, len(self._numbers)))
+                places.append(place)
+                counts.append(count)
+        order = numpy.argsort(numbers, kind="stable")
+        self._places = numpy.array(places, dtype=numpy.int32)[order]
+        self._counts = numpy.array(counts, dtype=numpy.uint16)[order]
+        sizes = numpy.bincount(numpy.array(numbers, dtype=numpy.int32), minlength=len(self._numbers))
+        self._ends = numpy.cumsum(sizes)
+        self._mean = float(numpy.mean(lengths)) if lengths else 1.0
+        self._norm = _SATURATION * (1 - _LENGTH + _LENGTH * numpy.array(lengths, dtype=numpy.float64) / self._mean)
 
     def scores(self, question: Sequence[str]) -> Scores:
         """How much of the question each text has: 0 to about 1, the score of the question itself."""
@@ -69,13 +76,18 @@ class WordIndex:
         own_norm = _SATURATION * (1 - _LENGTH + _LENGTH * len(question) / self._mean)
         perfect = 0.0
         for word in dict.fromkeys(question):
-            places = self._places.get(word)
-            rarity = self._rarity(0 if places is None else len(places))
+            rows = self._rows(word)
+            places, counts = self._places[rows], self._counts[rows]
+            rarity = self._rarity(len(places))
             perfect += rarity * (_SATURATION + 1) / (1 + own_norm)
-            if places is not None:
-                counts = self._counts[word]
-                total[places] += rarity * counts * (_SATURATION + 1) / (counts + self._norm[places])
+            total[places] += rarity * counts * (_SATURATION + 1) / (counts + self._norm[places])
         return total / perfect if perfect else total
+
+    def _rows(self, word: str) -> slice:
+        number = self._numbers.get(word)
+        if number is None:
+            return slice(0)
+        return slice(int(self._ends[number - 1]) if number else 0, int(self._ends[number]))
 
     def _rarity(self, texts: int) -> float:
         """The weight of a word that so many texts have."""

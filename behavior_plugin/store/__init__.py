@@ -110,8 +110,19 @@ class Store(Protocol):
         """A value that changes with the answer of `triggers`. It is cheap to read, and only good to be compared."""
         ...
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
-        """All triggers of patterns, the oldest first, with the first `numbers` of the vectors that `model` made."""
+    def triggers(
+        self,
+        *,
+        model: str,
+        numbers: int,
+        project: str | None,
+        newest: int | None = None,
+        near: Sequence[float] | None = None,
+    ) -> list[Trigger]:
+        """The triggers of patterns, the oldest first, with the first `numbers` of the vectors that `model` made.
+
+        All, or only so many of the `newest`, and those whose vectors are like `near`.
+        """
         ...
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
+import orjson
 import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
@@ -23,6 +25,8 @@ from behavior_plugin.workflow import Episode, Remark, StoredPattern, Trigger
 
 # Sessions that are computed again in one go, after an update of the rules.
 MAX_SESSIONS = 50
+# The width of the column with the signs of a vector.
+SIGNS = 1536
 # Patterns of earlier versions that one statement makes evidence of: 10,000 of them would take longer than a query may.
 MAX_TAKEN = 500
 
@@ -87,13 +91,28 @@ class PostgresStore:
         [row] = self._fetch("read_state", {"model": model, "project": project}, self._storage)
         return tuple(row.values())
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
-        values = {"model": model, "numbers": numbers, "project": project}
+    def triggers(
+        self,
+        *,
+        model: str,
+        numbers: int,
+        project: str | None,
+        newest: int | None = None,
+        near: Sequence[float] | None = None,
+    ) -> list[Trigger]:
+        values = {
+            "model": model,
+            "numbers": numbers,
+            "project": project,
+            "newest": newest,
+            "near": None if near is None else "".join("01"[number > 0] for number in near).ljust(SIGNS, "0"),
+        }
         with self._transaction() as connection:
             # In binary, vectors are read as they are, without parsing each number.
             rows = connection.execute(query("find_triggers"), values, binary=True)
             written = connection.execute(query("find_written_triggers", self._storage), values, binary=True)
-            return sorted(map(read_trigger, (*rows, *written)), key=lambda trigger: trigger.started_at)
+            # One row at a time: all of them take ten times the memory of the triggers.
+            return sorted(map(read_trigger, chain(rows, written)), key=lambda trigger: trigger.started_at)
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         rows = self._fetch("find_patterns_by_key", {"source_keys": list(source_keys)}, self._storage)
@@ -160,7 +179,7 @@ def _configure(connection: psycopg.Connection[DictRow]) -> None:
 
 def _read_json(text: str | bytes) -> Any:
     """Parse JSON; None if Python cannot, as with a number of 5,000 digits. Then only that row is left out."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    for loads in (orjson.loads, json.loads):  # the fast one refuses numbers of more than 64 bits
+        with suppress(ValueError, RecursionError):
+            return loads(text)
+    return None

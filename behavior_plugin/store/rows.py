@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from sys import intern
 from typing import Any, TypeVar
 
 import numpy
@@ -95,21 +96,24 @@ def read_pattern(row: DictRow) -> StoredPattern:
 
 
 def read_trigger(row: DictRow) -> Trigger:
-    """A trigger whose vector is an array in PostgreSQL's binary form: its head, and each number behind its length."""
+    """A trigger whose vector is an array in PostgreSQL's binary form: its head, and each number behind its length.
+
+    Texts that many triggers share are kept once.
+    """
     steps = [step for step in row["steps"] or () if isinstance(step, dict)]
     vector = row["embedding"]
     return Trigger(
         source_key=row["source_key"],
-        pattern_key=row["pattern_key"],
-        session_id=row["session_id"] or "",
-        project=row["project"] or "",
+        pattern_key=intern(row["pattern_key"]),
+        session_id=intern(row["session_id"] or ""),
+        project=intern(row["project"] or ""),
         text=row["trigger"],
         outcome=Outcome(row["outcome"]),
         started_at=row["started_at"],
         embedding=None if vector is None else _numbers_of(vector),
-        names=tuple(map(str, row["names"] or ())),
-        files=tuple(str(file) for step in steps for file in step.get("files") or ()),
-        commands=tuple(str(step[name]) for step in steps for name in ("text", "until") if step.get(name)),
+        names=tuple(intern(str(name)) for name in row["names"] or ()),
+        files=tuple(intern(str(file)) for step in steps for file in step.get("files") or ()),
+        commands=tuple(intern(str(step[name])) for step in steps for name in ("text", "until") if step.get(name)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -795,6 +796,28 @@ def test_triggers_have_what_recall_compares(store: PostgresStore) -> None:
     assert first.embedding.tolist() == pytest.approx(at_angle(60)[:3], abs=1e-6)
     assert found["as written"].pattern_key == "written"
     assert [(each.text, each.embedding) for each in here] == [("fix it", None), ("not embedded", None)]
+
+
+def test_the_newest_and_the_nearest_triggers(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """The first prompt cannot wait for all triggers of a large project."""
+    near, far, new = (
+        make_episode(prompt=text, session_id=text, started_at=START + timedelta(days=day))
+        for day, text in enumerate(("near", "far", "new"))
+    )
+    for episode, degrees in ((near, 20), (far, 135), (new, 200)):
+        tell(store, episode)
+        embed(store, episode, degrees)
+    fold(store, one=[near], two=[far], three=[new])
+    _repeat(owner, far, 300)
+    for day in (3, 4):
+        save(store, make_pattern(source_key=f"day {day}", trigger=f"written {day}", started_at=START + timedelta(day)))
+
+    def found(**asked: Any) -> dict[str, int]:
+        return Counter(each.text for each in store.triggers(model=MODEL, numbers=2, project=None, **asked))
+
+    assert found(newest=1) == {"new": 1, "written 4": 1}
+    assert found(newest=1, near=at_angle(10)[:2]) == {"near": 1, "far": 199, "new": 1, "written 4": 1}
+    assert found() == {"near": 1, "far": 301, "new": 1, "written 3": 1, "written 4": 1}
 
 
 def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> None:

@@ -1,4 +1,4 @@
--- The triggers of the rows that callers wrote. They have no workflow: their actions are what they did.
+-- The triggers of the rows that callers wrote, all or the newest. They have no workflow: their actions are what they did.
 select source_key, source_key as pattern_key, session_id, project, trigger, final_outcome as outcome, started_at,
        null::jsonb as steps, null::jsonb as names,
        case when embedding_model = %(model)s then array_send((trigger_embedding::real[])[1:%(numbers)s]) end as embedding
@@ -6,4 +6,5 @@ select source_key, source_key as pattern_key, session_id, project, trigger, fina
  where user_id = (select behavior.caller())
    and workflow is null
    and (%(project)s::text is null or project = %(project)s)
- order by started_at, source_key
+ order by started_at desc
+ limit %(newest)s

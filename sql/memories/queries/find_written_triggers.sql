@@ -1,4 +1,4 @@
--- The triggers of the rows that callers wrote. They have no workflow: their actions are what they did.
+-- The triggers of the rows that callers wrote, all or the newest. They have no workflow: their actions are what they did.
 select w.source_key, w.source_key as pattern_key, w.session_id, w.project, w.trigger, w.final_outcome as outcome,
        w.started_at, null::jsonb as steps, null::jsonb as names,
        case when m.metadata ->> 'embedding_model' = %(model)s then array_send((m.embedding::real[])[1:%(numbers)s]) end
@@ -11,4 +11,5 @@ select w.source_key, w.source_key as pattern_key, w.session_id, w.project, w.tri
    and w.started_at is not null  -- infinite dates are
    and behavior.workflow_problem(m.content, m.metadata) is null
    and (%(project)s::text is null or w.project = %(project)s)
- order by w.started_at, w.source_key
+ order by w.started_at desc
+ limit %(newest)s

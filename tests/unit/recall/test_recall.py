@@ -197,18 +197,17 @@ def test_nobody_gets_a_note_because_two_texts_are_equally_unreadable() -> None:
     assert len(asked("쇼핑몰을 스테이징에 배포해")) == 1
 
 
-def test_a_projects_language_is_told_from_its_prompts() -> None:
+@pytest.mark.parametrize(("prompt", "times"), [("쇼핑몰을 배포해줘 {}", 0), ("deploy {}", 1)])
+def test_a_projects_language_is_told_from_its_prompts(prompt: str, times: int) -> None:
     """One English prompt in a Korean project is compared like the others."""
-    embedder = EnglishEmbedder()
-    korean = [{"trigger": f"쇼핑몰을 배포해줘 {number}"} for number in range(6)]
-    store = store_with(*korean, {"trigger": "release it"}, embedder=embedder)
+    embedder, recaller = EnglishEmbedder(), Recaller()
+    store = store_with(*[{"trigger": prompt.format(number)} for number in range(6)], embedder=embedder)
+    recaller.rank("release it", HERE.project, embedder=embedder, store=store)
+    embedder.texts.clear()
 
-    Recaller().recall("release it", HERE, embedder=(asking := EnglishEmbedder()), store=store, min_odds=0.3)
-    in_english = store_with(*[{"trigger": f"deploy {number}"} for number in range(6)], embedder=embedder)
-    Recaller().recall("release it", HERE, embedder=(reading := EnglishEmbedder()), store=in_english, min_odds=0.3)
+    recaller.rank("release it", HERE.project, embedder=embedder, store=store)
 
-    assert asking.texts == []
-    assert reading.texts == ["release it"]
+    assert embedder.texts == ["release it"] * times
 
 
 def test_a_projects_language_is_told_once() -> None:
@@ -221,7 +220,7 @@ def test_a_projects_language_is_told_once() -> None:
         recaller.rank("release it", HERE.project, embedder=embedder, store=store)
         judged.append(embedder.judged)
 
-    assert judged == [50, 50]
+    assert judged == [51, 51]  # the prompt itself, before anything is known of the project
 
 
 def test_after_a_change_of_the_model_letters_decide() -> None:
@@ -258,19 +257,39 @@ def test_triggers_are_read_again_only_when_something_has_changed() -> None:
 
 def test_a_large_project_is_read_again_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prompt does not wait for ten thousand triggers."""
-    monkeypatch.setattr("behavior_plugin.recall.MAX_AT_ONCE", 0)
+    monkeypatch.setattr("behavior_plugin.recall.MAX_AT_ONCE", 1)
     embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
 
     def asked(text: str) -> list[str]:
         return triggers(recaller.recall(text, HERE, embedder=embedder, store=store, min_odds=0.3))
 
-    for text in (PROMPT, "write docs"):
+    def add(text: str) -> None:
         store.add(make_pattern(trigger=text, context=HERE), embedder.embed([text])[0], embedder.model)
-        first = asked("write docs")
+
+    add(PROMPT)
+    assert asked(PROMPT) == [PROMPT]
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+    add("write docs")
+    first = asked("write docs")
 
     assert first == []
     wait_for(lambda: asked("write docs") == ["write docs"], "the new triggers")
-    assert store.reads == 2
+    assert store.reads - store.whole_reads == 1
+
+
+def test_the_first_prompt_of_a_large_project_finds_its_newest_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has less than a second, with a worker that is just starting; the next prompt finds older work too."""
+    monkeypatch.setattr("behavior_plugin.recall.MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    for day, text in enumerate(("write docs", PROMPT)):
+        pattern = make_pattern(trigger=text, context=HERE, started_at=START + timedelta(days=day))
+        store.add(pattern, embedder.embed([text])[0], embedder.model)
+
+    def asked(text: str) -> list[str]:
+        return triggers(recaller.recall(text, HERE, embedder=embedder, store=store, min_odds=0.3))
+
+    assert asked(PROMPT) == [PROMPT]
+    wait_for(lambda: asked("write docs") == ["write docs"], "the older triggers")
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,13 +317,14 @@ def test_of_a_huge_project_the_newest_triggers_are_kept(monkeypatch: pytest.Monk
 
 
 class CountingStore(FakeStore):
-    """Counts how often all triggers were read."""
+    """Counts how often triggers were read, and how often all of them."""
 
-    reads = 0
+    reads = whole_reads = 0
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> Any:
+    def triggers(self, *, newest: int | None = None, **asked: Any) -> Any:
         self.reads += 1
-        return super().triggers(model=model, numbers=numbers, project=project)
+        self.whole_reads += newest is None
+        return super().triggers(newest=newest, **asked)
 
     def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
         found = super().triggers(model=model, numbers=1, project=project)

@@ -1,0 +1,59 @@
+"""The vectors of many texts in a byte a number, and the nearest of them.
+
+Of many vectors only those are compared whose signs differ least from the question's, as in the database
+(docs/performance.md): a comparison of signs reads a thirtieth of the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy
+from numpy.typing import NDArray
+
+# So many are compared whole.
+MAX_COMPARED = 2_000
+_LARGEST = 127
+
+Vector = NDArray[numpy.float32]
+
+
+class Vectors:
+    """Vectors of unit length with `size` numbers each. A cosine of two is off by .005 at most."""
+
+    def __init__(self, vectors: Sequence[Vector]) -> None:
+        self.size = len(vectors[0]) if vectors else 0
+        self._bytes = numpy.empty((len(vectors), self.size), dtype=numpy.int8)
+        self._scales = numpy.empty(len(vectors), dtype=numpy.float32)
+        self._signs = numpy.empty(
+            (len(_signs(numpy.zeros(self.size, dtype=numpy.float32))), len(vectors)), dtype=numpy.uint64
+        )
+        for place, vector in enumerate(vectors):
+            self._scales[place] = scale = float(numpy.abs(vector).max()) / _LARGEST or 1.0
+            self._bytes[place] = numpy.rint(vector / scale)
+            self._signs[:, place] = _signs(vector)
+
+    def __len__(self) -> int:
+        return len(self._scales)
+
+    def cosines(self, question: Vector, wanted: NDArray[numpy.bool_]) -> NDArray[numpy.float64]:
+        """The cosines with a question of unit length: of the vectors that are near it or `wanted`, else zero."""
+        cosines = numpy.zeros(len(self._scales))
+        places = numpy.flatnonzero(wanted | self._is_near(question))
+        cosines[places] = (self._bytes[places].astype(numpy.float32) @ question) * self._scales[places]
+        return cosines
+
+    def _is_near(self, question: Vector) -> NDArray[numpy.bool_]:
+        """Which vectors may be among the nearest; all of them, unless there are many."""
+        if len(self._scales) <= MAX_COMPARED:
+            return numpy.ones(len(self._scales), dtype=bool)
+        differences = numpy.bitwise_count(self._signs ^ _signs(question)[:, None]).sum(axis=0, dtype=numpy.uint16)
+        is_near = numpy.zeros(len(self._scales), dtype=bool)
+        is_near[numpy.argpartition(differences, MAX_COMPARED)[:MAX_COMPARED]] = True
+        return is_near
+
+
+def _signs(vector: Vector) -> NDArray[numpy.uint64]:
+    """A bit for each number, zeros up to a whole word of 64."""
+    bits = numpy.packbits(vector > 0)
+    return numpy.pad(bits, (0, -len(bits) % 8)).view(numpy.uint64)
