@@ -5,11 +5,9 @@ Pooling as sbert.net describes it: the mean of the word pieces' vectors, scaled 
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
+from behavior_plugin import memory
 from behavior_plugin.embed import DIMENSIONS
 from behavior_plugin.embed.eight_bits import rewritten
 from behavior_plugin.errors import EmbedError
@@ -54,7 +53,7 @@ class OfflineEmbedder:
         except Exception as error:  # neither library documents its exceptions
             raise EmbedError("The offline model cannot be loaded.") from error
         self._tokenizer.enable_truncation(PIECES)
-        _give_back_memory()
+        memory.give_back()  # loading takes 60 MB
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         # One at a time: memory stays flat, and on one thread a batch gains less than its padding costs.
@@ -111,12 +110,6 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
         file.write(model)
         file.flush()
         return onnxruntime.InferenceSession(file.name, _one_quiet_thread(), providers=["CPUExecutionProvider"])
-
-
-def _give_back_memory() -> None:
-    """Loading takes 60 MB that the C library would not return by itself."""
-    with suppress(OSError, AttributeError):  # only glibc has this
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _one_quiet_thread() -> onnxruntime.SessionOptions:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from behavior_plugin import memory
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, describe_for_log
@@ -163,6 +164,7 @@ class Recaller:
             # A collection would look at each of so many objects, and a prompt would wait for it.
             gc.collect()
             gc.freeze()
+            memory.give_back()
         except Exception as error:  # the next prompt tries again
             log.warning("the triggers of a project cannot be read: %s", describe_for_log(error))
         finally:

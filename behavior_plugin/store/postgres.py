@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -25,6 +24,8 @@ from behavior_plugin.workflow import Episode, Remark, StoredPattern, Trigger
 
 # Sessions that are computed again in one go, after an update of the rules.
 MAX_SESSIONS = 50
+# Triggers that are fetched in one go.
+MAX_ROWS = 1_000
 # The width of the column with the signs of a vector.
 SIGNS = 1536
 # Patterns of earlier versions that one statement makes evidence of: 10,000 of them would take longer than a query may.
@@ -107,12 +108,16 @@ class PostgresStore:
             "newest": newest,
             "near": None if near is None else "".join("01"[number > 0] for number in near).ljust(SIGNS, "0"),
         }
+        found: list[Trigger] = []
         with self._transaction() as connection:
-            # In binary, vectors are read as they are, without parsing each number.
-            rows = connection.execute(query("find_triggers"), values, binary=True)
-            written = connection.execute(query("find_written_triggers", self._storage), values, binary=True)
-            # One row at a time: all of them take ten times the memory of the triggers.
-            return sorted(map(read_trigger, chain(rows, written)), key=lambda trigger: trigger.started_at)
+            for name, storage in (("find_triggers", None), ("find_written_triggers", self._storage)):
+                # In pieces, so that each comes in time and little memory is needed. In binary,
+                # vectors are read as they are, without parsing each number.
+                with connection.cursor(name=name) as rows:
+                    rows.itersize = MAX_ROWS
+                    rows.execute(query(name, storage), values, binary=True)
+                    found += map(read_trigger, rows)
+        return sorted(found, key=lambda trigger: trigger.started_at)
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         rows = self._fetch("find_patterns_by_key", {"source_keys": list(source_keys)}, self._storage)
