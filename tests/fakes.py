@@ -15,7 +15,7 @@ from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, RemarkKind, StoredPattern, Trigger
+from behavior_plugin.workflow import SUGGESTED, Episode, Occurrence, Pattern, Remark, StoredPattern, Trigger
 from tests.factories import START
 
 DIMENSIONS = 512
@@ -105,9 +105,9 @@ class FakeStore:
         wanted = set(pattern_keys)
         return sorted((each for each in self.said if each.pattern_key in wanted), key=lambda each: each.made_at)
 
-    def shown(self, session_ids: Iterable[str]) -> list[Remark]:
+    def suggested(self, session_ids: Iterable[str]) -> list[Remark]:
         sessions = set(session_ids)
-        return [each for each in self.said if each.kind is RemarkKind.SHOWN and each.session_id in sessions]
+        return [each for each in self.said if each.kind in SUGGESTED and each.session_id in sessions]
 
     def judge(self, remark: Remark) -> None:
         self.said = [remark if each.id == remark.id else each for each in self.said]

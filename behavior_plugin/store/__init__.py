@@ -54,8 +54,8 @@ class Evidence(Protocol):
         """The remarks on these patterns, the oldest first."""
         ...
 
-    def shown(self, session_ids: Iterable[str]) -> list[Remark]:
-        """The suggestions that these sessions got."""
+    def suggested(self, session_ids: Iterable[str]) -> list[Remark]:
+        """The suggestions that these sessions got, and those that were withheld from them."""
         ...
 
     def judge(self, remark: Remark) -> None:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # The binary form of an array of one dimension.
 _ARRAY_HEAD, _ARRAY_ELEMENT = 20, [("length", ">i4"), ("number", ">f4")]
+# The fields of a remark that have no column of their own.
+_DETAILS = ("steps", "into", "holdout")
 # Stands for the digest of evidence from a version that had none.
 NOT_COMPUTED = Digest(version=1)
 
@@ -123,7 +125,7 @@ def remark_values(remark: Remark) -> dict[str, Any]:
         "kind": remark.kind.value,
         "session_id": remark.session_id,
         "note": remark.note,
-        "details": Jsonb({"steps": remark.steps, "into": remark.into}),
+        "details": Jsonb({name: value for name in _DETAILS if (value := getattr(remark, name))}),
         "made_at": remark.made_at,
     }
 
@@ -131,7 +133,7 @@ def remark_values(remark: Remark) -> dict[str, Any]:
 def read_remark(row: DictRow) -> Remark:
     details = row.pop("details") or {}
     try:
-        return Remark.model_validate({**row, "steps": details.get("steps", ()), "into": details.get("into", "")})
+        return Remark.model_validate({**row, **{name: details[name] for name in _DETAILS if name in details}})
     except ValidationError:
         raise StoreError(f"Remark {row['id']} has a shape that this version does not know.") from None
 

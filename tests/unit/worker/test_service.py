@@ -211,6 +211,28 @@ def test_a_suggestion_is_noted_after_the_answer() -> None:
     assert shown.steps == ("make test",)
 
 
+def test_a_share_of_the_suggestions_is_withheld_and_noted() -> None:
+    """Work without a suggestion shows how much one helps. Whoever asks by hand gets every answer."""
+    worker = Worker(Settings(holdout=0.5))
+    pattern = worker.learns(did("make test"), did("make test"))
+    sessions = [f"session {number}" for number in range(40)]
+
+    notes = {each: worker.service.suggest(suggest(session_id=each)).text for each in sessions}
+    again = [worker.service.suggest(suggest(session_id=each)).text for each in sessions]
+
+    kinds = {each.session_id: each.kind for each in worker.db.said}
+    assert kinds == {each: RemarkKind.SHOWN if text else RemarkKind.WITHHELD for each, text in notes.items()}
+    assert 10 < list(kinds.values()).count(RemarkKind.WITHHELD) < 30
+    assert again == [""] * len(sessions)
+    assert {(each.pattern_key, each.steps, each.holdout) for each in worker.db.said} == {
+        (pattern.source_key, ("make test",), 0.5)
+    }
+    manual = suggest(f"/behavior:recall {TASK}", kind=PromptKind.OWN_COMMAND)
+    for each in sessions:
+        assert "<past-workflow" in worker.service.suggest(manual.model_copy(update={"session_id": each})).text
+    assert worker.service.recall(api.Recall(text=TASK, directory="/p"))
+
+
 def test_a_suggestion_that_cannot_be_noted_was_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is read-only for now still serves."""
     worker = Worker()
@@ -587,7 +609,7 @@ def test_remarks_that_only_the_worker_makes_or_that_lack_a_half_are_refused() ->
     commits = worker.learns(did("git commit -m x", "commit it"))
     pushes = worker.learns(did("git push", "publish it"))
 
-    for kind, into in ((RemarkKind.SHOWN, ""), (RemarkKind.MERGE, ""), (RemarkKind.GOOD, str(pushes.id))):
+    for kind, into in ((RemarkKind.SHOWN, ""), (RemarkKind.WITHHELD, ""), (RemarkKind.MERGE, ""), (RemarkKind.GOOD, str(pushes.id))):
         with pytest.raises(RequestError, match="cannot be added this way"):
             worker.remarks(commits, kind, into=into)
 
