@@ -174,6 +174,10 @@ class RemarkKind(StrEnum):
     MERGE = "merge"
 
 
+# The remarks that the worker makes, on suggestions. The others are a user's.
+SUGGESTED = frozenset({RemarkKind.SHOWN, RemarkKind.WITHHELD})
+
+
 class Remark(Frozen):
     """A suggestion that was made or withheld, or a user's feedback, edit or merge. It cannot be computed again.
 
@@ -196,8 +200,16 @@ class Remark(Frozen):
     holdout: float = 0.0
 
 
-# The remarks that the worker makes, on suggestions. The others are a user's.
-SUGGESTED = frozenset({RemarkKind.SHOWN, RemarkKind.WITHHELD})
+@dataclass(frozen=True)
+class PastSuggestion:
+    """A suggestion, made or withheld, and the piece of work that came next in its session.
+
+    `steps` counts the steps of the work, and `took_ms` is its duration; None where there is none yet.
+    """
+
+    remark: Remark
+    steps: int | None = None
+    took_ms: int | None = None
 
 
 class Variant(Frozen):

@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import numpy
 from numpy.typing import NDArray
@@ -14,8 +15,17 @@ from numpy.typing import NDArray
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
-from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import SUGGESTED, Episode, Occurrence, Pattern, Remark, StoredPattern, Trigger
+from behavior_plugin.store import Amounts, Computed, Run
+from behavior_plugin.workflow import (
+    SUGGESTED,
+    Episode,
+    Occurrence,
+    PastSuggestion,
+    Pattern,
+    Remark,
+    StoredPattern,
+    Trigger,
+)
 from tests.factories import START
 
 DIMENSIONS = 512
@@ -152,11 +162,7 @@ class FakeStore:
         return tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
 
     def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
-        told = [
-            trigger_of(each, pattern_key=self.keys[key], embedding=_vector(self.vectors.get(key), model, numbers))
-            for key, each in self.told.items()
-            if self.keys.get(key)
-        ]
+        told = [self._trigger(key, model, numbers) for key in self.told if self.keys.get(key)]
         written = [
             Trigger(
                 source_key=pattern.source_key,
@@ -192,11 +198,36 @@ class FakeStore:
     def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
         return [each for key, each in self.told.items() if self.keys.get(key) == pattern_key][:limit]
 
+    def work_after(
+        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+    ) -> list[tuple[Episode, Trigger]]:
+        found = sorted(key for key, each in self.told.items() if project in (None, each.context.project))
+        return [(self.told[key], self._trigger(key, model, numbers)) for key in found if key > source_key][:limit]
+
+    def suggestions(self, since: datetime | None) -> list[PastSuggestion]:
+        return [
+            PastSuggestion(each)
+            for each in self.said
+            if each.kind in SUGGESTED and (since is None or each.made_at >= since)
+        ]
+
+    def amounts(self) -> Amounts:
+        wholes = [each for each in self.told.values() if not each.part_of]
+        return Amounts(
+            episodes=len(wholes),
+            sessions=len({each.session_id for each in wholes}),
+            projects=len({each.context.project for each in wholes}),
+        )
+
     def add_remark(self, remark: Remark) -> None:
         self.said.append(remark.model_copy(update={"id": uuid.uuid4()}))
         self.unfolded |= {
             each.context.project for key, each in self.told.items() if self.keys.get(key) == remark.pattern_key
         }
+
+    def _trigger(self, key: str, model: str, numbers: int) -> Trigger:
+        embedding = _vector(self.vectors.get(key), model, numbers)
+        return trigger_of(self.told[key], pattern_key=self.keys.get(key, ""), embedding=embedding)
 
     def count(self) -> int:
         return len(self.rows)

@@ -19,7 +19,16 @@ from pydantic import ValidationError
 from behavior_plugin.errors import StoreError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import (
+    Digest,
+    Episode,
+    Judgement,
+    Occurrence,
+    PastSuggestion,
+    Remark,
+    StoredPattern,
+    Trigger,
+)
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +145,11 @@ def read_remark(row: DictRow) -> Remark:
         return Remark.model_validate({**row, **{name: details[name] for name in _DETAILS if name in details}})
     except ValidationError:
         raise StoreError(f"Remark {row['id']} has a shape that this version does not know.") from None
+
+
+def read_suggestion(row: DictRow) -> PastSuggestion:
+    steps, took_ms = row.pop("steps"), row.pop("took_ms")
+    return PastSuggestion(read_remark(row), steps=steps, took_ms=None if took_ms is None else int(took_ms))
 
 
 def read_episode(row: DictRow) -> Episode:

@@ -16,6 +16,9 @@ from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
 from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
+from behavior_plugin.measure.collect import read_work
+from behavior_plugin.measure.past import PastWork
+from behavior_plugin.measure.stats import Summary, Totals, summary_of
 from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
@@ -173,6 +176,17 @@ class Service(api.Api):
         )
         store.add_remark(redact_model(remark))
         return self.show_pattern(api.ShowPattern(id=str((into or pattern).id)))
+
+    def list_work(self, request: api.ListWork) -> list[PastWork]:
+        """The patterns are brought up to date for the first of the work, since it names them."""
+        store = self._store(START_S) if request.after else self._computed_store()
+        embedder, project = self._resources.embedder(START_S), _project_of(request.directory)
+        return read_work(store, embedder, after=request.after, project=project, limit=request.limit)
+
+    def summarize(self, request: api.Summarize) -> Summary:
+        store = self._computed_store()
+        totals = Totals(patterns=store.count(), **vars(store.amounts()))
+        return summary_of(store.suggestions(request.since), totals)
 
     def save_turns(self, request: api.SaveTurns) -> api.SaveReport:
         """A turn that the store refuses stops no others. The patterns are computed once nobody saves any more."""

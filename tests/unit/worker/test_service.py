@@ -609,7 +609,12 @@ def test_remarks_that_only_the_worker_makes_or_that_lack_a_half_are_refused() ->
     commits = worker.learns(did("git commit -m x", "commit it"))
     pushes = worker.learns(did("git push", "publish it"))
 
-    for kind, into in ((RemarkKind.SHOWN, ""), (RemarkKind.WITHHELD, ""), (RemarkKind.MERGE, ""), (RemarkKind.GOOD, str(pushes.id))):
+    for kind, into in (
+        (RemarkKind.SHOWN, ""),
+        (RemarkKind.WITHHELD, ""),
+        (RemarkKind.MERGE, ""),
+        (RemarkKind.GOOD, str(pushes.id)),
+    ):
         with pytest.raises(RequestError, match="cannot be added this way"):
             worker.remarks(commits, kind, into=into)
 
