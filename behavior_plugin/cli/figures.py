@@ -155,21 +155,23 @@ def _verdict(summary: Summary) -> str:
     """What the comparison says, or why it says nothing."""
     compared = summary.comparison
     if not compared.withheld.suggestions:
-        return "Nothing was withheld, so nothing says how the work goes without suggestions (setting `holdout`)."
+        return "Nothing was withheld, so nothing says how work goes without (setting `holdout`)."
     if compared.followed.value is None:
         cases = [arm.followed.cases for arm in (compared.shown, compared.withheld)]
-        return f"No claim yet: {cases[0]} and {cases[1]} cases, of at least {MIN_CASES} in each arm."
+        return f"No claim yet: {cases[0]} and {cases[1]} cases, of at least {summary.min_cases} in each arm."
     return "\n".join(
-        f"With a suggestion work {how} {_points(each)}."
-        for how, each in (("followed the steps", compared.followed), ("ended in success", compared.worked))
+        [
+            "Shown less withheld, in percentage points:",
+            f"followed the steps  {_points(compared.followed)}",
+            f"ended in success    {_points(compared.worked)}",
+        ]
     )
 
 
 def _points(difference: Estimate) -> str:
-    """A difference of two shares in percentage points, and whether it may be chance."""
+    """A difference of two shares with its interval, and whether it may be chance."""
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
-    more = "more" if difference.value >= 0 else "less"
-    interval = f"{100 * difference.low:+.0f} to {100 * difference.high:+.0f}"
+    value, low, high = (f"{100 * number:+.0f}" for number in (difference.value, difference.low, difference.high))
     chance = ", which may be chance" if difference.low <= 0 <= difference.high else ""
-    return f"{abs(100 * difference.value):.0f} points {more} often ({interval}){chance}"
+    return f"{value} ({low} to {high}){chance}"

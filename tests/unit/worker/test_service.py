@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy
 import pytest
 from pydantic import ValidationError
 
@@ -906,3 +908,59 @@ def test_a_pattern_and_its_episodes_survive_json_unchanged() -> None:
 
     assert api.Shown.model_validate(answer) == worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)))
     assert answer["episodes"]
+
+
+# Measuring
+
+
+def test_work_is_listed_by_the_page_with_all_that_a_replay_compares() -> None:
+    """Prompts that nothing was learned from get their vectors here: they might have got a suggestion too."""
+    worker = Worker()
+    looked = make_turn(
+        "find out why the build is red", make_action("Read"), session_id="b", context=Context(project="/p")
+    )
+    save_turns([did(), did("git push", "publish it", outcome="failed", error="no upstream"), looked], worker.db)
+
+    first = worker.service.list_work(api.ListWork(limit=2))
+    rest = worker.service.list_work(api.ListWork(after=first[-1].source_key))
+
+    works = {each.prompt: each for each in (*first, *rest)}
+    assert set(works) == {TASK, "publish it", "find out why the build is red"}
+    assert [each.source_key for each in (*first, *rest)] == sorted(each.source_key for each in works.values())
+    assert worker.db.keys[works[TASK].source_key] == works[TASK].pattern_key != ""
+    assert works[TASK].names == ("make test",)
+    assert (works["find out why the build is red"].names, works["find out why the build is red"].pattern_key) == (
+        (),
+        "",
+    )
+    assert [each.texts for each in works["publish it"].failed] == [("git push",)]
+    expected = FakeEmbedder().embed(["find out why the build is red"])[0]
+    assert works["find out why the build is red"].vector == numpy.array(expected, dtype=numpy.float32).tobytes()
+    assert all(each.vector and each.is_readable and each.is_task for each in works.values())
+    assert worker.service.list_work(api.ListWork(after=rest[-1].source_key)) == []
+    assert worker.service.list_work(api.ListWork(directory="/nowhere")) == []
+
+
+def test_a_session_is_over_when_its_last_call_has_ended() -> None:
+    worker = Worker()
+    action = make_action(timestamp=START + timedelta(hours=2), duration_ms=60_000)
+    save_turns([make_turn(TASK, action, started_at=START), did()], worker.db)
+
+    [first, _] = sorted(worker.service.list_work(api.ListWork()), key=lambda each: each.started_at)
+
+    assert (first.started_at, first.ended_at) == (START, START + timedelta(hours=2, minutes=1))
+
+
+def test_suggestions_are_summed_up() -> None:
+    worker = Worker(Settings(holdout=0.5))
+    worker.learns(did(), did())
+    for number in range(20):
+        worker.service.suggest(suggest(session_id=f"session {number}"))
+
+    found = worker.service.summarize(api.Summarize())
+
+    assert found.totals.model_dump() == {"patterns": 1, "episodes": 2, "sessions": 2, "projects": 1}
+    assert found.shown.suggestions + found.comparison.withheld.suggestions == 20
+    assert found.comparison.shown.suggestions == found.shown.suggestions
+    later = worker.service.summarize(api.Summarize(since=datetime.now(UTC) + timedelta(days=1)))
+    assert (later.shown.suggestions, later.periods) == (0, ())
