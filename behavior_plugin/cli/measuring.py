@@ -51,9 +51,10 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
 
     settings = config.load()
     directory = None if everywhere else os.path.abspath(project or os.getcwd())  # noqa: PTH100, PTH109 - as hooks do
-    os.nice(NICE)
     with _bar() as (on_read, on_replayed):
         history = _read(directory, on_read)
+        # Only now, since reading may start a worker, which would inherit it.
+        os.nice(NICE)
         replayed = replay_history(
             history,
             min_odds=MIN_ODDS[settings.suggestions],
