@@ -27,10 +27,11 @@ since_option = click.option("--since", type=Day(), metavar="DAY", help="Only sin
 @since_option
 @json_option
 def replay(project: str | None, everywhere: bool, since: datetime | None, as_json: bool) -> None:
-    """Answer the prompts of your own past from what was known then, and compare that with the work that followed.
+    """Ask your own past what suggestions would have been worth.
 
-    It needs no labels. Only sessions that were over are known to a prompt, never its own. The rules and the setting
-    `suggestions` are those of today. With --since older work is known, but older prompts are not asked.
+    Its prompts are answered from what was known then, and compared with the work that followed. It needs no labels.
+    Only sessions that were over are known to a prompt, never its own. The rules and the setting `suggestions` are
+    those of today. With --since older work is known, but older prompts are not asked.
 
     \b
     answered     the share of the prompts that began work, for which there

@@ -33,7 +33,8 @@ class Sequences:
 
     def add(self, names: Sequence[str]) -> None:
         self.pieces += 1
-        self.having.update(set(names))
+        # In their order, which decides between equals; that of a set differs from one process to the next.
+        self.having.update(dict.fromkeys(names).keys())
         self._counts.update(names)
         self._all += len(names)
         for before, name in pairwise([_START, *names]):

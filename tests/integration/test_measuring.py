@@ -1,4 +1,4 @@
-"""What measuring reads from a real database, in both storages: suggestions with the work after them, and past work."""
+"""Measuring reads a real database, in both storages: suggestions with the work after them, and past work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a workflow says about work: small cases by hand, and properties that hold for any work."""
+"""How much a workflow says about work: small cases by hand, and properties that hold for any work."""
 
 from __future__ import annotations
 
@@ -87,7 +87,14 @@ def test_usual_kinds_are_those_of_most_pieces_of_work() -> None:
     project = sequences("aaaab", "bc", "bc")
 
     assert usual_kinds(project, 1) == ["b"]
-    assert set(usual_kinds(project, 2)) == {"b", "c"}
+    assert usual_kinds(project, 2) == ["b", "c"]
+
+
+def test_of_equally_usual_kinds_the_earliest_come_first() -> None:
+    """The order of a set would give other figures in each process."""
+    kinds = [f"kind {number}" for number in range(30)]
+
+    assert usual_kinds(sequences(kinds), 10) == kinds[:10]
 
 
 def test_rare_kinds_are_in_a_tenth_of_the_work_and_known() -> None:

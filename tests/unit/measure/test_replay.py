@@ -1,4 +1,4 @@
-"""A replay answers each prompt from what was known then, and never peeks into the future."""
+"""A replay answers each prompt from earlier sessions, and never peeks into the future."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ works = st.lists(st.tuples(prompts, steps, st.sampled_from(Outcome), st.floats(0
 @settings(deadline=None, max_examples=40)
 @given(works, st.data())
 def test_later_work_changes_no_earlier_answer(told: list[tuple[Any, ...]], data: st.DataObject) -> None:
-    """Neither the suggestion, nor a figure, nor what is random, usual or rare."""
+    """Neither the suggestion nor a figure: random, usual and rare kinds are those of the time."""
     history = [
         past(hour, prompt, until=hour + took, outcome=outcome, names=tuple(done))
         for hour, (prompt, done, outcome, took) in enumerate(told)

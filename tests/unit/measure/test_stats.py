@@ -1,4 +1,4 @@
-"""What became of suggestions, and the comparison of those that were shown with those that were withheld."""
+"""The counts of suggestions, and the comparison of those that were shown with those that were withheld."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def summary(*suggestions: PastSuggestion) -> Summary:
 
 
 def test_shares_are_of_the_suggestions_with_work_after_them() -> None:
-    """Nobody knows yet what becomes of the others."""
+    """The others may still be followed."""
     shown = summary(
         *[made()] * 20,
         *[made(outcome=Outcome.FAILED)] * 10,
