@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,14 +31,14 @@ def lessons_met(history: Sequence[PastWork], *, since: datetime | None = None) -
     by_project: defaultdict[str, list[PastWork]] = defaultdict(list)
     for work in history:
         by_project[work.project].append(work)
-    counts = [_met(works, since) for works in by_project.values()]
+    known_at = known_times(history)
+    counts = [_met(works, known_at, since) for works in by_project.values()]
     sessions = {work.session_id for work in history if since is None or work.started_at >= since}
     return Met(len(sessions), sum(failures for failures, _ in counts), sum(lessons for _, lessons in counts))
 
 
-def _met(works: Sequence[PastWork], since: datetime | None) -> tuple[int, int]:
+def _met(works: Sequence[PastWork], known_at: Mapping[str, datetime], since: datetime | None) -> tuple[int, int]:
     """The failed commands of one project, and the lessons that were met."""
-    known_at = known_times(works)
     waiting = sorted((work for work in works if work.lessons), key=lambda work: known_at[work.source_key], reverse=True)
     found: list[tuple[str, Lesson]] = []
     lessons: defaultdict[str, list[Lesson]] = defaultdict(list)

@@ -93,13 +93,14 @@ def replay(
 
     `everywhere`: work of other projects may be suggested too. `on_progress` is called with the number of prompts done.
     """
+    known_at = known_times(history)
     groups: defaultdict[str, list[PastWork]] = defaultdict(list)
     for work in sorted(history, key=lambda work: (work.started_at, work.source_key)):
         groups["" if everywhere else work.project].append(work)
     replayed: list[Replayed] = []
     for group in groups.values():
         asked = [each for each in group if each.is_task and (since is None or each.started_at >= since)]
-        for each in _Group(group).answers(asked, min_odds):
+        for each in _Group(group, known_at).answers(asked, min_odds):
             replayed.append(each)
             on_progress(len(replayed))
     return replayed
@@ -108,12 +109,11 @@ def replay(
 class _Group:
     """The work that suggestions are chosen from, the oldest first: that of a project, or of all."""
 
-    def __init__(self, works: Sequence[PastWork]) -> None:
-        self.known_at = known_times(works)
-        self.works = works
+    def __init__(self, works: Sequence[PastWork], known_at: Mapping[str, datetime]) -> None:
+        self.works, self.known_at = works, known_at
         # In the order in which it became known.
-        self.order = sorted(works, key=lambda work: (self.known_at[work.source_key], work.source_key))
-        self.times = [self.known_at[work.source_key] for work in self.order]
+        self.order = sorted(works, key=lambda work: (known_at[work.source_key], work.source_key))
+        self.times = [known_at[work.source_key] for work in self.order]
 
     def answers(self, asked: Sequence[PastWork], min_odds: float) -> Iterator[Replayed]:
         """The answers to these prompts, which come in the order of time."""

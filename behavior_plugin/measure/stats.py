@@ -77,14 +77,22 @@ def summary_of(suggestions: Sequence[PastSuggestion], totals: Totals) -> Summary
     shown = [each for each in suggestions if each.remark.kind is RemarkKind.SHOWN]
     withheld = [each for each in suggestions if each.remark.kind is RemarkKind.WITHHELD]
     by, periods = _periods(suggestions)
-    comparable = [each for each in shown if each.remark.holdout > 0]
+    comparable = [each for each in _first_in_session(shown) if each.remark.holdout > 0]
     return Summary(
         totals=totals,
         shown=_arm(shown),
-        comparison=_comparison(_arm(comparable), _arm(withheld)),
+        comparison=_comparison(_arm(comparable), _arm(_first_in_session(withheld))),
         by=by,
         periods=tuple(periods),
     )
+
+
+def _first_in_session(suggestions: Iterable[PastSuggestion]) -> list[PastSuggestion]:
+    """Each pattern once in a session, where a worker that was started anew has suggested it again."""
+    first: dict[tuple[str, str], PastSuggestion] = {}
+    for each in suggestions:
+        first.setdefault((each.remark.session_id, each.remark.pattern_key), each)
+    return list(first.values())
 
 
 def _comparison(shown: Arm, withheld: Arm) -> Comparison:

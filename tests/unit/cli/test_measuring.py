@@ -93,6 +93,7 @@ def made(kind: RemarkKind, count: int, *, followed: int, holdout: float = 0.5) -
                 pattern_key="key",
                 kind=kind,
                 made_at=START + timedelta(days=number),
+                session_id=f"session {number}",
                 is_followed=number < followed,
                 outcome=Outcome.SUCCESS,
                 holdout=holdout,

@@ -48,6 +48,15 @@ def test_a_session_that_is_not_over_is_not_known() -> None:
     assert answered([begun, past(2), later_in_it, past(6, until=9)]) == [False, False, False, True]
 
 
+def test_a_session_goes_on_in_another_project() -> None:
+    """It is learned from as a whole."""
+    first = past(1, session_id="long")
+    elsewhere = past(4, OTHER, session_id="long", project="other")
+
+    assert answered([first, past(2), elsewhere])[:2] == [False, False]
+    assert answered([first, past(2)]) == [False, True]
+
+
 def test_a_sessions_own_work_is_not_known_to_it() -> None:
     """It has it in front of it."""
     assert answered([past(1, session_id="a"), past(2, session_id="a"), past(3, session_id="a")]) == [False] * 3

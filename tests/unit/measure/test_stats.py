@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ TOTALS = Totals(patterns=1, episodes=2, sessions=3, projects=4)
 # A Wednesday at noon, which is the same day in every time zone but a few.
 WEDNESDAY = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SHOWN, WITHHELD = RemarkKind.SHOWN, RemarkKind.WITHHELD
+_sessions = count()
 
 
 def made(
@@ -31,12 +33,16 @@ def made(
         pattern_key="key",
         kind=kind,
         made_at=WEDNESDAY + timedelta(days=days),
-        session_id="s",
+        session_id=f"session {next(_sessions)}",
         is_followed=followed,
         outcome=outcome if followed is not None else None,
         holdout=holdout,
     )
     return PastSuggestion(remark, **work)
+
+
+def many(number: int, kind: RemarkKind = SHOWN, **changes: Any) -> list[PastSuggestion]:
+    return [made(kind, **changes) for _ in range(number)]
 
 
 def summary(*suggestions: PastSuggestion) -> Summary:
@@ -46,11 +52,11 @@ def summary(*suggestions: PastSuggestion) -> Summary:
 def test_shares_are_of_the_suggestions_with_work_after_them() -> None:
     """The others may still be followed."""
     shown = summary(
-        *[made()] * 20,
-        *[made(outcome=Outcome.FAILED)] * 10,
-        *[made(followed=False)] * 5,
-        *[made(followed=False, outcome=Outcome.PARTIAL)] * 5,
-        *[made(followed=None)] * 9,
+        *many(20),
+        *many(10, outcome=Outcome.FAILED),
+        *many(5, followed=False),
+        *many(5, followed=False, outcome=Outcome.PARTIAL),
+        *many(9, followed=None),
     ).shown
 
     assert shown.suggestions == 49
@@ -61,9 +67,9 @@ def test_shares_are_of_the_suggestions_with_work_after_them() -> None:
 def test_only_suggestions_that_might_have_been_withheld_are_compared() -> None:
     """Those of another time may have been easier."""
     found = summary(
-        *[made()] * 30,
-        *[made(WITHHELD, followed=False)] * 30,
-        *[made(followed=False, holdout=0)] * 50,
+        *many(30),
+        *many(30, WITHHELD, followed=False),
+        *many(50, followed=False, holdout=0),
     ).comparison
 
     assert (found.shown.suggestions, found.withheld.suggestions) == (30, 30)
@@ -76,18 +82,29 @@ def test_only_suggestions_that_might_have_been_withheld_are_compared() -> None:
 
 @pytest.mark.parametrize(("shown", "withheld"), [(MIN_CASES, MIN_CASES - 1), (MIN_CASES - 1, MIN_CASES)])
 def test_no_claim_below_enough_cases_in_each_arm(shown: int, withheld: int) -> None:
-    few = summary(*[made()] * shown, *[made(WITHHELD)] * withheld, *[made(WITHHELD, followed=None)] * 9).comparison
+    few = summary(*many(shown), *many(withheld, WITHHELD), *many(9, WITHHELD, followed=None)).comparison
 
     assert few.followed.value is few.worked.low is None
-    enough = summary(*[made()] * MIN_CASES, *[made(WITHHELD)] * MIN_CASES).comparison
+    enough = summary(*many(MIN_CASES), *many(MIN_CASES, WITHHELD)).comparison
     assert enough.followed.value == 0
+
+
+def test_a_pattern_is_compared_once_in_a_session() -> None:
+    """A worker that was started anew has forgotten that it suggested it."""
+    shown, withheld = many(3, holdout=0.5), many(3, WITHHELD)
+
+    found = summary(*shown, *shown, *withheld, *withheld)
+
+    assert (found.comparison.shown.suggestions, found.comparison.withheld.suggestions) == (3, 3)
+    assert found.shown.suggestions == 6
 
 
 def test_medians_are_of_the_work_after() -> None:
     arms = summary(
-        *[made(steps=number, took_ms=1000 * number) for number in range(1, 32)], *[made(steps=99, followed=None)] * 9
+        *[made(steps=number, took_ms=1000 * number) for number in range(1, 32)],
+        *many(9, steps=99, followed=None),
     )
-    few = summary(*[made(steps=3)] * (MIN_CASES - 1))
+    few = summary(*many(MIN_CASES - 1, steps=3))
 
     assert (arms.shown.steps, arms.shown.took_ms) == (16, 16_000)
     assert (few.shown.steps, few.shown.took_ms) == (None, None)
