@@ -117,13 +117,15 @@ def test_a_suggestion_comes_with_the_work_after_its_prompt(store: PostgresStore)
     assert found.remark.is_followed
 
 
-def test_a_suggestion_without_work_has_no_numbers(store: PostgresStore) -> None:
-    """It is not judged, or the session is unknown or was forgotten."""
+def test_a_suggestion_without_work_has_no_numbers(store: PostgresStore, owner: psycopg.Connection) -> None:
+    """The session has none before it, is unknown, or was forgotten; or the suggestion is not judged yet."""
     learn(store, "session", 1, hours=0)
-    for each in (suggested(1), suggested(1, session_id="unknown"), suggested(-1), suggested(1, session_id="")):
+    for each in (suggested(-1), suggested(1, session_id="unknown"), suggested(1, session_id="")):
         store.add_remark(each)
+    owner.execute("update behavior.remarks set is_followed = true")
+    store.add_remark(suggested(1))
 
-    assert {(each.steps, each.took_ms) for each in kept(store)} == {(None, None)}
+    assert [(each.steps, each.took_ms) for each in kept(store)] == [(None, None)] * 4
 
 
 def test_odd_digests_hide_no_suggestion(store: PostgresStore, owner: psycopg.Connection) -> None:
