@@ -11,8 +11,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from behavior_plugin.measure.past import PastWork
+from behavior_plugin.measure.stats import Summary
 from behavior_plugin.model import Context, PromptKind, Turn
 from behavior_plugin.workflow import Episode, RemarkKind, StoredPattern, Suggestion
 
@@ -76,6 +78,23 @@ class AddRemark(Message):
     note: str = Field(default="", max_length=500)
     steps: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)], ...] = ()
     into: str = ""
+
+
+class ListWork(Message):
+    """List the evidence as a replay needs it, in the order of its keys, after the key `after`.
+
+    With `directory` only that of its project.
+    """
+
+    directory: str | None = None
+    after: str = ""
+    limit: int = Field(default=100, ge=1, le=1_000)
+
+
+class Summarize(Message):
+    """Count what became of suggestions, of all or of those since a day."""
+
+    since: AwareDatetime | None = None
 
 
 class SaveTurns(Message):
@@ -208,6 +227,8 @@ class Api(Protocol):
     def list_turns(self, request: ListTurns) -> list[StoredPattern]: ...
     def show_pattern(self, request: ShowPattern) -> Shown: ...
     def add_remark(self, request: AddRemark) -> Shown: ...
+    def list_work(self, request: ListWork) -> list[PastWork]: ...
+    def summarize(self, request: Summarize) -> Summary: ...
     def save_turns(self, request: SaveTurns) -> SaveReport: ...
     def forget_session(self, request: ForgetSession) -> Deleted: ...
     def drain(self, request: Drain) -> Drained: ...
@@ -242,6 +263,8 @@ LIST_PATTERNS = Operation("list_patterns", ListPatterns, list[StoredPattern])
 LIST_TURNS = Operation("list_turns", ListTurns, list[StoredPattern])
 SHOW_PATTERN = Operation("show_pattern", ShowPattern, Shown)
 ADD_REMARK = Operation("add_remark", AddRemark, Shown)
+LIST_WORK = Operation("list_work", ListWork, list[PastWork])
+SUMMARIZE = Operation("summarize", Summarize, Summary)
 SAVE_TURNS = Operation("save_turns", SaveTurns, SaveReport)
 FORGET_SESSION = Operation("forget_session", ForgetSession, Deleted)
 DRAIN = Operation("drain", Drain, Drained)
@@ -257,6 +280,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     LIST_TURNS,
     SHOW_PATTERN,
     ADD_REMARK,
+    LIST_WORK,
+    SUMMARIZE,
     SAVE_TURNS,
     FORGET_SESSION,
     DRAIN,

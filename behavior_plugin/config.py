@@ -79,6 +79,13 @@ class Settings(BaseSettings):
         description="How sure a suggestion has to be: quiet (more likely right than not), normal, or eager "
         "(more suggestions, and more wrong ones).",
     )
+    holdout: float = Field(
+        default=0,
+        ge=0,
+        le=0.5,
+        description="The share of suggestions, 0 to 0.5, that are withheld at random, so that `behavior stats` can "
+        "compare the work with and without them.",
+    )
     idle_timeout_s: float = Field(
         default=180,
         ge=0,

@@ -145,10 +145,10 @@ def take_over(store: Store) -> None:
 
 
 def _judge_suggestions(sessions: Iterable[str], episodes: Sequence[Episode], evidence: Evidence) -> None:
-    """Note which suggestions these sessions have followed."""
-    for shown in evidence.shown(sessions):
-        own = [episode for episode in episodes if episode.session_id == shown.session_id]
-        if (judged := follow_through(shown, own)) != shown:
+    """Note which suggestions these sessions have followed, also of those that were withheld."""
+    for made in evidence.suggested(sessions):
+        own = [episode for episode in episodes if episode.session_id == made.session_id]
+        if (judged := follow_through(made, own)) != made:
             evidence.judge(judged)
 
 

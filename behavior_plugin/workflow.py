@@ -162,6 +162,8 @@ class RemarkKind(StrEnum):
     """The kind of a remark. The names are stored."""
 
     SHOWN = "shown"
+    # A suggestion that was not shown, to see how the work goes without it.
+    WITHHELD = "withheld"
     GOOD = "good"
     BAD = "bad"
     HIDE = "hide"
@@ -172,11 +174,16 @@ class RemarkKind(StrEnum):
     MERGE = "merge"
 
 
-class Remark(Frozen):
-    """A suggestion that was shown, or a user's feedback, edit or merge. It cannot be computed again, so it is kept.
+# The remarks that the worker makes, on suggestions. The others are a user's.
+SUGGESTED = frozenset({RemarkKind.SHOWN, RemarkKind.WITHHELD})
 
-    `pattern_key` is the source key of the pattern. For SHOWN, `session_id` is the session that got the suggestion,
-    `is_followed` whether its work followed the steps, and `outcome` how that ended; both are None until it is known.
+
+class Remark(Frozen):
+    """A suggestion that was made or withheld, or a user's feedback, edit or merge. It cannot be computed again.
+
+    `pattern_key` is the source key of the pattern. For SHOWN and WITHHELD, `session_id` is the session of the prompt,
+    `is_followed` whether its work followed the steps, `outcome` how that ended, both None until it is known, and
+    `holdout` the share of suggestions that were withheld at the time.
     `steps` are those of an EDIT, as text, and `into` is the pattern that a MERGE makes this one a part of.
     """
 
@@ -190,6 +197,19 @@ class Remark(Frozen):
     note: str = ""
     steps: tuple[str, ...] = ()
     into: OwnText = ""
+    holdout: float = 0.0
+
+
+@dataclass(frozen=True)
+class PastSuggestion:
+    """A suggestion, made or withheld, and the piece of work that came next in its session.
+
+    `steps` counts the steps of the work, and `took_ms` is its duration; None where there is none yet.
+    """
+
+    remark: Remark
+    steps: int | None = None
+    took_ms: int | None = None
 
 
 class Variant(Frozen):

@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import numpy
 from numpy.typing import NDArray
@@ -14,8 +15,17 @@ from numpy.typing import NDArray
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
-from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, RemarkKind, StoredPattern, Trigger
+from behavior_plugin.store import Amounts, Computed, Run
+from behavior_plugin.workflow import (
+    SUGGESTED,
+    Episode,
+    Occurrence,
+    PastSuggestion,
+    Pattern,
+    Remark,
+    StoredPattern,
+    Trigger,
+)
 from tests.factories import START
 
 DIMENSIONS = 512
@@ -105,9 +115,9 @@ class FakeStore:
         wanted = set(pattern_keys)
         return sorted((each for each in self.said if each.pattern_key in wanted), key=lambda each: each.made_at)
 
-    def shown(self, session_ids: Iterable[str]) -> list[Remark]:
+    def suggested(self, session_ids: Iterable[str]) -> list[Remark]:
         sessions = set(session_ids)
-        return [each for each in self.said if each.kind is RemarkKind.SHOWN and each.session_id in sessions]
+        return [each for each in self.said if each.kind in SUGGESTED and each.session_id in sessions]
 
     def judge(self, remark: Remark) -> None:
         self.said = [remark if each.id == remark.id else each for each in self.said]
@@ -160,11 +170,7 @@ class FakeStore:
         newest: int | None = None,
         near: Sequence[float] | None = None,
     ) -> list[Trigger]:
-        told = [
-            trigger_of(each, pattern_key=self.keys[key], embedding=_vector(self.vectors.get(key), model, numbers))
-            for key, each in self.told.items()
-            if self.keys.get(key)
-        ]
+        told = [self._trigger(key, model, numbers) for key in self.told if self.keys.get(key)]
         written = [
             Trigger(
                 source_key=pattern.source_key,
@@ -201,11 +207,36 @@ class FakeStore:
     def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
         return [each for key, each in self.told.items() if self.keys.get(key) == pattern_key][:limit]
 
+    def work_after(
+        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+    ) -> list[tuple[Episode, Trigger]]:
+        found = sorted(key for key, each in self.told.items() if project in (None, each.context.project))
+        return [(self.told[key], self._trigger(key, model, numbers)) for key in found if key > source_key][:limit]
+
+    def suggestions(self, since: datetime | None) -> list[PastSuggestion]:
+        return [
+            PastSuggestion(each)
+            for each in self.said
+            if each.kind in SUGGESTED and (since is None or each.made_at >= since)
+        ]
+
+    def amounts(self) -> Amounts:
+        wholes = [each for each in self.told.values() if not each.part_of]
+        return Amounts(
+            episodes=len(wholes),
+            sessions=len({each.session_id for each in wholes}),
+            projects=len({each.context.project for each in wholes}),
+        )
+
     def add_remark(self, remark: Remark) -> None:
         self.said.append(remark.model_copy(update={"id": uuid.uuid4()}))
         self.unfolded |= {
             each.context.project for key, each in self.told.items() if self.keys.get(key) == remark.pattern_key
         }
+
+    def _trigger(self, key: str, model: str, numbers: int) -> Trigger:
+        embedding = _vector(self.vectors.get(key), model, numbers)
+        return trigger_of(self.told[key], pattern_key=self.keys.get(key, ""), embedding=embedding)
 
     def count(self) -> int:
         return len(self.rows)

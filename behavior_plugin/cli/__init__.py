@@ -16,7 +16,7 @@ import click
 
 from behavior_plugin import __version__, api
 from behavior_plugin.capture import paths, spool, wake
-from behavior_plugin.cli import patterns
+from behavior_plugin.cli import measuring, patterns
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
@@ -68,8 +68,8 @@ def cli(context: click.Context) -> None:
 cli.add_command(db)
 cli.add_command(dead)
 cli.add_command(import_sessions)
-for of_patterns in patterns.COMMANDS:
-    cli.add_command(of_patterns)
+for of_group in (*patterns.COMMANDS, *measuring.COMMANDS):
+    cli.add_command(of_group)
 
 
 @cli.command()

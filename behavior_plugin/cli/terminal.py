@@ -74,7 +74,7 @@ def show_list(patterns: Sequence[StoredPattern]) -> None:
         odds = f"{workflow.worked}/{workflow.times}", takes, wording.day(workflow.last_at)
         job = f"hidden: {workflow.job}" if workflow.is_hidden else workflow.job
         _add_row(table, _short(pattern), job, *project, *odds, wording.last_trigger(pattern))
-    _show_table(table)
+    show_table(table)
 
 
 def show_turns(turns: Sequence[StoredPattern], *, has_projects: bool = True) -> None:
@@ -84,14 +84,14 @@ def show_turns(turns: Sequence[StoredPattern], *, has_projects: bool = True) -> 
     for turn in turns:
         project = [names[_place(turn)]] if has_projects else []
         _add_row(table, _when(turn.started_at), turn.final_outcome, str(len(turn.actions)), *project, turn.trigger)
-    _show_table(table)
+    show_table(table)
 
 
 def show_members(members: Iterable[Member]) -> None:
     table = Table("login", "user", "since", box=None, pad_edge=False)
     for member in members:
         table.add_row(escape(member.login), str(member.user_id), f"{member.joined_at.astimezone():%Y-%m-%d %H:%M}")
-    _show_table(table)
+    show_table(table)
 
 
 def show_letters(letters: list[DeadLetter]) -> None:
@@ -99,7 +99,7 @@ def show_letters(letters: list[DeadLetter]) -> None:
     for letter in letters:
         since = f"{letter.set_aside_at.astimezone():%Y-%m-%d %H:%M}"
         table.add_row(letter.id, since, str(letter.records), _text(letter.reason, 100))
-    _show_table(table)
+    show_table(table)
     console.print(f"They are in {escape(str(letters[0].path.parent))}.")
 
 
@@ -131,7 +131,7 @@ def show_report(report: Report) -> None:
         console.print(_how_much(report))
     if report.workflows:
         console.print("\n[bold]Done most often[/]")
-        _show_table(_workflows(report.workflows))
+        show_table(_workflows(report.workflows))
     for title, lines in (
         ("Lessons", [*_lessons(report.workflows)]),
         ("Skipped", [*_skipped(report)]),
@@ -326,7 +326,7 @@ def _add_row(table: Table, *cells: str) -> None:
     table.add_row(*(Text(text, no_wrap=True, overflow="ellipsis") for text in texts))
 
 
-def _show_table(table: Table) -> None:
+def show_table(table: Table) -> None:
     wide = console if console.is_terminal else Console(highlight=False, width=UNWRAPPED)
     wide.print(table)
 

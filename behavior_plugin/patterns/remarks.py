@@ -90,9 +90,9 @@ def merges(remarks: Iterable[Remark]) -> dict[str, str]:
 
 
 def follow_through(shown: Remark, episodes: Sequence[Episode]) -> Remark:
-    """A shown suggestion, judged by the work that came next in its session; unchanged where there is none yet.
+    """A suggestion, judged by the work that came next in its session; unchanged where there is none yet.
 
-    `episodes` are those of the session. The prompt that got the suggestion began just before it.
+    `episodes` are those of the session. The prompt that it was for began just before it.
     """
     begun = [
         (turn.started_at, episode)

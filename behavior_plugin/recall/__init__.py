@@ -222,11 +222,14 @@ def _is_readable(core: str, read: _Read | None, embedder: Embedder) -> bool:
 
 
 def _is_project_readable(index: Index, embedder: Embedder) -> bool | None:
-    newest = index.triggers[-MAX_SAMPLE:]
+    return is_readable_project([embedder.can_read(core_of(each.text)) for each in index.triggers[-MAX_SAMPLE:]])
+
+
+def is_readable_project(newest: Sequence[bool]) -> bool | None:
+    """Whether enough of a project's newest prompts can be read; None if they are too few to say so."""
     if len(newest) < MIN_SAMPLE:
         return None
-    unreadable = sum(not embedder.can_read(core_of(each.text)) for each in newest)
-    return unreadable < MAX_UNREADABLE * len(newest)
+    return newest.count(False) < MAX_UNREADABLE * len(newest)
 
 
 def _suggestions(

@@ -6,6 +6,7 @@ session gets none twice, nor one that it made itself.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ NOTHING_KNOWN = "The behavior plugin knows of no earlier work like this."
 MIN_ODDS = {"quiet": 0.5, "normal": 0.3, "eager": 0.15}
 # A person who asks wants to see what is near, not only what is sure.
 MANUAL_MIN_ODDS = 0.03
+# No other use of a hash has the same key, so which suggestions are withheld has to do with nothing else.
+_HOLDOUT_KEY = b"holdout"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Policy:
 
     suggestions: str = "normal"
     everywhere: bool = False
+    holdout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,13 @@ def manual_answer(suggestions: Iterable[Suggestion]) -> str:
             break
         answer += text + "\n"
     return answer or NOTHING_KNOWN
+
+
+def is_withheld(session_id: str, pattern_key: str, share: float) -> bool:
+    """Whether a session goes without a pattern, as that share of them does by chance. The answer stays the same."""
+    pair = f"{session_id}\0{pattern_key}".encode("utf-8", "replace")
+    drawn = int.from_bytes(hashlib.blake2b(pair, digest_size=8, key=_HOLDOUT_KEY).digest())
+    return drawn < share * 2**64
 
 
 class ShownPatterns:

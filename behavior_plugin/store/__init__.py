@@ -12,7 +12,15 @@ from datetime import datetime
 from typing import Protocol
 
 from behavior_plugin.model import Turn
-from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import (
+    Episode,
+    Occurrence,
+    PastSuggestion,
+    Pattern,
+    Remark,
+    StoredPattern,
+    Trigger,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,15 @@ class Computed:
     last_used_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Amounts:
+    """How much evidence there is. `episodes` are without parts, and `projects` without work outside of any."""
+
+    episodes: int
+    sessions: int
+    projects: int
+
+
 class Evidence(Protocol):
     """The episodes of one user, within one transaction that excludes the user's other workers."""
 
@@ -54,8 +71,8 @@ class Evidence(Protocol):
         """The remarks on these patterns, the oldest first."""
         ...
 
-    def shown(self, session_ids: Iterable[str]) -> list[Remark]:
-        """The suggestions that these sessions got."""
+    def suggested(self, session_ids: Iterable[str]) -> list[Remark]:
+        """The suggestions that these sessions got, and those that were withheld from them."""
         ...
 
     def judge(self, remark: Remark) -> None:
@@ -143,6 +160,23 @@ class Store(Protocol):
 
     def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
         """The episodes that a pattern stands on, newest first."""
+        ...
+
+    def work_after(
+        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+    ) -> list[tuple[Episode, Trigger]]:
+        """Episodes, parts too, in the order of their keys after `source_key`, each with its trigger as in `triggers`.
+
+        Their pattern may be none.
+        """
+        ...
+
+    def suggestions(self, since: datetime | None) -> list[PastSuggestion]:
+        """The suggestions that were made or withheld since then, the oldest first."""
+        ...
+
+    def amounts(self) -> Amounts:
+        """How much evidence is stored."""
         ...
 
     def add_remark(self, remark: Remark) -> None:

@@ -84,8 +84,8 @@ class PostgresEvidence:
     def remarks(self, pattern_keys: Iterable[str]) -> list[Remark]:
         return read_rows(read_remark, self._fetch("find_remarks", {"pattern_keys": list(pattern_keys)}))
 
-    def shown(self, session_ids: Iterable[str]) -> list[Remark]:
-        return read_rows(read_remark, self._fetch("find_shown", {"session_ids": list(session_ids)}))
+    def suggested(self, session_ids: Iterable[str]) -> list[Remark]:
+        return read_rows(read_remark, self._fetch("find_suggested", {"session_ids": list(session_ids)}))
 
     def judge(self, remark: Remark) -> None:
         values = {"id": remark.id, "is_followed": remark.is_followed, "outcome": remark.outcome}

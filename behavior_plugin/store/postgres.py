@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,12 +16,20 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
+from behavior_plugin.store import Amounts
 from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.evidence import PostgresEvidence
-from behavior_plugin.store.rows import read_episode, read_pattern, read_rows, read_trigger, vector_text
+from behavior_plugin.store.rows import (
+    read_episode,
+    read_pattern,
+    read_rows,
+    read_suggestion,
+    read_trigger,
+    vector_text,
+)
 from behavior_plugin.store.sql_files import query
-from behavior_plugin.workflow import Episode, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import Episode, PastSuggestion, Remark, StoredPattern, Trigger
 
 # Sessions that are computed again in one go, after an update of the rules.
 MAX_SESSIONS = 50
@@ -136,6 +145,21 @@ class PostgresStore:
     def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
         values = {"pattern_key": pattern_key, "limit": limit}
         return read_rows(read_episode, self._fetch("find_episodes_of_pattern", values))
+
+    def work_after(
+        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+    ) -> list[tuple[Episode, Trigger]]:
+        values = {"after": source_key, "model": model, "numbers": numbers, "project": project, "limit": limit}
+        with self._transaction() as connection:
+            rows = connection.execute(query("list_work"), values, binary=True).fetchall()
+        return read_rows(lambda row: (read_episode(row), read_trigger(row)), rows)
+
+    def suggestions(self, since: datetime | None) -> list[PastSuggestion]:
+        return read_rows(read_suggestion, self._fetch("list_suggestions", {"since": since}))
+
+    def amounts(self) -> Amounts:
+        [row] = self._fetch("count_evidence", {})
+        return Amounts(**row)
 
     def add_remark(self, remark: Remark) -> None:
         # With the lock: a worker that is computing the pattern has read the remarks, and would mark it as computed.

@@ -20,12 +20,23 @@ from pydantic import ValidationError
 from behavior_plugin.errors import StoreError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import (
+    Digest,
+    Episode,
+    Judgement,
+    Occurrence,
+    PastSuggestion,
+    Remark,
+    StoredPattern,
+    Trigger,
+)
 
 log = logging.getLogger(__name__)
 
 # The binary form of an array of one dimension.
 _ARRAY_HEAD, _ARRAY_ELEMENT = 20, [("length", ">i4"), ("number", ">f4")]
+# The fields of a remark that have no column of their own.
+_DETAILS = ("steps", "into", "holdout")
 # Stands for the digest of evidence from a version that had none.
 NOT_COMPUTED = Digest(version=1)
 
@@ -127,7 +138,7 @@ def remark_values(remark: Remark) -> dict[str, Any]:
         "kind": remark.kind.value,
         "session_id": remark.session_id,
         "note": remark.note,
-        "details": Jsonb({"steps": remark.steps, "into": remark.into}),
+        "details": Jsonb({name: value for name in _DETAILS if (value := getattr(remark, name))}),
         "made_at": remark.made_at,
     }
 
@@ -135,9 +146,14 @@ def remark_values(remark: Remark) -> dict[str, Any]:
 def read_remark(row: DictRow) -> Remark:
     details = row.pop("details") or {}
     try:
-        return Remark.model_validate({**row, "steps": details.get("steps", ()), "into": details.get("into", "")})
+        return Remark.model_validate({**row, **{name: details[name] for name in _DETAILS if name in details}})
     except ValidationError:
         raise StoreError(f"Remark {row['id']} has a shape that this version does not know.") from None
+
+
+def read_suggestion(row: DictRow) -> PastSuggestion:
+    steps, took_ms = row.pop("steps"), row.pop("took_ms")
+    return PastSuggestion(read_remark(row), steps=steps, took_ms=None if took_ms is None else int(took_ms))
 
 
 def read_episode(row: DictRow) -> Episode:

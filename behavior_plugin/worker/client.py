@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from behavior_plugin import api, errors
 from behavior_plugin.capture import ask
+from behavior_plugin.measure.past import PastWork
+from behavior_plugin.measure.stats import Summary
 from behavior_plugin.worker.exchange import ALIVE_S, exchange
 from behavior_plugin.worker.lifecycle import REACT_S, START_S, bring_up, make_folder
 from behavior_plugin.workflow import StoredPattern, Suggestion
@@ -65,6 +67,12 @@ class Client(api.Api):
 
     def add_remark(self, request: api.AddRemark) -> api.Shown:
         return self._ask(api.ADD_REMARK, request)
+
+    def list_work(self, request: api.ListWork) -> list[PastWork]:
+        return self._ask(api.LIST_WORK, request)
+
+    def summarize(self, request: api.Summarize) -> Summary:
+        return self._ask(api.SUMMARIZE, request)
 
     def save_turns(self, request: api.SaveTurns) -> api.SaveReport:
         return self._ask(api.SAVE_TURNS, request)

@@ -16,6 +16,9 @@ from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
 from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
+from behavior_plugin.measure.collect import read_work
+from behavior_plugin.measure.past import PastWork
+from behavior_plugin.measure.stats import Summary, Totals, summary_of
 from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
@@ -24,7 +27,7 @@ from behavior_plugin.recall.render import render
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
-from behavior_plugin.workflow import Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
+from behavior_plugin.workflow import SUGGESTED, Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
@@ -91,7 +94,9 @@ class Service(api.Api):
     """The operations, in the worker. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, *, resources: Resources, learner: Learner, loop: Loop) -> None:
-        self._policy = gate.Policy(settings.suggestions, everywhere=settings.recall_scope == "all")
+        self._policy = gate.Policy(
+            settings.suggestions, everywhere=settings.recall_scope == "all", holdout=settings.holdout
+        )
         self._resources = resources
         self._learner = learner
         self._loop = loop
@@ -122,7 +127,10 @@ class Service(api.Api):
         return self._find(question, redact_model(context_of(request.directory)), within_s=START_S)
 
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
-        """A suggestion that comes too late was not made: it is neither marked as shown nor counted."""
+        """A suggestion that comes too late was not made: it is neither marked as shown nor counted.
+
+        One that is withheld is noted, and the prompt gets none in its place.
+        """
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
             return api.Note()
@@ -133,8 +141,10 @@ class Service(api.Api):
         chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
         if chosen is None:
             return api.Note()
-        caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
-        return api.Note(text=render(chosen, request.context))
+        is_withheld = gate.is_withheld(request.session_id, chosen.pattern.source_key, self._policy.holdout)
+        kind = RemarkKind.WITHHELD if is_withheld else RemarkKind.SHOWN
+        caller.afterwards(partial(self._note_suggested, kind, request.session_id, chosen.pattern))
+        return api.Note(text="" if is_withheld else render(chosen, request.context))
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)
@@ -166,6 +176,17 @@ class Service(api.Api):
         )
         store.add_remark(redact_model(remark))
         return self.show_pattern(api.ShowPattern(id=str((into or pattern).id)))
+
+    def list_work(self, request: api.ListWork) -> list[PastWork]:
+        """The patterns are brought up to date for the first of the work, since it names them."""
+        store = self._store(START_S) if request.after else self._computed_store()
+        embedder, project = self._resources.embedder(START_S), _project_of(request.directory)
+        return read_work(store, embedder, after=request.after, project=project, limit=request.limit)
+
+    def summarize(self, request: api.Summarize) -> Summary:
+        store = self._computed_store()
+        totals = Totals(patterns=store.count(), **vars(store.amounts()))
+        return summary_of(store.suggestions(request.since), totals)
 
     def save_turns(self, request: api.SaveTurns) -> api.SaveReport:
         """A turn that the store refuses stops no others. The patterns are computed once nobody saves any more."""
@@ -232,14 +253,15 @@ class Service(api.Api):
         self._loop.need_store(within_s)
         return self._resources.store(within_s)
 
-    def _note_shown(self, session_id: str, pattern: StoredPattern) -> None:
-        """The work that comes next will show whether the suggestion was followed."""
+    def _note_suggested(self, kind: RemarkKind, session_id: str, pattern: StoredPattern) -> None:
+        """The work that comes next will show whether it followed the suggestion."""
         remark = Remark(
             pattern_key=pattern.source_key,
-            kind=RemarkKind.SHOWN,
+            kind=kind,
             made_at=datetime.now(UTC),
             session_id=session_id,
             steps=identities(workflow_of(pattern).steps),
+            holdout=self._policy.holdout,
         )
         with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
             self._store(COLD_S).add_remark(redact_model(remark))
@@ -261,7 +283,7 @@ def _check_remark(kind: RemarkKind, pattern: StoredPattern, into: StoredPattern 
             f"Pattern {pattern.id} was written by another program, and is not computed from sessions.",
             hint="Change it where it was written.",
         )
-    if kind is RemarkKind.SHOWN or (kind is RemarkKind.MERGE) != (into is not None):
+    if kind in SUGGESTED or (kind is RemarkKind.MERGE) != (into is not None):
         raise RequestError(
             f"A remark of the kind {kind.value} cannot be added this way.",
             hint="A merge has to name a second pattern, and nothing else may.",

@@ -1,5 +1,5 @@
--- Suggestions that were shown, and the user's feedback, edits and merges. A pattern can be computed again at any time;
--- these rows cannot, since no session contains them.
+-- Suggestions that were shown or withheld, and the user's feedback, edits and merges. A pattern can be computed again
+-- at any time; these rows cannot, since no session contains them.
 begin;
 set local lock_timeout = '15s';
 select pg_advisory_xact_lock(7236430166542121);
@@ -9,13 +9,16 @@ create table if not exists behavior.remarks (
     id          uuid        not null default gen_random_uuid(),
     -- The source_key of the pattern.
     pattern_key text        not null check (octet_length(pattern_key) between 1 and 200),
-    kind        text        not null check (kind in ('shown', 'good', 'bad', 'hide', 'show', 'edit', 'merge')),
+    kind        text        not null
+                            check (kind in ('shown', 'withheld', 'good', 'bad', 'hide', 'show', 'edit', 'merge')),
     session_id  text        not null default '' check (octet_length(session_id) <= 200),
-    -- What was shown: whether the work that came next followed it, and how that ended. Null until the session is over.
+    -- What was shown or withheld: whether the work that came next followed it, and how that ended. Null until the
+    -- session is over.
     is_followed boolean,
     outcome     text        check (outcome in ('success', 'partial', 'failed')),
     note        text        not null default '' check (octet_length(note) <= 8192),
-    -- The steps as the user wrote them, or the key of the pattern that this one is a part of now.
+    -- The steps as the user wrote them, or the key of the pattern that this one is a part of now; of a suggestion its
+    -- steps, and the share that was withheld at the time.
     details     jsonb       not null default '{}'::jsonb
                             check (jsonb_typeof(details) = 'object' and pg_column_size(details) <= 262144
                                    and not details @? '$.**{64}'),

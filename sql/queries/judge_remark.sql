@@ -12,4 +12,4 @@ update behavior.remarks r
  where r.user_id = (select behavior.caller())
    and r.id = %(id)s
    and (r.is_followed, r.outcome) is distinct from (%(is_followed)s::boolean, %(outcome)s::text)
-returning %(is_followed)s::boolean and before.is_followed is not true as is_new_use
+returning kind = 'shown' and %(is_followed)s::boolean and before.is_followed is not true as is_new_use

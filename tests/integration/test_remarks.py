@@ -74,7 +74,7 @@ def show(store: PostgresStore, pattern: StoredPattern, session: str, made_at: da
         remark(RemarkKind.SHOWN, pattern_key=pattern.source_key, session_id=session, made_at=made_at, steps=steps)
     )
     with store.evidence() as evidence:
-        [stored] = evidence.shown([session])
+        [stored] = evidence.suggested([session])
     return stored
 
 
@@ -111,15 +111,15 @@ def test_remarks_come_oldest_first_and_only_those_asked_for(store: PostgresStore
 
 
 def test_only_suggestions_of_a_session_are_shown(store: PostgresStore) -> None:
-    """Feedback that was given within a session is no suggestion."""
-    mine = remark(RemarkKind.SHOWN, session_id="mine")
-    for each in (mine, remark(RemarkKind.GOOD, session_id="mine"), remark(RemarkKind.SHOWN, session_id="other")):
+    """Feedback that was given within a session is no suggestion; one that was withheld is judged too."""
+    mine = [remark(kind, session_id="mine", holdout=0.1) for kind in (RemarkKind.SHOWN, RemarkKind.WITHHELD)]
+    for each in (*mine, remark(RemarkKind.GOOD, session_id="mine"), remark(RemarkKind.SHOWN, session_id="other")):
         store.add_remark(each)
 
     with store.evidence() as evidence:
-        [shown] = evidence.shown(["mine"])
+        found = [each.model_copy(update={"id": None}) for each in evidence.suggested(["mine"])]
 
-    assert shown.model_copy(update={"id": None}) == mine
+    assert sorted(found, key=lambda each: each.kind) == mine
 
 
 # Judging suggestions
@@ -151,6 +151,20 @@ def test_an_ignored_suggestion_is_no_use(store: PostgresStore, is_followed: bool
     [unused] = store.newest(project=None, limit=5)
     assert (unused.use_count, unused.last_used_at) == (0, None)
     assert [each.is_followed for each in said(store, pattern.source_key)] == [is_followed]
+
+
+def test_a_withheld_suggestion_is_judged_and_is_no_use(store: PostgresStore) -> None:
+    """Nobody used it: the work would have gone that way anyhow."""
+    pattern = learn(store, make_work())
+    store.add_remark(remark(RemarkKind.WITHHELD, pattern_key=pattern.source_key, session_id="later"))
+    with store.evidence() as evidence:
+        [withheld] = evidence.suggested(["later"])
+
+    judge(store, withheld, Outcome.SUCCESS, is_followed=True)
+
+    [unused] = store.newest(project=None, limit=5)
+    assert (unused.use_count, unused.last_used_at) == (0, None)
+    assert [(each.is_followed, each.outcome) for each in said(store, pattern.source_key)] == [(True, Outcome.SUCCESS)]
 
 
 def test_a_suggestion_may_be_followed_later(store: PostgresStore) -> None:
@@ -291,6 +305,8 @@ def test_forgetting_a_session_forgets_its_suggestions(store: PostgresStore) -> N
         {"into": None},
         {"into": 7},
         {"into": [CANARY]},
+        {"holdout": CANARY},
+        {"holdout": [0.5]},
     ],
 )
 def test_odd_details_hide_only_their_remark(
@@ -387,7 +403,7 @@ def test_no_method_reaches_remarks_of_another_user(store: PostgresStore, other_s
     compute_patterns(embedder=None, store=other_store)
 
     with store.evidence() as evidence:
-        found = evidence.remarks([theirs.source_key]), evidence.shown(["session"])
+        found = evidence.remarks([theirs.source_key]), evidence.suggested(["session"])
         evidence.judge(shown.model_copy(update={"is_followed": True, "outcome": Outcome.SUCCESS}))
     store.add_remark(remark(pattern_key=theirs.source_key))
     store.forget_session("session")

@@ -388,6 +388,22 @@ def test_suggestion_that_was_followed_is_counted_with_its_outcome() -> None:
     assert (workflow.shown, workflow.followed) == (1, 1)
 
 
+def test_a_withheld_suggestion_is_judged_and_changes_no_pattern() -> None:
+    """It is the other half of a comparison, and says nothing about the pattern."""
+    store = FakeStore()
+    save_turns([turn("a", session="one")], store)
+    compute_patterns(embedder=None, store=store)
+    before = store.patterns[0]
+    withheld = shown(store.patterns[0], session="two", second=60).model_copy(update={"kind": RemarkKind.WITHHELD})
+    store.add_remark(withheld)
+
+    save_turns([turn("bb", session="two", started_at=START + timedelta(seconds=59), context={"project": "b"})], store)
+    compute_patterns(embedder=None, store=store)
+
+    assert [(each.is_followed, each.outcome) for each in store.said] == [(True, Outcome.SUCCESS)]
+    assert [each for each in store.patterns if each.source_key == before.source_key] == [before]
+
+
 def test_suggestions_that_are_ignored_weaken_a_pattern() -> None:
     """Noise fades by itself."""
     store = FakeStore()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -107,3 +108,35 @@ def test_a_manual_answer_is_as_long_as_a_hook_passes_on() -> None:
 def test_a_manual_question_always_has_an_answer() -> None:
     """A person waits for one."""
     assert manual_answer([]) == gate.NOTHING_KNOWN
+
+
+# Hold-out
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
+def test_the_share_that_is_withheld_is_the_settings(share: float) -> None:
+    """Of 20,000 pairs, far more than five standard deviations off would be no chance."""
+    pairs = [(f"session {number}", f"key {number % 7}") for number in range(20_000)]
+
+    withheld = Counter(gate.is_withheld(*pair, share) for pair in pairs)
+
+    assert abs(withheld[True] / len(pairs) - share) < 5 * (share * (1 - share) / len(pairs)) ** 0.5
+
+
+def test_a_session_and_pattern_always_have_the_same_lot() -> None:
+    """Else a prompt that is typed again would get the note, and the two arms would mix. A larger share adds to it."""
+    pairs = [(f"session {one}", f"key {other}") for one in range(40) for other in range(10)]
+
+    tenth, again, half = ({pair for pair in pairs if gate.is_withheld(*pair, share)} for share in (0.1, 0.1, 0.5))
+
+    assert tenth == again
+    assert tenth < half
+    # Neither the session alone nor the pattern alone decides.
+    assert all(0 < count < 10 for count in Counter(session for session, _ in half).values())
+    assert all(0 < count < 40 for count in Counter(key for _, key in half).values())
+    assert not any(gate.is_withheld(*pair, 0) for pair in pairs)
+
+
+def test_a_strange_session_id_is_no_error() -> None:
+    """Agents choose them."""
+    assert gate.is_withheld("\ud800\0", "key", 1.0)

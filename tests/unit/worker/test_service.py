@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy
 import pytest
 from pydantic import ValidationError
 
@@ -209,6 +211,28 @@ def test_a_suggestion_is_noted_after_the_answer() -> None:
     assert (shown.kind, shown.pattern_key, shown.session_id) == (RemarkKind.SHOWN, pattern.source_key, "now")
     assert (shown.is_followed, shown.outcome) == (None, None)
     assert shown.steps == ("make test",)
+
+
+def test_a_share_of_the_suggestions_is_withheld_and_noted() -> None:
+    """Work without a suggestion shows how much one helps. Whoever asks by hand gets every answer."""
+    worker = Worker(Settings(holdout=0.5))
+    pattern = worker.learns(did("make test"), did("make test"))
+    sessions = [f"session {number}" for number in range(40)]
+
+    notes = {each: worker.service.suggest(suggest(session_id=each)).text for each in sessions}
+    again = [worker.service.suggest(suggest(session_id=each)).text for each in sessions]
+
+    kinds = {each.session_id: each.kind for each in worker.db.said}
+    assert kinds == {each: RemarkKind.SHOWN if text else RemarkKind.WITHHELD for each, text in notes.items()}
+    assert 10 < list(kinds.values()).count(RemarkKind.WITHHELD) < 30
+    assert again == [""] * len(sessions)
+    assert {(each.pattern_key, each.steps, each.holdout) for each in worker.db.said} == {
+        (pattern.source_key, ("make test",), 0.5)
+    }
+    manual = suggest(f"/behavior:recall {TASK}", kind=PromptKind.OWN_COMMAND)
+    for each in sessions:
+        assert "<past-workflow" in worker.service.suggest(manual.model_copy(update={"session_id": each})).text
+    assert worker.service.recall(api.Recall(text=TASK, directory="/p"))
 
 
 def test_a_suggestion_that_cannot_be_noted_was_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -587,7 +611,12 @@ def test_remarks_that_only_the_worker_makes_or_that_lack_a_half_are_refused() ->
     commits = worker.learns(did("git commit -m x", "commit it"))
     pushes = worker.learns(did("git push", "publish it"))
 
-    for kind, into in ((RemarkKind.SHOWN, ""), (RemarkKind.MERGE, ""), (RemarkKind.GOOD, str(pushes.id))):
+    for kind, into in (
+        (RemarkKind.SHOWN, ""),
+        (RemarkKind.WITHHELD, ""),
+        (RemarkKind.MERGE, ""),
+        (RemarkKind.GOOD, str(pushes.id)),
+    ):
         with pytest.raises(RequestError, match="cannot be added this way"):
             worker.remarks(commits, kind, into=into)
 
@@ -879,3 +908,59 @@ def test_a_pattern_and_its_episodes_survive_json_unchanged() -> None:
 
     assert api.Shown.model_validate(answer) == worker.service.show_pattern(api.ShowPattern(id=str(pattern.id)))
     assert answer["episodes"]
+
+
+# Measuring
+
+
+def test_work_is_listed_by_the_page_with_all_that_a_replay_compares() -> None:
+    """Prompts that nothing was learned from get their vectors here: they might have got a suggestion too."""
+    worker = Worker()
+    looked = make_turn(
+        "find out why the build is red", make_action("Read"), session_id="b", context=Context(project="/p")
+    )
+    save_turns([did(), did("git push", "publish it", outcome="failed", error="no upstream"), looked], worker.db)
+
+    first = worker.service.list_work(api.ListWork(limit=2))
+    rest = worker.service.list_work(api.ListWork(after=first[-1].source_key))
+
+    works = {each.prompt: each for each in (*first, *rest)}
+    assert set(works) == {TASK, "publish it", "find out why the build is red"}
+    assert [each.source_key for each in (*first, *rest)] == sorted(each.source_key for each in works.values())
+    assert worker.db.keys[works[TASK].source_key] == works[TASK].pattern_key != ""
+    assert works[TASK].names == ("make test",)
+    assert (works["find out why the build is red"].names, works["find out why the build is red"].pattern_key) == (
+        (),
+        "",
+    )
+    assert [each.texts for each in works["publish it"].failed] == [("git push",)]
+    expected = FakeEmbedder().embed(["find out why the build is red"])[0]
+    assert works["find out why the build is red"].vector == numpy.array(expected, dtype=numpy.float32).tobytes()
+    assert all(each.vector and each.is_readable and each.is_task for each in works.values())
+    assert worker.service.list_work(api.ListWork(after=rest[-1].source_key)) == []
+    assert worker.service.list_work(api.ListWork(directory="/nowhere")) == []
+
+
+def test_a_session_is_over_when_its_last_call_has_ended() -> None:
+    worker = Worker()
+    action = make_action(timestamp=START + timedelta(hours=2), duration_ms=60_000)
+    save_turns([make_turn(TASK, action, started_at=START), did()], worker.db)
+
+    [first, _] = sorted(worker.service.list_work(api.ListWork()), key=lambda each: each.started_at)
+
+    assert (first.started_at, first.ended_at) == (START, START + timedelta(hours=2, minutes=1))
+
+
+def test_suggestions_are_summed_up() -> None:
+    worker = Worker(Settings(holdout=0.5))
+    worker.learns(did(), did())
+    for number in range(20):
+        worker.service.suggest(suggest(session_id=f"session {number}"))
+
+    found = worker.service.summarize(api.Summarize())
+
+    assert found.totals.model_dump() == {"patterns": 1, "episodes": 2, "sessions": 2, "projects": 1}
+    assert found.shown.suggestions + found.comparison.withheld.suggestions == 20
+    assert found.comparison.shown.suggestions == found.shown.suggestions
+    later = worker.service.summarize(api.Summarize(since=datetime.now(UTC) + timedelta(days=1)))
+    assert (later.shown.suggestions, later.periods) == (0, ())

@@ -1,0 +1,79 @@
+"""Read past work from the store, in the worker; a replay itself would keep it from answering prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from behavior_plugin.agents.core import core_of
+from behavior_plugin.embed import Embedder
+from behavior_plugin.measure.past import FailedCall, PastWork
+from behavior_plugin.model import TASKS, Turn
+from behavior_plugin.patterns.attempts import Attempt
+from behavior_plugin.patterns.lessons import find_lessons
+from behavior_plugin.recall import MAX_PROMPT_CHARS, embed_core
+from behavior_plugin.store import Store
+from behavior_plugin.workflow import Episode, Trigger
+
+
+def read_work(
+    store: Store, embedder: Embedder | None, *, after: str, project: str | None, limit: int
+) -> list[PastWork]:
+    """The next episodes after the key `after`, in the order of their keys; fewer than `limit` are the last.
+
+    Prompts that have no vector yet, such as those of work without a job, get one here: they were prompts all the same.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    model, numbers = (embedder.model, embedder.numbers) if embedder else ("", 1)
+    found = store.work_after(after, model=model, numbers=numbers, project=project, limit=limit)
+    return [past_work(episode, trigger, embedder) for episode, trigger in found]
+
+
+def past_work(episode: Episode, trigger: Trigger, embedder: Embedder | None) -> PastWork:
+    """An episode and its trigger as past work."""
+    is_part = bool(episode.part_of)
+    core = core_of(episode.trigger[:MAX_PROMPT_CHARS])
+    is_readable = bool(embedder and embedder.can_read(core))
+    vector = trigger.embedding
+    if vector is None and embedder and is_readable and core.strip():
+        vector = embed_core(core, embedder)
+    return PastWork(
+        source_key=episode.source_key,
+        pattern_key=trigger.pattern_key,
+        session_id=episode.session_id,
+        project=trigger.project,
+        prompt=episode.trigger,
+        is_task=episode.turns[0].prompt_kind in TASKS,
+        outcome=episode.judgement.outcome,
+        started_at=episode.started_at,
+        ended_at=max(map(_end_of, episode.turns)),
+        names=trigger.names,
+        files=trigger.files,
+        commands=trigger.commands,
+        lessons=() if is_part else episode.digest.lessons,
+        failed=() if is_part else tuple(_failed_calls(episode.turns)),
+        vector=None if vector is None else vector.tobytes(),
+        is_readable=is_readable,
+    )
+
+
+def _end_of(turn: Turn) -> datetime:
+    ends = [action.timestamp + timedelta(milliseconds=action.duration_ms or 0) for action in turn.actions]
+    return max([turn.started_at, *ends])
+
+
+def _failed_calls(turns: Sequence[Turn]) -> Iterator[FailedCall]:
+    """The failed calls whose commands a lesson could be about."""
+    taught = {found.failed_id: found.lesson.failed for found in find_lessons(turns) if found.failed_id}
+    for number, turn in enumerate(turns):
+        for action in turn.actions:
+            call = Attempt(action, number, turn.context.root or turn.context.directory)
+            if not call.is_failed:
+                continue
+            texts = [command.text for command in call.commands if command.text]
+            # A lesson may name the command with the word that was wrong, instead of a slot.
+            texts += [taught[action.id]] if action.id in taught else []
+            if texts:
+                yield FailedCall(texts=tuple(dict.fromkeys(texts)), error=call.error)

@@ -1,0 +1,70 @@
+"""Lessons that a session would have met: known then, about the same command, and the same error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from behavior_plugin.measure.lessons import Met, lessons_met
+from behavior_plugin.measure.past import FailedCall, PastWork
+from behavior_plugin.workflow import Lesson
+from tests.unit.measure.history import at, past
+
+ERROR = "error: unrecognized subcommand 'bun'"
+LESSON = Lesson(failed="rtk bun test", worked="bun test", error=ERROR, is_plain=True)
+
+
+def failed(hour: float, *texts: str, error: str = ERROR, **changes: Any) -> PastWork:
+    call = FailedCall(texts=texts or ("rtk bun test",), error=error)
+    return past(hour, **{"failed": (call,), **changes})
+
+
+def taught(hour: float, lesson: Lesson = LESSON, **changes: Any) -> PastWork:
+    return failed(hour, lessons=(lesson,), **changes)
+
+
+def test_a_command_that_fails_again_meets_its_lesson() -> None:
+    assert lessons_met([taught(1), failed(2)]) == Met(sessions=2, failures=2, lessons=1)
+    assert lessons_met([failed(1), taught(2)]).lessons == 0
+
+
+def test_a_lesson_is_known_once_its_session_is_over() -> None:
+    """A later session that begins before does not know it, and neither does the session itself."""
+    assert lessons_met([taught(1, until=3), failed(2), failed(4)]).lessons == 1
+    assert lessons_met([taught(1, session_id="a"), failed(2, session_id="a")]).lessons == 0
+
+
+def test_a_session_meets_a_lesson_once() -> None:
+    """It is told once."""
+    again = [failed(hour, session_id="a") for hour in (2, 3)]
+
+    assert lessons_met([taught(1), *again, failed(4)]) == Met(sessions=3, failures=4, lessons=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "is_met"),
+    [
+        (failed(2, "rtk npm test"), False),
+        (failed(2, "git add {files}", "rtk bun test"), True),
+        (failed(2, error="3 tests failed in cart.test.ts"), False),
+        (failed(2, error="error: unrecognized subcommand 'bun' (try --help)"), True),
+        (failed(2, error=""), True),
+        (failed(2, project="other"), False),
+    ],
+)
+def test_only_the_same_failure_in_the_same_project_counts(call: PastWork, is_met: bool) -> None:
+    assert lessons_met([taught(1), call]).lessons == is_met
+
+
+def test_a_lesson_that_may_be_chance_needs_two_sessions() -> None:
+    """As with the lessons that are told (`merge_lessons`)."""
+    unsure = LESSON.model_copy(update={"is_plain": False})
+
+    assert lessons_met([taught(1, unsure), failed(2)]).lessons == 0
+    assert lessons_met([taught(1, unsure), taught(2, unsure), failed(3)]).lessons == 1
+
+
+def test_since_counts_later_sessions_and_knows_earlier_lessons() -> None:
+    assert lessons_met([taught(1), failed(2), failed(3)], since=at(3)) == Met(sessions=1, failures=1, lessons=1)
+    assert lessons_met([]) == Met(0, 0, 0)
