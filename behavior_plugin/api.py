@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from behavior_plugin.model import Context, PromptKind, Turn
+from behavior_plugin.model import Action, Context, PromptKind, Turn
 from behavior_plugin.workflow import Episode, RemarkKind, StoredPattern, Suggestion
 
 A = TypeVar("A")
@@ -147,8 +147,16 @@ class Suggest(Message):
     context: Context
 
 
+class FailedCall(Message):
+    """Say what helped before when a call failed like this one, which has just failed in a session."""
+
+    session_id: str
+    action: Action
+    context: Context
+
+
 class Note(Message):
-    """The text that the assistant gets with a prompt; empty if there is nothing to say."""
+    """The text that the assistant gets with a prompt or a failed call; empty if there is nothing to say."""
 
     text: str = ""
 

@@ -15,7 +15,7 @@ from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, RemarkKind, StoredPattern, Trigger
+from behavior_plugin.workflow import Episode, Lesson, Occurrence, Pattern, Remark, RemarkKind, StoredPattern, Trigger
 from tests.factories import START
 
 DIMENSIONS = 512
@@ -149,7 +149,8 @@ class FakeStore:
 
     def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
         triggers = self.triggers(model=model, numbers=1, project=project)
-        return tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
+        read = tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
+        return read, tuple((pattern.source_key, repr(pattern.workflow)) for pattern in self.patterns)
 
     def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
         told = [
@@ -173,6 +174,10 @@ class FakeStore:
         ]
         found = [each for each in (*told, *written) if project in (None, each.project)]
         return sorted(found, key=lambda each: (each.started_at, each.source_key))
+
+    def lessons(self, project: str) -> list[Lesson]:
+        found = [each.workflow for each in self.patterns if each.workflow and each.context.project == project]
+        return list(dict.fromkeys(each for workflow in found if not workflow.is_hidden for each in workflow.lessons))
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         wanted = set(source_keys)

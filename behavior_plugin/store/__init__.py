@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from behavior_plugin.model import Turn
-from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import Episode, Lesson, Occurrence, Pattern, Remark, StoredPattern, Trigger
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,10 @@ class Store(Protocol):
 
     def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
         """All triggers of patterns, the oldest first, with the first `numbers` of the vectors that `model` made."""
+        ...
+
+    def lessons(self, project: str) -> list[Lesson]:
+        """The distinct lessons of a project's patterns that are not hidden. `state` changes with them too."""
         ...
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:

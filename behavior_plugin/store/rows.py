@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from behavior_plugin.errors import StoreError
 from behavior_plugin.model import Outcome
 from behavior_plugin.store import Computed, Run
-from behavior_plugin.workflow import Digest, Episode, Judgement, Occurrence, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import Digest, Episode, Judgement, Lesson, Occurrence, Remark, StoredPattern, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +111,13 @@ def read_trigger(row: DictRow) -> Trigger:
         files=tuple(str(file) for step in steps for file in step.get("files") or ()),
         commands=tuple(str(step[name]) for step in steps for name in ("text", "until") if step.get(name)),
     )
+
+
+def read_lessons(row: DictRow) -> list[Lesson]:
+    try:
+        return [Lesson.model_validate(each) for each in row["lessons"]]
+    except (TypeError, ValidationError):
+        raise StoreError("The lessons of a pattern have a shape that this version does not know.") from None
 
 
 def _numbers_of(array: bytes) -> NDArray[numpy.float32]:
