@@ -55,7 +55,7 @@ _PASSING = re.compile(
 )
 # The user, a limit or a signal ended it.
 _STOPPED = re.compile(
-    r"\bExit code (?:124|129|130|131|137|143)\b|\binterrupted by (?:the )?user\b|\buser doesn't want to\b",
+    r"\AExit code (?:124|129|130|131|137|143)\b|\binterrupted by (?:the )?user\b|\buser doesn't want to\b",
     re.IGNORECASE,
 )
 # They differ from one occasion to the next: folders, ids, numbers.

@@ -21,11 +21,9 @@ MAX_KNOWN = 500
 
 def may_repeat(action: Action) -> bool:
     """Whether a lesson may fit: a call of the shell or of an MCP tool that failed by itself, and not in passing."""
-    call, error = Attempt(action, 0, ""), action.error or ""
+    error, is_known = action.error or "", action.tool in SHELL_TOOLS or bool(Attempt(action, 0, "").server)
     has_failed = action.outcome is Outcome.FAILED and action.actor != USER
-    return (
-        has_failed and bool(call.server or action.tool in SHELL_TOOLS) and not (is_passing(error) or was_stopped(error))
-    )
+    return is_known and has_failed and not is_passing(error) and not was_stopped(error)
 
 
 def lesson_for(action: Action, root: str, lessons: Iterable[Lesson]) -> Lesson | None:

@@ -80,7 +80,7 @@ def manual_answer(suggestions: Iterable[Suggestion]) -> str:
 
 
 def is_worth_a_line(lesson: Lesson, policy: Policy) -> bool:
-    """Whether a failed call gets this lesson. It stands on evidence, not on odds: "quiet" wants it from two sessions."""
+    """Whether a failed call gets this lesson. It stands on evidence, not on odds; "quiet" asks for two sessions."""
     return policy.suggestions != "quiet" or lesson.sessions > 1
 
 
