@@ -102,7 +102,7 @@ def was_stopped(error: str) -> bool:
 
 def error_kind(line: str) -> str:
     """The error without the values of one occasion: two failures with the same one failed the same way."""
-    return " ".join(_ID.sub("#", _FOLDER.sub("", line)).casefold().split())
+    return " ".join(_ID.sub("#", _FOLDER.sub("", line[:MAX_ERROR_CHARS])).casefold().split())
 
 
 def names_no_such(name: str, error: str) -> bool:

@@ -40,14 +40,13 @@ def _is_repeated(call: Attempt, lesson: Lesson) -> bool:
     if call.server:
         return is_alike and call.tool_text == lesson.failed
     worked = _command(lesson.worked)
-    # What helped before is in the line already, and did not help.
-    if worked is None or any(command.text == lesson.worked for command in call.commands):
+    # Another command helps only where the first was wrong as typed, which one that ran tests was not.
+    if not worked or not lesson.failed or (lesson.remedy is Remedy.INSTEAD and not call.is_plain):
         return False
-    return any(
-        _failed_text(command, worked, call.error, lesson) == lesson.failed
-        and (is_alike or _are_findings(call, command, worked, lesson))
-        for command in call.commands
-    )
+    same = [each for each in call.commands if _failed_text(each, worked, call.error, lesson) == lesson.failed]
+    others = {each.text for each in call.commands if each not in same}
+    # What helped before may be in the line already: then it did not help.
+    return lesson.worked not in others and any(is_alike or _are_findings(call, each, worked, lesson) for each in same)
 
 
 def _failed_text(command: Command, worked: Command, error: str, lesson: Lesson) -> str:
