@@ -21,8 +21,8 @@ MAX_CONTEXT_CHARS = 8 * 1024
 ANSWER_S = 0.3
 # The same if the worker is just starting, or if the prompt only asks to recall.
 COLD_ANSWER_S = 0.9
-# How long a failed call may wait for what helped before. With the start of shell and Python it is less than 150 ms.
-FAILURE_S = 0.1
+# How long a failed call may wait for what helped before: with the start of shell and Python, less than 150 ms.
+FAILURE_S = 0.08
 ANSWER_LIMIT = 8000
 
 _started = time.monotonic()

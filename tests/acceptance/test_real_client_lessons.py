@@ -108,26 +108,35 @@ def shop(own_home: Path, tmp_path: Path) -> Iterator[Shop]:
     stop_worker()
 
 
+def assert_told_once(shop_said: list[list[str]], line: str, *, before: int) -> None:
+    """The line comes after so many requests, and not twice. A request repeats the conversation before it.
+
+    On a busy machine the answer to a failure may rightly be missing: then the next one gets it.
+    """
+    found = [sum(line in text for text in texts) for texts in shop_said]
+    assert found[: before + 1] == [0] * (before + 1)
+    assert found == sorted(found)
+    assert found[-1] == 1
+
+
 def test_a_command_that_fails_again_comes_with_what_helped_once(shop: Shop) -> None:
     """The line is in the next request. Neither the next failure of this kind nor another one brings a line."""
     shop.learn(bash("make tests"), bash("make test"))
 
-    received = shop.work(AGAIN, bash("exit 3"), bash("make tests"), bash("make tests"), bash("make deploy"))
+    received = shop.work(AGAIN, bash("exit 3"), *[bash("make tests")] * 3, bash("make deploy"))
 
-    # A request repeats the conversation before it.
-    lines = [[text for text in texts if LINE in text] for texts in received]
-    assert [len(found) for found in lines] == [0, 0, 1, 1, 1]
+    assert_told_once(received, LINE, before=1)
     assert not any("failed like this" in text for texts in received for text in texts if LINE not in text)
     [turn] = wait_for(lambda: [each for each in turns() if each.trigger == AGAIN], "the second session")
-    assert [action.outcome for action in turn.actions] == [Outcome.FAILED] * 4
+    assert [action.outcome for action in turn.actions] == [Outcome.FAILED] * 5
 
 
 def test_a_tool_that_fails_again_comes_with_what_helped(shop: Shop) -> None:
     shop.learn(find(q="a"), find(query="a"), bash("make test"))
 
-    received = shop.work(AGAIN, find(q="b"), find(q="c"))
+    received = shop.work(AGAIN, find(query="b"), *[find(q="c")] * 3)
 
-    assert [sum(TOOL_LINE in text for text in texts) for texts in received] == [0, 1, 1]
+    assert_told_once(received, TOOL_LINE, before=1)
 
 
 def test_hooks_in_settings_answer_failed_calls_too(shop: Shop) -> None:
@@ -135,13 +144,13 @@ def test_hooks_in_settings_answer_failed_calls_too(shop: Shop) -> None:
     shop.learn(bash("make tests"), bash("make test"))
     settings = shop.home / "hooks.json"
     install(settings_file=settings, plugin_root=REPOSITORY, interpreter=Path(sys.executable))
-
     missing = [pause(delay_s=0.3), call("Read", file_path=str(shop.project / "missing"))]
-    received = shop.work(AGAIN, missing, bash("make tests"), plugin_dir=None, arguments=["--settings", str(settings)])
 
-    assert [sum(LINE in text for text in texts) for texts in received] == [0, 0, 1]
+    received = shop.work(
+        AGAIN, missing, *[bash("make tests")] * 3, plugin_dir=None, arguments=["--settings", str(settings)]
+    )
+
+    assert_told_once(received, LINE, before=1)
     [turn] = wait_for(lambda: [each for each in turns() if each.trigger == AGAIN], "the second session")
-    assert [(action.tool, action.outcome) for action in turn.actions] == [
-        ("Read", Outcome.FAILED),
-        ("Bash", Outcome.FAILED),
-    ]
+    assert [action.tool for action in turn.actions] == ["Read", "Bash", "Bash", "Bash"]
+    assert {action.outcome for action in turn.actions} == {Outcome.FAILED}

@@ -79,8 +79,8 @@ def test_lessons_of_another_user_are_never_read(store: PostgresStore, other_stor
 def test_the_state_changes_with_the_lessons(store: PostgresStore) -> None:
     """So that a worker reads them again."""
     states = [store.state(model="", project="/p")]
-    for change in ({}, {"is_hidden": True}, {"is_hidden": False}):
-        save(store, LESSON, **change)
+    for is_hidden in (False, True, False):
+        save(store, LESSON, is_hidden=is_hidden)
         states.append(store.state(model="", project="/p"))
     save(store, OTHER)
     states.append(store.state(model="", project="/p"))
