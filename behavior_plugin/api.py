@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.stats import Summary
-from behavior_plugin.model import Context, PromptKind, Turn
+from behavior_plugin.model import Action, Context, PromptKind, Turn
 from behavior_plugin.workflow import Episode, RemarkKind, StoredPattern, Suggestion
 
 A = TypeVar("A")
@@ -166,8 +166,16 @@ class Suggest(Message):
     context: Context
 
 
+class FailedCall(Message):
+    """Say what helped before when a call failed like this one, which has just failed in a session."""
+
+    session_id: str
+    action: Action
+    context: Context
+
+
 class Note(Message):
-    """The text that the assistant gets with a prompt; empty if there is nothing to say."""
+    """The text that the assistant gets with a prompt or a failed call; empty if there is nothing to say."""
 
     text: str = ""
 

@@ -69,7 +69,7 @@ class HookRun:
 
 
 def registered_hooks(plugin_root: Path) -> dict[str, HookCommand]:
-    """The commands in the plugin's hooks.json, by event."""
+    """The commands in the plugin's hooks.json, by event; of several for one event, which differ by tool, the first."""
     root = plugin_root.absolute()
     return _by_event(plugin_hooks(root), plugin_root=root)
 
@@ -114,13 +114,12 @@ def run_checked(hook: HookCommand, payload: Mapping[str, Any], *, environment: M
 
 
 def _by_event(hooks: Mapping[str, Any], *, plugin_root: Path | None) -> dict[str, HookCommand]:
-    return {
-        event: _command(event, entry, plugin_root)
-        for event, groups in hooks.items()
-        for group in groups
-        for entry in group["hooks"]
-        if plugin_root or is_ours(str(entry.get("command", "")))
-    }
+    found: dict[str, HookCommand] = {}
+    for event, groups in hooks.items():
+        for entry in [entry for group in groups for entry in group["hooks"]]:
+            if plugin_root or is_ours(str(entry.get("command", ""))):
+                found.setdefault(event, _command(event, entry, plugin_root))
+    return found
 
 
 def _command(event: str, entry: Mapping[str, Any], plugin_root: Path | None) -> HookCommand:

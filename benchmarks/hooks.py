@@ -16,16 +16,17 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from behavior_plugin import simulator
+from behavior_plugin import api, simulator
 from behavior_plugin.capture import context
-from behavior_plugin.model import Context
+from behavior_plugin.model import Action, Context, Outcome, Turn
 from behavior_plugin.redact import redact_model
-from behavior_plugin.worker.client import start_worker
+from behavior_plugin.worker.client import Client, start_worker
 from benchmarks import prompts
 from benchmarks.filling import fill
 from benchmarks.processes import BARE, PYTHON, Cost, Launcher, Spread, launcher
@@ -40,7 +41,9 @@ BIG = 6_000_000
 # Distance between the tasks of two rounds.
 STEP = 37
 BARE_NAME = "`python3 -I -S -c pass`"
-CAPTURE_NAME, RECALL_NAME = "PostToolUse", "UserPromptSubmit, answered"
+CAPTURE_NAME, RECALL_NAME, FAILURE_NAME = "PostToolUse", "UserPromptSubmit, answered", "PostToolUseFailure, answered"
+# A command that failed, with what it printed, and the one that helped.
+FAILED, NOT_FOUND, WORKED = "pytest", "Exit code 127\nsh: 1: pytest: command not found", "uv run pytest"
 AS_REGISTERED = ", as registered"
 
 # Takes the number of a round; returns the file that is a command's input.
@@ -78,6 +81,7 @@ def main() -> None:
         fill(options.episodes, project=_project(project))
         start_worker()
         worker_pid()
+        _teach(_project(project))
         with _launchers(folder) as (alone, beside):
             results = _results(_measured(_rows(folder, project), alone, beside, options.rounds))
             say(_json(results, options) if options.json else _markdown(results, options, alone.own_peak_mb))
@@ -96,6 +100,20 @@ def _project(folder: Path) -> str:
     return redact_model(Context(**{"directory": str(folder), **context.describe(str(folder))})).project
 
 
+def _teach(project: str) -> None:
+    """Let the worker learn one lesson, as from a session."""
+    now = datetime.now(UTC)
+    calls = [
+        Action(tool="Bash", outcome=Outcome.FAILED, timestamp=now, parameters={"command": FAILED}, error=NOT_FOUND),
+        Action(tool="Bash", outcome=Outcome.SUCCESS, timestamp=now, parameters={"command": WORKED}),
+    ]
+    context = Context(directory=project, root=project, project=project)
+    turn = Turn(source_key="lesson", session_id="lesson", prompt=prompts.task(0), started_at=now, context=context)
+    client = Client()
+    client.save_turns(api.SaveTurns(turns=(turn.model_copy(update={"actions": tuple(calls)}),)))
+    client.list_patterns(api.ListPatterns(limit=1))  # computes the patterns
+
+
 @contextmanager
 def _launchers(folder: Path) -> Iterator[tuple[Launcher, Launcher]]:
     """A launcher for hooks with a home without a worker, and one for hooks beside the worker."""
@@ -109,6 +127,7 @@ def _rows(folder: Path, project: Path) -> list[Row]:
     big = _written(folder / "big", payload("PostToolUse-Write", cwd=str(project), tool_response={"content": "x" * BIG}))
     start = _written(folder / "start", payload("SessionStart", cwd=str(project)))
     alike, unlike = _asking(folder, prompts.reworded), _asking(folder, prompts.unrelated)
+    known, unknown = _failing(folder, FAILED), _failing(folder, "tox")
     registered = {event: hook.command for event, hook in simulator.registered_hooks(ROOT).items()}
 
     def ours(name: str, event: str, payload: Payload, *, is_asking: bool = False) -> list[Row]:
@@ -124,6 +143,9 @@ def _rows(folder: Path, project: Path) -> list[Row]:
         *ours("PostToolUse, 6 MB", "PostToolUse", lambda _: big),
         *ours(RECALL_NAME, "UserPromptSubmit", alike, is_asking=True),
         *ours(RECALL_NAME.replace("answered", "unanswered"), "UserPromptSubmit", unlike, is_asking=True),
+        *ours(FAILURE_NAME, "PostToolUseFailure", known, is_asking=True),
+        *ours(FAILURE_NAME.replace("answered", "unanswered"), "PostToolUseFailure", unknown, is_asking=True),
+        *ours(FAILURE_NAME.replace("answered", "no worker"), "PostToolUseFailure", known),
         *ours("SessionStart", "SessionStart", lambda _: start, is_asking=True),
     ]
 
@@ -135,6 +157,17 @@ def _asking(folder: Path, prompt: Callable[[int], str]) -> Payload:
     def written(number: int) -> Path:
         asked = payload("UserPromptSubmit", prompt=prompt(number * STEP), cwd=cwd, session_id=str(uuid.uuid4()))
         return _written(folder / "prompt", asked)
+
+    return written
+
+
+def _failing(folder: Path, command: str) -> Payload:
+    """A failed call, each in a session of its own."""
+
+    def written(_: int) -> Path:
+        changes = {"cwd": str(folder / "project"), "session_id": str(uuid.uuid4()), "error": NOT_FOUND}
+        call = payload("PostToolUseFailure-Bash", **changes, tool_input={"command": command})
+        return _written(folder / "failure", call)
 
     return written
 

@@ -19,6 +19,7 @@ from behavior_plugin.store import Amounts, Computed, Run
 from behavior_plugin.workflow import (
     SUGGESTED,
     Episode,
+    Lesson,
     Occurrence,
     PastSuggestion,
     Pattern,
@@ -159,7 +160,8 @@ class FakeStore:
 
     def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
         triggers = self.triggers(model=model, numbers=1, project=project)
-        return tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
+        read = tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
+        return read, tuple((pattern.source_key, repr(pattern.workflow)) for pattern in self.patterns)
 
     def triggers(
         self,
@@ -188,6 +190,10 @@ class FakeStore:
         found = [each for each in (*told, *written) if project in (None, each.project)]
         found.sort(key=lambda each: (each.started_at, each.source_key))
         return found if newest is None else found[len(found) - min(newest, len(found)) :]
+
+    def lessons(self, project: str) -> list[Lesson]:
+        found = [each.workflow for each in self.patterns if each.workflow and each.context.project == project]
+        return list(dict.fromkeys(each for workflow in found if not workflow.is_hidden for each in workflow.lessons))
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         wanted = set(source_keys)

@@ -218,9 +218,15 @@ def _runs_our_hook(words: list[str]) -> bool:
 
 
 def _our_entries(hooks: Json) -> dict[str, list[Json]]:
-    """Our entries, by event."""
+    """Our entries, by event, each with the matcher of its group."""
     found = {
-        event: [e for group in groups for e in group["hooks"] if _is_our_entry(e)] for event, groups in hooks.items()
+        event: [
+            {"matcher": group.get("matcher"), **entry}
+            for group in groups
+            for entry in group["hooks"]
+            if _is_our_entry(entry)
+        ]
+        for event, groups in hooks.items()
     }
     return {event: entries for event, entries in found.items() if entries}
 

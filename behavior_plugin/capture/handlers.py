@@ -1,4 +1,5 @@
-"""Handle each hook: save the event; at a session's start and end also start the worker; at a prompt also ask it.
+"""Handle each hook: save the event; at a session's start and end also start the worker; at a prompt and after a failed
+call also ask it.
 
 Never raises, prints nothing but an answer, and ends within HARD_STOP_S.
 """
@@ -20,6 +21,8 @@ MAX_CONTEXT_CHARS = 8 * 1024
 ANSWER_S = 0.3
 # The same if the worker is just starting, or if the prompt only asks to recall.
 COLD_ANSWER_S = 0.9
+# How long a failed call may wait for what helped before: with the start of shell and Python, less than 150 ms.
+FAILURE_S = 0.08
 ANSWER_LIMIT = 8000
 
 _started = time.monotonic()
@@ -107,7 +110,7 @@ def on_prompt(event, payload, is_cut):
     deadline = _started + min(patience, HARD_STOP_S - 0.05)
     notes = _whereabouts()
     headers = _headers(notes)
-    sent = _send_early(payload, headers, deadline)
+    sent = _send_early("/v1/prompt", payload, headers, deadline)
     on_event(event, payload, is_cut, notes)
     try:
         status, text = ask.receive(sent, deadline) if sent else _ask_until(deadline, payload, headers)
@@ -116,6 +119,21 @@ def on_prompt(event, payload, is_cut):
         wake.ensure_worker()
     except OSError:
         wake.replace()
+
+
+def on_failed_call(event, payload, is_cut):
+    """Save the failed call, and print what helped before. Only a worker that answers at once is waited for."""
+    from behavior_plugin.capture import ask
+
+    deadline = _started + FAILURE_S
+    headers = _headers({})
+    sent = _send_early("/v1/failure", payload, headers, deadline)
+    on_event(event, payload, is_cut)
+    try:
+        status, text = ask.receive(sent or ask.send("/v1/failure", payload, deadline, headers), deadline)
+        _answer(text if status == ask.OK else b"")
+    except OSError:  # a prompt or the next session starts a worker, or replaces a frozen one
+        pass
 
 
 def _headers(notes):
@@ -127,13 +145,13 @@ def _headers(notes):
     return [*headers, (ask.AGENT, spool.quote(_agent))] if _agent else headers
 
 
-def _send_early(payload, headers, deadline):
+def _send_early(path, payload, headers, deadline):
     """The connection of a request under way; None if it has to wait until the event is saved."""
     from behavior_plugin.capture import ask
 
     try:
         is_early = len(payload) <= MAX_EARLY_REQUEST_BYTES
-        return ask.send("/v1/prompt", payload, deadline, headers) if is_early else None
+        return ask.send(path, payload, deadline, headers) if is_early else None
     except Exception:  # nothing here may cost the event, which is not saved yet
         return None
 
@@ -155,7 +173,7 @@ HANDLERS = {
     "SessionStart": on_session_start,
     "UserPromptSubmit": on_prompt,
     "PostToolUse": on_event,
-    "PostToolUseFailure": on_event,
+    "PostToolUseFailure": on_failed_call,
     "Stop": on_event,
     "SessionEnd": on_session_end,
 }

@@ -19,7 +19,7 @@ from behavior_plugin.patterns.commands import (
     split_command,
 )
 from behavior_plugin.patterns.failures import error_line, is_plain_error, words_of
-from behavior_plugin.patterns.portable import portable_parts
+from behavior_plugin.patterns.portable import MAX_CHARS, portable_parts
 
 # The share of words that two commands without a known job have in common if they do the same.
 MIN_ALIKE = 0.5
@@ -32,6 +32,7 @@ _SHELL_EDIT = re.compile(
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"")
 _FIXING = re.compile(r"[\s:_-](?:fix|write|apply|autocorrect(?:-all)?)(?![\w-])|\s-[wA](?!\S)")
 _ONLY_CHECKING = re.compile(r"[\s:_-](?:check|dry-run|diff|verify)(?!\w)|\s-[ld](?!\S)")
+_MCP_TOOL = re.compile(r"mcp__(.+?)__")
 _FOLDER = re.compile(r"(?:^|[;&|(]\s*)(?:cd|pushd|Set-Location)\s+([^\s;&|]+)")
 
 
@@ -137,6 +138,21 @@ class Attempt:
         """The name of the skill or subagent that the call asks for."""
         name = self.action.parameters.get("skill") or self.action.parameters.get("subagent_type")
         return name if isinstance(name, str) else ""
+
+    @property
+    def server(self) -> str:
+        """The MCP server that the tool belongs to; empty for other tools."""
+        found = _MCP_TOOL.match(self.action.tool)
+        return found[1] if found else ""
+
+    @property
+    def tool_text(self) -> str:
+        """The tool of an MCP server and the names of its parameters, whose values belong to one occasion.
+
+        Empty for another tool, or where that would be too long.
+        """
+        text = f"{self.action.tool}({', '.join(sorted(self.action.parameters))})"
+        return text if self.server and len(text) <= MAX_CHARS else ""
 
     @property
     def named_text(self) -> str:

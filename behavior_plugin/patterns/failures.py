@@ -53,6 +53,14 @@ _PASSING = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# The user, a limit or a signal ended it.
+_STOPPED = re.compile(
+    r"\AExit code (?:124|129|130|131|137|143)\b|\binterrupted by (?:the )?user\b|\buser doesn't want to\b",
+    re.IGNORECASE,
+)
+# They differ from one occasion to the next: folders, ids, numbers.
+_FOLDER = re.compile(r"(?<![\w.@+-])(?:[A-Za-z]:|~)?(?:[\w.@+-]*[/\\])+(?=[\w.@+-])")
+_ID = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{7,40}\b|\d+")
 _NO_SUCH = re.compile(r"\b(?:unknown|no such|not found|does not exist|invalid)\b", re.IGNORECASE)
 _NAMES_ERROR = re.compile(r"\b(?:error|errors|fatal|failed|failure|panic|exception|denied|cannot|can't)\b|[✗✖×]", re.I)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -85,6 +93,16 @@ def names_wrong_word(line: str) -> bool:
 def is_passing(error: str) -> bool:
     """Whether an error comes from the folder, from others' work or from passing trouble, and not from the command."""
     return bool(_PASSING.search(error))
+
+
+def was_stopped(error: str) -> bool:
+    """Whether the user, a limit or a signal ended the call, so that it says nothing about the command."""
+    return bool(_STOPPED.search(error))
+
+
+def error_kind(line: str) -> str:
+    """The error without the values of one occasion: two failures with the same one failed the same way."""
+    return " ".join(_ID.sub("#", _FOLDER.sub("", line[:MAX_ERROR_CHARS])).casefold().split())
 
 
 def names_no_such(name: str, error: str) -> bool:

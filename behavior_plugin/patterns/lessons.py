@@ -88,6 +88,8 @@ def _following(calls: Sequence[Attempt], index: int) -> list[Attempt]:
 def _lesson(call: Attempt, following: Sequence[Attempt]) -> FoundLesson | None:
     if call.name:
         return _name_lesson(call, following)
+    if call.server:
+        return _tool_lesson(call, list(takewhile(lambda later: not later.is_edit, following)))
     if is_passing(call.action.error or "") or not call.commands:
         return None
     unedited = list(takewhile(lambda later: not later.is_edit, following))
@@ -103,7 +105,7 @@ def _instead(call: Attempt, fix: Attempt) -> FoundLesson | None:
     other = command and next((each for each in fix.commands if command.does_same_as(each)), None)
     if not command or not other or _EVADING.search(other.text):
         return None
-    failed = _with_wrong_word(command, other.part, call.error)
+    failed = with_wrong_word(command, other.part, call.error)
     return _found(call, fix, Lesson(failed=failed, worked=other.text, error=call.error, is_plain=True))
 
 
@@ -120,7 +122,7 @@ def _failed_command(call: Attempt, fix: Attempt) -> Command | None:
     return min(commands, key=lambda each: each.text in worked, default=None)
 
 
-def _with_wrong_word(command: Command, other: Part, error: str) -> str:
+def with_wrong_word(command: Command, other: Part, error: str) -> str:
     """The failed command; if a slot hides the word that the error names, such as an ignored file, only that word.
 
     The portable form has no `-C`, which stands for `cd`; it is shown if the error is about it.
@@ -200,6 +202,22 @@ def _other_name(call: Attempt, fix: Attempt) -> str:
     if fix.name and fix.action.tool == call.action.tool and is_alike:
         return fix.named_text
     return next((each.text for each in fix.commands if each.part.job == call.name), "")
+
+
+def _tool_lesson(call: Attempt, following: Sequence[Attempt]) -> FoundLesson | None:
+    """The lesson that a tool of an MCP server takes other parameters, or that another tool has to come first."""
+    fix = next((later for later in following if later.action.tool == call.action.tool and later.is_success), None)
+    if not fix or not call.error or is_passing(call.action.error or ""):
+        return None
+    if fix.tool_text != call.tool_text and names_wrong_word(call.error):
+        lesson = Lesson(failed=call.tool_text, worked=fix.tool_text, error=call.error, is_plain=True)
+        return _found(call, fix, lesson)
+    between = [later for later in following[: following.index(fix)] if later.is_success]
+    before = {later.tool_text for later in between if later.server == call.server}
+    # A command may have helped as well, such as one that started a service.
+    if fix.action.parameters != call.action.parameters or len(before) != 1 or any(each.commands for each in between):
+        return None
+    return _found(call, fix, Lesson(failed=call.tool_text, worked=before.pop(), remedy=Remedy.FIRST, error=call.error))
 
 
 def _found(call: Attempt, fix: Attempt, lesson: Lesson) -> FoundLesson | None:

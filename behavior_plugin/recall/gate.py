@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from behavior_plugin.model import TASKS, PromptKind
 from behavior_plugin.recall.render import render
-from behavior_plugin.workflow import Suggestion
+from behavior_plugin.workflow import Lesson, Suggestion
 
 # The number of suggestions for a prompt among which the first new one is shown.
 MAX_CHOICES = 5
@@ -90,8 +90,13 @@ def is_withheld(session_id: str, pattern_key: str, share: float) -> bool:
     return drawn < share * 2**64
 
 
+def is_worth_a_line(lesson: Lesson, policy: Policy) -> bool:
+    """Whether a failed call gets this lesson. It stands on evidence, not on odds; "quiet" asks for two sessions."""
+    return policy.suggestions != "quiet" or lesson.sessions > 1
+
+
 class ShownPatterns:
-    """The patterns that each session has been shown. Safe to use from several threads."""
+    """The patterns and lessons that each session has been shown. Safe to use from several threads."""
 
     def __init__(self, max_sessions: int = MAX_SESSIONS) -> None:
         self._max_sessions = max_sessions
@@ -100,14 +105,15 @@ class ShownPatterns:
 
     def take_new(self, session_id: str, suggestions: Iterable[Suggestion]) -> Suggestion | None:
         """The first suggestion that this session has not been shown; it counts as shown from now on."""
+        return next((each for each in suggestions if self.take(session_id, str(each.pattern.id))), None)
+
+    def take(self, session_id: str, key: str) -> bool:
+        """Whether this session has not been shown something yet; it counts as shown from now on."""
         with self._lock:
             shown = self._of(session_id)
-            for suggestion in suggestions:
-                pattern = suggestion.pattern
-                if str(pattern.id) not in shown:
-                    shown.add(str(pattern.id))
-                    return suggestion
-        return None
+            is_new = key not in shown
+            shown.add(key)
+            return is_new
 
     def _of(self, session_id: str) -> set[str]:
         while len(self._shown) >= self._max_sessions and session_id not in self._shown:

@@ -13,6 +13,8 @@ from behavior_plugin.workflow import Lesson, Pattern, Remedy, Step, StepKind, Su
 
 # Of what a line only mentions; a step's own command has more room.
 MAX_MENTION_CHARS = 100
+# Of the command that has just failed: enough to tell it from its neighbours in a line.
+MAX_FAILED_CHARS = 60
 MAX_CHANGE_CHARS = 120
 MAX_NAMED_FILES = 2
 # A shorter step is not worth a word on its duration.
@@ -83,6 +85,15 @@ def lesson_line(lesson: Lesson, *, with_error: bool = True) -> str:
     if lesson.remedy is Remedy.FIRST:
         return f"first {worked}, then {failed}: alone it failed {count}{error}"
     return f"{failed} failed {count}{error}; {worked} worked"
+
+
+def repeated_line(lesson: Lesson) -> str:
+    """A lesson for a call that has just failed in the same way. What helped is never cut: it may be used."""
+    count = "once" if lesson.failures == 1 else plural(lesson.failures, "time")
+    each = "" if lesson.failures == 1 else " each time"
+    worked = code(lesson.worked)
+    helped = f"it worked after {worked}{each}" if lesson.remedy is Remedy.FIRST else f"{worked} worked{each}"
+    return f"Here {code(lesson.failed, MAX_FAILED_CHARS)} failed like this {count} before; {helped}."
 
 
 def odds(workflow: Workflow) -> str:

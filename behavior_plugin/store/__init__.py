@@ -14,6 +14,7 @@ from typing import Protocol
 from behavior_plugin.model import Turn
 from behavior_plugin.workflow import (
     Episode,
+    Lesson,
     Occurrence,
     PastSuggestion,
     Pattern,
@@ -140,6 +141,10 @@ class Store(Protocol):
 
         All, or only so many of the `newest`, and those whose vectors are like `near`.
         """
+        ...
+
+    def lessons(self, project: str) -> list[Lesson]:
+        """The distinct lessons of a project's patterns that are not hidden. `state` changes with them too."""
         ...
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:

@@ -22,6 +22,7 @@ from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.evidence import PostgresEvidence
 from behavior_plugin.store.rows import (
     read_episode,
+    read_lessons,
     read_pattern,
     read_rows,
     read_suggestion,
@@ -29,7 +30,7 @@ from behavior_plugin.store.rows import (
     vector_text,
 )
 from behavior_plugin.store.sql_files import query
-from behavior_plugin.workflow import Episode, PastSuggestion, Remark, StoredPattern, Trigger
+from behavior_plugin.workflow import Episode, Lesson, PastSuggestion, Remark, StoredPattern, Trigger
 
 # Sessions that are computed again in one go, after an update of the rules.
 MAX_SESSIONS = 50
@@ -39,6 +40,8 @@ MAX_ROWS = 1_000
 SIGNS = 1536
 # Patterns of earlier versions that one statement makes evidence of: 10,000 of them would take longer than a query may.
 MAX_TAKEN = 500
+# The newest patterns of a project whose lessons are read: each has a few, and most projects have fewer patterns.
+MAX_WITH_LESSONS = 200
 
 
 class PostgresStore:
@@ -127,6 +130,10 @@ class PostgresStore:
                     rows.execute(query(name, storage), values, binary=True)
                     found += map(read_trigger, rows)
         return sorted(found, key=lambda trigger: trigger.started_at)
+
+    def lessons(self, project: str) -> list[Lesson]:
+        rows = self._fetch("find_lessons", {"project": project, "limit": MAX_WITH_LESSONS}, self._storage)
+        return list(dict.fromkeys(lesson for lessons in read_rows(read_lessons, rows) for lesson in lessons))
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
         rows = self._fetch("find_patterns_by_key", {"source_keys": list(source_keys)}, self._storage)

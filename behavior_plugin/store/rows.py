@@ -24,6 +24,7 @@ from behavior_plugin.workflow import (
     Digest,
     Episode,
     Judgement,
+    Lesson,
     Occurrence,
     PastSuggestion,
     Remark,
@@ -126,6 +127,13 @@ def read_trigger(row: DictRow) -> Trigger:
         files=tuple(intern(str(file)) for step in steps for file in step.get("files") or ()),
         commands=tuple(intern(str(step[name])) for step in steps for name in ("text", "until") if step.get(name)),
     )
+
+
+def read_lessons(row: DictRow) -> list[Lesson]:
+    try:
+        return [Lesson.model_validate(each) for each in row["lessons"]]
+    except (TypeError, ValidationError):
+        raise StoreError("The lessons of a pattern have a shape that this version does not know.") from None
 
 
 def _numbers_of(array: bytes) -> NDArray[numpy.float32]:

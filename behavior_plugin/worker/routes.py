@@ -1,7 +1,7 @@
 """Answer HTTP requests: find the operation, check the handshake, and put results and errors into JSON.
 
-`/v1/NAME` is an operation of `api`. `/v1/prompt` is for hooks: the agent's own payload goes in, and the bytes that the
-agent reads come out, or none.
+`/v1/NAME` is an operation of `api`. `/v1/prompt` and `/v1/failure` are for hooks: the agent's own payload goes in, and
+the bytes that the agent reads come out, or none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from behavior_plugin.agents import read_record
 from behavior_plugin.agents.payload import UnreadableError
-from behavior_plugin.api import OPERATIONS, Message, Operation, Problem, Suggest
+from behavior_plugin.api import OPERATIONS, FailedCall, Message, Operation, Problem, Suggest
 from behavior_plugin.capture import ask
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import (
@@ -31,10 +31,13 @@ from behavior_plugin.errors import (
     WorkerUnavailableError,
     describe_for_log,
 )
+from behavior_plugin.model import Event
 from behavior_plugin.worker import handshake
 from behavior_plugin.worker.service import Caller, Service, context_of
 
-PROMPT = "/v1/prompt"
+PROMPT, FAILURE = "/v1/prompt", "/v1/failure"
+# The hooks' names for the two.
+PROMPT_EVENT, FAILURE_EVENT = "UserPromptSubmit", "PostToolUseFailure"
 # The first class that an error belongs to decides.
 STATUSES: tuple[tuple[type[BehaviorError], int], ...] = (
     (NotFoundError, 404),
@@ -97,11 +100,11 @@ class Routes:
         except _MethodError as error:
             return Response(405, error_response(error).body)
         except BehaviorError as error:
-            if request.path == PROMPT:
+            if request.path in (PROMPT, FAILURE):
                 log.warning("no suggestion: %s", error)
             return error_response(error)
         except Exception as error:
-            known = request.path if request.path in (*_PATHS, PROMPT) else "an unknown path"
+            known = request.path if request.path in (*_PATHS, PROMPT, FAILURE) else "an unknown path"
             log.error("the request to %s failed: %s", known, describe_for_log(error))
             return error_response(WorkerError(f"unexpected {type(error).__name__}, see the log"))
 
@@ -119,7 +122,11 @@ class Routes:
         if request.path == PROMPT:
             _check_method(request, "POST")
             suggest = read_prompt(request.body, request.headers)
-            return _hook_answer(self._service.suggest(suggest, caller).text)
+            return _hook_answer(PROMPT_EVENT, self._service.suggest(suggest, caller).text)
+        if request.path == FAILURE:
+            _check_method(request, "POST")
+            failed = read_failure(request.body, request.headers)
+            return _hook_answer(FAILURE_EVENT, self._service.explain_failure(failed, caller).text) if failed else b""
         operation = _operation(request)
         call = getattr(self._service, operation.name)
         result = call() if operation.request is None else call(_parse(operation.request, request.body))
@@ -133,17 +140,33 @@ def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
         RequestError: the payload is not a JSON object, or names no session.
     """
     notes = _json_object(headers.get(ask.CONTEXT))
-    envelope = {**notes, "event": "UserPromptSubmit", "client": _json(headers.get(ask.AGENT))}
-    try:
-        event = read_record(envelope, payload)
-    except UnreadableError as error:
-        raise RequestError(f"The prompt cannot be read: {error}") from None
+    event = _read_event(PROMPT_EVENT, payload, headers, notes)
     return Suggest(
         session_id=event.session_id,
         prompt=event.prompt or "",
         kind=event.prompt_kind,
         context=event.context if notes else context_of(event.context.directory),
     )
+
+
+def read_failure(payload: bytes, headers: Mapping[str, str]) -> FailedCall | None:
+    """The call in an agent's payload, with our own notes on the directory; None if there is none.
+
+    Raises:
+        RequestError: the payload is not a JSON object, or names no session.
+    """
+    event = _read_event(FAILURE_EVENT, payload, headers, {})
+    if event.action is None:
+        return None
+    return FailedCall(session_id=event.session_id, action=event.action, context=context_of(event.context.directory))
+
+
+def _read_event(name: str, payload: bytes, headers: Mapping[str, str], notes: dict[str, Any]) -> Event:
+    envelope = {**notes, "event": name, "client": _json(headers.get(ask.AGENT))}
+    try:
+        return read_record(envelope, payload)
+    except UnreadableError as error:
+        raise RequestError(f"The payload of {name} cannot be read: {error}") from None
 
 
 def error_response(error: BehaviorError) -> Response:
@@ -165,7 +188,7 @@ _PATHS = {operation.path: operation for operation in OPERATIONS}
 def _operation(request: Request) -> Operation[Any]:
     operation = _PATHS.get(request.path)
     if operation is None:
-        raise NotFoundError("There is no such operation.", hint=f"Operations: {', '.join([*_PATHS, PROMPT])}.")
+        raise NotFoundError("There is no such operation.", hint=f"Operations: {', '.join([*_PATHS, PROMPT, FAILURE])}.")
     _check_method(request, operation.method)
     return operation
 
@@ -198,9 +221,9 @@ def _json_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _hook_answer(text: str) -> bytes:
+def _hook_answer(event: str, text: str) -> bytes:
     if not text:
         return b""
-    answer = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": text}}
+    answer = {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
     # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
     return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")

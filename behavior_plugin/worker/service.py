@@ -23,7 +23,8 @@ from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
 from behavior_plugin.recall import Recaller, gate
-from behavior_plugin.recall.render import render
+from behavior_plugin.recall.lessons import KnownLessons
+from behavior_plugin.recall.render import render, render_lesson
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
@@ -31,6 +32,8 @@ from behavior_plugin.workflow import SUGGESTED, Episode, Judgement, Remark, Rema
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
+# How long a failed call waits for the store: it waits only for a warm worker.
+FAILURE_S = 0.1
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
@@ -102,6 +105,7 @@ class Service(api.Api):
         self._loop = loop
         self._shown = gate.ShownPatterns()
         self._recaller = Recaller()
+        self._lessons = KnownLessons()
 
     def ping(self) -> api.Pong:
         return self._loop.ping()
@@ -145,6 +149,15 @@ class Service(api.Api):
         kind = RemarkKind.WITHHELD if is_withheld else RemarkKind.SHOWN
         caller.afterwards(partial(self._note_suggested, kind, request.session_id, chosen.pattern))
         return api.Note(text="" if is_withheld else render(chosen, request.context))
+
+    def explain_failure(self, request: api.FailedCall, caller: Caller = PATIENT) -> api.Note:
+        """What helped before, once in a session. A note that comes too late was not made."""
+        action, context = redact_model(request.action), redact_model(request.context)
+        lesson = self._lessons.find(action, context, store=self._store(FAILURE_S))
+        if lesson is None or not gate.is_worth_a_line(lesson, self._policy) or not caller.is_waiting():
+            return api.Note()
+        is_new = self._shown.take(request.session_id, f"{lesson.failed}\n{lesson.worked}")
+        return api.Note(text=render_lesson(lesson) if is_new else "")
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)

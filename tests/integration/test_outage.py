@@ -51,6 +51,7 @@ EVERY_METHOD: dict[str, Callable[[PostgresStore], object]] = {
     "nearest": lambda store: nearest(store),
     "state": lambda store: store.state(model="model", project=None),
     "triggers": lambda store: store.triggers(model="model", numbers=2, project=None),
+    "lessons": lambda store: store.lessons("/p"),
     "patterns_with": lambda store: store.patterns_with(["key"]),
     "newest": lambda store: store.newest(project=None, limit=1),
     "starting_with": lambda store: store.starting_with("a"),

@@ -59,13 +59,13 @@ def test_registered_events_and_handlers_match() -> None:
 @pytest.mark.parametrize("event", HOOKS)
 def test_a_registered_command_names_its_event_and_exits_0(event: str) -> None:
     """Exit code 2 would erase the prompt or block. A signal before run.sh is read must not cost the event either."""
-    [entry] = [hook for group in HOOKS[event] for hook in group["hooks"]]
-    traps, _, rest = entry["command"].partition("set -- ")
+    for entry in [hook for group in HOOKS[event] for hook in group["hooks"]]:
+        traps, _, rest = entry["command"].partition("set -- ")
 
-    assert traps == "trap '' HUP INT TERM; trap 'exit 0' EXIT; "
-    assert rest.startswith(f"{event}; ")
-    assert rest.endswith("; exit 0")
-    assert "${" not in entry["command"], "the client pastes placeholders into the shell's text; a variable is safe"
+        assert traps == "trap '' HUP INT TERM; trap 'exit 0' EXIT; "
+        assert rest.startswith(f"{event}; ")
+        assert rest.endswith("; exit 0")
+        assert "${" not in entry["command"], "the client pastes placeholders into the shell's text; a variable is safe"
 
 
 def test_the_registered_commands_differ_in_the_event_alone() -> None:
@@ -84,7 +84,27 @@ def test_run_sh_tries_the_link_that_a_hook_refreshes() -> None:
     assert f'"$CLAUDE_PLUGIN_DATA/{python_link.NAME}" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py"' in script
 
 
-@pytest.mark.parametrize("event", ["PostToolUse", "PostToolUseFailure", "SessionEnd"])
+@pytest.mark.parametrize(
+    ("tool", "is_waited_for"),
+    [
+        ("Bash", True),
+        ("PowerShell", True),
+        ("mcp__memo__search", True),
+        ("BashOutput", False),
+        ("Read", False),
+        ("Edit", False),
+        ("not_mcp__memo", False),
+    ],
+)
+def test_one_hook_saves_each_failed_call_and_only_those_with_lessons_wait(tool: str, is_waited_for: bool) -> None:
+    """The client searches a matcher in the tool's name, and runs the hooks of every group that matches."""
+    groups = [group for group in HOOKS["PostToolUseFailure"] if re.search(group["matcher"], tool)]
+
+    [entry] = [hook for group in groups for hook in group["hooks"]]
+    assert entry.get("async", False) is not is_waited_for
+
+
+@pytest.mark.parametrize("event", ["PostToolUse", "SessionEnd"])
 def test_hooks_without_an_answer_are_asynchronous(event: str) -> None:
     """Tool calls continue at once, and the hook of a session's end is not killed after 1.5 s."""
     assert all(hook["async"] for group in HOOKS[event] for hook in group["hooks"])

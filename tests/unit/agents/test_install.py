@@ -23,6 +23,8 @@ from behavior_plugin.simulator import registered_hooks
 
 PLUGIN = Path(__file__).parents[3]
 EVENTS = ["SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUseFailure", "Stop", "SessionEnd"]
+# Failed calls have two: one that the agent waits for, and one that it does not.
+ENTRIES = len(EVENTS) + 1
 OTHERS: dict[str, Any] = {
     "model": "opus",
     "hooks": {
@@ -140,7 +142,7 @@ def test_entries_are_those_of_the_plugin_and_set_its_folders_first(put_in: Insta
 
     text = settings.read_text(encoding="utf-8")
     folders = f"CLAUDE_PLUGIN_ROOT={PLUGIN}; CLAUDE_PLUGIN_DATA={paths.data_folder()}; "
-    assert text.count(folders) == len(EVENTS)
+    assert text.count(folders) == ENTRIES
     assert json.loads(text.replace(folders, ""))["hooks"] == read(PLUGIN / "hooks" / "hooks.json")["hooks"]
 
 
@@ -186,9 +188,23 @@ def test_a_moved_plugin_replaces_its_entries_and_keeps_the_first_backup(
     assert change.changed
     assert "up to date" in change.done[0]
     assert str(tmp_path / "old") not in settings.read_text(encoding="utf-8")
-    assert [len(ours) for ours in commands(settings).values()] == [1] * 6
+    assert sum(len(ours) for ours in commands(settings).values()) == ENTRIES
     assert list(read(settings)["hooks"]) == keys
     assert backup.read_text(encoding="utf-8") == json.dumps(OTHERS)
+
+
+def test_hooks_for_other_tools_than_the_plugins_are_brought_up_to_date(put_in: Install, settings: Path) -> None:
+    """With another matcher a failed call would be saved twice, or not at all."""
+    put_in()
+    before = read(settings)
+    changed = read(settings)
+    changed["hooks"]["PostToolUseFailure"][0]["matcher"] = "Bash"
+    settings.write_text(json.dumps(changed), encoding="utf-8")
+
+    change = put_in()
+
+    assert change.changed
+    assert read(settings) == before
 
 
 def install_as_before(settings: Path, command: str = AS_BEFORE) -> None:
@@ -578,12 +594,14 @@ def test_produced_command_runs_from_any_folder(
     """The client hands the command to a shell; the path must reach Python in one piece."""
     plugin = make_plugin(tmp_path / name / "plugin")
     put_in(plugin_root=plugin)
-    [command] = commands(settings)[event]
+    mark = plugin / "hooks" / "hook.py.mark"
 
-    done = subprocess.run(["/bin/sh", "-c", command], input="{}", capture_output=True, text=True, cwd=tmp_path)
+    for command in commands(settings)[event]:
+        done = subprocess.run(["/bin/sh", "-c", command], input="{}", capture_output=True, text=True, cwd=tmp_path)
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (plugin / "hooks" / "hook.py.mark").read_text(encoding="utf-8") == event + "{}"
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert mark.read_text(encoding="utf-8") == event + "{}"
+        mark.unlink()
 
 
 def test_deleted_plugin_folder_does_not_block_the_session(put_in: Install, settings: Path, tmp_path: Path) -> None:

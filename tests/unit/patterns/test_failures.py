@@ -10,11 +10,13 @@ import pytest
 from behavior_plugin.model import Action, Outcome, Verdict
 from behavior_plugin.patterns.failures import (
     MAX_ERROR_CHARS,
+    error_kind,
     error_line,
     is_passing,
     is_plain_error,
     names_no_such,
     names_wrong_word,
+    was_stopped,
     words_of,
 )
 
@@ -170,3 +172,27 @@ def test_reading_a_hostile_error_is_fast(text: str) -> None:
     is_passing(text)
 
     assert process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("/usr/bin/python3: No module named pytest", "python#: no module named pytest"),
+        ("C:\\tools\\x.exe: Access is denied.", "x.exe: access is denied."),
+        ("src/shop/cart.py:9:80  error  Line too long", "cart.py:#:# error line too long"),
+        ("fatal: bad revision 'deadbeef1'", "fatal: bad revision '#'"),
+        ("error: a/b or c", "error: b or c"),
+        ("", ""),
+    ],
+)
+def test_an_error_kind_has_no_folders_and_numbers(line: str, kind: str) -> None:
+    """They differ from one occasion to the next."""
+    assert error_kind(line) == kind
+
+
+def test_a_call_that_was_stopped_is_known_by_its_exit_code_or_its_words() -> None:
+    """The code at the beginning is that of the call; others are of commands in it."""
+    assert was_stopped("Exit code 143\nTerminated")
+    assert was_stopped("[Request interrupted by user for tool use]")
+    assert not was_stopped("Exit code 1\nnpm error Exit code 143")
+    assert not was_stopped("Exit code 1240")

@@ -430,3 +430,56 @@ def test_no_failure_of_a_kept_lesson_is_lost(found: list[tuple[str, Lesson]]) ->
         assert kept.failures == sum(each.failures for _, each in same)
         assert kept.sessions == len({session for session, _ in same})
         assert kept.is_plain or kept.sessions >= 2
+
+
+# The tools of MCP servers
+
+NO_PAGE = "### Error\nError: no page is open"
+
+
+def tool(name: str, error: str | None = None, **parameters: Any) -> Action:
+    return call("", error, tool=f"mcp__{name}", parameters=parameters)
+
+
+def test_a_tool_takes_other_parameters() -> None:
+    failed = tool("docs__resolve", "MCP error -32602: Invalid arguments for tool resolve: [", library="rich")
+
+    [found] = found_in(failed, worked := tool("docs__resolve", library="rich", query="tables"))
+
+    assert (found.failed_id, found.fix_id) == (failed.id, worked.id)
+    assert texts([found]) == [("mcp__docs__resolve(library)", Remedy.INSTEAD, "mcp__docs__resolve(library, query)")]
+    assert found.lesson.is_plain
+
+
+def test_another_tool_of_the_server_has_to_come_first() -> None:
+    [found] = found_in(tool("web__click", NO_PAGE, ref="e1"), tool("web__open", url="x"), tool("web__click", ref="e1"))
+
+    assert texts([found]) == [("mcp__web__click(ref)", Remedy.FIRST, "mcp__web__open(url)")]
+    assert not found.lesson.is_plain
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        [tool("web__click", ref="e1")],
+        [tool("web__open", url="x"), tool("web__click", ref="e2")],
+        [tool("web__open", url="x"), tool("web__resize", width=1), tool("web__click", ref="e1")],
+        [tool("memo__open", url="x"), tool("web__click", ref="e1")],
+        [tool("web__open", url="x"), call("npm start"), tool("web__click", ref="e1")],
+        [tool("web__open", url="x"), edit(), tool("web__click", ref="e1")],
+        [tool("web__open", "it failed too", url="x"), tool("web__click", ref="e1")],
+        [tool("web__open", url="x"), tool("web__press", ref="e1")],
+        [tool("web__open", url="x"), tool("web__click", element="a", ref="e1")],
+    ],
+    ids=range(9),
+)
+def test_a_failed_tool_teaches_nothing_where_something_else_may_have_helped(following: list[Action]) -> None:
+    """Other values, other calls, an edit, time."""
+    assert found_in(tool("web__click", NO_PAGE, ref="e1"), *following) == []
+
+
+def test_a_tool_whose_parameters_are_too_many_to_be_shown_teaches_nothing() -> None:
+    """A name that was cut names another call."""
+    many = {f"parameter_{number}": 1 for number in range(20)}
+
+    assert found_in(tool("docs__find", "Error: invalid parameter", **many), tool("docs__find", query="a")) == []

@@ -11,8 +11,16 @@ import pytest
 
 from behavior_plugin.model import HUMAN, TASKS, Context, Outcome, PromptKind
 from behavior_plugin.recall import gate
-from behavior_plugin.recall.gate import MIN_ODDS, Policy, ShownPatterns, manual_answer, manual_question, prompt_question
-from behavior_plugin.workflow import StoredPattern, Suggestion
+from behavior_plugin.recall.gate import (
+    MIN_ODDS,
+    Policy,
+    ShownPatterns,
+    is_worth_a_line,
+    manual_answer,
+    manual_question,
+    prompt_question,
+)
+from behavior_plugin.workflow import Lesson, StoredPattern, Suggestion
 from tests.factories import START, make_action
 
 PROMPT = "fix the parser"
@@ -140,3 +148,22 @@ def test_a_session_and_pattern_always_have_the_same_lot() -> None:
 def test_a_strange_session_id_is_no_error() -> None:
     """Agents choose them."""
     assert gate.is_withheld("\ud800\0", "key", 1.0)
+
+
+@pytest.mark.parametrize(("setting", "sessions"), [("quiet", 2), ("normal", 1), ("eager", 1)])
+def test_quiet_asks_for_lessons_from_two_sessions(setting: str, sessions: int) -> None:
+    """Others have been judged already when they became part of a pattern."""
+    once = Lesson(failed="a", worked="b", is_plain=True)
+    twice = once.model_copy(update={"failures": 2, "sessions": 2})
+
+    assert is_worth_a_line(twice, Policy(setting))
+    assert is_worth_a_line(once, Policy(setting)) is (sessions == 1)
+
+
+def test_a_session_is_shown_everything_once() -> None:
+    """Lessons too, which have no pattern of their own."""
+    shown = ShownPatterns(max_sessions=2)
+
+    assert [shown.take("a", "x"), shown.take("a", "x"), shown.take("a", "y"), shown.take("b", "x")] == [1, 0, 1, 1]
+    assert shown.take("c", "x")
+    assert shown.take("a", "x"), "the session that began first is forgotten"

@@ -20,8 +20,9 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError, StoreUnavailableError
 from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
+from behavior_plugin.redact import redact_turn
 from behavior_plugin.worker import handshake
-from behavior_plugin.worker.routes import PROMPT, Request, Response, Routes
+from behavior_plugin.worker.routes import FAILURE, PROMPT, Request, Response, Routes
 from behavior_plugin.worker.service import Service
 from behavior_plugin.workflow import Episode, Pattern, RemarkKind, StoredPattern, Workflow
 from tests.factories import START, make_action, make_turn, payload
@@ -783,6 +784,148 @@ def test_an_answer_to_a_hook_is_not_escaped() -> None:
 def test_a_failed_request_yields_no_suggestion() -> None:
     """A hook passes on the body of successful answers only."""
     assert prompt(Worker(error=StoreUnavailableError())).status == 503
+
+
+# The failed calls of hooks
+
+NOT_FOUND = "Exit code 127\nsh: 1: pytest: command not found"
+
+
+def taught(worker: Worker, failed: str = "pytest", worked: str = "uv run pytest", **changes: Any) -> StoredPattern:
+    """Let the worker learn that one command failed and another one helped."""
+    made = did(worked, **changes)
+    lost = make_action(outcome=Outcome.FAILED, parameters={"command": failed}, error=NOT_FOUND)
+    return worker.learns(made.model_copy(update={"actions": (lost, *made.actions)}))
+
+
+def failure(worker: Worker, command: str = "pytest", *, caller: FakeCaller | None = None, **changes: Any) -> Response:
+    call = {"tool_input": {"command": command}, "error": NOT_FOUND, "session_id": "now", "cwd": "/p", **changes}
+    raw = json.dumps(payload("PostToolUseFailure-Bash", **call)).encode()
+    return worker.routes.answer(Request("POST", FAILURE, {}, raw), caller or FakeCaller())
+
+
+def test_a_call_that_failed_before_is_answered_with_what_helped() -> None:
+    worker = Worker()
+    taught(worker)
+
+    answer = json.loads(failure(worker).body)
+
+    specific = answer.pop("hookSpecificOutput")
+    assert answer == {}
+    assert specific.pop("hookEventName") == "PostToolUseFailure"
+    assert specific.pop("additionalContext") == (
+        '<past-workflow source="behavior plugin">'
+        "Here `pytest` failed like this once before; `uv run pytest` worked.</past-workflow>"
+    )
+    assert specific == {}
+
+
+def test_a_session_gets_each_lesson_once() -> None:
+    """Whoever has read it and fails again knows better."""
+    worker = Worker()
+    taught(worker)
+    taught(worker, "npm ci", "pnpm install")
+
+    lines = [failure(worker, command).body for command in ("pytest", "pytest", "npm ci", "npm ci")]
+
+    assert [bool(line) for line in lines] == [True, False, True, False]
+    assert failure(worker, session_id="another").body
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"command": "pytest -q"},
+        {"error": "Exit code 1\n1 failed"},
+        {"error": ""},
+        {"error": None},
+        {"error": ["a list"]},
+        {"error": 7},
+        {"is_interrupt": True},
+        {"cwd": "/another"},
+        {"cwd": ""},
+        {"cwd": None},
+        {"tool_name": "Edit"},
+        {"tool_name": None},
+        {"tool_name": "mcp__pytest__run"},
+        {"tool_input": "pytest"},
+        {"tool_input": {"command": ["pytest"]}},
+        {"tool_input": None},
+    ],
+)
+def test_other_failures_get_no_answer(changes: dict[str, Any]) -> None:
+    worker = Worker()
+    taught(worker)
+
+    response = failure(worker, **changes)
+
+    assert (response.status, response.body) == (200, b"")
+    assert failure(worker).body
+
+
+def test_a_late_lesson_counts_as_not_told() -> None:
+    """Nobody read it, so the next failure may get it."""
+    worker = Worker()
+    taught(worker)
+
+    assert failure(worker, caller=FakeCaller(has_gone=True)).body == b""
+    assert failure(worker).body
+
+
+def test_quiet_wants_a_lesson_from_two_sessions() -> None:
+    worker = Worker(Settings(suggestions="quiet"))
+    taught(worker)
+    assert failure(worker).body == b""
+
+    taught(worker)
+
+    assert b"2 times before" in failure(worker).body
+
+
+def test_a_lesson_of_a_hidden_pattern_is_not_told() -> None:
+    worker = Worker()
+    worker.remarks(taught(worker), RemarkKind.HIDE)
+
+    assert failure(worker).body == b""
+
+
+def test_a_secret_in_a_failed_call_does_not_hide_its_lesson() -> None:
+    """The stored lesson is redacted, so the call is redacted before they are compared."""
+    worker = Worker()
+    token = "ghp_0123456789abcdefABCD56789abcdef0123"
+    learned, now = (f"tool push alpha --token {token}{number}" for number in "12")
+    lost = make_action(outcome=Outcome.FAILED, parameters={"command": learned}, error=f"unknown option: {learned}")
+    turn = did("tool push alpha")
+    worker.learns(redact_turn(turn.model_copy(update={"actions": (lost, *turn.actions)})))
+
+    answer = failure(worker, now, error=f"unknown option: {now}").body.decode()
+
+    assert "`tool push alpha` worked" in answer
+    assert token not in answer
+
+
+def test_an_error_of_a_megabyte_is_read_in_parts() -> None:
+    worker = Worker()
+    taught(worker)
+
+    assert failure(worker, error=NOT_FOUND + "\n" + "x" * 1_000_000).body
+    assert failure(worker, error="x" * 1_000_000).body == b""
+
+
+@pytest.mark.parametrize("raw", [b"", b"{{{", b"[]", b"[" * 100_000, b"{}", b'{"session_id": ""}', b"\xff\xfe"])
+def test_an_unreadable_failed_call_is_refused(raw: bytes) -> None:
+    """It may also name no session, to which nothing could be told once."""
+    worker = Worker()
+    taught(worker)
+
+    response = worker.routes.answer(Request("POST", FAILURE, {}, raw), FakeCaller())
+
+    assert response.status == 400
+    assert worker.routes.answer(Request("GET", FAILURE, {}, raw), FakeCaller()).status == 405
+
+
+def test_a_failed_call_without_a_store_gets_no_answer() -> None:
+    assert failure(Worker(error=StoreUnavailableError())).status == 503
 
 
 # The handshake
