@@ -153,7 +153,7 @@ class Recaller:
                 self._reading.discard(key)
 
     def _read(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> _Read:
-        from behavior_plugin.recall.index import Candidates, Index
+        from behavior_plugin.recall.index import Index
 
         model, project = key
         triggers = store.triggers(model=model, numbers=embedder.numbers if embedder else 1, project=project)
