@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pydantic import AwareDatetime
 
@@ -67,27 +67,25 @@ class Ranking(Frozen):
     odds_factors: tuple[Factor, ...] = ()
 
 
-def candidate_lines(candidate: Candidate) -> list[str]:
-    """The factors of one candidate, and what they came to."""
-    return [
-        *factor_lines(candidate.factors),
-        f"likelihood {candidate.likelihood:.0%} among the candidates, "
-        f"and {candidate.agreement:.0%} by others that did like work: odds {candidate.odds:.0%}",
-    ]
+def candidate_phrase(candidate: Candidate) -> str:
+    """The factors of one candidate, and what they came to, on one line."""
+    return (
+        f"{factors_phrase(candidate.factors)}: likelihood {candidate.likelihood:.0%} of all candidates', "
+        f"{candidate.agreement:+.0%} for like work of others"
+    )
 
 
-def odds_lines(ranking: Ranking) -> list[str]:
-    """The factors of the odds of the first candidate."""
-    return [*factor_lines(ranking.odds_factors), f"in all {_sum(ranking.odds_factors):+.2f}: odds {ranking.odds:.0%}"]
+def odds_phrase(ranking: Ranking) -> str:
+    """The factors of the odds of the first candidate, on one line."""
+    total = sum(factor.contribution for factor in ranking.odds_factors)
+    return f"{factors_phrase(ranking.odds_factors)}: {total:+.2f} in all, which is {ranking.odds:.0%}"
 
 
-def factor_lines(factors: Sequence[Factor]) -> Iterator[str]:
-    """A line for each factor that counts: `+3.21  alike in meaning (0.76)`."""
-    for factor in factors:
-        if factor.contribution:
-            value = "" if factor.name == "constant" else f" ({factor.value:.2f})"
-            yield f"{factor.contribution:+.2f}  {_WORDS.get(factor.name, factor.name)}{value}"
+def factors_phrase(factors: Sequence[Factor]) -> str:
+    """The factors that count, each with its contribution and its value: `+3.21 alike in meaning (0.76), …`."""
+    return ", ".join(map(_phrase, (factor for factor in factors if factor.contribution)))
 
 
-def _sum(factors: Sequence[Factor]) -> float:
-    return sum(factor.contribution for factor in factors)
+def _phrase(factor: Factor) -> str:
+    value = "" if factor.name == "constant" else f" ({factor.value:.2f})"
+    return f"{factor.contribution:+.2f} {_WORDS.get(factor.name, factor.name)}{value}"

@@ -5,26 +5,32 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from behavior_plugin import api
 from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
+from behavior_plugin.errors import BehaviorError, EmbedError, NotFoundError, RequestError, StoreError
 from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
 from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
 from behavior_plugin.recall import Recaller, gate
-from behavior_plugin.recall.render import render
+from behavior_plugin.recall.render import render, user_line
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
+from behavior_plugin.worker import accounts
+from behavior_plugin.worker.decisions import Decisions
 from behavior_plugin.workflow import Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
+
+if TYPE_CHECKING:
+    from behavior_plugin.recall.index import Candidates
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
@@ -95,7 +101,13 @@ class Service(api.Api):
         self._resources = resources
         self._learner = learner
         self._loop = loop
+        self._shows_notes = settings.show_notes
+        self._decisions = Decisions()
+        self._accounts = accounts.Accounts(self._policy, resources, self._decisions)
+        # A session outlives the worker.
         self._shown = gate.ShownPatterns()
+        for each in self._decisions.shown():
+            self._shown.add(each.session_id, str(each.shown), each.at)
         self._recaller = Recaller()
 
     def ping(self) -> api.Pong:
@@ -125,16 +137,35 @@ class Service(api.Api):
         """A suggestion that comes too late was not made: it is neither marked as shown nor counted."""
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
+            _after_answer(caller, partial(self._accounts.of_no_task, request))
             return api.Note()
+        seen: list[Candidates] = []
         own = "" if question.is_manual else request.session_id
-        found = self._find(question, redact_model(request.context), within_s=COLD_S, session_id=own)
+        context = redact_model(request.context)
+        try:
+            found = self._find(question, context, within_s=COLD_S, session_id=own, observe=seen.append)
+        except BehaviorError as error:
+            _after_answer(caller, partial(self._accounts.of_failure, request, error))
+            raise
+        answer = accounts.Answer(question, seen[0] if seen else None)
         if question.is_manual:
-            return api.Note(text=gate.manual_answer(found))
-        chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
-        if chosen is None:
-            return api.Note()
-        caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
-        return api.Note(text=render(chosen, request.context))
+            answer = replace(answer, text=gate.manual_answer(found))
+            _after_answer(caller, partial(self._accounts.of_answer, request, answer))
+            return api.Note(text=answer.text)
+        shown_before = self._shown.of_session(request.session_id)
+        is_late = not caller.is_waiting()
+        chosen = None if is_late else self._shown.take_new(request.session_id, found, now=datetime.now(UTC))
+        if chosen:
+            caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
+        text = render(chosen, request.context) if chosen else ""
+        answer = replace(answer, text=text, chosen=chosen, shown_before=shown_before, is_late=is_late)
+        _after_answer(caller, partial(self._accounts.of_answer, request, answer))
+        return api.Note(text=text, line=user_line(chosen) if chosen and self._shows_notes else "")
+
+    def rearm(self, session_id: str, compacted_at: datetime) -> None:
+        """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
+        self._shown.rearm(session_id, compacted_at)
+        self._decisions.rearm(session_id, compacted_at)
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)
@@ -189,6 +220,7 @@ class Service(api.Api):
         The patterns are computed at once, since those that have other evidence too still quote the session.
         """
         self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
+        self._decisions.forget(request.session_id)
         store = self._store(START_S)
         deleted = store.forget_session(request.session_id)
         self._compute(store, embedder=lambda: None)
@@ -201,7 +233,13 @@ class Service(api.Api):
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
 
     def _find(
-        self, question: gate.Question, context: Context, *, within_s: float, session_id: str = ""
+        self,
+        question: gate.Question,
+        context: Context,
+        *,
+        within_s: float,
+        session_id: str = "",
+        observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         return self._recaller.recall(
             question.text,
@@ -213,6 +251,7 @@ class Service(api.Api):
             with_failed=question.is_manual,
             session_id=session_id,
             limit=question.limit,
+            observe=observe,
         )
 
     def _computed_store(self) -> Store:
@@ -243,6 +282,14 @@ class Service(api.Api):
         )
         with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
             self._store(COLD_S).add_remark(redact_model(remark))
+
+
+def _after_answer(caller: Caller, do: Callable[[], None]) -> None:
+    """Do something that nobody should wait for: at once if nobody does any more."""
+    if caller.is_waiting():
+        caller.afterwards(do)
+    else:
+        do()
 
 
 def _only_pattern(store: Store, id_start: str) -> StoredPattern:

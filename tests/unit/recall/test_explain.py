@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from behavior_plugin.recall.explain import Factor, Ranking, candidate_lines, factor_lines, odds_lines
+from behavior_plugin.recall.explain import Factor, Ranking, candidate_phrase, factors_phrase, odds_phrase
 from behavior_plugin.recall.index import Index
 from behavior_plugin.recall.rank import explain, rank
 from behavior_plugin.workflow import Trigger
@@ -70,14 +70,15 @@ def test_only_the_best_candidates_are_explained() -> None:
 
 
 def test_factors_in_words() -> None:
-    """Only those that count, each with its value and its weight in the sum."""
+    """Only those that count, each with its part of the sum and its value."""
     by_meaning, by_letters = explained(*KNOWN), explained(*KNOWN, vector=None)
 
     [first, *_] = by_meaning.candidates
-    lines = [*candidate_lines(first), *odds_lines(by_meaning)]
-    assert "+2.53  alike in meaning (0.60)" in lines
-    assert f"odds {first.odds:.0%}" in lines[len(list(factor_lines(first.factors)))]
-    assert lines[-1].endswith(f"odds {first.odds:.0%}")
-    assert not any("same command" in line for line in lines)
-    assert any("letters in common" in line for line in candidate_lines(by_letters.candidates[0]))
-    assert not any("words" in line for line in [*odds_lines(by_letters)])
+    assert "+2.53 alike in meaning (0.60)" in candidate_phrase(first)
+    assert f"likelihood {first.likelihood:.0%}" in candidate_phrase(first)
+    assert odds_phrase(by_meaning).startswith("-2.46 to begin with, ")
+    assert odds_phrase(by_meaning).endswith(f"which is {first.odds:.0%}")
+    assert "same command" not in candidate_phrase(first)
+    assert "letters in common" in candidate_phrase(by_letters.candidates[0])
+    assert "words" not in odds_phrase(by_letters)
+    assert factors_phrase([Factor(name="new", value=1, contribution=0.5)]) == "+0.50 new (1.00)"
