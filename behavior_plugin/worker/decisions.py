@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import accumulate, takewhile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,8 +21,8 @@ from behavior_plugin.recall.decision import Decision
 from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.worker import MAX_DECISIONS
 
-# More than so many are not read from the file, whoever has written it.
-MAX_BYTES = 4 * 1024 * 1024
+# Of the whole file. A usual decision has 3 kB.
+MAX_BYTES = 1024 * 1024
 MAX_PROMPT_CHARS, MAX_NOTE_CHARS = 300, 2_000
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Decisions:
         self._lock = threading.Lock()
 
     def add(self, decision: Decision) -> None:
-        """Add the newest decision, redacted; beyond MAX_DECISIONS the oldest goes."""
+        """Add the newest decision, redacted; beyond the limits the oldest go."""
         line = _line(_redacted(decision))
         self._change(lambda lines: [*lines, line])
 
@@ -62,7 +63,7 @@ class Decisions:
     def _change(self, change: Callable[[list[bytes]], list[bytes]]) -> None:
         with self._lock:
             before = self._read()
-            after = change(before)[-MAX_DECISIONS:]
+            after = _bounded(change(before))
             if after == before:
                 return
             self._lines = after
@@ -84,6 +85,13 @@ def read() -> list[Decision]:
 
 def file() -> Path:
     return Path(paths.in_data("decisions.jsonl"))
+
+
+def _bounded(lines: list[bytes]) -> list[bytes]:
+    """The newest lines that are few and short enough."""
+    sizes = accumulate(len(line) + 1 for line in reversed(lines[-MAX_DECISIONS:]))
+    kept = sum(1 for _ in takewhile(lambda size: size <= MAX_BYTES, sizes))
+    return lines[len(lines) - kept :]
 
 
 def _redacted(decision: Decision) -> Decision:
