@@ -65,7 +65,7 @@ def test_a_note_is_accounted_for_after_the_answer(worker: Worker) -> None:
     [
         ("ok", PromptKind.FOLLOW_UP, Verdict.NO_TASK),
         ("/clear", PromptKind.BUILT_IN, Verdict.NO_TASK),
-        ("translate every page of our shop", PromptKind.TASK, Verdict.BELOW),
+        ("write eight haiku on rain and one on a parser", PromptKind.TASK, Verdict.BELOW),
         ("xyz", PromptKind.TASK, Verdict.NOTHING_LIKE_IT),
         (" ", PromptKind.TASK, Verdict.NOTHING_LIKE_IT),
         (f"/behavior:recall {TASK}", PromptKind.OWN_COMMAND, Verdict.ASKED),
