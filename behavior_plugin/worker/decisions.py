@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import accumulate, takewhile
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import describe_for_log
 from behavior_plugin.recall.decision import Decision
-from behavior_plugin.redact import redact, redact_model
+from behavior_plugin.redact import PROJECT_LIMIT, redact, redact_model
 from behavior_plugin.worker import MAX_DECISIONS
 
 # Of the whole file. A usual decision has 3 kB.
@@ -40,10 +40,16 @@ class Decisions:
         line = _line(_redacted(decision))
         self._change(lambda lines: [*lines, line])
 
-    def forget(self, session_id: str) -> None:
-        """Delete the decisions of a session."""
+    def forget(self, session_id: str, projects: Collection[str] = ()) -> None:
+        """Delete the decisions of a session, and those that may quote its work: all that found work of its projects."""
         name = redact(session_id)
-        self._change(lambda lines: [line for line, each in _parsed(lines) if each.session_id != name])
+        quoted = {redact(project, PROJECT_LIMIT) for project in projects}
+
+        def is_kept(decision: Decision) -> bool:
+            found = {each.candidate.project for each in decision.considered}
+            return decision.session_id != name and not found & quoted
+
+        self._change(lambda lines: [line for line, each in _parsed(lines) if is_kept(each)])
 
     def rearm(self, session_id: str, before: datetime) -> None:
         """Note that what a session was shown before a moment may be shown to it again."""

@@ -229,6 +229,9 @@ class Service(api.Api):
         self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
         self._decisions.forget(request.session_id)
         store = self._store(START_S)
+        with store.evidence() as evidence:
+            projects = {each.context.project for each in evidence.episodes([request.session_id])}
+        self._decisions.forget(request.session_id, projects)
         deleted = store.forget_session(request.session_id)
         self._compute(store, embedder=lambda: None)
         return api.Deleted(patterns=deleted)

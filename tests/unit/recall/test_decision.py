@@ -20,6 +20,7 @@ def candidate(key: str, odds: float = 0.6, trigger: str = "ship it") -> Candidat
     factors = (Factor(name="cosine", value=0.5, contribution=2.0),)
     return Candidate(
         pattern_key=key,
+        project="/p",
         trigger=trigger,
         outcome=Outcome.SUCCESS,
         started_at=START,

@@ -12,12 +12,12 @@ from behavior_plugin import api
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import StoreUnavailableError
-from behavior_plugin.model import PromptKind
+from behavior_plugin.model import Context, PromptKind
 from behavior_plugin.recall.decision import Decision, Fate, Verdict
 from behavior_plugin.worker import decisions
 from behavior_plugin.workflow import StoredPattern
 from tests.fakes import FakeStore
-from tests.unit.worker.test_service import TASK, FakeCaller, Worker, suggest
+from tests.unit.worker.test_service import TASK, FakeCaller, Worker, did, suggest
 
 LATER = datetime.now(UTC) + timedelta(days=1)
 
@@ -163,6 +163,25 @@ def test_a_forgotten_session_is_forgotten_here_too(worker: Worker) -> None:
     worker.service.forget_session(api.ForgetSession(session_id="now"))
 
     assert [each.session_id for each in decisions.read()] == ["other"]
+
+
+def test_notes_that_may_quote_a_forgotten_session_are_deleted() -> None:
+    """Those of other projects stay: `behavior doctor` forgets a session of its own each time."""
+    worker = Worker()
+    turn = did(prompt=TASK)
+    worker.learns(turn, did("make lint", prompt=f"{TASK} once more"))
+    account(worker)
+    account(worker, "ok", kind=PromptKind.FOLLOW_UP)
+    probe = did(prompt="the probe").model_copy(update={"context": Context(directory="/tmp/x", project="/tmp/x")})
+    worker.learns(probe)
+
+    worker.service.forget_session(api.ForgetSession(session_id=probe.session_id))
+    before = decisions.read()
+    worker.service.forget_session(api.ForgetSession(session_id=turn.session_id))
+
+    assert [each.prompt for each in before] == ["ok", TASK]
+    assert [each.prompt for each in decisions.read()] == ["ok"]
+    assert TASK not in decisions.file().read_text(encoding="utf-8")
 
 
 def test_the_line_for_the_user_comes_with_a_note_only(worker: Worker) -> None:
