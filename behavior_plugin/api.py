@@ -175,9 +175,13 @@ class FailedCall(Message):
 
 
 class Note(Message):
-    """The text that the assistant gets with a prompt or a failed call; empty if there is nothing to say."""
+    """The text that the assistant gets with a prompt or a failed call; empty if there is nothing to say.
+
+    `line` is for the user.
+    """
 
     text: str = ""
+    line: str = ""
 
 
 class Deleted(Message):

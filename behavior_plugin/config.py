@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         description="The share of suggestions, 0 to 0.5, that are withheld at random, so that `behavior stats` can "
         "compare the work with and without them.",
     )
+    show_notes: bool = Field(
+        default=True,
+        description="Whether a line in the session shows the user that the assistant got a note.",
+    )
     idle_timeout_s: float = Field(
         default=180,
         ge=0,

@@ -22,6 +22,7 @@ from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
+from behavior_plugin.cli.why import missed_line, missed_prompts, why
 from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
 from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.client import Client, start_worker
@@ -68,6 +69,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(db)
 cli.add_command(dead)
 cli.add_command(import_sessions)
+cli.add_command(why)
 for of_group in (*patterns.COMMANDS, *measuring.COMMANDS):
     cli.add_command(of_group)
 
@@ -86,12 +88,15 @@ def status(as_json: bool) -> None:
         "data_folder": paths.data_folder(),
         "hooks": _hooks_problem(),
         "lost_events": spool.lost(),
+        "unanswered": missed_prompts(),
         "spool": f"full, hooks save nothing more: {why}" if (why := spool.why_full()) else "",
         **_settings(is_answered="pid" in state),
         **state,
     }
     if as_json:
         return print_json(found)
+    if missed := found["unanswered"]:
+        found["unanswered"] = missed_line(missed)
     return terminal.show_state(found)
 
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from behavior_plugin.agents import read_record
+from behavior_plugin.agents import hooks_of, payload, read_record
 from behavior_plugin.agents.payload import UnreadableError
-from behavior_plugin.api import OPERATIONS, FailedCall, Message, Operation, Problem, Suggest
-from behavior_plugin.capture import ask
+from behavior_plugin.api import OPERATIONS, FailedCall, Message, Note, Operation, Problem, Suggest
+from behavior_plugin.capture import ask, handlers
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import (
     BehaviorError,
@@ -122,25 +122,26 @@ class Routes:
         if request.path == PROMPT:
             _check_method(request, "POST")
             suggest = read_prompt(request.body, request.headers)
-            return _hook_answer(PROMPT_EVENT, self._service.suggest(suggest, caller).text)
+            note = self._service.suggest(suggest, caller)
+            return hook_answer(PROMPT_EVENT, note, has_messages=_has_messages(request.headers))
         if request.path == FAILURE:
             _check_method(request, "POST")
             failed = read_failure(request.body, request.headers)
-            return _hook_answer(FAILURE_EVENT, self._service.explain_failure(failed, caller).text) if failed else b""
+            return hook_answer(FAILURE_EVENT, self._service.explain_failure(failed, caller)) if failed else b""
         operation = _operation(request)
         call = getattr(self._service, operation.name)
         result = call() if operation.request is None else call(_parse(operation.request, request.body))
         return operation.adapter.dump_json(result)
 
 
-def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
+def read_prompt(body: bytes, headers: Mapping[str, str]) -> Suggest:
     """The prompt in an agent's payload, with the hook's notes on the directory; without those, with our own.
 
     Raises:
         RequestError: the payload is not a JSON object, or names no session.
     """
     notes = _json_object(headers.get(ask.CONTEXT))
-    event = _read_event(PROMPT_EVENT, payload, headers, notes)
+    event = _read_event(PROMPT_EVENT, body, headers, notes)
     return Suggest(
         session_id=event.session_id,
         prompt=event.prompt or "",
@@ -149,22 +150,22 @@ def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
     )
 
 
-def read_failure(payload: bytes, headers: Mapping[str, str]) -> FailedCall | None:
+def read_failure(body: bytes, headers: Mapping[str, str]) -> FailedCall | None:
     """The call in an agent's payload, with our own notes on the directory; None if there is none.
 
     Raises:
         RequestError: the payload is not a JSON object, or names no session.
     """
-    event = _read_event(FAILURE_EVENT, payload, headers, {})
+    event = _read_event(FAILURE_EVENT, body, headers, {})
     if event.action is None:
         return None
     return FailedCall(session_id=event.session_id, action=event.action, context=context_of(event.context.directory))
 
 
-def _read_event(name: str, payload: bytes, headers: Mapping[str, str], notes: dict[str, Any]) -> Event:
+def _read_event(name: str, body: bytes, headers: Mapping[str, str], notes: dict[str, Any]) -> Event:
     envelope = {**notes, "event": name, "client": _json(headers.get(ask.AGENT))}
     try:
-        return read_record(envelope, payload)
+        return read_record(envelope, body)
     except UnreadableError as error:
         raise RequestError(f"The payload of {name} cannot be read: {error}") from None
 
@@ -221,9 +222,23 @@ def _json_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _hook_answer(event: str, text: str) -> bytes:
-    if not text:
+def hook_answer(event: str, note: Note, *, has_messages: bool = False) -> bytes:
+    """The answer of a hook: the text for the assistant, and the line for the user where the agent shows such lines.
+
+    The line is left out of an answer that would be longer than a hook passes on.
+    """
+    if not note.text:
         return b""
-    answer = {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
+    text = {"hookSpecificOutput": {"hookEventName": event, "additionalContext": note.text}}
+    whole = _encoded({**text, "systemMessage": note.line}) if note.line and has_messages else b""
+    return whole if 0 < len(whole) <= handlers.ANSWER_LIMIT else _encoded(text)
+
+
+def _has_messages(headers: Mapping[str, str]) -> bool:
+    hooks = hooks_of(payload.agent_name({"client": _json(headers.get(ask.AGENT))}))
+    return hooks is not None and hooks.has_messages
+
+
+def _encoded(answer: dict[str, Any]) -> bytes:
     # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
     return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")

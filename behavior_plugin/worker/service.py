@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from behavior_plugin import api
 from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
+from behavior_plugin.errors import BehaviorError, EmbedError, NotFoundError, RequestError, StoreError
 from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
 from behavior_plugin.measure.collect import read_work
 from behavior_plugin.measure.past import PastWork
@@ -24,11 +25,16 @@ from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
 from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.recall.lessons import KnownLessons
-from behavior_plugin.recall.render import render, render_lesson
+from behavior_plugin.recall.render import render, render_lesson, user_line
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
+from behavior_plugin.worker import accounts
+from behavior_plugin.worker.decisions import Decisions
 from behavior_plugin.workflow import SUGGESTED, Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
+
+if TYPE_CHECKING:
+    from behavior_plugin.recall.index import Candidates
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
@@ -103,7 +109,13 @@ class Service(api.Api):
         self._resources = resources
         self._learner = learner
         self._loop = loop
+        self._shows_notes = settings.show_notes
+        self._decisions = Decisions()
+        self._accounts = accounts.Accounts(self._policy, resources, self._decisions)
+        # A session outlives the worker.
         self._shown = gate.ShownPatterns()
+        for each in self._decisions.shown():
+            self._shown.add(each.session_id, str(each.shown), each.at)
         self._recaller = Recaller()
         self._lessons = KnownLessons()
 
@@ -137,18 +149,45 @@ class Service(api.Api):
         """
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
+            _after_answer(caller, partial(self._accounts.of_no_task, request))
             return api.Note()
+        seen: list[Candidates] = []
         own = "" if question.is_manual else request.session_id
-        found = self._find(question, redact_model(request.context), within_s=COLD_S, session_id=own)
+        context = redact_model(request.context)
+        try:
+            found = self._find(question, context, within_s=COLD_S, session_id=own, observe=seen.append)
+        except BehaviorError as error:
+            _after_answer(caller, partial(self._accounts.of_failure, request, error))
+            raise
+        answer = accounts.Answer(question, seen[0] if seen else None)
         if question.is_manual:
-            return api.Note(text=gate.manual_answer(found))
-        chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
+            answer = replace(answer, text=gate.manual_answer(found), said=tuple(found))
+        else:
+            answer = self._answer_with_one(request, answer, found, caller)
+        _after_answer(caller, partial(self._accounts.of_answer, request, answer))
+        is_shown = answer.text and self._shows_notes and not question.is_manual
+        return api.Note(text=answer.text, line=user_line(answer.said[0]) if is_shown else "")
+
+    def _answer_with_one(
+        self, request: api.Suggest, answer: accounts.Answer, found: Sequence[Suggestion], caller: Caller
+    ) -> accounts.Answer:
+        """The answer with the first suggestion that is new to the session, if there is one."""
+        shown_before = self._shown.of_session(request.session_id)
+        if not caller.is_waiting():
+            return replace(answer, shown_before=shown_before, is_late=True)
+        chosen = self._shown.take_new(request.session_id, found, now=datetime.now(UTC))
         if chosen is None:
-            return api.Note()
+            return replace(answer, shown_before=shown_before)
         is_withheld = gate.is_withheld(request.session_id, chosen.pattern.source_key, self._policy.holdout)
         kind = RemarkKind.WITHHELD if is_withheld else RemarkKind.SHOWN
         caller.afterwards(partial(self._note_suggested, kind, request.session_id, chosen.pattern))
-        return api.Note(text="" if is_withheld else render(chosen, request.context))
+        text = "" if is_withheld else render(chosen, request.context)
+        return replace(answer, shown_before=shown_before, text=text, said=(chosen,), is_withheld=is_withheld)
+
+    def rearm(self, session_id: str, compacted_at: datetime) -> None:
+        """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
+        self._shown.rearm(session_id, compacted_at)
+        self._decisions.rearm(session_id, compacted_at)
 
     def explain_failure(self, request: api.FailedCall, caller: Caller = PATIENT) -> api.Note:
         """What helped before, once in a session. A note that comes too late was not made."""
@@ -156,7 +195,7 @@ class Service(api.Api):
         lesson = self._lessons.find(action, context, store=self._store(FAILURE_S))
         if lesson is None or not gate.is_worth_a_line(lesson, self._policy) or not caller.is_waiting():
             return api.Note()
-        is_new = self._shown.take(request.session_id, f"{lesson.failed}\n{lesson.worked}")
+        is_new = self._shown.take(request.session_id, f"{lesson.failed}\n{lesson.worked}", now=datetime.now(UTC))
         return api.Note(text=render_lesson(lesson) if is_new else "")
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
@@ -223,7 +262,11 @@ class Service(api.Api):
         The patterns are computed at once, since those that have other evidence too still quote the session.
         """
         self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
+        self._decisions.forget(request.session_id)
         store = self._store(START_S)
+        with store.evidence() as evidence:
+            projects = {each.context.project for each in evidence.episodes([request.session_id])}
+        self._decisions.forget(request.session_id, projects)
         deleted = store.forget_session(request.session_id)
         self._compute(store, embedder=lambda: None)
         return api.Deleted(patterns=deleted)
@@ -235,7 +278,13 @@ class Service(api.Api):
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
 
     def _find(
-        self, question: gate.Question, context: Context, *, within_s: float, session_id: str = ""
+        self,
+        question: gate.Question,
+        context: Context,
+        *,
+        within_s: float,
+        session_id: str = "",
+        observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         return self._recaller.recall(
             question.text,
@@ -247,6 +296,7 @@ class Service(api.Api):
             with_failed=question.is_manual,
             session_id=session_id,
             limit=question.limit,
+            observe=observe,
         )
 
     def _computed_store(self) -> Store:
@@ -278,6 +328,14 @@ class Service(api.Api):
         )
         with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
             self._store(COLD_S).add_remark(redact_model(remark))
+
+
+def _after_answer(caller: Caller, do: Callable[[], None]) -> None:
+    """Do something that nobody should wait for: at once if nobody does any more."""
+    if caller.is_waiting():
+        caller.afterwards(do)
+    else:
+        do()
 
 
 def _only_pattern(store: Store, id_start: str) -> StoredPattern:

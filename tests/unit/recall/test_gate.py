@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -87,21 +88,45 @@ def test_a_session_is_shown_a_pattern_once() -> None:
     """Whoever repeats a prompt has read the note, or did not want it."""
     shown, first, second = ShownPatterns(), suggestion(), suggestion()
 
-    taken = [shown.take_new("s", [first, second]) for _ in range(3)]
+    taken = [shown.take_new("s", [first, second], now=START) for _ in range(3)]
 
     assert taken == [first, second, None]
-    assert shown.take_new("another", [first]) == first
+    assert shown.take_new("another", [first], now=START) == first
 
 
 def test_the_sessions_that_are_remembered_are_bounded() -> None:
     """A worker may live for months; the oldest session is forgotten first."""
     shown, pattern = ShownPatterns(max_sessions=2), suggestion()
     for session in ("a", "b", "c"):
-        shown.take_new(session, [pattern])
+        shown.take_new(session, [pattern], now=START)
 
-    assert shown.take_new("b", [pattern]) is None
-    assert shown.take_new("c", [pattern]) is None
-    assert shown.take_new("a", [pattern]) == pattern
+    assert shown.take_new("b", [pattern], now=START) is None
+    assert shown.take_new("c", [pattern], now=START) is None
+    assert shown.take_new("a", [pattern], now=START) == pattern
+
+
+def test_a_compacted_session_is_shown_earlier_patterns_again() -> None:
+    """Those that it was shown since are still in its context. Other sessions are not concerned."""
+    shown, first, second = ShownPatterns(), suggestion(), suggestion()
+    for session in ("s", "t"):
+        shown.take_new(session, [first], now=START)
+    shown.take_new("s", [second], now=START + timedelta(minutes=2))
+
+    shown.rearm("s", START + timedelta(minutes=1))
+    shown.rearm("unknown", START)
+
+    assert shown.of_session("s") == {str(second.pattern.id)}
+    assert shown.take_new("s", [first, second], now=START) == first
+    assert shown.take_new("t", [first], now=START) is None
+
+
+def test_patterns_that_an_earlier_worker_has_shown_count() -> None:
+    """The session outlives the worker."""
+    shown, known = ShownPatterns(), suggestion()
+
+    shown.add("s", str(known.pattern.id), START)
+
+    assert shown.take_new("s", [known], now=START) is None
 
 
 def test_a_manual_answer_is_as_long_as_a_hook_passes_on() -> None:
@@ -164,6 +189,8 @@ def test_a_session_is_shown_everything_once() -> None:
     """Lessons too, which have no pattern of their own."""
     shown = ShownPatterns(max_sessions=2)
 
-    assert [shown.take("a", "x"), shown.take("a", "x"), shown.take("a", "y"), shown.take("b", "x")] == [1, 0, 1, 1]
-    assert shown.take("c", "x")
-    assert shown.take("a", "x"), "the session that began first is forgotten"
+    take = partial(shown.take, now=START)
+
+    assert [take("a", "x"), take("a", "x"), take("a", "y"), take("b", "x")] == [1, 0, 1, 1]
+    assert take("c", "x")
+    assert take("a", "x"), "the session that began first is forgotten"
