@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from behavior_plugin.model import Context, PromptKind, Turn
-from behavior_plugin.workflow import Episode, RemarkKind, StoredPattern, Suggestion
+from behavior_plugin.workflow import Episode, NextStep, RemarkKind, StoredPattern, Suggestion
 
 A = TypeVar("A")
 
@@ -36,6 +36,23 @@ class Recall(Message):
     limit: int = Field(default=5, ge=1, le=50)
     everywhere: bool = False
     min_odds: float | None = Field(default=None, ge=0, le=1)
+
+
+class NextSteps(Message):
+    """Name the steps that may come next in work that has begun, the likeliest first.
+
+    `done` are the steps so far in their order: shell lines, or a tool with its argument. With `session_id` the prompt
+    and the calls of that open session come before them.
+    """
+
+    prompt: str = ""
+    done: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], ...] = Field(
+        default=(), max_length=1_000
+    )
+    session_id: str = ""
+    directory: str = ""
+    limit: int = Field(default=5, ge=1, le=50)
+    everywhere: bool = False
 
 
 class ListPatterns(Message):
@@ -204,6 +221,7 @@ class Api(Protocol):
     def stop(self) -> Pong: ...
     def recall(self, request: Recall) -> list[Suggestion]: ...
     def suggest(self, request: Suggest) -> Note: ...
+    def next_steps(self, request: NextSteps) -> list[NextStep]: ...
     def list_patterns(self, request: ListPatterns) -> list[StoredPattern]: ...
     def list_turns(self, request: ListTurns) -> list[StoredPattern]: ...
     def show_pattern(self, request: ShowPattern) -> Shown: ...
@@ -238,6 +256,7 @@ STATUS = Operation("status", None, Status, method="GET")
 STOP = Operation("stop", None, Pong)
 RECALL = Operation("recall", Recall, list[Suggestion])
 SUGGEST = Operation("suggest", Suggest, Note)
+NEXT_STEPS = Operation("next_steps", NextSteps, list[NextStep])
 LIST_PATTERNS = Operation("list_patterns", ListPatterns, list[StoredPattern])
 LIST_TURNS = Operation("list_turns", ListTurns, list[StoredPattern])
 SHOW_PATTERN = Operation("show_pattern", ShowPattern, Shown)
@@ -253,6 +272,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     STOP,
     RECALL,
     SUGGEST,
+    NEXT_STEPS,
     LIST_PATTERNS,
     LIST_TURNS,
     SHOW_PATTERN,

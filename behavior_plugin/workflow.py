@@ -305,3 +305,11 @@ class Suggestion(Frozen):
     successes: int
     last_seen_at: AwareDatetime
     reason: str
+
+
+class NextStep(Frozen):
+    """A step that may come next, with its odds, 0 to 1. `times` counts how often it came next in the known work."""
+
+    step: Step
+    odds: float
+    times: int

@@ -192,6 +192,9 @@ class FakeStore:
     def episodes_of(self, pattern_key: str, *, limit: int) -> list[Episode]:
         return [each for key, each in self.told.items() if self.keys.get(key) == pattern_key][:limit]
 
+    def episodes_with(self, source_keys: Iterable[str]) -> list[Episode]:
+        return [self.told[key] for key in source_keys if key in self.told]
+
     def add_remark(self, remark: Remark) -> None:
         self.said.append(remark.model_copy(update={"id": uuid.uuid4()}))
         self.unfolded |= {

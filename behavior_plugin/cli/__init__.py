@@ -22,6 +22,7 @@ from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
+from behavior_plugin.cli.suggesting import suggest
 from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
 from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.client import Client, start_worker
@@ -68,6 +69,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(db)
 cli.add_command(dead)
 cli.add_command(import_sessions)
+cli.add_command(suggest)
 for of_patterns in patterns.COMMANDS:
     cli.add_command(of_patterns)
 

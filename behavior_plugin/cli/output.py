@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,11 @@ FLOAT_DIGITS = 4
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
 OFF = "switched off by BEHAVIOR_DISABLE"
+
+
+def current_folder() -> str:
+    """The current folder, as the hooks record it."""
+    return os.getcwd()  # noqa: PTH109
 
 
 def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,7 +9,16 @@ import click
 from pydantic import ValidationError
 
 from behavior_plugin import api
-from behavior_plugin.cli.output import OFF, SHORT_ID, json_option, not_empty, print_json, print_result, range_of
+from behavior_plugin.cli.output import (
+    OFF,
+    SHORT_ID,
+    current_folder,
+    json_option,
+    not_empty,
+    print_json,
+    print_result,
+    range_of,
+)
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import RemarkKind, StoredPattern
@@ -43,7 +51,7 @@ def recall(
     _warn_if_off()
     request = api.Recall(
         text=" ".join(text),
-        directory=_here(),
+        directory=current_folder(),
         limit=limit,
         everywhere=everywhere,
         min_odds=min_odds,
@@ -58,7 +66,7 @@ def recall(
         return click.echo("No similar work found." + ("" if everywhere else " --all searches all projects."))
     # A setting may allow other projects without --all.
     has_projects = everywhere or len({each.pattern.context.project for each in found}) > 1
-    stale = stale_notes([each.pattern for each in found], _here())
+    stale = stale_notes([each.pattern for each in found], current_folder())
     return terminal.show_suggestions(found, stale, has_projects=has_projects)
 
 
@@ -70,7 +78,7 @@ def recall(
 def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
     """List the learned patterns, newest first."""
     _warn_if_off()
-    client, directory = Client(), _here() if here else None
+    client, directory = Client(), current_folder() if here else None
     # One more than is shown, since nobody counts them.
     asked = min(limit + 1, MAX_LISTED)
     if turns:
@@ -100,7 +108,7 @@ def show(pattern_id: str, has_run: bool, as_json: bool) -> None:
     from behavior_plugin.patterns.staleness import stale_note
 
     shown = Client().show_pattern(api.ShowPattern(id=pattern_id))
-    stale = stale_reasons([shown.pattern], _here()).get(shown.pattern.id, ())
+    stale = stale_reasons([shown.pattern], current_folder()).get(shown.pattern.id, ())
     if as_json:
         without = None if has_run else {"turns": {"__all__": CALLS}}
         episodes = [episode.model_dump(mode="json", exclude=without) for episode in shown.episodes]
@@ -230,8 +238,10 @@ def prune(everywhere: bool, apply: bool, as_json: bool) -> None:
     from behavior_plugin.cli import stale
 
     client = Client()
-    listed = client.list_patterns(api.ListPatterns(limit=MAX_LISTED, directory=None if everywhere else _here()))
-    found = stale.find_stale(listed, _here())
+    listed = client.list_patterns(
+        api.ListPatterns(limit=MAX_LISTED, directory=None if everywhere else current_folder())
+    )
+    found = stale.find_stale(listed, current_folder())
     for pattern, _ in found if apply else ():
         client.add_remark(api.AddRemark(id=str(pattern.id), kind=RemarkKind.HIDE))
     text = stale.text(found, everywhere=everywhere, is_applied=apply)
@@ -327,7 +337,3 @@ def _warn_if_off() -> None:
 
     if config.are_hooks_off():
         click.echo(f"behavior: the hooks are {OFF}, so nothing new is learned or suggested.", err=True)
-
-
-def _here() -> str:
-    return os.getcwd()  # noqa: PTH109 - as the hooks record it

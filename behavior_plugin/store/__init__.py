@@ -134,6 +134,10 @@ class Store(Protocol):
         """The episodes that a pattern stands on, newest first."""
         ...
 
+    def episodes_with(self, source_keys: Iterable[str]) -> list[Episode]:
+        """The episodes with these keys, in any order."""
+        ...
+
     def add_remark(self, remark: Remark) -> None:
         """Save a remark, and have the pattern computed again."""
         ...

@@ -113,6 +113,9 @@ class PostgresStore:
         values = {"pattern_key": pattern_key, "limit": limit}
         return read_rows(read_episode, self._fetch("find_episodes_of_pattern", values))
 
+    def episodes_with(self, source_keys: Iterable[str]) -> list[Episode]:
+        return read_rows(read_episode, self._fetch("find_episodes_by_key", {"source_keys": list(source_keys)}))
+
     def add_remark(self, remark: Remark) -> None:
         # With the lock: a worker that is computing the pattern has read the remarks, and would mark it as computed.
         with self.evidence() as evidence:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from behavior_plugin import api
@@ -22,15 +22,18 @@ from behavior_plugin.patterns.evidence import turn_judgements
 from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.recall.render import render
 from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.redact import redact_model
+from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
-from behavior_plugin.workflow import Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
+from behavior_plugin.workflow import Episode, Judgement, NextStep, Remark, RemarkKind, StoredPattern, Suggestion
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
+
+if TYPE_CHECKING:
+    from behavior_plugin.recall.next_steps import Begun
 
 T = TypeVar("T")
 
@@ -67,6 +70,7 @@ class Learner(Protocol):
 
     def drain(self, probe: str = "") -> api.Drained: ...
     def reap(self, idle_s: float | None) -> api.Reaped: ...
+    def turns_so_far(self, session_id: str) -> list[Turn]: ...
     def discard(self, session_id: str) -> None: ...
 
 
@@ -136,6 +140,20 @@ class Service(api.Api):
         caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
         return api.Note(text=render(chosen, request.context))
 
+    def next_steps(self, request: api.NextSteps) -> list[NextStep]:
+        from behavior_plugin.recall.next_steps import find_next_steps  # numpy: a worker should answer soon
+
+        everywhere = request.everywhere or self._policy.everywhere
+        context = redact_model(context_of(request.directory))
+        steps = find_next_steps(
+            self._begun(request, context.root),
+            None if everywhere else context.project,
+            recaller=self._recaller,
+            embedder=self._resources.embedder(START_S),
+            store=self._computed_store(),
+        )
+        return steps[: request.limit]
+
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)
 
@@ -199,6 +217,21 @@ class Service(api.Api):
 
     def reap(self, request: api.Reap) -> api.Reaped:
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
+
+    def _begun(self, request: api.NextSteps, root: str) -> Begun:
+        """The work that a request is about: what its session does for its last prompt, if it names one."""
+        from behavior_plugin.recall.next_steps import Begun, begun_in
+
+        begun = Begun(redact(request.prompt), done=request.done, root=root)
+        if not request.session_id:
+            return begun
+        turns = self._loop.run(partial(self._learner.turns_so_far, request.session_id), TASK_S)
+        if not turns:
+            raise NotFoundError(
+                f"No open session with a prompt has the id {request.session_id}.",
+                hint="Give the whole id of a session that is not over yet, or name its steps with --done.",
+            )
+        return begun_in(turns[-1], begun)
 
     def _find(
         self, question: gate.Question, context: Context, *, within_s: float, session_id: str = ""

@@ -66,6 +66,8 @@ class FakeLearner:
 
     discarded: list[str] = field(default_factory=list)
     idle_s: list[float | None] = field(default_factory=list)
+    # The turns of open sessions.
+    open: dict[str, list[Turn]] = field(default_factory=dict)
 
     def drain(self, probe: str = "") -> api.Drained:
         return api.Drained(learned=len(probe), **OPEN.model_dump())
@@ -73,6 +75,9 @@ class FakeLearner:
     def reap(self, idle_s: float | None) -> api.Reaped:
         self.idle_s.append(idle_s)
         return api.Reaped(closed=1, learned=0, **OPEN.model_dump())
+
+    def turns_so_far(self, session_id: str) -> list[Turn]:
+        return self.open.get(session_id, [])
 
     def discard(self, session_id: str) -> None:
         self.discarded.append(session_id)
