@@ -165,9 +165,10 @@ class Suggest(Message):
 
 
 class Note(Message):
-    """The text that the assistant gets with a prompt; empty if there is nothing to say."""
+    """The text that the assistant gets with a prompt; empty if there is nothing to say. `line` is for the user."""
 
     text: str = ""
+    line: str = ""
 
 
 class Deleted(Message):

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         description="How sure a suggestion has to be: quiet (more likely right than not), normal, or eager "
         "(more suggestions, and more wrong ones).",
     )
+    show_notes: bool = Field(
+        default=True,
+        description="Whether a line in the session shows the user that the assistant got a note.",
+    )
     idle_timeout_s: float = Field(
         default=180,
         ge=0,

@@ -44,6 +44,7 @@ class Hooks:
     read_input:    the event that a payload of UserPromptSubmit reports.
     read_call:     the event that a payload of PostToolUse or PostToolUseFailure reports, by the hook's name and time.
     has_one_session_per_process: whether a process that begins a session has ended the one before.
+    has_messages:  whether the agent shows the user a hook's `systemMessage`, and the model does not get it.
     """
 
     settings_file: Callable[[], Path]
@@ -52,6 +53,7 @@ class Hooks:
     read_input: Callable[[Json], EventFields]
     read_call: Callable[[str, Json, datetime], EventFields]
     has_one_session_per_process: bool = False
+    has_messages: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,19 @@ ANSWER_S = 0.3
 # The same if the worker is just starting, or if the prompt only asks to recall.
 COLD_ANSWER_S = 0.9
 ANSWER_LIMIT = 8000
+# Why a prompt got no answer in time.
+NO_WORKER = "no worker was running"
+HUNG_UP = "the worker ended meanwhile"
+TOO_LATE = "the worker took too long"
+NOT_READY = "the worker was not ready"
 
 _started = time.monotonic()
 # True once the event is saved or its loss reported.
 _is_settled = False
 # True once standard input was cut off at READ_STOP_S.
 _is_late = False
+# True while a prompt waits for its answer.
+_is_asking = False
 # The agent that reports the event; Claude Code's hooks do not name it.
 _agent = ""
 
@@ -76,7 +83,7 @@ def on_event(event, payload, is_cut, notes=None):
 
 def on_session_start(event, payload, is_cut):
     """Save the session's start, and start the worker without waiting for it."""
-    from behavior_plugin.capture import python_link, wake
+    from behavior_plugin.capture import python_link, trouble, wake
 
     loss = on_event(event, payload, is_cut, _whereabouts())
     python_link.refresh()
@@ -87,6 +94,8 @@ def on_session_start(event, payload, is_cut):
         _warn_user(f"events cannot be saved ({getattr(loss, 'strerror', None) or type(loss).__name__})")
     elif found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
+    elif not _agent and not _goes_on(payload) and (problem := trouble.read()):
+        _warn_user(problem)
     if found != wake.RUNNING:  # a worker would do it, if one came up
         wake.spawn_detached(spool.enforce_limits)
 
@@ -101,6 +110,7 @@ def on_session_end(event, payload, is_cut):
 
 def on_prompt(event, payload, is_cut):
     """Save the prompt, and print the worker's answer to it. A worker that does not answer in time may be frozen."""
+    global _is_asking
     from behavior_plugin.capture import ask, wake
 
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
@@ -109,13 +119,33 @@ def on_prompt(event, payload, is_cut):
     headers = _headers(notes)
     sent = _send_early(payload, headers, deadline)
     on_event(event, payload, is_cut, notes)
+    _is_asking = True
     try:
         status, text = ask.receive(sent, deadline) if sent else _ask_until(deadline, payload, headers)
-        _answer(text if status == ask.OK else b"")
-    except (ask.NotListening, ask.Unanswered):
+    except ask.NotListening:
+        _count_unanswered(NO_WORKER)
+        wake.ensure_worker()
+    except ask.Unanswered:
+        _count_unanswered(HUNG_UP)
         wake.ensure_worker()
     except OSError:
+        _count_unanswered(TOO_LATE)
         wake.replace()
+    else:
+        _is_asking = False
+        if status == ask.OK:
+            _answer(text)
+        else:
+            _count_unanswered(NOT_READY)
+
+
+def _count_unanswered(why):
+    """Count a prompt that got no answer; the user could not see it otherwise."""
+    global _is_asking
+    from behavior_plugin.capture import unanswered
+
+    _is_asking = False
+    unanswered.count(why)
 
 
 def _headers(notes):
@@ -179,6 +209,11 @@ def _is_asked_for(payload):
     return b'"/behavior:' in payload
 
 
+def _goes_on(payload):
+    """Whether a session's start continues one that was shown everything: a guess without parsing, as above."""
+    return b'"source":"resume"' in payload or b'"source":"compact"' in payload
+
+
 def _whereabouts():
     """Notes on the directory. An event without them is better than none."""
     from behavior_plugin.capture import context
@@ -214,6 +249,8 @@ def _be_late(*_):
     if _is_late:
         if not _is_settled:
             spool.lose(TimeoutError())
+        elif _is_asking:
+            _count_unanswered(TOO_LATE)
         os._exit(0)
     _is_late = True
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -6,7 +6,10 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     postgres/               the embedded server's data, password and log
     interpreter             the Python that runs the worker
     python3                 a link to the Python that runs the hooks in settings
-    config.toml, lost, worker.lock, worker.log
+    decisions.jsonl         the last prompts, and why each got a note or none
+    lost, unanswered        events that could not be saved, prompts that got no answer in time: a line for each
+    trouble                 what is wrong with the worker, if anything is
+    config.toml, worker.lock, worker.log
 
 A relative BEHAVIOR_HOME would name another folder in each directory. Commands refuse it; a hook, which must not fail,
 ignores it, as the XDG specification asks for a relative XDG_DATA_HOME.

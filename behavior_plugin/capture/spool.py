@@ -19,8 +19,9 @@ VERSION = 1
 # The limits of new/ and open/. A hook counts nothing: it looks for the mark that `enforce_limits` makes.
 MAX_WAITING = 250_000
 MAX_BYTES = 2 * 1024**3
-# The file of losses stops growing here.
-MAX_LOST_BYTES = 64 * 1024
+# The file that counts losses, and the size at which such a file stops growing.
+LOST = "lost"
+MAX_COUNT_BYTES = 64 * 1024
 MAX_LINE_BYTES = 200
 MAX_ENVELOPE_BYTES = 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -74,18 +75,32 @@ def lose(error):
     except OSError:
         pass
     try:
-        _count_loss(b"%d %s" % (time.time(), line))
+        count(LOST, b"%d %s" % (time.time(), line))
     except Exception:  # the loss has been printed; the count is only a second report
         pass
+
+
+def count(name, line):
+    """Add a line to a file of the data folder that counts something. Raises OSError.
+
+    The file stops growing at MAX_COUNT_BYTES; its time is that of the last line in any case.
+    """
+    with _Opened() as opened:
+        record = os.open(name, _APPEND, 0o600, dir_fd=opened.folder(paths.data_folder()))
+        opened.append(record)
+        if os.fstat(record).st_size < MAX_COUNT_BYTES:
+            os.write(record, line)
+        else:
+            os.utime(record)
 
 
 def lost():
     """The number of events that could not be saved since the file of losses was last deleted.
 
-    It is a lower bound: the file stops growing at MAX_LOST_BYTES.
+    It is a lower bound: the file stops growing at MAX_COUNT_BYTES.
     """
     try:
-        with open(paths.in_data("lost"), "rb", opener=paths.open_carefully) as losses:
+        with open(paths.in_data(LOST), "rb", opener=paths.open_carefully) as losses:
             return sum(1 for _ in losses)
     except (OSError, ValueError):
         return 0
@@ -253,14 +268,6 @@ def _read_envelope(record):
     if not isinstance(size, int) or size < 0:
         raise ValueError(f"not a spool record of version {VERSION}")
     return envelope
-
-
-def _count_loss(line):
-    with _Opened() as opened:
-        record = os.open("lost", _APPEND, 0o600, dir_fd=opened.folder(paths.data_folder()))
-        opened.append(record)
-        if os.fstat(record).st_size < MAX_LOST_BYTES:
-            os.write(record, line)
 
 
 def _too_much():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    from behavior_plugin.recall.index import Index
+    from behavior_plugin.recall.index import Candidates, Index
     from behavior_plugin.recall.rank import Ranked
 
 log = logging.getLogger(__name__)
@@ -75,17 +75,25 @@ class Recaller:
         with_failed: bool = False,
         session_id: str = "",
         limit: int = 5,
+        observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         """The patterns that past work for a text like this belongs to, best first.
 
         Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
+        `observe` gets the candidates, so that the order can be explained later (`rank.explain`).
 
         Raises:
             StoreError: the triggers or patterns cannot be read.
         """
         project = None if everywhere else context.project
         ranked = self.rank(
-            text, project, embedder=embedder, store=store, with_failed=with_failed, session_id=session_id
+            text,
+            project,
+            embedder=embedder,
+            store=store,
+            with_failed=with_failed,
+            session_id=session_id,
+            observe=observe,
         )
         likely = [each for each in ranked if each.odds >= min_odds]
         return _suggestions(likely, store, context, with_failed=with_failed, limit=limit)
@@ -99,6 +107,7 @@ class Recaller:
         store: Store,
         with_failed: bool = False,
         session_id: str = "",
+        observe: Callable[[Candidates], None] | None = None,
     ) -> list[Ranked]:
         """Past work of a project, or of all, for a text like this, best first, however unlikely. Raises as `recall`."""
         # Imported here: commands render suggestions without it, and it takes a tenth of a second.
@@ -112,7 +121,10 @@ class Recaller:
         read = self._up_to_date(store, embedder, project)
         left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
         embedding = embed_core(core, embedder) if embedder and _is_readable(core, read, embedder) else None
-        return rank(read.index.candidates(Question(core, embedding), leave_out=left_out))
+        candidates = read.index.candidates(Question(core, embedding), leave_out=left_out)
+        if observe:
+            observe(candidates)
+        return rank(candidates)
 
     def _up_to_date(self, store: Store, embedder: Embedder | None, project: str | None) -> _Read:
         """The triggers as the database has them; of a large project as it had them, while they are read again."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from behavior_plugin.model import TASKS, PromptKind
 from behavior_plugin.recall.render import render
@@ -80,25 +81,42 @@ def manual_answer(suggestions: Iterable[Suggestion]) -> str:
 
 
 class ShownPatterns:
-    """The patterns that each session has been shown. Safe to use from several threads."""
+    """The patterns that each session has been shown, and when. Safe to use from several threads."""
 
     def __init__(self, max_sessions: int = MAX_SESSIONS) -> None:
         self._max_sessions = max_sessions
-        self._shown: dict[str, set[str]] = {}
+        self._shown: dict[str, dict[str, datetime]] = {}
         self._lock = threading.Lock()
 
-    def take_new(self, session_id: str, suggestions: Iterable[Suggestion]) -> Suggestion | None:
+    def add(self, session_id: str, pattern_id: str, at: datetime) -> None:
+        """Note what an earlier worker has shown."""
+        with self._lock:
+            self._of(session_id)[pattern_id] = at
+
+    def of_session(self, session_id: str) -> frozenset[str]:
+        """The ids of the patterns that a session has been shown."""
+        with self._lock:
+            return frozenset(self._shown.get(session_id, ()))
+
+    def take_new(self, session_id: str, suggestions: Iterable[Suggestion], *, now: datetime) -> Suggestion | None:
         """The first suggestion that this session has not been shown; it counts as shown from now on."""
         with self._lock:
             shown = self._of(session_id)
             for suggestion in suggestions:
                 pattern = suggestion.pattern
                 if str(pattern.id) not in shown:
-                    shown.add(str(pattern.id))
+                    shown[str(pattern.id)] = now
                     return suggestion
         return None
 
-    def _of(self, session_id: str) -> set[str]:
+    def rearm(self, session_id: str, before: datetime) -> None:
+        """Let a session be shown again what it was shown before a moment, when its conversation was compacted."""
+        with self._lock:
+            shown = self._shown.get(session_id, {})
+            for pattern_id in [each for each, at in shown.items() if at < before]:
+                del shown[pattern_id]
+
+    def _of(self, session_id: str) -> dict[str, datetime]:
         while len(self._shown) >= self._max_sessions and session_id not in self._shown:
             del self._shown[next(iter(self._shown))]
-        return self._shown.setdefault(session_id, set())
+        return self._shown.setdefault(session_id, {})

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from behavior_plugin.recall.explain import Candidate, Factor, Ranking
 from behavior_plugin.recall.index import Candidates, Matrix
 from behavior_plugin.recall.words import Scores
 from behavior_plugin.workflow import Trigger
@@ -25,6 +26,11 @@ WEIGHTS_FILE = Path(__file__).with_name("weights.json")
 _OLD = 1_000.0
 # Nor does it make a difference how large a large store is.
 _LARGE = 1_000
+# The columns of `signals_of`, and the numbers of `odds_signals` behind the constant; with letters instead of words.
+_SIGNALS, _SIGNALS_BY_LETTERS = (("cosine", each, "age", "same_command") for each in ("words", "letters"))
+_ODDS, _ODDS_BY_LETTERS = (
+    ("constant", "best_cosine", each, "merit", "known") for each in ("best_words", "best_letters")
+)
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,35 @@ def rank(candidates: Candidates, weights: Weights = WEIGHTS) -> list[Ranked]:
     odds = odds_of(candidates, merits, weights.odds_by_letters if candidates.is_by_letters else weights.odds)
     nearness = candidates.words if candidates.is_by_letters else candidates.cosines
     shares = odds * merits / merits.max()
-    order = sorted(range(len(merits)), key=lambda place: (-merits[place], -place))
     return [
-        Ranked(candidates.triggers[place], float(shares[place]), float(min(1.0, nearness[place]))) for place in order
+        Ranked(candidates.triggers[place], float(shares[place]), float(min(1.0, nearness[place])))
+        for place in _order(merits)
     ]
+
+
+def explain(candidates: Candidates, weights: Weights = WEIGHTS, *, limit: int = 5) -> Ranking:
+    """The factors behind the order of `rank`, for the best `limit` candidates, and those behind the odds."""
+    ranked = rank(candidates, weights)
+    is_by_letters = candidates.is_by_letters
+    if not ranked:
+        return Ranking(known=candidates.known, is_by_letters=is_by_letters)
+    signals, merits = signals_of(candidates), merits_of(candidates, weights)
+    likely = softmax(signals @ numpy.array(weights.signals))
+    names = _SIGNALS_BY_LETTERS if is_by_letters else _SIGNALS
+    explained = [
+        _explained(each, likely[place], merits[place], _factors(names, signals[place], weights.signals))
+        for each, place in zip(ranked[:limit], _order(merits), strict=False)
+    ]
+    values = numpy.array([1.0, *odds_signals(candidates, merits)])
+    odds_names, odds = (_ODDS_BY_LETTERS, weights.odds_by_letters) if is_by_letters else (_ODDS, weights.odds)
+    return Ranking(
+        known=candidates.known,
+        compared=len(ranked),
+        is_by_letters=is_by_letters,
+        candidates=tuple(explained),
+        odds=ranked[0].odds,
+        odds_factors=_factors(odds_names, values, odds),
+    )
 
 
 def signals_of(candidates: Candidates) -> Matrix:
@@ -110,3 +141,26 @@ def softmax(values: Scores) -> Scores:
     powers = numpy.exp(values - values.max())
     shares: Scores = powers / powers.sum()
     return shares
+
+
+def _order(merits: Scores) -> list[int]:
+    """The places of the candidates, best first; of equals the newest."""
+    return sorted(range(len(merits)), key=lambda place: (-merits[place], -place))
+
+
+def _explained(ranked: Ranked, likelihood: float, merit: float, factors: tuple[Factor, ...]) -> Candidate:
+    return Candidate(
+        pattern_key=ranked.trigger.pattern_key,
+        trigger=ranked.trigger.text,
+        outcome=ranked.trigger.outcome,
+        started_at=ranked.trigger.started_at,
+        odds=ranked.odds,
+        likelihood=float(likelihood),
+        agreement=float(merit - likelihood),
+        factors=factors,
+    )
+
+
+def _factors(names: Sequence[str], values: Scores, weights: Sequence[float]) -> tuple[Factor, ...]:
+    numbers = zip(names, values.tolist(), weights, strict=True)
+    return tuple(Factor(name=name, value=value, contribution=value * weight) for name, value, weight in numbers)

@@ -21,6 +21,8 @@ from behavior_plugin.workflow import Step, Suggestion, Workflow
 # By our estimate, which is a tenth too high for such notes.
 MAX_TOKENS = 300
 MAX_TRIGGER_CHARS, MAX_JOB_CHARS = 140, 60
+# Of the line for the user, at most 120 characters in all.
+MAX_SHOWN_CHARS = 70
 # Of work that did not succeed: enough to recognize it.
 MAX_TRIED_STEPS = 3
 # A line for the steps that are left out between two others.
@@ -73,6 +75,13 @@ def render(suggestion: Suggestion, context: Context | None = None) -> str:
         if estimated_tokens(note) <= MAX_TOKENS:
             break
     return note
+
+
+def user_line(suggestion: Suggestion) -> str:
+    """The line that shows the user which suggestion the assistant got."""
+    prompt = said(suggestion.trigger or wording.last_trigger(suggestion.pattern), MAX_SHOWN_CHARS)
+    done = "done" if wording.is_way(suggestion.pattern) else "tried"
+    return defused(f"behavior: shown how {prompt} was {done} (odds {suggestion.score:.0%})")
 
 
 def estimated_tokens(text: str) -> int:

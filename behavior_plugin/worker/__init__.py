@@ -9,7 +9,10 @@ watch.py            the hint that a record has arrived
 learner.py          makes evidence of the sessions that are over, and patterns of that
 housekeeping.py     limits, and whether the worker should restart
 resources.py        the store and the embedder, opened, and opened again after a failure
+troubles.py         what is wrong, for the start of the next session
 service.py          the operations of `api`
+accounts.py         why each prompt got a note or none
+decisions.py        the file of these accounts
 routes.py           HTTP paths, handshake, JSON
 handshake.py        whose version and settings a request comes from
 listener.py         HTTP over a Unix socket
@@ -24,3 +27,5 @@ PROBE = "behavior-doctor-"
 RESTART = -1
 # The `store` of a status while no store is open.
 NOT_OPEN = "not open"
+# As many prompts are kept with the reasons for their answers.
+MAX_DECISIONS = 100

@@ -37,6 +37,7 @@ BATCH = 1_000
 IDENTIFYING_EVENTS = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
 # How many agent processes are remembered with the session they had last.
 MAX_AGENT_PROCESSES = 1_000
+MAX_COMPACTED = 1_000
 
 T = TypeVar("T", EventHeader, Event)
 
@@ -52,6 +53,8 @@ class Inbox:
         spool.make()
         self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
+        # Sessions whose conversation was compacted, by id, and when: for whoever takes them out.
+        self.compacted: deque[tuple[str, datetime]] = deque(maxlen=MAX_COMPACTED)
         self._arrived: deque[str] = deque()
         self._sessions_by_key: dict[str, str] = {}
         self._last_of_process: dict[tuple[str, int], str] = {}
@@ -188,6 +191,8 @@ class Inbox:
     def _note(self, session: PendingSession, header: EventHeader) -> None:
         self.sessions[session.key] = session
         session.note(header)
+        if header.kind is EventKind.SESSION_START and header.reason == "compact":
+            self.compacted.append((header.session_id, header.at))
         for key in _correlation_keys(header):
             self._sessions_by_key[key] = session.key
             session.correlation_keys.add(key)

@@ -32,6 +32,7 @@ from behavior_plugin.worker.listener import Listener
 from behavior_plugin.worker.resources import Resources
 from behavior_plugin.worker.routes import Routes
 from behavior_plugin.worker.service import Service
+from behavior_plugin.worker.troubles import leave_word, trouble_of
 from behavior_plugin.worker.watch import Watch
 
 # The watcher's hints may be lost; a record may then lie unseen for so long.
@@ -58,6 +59,7 @@ def main(holds_lock: Callable[[], bool]) -> int:
         return Worker(config.load(), holds_lock).run_until_unneeded()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
+        leave_word(f"the worker cannot run: {error}")
         wake.clear_starting_mark()  # nobody needs to wait for it any more
         return 1
     except Exception as error:
@@ -77,8 +79,8 @@ class Worker:
         self._inbox = Inbox()
         self._learner = Learner(self._inbox, self._resources)
         self._housekeeping = Housekeeping(self._inbox)
-        service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
-        self._routes = Routes(service, settings, self)
+        self._service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
+        self._routes = Routes(self._service, settings, self)
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hint = threading.Event()
         self._watch = Watch(self._hint)
@@ -86,6 +88,7 @@ class Worker:
         self._is_behind = False
         self._needed_at = self._looked_at = time.monotonic()
         self._trouble = ""
+        self._reported: str | None = None
 
     def run_until_unneeded(self) -> int:
         """Returns RESTART if a new process should take over, else 0."""
@@ -172,6 +175,17 @@ class Worker:
             except Exception as error:
                 self._trouble = f"{part.__name__.strip('_')}: {type(error).__name__}"
                 log.error("%s failed: %s", part.__name__.strip("_"), describe_for_log(error))
+        self._report_trouble()
+
+    def _report_trouble(self) -> None:
+        """Leave word for the next session's start, which cannot wait for a worker."""
+        found = trouble_of(
+            not_learning=self._resources.last_error or self._trouble,
+            embedder_problem=self._resources.embedder_problem,
+        )
+        if found != self._reported:
+            self._reported = found
+            leave_word(found)
 
     def _listen(self) -> Listener:
         paths.make_run_folder()
@@ -189,6 +203,8 @@ class Worker:
     def _file(self) -> None:
         if self._inbox.file_new():
             self._is_behind = True
+        while self._inbox.compacted:
+            self._service.rearm(*self._inbox.compacted.popleft())
         self._watch.refresh()
 
     def _open_store(self) -> None:

@@ -36,7 +36,7 @@ class Resources:
         self._settings = settings
         self._store: Future[OpenStore] = Future()
         self._embedder: Future[Embedder | None] = Future()
-        self._embedder_problem = ""
+        self.embedder_problem = ""
         self._retry_at, self._retry_s = 0.0, RETRY_S
         self._failed_openings = 0
         self.last_error = self._hint = ""
@@ -123,7 +123,7 @@ class Resources:
             "store": store.where if store else NOT_OPEN,
             "patterns": _count(store.patterns) if store else None,
             "embedder": self._embedder_named(),
-            "embedder_problem": self._embedder_problem,
+            "embedder_problem": self.embedder_problem,
         }
 
     def _embedder_named(self) -> str:
@@ -145,7 +145,7 @@ class Resources:
             self._embedder.set_result(open_embedder(self._settings.embedder))
         except Exception as error:  # threads that wait for the embedder must get an answer
             log.warning("no embedder, prompts are compared by their letters: %s", describe_for_log(error))
-            self._embedder_problem = describe_for_log(error)
+            self.embedder_problem = describe_for_log(error)
             self._embedder.set_result(None)
 
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from behavior_plugin.agents import read_record
+from behavior_plugin.agents import hooks_of, payload, read_record
 from behavior_plugin.agents.payload import UnreadableError
-from behavior_plugin.api import OPERATIONS, Message, Operation, Problem, Suggest
-from behavior_plugin.capture import ask
+from behavior_plugin.api import OPERATIONS, Message, Note, Operation, Problem, Suggest
+from behavior_plugin.capture import ask, handlers
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import (
     BehaviorError,
@@ -119,14 +119,15 @@ class Routes:
         if request.path == PROMPT:
             _check_method(request, "POST")
             suggest = read_prompt(request.body, request.headers)
-            return _hook_answer(self._service.suggest(suggest, caller).text)
+            note = self._service.suggest(suggest, caller)
+            return hook_answer(note, has_messages=_has_messages(request.headers))
         operation = _operation(request)
         call = getattr(self._service, operation.name)
         result = call() if operation.request is None else call(_parse(operation.request, request.body))
         return operation.adapter.dump_json(result)
 
 
-def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
+def read_prompt(body: bytes, headers: Mapping[str, str]) -> Suggest:
     """The prompt in an agent's payload, with the hook's notes on the directory; without those, with our own.
 
     Raises:
@@ -135,7 +136,7 @@ def read_prompt(payload: bytes, headers: Mapping[str, str]) -> Suggest:
     notes = _json_object(headers.get(ask.CONTEXT))
     envelope = {**notes, "event": "UserPromptSubmit", "client": _json(headers.get(ask.AGENT))}
     try:
-        event = read_record(envelope, payload)
+        event = read_record(envelope, body)
     except UnreadableError as error:
         raise RequestError(f"The prompt cannot be read: {error}") from None
     return Suggest(
@@ -198,9 +199,23 @@ def _json_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _hook_answer(text: str) -> bytes:
-    if not text:
+def hook_answer(note: Note, *, has_messages: bool) -> bytes:
+    """The answer of a hook: the text for the assistant, and the line for the user where the agent shows such lines.
+
+    The line is left out of an answer that would be longer than a hook passes on.
+    """
+    if not note.text:
         return b""
-    answer = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": text}}
+    text = {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": note.text}}
+    whole = _encoded({**text, "systemMessage": note.line}) if note.line and has_messages else b""
+    return whole if 0 < len(whole) <= handlers.ANSWER_LIMIT else _encoded(text)
+
+
+def _has_messages(headers: Mapping[str, str]) -> bool:
+    hooks = hooks_of(payload.agent_name({"client": _json(headers.get(ask.AGENT))}))
+    return hooks is not None and hooks.has_messages
+
+
+def _encoded(answer: dict[str, Any]) -> bytes:
     # Letters as they are: escaped, a Cyrillic text is three times as long, and a hook passes on only so much.
     return json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -14,26 +15,29 @@ from behavior_plugin import api
 from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
+from behavior_plugin.errors import BehaviorError, EmbedError, NotFoundError, RequestError, StoreError
 from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
 from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
 from behavior_plugin.recall import Recaller, gate
-from behavior_plugin.recall.render import render
+from behavior_plugin.recall.render import render, user_line
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
+from behavior_plugin.worker import accounts
+from behavior_plugin.worker.decisions import Decisions
 from behavior_plugin.workflow import Episode, Judgement, NextStep, Remark, RemarkKind, StoredPattern, Suggestion
+
+if TYPE_CHECKING:
+    from behavior_plugin.recall.index import Candidates
+    from behavior_plugin.recall.next_steps import Begun
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
-
-if TYPE_CHECKING:
-    from behavior_plugin.recall.next_steps import Begun
 
 T = TypeVar("T")
 
@@ -99,7 +103,13 @@ class Service(api.Api):
         self._resources = resources
         self._learner = learner
         self._loop = loop
+        self._shows_notes = settings.show_notes
+        self._decisions = Decisions()
+        self._accounts = accounts.Accounts(self._policy, resources, self._decisions)
+        # A session outlives the worker.
         self._shown = gate.ShownPatterns()
+        for each in self._decisions.shown():
+            self._shown.add(each.session_id, str(each.shown), each.at)
         self._recaller = Recaller()
 
     def ping(self) -> api.Pong:
@@ -129,16 +139,35 @@ class Service(api.Api):
         """A suggestion that comes too late was not made: it is neither marked as shown nor counted."""
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
+            _after_answer(caller, partial(self._accounts.of_no_task, request))
             return api.Note()
+        seen: list[Candidates] = []
         own = "" if question.is_manual else request.session_id
-        found = self._find(question, redact_model(request.context), within_s=COLD_S, session_id=own)
+        context = redact_model(request.context)
+        try:
+            found = self._find(question, context, within_s=COLD_S, session_id=own, observe=seen.append)
+        except BehaviorError as error:
+            _after_answer(caller, partial(self._accounts.of_failure, request, error))
+            raise
+        answer = accounts.Answer(question, seen[0] if seen else None)
         if question.is_manual:
-            return api.Note(text=gate.manual_answer(found))
-        chosen = self._shown.take_new(request.session_id, found) if caller.is_waiting() else None
-        if chosen is None:
-            return api.Note()
-        caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
-        return api.Note(text=render(chosen, request.context))
+            answer = replace(answer, text=gate.manual_answer(found))
+            _after_answer(caller, partial(self._accounts.of_answer, request, answer))
+            return api.Note(text=answer.text)
+        shown_before = self._shown.of_session(request.session_id)
+        is_late = not caller.is_waiting()
+        chosen = None if is_late else self._shown.take_new(request.session_id, found, now=datetime.now(UTC))
+        if chosen:
+            caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
+        text = render(chosen, request.context) if chosen else ""
+        answer = replace(answer, text=text, chosen=chosen, shown_before=shown_before, is_late=is_late)
+        _after_answer(caller, partial(self._accounts.of_answer, request, answer))
+        return api.Note(text=text, line=user_line(chosen) if chosen and self._shows_notes else "")
+
+    def rearm(self, session_id: str, compacted_at: datetime) -> None:
+        """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
+        self._shown.rearm(session_id, compacted_at)
+        self._decisions.rearm(session_id, compacted_at)
 
     def next_steps(self, request: api.NextSteps) -> list[NextStep]:
         from behavior_plugin.recall.next_steps import find_next_steps  # numpy: a worker should answer soon
@@ -207,6 +236,7 @@ class Service(api.Api):
         The patterns are computed at once, since those that have other evidence too still quote the session.
         """
         self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
+        self._decisions.forget(request.session_id)
         store = self._store(START_S)
         deleted = store.forget_session(request.session_id)
         self._compute(store, embedder=lambda: None)
@@ -234,7 +264,13 @@ class Service(api.Api):
         return begun_in(turns[-1], begun)
 
     def _find(
-        self, question: gate.Question, context: Context, *, within_s: float, session_id: str = ""
+        self,
+        question: gate.Question,
+        context: Context,
+        *,
+        within_s: float,
+        session_id: str = "",
+        observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         return self._recaller.recall(
             question.text,
@@ -246,6 +282,7 @@ class Service(api.Api):
             with_failed=question.is_manual,
             session_id=session_id,
             limit=question.limit,
+            observe=observe,
         )
 
     def _computed_store(self) -> Store:
@@ -276,6 +313,14 @@ class Service(api.Api):
         )
         with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
             self._store(COLD_S).add_remark(redact_model(remark))
+
+
+def _after_answer(caller: Caller, do: Callable[[], None]) -> None:
+    """Do something that nobody should wait for: at once if nobody does any more."""
+    if caller.is_waiting():
+        caller.afterwards(do)
+    else:
+        do()
 
 
 def _only_pattern(store: Store, id_start: str) -> StoredPattern:

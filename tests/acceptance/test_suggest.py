@@ -63,7 +63,7 @@ def shared(shared_home: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -
 def answer(run: HookRun) -> str:
     """The text that the assistant reads; the output must be exactly one JSON object."""
     specific = json.loads(run.stdout)["hookSpecificOutput"]
-    assert list(json.loads(run.stdout)) == ["hookSpecificOutput"]
+    assert list(json.loads(run.stdout)) == ["hookSpecificOutput", "systemMessage"]
     assert list(specific) == ["hookEventName", "additionalContext"]
     assert specific["hookEventName"] == "UserPromptSubmit"
     return str(specific["additionalContext"])

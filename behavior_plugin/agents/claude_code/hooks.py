@@ -42,4 +42,5 @@ HOOKS = Hooks(
     read_input=_read_input,
     read_call=payload.read_call,
     has_one_session_per_process=True,
+    has_messages=True,
 )

@@ -264,12 +264,12 @@ def test_an_unreadable_mark_still_marks_the_spool_as_full(kind: str, capfd: pyte
 def test_the_file_of_losses_is_bounded(capfd: pytest.CaptureFixture[str]) -> None:
     """It is written where the disk is full, too."""
     paths.make_private(paths.data_folder())
-    Path(paths.in_data("lost")).write_bytes(b"x\n" * (spool.MAX_LOST_BYTES // 2))
+    Path(paths.in_data("lost")).write_bytes(b"x\n" * (spool.MAX_COUNT_BYTES // 2))
 
     spool.lose(OSError(28, "No space left on device"))
 
     assert capfd.readouterr().err
-    assert spool.lost() == spool.MAX_LOST_BYTES // 2
+    assert spool.lost() == spool.MAX_COUNT_BYTES // 2
 
 
 @pytest.mark.timeout(10)

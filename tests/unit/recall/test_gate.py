@@ -78,21 +78,21 @@ def test_a_session_is_shown_a_pattern_once() -> None:
     """Whoever repeats a prompt has read the note, or did not want it."""
     shown, first, second = ShownPatterns(), suggestion(), suggestion()
 
-    taken = [shown.take_new("s", [first, second]) for _ in range(3)]
+    taken = [shown.take_new("s", [first, second], now=START) for _ in range(3)]
 
     assert taken == [first, second, None]
-    assert shown.take_new("another", [first]) == first
+    assert shown.take_new("another", [first], now=START) == first
 
 
 def test_the_sessions_that_are_remembered_are_bounded() -> None:
     """A worker may live for months; the oldest session is forgotten first."""
     shown, pattern = ShownPatterns(max_sessions=2), suggestion()
     for session in ("a", "b", "c"):
-        shown.take_new(session, [pattern])
+        shown.take_new(session, [pattern], now=START)
 
-    assert shown.take_new("b", [pattern]) is None
-    assert shown.take_new("c", [pattern]) is None
-    assert shown.take_new("a", [pattern]) == pattern
+    assert shown.take_new("b", [pattern], now=START) is None
+    assert shown.take_new("c", [pattern], now=START) is None
+    assert shown.take_new("a", [pattern], now=START) == pattern
 
 
 def test_a_manual_answer_is_as_long_as_a_hook_passes_on() -> None:

@@ -1,0 +1,43 @@
+"""What is wrong with the worker, in one line: the worker writes it, and a session's start shows it.
+
+A file and not a request: most sessions start before the worker does, and then the last worker's word is all there is.
+"""
+
+import os
+
+from behavior_plugin.capture import paths
+
+NAME = "trouble"
+MAX_BYTES = 500
+
+
+def read():
+    """What was wrong the last time that a worker looked; empty if nothing was."""
+    try:
+        source = paths.open_carefully(paths.in_data(NAME), os.O_RDONLY)
+    except (OSError, ValueError):
+        return ""
+    try:
+        return " ".join(os.read(source, MAX_BYTES).decode("utf-8", "replace").split())
+    except OSError:
+        return ""
+    finally:
+        os.close(source)
+
+
+def write(text):
+    """For the worker: replace the line, or remove it if nothing is wrong. Raises OSError."""
+    file = paths.in_data(NAME)
+    if not text:
+        try:
+            os.unlink(file)
+        except FileNotFoundError:
+            pass
+        return
+    fresh = f"{file}.new"
+    target = paths.open_carefully(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        os.write(target, text.encode("utf-8", "replace")[:MAX_BYTES])
+    finally:
+        os.close(target)
+    os.rename(fresh, file)

@@ -1,0 +1,89 @@
+"""The command `why`: what was found for the last prompts, and why each got a note or none.
+
+It reads a file, so it needs no worker, and shows what happened and not what would happen now.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from behavior_plugin.capture import unanswered
+from behavior_plugin.cli.output import json_option, print_result
+from behavior_plugin.worker import MAX_DECISIONS
+
+if TYPE_CHECKING:
+    # Expensive imports, only for types.
+    from behavior_plugin.recall.decision import Decision
+
+NONE_HERE = "Of this project no prompt is kept; --all shows those of all projects."
+NONE = "No prompt is kept, or none of this session."
+
+
+@click.command()
+@click.option(
+    "-n",
+    "--last",
+    "count",
+    type=click.IntRange(1, MAX_DECISIONS),
+    default=1,
+    show_default=True,
+    help="How many prompts, the newest first.",
+)
+@click.option("--session", "session_id", help="Only prompts of the session whose id begins so, of any project.")
+@click.option("--all", "everywhere", is_flag=True, help="Prompts of all projects, not only of this directory's.")
+@json_option
+def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> None:
+    """Show why the last prompt got a note, or none.
+
+    It names what was found, each factor and how much it counted, and the odds that a note needs. The last 100 prompts
+    are kept in the data folder, without secrets. The worker need not run.
+    """
+    from behavior_plugin.worker import decisions
+
+    project = None if everywhere or session_id else _project_here()
+    found = [
+        each
+        for each in decisions.read()
+        if project in (None, each.project) and each.session_id.startswith(session_id or "")
+    ][:count]
+    missed = missed_prompts()
+    value = {"prompts": [each.model_dump(mode="json") for each in found], "unanswered": missed}
+    print_result(value, _text(found, missed, has_projects=project is None), as_json=as_json)
+
+
+def missed_prompts() -> dict[str, Any] | None:
+    """The prompts that got no answer in time: how many, since when, when the last and for which reason."""
+    found = unanswered.read()
+    if found is None:
+        return None
+    count, first, last, reason = found
+    since, at = (datetime.fromtimestamp(each, UTC).isoformat(timespec="seconds") for each in (first, last))
+    return {"prompts": count, "since": since, "last": at, "reason": reason}
+
+
+def missed_line(missed: dict[str, Any]) -> str:
+    """The same as one clause."""
+    since, last = (datetime.fromisoformat(missed[name]).astimezone() for name in ("since", "last"))
+    count = "1 prompt" if missed["prompts"] == 1 else f"{missed['prompts']:,} prompts"
+    return (
+        f"{count} got no answer in time since {since:%Y-%m-%d}, the last at {last:%Y-%m-%d %H:%M}: {missed['reason']}"
+    )
+
+
+def _text(found: list[Decision], missed: dict[str, Any] | None, *, has_projects: bool) -> str:
+    from behavior_plugin.cli.accounts import decision_lines
+
+    accounts = ["\n".join(decision_lines(each, has_project=has_projects)) for each in found]
+    nothing = [] if found else [NONE if has_projects else NONE_HERE]
+    return "\n\n".join([*accounts, *nothing, *([f"{missed_line(missed)}."] if missed else [])])
+
+
+def _project_here() -> str:
+    from behavior_plugin.redact import redact_model
+    from behavior_plugin.worker.service import context_of
+
+    return redact_model(context_of(os.getcwd())).project  # noqa: PTH109 - as the hooks record it

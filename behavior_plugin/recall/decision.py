@@ -1,0 +1,157 @@
+"""The account of one prompt: what was found for it, and why a note was given or none.
+
+It is made after the answer was sent, and only for people: nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from behavior_plugin.model import Frozen, OwnText, PromptKind
+from behavior_plugin.recall import MIN_CONFIDENCE, may_be_offered
+from behavior_plugin.recall.explain import Candidate, Ranking
+from behavior_plugin.workflow import StoredPattern
+
+# As many patterns are kept, with the best piece of work of each.
+MAX_CONSIDERED = 5
+
+
+class Verdict(StrEnum):
+    """What became of a prompt."""
+
+    SAID = "said"
+    # A person asked (`/behavior:recall`), and got whatever there is.
+    ASKED = "asked"
+    # A reply, or a command of the agent: it names no work of its own.
+    NO_TASK = "no task"
+    NOTHING_KNOWN = "nothing known"
+    NOTHING_LIKE_IT = "nothing like it"
+    BELOW = "below the threshold"
+    ALREADY_SHOWN = "already shown"
+    NOT_OFFERED = "not offered"
+    LATE = "too late"
+    # The store or the embedder was not there; `problem` says why.
+    NOT_READY = "not ready"
+
+
+class Fate(StrEnum):
+    """What became of one pattern that was found."""
+
+    SAID = "said"
+    BELOW = "below the threshold"
+    ALREADY_SHOWN = "already shown in this session"
+    HIDDEN = "hidden by you"
+    NEVER_WORKED = "it has never worked"
+    DISTRUSTED = "ignored or failed too often"
+    # Its work was found, but it is not in the store, or not yet.
+    MISSING = "not computed"
+    LATE = "too late"
+    # A better one was said.
+    NOT_FIRST = "not the first"
+
+
+class Considered(Frozen):
+    """A pattern that was found, by the best of its pieces of work. Its id and job are unknown if it is missing."""
+
+    candidate: Candidate
+    fate: Fate
+    pattern_id: UUID | None = None
+    job: str = ""
+
+
+class Decision(Frozen):
+    """What a prompt was answered with, and why.
+
+    `setting` is that of `suggestions`, and `min_odds` the threshold that counted. `embedder` is empty if there is
+    none. `ranking` is there if something was searched; its candidates are in `considered`, one for each pattern. `note`
+    is the text that the assistant got. `shown` is the pattern that the session is not shown again: the one that was
+    said, until the conversation is compacted.
+    """
+
+    at: AwareDatetime
+    session_id: str
+    project: str
+    prompt: str
+    kind: PromptKind | None
+    verdict: Verdict
+    setting: OwnText
+    min_odds: float
+    embedder: OwnText = ""
+    ranking: Ranking | None = None
+    considered: tuple[Considered, ...] = ()
+    note: str = ""
+    problem: str = ""
+    shown: UUID | None = None
+
+
+def consider(
+    ranking: Ranking,
+    patterns: Mapping[str, StoredPattern],
+    *,
+    min_odds: float,
+    shown_before: Collection[str] = (),
+    said: str = "",
+    is_late: bool = False,
+    with_failed: bool = False,
+) -> tuple[Considered, ...]:
+    """What became of each pattern of a ranking, best first; `patterns` are by key, and `said` is the key of one."""
+    best: dict[str, Candidate] = {}
+    for candidate in ranking.candidates:
+        best.setdefault(candidate.pattern_key, candidate)
+    found = [
+        _considered(candidate, patterns.get(key), min_odds=min_odds, with_failed=with_failed)
+        for key, candidate in best.items()
+    ]
+    if is_late:
+        found = [_with_fate(each, Fate.LATE) for each in found]
+    found = [_with_fate(each, Fate.ALREADY_SHOWN) if str(each.pattern_id) in shown_before else each for each in found]
+    found = [
+        each.model_copy(update={"fate": Fate.SAID}) if each.candidate.pattern_key == said else each for each in found
+    ]
+    kept = found[:MAX_CONSIDERED]
+    return (*kept, *(each for each in found[MAX_CONSIDERED:] if each.fate is Fate.SAID))
+
+
+def verdict_on(ranking: Ranking, considered: Collection[Considered]) -> Verdict:
+    """The verdict on a task that was searched for."""
+    fates = [each.fate for each in considered]
+    if Fate.SAID in fates:
+        return Verdict.SAID
+    if not ranking.known:
+        return Verdict.NOTHING_KNOWN
+    if not fates:
+        return Verdict.NOTHING_LIKE_IT
+    for fate, verdict in ((Fate.LATE, Verdict.LATE), (Fate.ALREADY_SHOWN, Verdict.ALREADY_SHOWN)):
+        if fate in fates:
+            return verdict
+    return Verdict.BELOW if fates[0] is Fate.BELOW else Verdict.NOT_OFFERED
+
+
+def _considered(
+    candidate: Candidate, pattern: StoredPattern | None, *, min_odds: float, with_failed: bool
+) -> Considered:
+    fate = _fate(pattern, with_failed=with_failed)
+    if candidate.odds < min_odds:
+        fate = Fate.BELOW
+    job = pattern.workflow.job if pattern and pattern.workflow else ""
+    return Considered(candidate=candidate, fate=fate, pattern_id=pattern.id if pattern else None, job=job)
+
+
+def _fate(pattern: StoredPattern | None, *, with_failed: bool) -> Fate:
+    if pattern is None:
+        return Fate.MISSING
+    if may_be_offered(pattern, with_failed=with_failed):
+        return Fate.NOT_FIRST
+    if pattern.workflow and pattern.workflow.is_hidden:
+        return Fate.HIDDEN
+    is_distrusted = pattern.workflow and pattern.workflow.worked and pattern.confidence < MIN_CONFIDENCE
+    return Fate.DISTRUSTED if is_distrusted else Fate.NEVER_WORKED
+
+
+def _with_fate(considered: Considered, fate: Fate) -> Considered:
+    """The same with another fate, if it would have been offered otherwise."""
+    return considered.model_copy(update={"fate": fate}) if considered.fate is Fate.NOT_FIRST else considered

@@ -1,0 +1,113 @@
+"""Account for each prompt after its answer was sent: explain the ranking, and save the decision."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from behavior_plugin.api import Suggest
+from behavior_plugin.embed import Embedder
+from behavior_plugin.errors import describe_for_log
+from behavior_plugin.model import PromptKind
+from behavior_plugin.recall import gate
+from behavior_plugin.recall.decision import Decision, Verdict, consider, verdict_on
+from behavior_plugin.recall.explain import Ranking
+from behavior_plugin.store import Store
+from behavior_plugin.worker.decisions import Decisions
+from behavior_plugin.workflow import Suggestion
+
+if TYPE_CHECKING:
+    from behavior_plugin.recall.index import Candidates
+
+# More than there are candidates for a prompt.
+MAX_EXPLAINED = 100
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a prompt, and done with it.
+
+    `candidates` are those that were ranked, None if the prompt has no words. `shown_before` has the ids of the patterns
+    that the session had been shown, and `text` is what the assistant got. `is_late`: nobody waited for it any more.
+    """
+
+    question: gate.Question
+    candidates: Candidates | None
+    text: str = ""
+    chosen: Suggestion | None = None
+    shown_before: frozenset[str] = frozenset()
+    is_late: bool = False
+
+
+class Resources(Protocol):
+    """The store and the embedder; each raises a BehaviorError if it is not there in time."""
+
+    def store(self, within_s: float) -> Store: ...
+    def embedder(self, within_s: float) -> Embedder | None: ...
+
+
+class Accounts:
+    """Makes the decisions that `behavior why` shows. Safe to use from several threads."""
+
+    def __init__(self, policy: gate.Policy, resources: Resources, decisions: Decisions) -> None:
+        self._policy = policy
+        self._resources = resources
+        self._decisions = decisions
+
+    def of_no_task(self, request: Suggest) -> None:
+        """Account for a prompt that was left alone. Text that no person wrote is not worth a line."""
+        if request.kind not in (None, PromptKind.MACHINE):
+            self._add(request, verdict=Verdict.NO_TASK)
+
+    def of_failure(self, request: Suggest, error: Exception) -> None:
+        """Account for a prompt that could not be looked for."""
+        self._add(request, verdict=Verdict.NOT_READY, problem=str(error))
+
+    def of_answer(self, request: Suggest, answer: Answer) -> None:
+        """Account for a prompt that was searched for. Never raises: the prompt was answered."""
+        try:
+            self._add(request, **self._explained(answer))
+        except Exception as error:
+            log.warning("a decision cannot be explained: %s", describe_for_log(error))
+
+    def _explained(self, answer: Answer) -> dict[str, Any]:
+        from behavior_plugin.recall.rank import explain
+
+        question, chosen = answer.question, answer.chosen
+        embedder = self._resources.embedder(0)
+        ranking = explain(answer.candidates, limit=MAX_EXPLAINED) if answer.candidates else Ranking(known=0)
+        keys = {each.pattern_key for each in ranking.candidates}
+        considered = consider(
+            ranking,
+            {each.source_key: each for each in self._resources.store(0).patterns_with(keys)},
+            min_odds=question.min_odds,
+            shown_before=answer.shown_before,
+            said=chosen.pattern.source_key if chosen else "",
+            is_late=answer.is_late,
+            with_failed=question.is_manual,
+        )
+        return {
+            "verdict": Verdict.ASKED if question.is_manual else verdict_on(ranking, considered),
+            "min_odds": question.min_odds,
+            "embedder": embedder.model if embedder else "",
+            "ranking": ranking.model_copy(update={"candidates": ()}),
+            "considered": considered,
+            "note": answer.text,
+            "shown": chosen.pattern.id if chosen else None,
+        }
+
+    def _add(self, request: Suggest, **fields: Any) -> None:
+        decision = {
+            "at": datetime.now(UTC),
+            "session_id": request.session_id,
+            "project": request.context.project,
+            "prompt": request.prompt,
+            "kind": request.kind,
+            "setting": self._policy.suggestions,
+            "min_odds": gate.MIN_ODDS[self._policy.suggestions],
+        }
+        self._decisions.add(Decision.model_validate({**decision, **fields}))

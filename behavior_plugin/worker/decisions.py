@@ -1,0 +1,122 @@
+"""The last decisions on prompts, in a file of the data folder, so that `behavior why` needs no worker.
+
+One line of JSON for each, the oldest first, redacted and bounded. The file is replaced as a whole, by one rename.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from behavior_plugin.capture import paths
+from behavior_plugin.errors import describe_for_log
+from behavior_plugin.recall.decision import Decision
+from behavior_plugin.redact import redact, redact_model
+from behavior_plugin.worker import MAX_DECISIONS
+
+# More than so many are not read from the file, whoever has written it.
+MAX_BYTES = 4 * 1024 * 1024
+MAX_PROMPT_CHARS, MAX_NOTE_CHARS = 300, 2_000
+
+log = logging.getLogger(__name__)
+
+
+class Decisions:
+    """The worker's side of the file. Safe to use from several threads; a disk that fails costs only the record."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def add(self, decision: Decision) -> None:
+        """Add the newest decision, redacted; beyond MAX_DECISIONS the oldest goes."""
+        line = _line(_redacted(decision))
+        self._change(lambda lines: [*lines, line])
+
+    def forget(self, session_id: str) -> None:
+        """Delete the decisions of a session."""
+        name = redact(session_id)
+        self._change(lambda lines: [line for line, each in _parsed(lines) if each.session_id != name])
+
+    def rearm(self, session_id: str, before: datetime) -> None:
+        """Note that what a session was shown before a moment may be shown to it again."""
+        name = redact(session_id)
+
+        def rearmed(line: bytes, each: Decision) -> bytes:
+            is_meant = each.shown and each.session_id == name and each.at < before
+            return _line(each.model_copy(update={"shown": None})) if is_meant else line
+
+        self._change(lambda lines: [rearmed(line, each) for line, each in _parsed(lines)])
+
+    def shown(self) -> list[Decision]:
+        """The decisions whose patterns are not shown to their sessions again, the oldest first."""
+        with self._lock:
+            return [each for _, each in _parsed(self._read()) if each.shown]
+
+    def _change(self, change: Callable[[list[bytes]], list[bytes]]) -> None:
+        with self._lock:
+            before = self._read()
+            after = change(before)[-MAX_DECISIONS:]
+            if after == before:
+                return
+            self._lines = after
+            try:
+                _write(after)
+            except OSError as error:
+                log.warning("the decisions cannot be saved: %s", describe_for_log(error))
+
+    def _read(self) -> list[bytes]:
+        if self._lines is None:
+            self._lines = _lines()
+        return self._lines
+
+
+def read() -> list[Decision]:
+    """The decisions in the file, the newest first. Those that another version has written otherwise are left out."""
+    return [each for _, each in _parsed(_lines())][::-1]
+
+
+def file() -> Path:
+    return Path(paths.in_data("decisions.jsonl"))
+
+
+def _redacted(decision: Decision) -> Decision:
+    """The note has more room than other texts, and the prompt less."""
+    texts = {"note": redact(decision.note, MAX_NOTE_CHARS), "prompt": redact(decision.prompt, MAX_PROMPT_CHARS)}
+    return redact_model(decision).model_copy(update=texts)
+
+
+def _line(decision: Decision) -> bytes:
+    return decision.model_dump_json().encode("utf-8", "replace")
+
+
+def _lines() -> list[bytes]:
+    try:
+        with open(file(), "rb", opener=paths.open_carefully) as source:
+            return source.read(MAX_BYTES).splitlines()[-MAX_DECISIONS:]
+    except (OSError, ValueError):
+        return []
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[tuple[bytes, Decision]]:
+    for line in lines:
+        try:
+            yield line, Decision.model_validate_json(line)
+        except ValidationError:
+            continue
+
+
+def _write(lines: Iterable[bytes]) -> None:
+    """Write beside the file and rename. A link in either place is not followed."""
+    fresh = f"{file()}.new"
+    target = paths.open_carefully(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    with os.fdopen(target, "wb") as new:
+        os.fchmod(target, 0o600)
+        new.writelines(line + b"\n" for line in lines)
+    Path(fresh).rename(file())
