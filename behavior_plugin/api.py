@@ -11,9 +11,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from behavior_plugin.model import Context, PromptKind, Turn
+from behavior_plugin.model import Context, Outcome, PromptKind, Turn
 from behavior_plugin.workflow import Episode, NextStep, RemarkKind, StoredPattern, Suggestion
 
 A = TypeVar("A")
@@ -29,13 +29,22 @@ class Message(BaseModel):
 
 
 class Recall(Message):
-    """Find past work that resembles a text. Without `min_odds` low ones are enough: a person asks."""
+    """Find past work that resembles a text. Without `min_odds` low ones are enough: a person asks.
+
+    `project` is the name of the project to search, or the end of it; without it, that of `directory` is searched. With
+    `outcome` and `since` only patterns that ended so are found, and those last done since then. `explain` asks for the
+    factors too.
+    """
 
     text: str
     directory: str = ""
     limit: int = Field(default=5, ge=1, le=50)
     everywhere: bool = False
     min_odds: float | None = Field(default=None, ge=0, le=1)
+    project: str = ""
+    outcome: Outcome | None = None
+    since: AwareDatetime | None = None
+    explain: bool = False
 
 
 class NextSteps(Message):

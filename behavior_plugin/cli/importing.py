@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.output import INTERRUPTED, json_option, print_json, progress
+from behavior_plugin.cli.since import Since
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import CLAUDE_CODE
 
@@ -25,21 +25,6 @@ if TYPE_CHECKING:
     from behavior_plugin.importer.logs import Found
 
 _OTHERS = "`--agent` names another agent, or `all`."
-_DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
-
-
-class _Since(click.ParamType[datetime]):
-    """A day, or a number of days ago."""
-
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if days := _DAYS.fullmatch(value):
-            return datetime.now().astimezone() - timedelta(days=int(days[1]))
-        try:
-            return datetime.fromisoformat(value).astimezone()
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a day such as 2026-01-31 nor a number of days such as 30d.", param, ctx)
 
 
 @click.command("import")
@@ -51,7 +36,7 @@ class _Since(click.ParamType[datetime]):
 )
 @click.option("--project", metavar="FOLDER", help="Import only work done in FOLDER's project.")
 @click.option(
-    "--since", type=_Since(), metavar="DAY", help="Import only work begun on or after DAY: 2026-01-31, or 30d."
+    "--since", type=Since(), metavar="DAY", help="Import only work begun on or after DAY: 2026-01-31, 30d, or 2w."
 )
 @click.option("--dry-run", is_flag=True, help="Only report, without learning anything.")
 @json_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,9 @@ from behavior_plugin.cli.output import (
     print_result,
     range_of,
 )
+from behavior_plugin.cli.since import Since
 from behavior_plugin.errors import BehaviorError
+from behavior_plugin.model import Outcome
 from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import RemarkKind, StoredPattern
 
@@ -33,37 +36,62 @@ an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 
 @click.command()
 @click.argument("text", nargs=-1, required=True)
-@click.option("--limit", **range_of(api.Recall, "limit"), help="Maximum number of results.")
+@click.option("--limit", "-k", **range_of(api.Recall, "limit"), help="Maximum number of results.")
 @click.option("--all", "everywhere", is_flag=True, help="Search all projects, not only this directory's.")
+@click.option("--project", default="", metavar="NAME", help="Search this project: its name, or the end of it.")
+@click.option(
+    "--outcome",
+    type=click.Choice([outcome.value for outcome in Outcome]),
+    help="Only ways that worked (success), that were never finished (partial), or that never worked (failed).",
+)
+@click.option("--since", type=Since(), metavar="DAY", help="Only ways used on or after DAY: 2026-01-31, 30d, or 2w.")
+@click.option("--explain", is_flag=True, help="Show each factor, and how much it counted.")
 @click.option("--min-odds", "--floor", **range_of(api.Recall, "min_odds"), help="How likely it has to fit, 0 to 1.")
 @json_option
 def recall(
     text: tuple[str, ...],
     limit: int,
     everywhere: bool,
+    project: str,
+    outcome: str | None,
+    since: datetime | None,
+    explain: bool,
     min_odds: float | None,
     as_json: bool,
 ) -> None:
-    """Find past work that resembles TEXT, best first.
+    """Find past work that resembles TEXT, best first: a row for each way of working.
 
-    Patterns that no longer fit their project are marked as stale; `behavior prune` finds all of them.
+    The odds say how likely a way is the right one. Work that failed, was refused or no longer fits its project is found
+    too, and marked.
+
+    \b
+    behavior recall cut a release
+    behavior recall --all --outcome failed --since 2w speed up loading
+    behavior recall --project shop --explain fix the total
     """
     _warn_if_off()
+    if everywhere and project:
+        raise click.UsageError("Choose one of --all and --project.")
     request = api.Recall(
         text=" ".join(text),
         directory=current_folder(),
         limit=limit,
         everywhere=everywhere,
         min_odds=min_odds,
+        project=project,
+        outcome=Outcome(outcome) if outcome else None,
+        since=since,
+        explain=explain,
     )
-    found = Client().recall(request)
+    client = Client()
+    found = client.recall(request)
     if as_json:
         return print_json([suggestion.model_dump(mode="json") for suggestion in found])
     from behavior_plugin.cli import terminal
     from behavior_plugin.cli.stale import stale_notes
 
     if not found:
-        return click.echo("No similar work found." + ("" if everywhere else " --all searches all projects."))
+        return click.echo(_nothing_found(client, request))
     # A setting may allow other projects without --all.
     has_projects = everywhere or len({each.pattern.context.project for each in found}) > 1
     stale = stale_notes([each.pattern for each in found], current_folder())
@@ -323,6 +351,18 @@ def _undo(pattern: StoredPattern) -> str:
 
 def _short(pattern: StoredPattern) -> str:
     return str(pattern.id)[:SHORT_ID]
+
+
+def _nothing_found(client: Client, request: api.Recall) -> str:
+    """The reason for an empty answer: this project may have no patterns."""
+    if request.outcome or request.since or request.min_odds:
+        return "No similar work found with these options."
+    if request.everywhere or request.project:
+        return "No similar work found."
+    if client.list_patterns(api.ListPatterns(limit=1, directory=request.directory)):
+        return "No similar work found. --all searches all projects."
+    nothing = _nothing_listed(client, here=True)
+    return f"{nothing} --all searches them." if client.status().patterns else nothing
 
 
 def _nothing_listed(client: Client, *, here: bool) -> str:

@@ -72,20 +72,23 @@ class Recaller:
         store: Store,
         min_odds: float,
         everywhere: bool = False,
+        named_project: str | None = None,
         with_failed: bool = False,
         session_id: str = "",
         limit: int = 5,
+        accepts: Callable[[StoredPattern], bool] = lambda _: True,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         """The patterns that past work for a text like this belongs to, best first.
 
         Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
+        Only patterns that `accepts` approves of are among them, and with `named_project` only those of that project.
         `observe` gets the candidates, so that the order can be explained later (`rank.explain`).
 
         Raises:
             StoreError: the triggers or patterns cannot be read.
         """
-        project = None if everywhere else context.project
+        project = named_project or (None if everywhere else context.project)
         ranked = self.rank(
             text,
             project,
@@ -96,7 +99,8 @@ class Recaller:
             observe=observe,
         )
         likely = [each for each in ranked if each.odds >= min_odds]
-        return _suggestions(likely, store, context, with_failed=with_failed, limit=limit)
+        found = _suggestions(likely, store, context, with_failed=with_failed)
+        return [each for each in found if accepts(each.pattern)][:limit]
 
     def rank(
         self,
@@ -198,20 +202,17 @@ def _is_project_readable(index: Index, embedder: Embedder) -> bool | None:
     return unreadable < MAX_UNREADABLE * len(newest)
 
 
-def _suggestions(
-    ranked: Sequence[Ranked], store: Store, context: Context, *, with_failed: bool, limit: int
-) -> list[Suggestion]:
+def _suggestions(ranked: Sequence[Ranked], store: Store, context: Context, *, with_failed: bool) -> list[Suggestion]:
     """One suggestion for each pattern, by the best of its triggers."""
     best: dict[str, Ranked] = {}
     for each in ranked:
         best.setdefault(each.trigger.pattern_key, each)
     patterns = {pattern.source_key: pattern for pattern in store.patterns_with(best)}
-    found = [
+    return [
         _suggestion(each, pattern, context)
         for key, each in best.items()
         if (pattern := patterns.get(key)) and may_be_offered(pattern, with_failed=with_failed)
     ]
-    return found[:limit]
 
 
 def may_be_offered(pattern: StoredPattern, *, with_failed: bool = False) -> bool:

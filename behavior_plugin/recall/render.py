@@ -81,7 +81,7 @@ def user_line(suggestion: Suggestion) -> str:
     """The line that shows the user which suggestion the assistant got."""
     prompt = said(suggestion.trigger or wording.last_trigger(suggestion.pattern), MAX_SHOWN_CHARS)
     done = "done" if wording.is_way(suggestion.pattern) else "tried"
-    return defused(f"behavior: shown how {prompt} was {done} (odds {suggestion.score:.0%})")
+    return defused(f"behavior: shown how {prompt} was {done} ({wording.chance(suggestion.score)})")
 
 
 def estimated_tokens(text: str) -> int:
@@ -111,7 +111,10 @@ def _lines(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[
         yield f"Lesson: {wording.lesson_line(lesson, with_error=size.has_errors)}."
     if workflow.change and size.has_change:
         yield f"Last time: {wording.change_line(workflow.change)}."
-    yield f"{_odds(suggestion)}. Shown because {quote(suggestion.reason, MAX_TRIGGER_CHARS)}."
+    if warning := wording.is_way(suggestion.pattern) and wording.warning(suggestion.pattern):
+        yield f"It was {warning}."
+    reason = quote(suggestion.reason, MAX_TRIGGER_CHARS)
+    yield f"{_odds(suggestion)}. Shown because {reason} ({wording.chance(suggestion.score)} that it fits)."
 
 
 def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:

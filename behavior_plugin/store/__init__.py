@@ -138,6 +138,10 @@ class Store(Protocol):
         """The episodes with these keys, in any order."""
         ...
 
+    def projects(self) -> list[str]:
+        """The projects with computed patterns, those with most work first."""
+        ...
+
     def add_remark(self, remark: Remark) -> None:
         """Save a remark, and have the pattern computed again."""
         ...

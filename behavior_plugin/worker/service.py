@@ -38,6 +38,8 @@ COLD_S = 0.9
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
+# The number of projects that an error lists.
+MAX_NAMED_PROJECTS = 10
 
 T = TypeVar("T")
 
@@ -129,11 +131,23 @@ class Service(api.Api):
             request.text,
             self._policy,
             limit=request.limit,
-            min_odds=request.min_odds,
+            # Among a few that are wanted, the nearest is worth showing, however unlikely.
+            min_odds=0.0 if request.min_odds is None and (request.outcome or request.since) else request.min_odds,
             everywhere=request.everywhere,
         )
-        self._computed_store()
-        return self._find(question, redact_model(context_of(request.directory)), within_s=START_S)
+        from behavior_plugin.recall.on_request import Wanted, with_explanations  # numpy: a worker should answer soon
+
+        store = self._computed_store()
+        seen: list[Candidates] = []
+        found = self._find(
+            question,
+            redact_model(context_of(request.directory)),
+            within_s=START_S,
+            named_project=_project_named(request.project, store) if request.project.strip() else None,
+            accepts=Wanted(request.outcome, request.since).includes,
+            observe=seen.append,
+        )
+        return with_explanations(found, seen[0]) if found and request.explain else found
 
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
         """A suggestion that comes too late was not made: it is neither marked as shown nor counted."""
@@ -270,6 +284,8 @@ class Service(api.Api):
         *,
         within_s: float,
         session_id: str = "",
+        named_project: str | None = None,
+        accepts: Callable[[StoredPattern], bool] = lambda _: True,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         return self._recaller.recall(
@@ -281,6 +297,8 @@ class Service(api.Api):
             everywhere=question.everywhere,
             with_failed=question.is_manual,
             session_id=session_id,
+            named_project=named_project,
+            accepts=accepts,
             limit=question.limit,
             observe=observe,
         )
@@ -321,6 +339,20 @@ def _after_answer(caller: Caller, do: Callable[[], None]) -> None:
         caller.afterwards(do)
     else:
         do()
+
+
+def _project_named(name: str, store: Store) -> str:
+    """The one project that a person means."""
+    from behavior_plugin.recall.on_request import projects_named
+
+    known = store.projects()
+    found = projects_named(redact(name), known)
+    if len(found) == 1:
+        return found[0]
+    listed = "\n  ".join((found or known)[:MAX_NAMED_PROJECTS])
+    if found:
+        raise RequestError(f"{name} may be several projects.", hint=f"Give more of the name:\n  {listed}")
+    raise NotFoundError(f"No project with patterns is named {name}.", hint=f"Most work is in:\n  {listed}")
 
 
 def _only_pattern(store: Store, id_start: str) -> StoredPattern:
