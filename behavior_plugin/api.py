@@ -32,7 +32,7 @@ class Recall(Message):
     """Find past work that resembles a text. Without `min_odds` low ones are enough: a person asks.
 
     `project` is the name of the project to search, or the end of it; without it, that of `directory` is searched. With
-    `outcome` and `since` only patterns that ended so are found, and those last done since then. `explain` asks for the
+    `outcome` and `since` only past work that ended so is compared, and work begun since then. `explain` asks for the
     factors too.
     """
 

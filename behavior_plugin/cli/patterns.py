@@ -42,9 +42,9 @@ an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 @click.option(
     "--outcome",
     type=click.Choice([outcome.value for outcome in Outcome]),
-    help="Only ways that worked (success), that were never finished (partial), or that never worked (failed).",
+    help="Only past work that ended so; partial: it was not finished.",
 )
-@click.option("--since", type=Since(), metavar="DAY", help="Only ways used on or after DAY: 2026-01-31, 30d, or 2w.")
+@click.option("--since", type=Since(), metavar="DAY", help="Only work begun on or after DAY: 2026-01-31, 30d, or 2w.")
 @click.option("--explain", is_flag=True, help="Show each factor, and how much it counted.")
 @click.option("--min-odds", "--floor", **range_of(api.Recall, "min_odds"), help="How likely it has to fit, 0 to 1.")
 @json_option

@@ -54,10 +54,11 @@ def show_suggestions(
         console.print(f"   {_short(pattern)}  {facts}; {_text(suggestion.reason, 200)}")
         if has_projects:
             console.print(f"   in {_text(_place(pattern), 300)}")
+        ending = wording.ending(suggestion.trigger_outcome) if wording.is_way(pattern) else ""
         if similar := wording.similar_trigger(suggestion):
-            console.print(f"   similar to the prompt {escape(said(similar, 300))}")
+            console.print(f"   similar to the prompt {escape(said(similar, 300))}{ending}")
         elif workflow.job:
-            console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}")
+            console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}{ending}")
         if note := (stale or {}).get(pattern.id):
             console.print(f"   [yellow]stale[/]: {_text(note, MAX_FACT_CHARS)}")
         _show_lines([*wording.step_lines(workflow), *map(wording.lesson_line, workflow.lessons)])

@@ -13,7 +13,7 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, describe_for_log
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.store import Store
-from behavior_plugin.workflow import StoredPattern, Suggestion
+from behavior_plugin.workflow import StoredPattern, Suggestion, Trigger
 
 if TYPE_CHECKING:
     import numpy
@@ -76,13 +76,13 @@ class Recaller:
         with_failed: bool = False,
         session_id: str = "",
         limit: int = 5,
-        accepts: Callable[[StoredPattern], bool] = lambda _: True,
+        accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         """The patterns that past work for a text like this belongs to, best first.
 
         Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
-        Only patterns that `accepts` approves of are among them, and with `named_project` only those of that project.
+        Only triggers that `accepts` approves of are compared, and with `named_project` only those of that project.
         `observe` gets the candidates, so that the order can be explained later (`rank.explain`).
 
         Raises:
@@ -96,11 +96,11 @@ class Recaller:
             store=store,
             with_failed=with_failed,
             session_id=session_id,
+            accepts=accepts,
             observe=observe,
         )
         likely = [each for each in ranked if each.odds >= min_odds]
-        found = _suggestions(likely, store, context, with_failed=with_failed)
-        return [each for each in found if accepts(each.pattern)][:limit]
+        return _suggestions(likely, store, context, with_failed=with_failed, limit=limit)
 
     def rank(
         self,
@@ -111,6 +111,7 @@ class Recaller:
         store: Store,
         with_failed: bool = False,
         session_id: str = "",
+        accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Ranked]:
         """Past work of a project, or of all, for a text like this, best first, however unlikely. Raises as `recall`."""
@@ -124,6 +125,8 @@ class Recaller:
             return []
         read = self._up_to_date(store, embedder, project)
         left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
+        if accepts:
+            left_out += [place for place, each in enumerate(read.index.triggers) if not accepts(each)]
         embedding = embed_core(core, embedder) if embedder and _is_readable(core, read, embedder) else None
         candidates = read.index.candidates(Question(core, embedding), leave_out=left_out)
         if observe:
@@ -202,17 +205,20 @@ def _is_project_readable(index: Index, embedder: Embedder) -> bool | None:
     return unreadable < MAX_UNREADABLE * len(newest)
 
 
-def _suggestions(ranked: Sequence[Ranked], store: Store, context: Context, *, with_failed: bool) -> list[Suggestion]:
+def _suggestions(
+    ranked: Sequence[Ranked], store: Store, context: Context, *, with_failed: bool, limit: int
+) -> list[Suggestion]:
     """One suggestion for each pattern, by the best of its triggers."""
     best: dict[str, Ranked] = {}
     for each in ranked:
         best.setdefault(each.trigger.pattern_key, each)
     patterns = {pattern.source_key: pattern for pattern in store.patterns_with(best)}
-    return [
+    found = [
         _suggestion(each, pattern, context)
         for key, each in best.items()
         if (pattern := patterns.get(key)) and may_be_offered(pattern, with_failed=with_failed)
     ]
+    return found[:limit]
 
 
 def may_be_offered(pattern: StoredPattern, *, with_failed: bool = False) -> bool:
@@ -234,6 +240,7 @@ def _suggestion(ranked: Ranked, pattern: StoredPattern, context: Context) -> Sug
         similarity=ranked.similarity,
         score=ranked.odds,
         trigger=ranked.trigger.text,
+        trigger_outcome=ranked.trigger.outcome,
         occurrences=workflow.times if workflow else 1,
         successes=workflow.worked if workflow else int(pattern.final_outcome is Outcome.SUCCESS),
         last_seen_at=workflow.last_at if workflow else pattern.started_at,

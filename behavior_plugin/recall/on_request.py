@@ -10,19 +10,22 @@ from behavior_plugin.model import Outcome
 from behavior_plugin.recall.explain import candidate_phrase, odds_phrase
 from behavior_plugin.recall.index import Candidates
 from behavior_plugin.recall.rank import explain
-from behavior_plugin.workflow import StoredPattern, Suggestion
+from behavior_plugin.workflow import Suggestion, Trigger
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The patterns that a person wants to see: those that ended so, and were done last at or after `since`."""
+    """The pieces of work that a person wants to see: those that ended so, and began at `since` or later."""
 
     outcome: Outcome | None = None
     since: datetime | None = None
 
-    def includes(self, pattern: StoredPattern) -> bool:
-        last_at = pattern.workflow.last_at if pattern.workflow else pattern.started_at
-        return self.outcome in (None, pattern.final_outcome) and (self.since is None or last_at >= self.since)
+    def __bool__(self) -> bool:
+        """Whether it leaves anything out."""
+        return self.outcome is not None or self.since is not None
+
+    def includes(self, trigger: Trigger) -> bool:
+        return self.outcome in (None, trigger.outcome) and (self.since is None or trigger.started_at >= self.since)
 
 
 def projects_named(name: str, projects: Iterable[str]) -> list[str]:

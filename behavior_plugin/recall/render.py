@@ -123,8 +123,9 @@ def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[st
     lines = [f"{number}. {wording.step_line(step)}" if step else GAP for number, step in chosen]
     ending = ":" if lines else "."
     if similar := wording.similar_trigger(suggestion):
+        ended = wording.ending(suggestion.trigger_outcome)
         done = "; done like this" if lines else ""
-        yield f"{job}Similar to the prompt {said(similar, size.trigger_chars)}{done}{ending}"
+        yield f"{job}Similar to the prompt {said(similar, size.trigger_chars)}{ended}{done}{ending}"
     else:
         last = said(wording.last_trigger(suggestion.pattern), size.trigger_chars)
         yield f"{job}Done last for the prompt {last}{ending}"

@@ -53,6 +53,12 @@ def warning(pattern: Pattern) -> str:
     return ""
 
 
+def ending(outcome: Outcome | None) -> str:
+    """How the work for a prompt ended, as a clause behind it; empty if it succeeded, or that is unknown."""
+    clauses = {Outcome.PARTIAL: ", which was not finished", Outcome.FAILED: ", which did not work"}
+    return clauses.get(outcome, "") if outcome else ""
+
+
 def chance(score: float) -> str:
     """The odds that a suggestion fits: `odds 62%`."""
     return f"odds {score:.0%}"

@@ -27,7 +27,16 @@ from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
 from behavior_plugin.worker import accounts
 from behavior_plugin.worker.decisions import Decisions
-from behavior_plugin.workflow import Episode, Judgement, NextStep, Remark, RemarkKind, StoredPattern, Suggestion
+from behavior_plugin.workflow import (
+    Episode,
+    Judgement,
+    NextStep,
+    Remark,
+    RemarkKind,
+    StoredPattern,
+    Suggestion,
+    Trigger,
+)
 
 if TYPE_CHECKING:
     from behavior_plugin.recall.index import Candidates
@@ -127,16 +136,17 @@ class Service(api.Api):
         return leaving
 
     def recall(self, request: api.Recall) -> list[Suggestion]:
+        from behavior_plugin.recall.on_request import Wanted, with_explanations  # numpy: a worker should answer soon
+
+        wanted = Wanted(request.outcome, request.since)
         question = gate.manual_question(
             request.text,
             self._policy,
             limit=request.limit,
             # Among a few that are wanted, the nearest is worth showing, however unlikely.
-            min_odds=0.0 if request.min_odds is None and (request.outcome or request.since) else request.min_odds,
+            min_odds=0.0 if request.min_odds is None and wanted else request.min_odds,
             everywhere=request.everywhere,
         )
-        from behavior_plugin.recall.on_request import Wanted, with_explanations  # numpy: a worker should answer soon
-
         store = self._computed_store()
         seen: list[Candidates] = []
         found = self._find(
@@ -144,7 +154,7 @@ class Service(api.Api):
             redact_model(context_of(request.directory)),
             within_s=START_S,
             named_project=_project_named(request.project, store) if request.project.strip() else None,
-            accepts=Wanted(request.outcome, request.since).includes,
+            accepts=wanted.includes if wanted else None,
             observe=seen.append,
         )
         return with_explanations(found, seen[0]) if found and request.explain else found
@@ -285,7 +295,7 @@ class Service(api.Api):
         within_s: float,
         session_id: str = "",
         named_project: str | None = None,
-        accepts: Callable[[StoredPattern], bool] = lambda _: True,
+        accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         return self._recaller.recall(
