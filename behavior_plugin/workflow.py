@@ -295,8 +295,7 @@ class Suggestion(Frozen):
     `score` is how likely it is the one that is wanted, 0 to 1. `trigger` is the prompt that resembles the question,
     `trigger_outcome` how its work ended, and `similarity` the cosine of the two, or the share of their words.
     `occurrences` counts the pieces of work that the pattern stands on, `successes` those that ended in success;
-    `last_seen_at` is when the latest of them began. `explanation` has the factors behind its place, in words, if somebody
-    asked for them.
+    `last_seen_at` is when the latest of them began. `explanation` has the factors behind its place, in words.
     """
 
     pattern: StoredPattern
