@@ -361,14 +361,14 @@ def _nothing_found(client: Client, request: api.Recall) -> str:
         return "No similar work found."
     if client.list_patterns(api.ListPatterns(limit=1, directory=request.directory)):
         return "No similar work found. --all searches all projects."
-    nothing = _nothing_listed(client, here=True)
-    return f"{nothing} --all searches them." if client.status().patterns else nothing
+    return f"{_nothing_listed(client, here=True)} --all searches all projects."
 
 
 def _nothing_listed(client: Client, *, here: bool) -> str:
     """The reason for an empty list: other projects may have patterns."""
     if here and (others := client.status().patterns):
-        return f"Nothing has been learned in this project yet; {others} patterns are of other projects."
+        known = f"{others:,} pattern{'s' if others > 1 else ''}"
+        return f"Nothing has been learned in this project yet; other projects have {known}."
     return "No patterns yet. They are learned when a session ends."
 
 

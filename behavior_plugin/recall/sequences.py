@@ -35,8 +35,8 @@ from behavior_plugin.workflow import NextStep, Step, StepKind
 
 # The calls that the longest context has.
 MAX_CONTEXT = 3
-# A shorter context weighs as much as so many calls seen in the longer one.
-BACK_OFF = 1.5
+# A shorter context weighs as much as so many calls that the most similar work has in the longer one.
+BACK_OFF = 0.5
 # Work for the very same prompt counts e to this power as much as work for one without a word in common.
 NEARNESS = 6.0
 # After so many newer pieces of work one counts half.
@@ -115,13 +115,16 @@ class Sequences:
     """The calls of earlier work, weighed for one prompt."""
 
     def __init__(self, prompt: str, works: Sequence[PastWork]) -> None:
-        self._weighed = [(work.calls, weight) for work, weight in zip(works, _weights(prompt, works), strict=True)]
+        weights = _weights(prompt, works)
+        most = max(weights, default=1.0)
+        self._weighed = [(work.calls, weight / most) for work, weight in zip(works, weights, strict=True)]
+        self._same_work = SAME_WORK / most
 
     def after(self, done: Sequence[Call]) -> list[NextStep]:
         """The steps that may come next, the likeliest first; their odds sum to 1. None if no work is known."""
         if not self._weighed:
             return []
-        weighed = [*self._weighed, (tuple(done), SAME_WORK)]
+        weighed = [*self._weighed, (tuple(done), self._same_work)]
         steps = _steps(weighed)
         by_names, by_argument, times = _followers(weighed, done)
         one = dict.fromkeys(steps, 1 / len(steps))
