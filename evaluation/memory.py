@@ -181,7 +181,11 @@ def events_of(entry: Entry) -> list[Event]:
 
 def calls_done(case: Case) -> tuple[Call, ...]:
     """The calls that were made in a case, as the product knows those of an open session."""
-    steps = [Step(tool=done.act.partition(":")[0], **done.model_dump()) for done in case.prefix]
+    steps = [
+        Step(tool=tool, act=done.act, arg=name if done.arg is None else done.arg, ok=done.ok)
+        for done in case.prefix
+        for tool, _, name in [done.act.partition(":")]
+    ]
     entry = Entry.model_validate({**case.model_dump(exclude={"prefix"}), "steps": steps})
     [turn] = session_turns(events_of(entry))
     return calls_of(turn)

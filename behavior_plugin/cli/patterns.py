@@ -59,10 +59,10 @@ def recall(
     min_odds: float | None,
     as_json: bool,
 ) -> None:
-    """Find past work that resembles TEXT, best first: a row for each way of working.
+    """Find past work that resembles TEXT, best first.
 
-    The odds say how likely a way is the right one. Work that failed, was refused or no longer fits its project is found
-    too, and marked.
+    Each way of working has one row; the odds say how likely it is the right one. Work that failed, was refused or no
+    longer fits its project (`behavior prune`) is found too, and marked.
 
     \b
     behavior recall cut a release
