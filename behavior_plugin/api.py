@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.stats import Summary
-from behavior_plugin.model import Action, Context, PromptKind, Turn
-from behavior_plugin.workflow import Episode, RemarkKind, StoredPattern, Suggestion
+from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
+from behavior_plugin.workflow import Episode, NextStep, RemarkKind, StoredPattern, Suggestion
 
 A = TypeVar("A")
 
@@ -31,13 +31,39 @@ class Message(BaseModel):
 
 
 class Recall(Message):
-    """Find past work that resembles a text. Without `min_odds` low ones are enough: a person asks."""
+    """Find past work that resembles a text. Without `min_odds` low ones are enough: a person asks.
+
+    `project` is the name of the project to search, or the end of it; without it, that of `directory` is searched. With
+    `outcome` and `since` only past work that ended so is compared, and work begun since then. `explain` asks for the
+    factors too.
+    """
 
     text: str
     directory: str = ""
     limit: int = Field(default=5, ge=1, le=50)
     everywhere: bool = False
     min_odds: float | None = Field(default=None, ge=0, le=1)
+    project: str = ""
+    outcome: Outcome | None = None
+    since: AwareDatetime | None = None
+    explain: bool = False
+
+
+class NextSteps(Message):
+    """Name the steps that may come next in work that has begun, the likeliest first.
+
+    `done` are the steps so far in their order: shell lines, or a tool with its argument. With `session_id` the prompt
+    and the calls of that open session come before them.
+    """
+
+    prompt: str = ""
+    done: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], ...] = Field(
+        default=(), max_length=1_000
+    )
+    session_id: str = ""
+    directory: str = ""
+    limit: int = Field(default=5, ge=1, le=50)
+    everywhere: bool = False
 
 
 class ListPatterns(Message):
@@ -235,6 +261,7 @@ class Api(Protocol):
     def stop(self) -> Pong: ...
     def recall(self, request: Recall) -> list[Suggestion]: ...
     def suggest(self, request: Suggest) -> Note: ...
+    def next_steps(self, request: NextSteps) -> list[NextStep]: ...
     def list_patterns(self, request: ListPatterns) -> list[StoredPattern]: ...
     def list_turns(self, request: ListTurns) -> list[StoredPattern]: ...
     def show_pattern(self, request: ShowPattern) -> Shown: ...
@@ -271,6 +298,7 @@ STATUS = Operation("status", None, Status, method="GET")
 STOP = Operation("stop", None, Pong)
 RECALL = Operation("recall", Recall, list[Suggestion])
 SUGGEST = Operation("suggest", Suggest, Note)
+NEXT_STEPS = Operation("next_steps", NextSteps, list[NextStep])
 LIST_PATTERNS = Operation("list_patterns", ListPatterns, list[StoredPattern])
 LIST_TURNS = Operation("list_turns", ListTurns, list[StoredPattern])
 SHOW_PATTERN = Operation("show_pattern", ShowPattern, Shown)
@@ -288,6 +316,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     STOP,
     RECALL,
     SUGGEST,
+    NEXT_STEPS,
     LIST_PATTERNS,
     LIST_TURNS,
     SHOW_PATTERN,

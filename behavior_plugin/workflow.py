@@ -312,16 +312,27 @@ class Trigger:
 class Suggestion(Frozen):
     """A pattern on its way to the assistant, and the reason for it.
 
-    `score` is how likely it is the one that is wanted, 0 to 1. `trigger` is the prompt that resembles the question, and
-    `similarity` the cosine of the two, or the share of their words. `occurrences` counts the pieces of work that the
-    pattern stands on, `successes` those that ended in success; `last_seen_at` is when the latest of them began.
+    `score` is how likely it is the one that is wanted, 0 to 1. `trigger` is the prompt that resembles the question,
+    `trigger_outcome` how its work ended, and `similarity` the cosine of the two, or the share of their words.
+    `occurrences` counts the pieces of work that the pattern stands on, `successes` those that ended in success;
+    `last_seen_at` is when the latest of them began. `explanation` has the factors behind its place, in words.
     """
 
     pattern: StoredPattern
     similarity: float
     score: float
     trigger: str = ""
+    trigger_outcome: Outcome | None = None
     occurrences: int
     successes: int
     last_seen_at: AwareDatetime
     reason: str
+    explanation: tuple[str, ...] = ()
+
+
+class NextStep(Frozen):
+    """A step that may come next, with its odds, 0 to 1. `times` counts how often it came next in the known work."""
+
+    step: Step
+    odds: float
+    times: int

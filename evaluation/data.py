@@ -82,6 +82,8 @@ class Done(_Line):
     """One earlier call in a case."""
 
     act: str
+    arg: str | None = None
+    ok: bool | None = None
 
 
 class Case(Query):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from behavior_plugin.patterns import shell
 from behavior_plugin.patterns.commands import program_of
+from behavior_plugin.recall.sequences import NAMELESS
 from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind, StoredPattern
+from behavior_plugin.workflow import SHELL_KINDS, NextStep, Step, StepKind, StoredPattern
 
 # The scorer's names have the sub-command of these programs, and pass over these wrappers.
 _WITH_WORD = frozenset(
@@ -40,6 +42,16 @@ def step_acts(step: Step) -> Iterator[str]:
     else:
         prefix = {StepKind.SKILL: "Skill:", StepKind.AGENT: "Task:"}.get(step.kind, "")
         yield f"{prefix}{step.text}"
+
+
+def next_acts(steps: Sequence[NextStep]) -> list[str]:
+    """The scorer's names for steps that may come next, the likeliest first; the odds of one name are added up."""
+    odds: defaultdict[str, float] = defaultdict(float)
+    for each in steps:
+        is_nameless = each.step.kind is StepKind.LOOK and each.step.text == NAMELESS
+        # Of a line of several commands, the first names the call.
+        odds["Bash:other" if is_nameless else next(step_acts(each.step))] += each.odds
+    return sorted(odds, key=odds.__getitem__, reverse=True)
 
 
 def _head(command: str) -> str:

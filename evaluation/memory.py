@@ -19,11 +19,13 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.recall import Recaller, may_be_offered
+from behavior_plugin.recall.next_steps import Begun, read_past_work
+from behavior_plugin.recall.sequences import Call, PastWork, Sequences, calls_of
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.workflow import StoredPattern
 from benchmarks.scratch import scratch, shown
-from evaluation.data import Entry, Query, Step
+from evaluation.data import Case, Entry, Query, Step
 
 # The parameter of each tool that holds the one argument in the data.
 _ARGUMENT = {
@@ -93,7 +95,21 @@ class Memory:
         self._sources: dict[str, Entry] = {}
 
     def answers(self, queries: Sequence[AnyQuery], title: str) -> Iterator[tuple[AnyQuery, list[Found]]]:
-        """Each query with its suggestions, best first; in the order of time, with a progress bar named `title`."""
+        """Each query with its suggestions, best first, as `at_times_of`."""
+        for query in self.at_times_of(queries, title):
+            yield query, self._found(query)
+
+    def sequences(self, cases: Sequence[Case], title: str) -> Iterator[tuple[Case, Sequences]]:
+        """Each case with the calls of the work that is known when its prompt is sent, as `at_times_of`."""
+        before: tuple[object, ...] = ()
+        for case in self.at_times_of(cases, title):
+            asked = (case.ts, case.session, case.prompt)
+            if asked != before:
+                before, sequences = asked, Sequences(case.prompt, self._past_work(case))
+            yield case, sequences
+
+    def at_times_of(self, queries: Sequence[AnyQuery], title: str) -> Iterator[AnyQuery]:
+        """Each query when the memory is as it was then; in the order of time, with a progress bar named `title`."""
         timeline: list[Entry | AnyQuery] = [*self._entries, *queries]
         # An entry at the exact time of a query is not earlier than it.
         timeline.sort(key=lambda each: (each.ts, isinstance(each, Entry)))
@@ -102,7 +118,7 @@ class Memory:
                 self._learn(each)
             else:
                 self._hide_session(each.session)
-                yield each, self._found(each)
+                yield each
 
     def _learn(self, entry: Entry) -> None:
         """Save an entry as evidence. The patterns are computed when somebody asks."""
@@ -120,6 +136,13 @@ class Memory:
         self._learned, self._hidden = others, [*still_hidden, *own]
         for entry in over:
             self._learn(entry)
+
+    def _past_work(self, case: Case) -> list[PastWork]:
+        compute_patterns(embedder=self._embedder, store=self._store)
+        begun = Begun(case.prompt)
+        return read_past_work(
+            begun, _context(case).project, recaller=self._recaller, embedder=self._embedder, store=self._store
+        )
 
     def _found(self, query: Query) -> list[Found]:
         """The entries that may fit, best first; those of patterns that are never suggested are left out."""
@@ -154,6 +177,18 @@ def events_of(entry: Entry) -> list[Event]:
     if calls:  # the data has at most sixty steps of an entry, but all of its files
         calls[-1] = calls[-1].model_copy(update={"files": (*calls[-1].files, *entry.edited, *entry.read)})
     return [event.model_copy(update={"order": order}) for order, event in enumerate([prompt, *calls, turn_end])]
+
+
+def calls_done(case: Case) -> tuple[Call, ...]:
+    """The calls that were made in a case, as the product knows those of an open session."""
+    steps = [
+        Step(tool=tool, act=done.act, arg=name if done.arg is None else done.arg, ok=done.ok)
+        for done in case.prefix
+        for tool, _, name in [done.act.partition(":")]
+    ]
+    entry = Entry.model_validate({**case.model_dump(exclude={"prefix"}), "steps": steps})
+    [turn] = session_turns(events_of(entry))
+    return calls_of(turn)
 
 
 def _call(entry: Entry, step: Step) -> Event:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,16 @@ from behavior_plugin.recall.gate import MIN_ODDS
 from behavior_plugin.redact import redact
 from benchmarks.scratch import shown
 from evaluation.data import Data, Entry, Part, Query, Step
-from evaluation.distilled import answer_acts
+from evaluation.distilled import answer_acts, next_acts
 from evaluation.learning import learned
-from evaluation.memory import Found, remembering
+from evaluation.memory import calls_done, remembering
 
 Prediction = dict[str, Any]
 
 # The record of a prompt typed while the assistant worked; such a prompt does not begin a turn.
 _QUEUED = "attachment"
-# The number of suggestions that vote for the next action, and the number of predicted actions.
-_WORKFLOWS, _GUESSES = 5, 3
-# The weight of an action anywhere else in similar work.
-_ELSEWHERE = 0.01
+# The number of predicted actions.
+_GUESSES = 3
 
 
 def predict(part: Part, data: Data, out: Path, embedder: Embedder) -> None:
@@ -118,21 +115,8 @@ def _is_task(prompt: str) -> bool:
 def _next_actions(name: str, data: Data, embedder: Embedder) -> Iterator[Prediction]:
     cases = data.cases(name)
     with remembering(data.memory(name), embedder) as memory:
-        for case, found in memory.answers(cases, f"next {name}"):
-            yield {"cid": case.id, "pred": likeliest_next([done.act for done in case.prefix], found[:_WORKFLOWS])}
-
-
-def likeliest_next(done: Sequence[str], workflows: Sequence[Found]) -> list[str]:
-    """The likeliest next actions: those that followed the last one in similar work, or began it."""
-    votes: defaultdict[str, float] = defaultdict(float)
-    for each in workflows:
-        acts = [step.act for step in each.entry.steps]
-        following = [act for last, act in pairwise([None, *acts]) if act and last == (done[-1] if done else None)]
-        for act in following:
-            votes[act] += each.score / len(following)
-        for act in acts:
-            votes[act] += _ELSEWHERE * each.score / len(acts)
-    return sorted(votes, key=votes.__getitem__, reverse=True)[:_GUESSES]
+        for case, sequences in memory.sequences(cases, f"next {name}"):
+            yield {"cid": case.id, "pred": next_acts(sequences.after(calls_done(case)))[:_GUESSES]}
 
 
 def _redacted(data: Data) -> Iterator[Prediction]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -233,6 +234,13 @@ class FakeStore:
             sessions=len({each.session_id for each in wholes}),
             projects=len({each.context.project for each in wholes}),
         )
+
+    def episodes_with(self, source_keys: Iterable[str]) -> list[Episode]:
+        return [self.told[key] for key in source_keys if key in self.told]
+
+    def projects(self) -> list[str]:
+        count = Counter(each.context.project for key, each in self.told.items() if self.keys.get(key))
+        return [project for project, _ in count.most_common()]
 
     def add_remark(self, remark: Remark) -> None:
         self.said.append(remark.model_copy(update={"id": uuid.uuid4()}))

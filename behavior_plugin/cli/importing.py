@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from behavior_plugin.cli.agent_name import AgentName
-from behavior_plugin.cli.output import INTERRUPTED, Day, json_option, print_json, progress
+from behavior_plugin.cli.output import INTERRUPTED, json_option, print_json, progress
+from behavior_plugin.cli.since import Since
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import CLAUDE_CODE
 
@@ -34,7 +35,9 @@ _OTHERS = "`--agent` names another agent, or `all`."
     help="The agent whose logs to read. Default: claude-code, or all with PATHS.",
 )
 @click.option("--project", metavar="FOLDER", help="Import only work done in FOLDER's project.")
-@click.option("--since", type=Day(), metavar="DAY", help="Import only work begun on or after DAY: 2026-01-31, or 30d.")
+@click.option(
+    "--since", type=Since(), metavar="DAY", help="Import only work begun on or after DAY: 2026-01-31, 30d, or 2w."
+)
 @click.option("--dry-run", is_flag=True, help="Only report, without learning anything.")
 @json_option
 def import_sessions(

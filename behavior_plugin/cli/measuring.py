@@ -10,7 +10,8 @@ from datetime import datetime
 import click
 
 from behavior_plugin import api
-from behavior_plugin.cli.output import Day, json_option, print_json, progress
+from behavior_plugin.cli.output import json_option, print_json, progress
+from behavior_plugin.cli.since import Since
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.worker.client import Client
 
@@ -18,7 +19,7 @@ from behavior_plugin.worker.client import Client
 PAGE = 100
 # How much less than others a long computation may have of the processor.
 NICE = 10
-since_option = click.option("--since", type=Day(), metavar="DAY", help="Only since DAY: 2026-01-31, or 30d.")
+since_option = click.option("--since", type=Since(), metavar="DAY", help="Only since DAY: 2026-01-31, 30d, or 2w.")
 
 
 @click.command()

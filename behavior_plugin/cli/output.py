@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +21,12 @@ INTERRUPTED = 130
 FLOAT_DIGITS = 4
 # Enough of an id to name a pattern, as git does with commits.
 SHORT_ID = 8
-_DAYS = re.compile(r"(\d{1,5})\s?d(?:ays?)?")
 OFF = "switched off by BEHAVIOR_DISABLE"
+
+
+def current_folder() -> str:
+    """The current folder, as the hooks record it."""
+    return os.getcwd()  # noqa: PTH109
 
 
 def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
@@ -43,20 +46,6 @@ def range_of(request: type[Message], name: str) -> dict[str, Any]:
         "default": field.default,
         "show_default": field.default is not None,
     }
-
-
-class Day(click.ParamType[datetime]):
-    """A day, or a number of days ago."""
-
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if days := _DAYS.fullmatch(value):
-            return datetime.now().astimezone() - timedelta(days=int(days[1]))
-        try:
-            return datetime.fromisoformat(value).astimezone()
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a day such as 2026-01-31 nor a number of days such as 30d.", param, ctx)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,8 +10,19 @@ import click
 from pydantic import ValidationError
 
 from behavior_plugin import api
-from behavior_plugin.cli.output import OFF, SHORT_ID, json_option, not_empty, print_json, print_result, range_of
+from behavior_plugin.cli.output import (
+    OFF,
+    SHORT_ID,
+    current_folder,
+    json_option,
+    not_empty,
+    print_json,
+    print_result,
+    range_of,
+)
+from behavior_plugin.cli.since import Since
 from behavior_plugin.errors import BehaviorError
+from behavior_plugin.model import Outcome
 from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import RemarkKind, StoredPattern
 
@@ -25,40 +36,65 @@ an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
 
 @click.command()
 @click.argument("text", nargs=-1, required=True)
-@click.option("--limit", **range_of(api.Recall, "limit"), help="Maximum number of results.")
+@click.option("--limit", "-k", **range_of(api.Recall, "limit"), help="Maximum number of results.")
 @click.option("--all", "everywhere", is_flag=True, help="Search all projects, not only this directory's.")
+@click.option("--project", default="", metavar="NAME", help="Search this project: its name, or the end of it.")
+@click.option(
+    "--outcome",
+    type=click.Choice([outcome.value for outcome in Outcome]),
+    help="Only past work that ended so; partial: it was not finished.",
+)
+@click.option("--since", type=Since(), metavar="DAY", help="Only work begun on or after DAY: 2026-01-31, 30d, or 2w.")
+@click.option("--explain", is_flag=True, help="Show each factor, and how much it counted.")
 @click.option("--min-odds", "--floor", **range_of(api.Recall, "min_odds"), help="How likely it has to fit, 0 to 1.")
 @json_option
 def recall(
     text: tuple[str, ...],
     limit: int,
     everywhere: bool,
+    project: str,
+    outcome: str | None,
+    since: datetime | None,
+    explain: bool,
     min_odds: float | None,
     as_json: bool,
 ) -> None:
     """Find past work that resembles TEXT, best first.
 
-    Patterns that no longer fit their project are marked as stale; `behavior prune` finds all of them.
+    Each way of working has one row; the odds say how likely it is the right one. Work that failed, was refused or no
+    longer fits its project (`behavior prune`) is found too, and marked.
+
+    \b
+    behavior recall cut a release
+    behavior recall --all --outcome failed --since 2w speed up loading
+    behavior recall --project shop --explain fix the total
     """
     _warn_if_off()
+    if everywhere and project:
+        raise click.UsageError("Choose one of --all and --project.")
     request = api.Recall(
         text=" ".join(text),
-        directory=_here(),
+        directory=current_folder(),
         limit=limit,
         everywhere=everywhere,
         min_odds=min_odds,
+        project=project,
+        outcome=Outcome(outcome) if outcome else None,
+        since=since,
+        explain=explain,
     )
-    found = Client().recall(request)
+    client = Client()
+    found = client.recall(request)
     if as_json:
         return print_json([suggestion.model_dump(mode="json") for suggestion in found])
     from behavior_plugin.cli import terminal
     from behavior_plugin.cli.stale import stale_notes
 
     if not found:
-        return click.echo("No similar work found." + ("" if everywhere else " --all searches all projects."))
+        return click.echo(_nothing_found(client, request))
     # A setting may allow other projects without --all.
     has_projects = everywhere or len({each.pattern.context.project for each in found}) > 1
-    stale = stale_notes([each.pattern for each in found], _here())
+    stale = stale_notes([each.pattern for each in found], current_folder())
     return terminal.show_suggestions(found, stale, has_projects=has_projects)
 
 
@@ -70,7 +106,7 @@ def recall(
 def list_patterns(limit: int, here: bool, turns: bool, as_json: bool) -> None:
     """List the learned patterns, newest first."""
     _warn_if_off()
-    client, directory = Client(), _here() if here else None
+    client, directory = Client(), current_folder() if here else None
     # One more than is shown, since nobody counts them.
     asked = min(limit + 1, MAX_LISTED)
     if turns:
@@ -100,7 +136,7 @@ def show(pattern_id: str, has_run: bool, as_json: bool) -> None:
     from behavior_plugin.patterns.staleness import stale_note
 
     shown = Client().show_pattern(api.ShowPattern(id=pattern_id))
-    stale = stale_reasons([shown.pattern], _here()).get(shown.pattern.id, ())
+    stale = stale_reasons([shown.pattern], current_folder()).get(shown.pattern.id, ())
     if as_json:
         without = None if has_run else {"turns": {"__all__": CALLS}}
         episodes = [episode.model_dump(mode="json", exclude=without) for episode in shown.episodes]
@@ -230,8 +266,10 @@ def prune(everywhere: bool, apply: bool, as_json: bool) -> None:
     from behavior_plugin.cli import stale
 
     client = Client()
-    listed = client.list_patterns(api.ListPatterns(limit=MAX_LISTED, directory=None if everywhere else _here()))
-    found = stale.find_stale(listed, _here())
+    listed = client.list_patterns(
+        api.ListPatterns(limit=MAX_LISTED, directory=None if everywhere else current_folder())
+    )
+    found = stale.find_stale(listed, current_folder())
     for pattern, _ in found if apply else ():
         client.add_remark(api.AddRemark(id=str(pattern.id), kind=RemarkKind.HIDE))
     text = stale.text(found, everywhere=everywhere, is_applied=apply)
@@ -315,10 +353,22 @@ def _short(pattern: StoredPattern) -> str:
     return str(pattern.id)[:SHORT_ID]
 
 
+def _nothing_found(client: Client, request: api.Recall) -> str:
+    """The reason for an empty answer: this project may have no patterns."""
+    if request.outcome or request.since or request.min_odds:
+        return "No similar work found with these options."
+    if request.everywhere or request.project:
+        return "No similar work found."
+    if client.list_patterns(api.ListPatterns(limit=1, directory=request.directory)):
+        return "No similar work found. --all searches all projects."
+    return f"{_nothing_listed(client, here=True)} --all searches all projects."
+
+
 def _nothing_listed(client: Client, *, here: bool) -> str:
     """The reason for an empty list: other projects may have patterns."""
     if here and (others := client.status().patterns):
-        return f"Nothing has been learned in this project yet; {others} patterns are of other projects."
+        known = f"{others:,} pattern{'s' if others > 1 else ''}"
+        return f"Nothing has been learned in this project yet; other projects have {known}."
     return "No patterns yet. They are learned when a session ends."
 
 
@@ -327,7 +377,3 @@ def _warn_if_off() -> None:
 
     if config.are_hooks_off():
         click.echo(f"behavior: the hooks are {OFF}, so nothing new is learned or suggested.", err=True)
-
-
-def _here() -> str:
-    return os.getcwd()  # noqa: PTH109 - as the hooks record it

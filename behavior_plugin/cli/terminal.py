@@ -49,17 +49,21 @@ def show_suggestions(
     for number, suggestion in enumerate(suggestions, start=1):
         pattern, workflow = suggestion.pattern, workflow_of(suggestion.pattern)
         console.print(f"[bold]{number}. {_text(workflow.job or pattern.trigger, 300)}[/]")
-        tried = "" if wording.is_way(pattern) else "tried, and did not work: "
-        console.print(f"   {_short(pattern)}  {tried}{wording.odds(workflow)}; {_text(suggestion.reason, 200)}")
+        warning = f"{warned}: " if (warned := wording.warning(pattern)) else ""
+        facts = f"{wording.chance(suggestion.score)}  {warning}{wording.odds(workflow)}"
+        console.print(f"   {_short(pattern)}  {facts}; {_text(suggestion.reason, 200)}")
         if has_projects:
             console.print(f"   in {_text(_place(pattern), 300)}")
+        ending = wording.ending(suggestion.trigger_outcome) if wording.is_way(pattern) else ""
         if similar := wording.similar_trigger(suggestion):
-            console.print(f"   similar to the prompt {escape(said(similar, 300))}")
+            console.print(f"   similar to the prompt {escape(said(similar, 300))}{ending}")
         elif workflow.job:
-            console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}")
+            console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}{ending}")
         if note := (stale or {}).get(pattern.id):
             console.print(f"   [yellow]stale[/]: {_text(note, MAX_FACT_CHARS)}")
         _show_lines([*wording.step_lines(workflow), *map(wording.lesson_line, workflow.lessons)])
+        for line in suggestion.explanation:
+            console.print(f"   [dim]{_text(line, MAX_FACT_CHARS)}[/]")
 
 
 def show_list(patterns: Sequence[StoredPattern]) -> None:

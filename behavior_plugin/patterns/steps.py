@@ -35,7 +35,7 @@ MAX_FILES = 12
 # Between the commands of one line.
 AND = " && "
 
-_KINDS = {CommandKind.DELIVER: StepKind.DELIVER, CommandKind.CHECK: StepKind.CHECK, CommandKind.RUN: StepKind.RUN}
+SHELL_STEPS = {CommandKind.DELIVER: StepKind.DELIVER, CommandKind.CHECK: StepKind.CHECK, CommandKind.RUN: StepKind.RUN}
 # The weightiest command of a line decides on its kind.
 _WEIGHTS = (StepKind.DELIVER, StepKind.CHECK, StepKind.RUN)
 # They end a round of edits and checks: the work so far was good enough to go on with something else.
@@ -163,7 +163,7 @@ def _command_step(command: str, action: Action, root: str) -> Step | None:
     parts = [part for part in portable_parts(command, root=root) if part.label not in programs.PASSING]
     if not parts:
         return None
-    kinds = {_KINDS[part.kind] for part in parts}
+    kinds = {SHELL_STEPS[part.kind] for part in parts}
     text = AND.join(dict.fromkeys(part.text for part in parts))
     kind = next(kind for kind in _WEIGHTS if kind in kinds)
     return Step(kind=kind, text=text, took_ms=action.duration_ms)

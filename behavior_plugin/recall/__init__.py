@@ -16,7 +16,7 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, describe_for_log
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.store import Store
-from behavior_plugin.workflow import StoredPattern, Suggestion
+from behavior_plugin.workflow import StoredPattern, Suggestion, Trigger
 
 if TYPE_CHECKING:
     from behavior_plugin.recall.index import Candidates, Index
@@ -78,20 +78,23 @@ class Recaller:
         store: Store,
         min_odds: float,
         everywhere: bool = False,
+        named_project: str | None = None,
         with_failed: bool = False,
         session_id: str = "",
         limit: int = 5,
+        accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         """The patterns that past work for a text like this belongs to, best first.
 
         Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
+        Only triggers that `accepts` approves of are compared, and with `named_project` only those of that project.
         `observe` gets the candidates, so that the order can be explained later (`rank.explain`).
 
         Raises:
             StoreError: the triggers or patterns cannot be read.
         """
-        project = None if everywhere else context.project
+        project = named_project or (None if everywhere else context.project)
         ranked = self.rank(
             text,
             project,
@@ -99,6 +102,7 @@ class Recaller:
             store=store,
             with_failed=with_failed,
             session_id=session_id,
+            accepts=accepts,
             observe=observe,
         )
         likely = [each for each in ranked if each.odds >= min_odds]
@@ -113,6 +117,7 @@ class Recaller:
         store: Store,
         with_failed: bool = False,
         session_id: str = "",
+        accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Ranked]:
         """Past work of a project, or of all, for a text like this, best first, however unlikely. Raises as `recall`."""
@@ -133,6 +138,8 @@ class Recaller:
         if embedder and read is not known and _is_readable(core, read, embedder) != (embedding is not None):
             embedding = embed_core(core, embedder) if embedding is None else None
         left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
+        if accepts:
+            left_out += [place for place, each in enumerate(read.index.triggers) if not accepts(each)]
         candidates = read.index.candidates(Question(core, embedding), leave_out=left_out)
         if observe:
             observe(candidates)
@@ -279,6 +286,7 @@ def _suggestion(ranked: Ranked, pattern: StoredPattern, context: Context) -> Sug
         similarity=ranked.similarity,
         score=ranked.odds,
         trigger=ranked.trigger.text,
+        trigger_outcome=ranked.trigger.outcome,
         occurrences=workflow.times if workflow else 1,
         successes=workflow.worked if workflow else int(pattern.final_outcome is Outcome.SUCCESS),
         last_seen_at=workflow.last_at if workflow else pattern.started_at,

@@ -63,7 +63,11 @@ def _call(same: Sequence[Action], by_actor: Counter[str]) -> str:
     return f"{joined}\n{INDENT}{error}" if error else joined
 
 
+def main_parameter(action: Action) -> str:
+    """The parameter that says most about a call; empty if none of the known ones is there."""
+    return str(next((action.parameters[name] for name in _MAIN_PARAMETERS if action.parameters.get(name)), ""))
+
+
 def _text(action: Action) -> str:
-    main = next((action.parameters[name] for name in _MAIN_PARAMETERS if action.parameters.get(name)), "")
-    lines = f"{action.tool} {main}".strip()[:MAX_CALL_CHARS].splitlines()
+    lines = f"{action.tool} {main_parameter(action)}".strip()[:MAX_CALL_CHARS].splitlines()
     return f"\n{INDENT}".join(visible(line).rstrip() for line in lines)

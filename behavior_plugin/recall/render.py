@@ -87,7 +87,7 @@ def user_line(suggestion: Suggestion) -> str:
     """The line that shows the user which suggestion the assistant got."""
     prompt = said(suggestion.trigger or wording.last_trigger(suggestion.pattern), MAX_SHOWN_CHARS)
     done = "done" if wording.is_way(suggestion.pattern) else "tried"
-    return defused(f"behavior: shown how {prompt} was {done} (odds {suggestion.score:.0%})")
+    return defused(f"behavior: shown how {prompt} was {done} ({wording.chance(suggestion.score)})")
 
 
 def estimated_tokens(text: str) -> int:
@@ -117,7 +117,10 @@ def _lines(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[
         yield f"Lesson: {wording.lesson_line(lesson, with_error=size.has_errors)}."
     if workflow.change and size.has_change:
         yield f"Last time: {wording.change_line(workflow.change)}."
-    yield f"{_odds(suggestion)}. Shown because {quote(suggestion.reason, MAX_TRIGGER_CHARS)}."
+    if warning := wording.is_way(suggestion.pattern) and wording.warning(suggestion.pattern):
+        yield f"It was {warning}."
+    reason = quote(suggestion.reason, MAX_TRIGGER_CHARS)
+    yield f"{_odds(suggestion)}. Shown because {reason} ({wording.chance(suggestion.score)} that it fits)."
 
 
 def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
@@ -126,8 +129,9 @@ def _way(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[st
     lines = [f"{number}. {wording.step_line(step)}" if step else GAP for number, step in chosen]
     ending = ":" if lines else "."
     if similar := wording.similar_trigger(suggestion):
+        ended = wording.ending(suggestion.trigger_outcome)
         done = "; done like this" if lines else ""
-        yield f"{job}Similar to the prompt {said(similar, size.trigger_chars)}{done}{ending}"
+        yield f"{job}Similar to the prompt {said(similar, size.trigger_chars)}{ended}{done}{ending}"
     else:
         last = said(wording.last_trigger(suggestion.pattern), size.trigger_chars)
         yield f"{job}Done last for the prompt {last}{ending}"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from behavior_plugin.model import MAIN, Action, Outcome, Turn, Verdict, elapsed_ms
 from behavior_plugin.patterns.steps import distil
+from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.recall.quoting import code, quote, said
 from behavior_plugin.workflow import Lesson, Pattern, Remedy, Step, StepKind, Suggestion, Workflow
 
@@ -42,6 +43,27 @@ def is_way(pattern: Pattern) -> bool:
     if pattern.workflow:
         return pattern.final_outcome is not Outcome.FAILED and pattern.workflow.worked > 0
     return pattern.final_outcome is Outcome.SUCCESS
+
+
+def warning(pattern: Pattern) -> str:
+    """What speaks against a pattern, as a clause; empty if nothing does."""
+    if not is_way(pattern):
+        ending = "was not finished" if pattern.final_outcome is Outcome.PARTIAL else "did not work"
+        return f"tried, and {ending}"
+    if pattern.confidence < MIN_CONFIDENCE:
+        return "refused or failed too often to be suggested"
+    return ""
+
+
+def ending(outcome: Outcome | None) -> str:
+    """How the work for a prompt ended, as a clause behind it; empty if it succeeded, or that is unknown."""
+    clauses = {Outcome.PARTIAL: ", which was not finished", Outcome.FAILED: ", which did not work"}
+    return clauses.get(outcome, "") if outcome else ""
+
+
+def chance(score: float) -> str:
+    """The odds that a suggestion fits: `odds 62%`."""
+    return f"odds {score:.0%}"
 
 
 def last_trigger(pattern: Pattern) -> str:

@@ -184,6 +184,14 @@ class Store(Protocol):
         """How much evidence is stored."""
         ...
 
+    def episodes_with(self, source_keys: Iterable[str]) -> list[Episode]:
+        """The episodes with these keys, in any order."""
+        ...
+
+    def projects(self) -> list[str]:
+        """The projects with computed patterns, those with most work first."""
+        ...
+
     def add_remark(self, remark: Remark) -> None:
         """Save a remark, and have the pattern computed again."""
         ...

@@ -168,6 +168,12 @@ class PostgresStore:
         [row] = self._fetch("count_evidence", {})
         return Amounts(**row)
 
+    def episodes_with(self, source_keys: Iterable[str]) -> list[Episode]:
+        return read_rows(read_episode, self._fetch("find_episodes_by_key", {"source_keys": list(source_keys)}))
+
+    def projects(self) -> list[str]:
+        return [row["project"] for row in self._fetch("list_projects", {})]
+
     def add_remark(self, remark: Remark) -> None:
         # With the lock: a worker that is computing the pattern has read the remarks, and would mark it as computed.
         with self.evidence() as evidence:

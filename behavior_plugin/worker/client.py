@@ -14,7 +14,7 @@ from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.stats import Summary
 from behavior_plugin.worker.exchange import ALIVE_S, exchange
 from behavior_plugin.worker.lifecycle import REACT_S, START_S, bring_up, make_folder
-from behavior_plugin.workflow import StoredPattern, Suggestion
+from behavior_plugin.workflow import NextStep, StoredPattern, Suggestion
 
 ANSWER_S = 300.0
 # The status has a count in it, and the store may be slow to fail.
@@ -55,6 +55,9 @@ class Client(api.Api):
 
     def suggest(self, request: api.Suggest) -> api.Note:
         return self._ask(api.SUGGEST, request)
+
+    def next_steps(self, request: api.NextSteps) -> list[NextStep]:
+        return self._ask(api.NEXT_STEPS, request)
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._ask(api.LIST_PATTERNS, request)

@@ -9,7 +9,8 @@ import time
 from behavior_plugin.agents import read_live_log
 from behavior_plugin.api import Drained, Reaped
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError, WorkerError, describe_for_log
-from behavior_plugin.learn import compute_all_possible, learn, take_over
+from behavior_plugin.learn import compute_all_possible, learn, session_turns, take_over
+from behavior_plugin.model import Event, Turn
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.patterns.turns import orphaned_calls
 from behavior_plugin.store import Store
@@ -123,11 +124,26 @@ class Learner:
         self.compute()
         return Reaped(closed=len(closed), learned=self.learned - before, **backlog().model_dump())
 
+    def turns_so_far(self, session_id: str) -> list[Turn]:
+        """The turns of a session that waits, as far as it has come; none if no such session waits.
+
+        Raises:
+            UnreadableForNowError: an event of the session cannot be read yet.
+        """
+        self._file_all()
+        session = next((each for each in self._inbox.sessions.values() if each.session_id == session_id), None)
+        return session_turns(self._events(session), follows=session.follows) if session else []
+
     def discard(self, session_id: str) -> None:
         """Delete the events of a session that still wait."""
         self._file_all()
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
+
+    def _events(self, session: PendingSession) -> list[Event]:
+        """All that the hooks and the agent's log have of a session."""
+        reported = self._inbox.events(session)
+        return reconcile(reported, read_live_log(reported))
 
     def _file_all(self) -> None:
         while self._inbox.file_new():
@@ -177,8 +193,7 @@ class Learner:
         return None
 
     def _learn(self, session: PendingSession) -> None:
-        reported = self._inbox.events(session)
-        events = reconcile(reported, read_live_log(reported))
+        events = self._events(session)
         try:
             turns = learn(events, store=self._resources.store(0), follows=session.follows)
         except StoreUnavailableError:
@@ -192,7 +207,7 @@ class Learner:
         if not session.is_probe:
             self.learned += len(turns)
             self.dropped += not turns and not orphans
-        log.info("session %s: %d events, %d turns with work", session.key, len(reported), len(turns))
+        log.info("session %s: %d events, %d turns with work", session.key, len(events), len(turns))
 
 
 def _is_abandoned(session: PendingSession, idle_s: float | None) -> bool:

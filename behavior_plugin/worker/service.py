@@ -27,14 +27,25 @@ from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.recall.lessons import KnownLessons
 from behavior_plugin.recall.render import render, render_lesson, user_line
 from behavior_plugin.recall.wording import workflow_of
-from behavior_plugin.redact import redact_model
+from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
 from behavior_plugin.worker import accounts
 from behavior_plugin.worker.decisions import Decisions
-from behavior_plugin.workflow import SUGGESTED, Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
+from behavior_plugin.workflow import (
+    SUGGESTED,
+    Episode,
+    Judgement,
+    NextStep,
+    Remark,
+    RemarkKind,
+    StoredPattern,
+    Suggestion,
+    Trigger,
+)
 
 if TYPE_CHECKING:
     from behavior_plugin.recall.index import Candidates
+    from behavior_plugin.recall.next_steps import Begun
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
 COLD_S = 0.9
@@ -43,6 +54,8 @@ FAILURE_S = 0.1
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
+# The number of projects that an error lists.
+MAX_NAMED_PROJECTS = 10
 
 T = TypeVar("T")
 
@@ -79,6 +92,7 @@ class Learner(Protocol):
 
     def drain(self, probe: str = "") -> api.Drained: ...
     def reap(self, idle_s: float | None) -> api.Reaped: ...
+    def turns_so_far(self, session_id: str) -> list[Turn]: ...
     def discard(self, session_id: str) -> None: ...
 
 
@@ -132,15 +146,28 @@ class Service(api.Api):
         return leaving
 
     def recall(self, request: api.Recall) -> list[Suggestion]:
+        from behavior_plugin.recall.on_request import Wanted, with_explanations  # numpy: a worker should answer soon
+
+        wanted = Wanted(request.outcome, request.since)
         question = gate.manual_question(
             request.text,
             self._policy,
             limit=request.limit,
-            min_odds=request.min_odds,
+            # Among a few that are wanted, the nearest is worth showing, however unlikely.
+            min_odds=0.0 if request.min_odds is None and wanted else request.min_odds,
             everywhere=request.everywhere,
         )
-        self._computed_store()
-        return self._find(question, redact_model(context_of(request.directory)), within_s=START_S)
+        store = self._computed_store()
+        seen: list[Candidates] = []
+        found = self._find(
+            question,
+            redact_model(context_of(request.directory)),
+            within_s=START_S,
+            named_project=_project_named(request.project, store) if request.project.strip() else None,
+            accepts=wanted.includes if wanted else None,
+            observe=seen.append,
+        )
+        return with_explanations(found, seen[0]) if found and request.explain else found
 
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
         """A suggestion that comes too late was not made: it is neither marked as shown nor counted.
@@ -197,6 +224,20 @@ class Service(api.Api):
             return api.Note()
         is_new = self._shown.take(request.session_id, f"{lesson.failed}\n{lesson.worked}", now=datetime.now(UTC))
         return api.Note(text=render_lesson(lesson) if is_new else "")
+
+    def next_steps(self, request: api.NextSteps) -> list[NextStep]:
+        from behavior_plugin.recall.next_steps import find_next_steps  # numpy: a worker should answer soon
+
+        everywhere = request.everywhere or self._policy.everywhere
+        context = redact_model(context_of(request.directory))
+        steps = find_next_steps(
+            self._begun(request, context.root),
+            None if everywhere else context.project,
+            recaller=self._recaller,
+            embedder=self._resources.embedder(START_S),
+            store=self._computed_store(),
+        )
+        return steps[: request.limit]
 
     def list_patterns(self, request: api.ListPatterns) -> list[StoredPattern]:
         return self._computed_store().newest(project=_project_of(request.directory), limit=request.limit)
@@ -277,6 +318,21 @@ class Service(api.Api):
     def reap(self, request: api.Reap) -> api.Reaped:
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
 
+    def _begun(self, request: api.NextSteps, root: str) -> Begun:
+        """The work that a request is about: what its session does for its last prompt, if it names one."""
+        from behavior_plugin.recall.next_steps import Begun, begun_in
+
+        begun = Begun(redact(request.prompt), done=request.done, root=root)
+        if not request.session_id:
+            return begun
+        turns = self._loop.run(partial(self._learner.turns_so_far, request.session_id), TASK_S)
+        if not turns:
+            raise NotFoundError(
+                f"No open session with a prompt has the id {request.session_id}.",
+                hint="Give the whole id of a session that is not over yet, or name its steps with --done.",
+            )
+        return begun_in(turns[-1], begun)
+
     def _find(
         self,
         question: gate.Question,
@@ -284,6 +340,8 @@ class Service(api.Api):
         *,
         within_s: float,
         session_id: str = "",
+        named_project: str | None = None,
+        accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
         return self._recaller.recall(
@@ -295,6 +353,8 @@ class Service(api.Api):
             everywhere=question.everywhere,
             with_failed=question.is_manual,
             session_id=session_id,
+            named_project=named_project,
+            accepts=accepts,
             limit=question.limit,
             observe=observe,
         )
@@ -336,6 +396,20 @@ def _after_answer(caller: Caller, do: Callable[[], None]) -> None:
         caller.afterwards(do)
     else:
         do()
+
+
+def _project_named(name: str, store: Store) -> str:
+    """The one project that a person means."""
+    from behavior_plugin.recall.on_request import projects_named
+
+    known = store.projects()
+    found = projects_named(redact(name), known)
+    if len(found) == 1:
+        return found[0]
+    listed = "\n  ".join((found or known)[:MAX_NAMED_PROJECTS])
+    if found:
+        raise RequestError(f"{name} may be several projects.", hint=f"Give more of the name:\n  {listed}")
+    raise NotFoundError(f"No project with patterns is named {name}.", hint=f"Most work is in:\n  {listed}")
 
 
 def _only_pattern(store: Store, id_start: str) -> StoredPattern:

@@ -89,6 +89,14 @@ def test_every_command_has_help(command: list[str]) -> None:
         ["list", "--limit", "many"],
         ["list", "--limit", "0"],
         ["recall", "--floor", "2", "x"],
+        ["recall", "--outcome", "good", "x"],
+        ["recall", "--since", "soon", "x"],
+        ["recall", "--all", "--project", "shop", "x"],
+        ["recall", "-k", "0", "x"],
+        ["suggest"],
+        ["suggest", " "],
+        ["suggest", "x", "--done", " "],
+        ["suggest", "x", "-k", "51"],
         ["reap", "--idle", "-1"],
         ["status", "--no-such-option"],
         ["worker", "restart"],
@@ -124,9 +132,64 @@ def test_recall_searches_other_projects_only_on_request(known_id: str, tmp_path:
     here = output_of("recall", TASK, cwd=tmp_path)
     everywhere = json_of("recall", TASK, "--all", cwd=tmp_path)
 
-    assert "No similar work found" in here
-    assert "--all" in here
+    assert here == (
+        "Nothing has been learned in this project yet; other projects have 1 pattern. --all searches all projects.\n"
+    )
     assert [suggestion["pattern"]["id"] for suggestion in everywhere] == [known_id]
+
+
+def test_recall_says_so_if_nothing_is_similar(known_id: str, project: Path) -> None:
+    """Nothing learned and nothing similar are two things."""
+    unlike = ("recall", "\N{SLIGHTLY SMILING FACE}")
+
+    assert output_of(*unlike, cwd=project) == "No similar work found. --all searches all projects.\n"
+    assert output_of(*unlike, "--all", cwd=project) == "No similar work found.\n"
+    assert output_of(*unlike, "--since", "2w", cwd=project) == "No similar work found with these options.\n"
+    assert json_of(*unlike, cwd=project) == []
+
+
+def test_recall_takes_a_project_an_outcome_and_a_time(known_id: str, project: Path, tmp_path: Path) -> None:
+    """What failed at that time, in a project that is elsewhere."""
+    there = ("recall", SAME_TASK, "--project", project.name)
+
+    [found] = json_of(*there, "--outcome", "success", "--since", "2d", "-k", "1", cwd=tmp_path)
+    explained = output_of(*there, "--explain", cwd=tmp_path)
+
+    assert found["pattern"]["id"] == known_id
+    assert json_of(*there, "--outcome", "failed", cwd=tmp_path) == []
+    assert json_of(*there, "--since", "2999-01-01", cwd=tmp_path) == []
+    assert "odds " in explained
+    assert "words in common" in explained
+    assert "No project with patterns is named nope.\nMost work is in:" in (
+        behavior("recall", "x", "--project", "nope", cwd=tmp_path).stderr
+    )
+
+
+def test_suggest_names_the_next_steps(project: Path, tmp_path: Path) -> None:
+    """From the steps that are named, and from those that an open session has done."""
+    Session(project).work(TASK, "python3 -m unittest").end()
+    learned = Session(project).work(OTHER_TASK, "make lint")
+    learned.ask(TASK)
+    learned.call("make lint")
+    learned.call("git push origin main")
+    learned.send("Stop")
+    learned.end()
+    drain()
+    live = Session(project)
+    live.send("SessionStart")
+    live.ask("fix something else")
+    live.call("make lint")
+
+    text = output_of("suggest", "fix it", "--done", "make lint", cwd=project)
+    [first] = json_of("suggest", "--session", live.id, "-k", "1", cwd=project)
+
+    assert re.match(r" \d\d%  `git push origin main`, came next 1 time\n", text)
+    assert first["step"]["text"] == "git push origin main"
+    assert 0 < first["odds"] < 1
+    nothing = output_of("suggest", "fix it", cwd=tmp_path)
+    assert nothing == "No earlier work is known here. --all learns from all projects.\n"
+    assert "git push" in output_of("suggest", "--done", "make lint", "--all", cwd=tmp_path)
+    assert "No open session with a prompt has the id gone." in behavior("suggest", "--session", "gone").stderr
 
 
 def test_higher_odds_return_less(known_id: str, project: Path) -> None:

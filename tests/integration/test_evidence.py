@@ -880,6 +880,26 @@ def test_episodes_are_listed_newest_first_without_parts(store: PostgresStore) ->
     assert store.newest_episodes(project="here", limit=1) == [newer]
 
 
+def test_episodes_are_read_by_their_keys(store: PostgresStore) -> None:
+    whole, other = make_episode(context=in_project("here")), make_episode(context=in_project("there"))
+    part = make_episode(whole.turns[0], source_key="part", part_of=whole.source_key)
+    tell(store, whole, part, other)
+
+    assert store.episodes_with([whole.source_key, "part", "unknown"]) in ([whole, part], [part, whole])
+    assert store.episodes_with([]) == []
+
+
+def test_projects_with_patterns_are_listed_by_their_work(store: PostgresStore) -> None:
+    """An error names them, and nobody looks for the rare ones first."""
+    rare, frequent = make_episode(context=in_project("a")), [make_episode(context=in_project("b")) for _ in range(2)]
+    without_pattern = make_episode(context=in_project("c"))
+    tell(store, rare, *frequent, without_pattern)
+    fold(store, "a", one=[rare])
+    fold(store, "b", two=frequent)
+
+    assert store.projects() == ["b", "a"]
+
+
 def test_episodes_are_listed_by_their_newest_turn(store: PostgresStore) -> None:
     """A long session began early, and its last work is what a person looks for."""
     turns = [make_work(started_at=START + timedelta(hours=hours), session_id="long") for hours in (0, 2)]

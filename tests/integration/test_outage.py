@@ -56,6 +56,8 @@ EVERY_METHOD: dict[str, Callable[[PostgresStore], object]] = {
     "newest": lambda store: store.newest(project=None, limit=1),
     "starting_with": lambda store: store.starting_with("a"),
     "newest_episodes": lambda store: store.newest_episodes(project=None, limit=1),
+    "episodes_with": lambda store: store.episodes_with(["key"]),
+    "projects": lambda store: store.projects(),
     "episodes_of": lambda store: store.episodes_of("key", limit=1),
     "add_remark": lambda store: store.add_remark(REMARK),
     "count": lambda store: store.count(),

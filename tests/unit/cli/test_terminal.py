@@ -261,7 +261,7 @@ def test_suggestions_have_the_odds_of_the_job(capsys: pytest.CaptureFixture[str]
 
     assert capsys.readouterr().out.splitlines()[:6] == [
         "1. fix and check",
-        f"   00000000  worked 7 of 8 times, in 5 sessions, last on {day(START)}; usually takes 3 min; "
+        f"   00000000  odds 80%  worked 7 of 8 times, in 5 sessions, last on {day(START)}; usually takes 3 min; "
         "the prompts are 80% alike",
         '   for the prompt "repair it"',
         "   1. `make test`",
@@ -295,7 +295,7 @@ def test_a_suggestion_that_never_worked_says_so(capsys: pytest.CaptureFixture[st
     """Its steps are listed, so the reader must know."""
     terminal.show_suggestions([suggestion_of(stored(workflow=make_workflow(worked=0)))])
 
-    assert "00000000  tried, and did not work: worked 0 of 8 times" in capsys.readouterr().out
+    assert "00000000  odds 80%  tried, and did not work: worked 0 of 8 times" in capsys.readouterr().out
 
 
 def test_commands_with_tags_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:

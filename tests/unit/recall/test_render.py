@@ -66,7 +66,7 @@ def test_a_note_has_job_prompt_steps_lessons_change_odds_and_reason() -> None:
         "Lesson: first `lint:fix`, then `lint`: alone it failed 3 times.",
         'Last time: commit a1b2c3d "Count quantities".',
         f"It worked 7 of 8 times, in 5 sessions, last on {day(START)}; usually takes 3 min. "
-        "Shown because the prompts are 83% alike, same project.",
+        "Shown because the prompts are 83% alike, same project (odds 80% that it fits).",
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_pattern_without_a_workflow_has_the_odds_of_its_only_run() -> None:
         'Done last for the prompt "Fix the failing test":',
         "1. `make test`",
         f"It worked 1 of 1 time, in 1 session, last on {day(START)}; took 0.1 s. "
-        "Shown because the prompts are 83% alike, same project.",
+        "Shown because the prompts are 83% alike, same project (odds 80% that it fits).",
     ]
 
 
@@ -209,7 +209,7 @@ def test_the_longest_suggestion_stays_below_300_tokens(command: str, prompt: str
     text = render(suggestion.model_copy(update={"pattern": pattern, "trigger": trigger}))
 
     assert 150 < len(TOKENS.encode(text).ids) < 300
-    assert text.splitlines()[-2].endswith("same project.")
+    assert text.splitlines()[-2].endswith("same project (odds 80% that it fits).")
 
 
 def test_long_commands_cost_steps_and_are_not_cut() -> None:

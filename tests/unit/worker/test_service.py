@@ -69,6 +69,8 @@ class FakeLearner:
 
     discarded: list[str] = field(default_factory=list)
     idle_s: list[float | None] = field(default_factory=list)
+    # The turns of open sessions.
+    open: dict[str, list[Turn]] = field(default_factory=dict)
 
     def drain(self, probe: str = "") -> api.Drained:
         return api.Drained(learned=len(probe), **OPEN.model_dump())
@@ -76,6 +78,9 @@ class FakeLearner:
     def reap(self, idle_s: float | None) -> api.Reaped:
         self.idle_s.append(idle_s)
         return api.Reaped(closed=1, learned=0, **OPEN.model_dump())
+
+    def turns_so_far(self, session_id: str) -> list[Turn]:
+        return self.open.get(session_id, [])
 
     def discard(self, session_id: str) -> None:
         self.discarded.append(session_id)
@@ -159,6 +164,12 @@ def did(command: str = "make test", prompt: str = TASK, *, outcome: str = "succe
     action = make_action(outcome=Outcome(outcome), parameters={"command": command}, error=changes.pop("error", None))
     made = make_turn(prompt, action, context=Context(directory="/p", root="/p", project="/p"))
     return made.model_copy(update={"session_id": f"session of {made.source_key}", **changes})
+
+
+def did_in_turn(*commands: str) -> Turn:
+    """A turn with several commands."""
+    actions = tuple(action for command in commands for action in did(command).actions)
+    return did().model_copy(update={"actions": actions})
 
 
 def workflow(pattern: StoredPattern) -> Workflow:
@@ -339,6 +350,91 @@ def test_manual_recall_has_limits_of_its_own() -> None:
 
     assert (count(), count(limit=7), count(limit=50, everywhere=True)) == (5, 7, 8)
     assert count(min_odds=1.0) == 0
+
+
+def test_manual_recall_takes_the_name_of_a_project() -> None:
+    """From wherever one is."""
+    worker = Worker()
+    worker.learns(did("git push", context=Context(project="github.com/acme/shop")))
+    worker.learns(did("make test", context=Context(project="github.com/acme/web")))
+
+    def projects(name: str) -> list[str]:
+        found = worker.service.recall(api.Recall(text=TASK, directory="/p", project=name))
+        return [each.pattern.context.project for each in found]
+
+    assert projects("shop") == ["github.com/acme/shop"]
+    assert projects("acme/web") == ["github.com/acme/web"]
+    with pytest.raises(NotFoundError, match="named nope") as unknown:
+        projects("nope")
+    assert "github.com/acme/shop" in unknown.value.hint
+    worker.learns(did("make test", context=Context(project="gitlab.com/other/shop")))
+    with pytest.raises(RequestError, match="several") as unclear:
+        projects("shop")
+    assert "gitlab.com/other/shop" in unclear.value.hint
+    assert "web" not in unclear.value.hint
+
+
+def test_manual_recall_takes_an_outcome_and_a_time() -> None:
+    """Whatever it leaves out does not keep the rest from being found, however unlikely that is."""
+    worker = Worker()
+    worker.learns(did("git push", outcome="failed"))
+    for number in range(30):
+        worker.learns(did("make test", session_id=f"later-{number}"))
+
+    def found(**changes: Any) -> list[Outcome | None]:
+        request = api.Recall(text=TASK, directory="/p", **changes)
+        return [each.trigger_outcome for each in worker.service.recall(request)]
+
+    assert found()[:1] == [Outcome.SUCCESS]
+    assert found(outcome=Outcome.PARTIAL) == [Outcome.PARTIAL]
+    assert found(outcome=Outcome.FAILED) == []
+    assert found(since=START + timedelta(days=9_999)) == []
+    assert found(since=START - timedelta(days=1))
+    assert worker.service.recall(api.Recall(text="zebra", directory="/p")) == []
+    unlike = api.Recall(text="of zebras", directory="/p", outcome=Outcome.PARTIAL)
+    assert len(worker.service.recall(unlike)) == 1
+    assert worker.service.recall(unlike.model_copy(update={"min_odds": 0.9})) == []
+
+
+def test_manual_recall_is_explained_on_request() -> None:
+    worker = Worker()
+    worker.learns(did("git push"))
+    request = api.Recall(text=TASK, directory="/p")
+
+    [plain] = worker.service.recall(request)
+    [explained] = worker.service.recall(request.model_copy(update={"explain": True}))
+
+    assert plain.explanation == ()
+    assert "words in common" in explained.explanation[0]
+
+
+def test_next_steps_come_from_the_project_and_the_steps_done() -> None:
+    worker = Worker(Settings())
+    worker.learns(did_in_turn("make lint", "make test", "git push"))
+
+    def ask(**changes: Any) -> list[str]:
+        request = api.NextSteps(**{"prompt": TASK, "directory": "/p", **changes})
+        return [each.step.text for each in worker.service.next_steps(request)]
+
+    assert ask()[0] == "make lint"
+    assert ask(done=("make lint",))[0] == "make test"
+    assert len(ask(limit=2)) == 2
+    assert ask(directory="/elsewhere") == []
+    assert ask(directory="/elsewhere", everywhere=True)[0] == "make lint"
+    assert Worker(Settings(recall_scope="all")).service.next_steps(api.NextSteps(prompt=TASK)) == []
+
+
+def test_next_steps_of_an_open_session_begin_with_what_it_has_done() -> None:
+    worker = Worker()
+    worker.learns(did_in_turn("make lint", "make test", "git push"))
+    worker.learner.open["live"] = [did("git push"), did_in_turn("make lint", "make test")]
+    request = api.NextSteps(session_id="live", directory="/p")
+
+    assert worker.service.next_steps(request)[0].step.text == "git push"
+    done = request.model_copy(update={"done": ("make lint",)})
+    assert worker.service.next_steps(done)[0].step.text == "make test"
+    with pytest.raises(NotFoundError, match="No open session with a prompt has the id gone"):
+        worker.service.next_steps(api.NextSteps(session_id="gone"))
 
 
 def test_list_takes_one_directory_or_all() -> None:
