@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy
-from numpy.typing import NDArray
 
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
-from behavior_plugin.store import Computed, Run
+from behavior_plugin.store import Computed, Run, StoredTrigger
 from behavior_plugin.workflow import Episode, Occurrence, Pattern, Remark, RemarkKind, StoredPattern, Trigger
 from tests.factories import START
 
@@ -25,8 +27,8 @@ class FakeEmbedder:
     """A bag of words: each word counts in the dimension that its hash names. Remembers the texts it was given."""
 
     model = "bag-of-words"
-
     numbers = DIMENSIONS
+    unrelated = 0.0
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -140,20 +142,57 @@ class FakeStore:
     def unfolded_projects(self) -> list[str]:
         return sorted(self.unfolded)
 
-    def unembedded(self, limit: int) -> dict[str, str]:
-        missing = {key: each.trigger for key, each in self.told.items() if key not in self.vectors and each.digest.job}
-        return dict(list(missing.items())[:limit])
+    def unembedded(self, limit: int) -> list[StoredTrigger]:
+        return [each for each in self._newest() if each.source_key not in self.vectors][:limit]
+
+    def newest_triggers(self, project: str, *, limit: int) -> list[str]:
+        return [each.text for each in self._newest() if each.project == project][:limit][::-1]
+
+    def embedded(self) -> list[tuple[str, str, int]]:
+        models = Counter(
+            (each.project, self.vectors[each.source_key][1])
+            for each in self._newest()
+            if each.source_key in self.vectors
+        )
+        return [(project, model, count) for (project, model), count in sorted(models.items())]
+
+    def embedded_by(
+        self, model: str, *, project: str, limit: int, before: StoredTrigger | None = None
+    ) -> list[StoredTrigger]:
+        found = [
+            each
+            for each in self._newest()
+            if each.project == project and self.vectors.get(each.source_key, (None, ""))[1] == model
+        ]
+        if before:
+            found = [
+                each for each in found if (each.started_at, each.source_key) < (before.started_at, before.source_key)
+            ]
+        return found[:limit]
+
+    def refold(self, project: str) -> None:
+        self.unfolded.add(project)
+
+    def _newest(self) -> list[StoredTrigger]:
+        found = [
+            StoredTrigger(key, each.trigger, each.context.project, each.started_at)
+            for key, each in self.told.items()
+            if each.digest.job
+        ]
+        return sorted(found, key=lambda each: (each.started_at, each.source_key), reverse=True)
 
     def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
         self.vectors[source_key] = (embedding, model)
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
-        triggers = self.triggers(model=model, numbers=1, project=project)
-        return tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
+        triggers = self.triggers(models=dict.fromkeys(models, 1), project=project)
+        return tuple((each.source_key, each.pattern_key, each.model) for each in triggers)
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
+    def triggers(self, *, models: Mapping[str, int], project: str | None) -> list[Trigger]:
         told = [
-            trigger_of(each, pattern_key=self.keys[key], embedding=_vector(self.vectors.get(key), model, numbers))
+            replace(
+                trigger_of(each, pattern_key=self.keys[key], embedding=None), **_vector(self.vectors.get(key), models)
+            )
             for key, each in self.told.items()
             if self.keys.get(key)
         ]
@@ -166,7 +205,7 @@ class FakeStore:
                 text=pattern.trigger,
                 outcome=pattern.final_outcome,
                 started_at=pattern.started_at,
-                embedding=_vector((vector, made_by), model, numbers),
+                **_vector((vector, made_by), models),
             )
             for pattern, vector, made_by in self.rows
             if pattern.workflow is None
@@ -211,9 +250,9 @@ def _words(text: str) -> set[str]:
     return set(text.lower().split())
 
 
-def _vector(
-    stored: tuple[Sequence[float] | None, str | None] | None, model: str, numbers: int
-) -> NDArray[numpy.float32] | None:
-    """The stored vector if this model made it."""
+def _vector(stored: tuple[Sequence[float] | None, str | None] | None, models: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of a trigger for its vector, if one of these models made it."""
     vector, made_by = stored or (None, None)
-    return numpy.array(vector[:numbers], dtype=numpy.float32) if vector and made_by == model else None
+    numbers = models.get(made_by or "")
+    found = numpy.array(vector[:numbers], dtype=numpy.float32) if vector and numbers else None
+    return {"embedding": found, "model": made_by or ""}

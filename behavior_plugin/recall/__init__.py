@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from behavior_plugin.agents.core import core_of
-from behavior_plugin.embed import Embedder
+from behavior_plugin.embed import Embedder, embedder_of, models_of
+from behavior_plugin.embed.language import MAX_SAMPLE, are_readable
 from behavior_plugin.errors import EmbedError, describe_for_log
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.store import Store
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
-    from behavior_plugin.recall.index import Index
+    from behavior_plugin.recall.index import Index, Vector
     from behavior_plugin.recall.rank import Ranked
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,6 @@ log = logging.getLogger(__name__)
 MAX_PROMPT_CHARS = 2000
 # Below it a pattern has been ignored, refused or harmful too often to be suggested.
 MIN_CONFIDENCE = 0.2
-# The newest triggers show the language of a project's prompts: with a greater share of unreadable ones, it is another.
-# Fewer triggers show nothing.
-MAX_SAMPLE, MIN_SAMPLE, MAX_UNREADABLE = 50, 5, 0.3
 # As many are read again while a prompt waits, in 0.1 ms each; more in the background.
 MAX_AT_ONCE = 2_000
 # Triggers that are kept in memory, of all projects, and the newest of one: each takes 6 kB.
@@ -40,14 +38,14 @@ _Key: TypeAlias = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class _Read:
-    """An index, the state of the database that it was read in, and whether the embedder can read its prompts.
+    """An index, the state of the database that it was read in, and which of the models can read its prompts.
 
-    `is_readable` is None where there are too few prompts to say so.
+    `readable` has the models that made vectors of it; None where there are too few prompts to say so.
     """
 
     state: tuple[object, ...]
     index: Index
-    is_readable: bool | None
+    readable: Mapping[str, bool | None]
 
 
 class Recaller:
@@ -58,7 +56,7 @@ class Recaller:
     """
 
     def __init__(self) -> None:
-        # By the model and the project; the one that was asked last is the last.
+        # By the usual model and the project; the one that was asked last is the last.
         self._indexes: dict[_Key, _Read] = {}
         self._reading: set[_Key] = set()
         self._lock = threading.Lock()
@@ -111,13 +109,13 @@ class Recaller:
             return []
         read = self._up_to_date(store, embedder, project)
         left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
-        embedding = embed_core(core, embedder) if embedder and _is_readable(core, read, embedder) else None
-        return rank(read.index.candidates(Question(core, embedding), leave_out=left_out))
+        question = Question(core, _vectors(core, read.readable, embedder) if embedder else ())
+        return rank(read.index.candidates(question, leave_out=left_out))
 
     def _up_to_date(self, store: Store, embedder: Embedder | None, project: str | None) -> _Read:
         """The triggers as the database has them; of a large project as it had them, while they are read again."""
         key = (embedder.model if embedder else "", project)
-        state = store.state(model=key[0], project=project)
+        state = store.state(models=tuple(models_of(embedder)), project=project)
         with self._lock:
             known = self._indexes.pop(key, None)
             if known is not None:
@@ -143,11 +141,12 @@ class Recaller:
     def _read(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> _Read:
         from behavior_plugin.recall.index import Index
 
-        model, project = key
-        triggers = store.triggers(model=model, numbers=embedder.numbers if embedder else 1, project=project)
+        triggers = store.triggers(models=models_of(embedder), project=key[1])
         index = Index(triggers[-MAX_TRIGGERS:])
         index.prepare()
-        read = _Read(state, index, _is_project_readable(index, embedder) if embedder else False)
+        with self._lock:
+            known = self._indexes.get(key)
+        read = _Read(state, index, _readable(index, embedder, known.readable if known else {}) if embedder else {})
         with self._lock:
             self._indexes.pop(key, None)
             self._indexes[key] = read
@@ -171,19 +170,28 @@ def embed_core(core: str, embedder: Embedder) -> NDArray[numpy.float32] | None:
     return numpy.array(vector[: embedder.numbers], dtype=numpy.float32)
 
 
-def _is_readable(core: str, read: _Read, embedder: Embedder) -> bool:
-    """Whether the embedder can read the project's prompts; in a new project, whether it can read this one."""
-    if read.is_readable is None or not core.isascii():
-        return embedder.can_read(core)
-    return read.is_readable
+def _vectors(core: str, readable: Mapping[str, bool | None], embedder: Embedder) -> list[Vector]:
+    """The vectors of a prompt by the models that made vectors of the project, and that can read both."""
+    from behavior_plugin.recall.index import Vector
+
+    found = []
+    for model, is_project_readable in readable.items():
+        each = embedder_of(embedder, model)
+        if each is None or is_project_readable is False:
+            continue
+        # In a new project, and where English would not be written so, the prompt itself says it.
+        if (is_project_readable is None or not core.isascii()) and not each.can_read(core):
+            continue
+        numbers = embed_core(core, each)
+        if numbers is not None:
+            found.append(Vector(model, numbers, each.unrelated))
+    return found
 
 
-def _is_project_readable(index: Index, embedder: Embedder) -> bool | None:
-    newest = index.triggers[-MAX_SAMPLE:]
-    if len(newest) < MIN_SAMPLE:
-        return None
-    unreadable = sum(not embedder.can_read(core_of(each.text)) for each in newest)
-    return unreadable < MAX_UNREADABLE * len(newest)
+def _readable(index: Index, embedder: Embedder, before: Mapping[str, bool | None]) -> dict[str, bool | None]:
+    cores = [core_of(trigger.text) for trigger in index.triggers[-MAX_SAMPLE:]]
+    known = {model: each for model in index.models if (each := embedder_of(embedder, model))}
+    return {model: are_readable(cores, each.can_read, before=before.get(model)) for model, each in known.items()}
 
 
 def _suggestions(

@@ -34,21 +34,31 @@ Matrix = NDArray[numpy.float64]
 
 
 @dataclass(frozen=True)
+class Vector:
+    """A text as a model has it; `unrelated` is the cosine that this model gives texts with nothing in common."""
+
+    model: str
+    numbers: NDArray[numpy.float32]
+    unrelated: float = 0.0
+
+
+@dataclass(frozen=True)
 class Question:
-    """A prompt to find triggers by: its core, and its vector if its words can be read by the embedder."""
+    """A prompt to find triggers by: its core, and a vector of each model that made vectors here and can read it."""
 
     text: str
-    embedding: NDArray[numpy.float32] | None = None
+    vectors: Sequence[Vector] = ()
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Triggers that may fit a question. The arrays have a row for each.
 
-    `cosines` are those of the vectors, zero without one; `words` the share of the question's words that a trigger and
-    its work have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command.
-    `likeness` compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`:
-    there are no vectors to compare, and `words` is the share of the question's groups of letters.
+    `cosines` are those of the vectors, zero without one, on a scale where texts with nothing in common have zero too:
+    so vectors of two models can be among them. `words` is the share of the question's words that a trigger and its work
+    have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command. `likeness`
+    compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`: there are
+    no vectors to compare, and `words` is the share of the question's groups of letters.
     """
 
     triggers: tuple[Trigger, ...]
@@ -61,6 +71,14 @@ class Candidates:
     is_by_letters: bool
 
 
+@dataclass(frozen=True)
+class _Vectors:
+    """The vectors of one model, a row each, and the places of their triggers."""
+
+    places: NDArray[numpy.intp]
+    matrix: NDArray[numpy.float32]
+
+
 class Index:
     """The triggers of a project, or of all projects, the oldest first."""
 
@@ -71,12 +89,7 @@ class Index:
         self._places_of_command = _places(command_name(trigger.text) for trigger in triggers)
         self._places_of_session = _places(trigger.session_id for trigger in triggers)
         self._failed = [place for place, trigger in enumerate(triggers) if trigger.outcome is Outcome.FAILED]
-        sizes = {len(trigger.embedding) for trigger in triggers if trigger.embedding is not None}
-        self._numbers = max(sizes, default=0)
-        self._vectors = numpy.zeros((len(triggers), self._numbers), dtype=numpy.float32)
-        for place, trigger in enumerate(triggers):
-            if trigger.embedding is not None and len(trigger.embedding) == self._numbers:
-                self._vectors[place] = trigger.embedding
+        self._vectors = _vectors_by_model(triggers)
 
     @cached_property
     def _words(self) -> WordIndex:
@@ -95,6 +108,11 @@ class Index:
         counts = [Counter(value for each in self.triggers for value in set(bag(each))) for bag in _BAGS]
         return tuple({value: math.log1p(total / number) for value, number in count.items()} for count in counts)
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that have made vectors of these triggers, the one with most of them first."""
+        return tuple(sorted(self._vectors, key=lambda model: (-len(self._vectors[model].places), model)))
+
     def prepare(self) -> None:
         """Compute ahead of the first question."""
         self._words, self._rarities  # noqa: B018 - they are computed when first read
@@ -106,8 +124,12 @@ class Index:
 
     def candidates(self, question: Question, *, leave_out: Sequence[int] = ()) -> Candidates:
         """The triggers that may fit, in the order of their age."""
-        is_by_letters = question.embedding is None or len(question.embedding) != self._numbers
-        cosines = self._cosines(None if is_by_letters else question.embedding)
+        asked = [vector for vector in question.vectors if vector.model in self._vectors]
+        is_by_letters = not asked
+        cosines = numpy.zeros(len(self.triggers))
+        for vector in asked:
+            stored = self._vectors[vector.model]
+            cosines[stored.places] = (stored.matrix @ vector.numbers - vector.unrelated) / (1 - vector.unrelated)
         words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
         command = command_name(question.text)
         same = self._places_of_command.get(command, []) if command else []
@@ -130,12 +152,6 @@ class Index:
             is_by_letters=is_by_letters,
         )
 
-    def _cosines(self, embedding: NDArray[numpy.float32] | None) -> Scores:
-        if embedding is None:
-            return numpy.zeros(len(self.triggers))
-        cosines: Scores = (self._vectors @ embedding).astype(numpy.float64)
-        return cosines
-
     def _shared(self, question: Question) -> Scores:
         """The share of the question's groups of letters that each trigger has."""
         return self._trigrams.scores(trigrams(question.text))
@@ -151,6 +167,20 @@ class Index:
         keys = numpy.array([trigger.pattern_key for trigger in triggers])
         likeness: Matrix = (1 - SAME_PATTERN) * total / len(_BAGS) + SAME_PATTERN * (keys[:, None] == keys[None, :])
         return likeness
+
+
+def _vectors_by_model(triggers: Sequence[Trigger]) -> dict[str, _Vectors]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for place, trigger in enumerate(triggers):
+        if trigger.embedding is not None:
+            found[trigger.model].append(place)
+    return {
+        model: _Vectors(
+            numpy.array(places, dtype=numpy.intp),
+            numpy.array([triggers[place].embedding for place in places], dtype=numpy.float32),
+        )
+        for model, places in found.items()
+    }
 
 
 def command_name(prompt: str) -> str:

@@ -35,6 +35,16 @@ class Computed:
     last_used_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class StoredTrigger:
+    """A prompt that began work, by the key of its episode."""
+
+    source_key: str
+    text: str
+    project: str
+    started_at: datetime
+
+
 class Evidence(Protocol):
     """The episodes of one user, within one transaction that excludes the user's other workers."""
 
@@ -98,20 +108,41 @@ class Store(Protocol):
         """The projects with episodes that have changed since their patterns were computed."""
         ...
 
-    def unembedded(self, limit: int) -> dict[str, str]:
-        """Triggers that no model has embedded yet, by the keys of their episodes."""
+    def unembedded(self, limit: int) -> list[StoredTrigger]:
+        """Triggers that no model has embedded yet, the newest first."""
+        ...
+
+    def newest_triggers(self, project: str, *, limit: int) -> list[str]:
+        """The newest triggers of a project, the oldest of them first."""
+        ...
+
+    def embedded(self) -> list[tuple[str, str, int]]:
+        """Each project with each model that has embedded triggers of it, and the number of these."""
+        ...
+
+    def embedded_by(
+        self, model: str, *, project: str, limit: int, before: StoredTrigger | None = None
+    ) -> list[StoredTrigger]:
+        """The triggers of a project that a model has embedded, the newest first, and with `before` only older ones."""
+        ...
+
+    def refold(self, project: str) -> None:
+        """Have the patterns of a project computed again."""
         ...
 
     def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
         """Save the vector of a trigger, 1536 numbers made by `model`; None if the model cannot embed it."""
         ...
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
         """A value that changes with the answer of `triggers`. It is cheap to read, and only good to be compared."""
         ...
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> list[Trigger]:
-        """All triggers of patterns, the oldest first, with the first `numbers` of the vectors that `model` made."""
+    def triggers(self, *, models: Mapping[str, int], project: str | None) -> list[Trigger]:
+        """All triggers of patterns, the oldest first, with the vectors that these models made.
+
+        `models` has the count of numbers of each.
+        """
         ...
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:

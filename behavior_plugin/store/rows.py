@@ -107,6 +107,7 @@ def read_trigger(row: DictRow) -> Trigger:
         outcome=Outcome(row["outcome"]),
         started_at=row["started_at"],
         embedding=None if vector is None else _numbers_of(vector),
+        model=row["model"] or "",
         names=tuple(map(str, row["names"] or ())),
         files=tuple(str(file) for step in steps for file in step.get("files") or ()),
         commands=tuple(str(step[name]) for step in steps for name in ("text", "until") if step.get(name)),

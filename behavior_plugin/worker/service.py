@@ -15,7 +15,7 @@ from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError
-from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
+from behavior_plugin.learn import compute_all_possible, save_all_possible
 from behavior_plugin.model import Context, Turn
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.patterns.evidence import turn_judgements
@@ -24,6 +24,7 @@ from behavior_plugin.recall.render import render
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
+from behavior_plugin.vectors import embed_triggers
 from behavior_plugin.workflow import Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -302,10 +302,10 @@ class CountingStore(FakeStore):
 
     reads = 0
 
-    def triggers(self, *, model: str, numbers: int, project: str | None) -> Any:
+    def triggers(self, *, models: Mapping[str, int], project: str | None) -> Any:
         self.reads += 1
-        return super().triggers(model=model, numbers=numbers, project=project)
+        return super().triggers(models=models, project=project)
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
-        found = super().triggers(model=model, numbers=1, project=project)
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
+        found = super().triggers(models=dict.fromkeys(models, 1), project=project)
         return tuple(each.source_key for each in found)
