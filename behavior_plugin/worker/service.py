@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from behavior_plugin.recall.render import render
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
 from behavior_plugin.store import Store
-from behavior_plugin.vectors import embed_triggers
+from behavior_plugin.vectors import embed_anew, embed_triggers, survey
 from behavior_plugin.workflow import Episode, Judgement, Remark, RemarkKind, StoredPattern, Suggestion
 
 # How long a prompt waits for a worker that is just starting: no longer than its hook.
@@ -200,6 +201,25 @@ class Service(api.Api):
 
     def reap(self, request: api.Reap) -> api.Reaped:
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
+
+    def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
+        until = time.monotonic() + request.within_s
+        store, embedder, done = self._computed_store(), self._resources.embedder(START_S), 0
+        if embedder is None:
+            return api.EmbeddedAnew(done=0, left=(), unreadable_projects=())
+        for rows in () if request.is_dry_run else survey(embedder, store).outdated:
+            for made in embed_anew(embedder, store, rows):
+                done += made
+                if time.monotonic() > until:
+                    break
+            if time.monotonic() > until:
+                break
+        found = survey(embedder, store)
+        left = [
+            api.OutdatedVectors(project=each.project, model=each.model, wanted=each.wanted, count=each.count)
+            for each in found.outdated
+        ]
+        return api.EmbeddedAnew(done=done, left=tuple(left), unreadable_projects=found.unreadable)
 
     def _find(
         self, question: gate.Question, context: Context, *, within_s: float, session_id: str = ""

@@ -795,7 +795,7 @@ def test_triggers_have_what_recall_compares(store: PostgresStore) -> None:
 
     assert list(found) == ["fix it", "not embedded", "as written"]
     first = found["fix it"]
-    assert first == replace(trigger_of(told, pattern_key="one", embedding=None), embedding=first.embedding)
+    assert first == replace(trigger_of(told, pattern_key="one", embedding=None), embedding=first.embedding, model=MODEL)
     assert first.embedding is not None
     assert first.embedding.tolist() == pytest.approx(at_angle(60)[:3], abs=1e-6)
     assert found["as written"].pattern_key == "written"
