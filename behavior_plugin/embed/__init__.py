@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from behavior_plugin.embed.extra import is_installed
@@ -57,6 +58,18 @@ class Embedder(Protocol):
         ...
 
 
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An embedder that is opened when it is first needed, as soon as it is installed."""
+
+    open: Callable[[], Embedder]
+    is_installed: Callable[[], bool] = _always
+
+
 class Embedders:
     """The usual embedder, with others beside it, by the names of their models; each is opened when it is first needed.
 
@@ -65,10 +78,7 @@ class Embedders:
     `problem` says why one beside it could not be opened. Safe to use from several threads.
     """
 
-    def __init__(
-        self, usual: Embedder, beside: Mapping[str, Callable[[], Embedder | None]] | None = None, *, fallback: str = ""
-    ) -> None:
-        """Each function of `beside` opens an embedder, or returns None as long as it is not installed."""
+    def __init__(self, usual: Embedder, beside: Mapping[str, Beside] | None = None, *, fallback: str = "") -> None:
         self.usual = usual
         self.model, self.numbers, self.unrelated = usual.model, usual.numbers, usual.unrelated
         self.fallback = fallback
@@ -94,24 +104,14 @@ class Embedders:
         with self._lock:
             if model in self._opened:
                 return self._opened[model] is not None
-        return model in self._beside and (model != E5 or is_installed())
+        return model in self._beside and self._beside[model].is_installed()
 
     def of(self, model: str) -> Embedder | None:
         """The embedder of a model; None if it is not installed, or cannot run."""
         with self._lock:
-            if model in self._opened:
-                return self._opened[model]
-            opener = self._beside.get(model)
-            try:
-                opened = opener() if opener else None
-            except Exception as error:  # whatever it is, the usual one still works
-                log.warning("an embedder cannot be opened: %s", describe_for_log(error))
-                self.problem = describe_for_log(error)
-                self._opened[model] = None
-                return None
-            if opened:
-                self._opened[model] = opened
-            return opened
+            if model not in self._opened and model in self._beside and self._beside[model].is_installed():
+                self._opened[model] = self._open(self._beside[model])
+            return self._opened.get(model)
 
     def close(self) -> None:
         """End the processes that embedders have."""
@@ -119,6 +119,14 @@ class Embedders:
             for embedder in self._opened.values():
                 if close := getattr(embedder, "close", None):
                     close()
+
+    def _open(self, beside: Beside) -> Embedder | None:
+        try:
+            return beside.open()
+        except Exception as error:  # whatever it is, the usual one still works
+            log.warning("an embedder cannot be opened: %s", describe_for_log(error))
+            self.problem = describe_for_log(error)
+            return None
 
 
 def models_of(embedder: Embedder | None) -> dict[str, int]:
@@ -143,15 +151,16 @@ def open_embedder(kind: Kind) -> Embedders | None:
     """
     # Loaded on demand: onnxruntime and openai cost 0.2 to 0.4 s each, and a machine may have no onnxruntime. Those
     # beside it read the rows that they made.
+    offline, multilingual = Beside(_open_offline), Beside(_open_multilingual, is_installed)
     if kind == "none":
         return None
     if kind == "openai":
         from behavior_plugin.embed.remote import RemoteEmbedder
 
-        return Embedders(RemoteEmbedder(), {MINILM: _open_offline, E5: _multilingual_if_installed})
+        return Embedders(RemoteEmbedder(), {MINILM: offline, E5: multilingual})
     if kind == "multilingual":
-        return Embedders(_open_multilingual(), {MINILM: _open_offline})
-    return Embedders(_open_offline(), {E5: _multilingual_if_installed}, fallback=E5)
+        return Embedders(_open_multilingual(), {MINILM: offline})
+    return Embedders(_open_offline(), {E5: multilingual}, fallback=E5)
 
 
 def _open_offline() -> Embedder:
@@ -160,10 +169,6 @@ def _open_offline() -> Embedder:
     except ImportError as error:
         raise EmbedError(f"The offline model cannot run here: {error}", hint=WITHOUT_OFFLINE) from error
     return OfflineEmbedder()
-
-
-def _multilingual_if_installed() -> Embedder | None:
-    return _open_multilingual() if is_installed() else None
 
 
 def _open_multilingual() -> Embedder:

