@@ -68,6 +68,7 @@ class Beside:
 
     open: Callable[[], Embedder]
     is_installed: Callable[[], bool] = _always
+    numbers: int = LOCAL_NUMBERS
 
 
 class Embedders:
@@ -91,7 +92,7 @@ class Embedders:
     @property
     def models(self) -> dict[str, int]:
         """The models whose vectors can be compared with a prompt, each with its count of numbers."""
-        return {self.model: self.numbers, **dict.fromkeys(self._beside, LOCAL_NUMBERS)}
+        return {self.model: self.numbers, **{model: each.numbers for model, each in self._beside.items()}}
 
     def can_read(self, text: str) -> bool:
         return self.usual.can_read(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.embed import Embedder
+from behavior_plugin.embed import Beside, Embedder, Embedders
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller
@@ -224,12 +224,84 @@ def test_a_projects_language_is_told_once() -> None:
     assert judged == [50, 50]
 
 
+def test_while_a_project_changes_over_the_vectors_of_both_models_are_found() -> None:
+    """The user has changed the setting, and not all of the vectors are made anew."""
+    old, new = FakeEmbedder(), OtherEmbedder()
+    store = store_with({"trigger": "fix the login form"}, embedder=old)
+    store.add(make_pattern(trigger="deploy the shop", context=HERE), new.embed(["deploy the shop"])[0], new.model)
+    embedders = Embedders(new, {old.model: Beside(lambda: old, numbers=old.numbers)})
+
+    def asked(text: str) -> list[str]:
+        return triggers(Recaller().recall(text, HERE, embedder=embedders, store=store, min_odds=0.3))
+
+    assert asked("fix the login form now") == ["fix the login form"]
+    assert asked("deploy the shop now") == ["deploy the shop"]
+    assert old.texts[-2:] == new.texts[-2:] == ["fix the login form now", "deploy the shop now"]
+
+
+def test_each_project_is_asked_by_the_models_that_can_read_it() -> None:
+    """English is not sent to the slow one, and vectors that mean nothing are not compared."""
+    english, multilingual = EnglishEmbedder(), OtherEmbedder()
+    embedders = Embedders(english, {multilingual.model: Beside(lambda: multilingual, numbers=512)})
+    korean = [{"trigger": f"쇼핑몰을 배포해줘 {number}"} for number in range(6)]
+    store = store_with(*korean, embedder=multilingual)
+    store.add(
+        make_pattern(trigger="쇼핑몰", context=HERE, started_at=START - timedelta(days=1)),
+        english.embed(["쇼핑몰"])[0],
+        english.model,
+    )
+    in_english = store_with(*[{"trigger": f"deploy {number}"} for number in range(6)], embedder=english)
+    english.texts, multilingual.texts = [], []
+
+    Recaller().recall("쇼핑몰을 배포해", HERE, embedder=embedders, store=store, min_odds=0.3)
+    of_korean = (list(english.texts), list(multilingual.texts))
+    Recaller().recall("release it", HERE, embedder=embedders, store=in_english, min_odds=0.3)
+
+    assert of_korean == ([], ["쇼핑몰을 배포해"])
+    assert (english.texts, multilingual.texts) == (["release it"], ["쇼핑몰을 배포해"])
+
+
+def test_a_model_that_cannot_run_costs_its_vectors_only() -> None:
+    """The others are compared, and its own work is found by its words."""
+
+    def broken() -> Embedder:
+        raise EmbedError("It needs another processor.")
+
+    old = FakeEmbedder()
+    store = store_with({"trigger": "fix the login form"}, embedder=old)
+    store.add(make_pattern(trigger="deploy the shop", context=HERE), OtherEmbedder().embed(["shop"])[0], "another")
+    embedders = Embedders(old, {"another": Beside(broken, numbers=512)})
+
+    found = Recaller().recall("fix the login form", HERE, embedder=embedders, store=store, min_odds=0.3)
+
+    assert triggers(found) == ["fix the login form"]
+
+
+def test_a_mixed_project_keeps_its_language() -> None:
+    """Else each other prompt would be compared otherwise."""
+    embedder, recaller = EnglishEmbedder(), Recaller()
+    korean = [{"trigger": "쇼핑몰을 배포해줘", "source_key": str(number)} for number in range(6)]
+    store = store_with(*korean, embedder=embedder)
+
+    def is_embedded(*, english: int) -> bool:
+        for number in range(english):
+            text = f"deploy {number}"
+            pattern = make_pattern(trigger=text, context=HERE, source_key=text, started_at=START + timedelta(days=1))
+            store.add(pattern, embedder.embed([text])[0], embedder.model)
+        embedder.texts = []
+        recaller.rank("release it", HERE.project, embedder=embedder, store=store)
+        return bool(embedder.texts)
+
+    assert [is_embedded(english=number) for number in (0, 24, 44)] == [False, False, True]
+
+
+class OtherEmbedder(FakeEmbedder):
+    model = "another"
+
+
 def test_after_a_change_of_the_model_letters_decide() -> None:
     """The stored vectors mean something else, and words alone have odds of their own."""
     store = store_with({}, embedder=FakeEmbedder())
-
-    class OtherEmbedder(FakeEmbedder):
-        model = "another"
 
     def asked(text: str) -> list[str]:
         return triggers(Recaller().recall(text, HERE, embedder=OtherEmbedder(), store=store, min_odds=0.3))
