@@ -81,6 +81,7 @@ def survey(embedder: Embedder, store: Store) -> Survey:
         if is_readable is None:
             continue
         wanted = embedder.model if is_readable else E5
+        embedder_of(embedder, wanted)  # opened now, so that the first prompt need not wait for it
         for model in sorted(counts.keys() - {wanted}):
             is_unreadable = (model, wanted) == (MINILM, E5) and reads(model) is False
             found.append(Outdated(project, model, wanted, counts[model], is_unreadable))

@@ -86,7 +86,7 @@ class Embedders:
         self.languages: dict[tuple[str, str], tuple[int | None, bool | None]] = {}
         self.problem = ""
         self._beside = dict(beside or {})
-        self._opened: dict[str, Embedder | None] = {usual.model: usual}
+        self._opened: dict[str, Embedder | None] = {}
         self._lock = threading.Lock()
 
     @property
@@ -105,10 +105,12 @@ class Embedders:
         with self._lock:
             if model in self._opened:
                 return self._opened[model] is not None
-        return model in self._beside and self._beside[model].is_installed()
+        return model == self.model or (model in self._beside and self._beside[model].is_installed())
 
     def of(self, model: str) -> Embedder | None:
         """The embedder of a model; None if it is not installed, or cannot run."""
+        if model == self.model:
+            return self.usual  # without waiting for another one that is being opened
         with self._lock:
             if model not in self._opened and model in self._beside and self._beside[model].is_installed():
                 self._opened[model] = self._open(self._beside[model])
@@ -117,7 +119,7 @@ class Embedders:
     def close(self) -> None:
         """End the processes that embedders have."""
         with self._lock:
-            for embedder in self._opened.values():
+            for embedder in (self.usual, *self._opened.values()):
                 if close := getattr(embedder, "close", None):
                     close()
 

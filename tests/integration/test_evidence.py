@@ -823,7 +823,7 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> No
 
     assert all(before != after for before, after in pairwise(states))
     assert again == states[-2]
-    assert store.state(models=[MODEL], project="/elsewhere")[:2] == (0, 0)
+    assert store.state(models=[MODEL], project="/elsewhere")[:2] == ([0], 0)
 
 
 def test_the_server_is_patient_only_while_the_worker_computes(store: PostgresStore) -> None:
@@ -1257,6 +1257,10 @@ def _use_every_query(store: PostgresStore) -> None:
         store.state(models=[MODEL], project=None)
         store.state(models=[MODEL], project="/home/dev/project")
         store.patterns_with(["one"])
+        store.embedded()
+        store.embedded_by(MODEL, project="/home/dev/project", limit=5)
+        store.newest_triggers("/home/dev/project", limit=5)
+        store.refold("/home/dev/project")
         store.newest_episodes(project=None, limit=5)
         store.newest_episodes(project="/home/dev/project", limit=5)
         store.episodes_of("one", limit=5)
@@ -1297,9 +1301,12 @@ def test_no_method_reaches_evidence_of_another_user(
     assert near(store) == []
     assert store.triggers(models={MODEL: 2}, project=None) == []
     assert store.patterns_with(["one"]) == []
-    assert store.state(models=[MODEL], project=None)[:2] == (0, 0)
+    assert store.state(models=[MODEL], project=None)[:2] == ([0], 0)
     assert store.unfolded_projects() == store.stale_sessions(99) == []
     assert waiting(store, 5) == {}
+    assert store.embedded() == store.newest_triggers("/home/dev/project", limit=5) == []
+    assert store.embedded_by(MODEL, project="/home/dev/project", limit=5) == []
+    store.refold("/home/dev/project")
     assert store.newest_episodes(project=None, limit=5) == store.episodes_of("one", limit=5) == []
     assert store.take_old_patterns() == store.forget_session("session") == 0
     store.save_embedding("shared", "theirs", at_angle(50), MODEL)

@@ -81,5 +81,5 @@ def test_the_multilingual_one_alone_needs_no_other() -> None:
 
     assert embedders
     assert (embedders.model, embedders.fallback) == (E5, "")
-    assert list(embedders._opened) == [E5]
+    assert embedders._opened == {}
     embedders.close()
