@@ -1304,7 +1304,8 @@ def test_no_method_reaches_evidence_of_another_user(
     assert store.state(models=[MODEL], project=None)[:2] == ([0], 0)
     assert store.unfolded_projects() == store.stale_sessions(99) == []
     assert waiting(store, 5) == {}
-    assert store.embedded() == store.newest_triggers("/home/dev/project", limit=5) == []
+    assert store.embedded() == []
+    assert store.newest_triggers("/home/dev/project", limit=5) == []
     assert store.embedded_by(MODEL, project="/home/dev/project", limit=5) == []
     store.refold("/home/dev/project")
     assert store.newest_episodes(project=None, limit=5) == store.episodes_of("one", limit=5) == []
