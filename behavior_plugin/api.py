@@ -216,6 +216,30 @@ class Deleted(Message):
     patterns: int
 
 
+class EmbedAnew(Message):
+    """Make vectors anew that are not by the model that is wanted for their project: as many as `within_s` allows."""
+
+    is_dry_run: bool = False
+    within_s: float = Field(default=1, gt=0, le=60)
+
+
+class OutdatedVectors(Message):
+    """The number of a project's vectors by one model, where `wanted` is to make them anew."""
+
+    project: str
+    model: str
+    wanted: str
+    count: int
+
+
+class EmbeddedAnew(Message):
+    """The number of vectors that were made anew, what is left, and the projects that no installed model can read."""
+
+    done: int
+    left: tuple[OutdatedVectors, ...]
+    unreadable_projects: tuple[str, ...]
+
+
 class Pong(Message):
     """The proof that a worker is alive."""
 
@@ -242,6 +266,11 @@ class Status(Message):
     open_sessions: int
     dead_letters: int
     oldest_event: str | None
+    # Vectors that the worker makes anew by itself, those that only `behavior db embed` does, and the projects that no
+    # installed model can read.
+    vectors_to_renew: int = 0
+    vectors_of_other_models: int = 0
+    unreadable_projects: int = 0
 
 
 class Problem(Message):
@@ -272,6 +301,7 @@ class Api(Protocol):
     def forget_session(self, request: ForgetSession) -> Deleted: ...
     def drain(self, request: Drain) -> Drained: ...
     def reap(self, request: Reap) -> Reaped: ...
+    def embed_anew(self, request: EmbedAnew) -> EmbeddedAnew: ...
 
 
 @dataclass(frozen=True)
@@ -309,6 +339,7 @@ SAVE_TURNS = Operation("save_turns", SaveTurns, SaveReport)
 FORGET_SESSION = Operation("forget_session", ForgetSession, Deleted)
 DRAIN = Operation("drain", Drain, Drained)
 REAP = Operation("reap", Reap, Reaped)
+EMBED_ANEW = Operation("embed_anew", EmbedAnew, EmbeddedAnew)
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     PING,
@@ -327,4 +358,5 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     FORGET_SESSION,
     DRAIN,
     REAP,
+    EMBED_ANEW,
 )

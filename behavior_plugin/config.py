@@ -65,10 +65,11 @@ class Settings(BaseSettings):
         default=None,
         description="Your id in auth.users, for a database that has users of its own (Supabase).",
     )
-    embedder: Literal["offline", "openai", "none"] = Field(
+    embedder: Literal["offline", "multilingual", "openai", "none"] = Field(
         default="offline",
-        description="offline: all-MiniLM-L6-v2 on this machine. openai: text-embedding-3-small, with OPENAI_API_KEY. "
-        "none: prompts are compared by their letters. After a change older work is found by its words.",
+        description="The model that compares prompts. offline: all-MiniLM-L6-v2 on this machine, and for projects in "
+        "other languages than English multilingual-e5-small, if it is installed. multilingual: that one throughout. "
+        "openai: text-embedding-3-small, with OPENAI_API_KEY. none: prompts are compared by their letters.",
     )
     recall_scope: Literal["project", "all"] = Field(
         default="project",

@@ -19,7 +19,8 @@ from typing import Any
 from behavior_plugin import api, config, simulator
 from behavior_plugin.agents.install import WITH_HOOKS, agent_settings_file, check_interpreter
 from behavior_plugin.capture import paths, spool, wake
-from behavior_plugin.errors import BehaviorError, SetupError
+from behavior_plugin.embed.extra import offer
+from behavior_plugin.errors import BehaviorError, SetupError, StoreError
 from behavior_plugin.worker import NOT_OPEN
 from behavior_plugin.worker import PROBE as PROBE_ID
 from behavior_plugin.worker.client import Client, start_worker
@@ -29,8 +30,14 @@ SWITCH_ON = "Unset it in the environment that the agent is started from."
 FOLDER_ITSELF = "Set BEHAVIOR_HOME to the folder itself."
 REPAIR = "Delete that file, or run `behavior install` again."
 LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
+LEFT_VECTORS = "{:,} vectors are by another model than is wanted now: `behavior db embed` makes them anew at once"
 # The parts that a part needs, and the message if one of them fails.
-NEEDS = {"store": ["worker"], "embedder": ["worker"], "events": ["worker"], "probe": ["hooks", "worker", "store"]}
+NEEDS = {
+    "store": ["worker"],
+    "embedder": ["worker"],
+    "events": ["worker"],
+    "probe": ["hooks", "worker", "store"],
+}
 BROKEN = {
     "hooks": "the hooks do not work",
     "worker": "the check of the worker failed",
@@ -151,10 +158,16 @@ def _store() -> str:
 
 
 def _embedder() -> str:
-    status = Client().status()
+    client = Client()
+    status = client.status()
     if status.embedder_problem:
         raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their letters.")
-    return status.embedder
+    said = [status.embedder]
+    with suppress(StoreError):  # the store's own check has reported it
+        found = client.embed_anew(api.EmbedAnew(is_dry_run=True))
+        left = sum(each.count for each in found.left)
+        said += [LEFT_VECTORS.format(left) if left else "", offer(len(found.unreadable_projects))]
+    return "; ".join(filter(None, said))
 
 
 def _events() -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from behavior_plugin.agents.core import core_of
 from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError, describe_for_log
+from behavior_plugin.errors import StoreError, StoreUnavailableError, describe_for_log
 from behavior_plugin.model import Event, Turn
 from behavior_plugin.patterns.evidence import DIGEST_VERSION, effects, episodes_of, merge_turns
 from behavior_plugin.patterns.fold import final_key, fold, pattern_key, pattern_of
@@ -19,14 +18,10 @@ from behavior_plugin.patterns.remarks import follow_through, merges
 from behavior_plugin.patterns.turns import turns_of
 from behavior_plugin.redact import redact_turn
 from behavior_plugin.store import Computed, Evidence, Store
+from behavior_plugin.vectors import embed_triggers
 from behavior_plugin.workflow import Episode, Saved
 
 log = logging.getLogger(__name__)
-
-# A text that every embedder can embed.
-PROBE_TEXT = "work"
-# Triggers embedded at a time.
-BATCH = 100
 
 
 def learn(events: Sequence[Event], *, store: Store, follows: str | None = None) -> list[Turn]:
@@ -167,30 +162,6 @@ def _turns(episodes: Iterable[Episode]) -> list[Turn]:
 def _judged_again(turn: Turn) -> Turn:
     """A turn of an earlier version, which knew other kinds of prompts."""
     return turn.model_copy(update={"prompt_kind": read_prompt(turn.prompt)["prompt_kind"]})
-
-
-def embed_triggers(embedder: Embedder, store: Store) -> None:
-    """Embed the triggers of the evidence that no model has embedded yet. Raises as `compute_patterns`."""
-    while triggers := store.unembedded(BATCH):
-        embeddings = _embeddings([core_of(trigger) for trigger in triggers.values()], embedder)
-        for (key, trigger), embedding in zip(triggers.items(), embeddings, strict=True):
-            store.save_embedding(key, trigger, embedding, embedder.model)
-
-
-def _embeddings(texts: Sequence[str], embedder: Embedder) -> list[list[float] | None]:
-    """A vector for each text; None for a text that cannot be embedded, such as a lone emoji."""
-    try:
-        return list(embedder.embed(texts))
-    except EmbedError:
-        return [_embedding_or_none(text, embedder) for text in texts]
-
-
-def _embedding_or_none(text: str, embedder: Embedder) -> list[float] | None:
-    try:
-        return embedder.embed([text])[0]
-    except EmbedError:
-        embedder.embed([PROBE_TEXT])  # fails too if the text is not to blame: it has to be tried again
-        return None
 
 
 def _fold_projects(store: Store) -> None:

@@ -292,8 +292,9 @@ class Saved(StrEnum):
 class Trigger:
     """A prompt that began work, and the compared parts of the work. It leads to the pattern with `pattern_key`.
 
-    `embedding` has unit length, and as many numbers as the model makes; None if another model embedded the trigger, or
-    none. `names`, `files` and `commands` are those of the steps, as compared (`alignment.identities`) and as shown.
+    `embedding` has unit length, and as many numbers as its `model` makes; None if a model embedded the trigger that was
+    not asked for, or none did. `names`, `files` and `commands` are those of the steps, as compared
+    (`alignment.identities`) and as shown.
     """
 
     source_key: str
@@ -304,6 +305,7 @@ class Trigger:
     outcome: Outcome
     started_at: datetime
     embedding: NDArray[numpy.float32] | None = None
+    model: str = ""
     names: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

@@ -3,7 +3,8 @@
 `python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md) and fits the few weights
 of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets
 and to the others only; `--write` saves them. The order is fitted to the labels by likelihood, then the odds to whether
-the first candidate is right, among prompts with and without an answer. `odds_by_letters` is set by hand, since the sets
+the first candidate is right, among prompts with and without an answer. The weights are those for MiniLM, and nearly
+those for e5, which have to be no others (`--embedder multilingual`). `odds_by_letters` is set by hand, since the sets
 are in English: a fifth of the question's groups of letters in common is just enough.
 """
 
@@ -22,13 +23,13 @@ from numpy.typing import NDArray
 
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.agents.prompts import read_prompt
-from behavior_plugin.embed import Embedder, open_embedder
+from behavior_plugin.embed import Embedder, Kind, open_embedder
 from behavior_plugin.learn import session_turns
 from behavior_plugin.model import TASKS, Outcome
 from behavior_plugin.patterns.evidence import episodes_of, trigger_of
 from behavior_plugin.patterns.fold import pattern_key
 from behavior_plugin.recall import MAX_PROMPT_CHARS, embed_core
-from behavior_plugin.recall.index import Candidates, Index, Question
+from behavior_plugin.recall.index import Candidates, Index, Question, Vector
 from behavior_plugin.recall.rank import (
     WEIGHTS,
     WEIGHTS_FILE,
@@ -69,9 +70,10 @@ class Case:
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--write", is_flag=True, help="Save the weights in the product.")
-def main(data: Path, write: bool) -> None:
+@click.option("--embedder", "kind", type=click.Choice(["offline", "multilingual"]), default="offline")
+def main(data: Path, write: bool, kind: Kind) -> None:
     """Fit the weights of recall to the sets of a data folder."""
-    embedder = open_embedder("offline")
+    embedder = open_embedder(kind)
     assert embedder
     folder = Data(data)
     names = [part.set for part in folder.parts() if part.kind == "recall"]
@@ -80,6 +82,7 @@ def main(data: Path, write: bool) -> None:
     sets = {name: list(cases(folder, name, embedder)) for name in names}
     fitted = fit(list(sets.values()))
     click.echo(json.dumps(as_values(fitted), indent=2))
+    report("what the product has", sets, dict.fromkeys(sets, WEIGHTS))
     report("all sets", sets, dict.fromkeys(sets, fitted))
     if len(sets) > 1:
         report("the other sets", sets, {name: fit([sets[other] for other in sets if other != name]) for name in sets})
@@ -105,7 +108,9 @@ def cases(data: Data, name: str, embedder: Embedder) -> Iterator[Case]:
         if read_prompt(query.prompt)["prompt_kind"] not in TASKS or len(hidden) == len(known):
             continue
         core = core_of(redact(query.prompt, MAX_PROMPT_CHARS))
-        found = indexes[query.pool].candidates(Question(core, embed_core(core, embedder)), leave_out=hidden)
+        numbers = embed_core(core, embedder)
+        vectors = [] if numbers is None else [Vector(embedder.model, numbers, embedder.unrelated)]
+        found = indexes[query.pool].candidates(Question(core, vectors), leave_out=hidden)
         relevant, entries = answers[query.id]["relevant"], {each.source_key: entry.id for entry, each in known}
         right = numpy.array([relevant.get(entries[each.source_key], 0) > 0 for each in found.triggers], dtype=float)
         yield Case(found, right, answers[query.id]["answerable"])
@@ -144,7 +149,8 @@ def _triggers(entry: Entry, embedder: Embedder) -> Iterator[Trigger]:
     for episode in episodes_of(session_turns(events_of(entry))):
         if episode.digest.job and episode.judgement.outcome is not Outcome.FAILED and not episode.part_of:
             vector = embed_core(core_of(episode.trigger), embedder)
-            yield trigger_of(episode, pattern_key=pattern_key(entry.pool, episode.digest.job), embedding=vector)
+            key = pattern_key(entry.pool, episode.digest.job)
+            yield trigger_of(episode, pattern_key=key, embedding=vector, model=embedder.model)
 
 
 def _fit_signals(sets: Sequence[Sequence[Case]]) -> tuple[float, ...]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import click
 
-from behavior_plugin.embed.offline import OfflineEmbedder
 from behavior_plugin.errors import BehaviorError
 from evaluation.data import KINDS, Data, DataError, Part
-from evaluation.memory import CachedEmbedder
+from evaluation.memory import cached_embedder
 from evaluation.predict import predict
 from evaluation.scores import scores
 
@@ -48,7 +47,15 @@ def main() -> None:
     help="Score recall with these saved thresholds instead of the best ones for this data.",
 )
 @click.option("--save-thresholds", type=_FILE, metavar="FILE", help="Save the best thresholds for this data.")
-def evaluate(folder: Path, out: Path, sets: str, thresholds: Path | None, save_thresholds: Path | None) -> None:
+@click.option(
+    "--embedder",
+    type=click.Choice(["offline", "multilingual"]),
+    help="Use one model alone: MiniLM, or the multilingual one. Default: as the product, which takes the multilingual "
+    "one, if it is installed, for projects that MiniLM cannot read.",
+)
+def evaluate(
+    folder: Path, out: Path, sets: str, thresholds: Path | None, save_thresholds: Path | None, embedder: str | None
+) -> None:
     """Run the product over recorded data, and write its prediction for each case.
 
     \b
@@ -73,9 +80,9 @@ def evaluate(folder: Path, out: Path, sets: str, thresholds: Path | None, save_t
     if (thresholds or save_thresholds) and not (data.scorer.exists() and any(part.kind == "recall" for part in parts)):
         raise click.UsageError("Thresholds need a recall set, and score.py in the data folder.")
     out.mkdir(parents=True, exist_ok=True)
-    embedder = CachedEmbedder(OfflineEmbedder())
+    chosen = cached_embedder(embedder)
     for part in parts:
-        predict(part, data, out, embedder)
+        predict(part, data, out, chosen)
     click.echo(f"{', '.join(part.title for part in parts)}: written to {out} in {time.monotonic() - started_at:.0f} s")
     _show_scores(data, out, parts, thresholds, save_thresholds)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from behavior_plugin import config
 from behavior_plugin.agents.calls import touched_files
 from behavior_plugin.agents.prompts import read_prompt
-from behavior_plugin.embed import Embedder
+from behavior_plugin.embed import E5, Beside, Embedder, Embedders, embedder_of, open_embedder
 from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.recall import Recaller, may_be_offered
@@ -60,7 +61,7 @@ class CachedEmbedder:
     """An embedder that embeds each text once, to save time."""
 
     def __init__(self, embedder: Embedder) -> None:
-        self.model, self.numbers = embedder.model, embedder.numbers
+        self.model, self.numbers, self.unrelated = embedder.model, embedder.numbers, embedder.unrelated
         self._embedder = embedder
         self._known: dict[str, list[float]] = {}
 
@@ -72,6 +73,26 @@ class CachedEmbedder:
 
     def can_read(self, text: str) -> bool:
         return self._embedder.can_read(text)
+
+
+def cached_embedder(kind: str | None) -> Embedder:
+    """The embedder of the default settings, or one model alone: `offline` or `multilingual`.
+
+    Raises:
+        EmbedError: it cannot run here.
+    """
+    opened = open_embedder("multilingual" if kind == "multilingual" else "offline")
+    assert opened
+    usual = CachedEmbedder(opened.usual)
+    if kind:
+        return usual
+
+    def other() -> Embedder:
+        found = embedder_of(opened, E5)
+        assert found
+        return CachedEmbedder(found)
+
+    return Embedders(usual, {E5: Beside(other, partial(opened.has, E5))}, fallback=E5)
 
 
 @contextmanager

@@ -8,15 +8,16 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy
-from numpy.typing import NDArray
 
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
-from behavior_plugin.store import Amounts, Computed, Run
+from behavior_plugin.store import Amounts, Computed, Run, StoredTrigger
 from behavior_plugin.workflow import (
     SUGGESTED,
     Episode,
@@ -37,8 +38,8 @@ class FakeEmbedder:
     """A bag of words: each word counts in the dimension that its hash names. Remembers the texts it was given."""
 
     model = "bag-of-words"
-
     numbers = DIMENSIONS
+    unrelated = 0.0
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -152,28 +153,62 @@ class FakeStore:
     def unfolded_projects(self) -> list[str]:
         return sorted(self.unfolded)
 
-    def unembedded(self, limit: int) -> dict[str, str]:
-        missing = {key: each.trigger for key, each in self.told.items() if key not in self.vectors and each.digest.job}
-        return dict(list(missing.items())[:limit])
+    def unembedded(self, limit: int) -> list[StoredTrigger]:
+        return [each for each in self._newest() if each.source_key not in self.vectors][:limit]
+
+    def newest_triggers(self, project: str, *, limit: int) -> list[str]:
+        return [each.text for each in self._newest() if each.project == project][:limit][::-1]
+
+    def embedded(self) -> list[tuple[str, str, int]]:
+        models = Counter(
+            (each.project, self.vectors[each.source_key][1])
+            for each in self._newest()
+            if each.source_key in self.vectors
+        )
+        return [(project, model, count) for (project, model), count in sorted(models.items())]
+
+    def embedded_by(
+        self, model: str, *, project: str, limit: int, before: StoredTrigger | None = None
+    ) -> list[StoredTrigger]:
+        found = [
+            each
+            for each in self._newest()
+            if each.project == project and self.vectors.get(each.source_key, (None, ""))[1] == model
+        ]
+        if before:
+            found = [
+                each for each in found if (each.started_at, each.source_key) < (before.started_at, before.source_key)
+            ]
+        return found[:limit]
+
+    def refold(self, project: str) -> None:
+        self.unfolded.add(project)
+
+    def _newest(self) -> list[StoredTrigger]:
+        found = [
+            StoredTrigger(key, each.trigger, each.context.project, each.started_at)
+            for key, each in self.told.items()
+            if each.digest.job
+        ]
+        return sorted(found, key=lambda each: (each.started_at, each.source_key), reverse=True)
 
     def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
         self.vectors[source_key] = (embedding, model)
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
-        triggers = self.triggers(model=model, numbers=1, project=project)
-        read = tuple((each.source_key, each.pattern_key, each.embedding is None) for each in triggers)
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
+        triggers = self.triggers(models=dict.fromkeys(models, 1), project=project)
+        read = tuple((each.source_key, each.pattern_key, each.model) for each in triggers)
         return read, tuple((pattern.source_key, repr(pattern.workflow)) for pattern in self.patterns)
 
     def triggers(
         self,
         *,
-        model: str,
-        numbers: int,
+        models: Mapping[str, int],
         project: str | None,
         newest: int | None = None,
-        near: Sequence[float] | None = None,
+        near: tuple[str, Sequence[float]] | None = None,
     ) -> list[Trigger]:
-        told = [self._trigger(key, model, numbers) for key in self.told if self.keys.get(key)]
+        told = [self._trigger(key, models) for key in self.told if self.keys.get(key)]
         written = [
             Trigger(
                 source_key=pattern.source_key,
@@ -183,7 +218,7 @@ class FakeStore:
                 text=pattern.trigger,
                 outcome=pattern.final_outcome,
                 started_at=pattern.started_at,
-                embedding=_vector((vector, made_by), model, numbers),
+                **_vector((vector, made_by), models),
             )
             for pattern, vector, made_by in self.rows
             if pattern.workflow is None
@@ -215,10 +250,10 @@ class FakeStore:
         return [each for key, each in self.told.items() if self.keys.get(key) == pattern_key][:limit]
 
     def work_after(
-        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+        self, source_key: str, *, models: Mapping[str, int], project: str | None, limit: int
     ) -> list[tuple[Episode, Trigger]]:
         found = sorted(key for key, each in self.told.items() if project in (None, each.context.project))
-        return [(self.told[key], self._trigger(key, model, numbers)) for key in found if key > source_key][:limit]
+        return [(self.told[key], self._trigger(key, models)) for key in found if key > source_key][:limit]
 
     def suggestions(self, since: datetime | None) -> list[PastSuggestion]:
         return [
@@ -248,9 +283,9 @@ class FakeStore:
             each.context.project for key, each in self.told.items() if self.keys.get(key) == remark.pattern_key
         }
 
-    def _trigger(self, key: str, model: str, numbers: int) -> Trigger:
-        embedding = _vector(self.vectors.get(key), model, numbers)
-        return trigger_of(self.told[key], pattern_key=self.keys.get(key, ""), embedding=embedding)
+    def _trigger(self, key: str, models: Mapping[str, int]) -> Trigger:
+        trigger = trigger_of(self.told[key], pattern_key=self.keys.get(key, ""), embedding=None)
+        return replace(trigger, **_vector(self.vectors.get(key), models))
 
     def count(self) -> int:
         return len(self.rows)
@@ -265,9 +300,9 @@ def _words(text: str) -> set[str]:
     return set(text.lower().split())
 
 
-def _vector(
-    stored: tuple[Sequence[float] | None, str | None] | None, model: str, numbers: int
-) -> NDArray[numpy.float32] | None:
-    """The stored vector if this model made it."""
+def _vector(stored: tuple[Sequence[float] | None, str | None] | None, models: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of a trigger for its vector, if one of these models made it."""
     vector, made_by = stored or (None, None)
-    return numpy.array(vector[:numbers], dtype=numpy.float32) if vector and made_by == model else None
+    numbers = models.get(made_by or "")
+    found = numpy.array(vector[:numbers], dtype=numpy.float32) if vector and numbers else None
+    return {"embedding": found, "model": made_by or ""}

@@ -15,6 +15,7 @@ import click
 
 from behavior_plugin.cli.backup import backup, move, restore, rollback
 from behavior_plugin.cli.connections import exclusive_owner_connection, owner_connection
+from behavior_plugin.cli.embedding import embed
 from behavior_plugin.cli.output import counted, json_option, print_json, print_result
 from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.worker.lifecycle import worker_stopped
@@ -50,6 +51,7 @@ db.add_command(backup)
 db.add_command(restore)
 db.add_command(move)
 db.add_command(rollback)
+db.add_command(embed)
 
 
 @db.command()

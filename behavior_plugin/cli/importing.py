@@ -62,11 +62,22 @@ def import_sessions(
     from behavior_plugin.cli import terminal
 
     terminal.show_report(report)
+    if said := "" if dry_run or not report.patterns else _offer():
+        click.echo(f"\n{said}")
     others = [] if paths or agent else _others()
     if others:
         named = ", ".join(f"{other.title} ({other.name})" for other in others)
         click.echo(f"\nThere are logs of other agents: {named}. `--agent` names one of them, or `all`.")
     return None
+
+
+def _offer() -> str:
+    """The offer of the model for other languages, if prompts were imported that none here can read."""
+    from behavior_plugin import api
+    from behavior_plugin.embed.extra import offer
+    from behavior_plugin.worker.client import Client
+
+    return offer(len(Client().embed_anew(api.EmbedAnew(is_dry_run=True)).unreadable_projects))
 
 
 def _imported(

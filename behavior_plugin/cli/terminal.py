@@ -17,6 +17,7 @@ from behavior_plugin.agents import AGENTS
 from behavior_plugin.api import MAX_EPISODES
 from behavior_plugin.cli.output import SHORT_ID
 from behavior_plugin.doctor import Check
+from behavior_plugin.embed.extra import offer
 from behavior_plugin.recall import wording
 from behavior_plugin.recall.calls import call_lines
 from behavior_plugin.recall.quoting import quote, said
@@ -158,7 +159,20 @@ def show_state(state: dict[str, Any]) -> None:
     if "learned" in rows:
         without_work = plural(rows.pop("dropped"), "session")
         rows["learned"] = f"since the start: {plural(rows['learned'], 'prompt')} with work; {without_work} without"
-    show_rows(rows)
+    show_rows({**rows, **_vectors(rows)})
+
+
+def _vectors(rows: dict[str, Any]) -> dict[str, str]:
+    """What is said of vectors, instead of their counts."""
+    renewed, others, unreadable = (
+        rows.pop(name, 0) for name in ("vectors_to_renew", "vectors_of_other_models", "unreadable_projects")
+    )
+    said = {
+        "vectors": f"{renewed:,} are being made anew by the model that is wanted now" if renewed else "",
+        "other vectors": f"{others:,} are by another model; `behavior db embed` makes them anew" if others else "",
+        "other languages": offer(unreadable),
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def show_rows(rows: dict[str, Any]) -> None:

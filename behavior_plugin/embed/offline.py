@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
 from behavior_plugin import memory
-from behavior_plugin.embed import DIMENSIONS
+from behavior_plugin.embed import DIMENSIONS, LOCAL_NUMBERS, MINILM
 from behavior_plugin.embed.eight_bits import rewritten
 from behavior_plugin.errors import EmbedError
 
@@ -42,8 +42,9 @@ class OfflineEmbedder:
         EmbedError: the model file is missing, or is not the one that was measured.
     """
 
-    model = "all-MiniLM-L6-v2-int8"
-    numbers = 384
+    model = MINILM
+    numbers = LOCAL_NUMBERS
+    unrelated = 0.0
 
     def __init__(self, model_file: Path | None = None) -> None:
         model = _verified(model_file or packaged_model())

@@ -36,6 +36,7 @@ class RemoteEmbedder:
 
     model = "text-embedding-3-small"
     numbers = DIMENSIONS
+    unrelated = 0.0
 
     def __init__(self, *, timeout_s: float = 10) -> None:
         # Costs 0.4 s to import, and most users never choose it.

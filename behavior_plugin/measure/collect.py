@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from behavior_plugin.agents.core import core_of
-from behavior_plugin.embed import Embedder
+from behavior_plugin.embed import Embedder, embedder_of, models_of
 from behavior_plugin.measure.past import FailedCall, PastWork
 from behavior_plugin.model import TASKS, Turn
 from behavior_plugin.patterns.attempts import Attempt
@@ -26,8 +26,7 @@ def read_work(
     Raises:
         StoreError: the store cannot be read.
     """
-    model, numbers = (embedder.model, embedder.numbers) if embedder else ("", 1)
-    found = store.work_after(after, model=model, numbers=numbers, project=project, limit=limit)
+    found = store.work_after(after, models=models_of(embedder), project=project, limit=limit)
     return [past_work(episode, trigger, embedder) for episode, trigger in found]
 
 
@@ -35,10 +34,11 @@ def past_work(episode: Episode, trigger: Trigger, embedder: Embedder | None) -> 
     """An episode and its trigger as past work."""
     is_part = bool(episode.part_of)
     core = core_of(episode.trigger[:MAX_PROMPT_CHARS])
-    is_readable = bool(embedder and embedder.can_read(core))
-    vector = trigger.embedding
-    if vector is None and embedder and is_readable and core.strip():
-        vector = embed_core(core, embedder)
+    vector, model = trigger.embedding, trigger.model
+    reader = embedder_of(embedder, model) or embedder if embedder else None
+    is_readable = bool(reader and reader.can_read(core))
+    if vector is None and reader and is_readable and core.strip():
+        vector, model = embed_core(core, reader), reader.model
     return PastWork(
         source_key=episode.source_key,
         pattern_key=trigger.pattern_key,
@@ -55,6 +55,8 @@ def past_work(episode: Episode, trigger: Trigger, embedder: Embedder | None) -> 
         lessons=() if is_part else episode.digest.lessons,
         failed=() if is_part else tuple(_failed_calls(episode.turns)),
         vector=None if vector is None else vector.tobytes(),
+        model=model,
+        unrelated=reader.unrelated if reader else 0.0,
         is_readable=is_readable,
     )
 

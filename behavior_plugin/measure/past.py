@@ -19,8 +19,9 @@ class PastWork(Frozen):
     """An episode without its turns. Its session is over at the latest `ended_at` of all its episodes.
 
     `is_task`: the prompt is of a kind that is answered with a suggestion. `pattern_key` is empty where there was
-    nothing to learn. `vector` has the numbers of the prompt's vector, 4 bytes each, and None stands for a prompt that
-    is compared by its letters; `is_readable` says whether the embedder can read it. `failed` are calls of the whole
+    nothing to learn. `vector` has the numbers of the prompt's vector, 4 bytes each, made by `model`, whose texts with
+    nothing in common have the cosine `unrelated`; None stands for a prompt that is compared by its letters.
+    `is_readable` says whether the model can read it. `failed` are calls of the whole
     episode; a part has none of its own.
     """
 
@@ -41,4 +42,6 @@ class PastWork(Frozen):
     lessons: tuple[Lesson, ...] = ()
     failed: tuple[FailedCall, ...] = ()
     vector: bytes | None = None
+    model: str = ""
+    unrelated: float = 0.0
     is_readable: bool = True

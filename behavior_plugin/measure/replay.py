@@ -16,17 +16,18 @@ from datetime import datetime
 from itertools import islice
 
 import numpy
-from numpy.typing import NDArray
 
 from behavior_plugin.agents.core import core_of
+from behavior_plugin.embed.language import MAX_SAMPLE, is_readable_share
 from behavior_plugin.measure.lift import Sequences, bits_of, named_share, rare_kinds, usual_kinds
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.confidence import confidence
-from behavior_plugin.recall import MAX_PROMPT_CHARS, MAX_SAMPLE, MIN_CONFIDENCE, is_readable_project
+from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE
 from behavior_plugin.recall.gate import MAX_CHOICES
-from behavior_plugin.recall.index import Index, Question
+from behavior_plugin.recall.index import Index, Question, Vector
 from behavior_plugin.recall.rank import rank
+from behavior_plugin.recall.vector_index import Numbers
 from behavior_plugin.workflow import Trigger
 
 # Random workflows that each suggestion is compared with, and the seed that they are drawn by.
@@ -154,10 +155,12 @@ class _TimedIndex:
             return []
         unknown = numpy.flatnonzero(self._times >= prompt.started_at.timestamp())
         left_out = [*self._index.places_to_leave_out(prompt.session_id, with_failed=False), *unknown.tolist()]
-        is_readable = is_readable_project(newest)
+        is_readable = is_readable_share(newest)
         if is_readable is None or not core.isascii():
             is_readable = prompt.is_readable
-        question = Question(core, _vector(prompt) if is_readable else None)
+        numbers = _numbers(prompt) if is_readable else None
+        vectors = () if numbers is None else (Vector(prompt.model, numbers, prompt.unrelated),)
+        question = Question(core, vectors)
         ranked = rank(self._index.candidates(question, leave_out=left_out))
         return [self._by_key[each.trigger.source_key] for each in ranked if each.odds >= min_odds]
 
@@ -180,14 +183,15 @@ def trigger_of(work: PastWork) -> Trigger:
         text=work.prompt,
         outcome=work.outcome,
         started_at=work.started_at,
-        embedding=_vector(work),
+        embedding=_numbers(work),
+        model=work.model,
         names=work.names,
         files=work.files,
         commands=work.commands,
     )
 
 
-def _vector(work: PastWork) -> NDArray[numpy.float32] | None:
+def _numbers(work: PastWork) -> Numbers | None:
     return None if work.vector is None else numpy.frombuffer(work.vector, dtype=numpy.float32)
 
 

@@ -75,8 +75,10 @@ def turn_judgements(turns: Sequence[Turn]) -> list[Judgement]:
     return [judge_turn(turn, following) for turn, following in pairwise([*turns, None]) if turn]
 
 
-def trigger_of(episode: Episode, *, pattern_key: str, embedding: NDArray[numpy.float32] | None) -> Trigger:
-    """The trigger of an episode, with the parts of its work that recall compares."""
+def trigger_of(
+    episode: Episode, *, pattern_key: str, embedding: NDArray[numpy.float32] | None, model: str = ""
+) -> Trigger:
+    """The trigger of an episode, with the parts of its work that recall compares, and its vector made by `model`."""
     steps = episode.digest.steps
     return Trigger(
         source_key=episode.source_key,
@@ -87,6 +89,7 @@ def trigger_of(episode: Episode, *, pattern_key: str, embedding: NDArray[numpy.f
         outcome=episode.judgement.outcome,
         started_at=episode.started_at,
         embedding=embedding,
+        model=model,
         names=episode.digest.names,
         files=tuple(file for step in steps for file in step.files),
         commands=tuple(line for step in steps for line in (step.text, step.until) if line),

@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from behavior_plugin import memory
 from behavior_plugin.agents.core import core_of
-from behavior_plugin.embed import Embedder
-from behavior_plugin.errors import EmbedError, describe_for_log
+from behavior_plugin.embed import Embedder, embedder_of, models_of
+from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Context, Outcome
+from behavior_plugin.recall.indexes import Indexes
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import StoredPattern, Suggestion, Trigger
 
 if TYPE_CHECKING:
-    from behavior_plugin.recall.index import Candidates, Index
+    from behavior_plugin.recall.index import Candidates, Vector
     from behavior_plugin.recall.rank import Ranked
-    from behavior_plugin.recall.vectors import Vector
+    from behavior_plugin.recall.vector_index import Numbers
 
 log = logging.getLogger(__name__)
 
 MAX_PROMPT_CHARS = 2000
 # Below it a pattern has been ignored, refused or harmful too often to be suggested.
 MIN_CONFIDENCE = 0.2
-# The newest triggers show the language of a project's prompts: with a greater share of unreadable ones, it is another.
-# Fewer triggers show nothing.
-MAX_SAMPLE, MIN_SAMPLE, MAX_UNREADABLE = 50, 5, 0.3
-# As many are read again while a prompt waits, in 0.1 ms each; more in the background.
-MAX_AT_ONCE = 2_000
-# Triggers that are kept in memory, of all projects, and the newest of one: each takes 1 kB.
-MAX_TRIGGERS = 100_000
-
 # Prompts whose state is asked for at the same time.
 MAX_ASKING = 4
-
-_Key: TypeAlias = tuple[str, str | None]
-
-
-@dataclass(frozen=True)
-class _Read:
-    """An index, the state of the database that it was read in, and whether the embedder can read its prompts.
-
-    `state` is empty if only a part of the triggers is in the index. `is_readable` is None where there are too few
-    prompts to say so.
-    """
-
-    state: tuple[object, ...]
-    index: Index
-    is_readable: bool | None
 
 
 class Recaller:
@@ -63,10 +37,7 @@ class Recaller:
     """
 
     def __init__(self) -> None:
-        # By the model and the project; the one that was asked last is the last.
-        self._indexes: dict[_Key, _Read] = {}
-        self._reading: set[_Key] = set()
-        self._lock = threading.Lock()
+        self._indexes = Indexes()
         self._asking = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="state")
 
     def recall(
@@ -130,98 +101,25 @@ class Recaller:
         if not core.strip():
             return []
         key = (embedder.model if embedder else "", project)
-        asked = self._asking.submit(store.state, model=key[0], project=project)
-        known = self._known(key)
-        # Meanwhile: the language of a project hardly ever changes.
-        embedding = embed_core(core, embedder) if embedder and _is_readable(core, known, embedder) else None
-        read = self._up_to_date(known, store, embedder, key, asked.result(), embedding)
-        if embedder and read is not known and _is_readable(core, read, embedder) != (embedding is not None):
-            embedding = embed_core(core, embedder) if embedding is None else None
-        left_out = read.index.places_to_leave_out(session_id, with_failed=with_failed)
+        asked = self._asking.submit(store.state, models=tuple(models_of(embedder)), project=project)
+        # Meanwhile, as the language of a project hardly ever changes.
+        found = self._indexes.find(key)
+        readable = found.readable if found else dict.fromkeys(list(models_of(embedder))[:1])
+        vectors = _vectors(core, readable, embedder)
+        near = next(iter(vectors), None)
+        known = self._indexes.up_to_date(key, found, asked.result(), store=store, embedder=embedder, near=near)
+        if known.readable != readable:
+            vectors = _vectors(core, known.readable, embedder, made=vectors)
+        left_out = known.index.places_to_leave_out(session_id, with_failed=with_failed)
         if accepts:
-            left_out += [place for place, each in enumerate(read.index.triggers) if not accepts(each)]
-        candidates = read.index.candidates(Question(core, embedding), leave_out=left_out)
+            left_out += [place for place, each in enumerate(known.index.triggers) if not accepts(each)]
+        candidates = known.index.candidates(Question(core, vectors), leave_out=left_out)
         if observe:
             observe(candidates)
         return rank(candidates)
 
-    def _up_to_date(
-        self,
-        known: _Read | None,
-        store: Store,
-        embedder: Embedder | None,
-        key: _Key,
-        state: tuple[object, ...],
-        near: Vector | None,
-    ) -> _Read:
-        """The triggers as the database has them; of a large project as it had them, while they are read again.
 
-        Of a large project that was not asked about before, the newest and the nearest.
-        """
-        known = known or self._read(store, embedder, key, state, newest=MAX_AT_ONCE, near=near)
-        if known.state == state:
-            return known
-        if len(known.index.triggers) < MAX_AT_ONCE:
-            return self._read(store, embedder, key, state)
-        with self._lock:
-            is_being_read = key in self._reading
-            self._reading.add(key)
-        if not is_being_read:
-            threading.Thread(target=self._read_later, args=(store, embedder, key, state), daemon=True).start()
-        return known
-
-    def _known(self, key: _Key) -> _Read | None:
-        with self._lock:
-            known = self._indexes.pop(key, None)
-            if known:
-                self._indexes[key] = known
-            return known
-
-    def _read_later(self, store: Store, embedder: Embedder | None, key: _Key, state: tuple[object, ...]) -> None:
-        try:
-            self._read(store, embedder, key, state)
-            # A collection would look at each of so many objects, and a prompt would wait for it.
-            gc.collect()
-            gc.freeze()
-            memory.give_back()
-        except Exception as error:  # the next prompt tries again
-            log.warning("the triggers of a project cannot be read: %s", describe_for_log(error))
-        finally:
-            with self._lock:
-                self._reading.discard(key)
-
-    def _read(
-        self,
-        store: Store,
-        embedder: Embedder | None,
-        key: _Key,
-        state: tuple[object, ...],
-        *,
-        newest: int | None = None,
-        near: Vector | None = None,
-    ) -> _Read:
-        from behavior_plugin.recall.index import Index
-
-        numbers = embedder.numbers if embedder else 1
-        signs = None if near is None else near.tolist()
-        triggers = store.triggers(model=key[0], numbers=numbers, project=key[1], newest=newest, near=signs)
-        is_part = newest is not None and len(triggers) >= newest
-        index = Index(triggers[-MAX_TRIGGERS:])
-        index.prepare()
-        is_readable = _is_project_readable(index, embedder) if embedder else False
-        read = _Read(() if is_part else state, index, is_readable)
-        with self._lock:
-            self._indexes.pop(key, None)
-            self._indexes[key] = read
-            while len(self._indexes) > 1 and self._size() > MAX_TRIGGERS:
-                del self._indexes[next(iter(self._indexes))]
-        return read
-
-    def _size(self) -> int:
-        return sum(len(read.index.triggers) for read in self._indexes.values())
-
-
-def embed_core(core: str, embedder: Embedder) -> Vector | None:
+def embed_core(core: str, embedder: Embedder) -> Numbers | None:
     """The vector of a text, without its padding; None if it has nothing to embed, or the embedder failed."""
     import numpy
 
@@ -233,22 +131,29 @@ def embed_core(core: str, embedder: Embedder) -> Vector | None:
     return numpy.array(vector[: embedder.numbers], dtype=numpy.float32)
 
 
-def _is_readable(core: str, read: _Read | None, embedder: Embedder) -> bool:
-    """Whether the embedder can read the project's prompts; in a new project, whether it can read this one."""
-    if read is None or read.is_readable is None or not core.isascii():
-        return embedder.can_read(core)
-    return read.is_readable
+def _vectors(
+    core: str, readable: Mapping[str, bool | None], embedder: Embedder | None, *, made: Iterable[Vector] = ()
+) -> list[Vector]:
+    """The vectors of a prompt by the models that made vectors of the project, and that can read both.
 
+    Those that are `made` already are not made again.
+    """
+    from behavior_plugin.recall.index import Vector
 
-def _is_project_readable(index: Index, embedder: Embedder) -> bool | None:
-    return is_readable_project([embedder.can_read(core_of(each.text)) for each in index.triggers[-MAX_SAMPLE:]])
-
-
-def is_readable_project(newest: Sequence[bool]) -> bool | None:
-    """Whether enough of a project's newest prompts can be read; None if they are too few to say so."""
-    if len(newest) < MIN_SAMPLE:
-        return None
-    return newest.count(False) < MAX_UNREADABLE * len(newest)
+    known = {vector.model: vector for vector in made}
+    found = []
+    for model, is_project_readable in readable.items():
+        each = embedder_of(embedder, model) if embedder else None
+        if each is None or is_project_readable is False:
+            continue
+        # In a new project, and where English would not be written so, the prompt itself says it.
+        if (is_project_readable is None or not core.isascii()) and not each.can_read(core):
+            continue
+        if model in known:
+            found.append(known[model])
+        elif (numbers := embed_core(core, each)) is not None:
+            found.append(Vector(model, numbers, each.unrelated))
+    return found
 
 
 def _suggestions(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import command_words
-from behavior_plugin.recall.vectors import Vectors
+from behavior_plugin.recall.vector_index import Numbers, VectorIndex
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
 
@@ -35,21 +35,31 @@ Matrix = NDArray[numpy.float64]
 
 
 @dataclass(frozen=True)
+class Vector:
+    """A text as a model has it; `unrelated` is the cosine that this model gives texts with nothing in common."""
+
+    model: str
+    numbers: Numbers
+    unrelated: float = 0.0
+
+
+@dataclass(frozen=True)
 class Question:
-    """A prompt to find triggers by: its core, and its vector if its words can be read by the embedder."""
+    """A prompt to find triggers by: its core, and a vector of each model that made vectors here and can read it."""
 
     text: str
-    embedding: NDArray[numpy.float32] | None = None
+    vectors: Sequence[Vector] = ()
 
 
 @dataclass(frozen=True)
 class Candidates:
     """Triggers that may fit a question. The arrays have a row for each.
 
-    `cosines` are those of the vectors, zero without one; `words` the share of the question's words that a trigger and
-    its work have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command.
-    `likeness` compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`:
-    there are no vectors to compare, and `words` is the share of the question's groups of letters.
+    `cosines` are those of the vectors, zero without one, on a scale where texts with nothing in common have zero too:
+    so vectors of two models can be among them. `words` is the share of the question's words that a trigger and its work
+    have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command. `likeness`
+    compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`: there are
+    no vectors to compare, and `words` is the share of the question's groups of letters.
     """
 
     triggers: tuple[Trigger, ...]
@@ -62,6 +72,14 @@ class Candidates:
     is_by_letters: bool
 
 
+@dataclass(frozen=True)
+class _Vectors:
+    """The vectors of one model, a row each, and the places of their triggers."""
+
+    places: NDArray[numpy.intp]
+    vectors: VectorIndex
+
+
 class Index:
     """The triggers of a project, or of all projects, the oldest first."""
 
@@ -71,14 +89,7 @@ class Index:
         self._places_of_command = _places(command_name(trigger.text) for trigger in triggers)
         self._places_of_session = _places(trigger.session_id for trigger in triggers)
         self._failed = [place for place, trigger in enumerate(triggers) if trigger.outcome is Outcome.FAILED]
-        size = max((len(each.embedding) for each in triggers if each.embedding is not None), default=0)
-        embedded = {
-            place: each.embedding
-            for place, each in enumerate(triggers)
-            if each.embedding is not None and len(each.embedding) == size
-        }
-        self._places = numpy.array(list(embedded), dtype=numpy.intp)
-        self._vectors = Vectors(list(embedded.values()))
+        self._vectors = _vectors_by_model(triggers)
 
     @cached_property
     def _words(self) -> WordIndex:
@@ -95,6 +106,11 @@ class Index:
         counts = [Counter(value for each in self.triggers for value in set(bag(each))) for bag in _BAGS]
         return tuple({value: math.log1p(total / number) for value, number in count.items()} for count in counts)
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that have made vectors of these triggers, the one with most of them first."""
+        return tuple(sorted(self._vectors, key=lambda model: (-len(self._vectors[model].places), model)))
+
     def prepare(self) -> None:
         """Compute ahead of the first question."""
         self._words, self._rarities  # noqa: B018 - they are computed when first read
@@ -106,18 +122,18 @@ class Index:
 
     def candidates(self, question: Question, *, leave_out: Sequence[int] = ()) -> Candidates:
         """The triggers that may fit, in the order of their age."""
-        embedding = question.embedding
-        if embedding is not None and len(embedding) != self._vectors.size:
-            embedding = None
-        is_by_letters = embedding is None
+        asked = [vector for vector in question.vectors if vector.model in self._vectors]
+        is_by_letters = not asked
         words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
         command = command_name(question.text)
         same = self._places_of_command.get(command, []) if command else []
         cosines = numpy.zeros(len(self.triggers))
-        if embedding is not None:
-            wanted = numpy.zeros(len(self.triggers), dtype=bool)
-            wanted[[*_best(words), *same]] = True
-            cosines[self._places] = self._vectors.cosines(embedding, wanted[self._places])
+        wanted = numpy.zeros(len(self.triggers), dtype=bool)
+        wanted[[*_best(words), *same]] = True
+        for vector in asked:
+            stored = self._vectors[vector.model]
+            found = stored.vectors.cosines(vector.numbers, wanted[stored.places])
+            cosines[stored.places] = (found - vector.unrelated) / (1 - vector.unrelated)
         kept = numpy.ones(len(self.triggers), dtype=bool)
         kept[list(leave_out)] = False
         cosines, words = numpy.where(kept, cosines, 0), numpy.where(kept, words, 0)
@@ -152,6 +168,20 @@ class Index:
         keys = numpy.array([trigger.pattern_key for trigger in triggers])
         likeness: Matrix = (1 - SAME_PATTERN) * total / len(_BAGS) + SAME_PATTERN * (keys[:, None] == keys[None, :])
         return likeness
+
+
+def _vectors_by_model(triggers: Sequence[Trigger]) -> dict[str, _Vectors]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for place, trigger in enumerate(triggers):
+        if trigger.embedding is not None:
+            found[trigger.model].append(place)
+    return {
+        model: _Vectors(
+            numpy.array(places, dtype=numpy.intp),
+            VectorIndex([embedding for place in places if (embedding := triggers[place].embedding) is not None]),
+        )
+        for model, places in found.items()
+    }
 
 
 def command_name(prompt: str) -> str:

@@ -53,6 +53,16 @@ class Amounts:
     projects: int
 
 
+@dataclass(frozen=True)
+class StoredTrigger:
+    """A prompt that began work, by the key of its episode."""
+
+    source_key: str
+    text: str
+    project: str
+    started_at: datetime
+
+
 class Evidence(Protocol):
     """The episodes of one user, within one transaction that excludes the user's other workers."""
 
@@ -116,30 +126,48 @@ class Store(Protocol):
         """The projects with episodes that have changed since their patterns were computed."""
         ...
 
-    def unembedded(self, limit: int) -> dict[str, str]:
-        """Triggers that no model has embedded yet, by the keys of their episodes."""
+    def unembedded(self, limit: int) -> list[StoredTrigger]:
+        """Triggers that no model has embedded yet, the newest first."""
+        ...
+
+    def newest_triggers(self, project: str, *, limit: int) -> list[str]:
+        """The newest triggers of a project, the oldest of them first."""
+        ...
+
+    def embedded(self) -> list[tuple[str, str, int]]:
+        """Each project with each model that has embedded triggers of it, and the number of these."""
+        ...
+
+    def embedded_by(
+        self, model: str, *, project: str, limit: int, before: StoredTrigger | None = None
+    ) -> list[StoredTrigger]:
+        """The triggers of a project that a model has embedded, the newest first, and with `before` only older ones."""
+        ...
+
+    def refold(self, project: str) -> None:
+        """Have the patterns of a project computed again."""
         ...
 
     def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
         """Save the vector of a trigger, 1536 numbers made by `model`; None if the model cannot embed it."""
         ...
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
         """A value that changes with the answer of `triggers`. It is cheap to read, and only good to be compared."""
         ...
 
     def triggers(
         self,
         *,
-        model: str,
-        numbers: int,
+        models: Mapping[str, int],
         project: str | None,
         newest: int | None = None,
-        near: Sequence[float] | None = None,
+        near: tuple[str, Sequence[float]] | None = None,
     ) -> list[Trigger]:
-        """The triggers of patterns, the oldest first, with the first `numbers` of the vectors that `model` made.
+        """The triggers of patterns, the oldest first, with the vectors that these models made.
 
-        All, or only so many of the `newest`, and those whose vectors are like `near`.
+        `models` has the count of numbers of each. All triggers, or only so many of the `newest`, and those whose
+        vectors are like `near`: a model and its numbers.
         """
         ...
 
@@ -168,7 +196,7 @@ class Store(Protocol):
         ...
 
     def work_after(
-        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+        self, source_key: str, *, models: Mapping[str, int], project: str | None, limit: int
     ) -> list[tuple[Episode, Trigger]]:
         """Episodes, parts too, in the order of their keys after `source_key`, each with its trigger as in `triggers`.
 

@@ -64,6 +64,9 @@ class PostgresEvidence:
         self._delete([key for key, episode in before.items() if episode and key not in wanted])
         self._recompute([row for row in rows if row["source_key"] in changed])
 
+    def refold(self, project: str) -> None:
+        self._execute("mark_unfolded", {"projects": [project], "pattern_keys": []})
+
     def forget(self, session_id: str) -> int:
         rows = self._fetch("find_sessions", {"session_ids": [session_id]})
         self._delete([row["source_key"] for row in rows])

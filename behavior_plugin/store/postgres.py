@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.store import Amounts
+from behavior_plugin.store import Amounts, StoredTrigger
 from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.evidence import PostgresEvidence
@@ -92,33 +92,58 @@ class PostgresStore:
     def unfolded_projects(self) -> list[str]:
         return [row["project"] for row in self._fetch("find_unfolded", {})]
 
-    def unembedded(self, limit: int) -> dict[str, str]:
-        return {row["source_key"]: row["trigger"] for row in self._fetch("find_unembedded", {"limit": limit})}
+    def unembedded(self, limit: int) -> list[StoredTrigger]:
+        return [StoredTrigger(**row) for row in self._fetch("find_unembedded", {"limit": limit})]
+
+    def newest_triggers(self, project: str, *, limit: int) -> list[str]:
+        return [
+            row["trigger"] for row in reversed(self._fetch("newest_triggers", {"project": project, "limit": limit}))
+        ]
+
+    def embedded(self) -> list[tuple[str, str, int]]:
+        return [(row["project"], row["model"], row["triggers"]) for row in self._fetch("count_embedded", {})]
+
+    def embedded_by(
+        self, model: str, *, project: str, limit: int, before: StoredTrigger | None = None
+    ) -> list[StoredTrigger]:
+        values = {
+            "model": model,
+            "project": project,
+            "limit": limit,
+            "before": before.started_at if before else None,
+            "key": before.source_key if before else "",
+        }
+        return [StoredTrigger(**row) for row in self._fetch("find_embedded", values)]
+
+    def refold(self, project: str) -> None:
+        with self.evidence() as evidence:
+            evidence.refold(project)
 
     def save_embedding(self, source_key: str, trigger: str, embedding: Sequence[float] | None, model: str) -> None:
         values = {"source_key": source_key, "trigger": trigger, "embedding": vector_text(embedding), "model": model}
         with self._transaction() as connection:
             connection.execute(query("save_embedding"), values)
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
-        [row] = self._fetch("read_state", {"model": model, "project": project}, self._storage)
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
+        [row] = self._fetch("read_state", {"models": list(models), "project": project}, self._storage)
         return tuple(row.values())
 
     def triggers(
         self,
         *,
-        model: str,
-        numbers: int,
+        models: Mapping[str, int],
         project: str | None,
         newest: int | None = None,
-        near: Sequence[float] | None = None,
+        near: tuple[str, Sequence[float]] | None = None,
     ) -> list[Trigger]:
+        near_model, numbers = near or ("", ())
         values = {
-            "model": model,
-            "numbers": numbers,
+            "models": list(models),
+            "numbers": list(models.values()),
             "project": project,
             "newest": newest,
-            "near": None if near is None else "".join("01"[number > 0] for number in near).ljust(SIGNS, "0"),
+            "near_model": near_model,
+            "near": "".join("01"[number > 0] for number in numbers).ljust(SIGNS, "0"),
         }
         found: list[Trigger] = []
         with self._transaction() as connection:
@@ -154,9 +179,15 @@ class PostgresStore:
         return read_rows(read_episode, self._fetch("find_episodes_of_pattern", values))
 
     def work_after(
-        self, source_key: str, *, model: str, numbers: int, project: str | None, limit: int
+        self, source_key: str, *, models: Mapping[str, int], project: str | None, limit: int
     ) -> list[tuple[Episode, Trigger]]:
-        values = {"after": source_key, "model": model, "numbers": numbers, "project": project, "limit": limit}
+        values = {
+            "after": source_key,
+            "models": list(models),
+            "numbers": list(models.values()),
+            "project": project,
+            "limit": limit,
+        }
         with self._transaction() as connection:
             rows = connection.execute(query("list_work"), values, binary=True).fetchall()
         return read_rows(lambda row: (read_episode(row), read_trigger(row)), rows)

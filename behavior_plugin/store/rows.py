@@ -123,6 +123,7 @@ def read_trigger(row: DictRow) -> Trigger:
         outcome=Outcome(row["outcome"]),
         started_at=row["started_at"],
         embedding=None if vector is None else _numbers_of(vector),
+        model=intern(row["model"] or ""),
         names=tuple(intern(str(name)) for name in row["names"] or ()),
         files=tuple(intern(str(file)) for step in steps for file in step.get("files") or ()),
         commands=tuple(intern(str(step[name])) for step in steps for name in ("text", "until") if step.get(name)),

@@ -89,6 +89,9 @@ class Client(api.Api):
     def reap(self, request: api.Reap) -> api.Reaped:
         return self._ask(api.REAP, request)
 
+    def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
+        return self._ask(api.EMBED_ANEW, request)
+
     def _ask(self, operation: api.Operation[A], request: api.Message | None = None, *, within_s: float = ANSWER_S) -> A:
         body = b"" if request is None else _to_json(request)
         try:

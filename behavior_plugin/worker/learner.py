@@ -67,24 +67,27 @@ class Learner:
         """Note that there is new evidence. Safe from any thread."""
         self._is_stale.set()
 
-    def compute(self) -> None:
+    def compute(self) -> bool:
         """Bring the patterns up to date with the evidence, also with that of an earlier version.
 
-        An idle worker asks the database nothing. A failure is repaired by the next call.
+        Returns whether there was something to compute, and it is done. An idle worker asks the database nothing. A
+        failure is repaired by the next call.
         """
         if not (self._is_stale.is_set() and self._resources.can_store()):
-            return
+            return False
         self._is_stale.clear()
         store = self._resources.store(0)
         try:
             self._take_over(store)
             compute_all_possible(embedder=self._resources.embedder(MAX_RETRY_S), store=store)
             self._resources.reset_backoff()
+            return True
         except (StoreUnavailableError, EmbedError) as error:
             self._is_stale.set()
             if isinstance(error, StoreUnavailableError):
                 self._resources.close_store()  # opened again by the next try: its server may be gone
             self._resources.back_off(error)
+            return False
         except Exception:
             self._is_stale.set()
             raise

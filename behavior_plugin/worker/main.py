@@ -29,6 +29,7 @@ from behavior_plugin.worker.housekeeping import Housekeeping
 from behavior_plugin.worker.inbox import Inbox, backlog, oldest
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.listener import Listener
+from behavior_plugin.worker.renewal import Renewal
 from behavior_plugin.worker.resources import Resources
 from behavior_plugin.worker.routes import Routes
 from behavior_plugin.worker.service import Service
@@ -78,6 +79,7 @@ class Worker:
         self._resources = Resources(settings)
         self._inbox = Inbox()
         self._learner = Learner(self._inbox, self._resources)
+        self._renewal = Renewal(self._resources)
         self._housekeeping = Housekeeping(self._inbox)
         self._service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
         self._routes = Routes(self._service, settings, self)
@@ -85,7 +87,7 @@ class Worker:
         self._hint = threading.Event()
         self._watch = Watch(self._hint)
         self._is_stopping = False
-        self._is_behind = False
+        self._is_behind = self._has_vectors_to_make = False
         self._needed_at = self._looked_at = time.monotonic()
         self._trouble = ""
         self._reported: str | None = None
@@ -114,6 +116,7 @@ class Worker:
             self._listener.leave()
             self._watch.stop()
             self._resources.close_store()
+            self._resources.close_embedder()
             _leave_short_run_folder()
             log.info("the worker ends")
 
@@ -162,13 +165,16 @@ class Worker:
             left_in_spool="; ".join(sorted(set(self._inbox.postponed.copy().values()))),
             **waiting.model_dump(),
             oldest_event=oldest(),
+            vectors_to_renew=self._renewal.left,
+            vectors_of_other_models=self._renewal.others,
+            unreadable_projects=self._renewal.unreadable_projects,
         )
 
     def _look(self) -> None:
         """One round of everything. A part that fails is logged, and the others still run."""
         self._trouble, self._is_behind = "", False
         parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn, self._compute)
-        for part in (*parts, self._housekeeping.enforce_limits):
+        for part in (*parts, self._renew_vectors, self._housekeeping.enforce_limits):
             self._looked_at = time.monotonic()
             try:
                 part()
@@ -217,8 +223,12 @@ class Worker:
 
     def _compute(self) -> None:
         """Once for all the sessions that wait to be learned from."""
-        if not self._is_behind:
-            self._learner.compute()
+        if not self._is_behind and self._learner.compute():
+            self._renewal.look_again()
+
+    def _renew_vectors(self) -> None:
+        """Only when nothing else waits. A worker that is not needed leaves all the same; the next one goes on."""
+        self._has_vectors_to_make = not self._is_behind and self._tasks.empty() and self._renewal.work()
 
     def _is_needed(self) -> bool:
         """Whether a session is live, or was until a moment ago, or work is left that can be done."""
@@ -229,7 +239,7 @@ class Worker:
         return now - self._needed_at <= self._settings.idle_timeout_s or self._is_behind or not self._tasks.empty()
 
     def _pause(self) -> float:
-        if self._is_behind and not self._trouble:
+        if (self._is_behind or self._has_vectors_to_make) and not self._trouble:
             return 0
         is_settling = any(not session.is_live() for session in self._inbox.sessions.values())
         soon = self._settings.settle_s if is_settling else self._settings.idle_timeout_s

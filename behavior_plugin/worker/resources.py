@@ -16,7 +16,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from behavior_plugin.config import Settings
-from behavior_plugin.embed import Embedder, open_embedder
+from behavior_plugin.embed import Embedder, Embedders, open_embedder
 from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, describe_for_log
 from behavior_plugin.store import Store
 from behavior_plugin.store.opening import OpenStore, open_store
@@ -63,6 +63,15 @@ class Resources:
             return self._embedder.result(within_s)
         except FutureTimeoutError:
             raise EmbedError("The embedder is still starting.") from None
+
+    def has_embedder(self) -> bool:
+        """Whether the embedder is loaded, or known to be missing."""
+        return self._embedder.done()
+
+    def close_embedder(self) -> None:
+        """End the processes that embedders have."""
+        if self._embedder.done() and isinstance(embedder := self._embedder.result(), Embedders):
+            embedder.close()
 
     def start_embedder(self) -> None:
         """Load the embedder on a thread of its own."""
@@ -123,7 +132,7 @@ class Resources:
             "store": store.where if store else NOT_OPEN,
             "patterns": _count(store.patterns) if store else None,
             "embedder": self._embedder_named(),
-            "embedder_problem": self.embedder_problem,
+            "embedder_problem": self.embedder_problem or self._problem_beside(),
         }
 
     def _embedder_named(self) -> str:
@@ -131,6 +140,10 @@ class Resources:
             return "still loading"
         embedder = self._embedder.result()
         return embedder.model if embedder else "none, prompts are compared by their letters"
+
+    def _problem_beside(self) -> str:
+        embedder = self._embedder.result() if self._embedder.done() else None
+        return embedder.problem if isinstance(embedder, Embedders) else ""
 
     def _opening_failed(self, error: BehaviorError) -> None:
         self.back_off(error)

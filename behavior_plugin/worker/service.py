@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from behavior_plugin.capture import context as places
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import BehaviorError, EmbedError, NotFoundError, RequestError, StoreError
-from behavior_plugin.learn import compute_all_possible, embed_triggers, save_all_possible
+from behavior_plugin.learn import compute_all_possible, save_all_possible
 from behavior_plugin.measure.collect import read_work
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.stats import Summary, Totals, summary_of
@@ -29,6 +30,7 @@ from behavior_plugin.recall.render import render, render_lesson, user_line
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
+from behavior_plugin.vectors import embed_anew, embed_triggers, survey
 from behavior_plugin.worker import accounts
 from behavior_plugin.worker.decisions import Decisions
 from behavior_plugin.workflow import (
@@ -332,6 +334,25 @@ class Service(api.Api):
                 hint="Give the whole id of a session that is not over yet, or name its steps with --done.",
             )
         return begun_in(turns[-1], begun)
+
+    def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
+        until = time.monotonic() + request.within_s
+        store, embedder, done = self._computed_store(), self._resources.embedder(START_S), 0
+        if embedder is None:
+            return api.EmbeddedAnew(done=0, left=(), unreadable_projects=())
+        for rows in () if request.is_dry_run else survey(embedder, store).outdated:
+            for made in embed_anew(embedder, store, rows):
+                done += made
+                if time.monotonic() > until:
+                    break
+            if time.monotonic() > until:
+                break
+        found = survey(embedder, store)
+        left = [
+            api.OutdatedVectors(project=each.project, model=each.model, wanted=each.wanted, count=each.count)
+            for each in found.outdated
+        ]
+        return api.EmbeddedAnew(done=done, left=tuple(left), unreadable_projects=found.unreadable)
 
     def _find(
         self,

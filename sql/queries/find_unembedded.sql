@@ -1,5 +1,5 @@
 -- The caller's episodes that no model has embedded yet.
-select source_key, trigger
+select source_key, trigger as text, project, started_at
   from behavior.episodes
  where user_id = (select behavior.caller())
    and embedding_model is null

@@ -87,6 +87,11 @@ def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> 
         yield opened
 
 
+def waiting(store: PostgresStore, limit: int) -> dict[str, str]:
+    """The triggers that no model has embedded yet, by their keys."""
+    return {each.source_key: each.text for each in store.unembedded(limit)}
+
+
 def in_project(name: str) -> Context:
     return Context(directory=f"/{name}", project=name)
 
@@ -244,7 +249,7 @@ def test_vector_stays_as_long_as_its_trigger(store: PostgresStore, prompt: str, 
     with store.evidence() as evidence:
         [run] = evidence.runs([turn.source_key])
     assert (run.embedding, run.model) == ((pointing(1), MODEL) if is_kept else (None, None))
-    assert store.unembedded(5) == ({} if is_kept else {turn.source_key: prompt})
+    assert waiting(store, 5) == ({} if is_kept else {turn.source_key: prompt})
 
 
 def test_episode_of_another_project_leaves_its_pattern(store: PostgresStore, owner: psycopg.Connection) -> None:
@@ -565,11 +570,11 @@ def test_triggers_without_a_vector_are_listed_newest_first(store: PostgresStore)
     part = make_episode(newer.turns[0], source_key="part", part_of=older.source_key)
     tell(store, older, newer, jobless, part)
 
-    assert list(store.unembedded(5)) == [newer.source_key, "part", older.source_key]
-    assert store.unembedded(1) == {newer.source_key: "b"}
+    assert list(waiting(store, 5)) == [newer.source_key, "part", older.source_key]
+    assert waiting(store, 1) == {newer.source_key: "b"}
     embed(store, newer, 0)
     store.save_embedding("part", "b", pointing(1), MODEL)
-    assert store.unembedded(5) == {older.source_key: "a"}
+    assert waiting(store, 5) == {older.source_key: "a"}
 
 
 def test_trigger_that_cannot_be_embedded_is_not_asked_for_again(store: PostgresStore) -> None:
@@ -580,7 +585,7 @@ def test_trigger_that_cannot_be_embedded_is_not_asked_for_again(store: PostgresS
     store.save_embedding(episode.source_key, episode.trigger, None, MODEL)
     fold(store, one=[episode])
 
-    assert store.unembedded(5) == {}
+    assert waiting(store, 5) == {}
     assert near(store) == []
 
 
@@ -593,7 +598,7 @@ def test_vector_of_a_trigger_that_has_changed_is_not_saved(store: PostgresStore)
     embed(store, episode, 0)
     store.save_embedding("unknown", "a", pointing(1), MODEL)
 
-    assert store.unembedded(5) == {episode.source_key: "b"}
+    assert waiting(store, 5) == {episode.source_key: "b"}
 
 
 def _renamed(episode: Episode, prompt: str) -> Episode:
@@ -735,7 +740,7 @@ def test_job_that_is_done_very_often_does_not_hide_the_others(store: PostgresSto
     _repeat(owner, commit, 600)
 
     assert keys(near(store)) == ["often", "once"]
-    assert len(store.triggers(model=MODEL, numbers=2, project=None)) == 602
+    assert len(store.triggers(models={MODEL: 2}, project=None)) == 602
 
 
 def _repeat(owner: psycopg.Connection, episode: Episode, times: int) -> None:
@@ -757,7 +762,7 @@ def test_episodes_without_a_pattern_are_not_found(store: PostgresStore) -> None:
     embed(store, episode, 0)
 
     assert near(store) == []
-    assert store.triggers(model=MODEL, numbers=2, project=None) == []
+    assert store.triggers(models={MODEL: 2}, project=None) == []
 
 
 def test_unreadable_pattern_takes_nobodys_place(
@@ -786,12 +791,12 @@ def test_triggers_have_what_recall_compares(store: PostgresStore) -> None:
     fold(store, one=[told], two=[other])
     save(store, make_pattern(source_key="written", trigger="as written", context=in_project("elsewhere")))
 
-    found = {each.text: each for each in store.triggers(model=MODEL, numbers=3, project=None)}
-    here = store.triggers(model="another", numbers=3, project="/home/dev/project")
+    found = {each.text: each for each in store.triggers(models={MODEL: 3}, project=None)}
+    here = store.triggers(models={"another": 3}, project="/home/dev/project")
 
     assert list(found) == ["fix it", "not embedded", "as written"]
     first = found["fix it"]
-    assert first == replace(trigger_of(told, pattern_key="one", embedding=None), embedding=first.embedding)
+    assert first == replace(trigger_of(told, pattern_key="one", embedding=None), embedding=first.embedding, model=MODEL)
     assert first.embedding is not None
     assert first.embedding.tolist() == pytest.approx(at_angle(60)[:3], abs=1e-6)
     assert found["as written"].pattern_key == "written"
@@ -813,10 +818,11 @@ def test_the_newest_and_the_nearest_triggers(store: PostgresStore, owner: psycop
         save(store, make_pattern(source_key=f"day {day}", trigger=f"written {day}", started_at=START + timedelta(day)))
 
     def found(**asked: Any) -> dict[str, int]:
-        return Counter(each.text for each in store.triggers(model=MODEL, numbers=2, project=None, **asked))
+        return Counter(each.text for each in store.triggers(models={MODEL: 2}, project=None, **asked))
 
     assert found(newest=1) == {"new": 1, "written 4": 1}
-    assert found(newest=1, near=at_angle(10)[:2]) == {"near": 1, "far": 199, "new": 1, "written 4": 1}
+    assert found(newest=1, near=(MODEL, at_angle(10)[:2])) == {"near": 1, "far": 199, "new": 1, "written 4": 1}
+    assert found(newest=1, near=("another", at_angle(10)[:2])) == {"new": 1, "written 4": 1}
     assert found() == {"near": 1, "far": 301, "new": 1, "written 3": 1, "written 4": 1}
 
 
@@ -824,7 +830,7 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> No
     """Another machine may write to the same database."""
 
     def state() -> tuple[object, ...]:
-        return store.state(model=MODEL, project="/home/dev/project")
+        return store.state(models=[MODEL], project="/home/dev/project")
 
     episode = make_episode(prompt="fix it")
     states = [state()]
@@ -841,7 +847,7 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> No
 
     assert all(before != after for before, after in pairwise(states))
     assert again == states[-2]
-    assert store.state(model=MODEL, project="/elsewhere")[:2] == (0, 0)
+    assert store.state(models=[MODEL], project="/elsewhere")[:2] == ([0], 0)
 
 
 def test_the_server_is_patient_only_while_the_worker_computes(store: PostgresStore) -> None:
@@ -1031,7 +1037,7 @@ def test_old_evidence_is_stale_until_it_is_computed_again(store: PostgresStore) 
     tell(store, episode.model_copy(update={"digest": Digest(version=2, job="fix")}))
 
     assert store.stale_sessions(2) == []
-    assert store.unembedded(5) == {old.source_key: old.trigger}
+    assert waiting(store, 5) == {old.source_key: old.trigger}
     assert store.unfolded_projects() == [old.context.project]
 
 
@@ -1238,7 +1244,7 @@ def test_key_workflow_of_another_program_is_its_own(store: PostgresStore, owner:
     [stored] = store.newest(project=None, limit=5)
     assert stored.workflow is None
     assert keys(search.nearest(store, [1.0] * 1536, "model", min_similarity=0.9, project=None, limit=5)) == ["theirs"]
-    assert [each.source_key for each in store.triggers(model=MODEL, numbers=2, project=None)] == ["theirs"]
+    assert [each.source_key for each in store.triggers(models={MODEL: 2}, project=None)] == ["theirs"]
     row = "select behavior.pattern_row(m) -> %s from public.memories m"
     assert ask(owner, row, ["workflow"]) is None
     assert ask(owner, row, ["provenance"]) == {"memory": {"metadata": {"workflow": "deploy"}}}
@@ -1290,11 +1296,15 @@ def _use_every_query(store: PostgresStore) -> None:
         fold(store, one=[episode])
         near(store)
         near(store, project="/home/dev/project")
-        store.triggers(model=MODEL, numbers=2, project=None)
-        store.triggers(model=MODEL, numbers=2, project="/home/dev/project")
-        store.state(model=MODEL, project=None)
-        store.state(model=MODEL, project="/home/dev/project")
+        store.triggers(models={MODEL: 2}, project=None)
+        store.triggers(models={MODEL: 2}, project="/home/dev/project")
+        store.state(models=[MODEL], project=None)
+        store.state(models=[MODEL], project="/home/dev/project")
         store.patterns_with(["one"])
+        store.embedded()
+        store.embedded_by(MODEL, project="/home/dev/project", limit=5)
+        store.newest_triggers("/home/dev/project", limit=5)
+        store.refold("/home/dev/project")
         store.newest_episodes(project=None, limit=5)
         store.newest_episodes(project="/home/dev/project", limit=5)
         store.episodes_of("one", limit=5)
@@ -1333,11 +1343,15 @@ def test_no_method_reaches_evidence_of_another_user(
     ours = make_episode(source_key="shared", prompt="ours")
 
     assert near(store) == []
-    assert store.triggers(model=MODEL, numbers=2, project=None) == []
+    assert store.triggers(models={MODEL: 2}, project=None) == []
     assert store.patterns_with(["one"]) == []
-    assert store.state(model=MODEL, project=None)[:2] == (0, 0)
+    assert store.state(models=[MODEL], project=None)[:2] == ([0], 0)
     assert store.unfolded_projects() == store.stale_sessions(99) == []
-    assert store.unembedded(5) == {}
+    assert waiting(store, 5) == {}
+    assert store.embedded() == []
+    assert store.newest_triggers("/home/dev/project", limit=5) == []
+    assert store.embedded_by(MODEL, project="/home/dev/project", limit=5) == []
+    store.refold("/home/dev/project")
     assert store.newest_episodes(project=None, limit=5) == store.episodes_of("one", limit=5) == []
     assert store.take_old_patterns() == store.forget_session("session") == 0
     store.save_embedding("shared", "theirs", at_angle(50), MODEL)

@@ -74,5 +74,5 @@ def test_embedder_that_is_down_delays_only_the_vectors(store: PostgresStore) -> 
     worker.compute()
 
     assert (waiting, computed, unembedded) == ({}, 1, 3)
-    assert store.unembedded(9) == {}
+    assert store.unembedded(9) == []
     assert (while_down, worker.resources.last_error) == ("The service is down.", "")

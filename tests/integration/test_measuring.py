@@ -74,7 +74,7 @@ def learn(store: PostgresStore, session: str, *calls: int, hours: float = 0) -> 
 
 
 def page(store: PostgresStore, after: str = "", *, project: str | None = None, limit: int = 10) -> list[str]:
-    found = store.work_after(after, model="m", numbers=NUMBERS, project=project, limit=limit)
+    found = store.work_after(after, models={"m": NUMBERS}, project=project, limit=limit)
     return [episode.source_key for episode, _ in found]
 
 
@@ -178,21 +178,21 @@ def test_work_comes_by_the_page_with_parts_and_without_patterns(
     assert page(store, whole[-1]) == []
     assert len(page(store, project=PROJECT)) == 4
     assert len(page(store, project="elsewhere")) == 1
-    [(_, trigger), *_] = store.work_after("", model="m", numbers=NUMBERS, project=None, limit=1)
+    [(_, trigger), *_] = store.work_after("", models={"m": NUMBERS}, project=None, limit=1)
     assert (trigger.pattern_key, trigger.embedding) == ("", None)
 
 
 def test_work_has_its_pattern_and_the_vector_of_one_model(store: PostgresStore) -> None:
     learn(store, "session", 1, hours=0)
     compute_patterns(embedder=None, store=store)
-    [key] = store.unembedded(5)
+    [unembedded] = store.unembedded(5)
     vector = [0.6, 0.8, *[0.0] * 1534]
-    store.save_embedding(key, store.unembedded(5)[key], vector, "m")
+    store.save_embedding(unembedded.source_key, unembedded.text, vector, "m")
 
-    [(episode, trigger)] = store.work_after("", model="m", numbers=NUMBERS, project=None, limit=5)
-    [(_, other)] = store.work_after("", model="other", numbers=NUMBERS, project=None, limit=5)
+    [(episode, trigger)] = store.work_after("", models={"m": NUMBERS}, project=None, limit=5)
+    [(_, other)] = store.work_after("", models={"other": NUMBERS}, project=None, limit=5)
 
-    [same] = store.triggers(model="m", numbers=NUMBERS, project=None)
+    [same] = store.triggers(models={"m": NUMBERS}, project=None)
     assert replace(trigger, embedding=None) == replace(same, embedding=None)
     assert trigger.embedding is not None
     assert numpy.allclose(trigger.embedding, vector[:NUMBERS])

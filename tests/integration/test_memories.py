@@ -262,7 +262,7 @@ def test_workflows_of_another_shape_are_ignored(server: Server, found: psycopg.C
         save(store, pattern, [1.0, *[0.0] * 1535], MODEL)
 
         [near] = nearest(store, ONES, MODEL, min_similarity=-1, project=None, limit=2)
-        asked = store.triggers(model=MODEL, numbers=2, project=None)
+        asked = store.triggers(models={MODEL: 2}, project=None)
         [keyed] = store.patterns_with([pattern.source_key])
         [listed] = store.newest(project=None, limit=5)
         [shown] = store.starting_with(str(listed.id))
@@ -297,7 +297,7 @@ def test_workflow_in_the_guides_shape_is_a_pattern(server: Server, found: psycop
         assert count_use(store, stored.source_key)
         assert store.newest(project=None, limit=5)[0].use_count == 4
         assert nearest(store, ONES, MODEL, min_similarity=0.5, project=None, limit=5) == []
-        [trigger] = store.triggers(model=MODEL, numbers=2, project=None)
+        [trigger] = store.triggers(models={MODEL: 2}, project=None)
         assert trigger.embedding is None
 
 

@@ -73,7 +73,7 @@ def save(store: PostgresStore, key: str, whose: str) -> None:
 
 def found_every_way(store: PostgresStore) -> list[StoredPattern]:
     near = nearest(store, VECTOR, MODEL, min_similarity=0.9, project=None, limit=50)
-    known = store.triggers(model=MODEL, numbers=2, project=None)
+    known = store.triggers(models={MODEL: 2}, project=None)
     listed = store.newest(project=None, limit=50)
     shown = store.starting_with(str(listed[0].id)) if listed else []
     keyed = store.patterns_with([each.pattern_key for each in known])

@@ -269,7 +269,7 @@ def test_pattern_without_embedding_is_stored_and_found_by_words(store: PostgresS
     save(store, make_pattern(trigger="Fix the failing test"), embedding=None)
 
     assert nearest(store, pointing(1)) == []
-    [trigger] = store.triggers(model=MODEL, numbers=2, project=None)
+    [trigger] = store.triggers(models={MODEL: 2}, project=None)
     assert (trigger.text, trigger.embedding) == ("Fix the failing test", None)
     assert store.count() == 1
 
@@ -284,7 +284,7 @@ def test_special_characters_are_stored_and_searched_unchanged(store: PostgresSto
 
     rows.save(store, pattern, pointing(1), text)
     [near] = search.nearest(store, pointing(1), text, min_similarity=0, project=text, limit=5)
-    [trigger] = store.triggers(model=text, numbers=2, project=text)
+    [trigger] = store.triggers(models={text: 2}, project=text)
     by_id = store.starting_with(text)
 
     assert as_saved(near.pattern) == pattern
@@ -568,7 +568,7 @@ def test_no_method_reaches_rows_of_another_user(store: PostgresStore, other_stor
     stored = the_only(other_store)
 
     assert nearest(store, pointing(1)) == []
-    assert store.triggers(model=MODEL, numbers=2, project=None) == []
+    assert store.triggers(models={MODEL: 2}, project=None) == []
     assert store.patterns_with([theirs.source_key]) == []
     assert newest(store) == []
     assert store.starting_with(str(stored.id)) == []

@@ -120,7 +120,7 @@ def test_recall_passes_no_secret_to_embedder_or_store(has_embedder: bool) -> Non
     """The prompt is redacted before anything else reads it."""
     embedder, store = FakeEmbedder(), FakeStore()
 
-    store.add(make_pattern(trigger="deploy", context=Context()))
+    store.add(make_pattern(trigger="deploy", context=Context()), FakeEmbedder().embed(["deploy"])[0], embedder.model)
 
     found = Recaller().recall(
         f"Deploy with {CANARY}",

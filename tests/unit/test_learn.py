@@ -12,7 +12,6 @@ import pytest
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError
 from behavior_plugin.learn import (
-    PROBE_TEXT,
     compute_all_possible,
     compute_patterns,
     learn,
@@ -24,6 +23,7 @@ from behavior_plugin.learn import (
 from behavior_plugin.model import Context, Event, Outcome, Turn
 from behavior_plugin.patterns.evidence import DIGEST_VERSION, episodes_of
 from behavior_plugin.store import Computed, Run
+from behavior_plugin.vectors import PROBE_TEXT
 from behavior_plugin.workflow import Digest, Episode, Occurrence, Remark, RemarkKind, Saved, StoredPattern, Workflow
 from tests.factories import START, make_action, make_call, make_event, make_pattern, make_prompt
 from tests.fakes import FakeEmbedder, FakeStore

@@ -1,7 +1,9 @@
 -- The triggers of the rows that callers wrote, all or the newest. They have no workflow: their actions are what they did.
 select w.source_key, w.source_key as pattern_key, w.session_id, w.project, w.trigger, w.final_outcome as outcome,
        w.started_at, null::jsonb as steps, null::jsonb as names,
-       case when m.metadata ->> 'embedding_model' = %(model)s then array_send((m.embedding::real[])[1:%(numbers)s]) end
+       m.metadata ->> 'embedding_model' as model,
+       array_send((m.embedding::real[])
+                  [1:(%(numbers)s::int[])[array_position(%(models)s::text[], m.metadata ->> 'embedding_model')]])
            as embedding
   from behavior.workflows w
        join public.memories m using (id)

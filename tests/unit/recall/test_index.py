@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from behavior_plugin.model import Outcome
-from behavior_plugin.recall.index import MAX_NEAR, Index, Question
+from behavior_plugin.recall.index import MAX_NEAR, Index, Question, Vector
 from behavior_plugin.workflow import Trigger
 from tests.factories import START
 
@@ -24,12 +24,17 @@ def make_trigger(text: str, *, vector: tuple[float, ...] | None = None, **change
         "outcome": Outcome.SUCCESS,
         "started_at": START,
         "embedding": None if vector is None else numpy.array(vector, dtype=numpy.float32),
+        "model": "model",
     }
     return Trigger(**{**fields, **changes})
 
 
 def asked(text: str, vector: tuple[float, ...] | None = (1, 0)) -> Question:
-    return Question(text, None if vector is None else numpy.array(vector, dtype=numpy.float32))
+    return Question(text, [] if vector is None else [Vector("model", numpy.array(vector, dtype=numpy.float32))])
+
+
+def vector_of(model: str, *numbers: float, unrelated: float = 0.0) -> Vector:
+    return Vector(model, numpy.array(numbers, dtype=numpy.float32), unrelated)
 
 
 def found(index: Index, question: Question, **changes: Any) -> list[str]:
@@ -95,12 +100,24 @@ def test_left_out_work_does_not_come_back_by_its_command() -> None:
 
 
 def test_vectors_of_another_model_are_no_vectors() -> None:
-    """Only those of one length can be compared, and a question without a vector is compared by letters."""
-    index = Index([make_trigger("fix the parser", vector=(1, 0)), make_trigger("fix the lexer", vector=(1, 0, 0))])
+    """A project has vectors of two models while it changes over. Those that nobody asks by count for nothing."""
+    parser = make_trigger("fix the parser", vector=(1, 0))
+    index = Index([parser, make_trigger("fix the lexer", vector=(1, 0, 0), model="other")])
 
-    assert index.candidates(asked("fix", vector=(1, 0))).cosines.tolist() == [0, 0]
-    assert index.candidates(asked("fix", vector=(1, 0, 0))).cosines.tolist() == [0, 1]
+    assert index.candidates(asked("fix", vector=(1, 0))).cosines.tolist() == [1, 0]
     assert index.candidates(asked("parsers", vector=None)).words[0] > 0
+    assert index.candidates(Question("parsers", [vector_of("third", 1, 0)])).is_by_letters
+
+
+def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
+    """The one gives any two texts .8; the other gives such texts nothing."""
+    index = Index([make_trigger("one", vector=(0.6, 0.8)), make_trigger("two", vector=(0.9, 0.44), model="other")])
+    vectors = [vector_of("model", 1, 0), vector_of("other", 1, 0, unrelated=0.8)]
+
+    cosines = index.candidates(Question("three", vectors)).cosines
+
+    assert cosines.tolist() == pytest.approx([0.6, 0.5], abs=0.01)
+    assert index.models == ("model", "other")
 
 
 def test_like_work_is_alike() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.embed import Embedder
+from behavior_plugin.embed import Beside, Embedder, Embedders
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller
@@ -223,12 +223,85 @@ def test_a_projects_language_is_told_once() -> None:
     assert judged == [51, 51]  # the prompt itself, before anything is known of the project
 
 
+def test_while_a_project_changes_over_the_vectors_of_both_models_are_found() -> None:
+    """The user has changed the setting, and not all of the vectors are made anew."""
+    old, new = FakeEmbedder(), OtherEmbedder()
+    store = store_with({"trigger": "fix the login form"}, embedder=old)
+    store.add(make_pattern(trigger="deploy the shop", context=HERE), new.embed(["deploy the shop"])[0], new.model)
+    embedders = Embedders(new, {old.model: Beside(lambda: old, numbers=old.numbers)})
+
+    def asked(text: str) -> list[str]:
+        return triggers(Recaller().recall(text, HERE, embedder=embedders, store=store, min_odds=0.3))
+
+    assert asked("fix the login form now") == ["fix the login form"]
+    assert asked("deploy the shop now") == ["deploy the shop"]
+    assert old.texts[-2:] == new.texts[-2:] == ["fix the login form now", "deploy the shop now"]
+
+
+def test_each_project_is_asked_by_the_models_that_can_read_it() -> None:
+    """English is not sent to the slow one, and vectors that mean nothing are not compared."""
+    english, multilingual = EnglishEmbedder(), OtherEmbedder()
+    embedders = Embedders(english, {multilingual.model: Beside(lambda: multilingual, numbers=512)})
+    korean = [{"trigger": f"쇼핑몰을 배포해줘 {number}"} for number in range(6)]
+    store = store_with(*korean, embedder=multilingual)
+    store.add(
+        make_pattern(trigger="쇼핑몰", context=HERE, started_at=START - timedelta(days=1)),
+        english.embed(["쇼핑몰"])[0],
+        english.model,
+    )
+    in_english = store_with(*[{"trigger": f"deploy {number}"} for number in range(6)], embedder=english)
+    english.texts, multilingual.texts = [], []
+
+    Recaller().recall("쇼핑몰을 배포해", HERE, embedder=embedders, store=store, min_odds=0.3)
+    of_korean = (list(english.texts), list(multilingual.texts))
+    Recaller().recall("release it", HERE, embedder=embedders, store=in_english, min_odds=0.3)
+
+    assert of_korean == ([], ["쇼핑몰을 배포해"])
+    assert (english.texts, multilingual.texts) == (["release it"], ["쇼핑몰을 배포해"])
+
+
+def test_a_model_that_cannot_run_costs_its_vectors_only() -> None:
+    """The others are compared, and its own work is found by its words."""
+
+    def broken() -> Embedder:
+        raise EmbedError("It needs another processor.")
+
+    old = FakeEmbedder()
+    store = store_with({"trigger": "fix the login form"}, embedder=old)
+    store.add(make_pattern(trigger="deploy the shop", context=HERE), OtherEmbedder().embed(["shop"])[0], "another")
+    embedders = Embedders(old, {"another": Beside(broken, numbers=512)})
+
+    found = Recaller().recall("fix the login form", HERE, embedder=embedders, store=store, min_odds=0.3)
+
+    assert triggers(found) == ["fix the login form"]
+
+
+def test_a_mixed_project_keeps_its_language() -> None:
+    """Else each other prompt would be compared otherwise."""
+    embedder, recaller = EnglishEmbedder(), Recaller()
+    korean = [{"trigger": "쇼핑몰을 배포해줘", "source_key": str(number)} for number in range(6)]
+    store = store_with(*korean, embedder=embedder)
+    recaller.rank("release it", HERE.project, embedder=embedder, store=store)  # nothing is known of the project yet
+
+    def is_embedded(*, english: int) -> bool:
+        for number in range(english):
+            text = f"deploy {number}"
+            pattern = make_pattern(trigger=text, context=HERE, source_key=text, started_at=START + timedelta(days=1))
+            store.add(pattern, embedder.embed([text])[0], embedder.model)
+        embedder.texts = []
+        recaller.rank("release it", HERE.project, embedder=embedder, store=store)
+        return bool(embedder.texts)
+
+    assert [is_embedded(english=number) for number in (0, 24, 44)] == [False, False, True]
+
+
+class OtherEmbedder(FakeEmbedder):
+    model = "another"
+
+
 def test_after_a_change_of_the_model_letters_decide() -> None:
     """The stored vectors mean something else, and words alone have odds of their own."""
     store = store_with({}, embedder=FakeEmbedder())
-
-    class OtherEmbedder(FakeEmbedder):
-        model = "another"
 
     def asked(text: str) -> list[str]:
         return triggers(Recaller().recall(text, HERE, embedder=OtherEmbedder(), store=store, min_odds=0.3))
@@ -257,7 +330,7 @@ def test_triggers_are_read_again_only_when_something_has_changed() -> None:
 
 def test_a_large_project_is_read_again_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prompt does not wait for ten thousand triggers."""
-    monkeypatch.setattr("behavior_plugin.recall.MAX_AT_ONCE", 1)
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
     embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
 
     def asked(text: str) -> list[str]:
@@ -279,7 +352,7 @@ def test_a_large_project_is_read_again_in_the_background(monkeypatch: pytest.Mon
 
 def test_the_first_prompt_of_a_large_project_finds_its_newest_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has less than a second, with a worker that is just starting; the next prompt finds older work too."""
-    monkeypatch.setattr("behavior_plugin.recall.MAX_AT_ONCE", 1)
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
     embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
     for day, text in enumerate(("write docs", PROMPT)):
         pattern = make_pattern(trigger=text, context=HERE, started_at=START + timedelta(days=day))
@@ -294,7 +367,7 @@ def test_the_first_prompt_of_a_large_project_finds_its_newest_work(monkeypatch: 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The projects that asked last are kept."""
-    monkeypatch.setattr("behavior_plugin.recall.MAX_TRIGGERS", 2)
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_TRIGGERS", 2)
     embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
     for project in "abc":
         context = Context(directory=project, project=project)
@@ -310,7 +383,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_of_a_huge_project_the_newest_triggers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker has little memory."""
-    monkeypatch.setattr("behavior_plugin.recall.MAX_TRIGGERS", 2)
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_TRIGGERS", 2)
     patterns = [{"trigger": f"{PROMPT} {number}", "started_at": START + timedelta(days=number)} for number in range(3)]
 
     assert sorted(triggers(ask(PROMPT, *patterns, min_odds=0))) == [f"{PROMPT} 1", f"{PROMPT} 2"]
@@ -326,6 +399,6 @@ class CountingStore(FakeStore):
         self.whole_reads += newest is None
         return super().triggers(newest=newest, **asked)
 
-    def state(self, *, model: str, project: str | None) -> tuple[object, ...]:
-        found = super().triggers(model=model, numbers=1, project=project)
+    def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
+        found = super().triggers(models=dict.fromkeys(models, 1), project=project)
         return tuple(each.source_key for each in found)

@@ -868,9 +868,9 @@ def test_a_secret_in_the_hooks_context_is_redacted_before_the_search() -> None:
     projects: list[str | None] = []
     state = worker.db.state
 
-    def spy(*, model: str, project: str | None) -> Any:
+    def spy(*, models: Sequence[str], project: str | None) -> Any:
         projects.append(project)
-        return state(model=model, project=project)
+        return state(models=models, project=project)
 
     worker.db.state = spy  # type: ignore[method-assign]
     prompt(worker, behavior_context=json.dumps({"directory": "/p", "project": f"https://{token}@host/repo"}))

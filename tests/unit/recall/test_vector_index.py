@@ -1,4 +1,4 @@
-"""Vectors in a byte a number, and the nearest of many by their signs."""
+"""VectorIndex in a byte a number, and the nearest of many by their signs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from behavior_plugin.recall import vectors
-from behavior_plugin.recall.vectors import Vectors
+from behavior_plugin.recall import vector_index
+from behavior_plugin.recall.vector_index import VectorIndex
 
 RANDOM = numpy.random.default_rng(7)
 
@@ -21,7 +21,7 @@ def near_to(vector: NDArray[numpy.float32], distance: float) -> NDArray[numpy.fl
     return unit(*(vector + RANDOM.normal(0, distance / len(vector) ** 0.5, len(vector))))
 
 
-def none_of(many: Vectors) -> NDArray[numpy.bool_]:
+def none_of(many: VectorIndex) -> NDArray[numpy.bool_]:
     return numpy.zeros(len(many), dtype=bool)
 
 
@@ -30,7 +30,7 @@ def test_cosines_are_right_to_a_hundredth() -> None:
     texts = [unit(*RANDOM.normal(size=384)) for _ in range(50)]
     question = near_to(texts[7], 0.7)
 
-    cosines = Vectors(texts).cosines(question, none_of(Vectors(texts)))
+    cosines = VectorIndex(texts).cosines(question, none_of(VectorIndex(texts)))
 
     assert cosines == pytest.approx(numpy.array(texts) @ question, abs=0.005)
     assert cosines.argmax() == 7
@@ -38,11 +38,11 @@ def test_cosines_are_right_to_a_hundredth() -> None:
 
 def test_of_many_vectors_the_near_ones_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """To compare all of them would read 38 MB for each prompt."""
-    monkeypatch.setattr(vectors, "MAX_COMPARED", 100)
+    monkeypatch.setattr(vector_index, "MAX_COMPARED", 100)
     subjects = [unit(*RANDOM.normal(size=384)) for _ in range(100)]
     texts = [near_to(subject, 0.8) for subject in subjects for _ in range(20)]
     question = near_to(subjects[30], 0.8)
-    many = Vectors(texts)
+    many = VectorIndex(texts)
 
     cosines = many.cosines(question, none_of(many))
 
@@ -53,8 +53,8 @@ def test_of_many_vectors_the_near_ones_are_compared(monkeypatch: pytest.MonkeyPa
 
 def test_a_far_vector_is_compared_if_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be that of a trigger with the same words."""
-    monkeypatch.setattr(vectors, "MAX_COMPARED", 1)
-    many = Vectors([unit(1, 1, 1, 1), unit(-1, 1, 1, 3)])
+    monkeypatch.setattr(vector_index, "MAX_COMPARED", 1)
+    many = VectorIndex([unit(1, 1, 1, 1), unit(-1, 1, 1, 3)])
     wanted = none_of(many)
     wanted[1] = True
 
@@ -64,5 +64,5 @@ def test_a_far_vector_is_compared_if_it_is_wanted(monkeypatch: pytest.MonkeyPatc
 
 def test_no_vectors_and_no_numbers() -> None:
     """A model may give a text nothing but zeros."""
-    assert len(Vectors([])) == 0
-    assert Vectors([numpy.zeros(3, dtype=numpy.float32)]).cosines(unit(1, 1, 1), numpy.ones(1, dtype=bool)) == [0]
+    assert len(VectorIndex([])) == 0
+    assert VectorIndex([numpy.zeros(3, dtype=numpy.float32)]).cosines(unit(1, 1, 1), numpy.ones(1, dtype=bool)) == [0]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 MAX_COMPARED = 2_000
 _LARGEST = 127
 
-Vector = NDArray[numpy.float32]
+Numbers = NDArray[numpy.float32]
 
 
-class Vectors:
-    """Vectors of unit length with `size` numbers each. A cosine of two is off by .005 at most."""
+class VectorIndex:
+    """VectorIndex of unit length with `size` numbers each. A cosine of two is off by .005 at most."""
 
-    def __init__(self, vectors: Sequence[Vector]) -> None:
+    def __init__(self, vectors: Sequence[Numbers]) -> None:
         self.size = len(vectors[0]) if vectors else 0
         self._bytes = numpy.empty((len(vectors), self.size), dtype=numpy.int8)
         self._scales = numpy.empty(len(vectors), dtype=numpy.float32)
@@ -36,14 +36,14 @@ class Vectors:
     def __len__(self) -> int:
         return len(self._scales)
 
-    def cosines(self, question: Vector, wanted: NDArray[numpy.bool_]) -> NDArray[numpy.float64]:
+    def cosines(self, question: Numbers, wanted: NDArray[numpy.bool_]) -> NDArray[numpy.float64]:
         """The cosines with a question of unit length: of the vectors that are near it or `wanted`, else zero."""
         cosines = numpy.zeros(len(self._scales))
         places = numpy.flatnonzero(wanted | self._is_near(question))
         cosines[places] = (self._bytes[places].astype(numpy.float32) @ question) * self._scales[places]
         return cosines
 
-    def _is_near(self, question: Vector) -> NDArray[numpy.bool_]:
+    def _is_near(self, question: Numbers) -> NDArray[numpy.bool_]:
         """Which vectors may be among the nearest; all of them, unless there are many."""
         if len(self._scales) <= MAX_COMPARED:
             return numpy.ones(len(self._scales), dtype=bool)
@@ -53,7 +53,7 @@ class Vectors:
         return is_near
 
 
-def _signs(vector: Vector) -> NDArray[numpy.uint64]:
+def _signs(vector: Numbers) -> NDArray[numpy.uint64]:
     """A bit for each number, zeros up to a whole word of 64."""
     bits = numpy.packbits(vector > 0)
     return numpy.pad(bits, (0, -len(bits) % 8)).view(numpy.uint64)

@@ -1,0 +1,142 @@
+"""Keep an index of each project in memory that has asked lately, true to the database."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from behavior_plugin import memory
+from behavior_plugin.agents.core import core_of
+from behavior_plugin.embed import Embedder, embedder_of, models_of
+from behavior_plugin.embed.language import MAX_SAMPLE, are_readable
+from behavior_plugin.errors import describe_for_log
+from behavior_plugin.store import Store
+
+if TYPE_CHECKING:
+    from behavior_plugin.recall.index import Index, Vector
+
+log = logging.getLogger(__name__)
+
+# As many are read again while a prompt waits, in 0.1 ms each; more in the background.
+MAX_AT_ONCE = 2_000
+# Triggers that are kept in memory, of all projects, and the newest of one: each takes 1 kB.
+MAX_TRIGGERS = 100_000
+
+State: TypeAlias = tuple[object, ...]
+# The usual model, and the project; None for all of them.
+Key: TypeAlias = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An index, the state of the database that it was read in, and which of the models can read its prompts.
+
+    `state` is empty if only a part of the triggers is in the index. `readable` has the models that made vectors of it,
+    each with None where there are too few prompts to say so.
+    """
+
+    state: State
+    index: Index
+    readable: Mapping[str, bool | None]
+
+
+class Indexes:
+    """The indexes of the projects that asked last. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        # The one that was asked for last is the last.
+        self._known: dict[Key, Known] = {}
+        self._reading: set[Key] = set()
+        self._lock = threading.Lock()
+
+    def find(self, key: Key) -> Known | None:
+        """The index of a project, which may not be up to date."""
+        with self._lock:
+            known = self._known.pop(key, None)
+            if known:
+                self._known[key] = known
+            return known
+
+    def up_to_date(
+        self,
+        key: Key,
+        known: Known | None,
+        state: State,
+        *,
+        store: Store,
+        embedder: Embedder | None,
+        near: Vector | None,
+    ) -> Known:
+        """The triggers as the database has them; of a large project as it had them, while they are read again.
+
+        `known` is what `find` returned, and `state` that of the database. Of a large project that is not known, the
+        newest triggers are read, and the nearest to the vector `near`; the others in the background.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        known = known or self._read(key, state, store, embedder, newest=MAX_AT_ONCE, near=near)
+        if known.state == state:
+            return known
+        if len(known.index.triggers) < MAX_AT_ONCE:
+            return self._read(key, state, store, embedder)
+        with self._lock:
+            is_being_read = key in self._reading
+            self._reading.add(key)
+        if not is_being_read:
+            threading.Thread(target=self._read_later, args=(key, state, store, embedder), daemon=True).start()
+        return known
+
+    def _read_later(self, key: Key, state: State, store: Store, embedder: Embedder | None) -> None:
+        try:
+            self._read(key, state, store, embedder)
+            # A collection would look at each of so many objects, and a prompt would wait for it.
+            gc.collect()
+            gc.freeze()
+            memory.give_back()
+        except Exception as error:  # the next prompt tries again
+            log.warning("the triggers of a project cannot be read: %s", describe_for_log(error))
+        finally:
+            with self._lock:
+                self._reading.discard(key)
+
+    def _read(
+        self,
+        key: Key,
+        state: State,
+        store: Store,
+        embedder: Embedder | None,
+        *,
+        newest: int | None = None,
+        near: Vector | None = None,
+    ) -> Known:
+        from behavior_plugin.recall.index import Index
+
+        nearest = (near.model, near.numbers.tolist()) if near else None
+        triggers = store.triggers(models=models_of(embedder), project=key[1], newest=newest, near=nearest)
+        is_part = newest is not None and len(triggers) >= newest
+        index = Index(triggers[-MAX_TRIGGERS:])
+        index.prepare()
+        with self._lock:
+            before = self._known.get(key)
+        readable = _readable(index, embedder, before.readable if before else {}) if embedder else {}
+        known = Known(() if is_part else state, index, readable)
+        with self._lock:
+            self._known.pop(key, None)
+            self._known[key] = known
+            while len(self._known) > 1 and self._size() > MAX_TRIGGERS:
+                del self._known[next(iter(self._known))]
+        return known
+
+    def _size(self) -> int:
+        return sum(len(known.index.triggers) for known in self._known.values())
+
+
+def _readable(index: Index, embedder: Embedder, before: Mapping[str, bool | None]) -> dict[str, bool | None]:
+    cores = [core_of(trigger.text) for trigger in index.triggers[-MAX_SAMPLE:]]
+    known = {model: each for model in index.models if (each := embedder_of(embedder, model))}
+    return {model: are_readable(cores, each.can_read, before=before.get(model)) for model, each in known.items()}
