@@ -301,6 +301,19 @@ def test_a_prompt_without_an_answer_is_counted(reply: bytes, reason: str | None)
     assert len(spooled_payloads()) == 1
 
 
+@pytest.mark.parametrize("is_starting", [True, False])
+def test_a_missing_worker_is_told_from_one_that_starts(is_starting: bool) -> None:
+    """The first is a fault, the second only slow."""
+    if is_starting:
+        Path(paths.make_run_folder(), "starting").touch()
+
+    feed("UserPromptSubmit", json.dumps(payload("UserPromptSubmit")).encode())
+
+    found = unanswered.read()
+    assert found
+    assert (found[3] == "the worker was still starting") is is_starting
+
+
 def test_a_prompt_that_cannot_be_counted_is_saved_all_the_same(data: Path) -> None:
     """Only the count is missing then."""
     os.mkfifo(data / "unanswered")

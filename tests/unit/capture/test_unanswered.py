@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from behavior_plugin.capture import paths, spool, unanswered
+from behavior_plugin.capture import handlers, paths, spool, unanswered
 
 
 @pytest.fixture
@@ -77,3 +77,18 @@ def test_an_odd_record_harms_nobody(kind: str, tmp_path: Path) -> None:
 
     assert (found is not None) is (kind in ("text", "empty", "half a line"))
     assert not outside.exists()
+
+
+@pytest.mark.usefixtures("record")
+@pytest.mark.parametrize("is_asking", [True, False])
+def test_a_prompt_whose_hook_runs_out_of_time_is_counted(is_asking: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last alarm ends the hook wherever it is; a hook of another event does not wait for an answer."""
+    monkeypatch.setattr(handlers, "_is_late", True)
+    monkeypatch.setattr(handlers, "_is_settled", True)
+    monkeypatch.setattr(handlers, "_is_asking", is_asking)
+    monkeypatch.setattr(os, "_exit", lambda _: None)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+
+    handlers._be_late()
+
+    assert bool(unanswered.read()) is is_asking

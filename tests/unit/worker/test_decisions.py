@@ -32,7 +32,7 @@ def decision(prompt: str = "ship it", *, minute: int = 0, **changes: Any) -> Dec
         "session_id": "s",
         "project": "/p",
         "kind": PromptKind.TASK,
-        "verdict": Verdict.BELOW,
+        "verdict": Verdict.NOTHING_KNOWN,
         "setting": "normal",
         "min_odds": 0.3,
     }
