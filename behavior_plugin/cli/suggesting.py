@@ -9,6 +9,9 @@ from behavior_plugin.cli.output import current_folder, json_option, print_json, 
 from behavior_plugin.worker.client import Client
 from behavior_plugin.workflow import NextStep
 
+# Less would be shown as 0%.
+MIN_SHOWN_ODDS = 0.005
+
 
 @click.command()
 @click.argument("prompt", nargs=-1)
@@ -22,7 +25,7 @@ def suggest(
 ) -> None:
     """Name the likeliest next steps of work that has begun.
 
-    They come from what followed the same steps in earlier work; work for a prompt like PROMPT counts more. A STEP is a
+    They are those that followed the same steps in earlier work; work for a prompt like PROMPT counts more. A STEP is a
     shell line, or a tool with its argument. The percentage says how likely the step comes next.
 
     \b
@@ -45,7 +48,8 @@ def suggest(
     if as_json:
         return print_json([each.model_dump(mode="json") for each in found])
     more = "" if everywhere else " --all learns from all projects."
-    return click.echo("\n".join(map(_line, found)) or f"No earlier work is known here.{more}")
+    shown = [_line(each) for each in found if each.odds >= MIN_SHOWN_ODDS]
+    return click.echo("\n".join(shown) or f"No earlier work is known here.{more}")
 
 
 def _line(found: NextStep) -> str:

@@ -1,4 +1,4 @@
-"""Answer a person who asks for past work: only what they want to see, and with its factors."""
+"""Answer a person who asks for past work: only the wanted work, and with its factors."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Predict the next call of a piece of work, by what followed the like in earlier work.
+"""Predict the next call of a piece of work from earlier work.
 
-Two models say what follows: one looks at the last three calls, the other at the last call with its argument. Each backs
-off to a shorter context by as much as it has seen little of the longer one, and the odds are the geometric mean of the
-two. Earlier work counts by how similar its prompt is, and by its age. docs/evaluation.md says how the constants were
-chosen; near these values they make no difference.
+One model looks at the last three calls, another one at the last call with its argument. Each backs off to a shorter
+context where it has seen little of the longer one, and the odds are the geometric mean of both. Earlier work counts by
+how similar its prompt is, and by its age. docs/evaluation.md says how the constants were chosen; near these values they
+make little difference.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _same_before(calls: Sequence[Call], last: int, context: Sequence[Call]) -> i
 
 
 def _backed_off(shorter: dict[str, float], followers: dict[str, float]) -> dict[str, float]:
-    """The shares by a context, from the weights of what followed it, and from the shares by a shorter context."""
+    """The shares by a context, from the weights of the calls after it, and from the shares by a shorter context."""
     seen = sum(followers.values()) + BACK_OFF
     return {name: (followers.get(name, 0.0) + BACK_OFF * share) / seen for name, share in shorter.items()}
 

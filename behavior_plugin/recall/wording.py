@@ -46,7 +46,7 @@ def is_way(pattern: Pattern) -> bool:
 
 
 def warning(pattern: Pattern) -> str:
-    """What speaks against a pattern, as a clause; empty if nothing does."""
+    """The reason against a pattern, as a clause; empty if there is none."""
     if not is_way(pattern):
         ending = "was not finished" if pattern.final_outcome is Outcome.PARTIAL else "did not work"
         return f"tried, and {ending}"

@@ -149,7 +149,7 @@ def test_recall_says_so_if_nothing_is_similar(known_id: str, project: Path) -> N
 
 
 def test_recall_takes_a_project_an_outcome_and_a_time(known_id: str, project: Path, tmp_path: Path) -> None:
-    """What failed at that time, in a project that is elsewhere."""
+    """From another folder."""
     there = ("recall", SAME_TASK, "--project", project.name)
 
     [found] = json_of(*there, "--outcome", "success", "--since", "2d", "-k", "1", cwd=tmp_path)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from behavior_plugin.cli import terminal
 from behavior_plugin.model import Context, Outcome, Verdict
+from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.recall.wording import day
 from behavior_plugin.workflow import Judgement, Lesson, StepKind, StoredPattern, Suggestion, Variant
 from tests.factories import START, make_action, make_episode, make_pattern, make_step, make_workflow
@@ -289,6 +290,55 @@ def test_odds_of_the_steps_are_shown_beside_those_of_the_job(capsys: pytest.Capt
     terminal.show_pattern(pattern)
 
     assert capsys.readouterr().out.count("worked 7 of 8 times, once with these steps; in 5 sessions") == 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ending"),
+    [
+        (Outcome.SUCCESS, ""),
+        (None, ""),
+        (Outcome.PARTIAL, ", which was not finished"),
+        (Outcome.FAILED, ", which did not work"),
+    ],
+)
+def test_the_similar_work_may_have_failed(
+    outcome: Outcome | None, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The way has worked, but not for this prompt."""
+    known = suggestion_of(stored(workflow=make_workflow(triggers=("ship it", "save it"))))
+
+    for trigger in ("ship it", "save it"):
+        terminal.show_suggestions([known.model_copy(update={"trigger": trigger, "trigger_outcome": outcome})])
+
+    text = capsys.readouterr().out
+    assert f'\n   for the prompt "ship it"{ending}\n' in text
+    assert f'\n   similar to the prompt "save it"{ending}\n' in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "mark"),
+    [
+        ({}, "worked 7 of 8"),
+        ({"confidence": MIN_CONFIDENCE}, "worked 7 of 8"),
+        ({"confidence": MIN_CONFIDENCE - 0.01}, "refused or failed too often to be suggested: worked 7 of 8"),
+        ({"workflow": make_workflow(worked=0), "final_outcome": "partial"}, "tried, and was not finished: worked 0"),
+        ({"workflow": make_workflow(worked=0), "final_outcome": "failed"}, "tried, and did not work: worked 0"),
+    ],
+)
+def test_what_speaks_against_a_way_stands_before_it(
+    changes: dict[str, Any], mark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.show_suggestions([suggestion_of(stored(**{"workflow": make_workflow(), **changes}))])
+
+    assert f"\n   00000000  odds 80%  {mark}" in capsys.readouterr().out
+
+
+def test_an_explanation_is_shown_below_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    explained = suggestion_of(stored()).model_copy(update={"explanation": ("+1.00 [words]", "which is 80%")})
+
+    terminal.show_suggestions([explained])
+
+    assert capsys.readouterr().out.endswith("\n   +1.00 [words]\n   which is 80%\n")
 
 
 def test_a_suggestion_that_never_worked_says_so(capsys: pytest.CaptureFixture[str]) -> None:

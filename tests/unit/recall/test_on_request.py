@@ -1,4 +1,4 @@
-"""What a person asks of recall: a part of the past work, and the factors."""
+"""Recall for a person: only a part of the past work, and the factors."""
 
 from __future__ import annotations
 

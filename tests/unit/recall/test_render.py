@@ -10,6 +10,7 @@ from tokenizers import BertWordPieceTokenizer
 
 from behavior_plugin.embed import offline
 from behavior_plugin.model import Context, Outcome
+from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.recall.render import render, render_lesson, user_line
 from behavior_plugin.recall.wording import day
 from behavior_plugin.workflow import Lesson, Remedy, StepKind, StoredPattern, Suggestion
@@ -210,6 +211,19 @@ def test_the_longest_suggestion_stays_below_300_tokens(command: str, prompt: str
 
     assert 150 < len(TOKENS.encode(text).ids) < 300
     assert text.splitlines()[-2].endswith("same project (odds 80% that it fits).")
+
+
+def test_a_note_on_request_says_what_speaks_against_it() -> None:
+    """A person may ask for work that is never suggested."""
+    plain = make_suggestion(workflow=make_workflow(triggers=("newer", "older")))
+    suggestion = plain.model_copy(update={"trigger": "older", "trigger_outcome": Outcome.FAILED})
+    refused = suggestion.model_copy(
+        update={"pattern": suggestion.pattern.model_copy(update={"confidence": MIN_CONFIDENCE - 0.01})}
+    )
+
+    assert 'Similar to the prompt "older", which did not work; done like this:' in render(suggestion)
+    assert "It was refused or failed too often to be suggested." in lines_of(refused)
+    assert "refused" not in render(suggestion)
 
 
 def test_long_commands_cost_steps_and_are_not_cut() -> None:

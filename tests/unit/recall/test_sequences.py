@@ -1,4 +1,4 @@
-"""The next call, by what followed the like in earlier work."""
+"""The next call, predicted from earlier work."""
 
 from __future__ import annotations
 

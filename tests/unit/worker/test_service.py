@@ -20,6 +20,7 @@ from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError, StoreUnavailableError
 from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
+from behavior_plugin.recall import gate
 from behavior_plugin.redact import redact_turn
 from behavior_plugin.worker import handshake
 from behavior_plugin.worker.routes import FAILURE, PROMPT, Request, Response, Routes, hook_answer
@@ -374,7 +375,7 @@ def test_manual_recall_takes_the_name_of_a_project() -> None:
     assert "web" not in unclear.value.hint
 
 
-def test_manual_recall_takes_an_outcome_and_a_time() -> None:
+def test_manual_recall_takes_an_outcome_and_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it leaves out does not keep the rest from being found, however unlikely that is."""
     worker = Worker()
     worker.learns(did("git push", outcome="failed"))
@@ -391,9 +392,10 @@ def test_manual_recall_takes_an_outcome_and_a_time() -> None:
     assert found(since=START + timedelta(days=9_999)) == []
     assert found(since=START - timedelta(days=1))
     assert worker.service.recall(api.Recall(text="zebra", directory="/p")) == []
-    unlike = api.Recall(text="of zebras", directory="/p", outcome=Outcome.PARTIAL)
-    assert len(worker.service.recall(unlike)) == 1
-    assert worker.service.recall(unlike.model_copy(update={"min_odds": 0.9})) == []
+    monkeypatch.setattr(gate, "MANUAL_MIN_ODDS", 0.999)
+    assert found() == []
+    assert found(outcome=Outcome.PARTIAL) == [Outcome.PARTIAL]
+    assert found(outcome=Outcome.PARTIAL, min_odds=0.999) == []
 
 
 def test_manual_recall_is_explained_on_request() -> None:
