@@ -31,10 +31,12 @@ torture: $(VENV)/.ready-to-test
 		tests/integration/test_worker_crash_points.py tests/integration/test_recovery.py
 
 # What the product says to recorded data, and the scores of it (docs/evaluation.md): make eval SETS=parse,real. With
-# SAVE_THRESHOLDS=FILE the thresholds of recall are kept, and with THRESHOLDS=FILE they are used on other data.
+# SAVE_THRESHOLDS=FILE the thresholds of recall are kept, and with THRESHOLDS=FILE they are used on other data. With
+# EMBEDDER=offline or multilingual one model is used alone.
 eval: $(VENV)/.ready
 	@$(BIN)/python -m evaluation --data "$(DATA)" --out "$(OUT)" $(if $(SETS),--sets "$(SETS)") \
-		$(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") $(if $(SAVE_THRESHOLDS),--save-thresholds "$(SAVE_THRESHOLDS)")
+		$(if $(EMBEDDER),--embedder "$(EMBEDDER)") $(if $(THRESHOLDS),--thresholds "$(THRESHOLDS)") \
+		$(if $(SAVE_THRESHOLDS),--save-thresholds "$(SAVE_THRESHOLDS)")
 
 check: $(VENV)/.ready-to-test
 	$(BIN)/ruff check .
