@@ -84,6 +84,6 @@ def _text(found: list[Decision], missed: dict[str, Any] | None, *, has_projects:
 
 def _project_here() -> str:
     from behavior_plugin.redact import redact_model
-    from behavior_plugin.worker.service import context_of
+    from behavior_plugin.worker.requests import context_of
 
     return redact_model(context_of(os.getcwd())).project  # noqa: PTH109 - as the hooks record it

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from io import BufferedIOBase
 
 from behavior_plugin.capture import ask
+from behavior_plugin.worker.answers import Caller
 from behavior_plugin.worker.routes import PROMPT, Request, Routes
-from behavior_plugin.worker.service import Caller
 
 OTHER_VERSION = "The worker is of another version than this command."
 HINT = "Run `behavior worker stop`, then try again."

@@ -33,7 +33,9 @@ from behavior_plugin.errors import (
 )
 from behavior_plugin.model import Event
 from behavior_plugin.worker import handshake
-from behavior_plugin.worker.service import Caller, Service, context_of
+from behavior_plugin.worker.answers import Caller
+from behavior_plugin.worker.requests import context_of
+from behavior_plugin.worker.service import Service
 
 PROMPT, FAILURE = "/v1/prompt", "/v1/failure"
 # The hooks' names for the two.

@@ -12,7 +12,7 @@ from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.pending_session import SILENCE_S
 from behavior_plugin.worker.resources import Resources
-from behavior_plugin.worker.service import turn_rows
+from behavior_plugin.worker.turn_rows import turn_rows
 from behavior_plugin.workflow import StoredPattern
 
 EVERYTHING = 100_000

@@ -27,10 +27,10 @@ from behavior_plugin.errors import (
     WorkerUnavailableError,
 )
 from behavior_plugin.worker import exchange
+from behavior_plugin.worker.answers import Caller
 from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.listener import Listener
 from behavior_plugin.worker.routes import Request, Response, Routes, error_response
-from behavior_plugin.worker.service import Caller
 
 ROOT = Path(__file__).resolve().parents[3]
 

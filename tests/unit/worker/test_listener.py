@@ -13,9 +13,9 @@ import pytest
 from behavior_plugin.capture import ask
 from behavior_plugin.errors import WorkerLeavingError
 from behavior_plugin.worker import listener
+from behavior_plugin.worker.answers import Caller
 from behavior_plugin.worker.listener import MAX_REQUEST_BYTES, Connection, Listener
 from behavior_plugin.worker.routes import PROMPT, Request, Response, Routes, error_response
-from behavior_plugin.worker.service import Caller
 from tests.waiting import wait_for
 
 PAYLOAD = b'{"session_id":"s","prompt":"fix it"}'
