@@ -25,6 +25,9 @@ from behavior_plugin.worker import MAX_DECISIONS
 MAX_BYTES = 1024 * 1024
 MAX_PROMPT_CHARS, MAX_NOTE_CHARS = 300, 2_000
 
+# The end of a line whose decision has shown nothing: `shown` is the last field.
+_NOT_SHOWN = b'"shown":null}'
+
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +67,9 @@ class Decisions:
     def shown(self) -> list[Decision]:
         """The decisions whose patterns are not shown to their sessions again, the oldest first."""
         with self._lock:
-            return [each for _, each in _parsed(self._read()) if each.shown]
+            # A worker that starts asks this first, and parsing all would take it 7 ms.
+            lines = [line for line in self._read() if not line.endswith(_NOT_SHOWN)]
+        return [each for _, each in _parsed(lines) if each.shown]
 
     def _change(self, change: Callable[[list[bytes]], list[bytes]]) -> None:
         with self._lock:
