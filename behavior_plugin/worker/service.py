@@ -263,10 +263,10 @@ class Service(api.Api):
         return begun_in(turns[-1], begun)
 
     def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
-        until = time.monotonic() + request.within_s
         store, embedder, done = self._computed_store(), self._resources.embedder(START_S), 0
         if embedder is None:
             return api.EmbeddedAnew(done=0, left=(), unreadable_projects=())
+        until = time.monotonic() + request.within_s
         for rows in () if request.is_dry_run else survey(embedder, store).outdated:
             for made in embed_anew(embedder, store, rows):
                 done += made

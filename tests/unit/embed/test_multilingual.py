@@ -142,6 +142,7 @@ def test_a_text_in_scraps_is_rejected(embedder: MultilingualEmbedder, text: str)
     "text",
     [
         *("fix CVE-2024-12345", "rename getUserById to find_user in src/api/users.ts", "/review 12", "ship it"),
+        "(-x/4 - S(1)/12)**x - 1 simplifies to an inequivalent expression",
         *("Napraw niedziałający test", "Sửa bài kiểm thử bị lỗi", "ログインのテストを修正して", "修复失败的测试"),
         *("लॉगिन पृष्ठ के असफल परीक्षण को ठीक करें", "תקן את הבדיקה הכושלת", "የመግቢያ ገጹን ያልተሳካ ሙከራ አስተካክል"),
     ],
