@@ -23,6 +23,7 @@ COLD_ANSWER_S = 0.9
 ANSWER_LIMIT = 8000
 # Why a prompt got no answer in time.
 NO_WORKER = "no worker was running"
+STARTING = "the worker was still starting"
 HUNG_UP = "the worker ended meanwhile"
 TOO_LATE = "the worker took too long"
 NOT_READY = "the worker was not ready"
@@ -142,10 +143,10 @@ def on_prompt(event, payload, is_cut):
 def _count_unanswered(why):
     """Count a prompt that got no answer; the user could not see it otherwise."""
     global _is_asking
-    from behavior_plugin.capture import unanswered
+    from behavior_plugin.capture import unanswered, wake
 
     _is_asking = False
-    unanswered.count(why)
+    unanswered.count(STARTING if wake.is_starting() else why)
 
 
 def _headers(notes):

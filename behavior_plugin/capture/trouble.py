@@ -18,7 +18,8 @@ def read():
     except (OSError, ValueError):
         return ""
     try:
-        return " ".join(os.read(source, MAX_BYTES).decode("utf-8", "replace").split())
+        text = os.read(source, MAX_BYTES).decode("utf-8", "replace")
+        return "".join([each if each.isprintable() else " " for each in text]).strip()
     except OSError:
         return ""
     finally:

@@ -94,11 +94,11 @@ def consider(
     *,
     min_odds: float,
     shown_before: Collection[str] = (),
-    said: str = "",
+    said: Collection[str] = (),
     is_late: bool = False,
     with_failed: bool = False,
 ) -> tuple[Considered, ...]:
-    """What became of each pattern of a ranking, best first; `patterns` are by key, and `said` is the key of one."""
+    """What became of each pattern of a ranking, best first; `patterns` are by key, and `said` are keys."""
     best: dict[str, Candidate] = {}
     for candidate in ranking.candidates:
         best.setdefault(candidate.pattern_key, candidate)
@@ -110,7 +110,7 @@ def consider(
         found = [_with_fate(each, Fate.LATE) for each in found]
     found = [_with_fate(each, Fate.ALREADY_SHOWN) if str(each.pattern_id) in shown_before else each for each in found]
     found = [
-        each.model_copy(update={"fate": Fate.SAID}) if each.candidate.pattern_key == said else each for each in found
+        each.model_copy(update={"fate": Fate.SAID}) if each.candidate.pattern_key in said else each for each in found
     ]
     kept = found[:MAX_CONSIDERED]
     return (*kept, *(each for each in found[MAX_CONSIDERED:] if each.fate is Fate.SAID))

@@ -43,6 +43,7 @@ class Candidate(Frozen):
     """
 
     pattern_key: OwnText
+    project: str
     trigger: str
     outcome: Outcome
     started_at: AwareDatetime

@@ -151,6 +151,7 @@ def _order(merits: Scores) -> list[int]:
 def _explained(ranked: Ranked, likelihood: float, merit: float, factors: tuple[Factor, ...]) -> Candidate:
     return Candidate(
         pattern_key=ranked.trigger.pattern_key,
+        project=ranked.trigger.project,
         trigger=ranked.trigger.text,
         outcome=ranked.trigger.outcome,
         started_at=ranked.trigger.started_at,

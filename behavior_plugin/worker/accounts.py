@@ -13,7 +13,6 @@ from behavior_plugin.errors import describe_for_log
 from behavior_plugin.model import PromptKind
 from behavior_plugin.recall import gate
 from behavior_plugin.recall.decision import Decision, Verdict, consider, verdict_on
-from behavior_plugin.recall.explain import Ranking
 from behavior_plugin.store import Store
 from behavior_plugin.worker.decisions import Decisions
 from behavior_plugin.workflow import Suggestion
@@ -31,14 +30,15 @@ log = logging.getLogger(__name__)
 class Answer:
     """What was found for a prompt, and done with it.
 
-    `candidates` are those that were ranked, None if the prompt has no words. `shown_before` has the ids of the patterns
-    that the session had been shown, and `text` is what the assistant got. `is_late`: nobody waited for it any more.
+    `candidates` are those that were ranked, None if the prompt has no words. `text` is the text for the assistant,
+    `said` are the suggestions in it, and `shown_before` the ids of the patterns that the session had been shown.
+    `is_late`: nobody waited for it any more.
     """
 
     question: gate.Question
     candidates: Candidates | None
     text: str = ""
-    chosen: Suggestion | None = None
+    said: tuple[Suggestion, ...] = ()
     shown_before: frozenset[str] = frozenset()
     is_late: bool = False
 
@@ -77,16 +77,18 @@ class Accounts:
     def _explained(self, answer: Answer) -> dict[str, Any]:
         from behavior_plugin.recall.rank import explain
 
-        question, chosen = answer.question, answer.chosen
+        question = answer.question
         embedder = self._resources.embedder(0)
-        ranking = explain(answer.candidates, limit=MAX_EXPLAINED) if answer.candidates else Ranking(known=0)
+        if answer.candidates is None:
+            return {"verdict": Verdict.NOTHING_LIKE_IT}
+        ranking = explain(answer.candidates, limit=MAX_EXPLAINED)
         keys = {each.pattern_key for each in ranking.candidates}
         considered = consider(
             ranking,
             {each.source_key: each for each in self._resources.store(0).patterns_with(keys)},
             min_odds=question.min_odds,
             shown_before=answer.shown_before,
-            said=chosen.pattern.source_key if chosen else "",
+            said={each.pattern.source_key for each in answer.said},
             is_late=answer.is_late,
             with_failed=question.is_manual,
         )
@@ -97,7 +99,7 @@ class Accounts:
             "ranking": ranking.model_copy(update={"candidates": ()}),
             "considered": considered,
             "note": answer.text,
-            "shown": chosen.pattern.id if chosen else None,
+            "shown": answer.said[0].pattern.id if answer.said and not question.is_manual else None,
         }
 
     def _add(self, request: Suggest, **fields: Any) -> None:

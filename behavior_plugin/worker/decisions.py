@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
+from itertools import accumulate, takewhile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,12 +18,15 @@ from pydantic import ValidationError
 from behavior_plugin.capture import paths
 from behavior_plugin.errors import describe_for_log
 from behavior_plugin.recall.decision import Decision
-from behavior_plugin.redact import redact, redact_model
+from behavior_plugin.redact import PROJECT_LIMIT, redact, redact_model
 from behavior_plugin.worker import MAX_DECISIONS
 
-# More than so many are not read from the file, whoever has written it.
-MAX_BYTES = 4 * 1024 * 1024
+# Of the whole file. A usual decision has 3 kB.
+MAX_BYTES = 1024 * 1024
 MAX_PROMPT_CHARS, MAX_NOTE_CHARS = 300, 2_000
+
+# The end of a line whose decision has shown nothing: `shown` is the last field.
+_NOT_SHOWN = b'"shown":null}'
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +39,20 @@ class Decisions:
         self._lock = threading.Lock()
 
     def add(self, decision: Decision) -> None:
-        """Add the newest decision, redacted; beyond MAX_DECISIONS the oldest goes."""
+        """Add the newest decision, redacted; beyond the limits the oldest go."""
         line = _line(_redacted(decision))
         self._change(lambda lines: [*lines, line])
 
-    def forget(self, session_id: str) -> None:
-        """Delete the decisions of a session."""
+    def forget(self, session_id: str, projects: Collection[str] = ()) -> None:
+        """Delete the decisions of a session, and those that may quote its work: all that found work of its projects."""
         name = redact(session_id)
-        self._change(lambda lines: [line for line, each in _parsed(lines) if each.session_id != name])
+        quoted = {redact(project, PROJECT_LIMIT) for project in projects}
+
+        def is_kept(decision: Decision) -> bool:
+            found = {each.candidate.project for each in decision.considered}
+            return decision.session_id != name and not found & quoted
+
+        self._change(lambda lines: [line for line, each in _parsed(lines) if is_kept(each)])
 
     def rearm(self, session_id: str, before: datetime) -> None:
         """Note that what a session was shown before a moment may be shown to it again."""
@@ -57,12 +67,14 @@ class Decisions:
     def shown(self) -> list[Decision]:
         """The decisions whose patterns are not shown to their sessions again, the oldest first."""
         with self._lock:
-            return [each for _, each in _parsed(self._read()) if each.shown]
+            # A worker that starts asks this first, and parsing all would take it 7 ms.
+            lines = [line for line in self._read() if not line.endswith(_NOT_SHOWN)]
+        return [each for _, each in _parsed(lines) if each.shown]
 
     def _change(self, change: Callable[[list[bytes]], list[bytes]]) -> None:
         with self._lock:
             before = self._read()
-            after = change(before)[-MAX_DECISIONS:]
+            after = _bounded(change(before))
             if after == before:
                 return
             self._lines = after
@@ -84,6 +96,13 @@ def read() -> list[Decision]:
 
 def file() -> Path:
     return Path(paths.in_data("decisions.jsonl"))
+
+
+def _bounded(lines: list[bytes]) -> list[bytes]:
+    """The newest lines that are few and short enough."""
+    sizes = accumulate(len(line) + 1 for line in reversed(lines[-MAX_DECISIONS:]))
+    kept = sum(1 for _ in takewhile(lambda size: size <= MAX_BYTES, sizes))
+    return lines[len(lines) - kept :]
 
 
 def _redacted(decision: Decision) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -175,18 +175,25 @@ class Service(api.Api):
             raise
         answer = accounts.Answer(question, seen[0] if seen else None)
         if question.is_manual:
-            answer = replace(answer, text=gate.manual_answer(found))
-            _after_answer(caller, partial(self._accounts.of_answer, request, answer))
-            return api.Note(text=answer.text)
-        shown_before = self._shown.of_session(request.session_id)
-        is_late = not caller.is_waiting()
-        chosen = None if is_late else self._shown.take_new(request.session_id, found, now=datetime.now(UTC))
-        if chosen:
-            caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
-        text = render(chosen, request.context) if chosen else ""
-        answer = replace(answer, text=text, chosen=chosen, shown_before=shown_before, is_late=is_late)
+            answer = replace(answer, text=gate.manual_answer(found), said=tuple(found))
+        else:
+            answer = self._answer_with_one(request, answer, found, caller)
         _after_answer(caller, partial(self._accounts.of_answer, request, answer))
-        return api.Note(text=text, line=user_line(chosen) if chosen and self._shows_notes else "")
+        is_shown = answer.said and self._shows_notes and not question.is_manual
+        return api.Note(text=answer.text, line=user_line(answer.said[0]) if is_shown else "")
+
+    def _answer_with_one(
+        self, request: api.Suggest, answer: accounts.Answer, found: Sequence[Suggestion], caller: Caller
+    ) -> accounts.Answer:
+        """The answer with the first suggestion that is new to the session, if there is one."""
+        shown_before = self._shown.of_session(request.session_id)
+        if not caller.is_waiting():
+            return replace(answer, shown_before=shown_before, is_late=True)
+        chosen = self._shown.take_new(request.session_id, found, now=datetime.now(UTC))
+        if chosen is None:
+            return replace(answer, shown_before=shown_before)
+        caller.afterwards(partial(self._note_shown, request.session_id, chosen.pattern))
+        return replace(answer, shown_before=shown_before, text=render(chosen, request.context), said=(chosen,))
 
     def rearm(self, session_id: str, compacted_at: datetime) -> None:
         """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
@@ -262,6 +269,9 @@ class Service(api.Api):
         self._loop.run(partial(self._learner.discard, request.session_id), TASK_S)
         self._decisions.forget(request.session_id)
         store = self._store(START_S)
+        with store.evidence() as evidence:
+            projects = {each.context.project for each in evidence.episodes([request.session_id])}
+        self._decisions.forget(request.session_id, projects)
         deleted = store.forget_session(request.session_id)
         self._compute(store, embedder=lambda: None)
         return api.Deleted(patterns=deleted)

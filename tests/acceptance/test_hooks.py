@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from behavior_plugin import simulator
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import paths, spool, trouble, unanswered
 from behavior_plugin.capture.handlers import HANDLERS, PAYLOAD_LIMIT
 from tests.acceptance.feeding import LOSS_NOTICE, data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
@@ -211,4 +214,111 @@ def test_a_plugin_without_setup_reports_that_to_the_user(data: Path, tmp_path: P
     answer = json.loads(done.stdout)
     assert list(answer) == ["systemMessage"]
     assert "make setup" in answer["systemMessage"]
+    assert len(spooled_payloads()) == 1
+
+
+def start_session(source: str = "startup", *, agent: str = "") -> str:
+    """The warning that a session's start shows; empty if there is none."""
+    raw = json.dumps(payload("SessionStart", source=source), separators=(",", ":")).encode()
+    command = [sys.executable, "-I", "-S", str(ROOT / "hooks" / "hook.py"), "SessionStart", *([agent] if agent else [])]
+    done = subprocess.run(command, env=hook_environment(), input=raw, capture_output=True, check=True, timeout=20)
+    answer = json.loads(done.stdout) if done.stdout else {"systemMessage": ""}
+    assert list(answer) == ["systemMessage"]
+    return str(answer["systemMessage"])
+
+
+@pytest.mark.parametrize(
+    ("source", "agent", "is_shown"),
+    [
+        ("startup", "", True),
+        ("clear", "", True),
+        ("fork", "", True),
+        ("resume", "", False),
+        ("compact", "", False),
+        ("startup", "codex", False),
+    ],
+)
+def test_trouble_with_the_worker_is_shown_once_in_a_session(source: str, agent: str, is_shown: bool) -> None:
+    """A session that goes on has seen it. Whether another agent shows such lines is not known."""
+    assert start_session(source, agent=agent) == ""
+    trouble.write("nothing new is learned: the store is gone")
+
+    line = "behavior: nothing new is learned: the store is gone; `behavior doctor` says what to do."
+    assert start_session(source, agent=agent) == (line if is_shown else "")
+
+
+def test_any_trouble_is_one_json_answer() -> None:
+    """The file may be damaged; whatever a hook prints goes to the model, unless it is JSON."""
+    Path(paths.in_data("trouble")).write_bytes(b'"}, "x": "\x1b[31m\xff\x00\n' + "\u202e".encode() + b"y" * 100_000)
+
+    line = start_session()
+
+    assert line.startswith("behavior: ")
+    assert line.isprintable()
+    assert len(line) < 600
+
+
+@contextmanager
+def worker_that_answers(reply: bytes) -> Iterator[None]:
+    """A worker that answers every request with these bytes, and hangs up."""
+    paths.make_run_folder()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(paths.worker_socket())
+        listener.listen()
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    caller, _ = listener.accept()
+                    with caller:
+                        caller.recv(1 << 20)
+                        caller.sendall(reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", None),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}", "the worker was not ready"),
+        (b"", "the worker ended meanwhile"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "the worker took too long"),
+    ],
+)
+def test_a_prompt_without_an_answer_is_counted(reply: bytes, reason: str | None) -> None:
+    """Nothing to say is an answer; half an answer is none."""
+    with worker_that_answers(reply):
+        done = feed("UserPromptSubmit", json.dumps(payload("UserPromptSubmit")).encode())
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    found = unanswered.read()
+    assert (found and found[3]) == reason
+    assert len(spooled_payloads()) == 1
+
+
+@pytest.mark.parametrize("is_starting", [True, False])
+def test_a_missing_worker_is_told_from_one_that_starts(is_starting: bool) -> None:
+    """The first is a fault, the second only slow."""
+    if is_starting:
+        Path(paths.make_run_folder(), "starting").touch()
+
+    feed("UserPromptSubmit", json.dumps(payload("UserPromptSubmit")).encode())
+
+    found = unanswered.read()
+    assert found
+    assert (found[3] == "the worker was still starting") is is_starting
+
+
+def test_a_prompt_that_cannot_be_counted_is_saved_all_the_same(data: Path) -> None:
+    """Only the count is missing then."""
+    os.mkfifo(data / "unanswered")
+
+    done = feed("UserPromptSubmit", json.dumps(payload("UserPromptSubmit")).encode())
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert len(spooled_payloads()) == 1

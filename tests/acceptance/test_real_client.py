@@ -19,6 +19,7 @@ import pytest
 
 from behavior_plugin.agents.install import install
 from behavior_plugin.capture import paths
+from behavior_plugin.worker import decisions
 from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.client import REPOSITORY, Run, client_or_skip, run_client
@@ -252,6 +253,38 @@ def test_the_recall_command_shows_matching_work(workspace: Workspace) -> None:
     assert any(FIRST in text for text in received)
     assert not list(workspace.project.glob("**/pwn"))
     assert len(evidence()) == 1
+
+
+def notices(run: Run) -> list[str]:
+    """The lines that the client showed the user."""
+    return [record["content"] for record in run.records if record.get("subtype") == "informational"]
+
+
+def test_a_note_is_shown_to_the_user_and_explained(workspace: Workspace) -> None:
+    """The line is for the user alone. After a compaction the note comes again, to the same session."""
+    workspace.work(FIRST, [repair(workspace.project)])
+    wait_for_turn()
+
+    shown, texts = wait_for(lambda: given if notices((given := workspace.work(REWORDED, []))[0]) else None, "a note")
+
+    [line] = notices(shown)
+    assert line.startswith(f'UserPromptSubmit says: behavior: shown how "{FIRST[:40]}')
+    assert any(MARK in text for text in texts)
+    assert not any("behavior: shown how" in text for text in texts)
+    [account] = json_of("why", "--session", shown.session_id, cwd=workspace.project)["prompts"]
+    assert (account["verdict"], account["prompt"]) == ("said", REWORDED)
+    assert MARK in account["note"]
+
+    again, _ = workspace.work(REWORDED, [], resume=shown.session_id)
+    workspace.work("/compact", [], resume=shown.session_id)
+    wait_for(lambda: not any(each.shown for each in decisions.read()), "the compaction")
+    compacted = wait_for(
+        lambda: lines if (lines := notices(workspace.work(REWORDED, [], resume=shown.session_id)[0])) else None,
+        "a note",
+    )
+
+    assert notices(again) == []
+    assert compacted[0].endswith(line.partition(" says: ")[2])
 
 
 def test_the_command_is_on_the_assistants_path(workspace: Workspace) -> None:

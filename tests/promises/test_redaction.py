@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, get_args, get_origin
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
 
+from behavior_plugin.capture import paths
 from behavior_plugin.learn import compute_patterns, learn, session_turns
 from behavior_plugin.model import MAIN, Context, Event, EventKind, PromptKind, Turn
 from behavior_plugin.recall import Recaller
+from behavior_plugin.recall.decision import Decision
 from behavior_plugin.redact import redact_turn
+from behavior_plugin.worker import decisions
+from behavior_plugin.worker.decisions import Decisions
 from tests.factories import make_pattern
 from tests.fakes import FakeEmbedder, FakeStore
 
@@ -37,6 +42,8 @@ def with_canaries(kind: Any) -> Any:
     if issubclass(kind, BaseModel):
         fields = {name: with_canaries(field.annotation) for name, field in kind.model_fields.items()}
         return kind.model_construct(**fields)
+    if kind is UUID:
+        return UUID(int=1)
     if issubclass(kind, Enum):
         return next(iter(kind))
     return kind(1) if issubclass(kind, int | float) else NOW
@@ -93,6 +100,19 @@ def test_imported_turns_hold_no_secret() -> None:
     [turn] = session_turns(hostile_session(), follows=CANARY)
 
     assert CANARY not in repr(turn)
+
+
+def test_decisions_on_prompts_are_written_without_secrets() -> None:
+    """The file has the prompts of the last days, and the work that was found for them."""
+    paths.make_private(paths.data_folder())
+    hostile = with_canaries(Decision)
+    own = {"pattern_key", "name", "setting", "embedder"}
+    assert {"prompt", "note", "problem", "trigger", "job", *own} <= set(names_of_leaks(hostile))
+
+    Decisions().add(hostile)
+
+    [written] = decisions.read()
+    assert set(names_of_leaks(written)) == own
 
 
 @pytest.mark.parametrize("has_embedder", [True, False])

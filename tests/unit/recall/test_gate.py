@@ -95,6 +95,30 @@ def test_the_sessions_that_are_remembered_are_bounded() -> None:
     assert shown.take_new("a", [pattern], now=START) == pattern
 
 
+def test_a_compacted_session_is_shown_earlier_patterns_again() -> None:
+    """Those that it was shown since are still in its context. Other sessions are not concerned."""
+    shown, first, second = ShownPatterns(), suggestion(), suggestion()
+    for session in ("s", "t"):
+        shown.take_new(session, [first], now=START)
+    shown.take_new("s", [second], now=START + timedelta(minutes=2))
+
+    shown.rearm("s", START + timedelta(minutes=1))
+    shown.rearm("unknown", START)
+
+    assert shown.of_session("s") == {str(second.pattern.id)}
+    assert shown.take_new("s", [first, second], now=START) == first
+    assert shown.take_new("t", [first], now=START) is None
+
+
+def test_patterns_that_an_earlier_worker_has_shown_count() -> None:
+    """The session outlives the worker."""
+    shown, known = ShownPatterns(), suggestion()
+
+    shown.add("s", str(known.pattern.id), START)
+
+    assert shown.take_new("s", [known], now=START) is None
+
+
 def test_a_manual_answer_is_as_long_as_a_hook_passes_on() -> None:
     """A longer one would be dropped whole. Quotes are escaped there, so there is room left."""
     answer = manual_answer([suggestion(trigger="ж" * 500) for _ in range(40)])

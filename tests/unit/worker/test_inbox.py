@@ -77,6 +77,20 @@ def test_a_cleared_session_is_linked_with_the_one_before() -> None:
     assert {s.session_id: s.follows for s in inbox.sessions.values()} == {"a": None, "b": "a"}
 
 
+def test_compactions_are_noted_with_their_time() -> None:
+    """So that the session may be shown its suggestions again. A new worker notes those of open sessions once more."""
+    for source in ("startup", "compact", "resume"):
+        put("SessionStart", "a", source=source)
+    put("PostToolUse", "b", source="compact", tool_name="Bash")
+
+    first, second = filed_inbox(), filed_inbox()
+
+    [(session_id, at)] = first.compacted
+    [event] = [each for each in first.events(next(iter(first.sessions.values()))) if each.reason == "compact"]
+    assert (session_id, at) == ("a", event.at)
+    assert second.compacted == first.compacted
+
+
 @pytest.mark.parametrize("reason", ["startup", "resume"])
 def test_new_and_resumed_sessions_follow_no_other(reason: str) -> None:
     """A new start is new work, and a resumed session leaves the previous one."""

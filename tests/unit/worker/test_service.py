@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from behavior_plugin import __version__, api, errors
-from behavior_plugin.capture import ask, wake
+from behavior_plugin.capture import ask, handlers, wake
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder
 from behavior_plugin.errors import EmbedError, NotFoundError, RequestError, StoreError, StoreUnavailableError
@@ -21,7 +21,7 @@ from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
 from behavior_plugin.recall import gate
 from behavior_plugin.worker import handshake
-from behavior_plugin.worker.routes import PROMPT, Request, Response, Routes
+from behavior_plugin.worker.routes import PROMPT, Request, Response, Routes, hook_answer
 from behavior_plugin.worker.service import Service
 from behavior_plugin.workflow import Episode, Pattern, RemarkKind, StoredPattern, Workflow
 from tests.factories import START, make_action, make_turn, payload
@@ -797,6 +797,32 @@ def test_the_hooks_context_of_the_directory_is_used() -> None:
     answer = json.loads(response.body)["hookSpecificOutput"]
     assert answer["hookEventName"] == "UserPromptSubmit"
     assert TASK in answer["additionalContext"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "is_shown"), [(None, True), ('"claude-code"', True), ('"codex"', False), ('"unknown"', False)]
+)
+def test_only_an_agent_that_shows_messages_gets_the_users_line(agent: str | None, is_shown: bool) -> None:
+    """Another one may refuse the whole answer, or give the line to the model."""
+    worker = Worker()
+    worker.knows(TASK, project="/elsewhere")
+
+    headers: dict[str, Any] = {"behavior_agent": agent} if agent else {}
+    answer = json.loads(prompt(worker, **headers).body)
+
+    assert list(answer) == ["hookSpecificOutput", *(["systemMessage"] if is_shown else [])]
+
+
+def test_an_answer_too_long_for_the_line_is_sent_without_it() -> None:
+    """A hook passes on 8,000 bytes, and drops a longer answer."""
+    line = "behavior: " + "ж" * 100
+    for text in ("x", "x" * 7_650, "x" * 7_800):
+        answer = hook_answer(api.Note(text=text, line=line), has_messages=True)
+
+        assert len(answer) <= handlers.ANSWER_LIMIT
+        assert json.loads(answer)["hookSpecificOutput"]["additionalContext"] == text
+        assert ("systemMessage" in json.loads(answer)) is (len(text) < 7_800)
+    assert hook_answer(api.Note(line=line), has_messages=True) == b""
 
 
 @pytest.mark.parametrize("notes", ["", "{{{", "[]", "[" * 20_000, '"text"', "{}"])
