@@ -1,9 +1,9 @@
 """Find the weights of recall from labelled prompts, and print how well they do.
 
 `python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md) and fits the few weights
-of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets and
-to the others only, and with `--ablate` also without each of the signals; `--write` saves them. The order is fitted to
-the labels by likelihood, then the odds to whether the first candidate is right, among prompts with and without an
+of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets
+and to the others only, and with `--ablate` also without each of the signals; `--write` saves them. The order is fitted
+to the labels by likelihood, then the odds to whether the first candidate is right, among prompts with and without an
 answer. The weights are those for MiniLM, and nearly those for e5, which have to be no others (`--embedder
 multilingual`). `odds_by_letters` is set by hand, since the sets are in English: a fifth of the question's groups of
 letters in common is just enough.
