@@ -42,8 +42,8 @@ WITHIN_S = 5.0
 MAX_REFUSED = 1_000
 # A text with a greater share of letters that the model has never seen cannot be read.
 MAX_UNKNOWN = 0.2
-# Characters to a piece of a word, at least: prose that the model knows has 2.2 or more, code 1.8. With 1.5 or less it is
-# hex digits, or a language that the model does not know, whose texts all get nearly one vector.
+# Characters to a piece of a word, at least: prose that the model knows has 2.2 or more, code 1.8. With 1.5 or less it
+# is hex digits, or a language that the model does not know, whose texts all get nearly one vector.
 MIN_CHARS = 1.6
 BY_LETTERS = "Nothing to do: such a text is compared by its letters."
 PROBE = "fix the failing test"
