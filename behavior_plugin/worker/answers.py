@@ -53,7 +53,7 @@ PATIENT = Patient()
 
 
 class Answers:
-    """Answers hooks, and remembers what each session was told. Safe to use from several threads."""
+    """Answers hooks, and keeps what each session was shown. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, policy: gate.Policy, recaller: Recaller, resources: Resources) -> None:
         self._policy = policy
