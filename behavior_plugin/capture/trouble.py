@@ -1,6 +1,6 @@
 """What is wrong with the worker, in one line: the worker writes it, and a session's start shows it.
 
-A file and not a request: most sessions start before the worker does, and then the last worker's word is all there is.
+A file and not a request: most sessions start before the worker does, and then only the last worker can report.
 """
 
 import os

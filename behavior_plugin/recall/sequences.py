@@ -70,7 +70,7 @@ _START = Call("", "", Step(kind=StepKind.LOOK))
 
 
 @dataclass(frozen=True)
-class PastWork:
+class EarlierWork:
     """The calls for one prompt, in their order."""
 
     prompt: str
@@ -78,10 +78,10 @@ class PastWork:
     calls: tuple[Call, ...]
 
 
-def past_work(turns: Iterable[Turn]) -> list[PastWork]:
+def earlier_work(turns: Iterable[Turn]) -> list[EarlierWork]:
     """The work of these turns, each once; those without calls are left out."""
     distinct = {turn.source_key: turn for turn in turns}.values()
-    works = (PastWork(turn.prompt, turn.started_at, calls_of(turn)) for turn in distinct)
+    works = (EarlierWork(turn.prompt, turn.started_at, calls_of(turn)) for turn in distinct)
     return [work for work in works if work.calls]
 
 
@@ -114,7 +114,7 @@ def call_in(text: str, root: str = "", *, tools: Collection[str] = ()) -> Call:
 class Sequences:
     """The calls of earlier work, weighed for one prompt."""
 
-    def __init__(self, prompt: str, works: Sequence[PastWork]) -> None:
+    def __init__(self, prompt: str, works: Sequence[EarlierWork]) -> None:
         weights = _weights(prompt, works)
         most = max(weights, default=1.0)
         self._weighed = [(work.calls, weight / most) for work, weight in zip(works, weights, strict=True)]
@@ -184,7 +184,7 @@ def _backed_off(shorter: dict[str, float], followers: dict[str, float]) -> dict[
     return {name: (followers.get(name, 0.0) + BACK_OFF * share) / seen for name, share in shorter.items()}
 
 
-def _weights(prompt: str, works: Sequence[PastWork]) -> list[float]:
+def _weights(prompt: str, works: Sequence[EarlierWork]) -> list[float]:
     """How much each piece of work counts, by the words its prompt has of this one, and by how many are newer."""
     near = WordIndex([tokens(core_of(work.prompt)) for work in works]).scores(tokens(core_of(prompt)))
     starts = sorted(work.started_at for work in works)

@@ -24,8 +24,8 @@ from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
 from behavior_plugin.vectors import embed_anew, embed_triggers, survey
-from behavior_plugin.worker.accounts import Resources
 from behavior_plugin.worker.answers import PATIENT, Answers, Caller
+from behavior_plugin.worker.decision_log import Resources
 from behavior_plugin.worker.requests import check_remark, context_of, only_pattern, project_named, project_of
 from behavior_plugin.worker.turn_rows import turn_rows
 from behavior_plugin.workflow import NextStep, Remark, StoredPattern, Suggestion
