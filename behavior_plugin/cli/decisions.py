@@ -1,4 +1,4 @@
-"""Word the decisions on prompts: what was found, each factor, and the reason for a note or for none."""
+"""Word the decisions on prompts: the work found, each factor, and the reason for a note or for none."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The command `why`: what was found for the last prompts, and why each got a note or none.
+"""The command `why`: why each of the last prompts got a note or none.
 
-It reads a file, so it needs no worker, and shows what happened and not what would happen now.
+It reads a file, so it needs no worker, and shows the past answer, not the one that would be given now.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ NONE = "No prompt is kept, or none of this session."
 def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> None:
     """Show why the last prompt got a note, or none.
 
-    It names what was found, each factor and how much it counted, and the odds that a note needs. The last 100 prompts
-    are kept in the data folder, without secrets. The worker need not run.
+    It names the work that was found, each factor and how much it counted, and the odds that a note needs. The last
+    100 prompts are kept in the data folder, without secrets. The worker need not run.
     """
     from behavior_plugin.worker import decisions
 

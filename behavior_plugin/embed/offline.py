@@ -63,7 +63,7 @@ class OfflineEmbedder:
     def can_read(self, text: str) -> bool:
         """Whether the text is English enough: of other languages the model knows letters and scraps of words only.
 
-        English projects have at most a tenth of their prompts told unreadable, eight other languages more than half.
+        Of the prompts of English projects at most a tenth is unreadable to it, of eight other languages more than half.
         """
         head = text[:HEAD_CHARACTERS]
         letters = [letter for letter in head if letter.isalpha()]

@@ -1,4 +1,4 @@
-"""Replay the lessons: which failed commands had failed the same way in an earlier session that found what works."""
+"""Replay the lessons: count the failed commands with a lesson from an earlier session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay a history: each past prompt is answered from what was known then, and compared with the work that followed.
+"""Replay a history: each past prompt is answered from the work known then, and compared with the work that followed.
 
 Work is known once its session is over, so a session's own work is never known to it. The words' weights alone see a
 little of the future: the index of triggers is made anew when a twentieth more is known, and until then has the triggers
@@ -38,7 +38,7 @@ _GROWTH = 20
 
 @dataclass(frozen=True)
 class Lift:
-    """How well a workflow foretold the work: bits for all of it, and the shares of kinds and rare kinds that it names.
+    """How well a workflow predicts the work: bits for all of it, and the shares of kinds and rare kinds that it names.
 
     `rare` is None where no kind was rare.
     """

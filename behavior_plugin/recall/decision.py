@@ -1,4 +1,4 @@
-"""The record of the decision on one prompt: what was found for it, and why it got a note or none.
+"""The record of the decision on one prompt: the work found for it, and why it got a note or none.
 
 It is made after the answer was sent, for people to read; `gate` decides.
 """
@@ -21,7 +21,7 @@ MAX_CONSIDERED = 5
 
 
 class Verdict(StrEnum):
-    """What became of a prompt."""
+    """The outcome for a prompt."""
 
     SHOWN = "shown"
     # The setting `holdout` held it back.
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 
 class Fate(StrEnum):
-    """What became of one pattern that was found."""
+    """The outcome for one pattern that was found."""
 
     SHOWN = "shown"
     WITHHELD = "withheld by chance"
@@ -67,7 +67,7 @@ class Considered(Frozen):
 
 
 class Decision(Frozen):
-    """What a prompt was answered with, and why.
+    """The answer to a prompt, and the reasons for it.
 
     `setting` is that of `suggestions`, and `min_odds` the threshold that counted. `embedder` is empty if there is
     none. `ranking` is there if something was searched; its candidates are in `considered`, one for each pattern. `note`
@@ -102,7 +102,7 @@ def consider(
     is_withheld: bool = False,
     with_failed: bool = False,
 ) -> tuple[Considered, ...]:
-    """What became of each pattern of a ranking, best first.
+    """The patterns of a ranking with their fates, best first.
 
     `patterns` are by key. `chosen` has the keys of those that were shown or, with `is_withheld`, would have been.
     """

@@ -10,12 +10,12 @@ learner.py          makes evidence of the sessions that are over, and patterns o
 housekeeping.py     limits, and whether the worker should restart
 renewal.py          makes vectors anew, if another model is wanted
 resources.py        the store and the embedder, opened, and opened again after a failure
-troubles.py         what is wrong, for the start of the next session
+troubles.py         the worst problem, for the start of the next session
 service.py          the operations of `api`
-answers.py          what hooks ask: prompts and failed calls
+answers.py          the answers to hooks: to prompts and failed calls
 decision_log.py     why each prompt got a note or none
 decisions.py        the file of these decisions
-requests.py         what a request names: patterns, projects, directories
+requests.py         patterns, projects and directories that a request names
 turn_rows.py        turns, in the shape of patterns
 routes.py           HTTP paths, handshake, JSON
 handshake.py        whose version and settings a request comes from

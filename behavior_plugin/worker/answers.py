@@ -1,4 +1,4 @@
-"""Answer what hooks ask while a session runs: a prompt that was typed, and a call that has failed."""
+"""Answer the hooks of a running session: after a prompt, and after a failed call."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PATIENT = Patient()
 
 
 class Answers:
-    """Answers hooks, and keeps what each session was shown. Safe to use from several threads."""
+    """Answers hooks, and keeps the patterns that each session was shown. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, policy: gate.Policy, recaller: Recaller, resources: Resources) -> None:
         self._policy = policy
@@ -126,7 +126,7 @@ class Answers:
         self._decisions.rearm(session_id, compacted_at)
 
     def explain_failure(self, request: api.FailedCall, caller: Caller = PATIENT) -> api.Note:
-        """What helped before, once in a session. A note that comes too late was not made."""
+        """The lesson for a failed call, once in a session. A note that comes too late was not made."""
         action, context = redact_model(request.action), redact_model(request.context)
         lesson = self._lessons.find(action, context, store=self._resources.store(FAILURE_S))
         if lesson is None or not gate.is_worth_a_line(lesson, self._policy) or not caller.is_waiting():

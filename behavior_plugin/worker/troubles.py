@@ -1,4 +1,4 @@
-"""Say what is wrong with the worker in one line, for the start of the next session (`capture/trouble.py`)."""
+"""Word the worst problem of the worker, for the start of the next session (`capture/trouble.py`)."""
 
 from __future__ import annotations
 
