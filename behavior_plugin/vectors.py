@@ -13,7 +13,7 @@ from functools import partial
 
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, embedder_of
-from behavior_plugin.embed.language import MAX_SAMPLE, are_readable
+from behavior_plugin.embed.language import MAX_SAMPLE, is_project_readable
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.store import Store, StoredTrigger
 
@@ -137,7 +137,7 @@ def _reads(model: str, project: str, embedder: Embedder, store: Store, *, count:
     known, verdict = embedder.languages.get((project, model), (None, None))
     if count is None or known != count:
         cores = [core_of(text) for text in store.newest_triggers(project, limit=MAX_SAMPLE)]
-        verdict = are_readable(cores, reader.can_read, before=verdict)
+        verdict = is_project_readable([reader.can_read(core) for core in cores], before=verdict)
         embedder.languages[project, model] = (count, verdict)
     return verdict
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from behavior_plugin import config
 from behavior_plugin.agents.calls import touched_files
 from behavior_plugin.agents.prompts import read_prompt
-from behavior_plugin.embed import E5, Beside, Embedder, Embedders, embedder_of, open_embedder
+from behavior_plugin.embed import E5, Embedder, Embedders, LazyEmbedder, embedder_of, open_embedder
 from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.recall import Recaller, may_be_offered
@@ -92,7 +92,7 @@ def cached_embedder(kind: str | None) -> Embedder:
         assert found
         return CachedEmbedder(found)
 
-    return Embedders(usual, {E5: Beside(other, partial(opened.has, E5))}, fallback=E5)
+    return Embedders(usual, {E5: LazyEmbedder(other, partial(opened.has, E5))}, fallback=E5)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from itertools import islice
 import numpy
 
 from behavior_plugin.agents.core import core_of
-from behavior_plugin.embed.language import MAX_SAMPLE, is_readable_share
+from behavior_plugin.embed.language import MAX_SAMPLE, is_project_readable
 from behavior_plugin.measure.lift import Bigrams, bits_of, named_share, rare_kinds, usual_kinds
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.model import Outcome
@@ -155,7 +155,7 @@ class _TimedIndex:
             return []
         unknown = numpy.flatnonzero(self._times >= prompt.started_at.timestamp())
         left_out = [*self._index.places_to_leave_out(prompt.session_id, with_failed=False), *unknown.tolist()]
-        is_readable = is_readable_share(newest)
+        is_readable = is_project_readable(newest)
         if is_readable is None or not core.isascii():
             is_readable = prompt.is_readable
         numbers = _numbers(prompt) if is_readable else None
