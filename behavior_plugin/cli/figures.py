@@ -108,7 +108,7 @@ def _lessons(report: Report) -> str:
     each = "" if met.per_session is None else f", {met.per_session:.2f} a session"
     return (
         f"Lessons that would have been met: {met.lessons:,} in {plural(met.sessions, 'session')}{each}.\n"
-        f"{plural(met.failures, 'command')} failed in them."
+        f"{plural(met.failures, 'shell or MCP call')} failed in them."
     )
 
 
