@@ -11,7 +11,7 @@ import click
 
 from behavior_plugin import api
 from behavior_plugin.cli.output import current_folder, json_option, print_json, progress
-from behavior_plugin.cli.since import Since
+from behavior_plugin.cli.since import since_option
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.worker.client import Client
 
@@ -19,13 +19,12 @@ from behavior_plugin.worker.client import Client
 PAGE = 100
 # How much less than others a long computation may have of the processor.
 NICE = 10
-since_option = click.option("--since", type=Since(), metavar="DAY", help="Only since DAY: 2026-01-31, 30d, or 2w.")
 
 
 @click.command()
 @click.option("--project", metavar="FOLDER", help="The history of FOLDER's project. Default: of this directory's.")
 @click.option("--all", "everywhere", is_flag=True, help="The histories of all projects.")
-@since_option
+@since_option("Only prompts since")
 @json_option
 def replay(project: str | None, everywhere: bool, since: datetime | None, as_json: bool) -> None:
     """Replay past prompts, and measure the suggestions for them.
@@ -40,9 +39,8 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
     bits told    how much better the suggested workflow predicts the steps in
                  fact done than a random one of the project, in bits a step
     kinds named  the share of the kinds of steps in fact done that it names
-    lessons      failed commands that had failed the same way in an earlier
-                 session, and for which that session found a remedy; once in a
-                 session
+    lessons      failed calls that would have got what helped before, each
+                 lesson once in a session
     """
     if project and everywhere:
         raise click.UsageError("Give either --project or --all.")
@@ -74,7 +72,7 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
 
 
 @click.command()
-@since_option
+@since_option("Only suggestions since")
 @json_option
 def stats(since: datetime | None, as_json: bool) -> None:
     """Count followed suggestions, and compare the work with and without one.

@@ -20,11 +20,11 @@ _START = ""
 
 
 class Bigrams:
-    """The bigrams of steps of a project so far: how likely each kind is to follow another."""
+    """The bigrams of the steps of a project so far: how likely each kind is to follow another."""
 
     def __init__(self) -> None:
         self.pieces = 0
-        # In how many pieces of work each kind is.
+        # The number of pieces of work that each kind is in.
         self.having: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._after: defaultdict[str, Counter[str]] = defaultdict(Counter)

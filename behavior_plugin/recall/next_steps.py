@@ -12,7 +12,7 @@ from behavior_plugin.redact import redact
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import NextStep, StepKind
 
-# However much is known, so much of it is read: the newest work, and the most similar of the rest.
+# The amount of earlier work that is read, however large the store: the newest, and the most similar of the rest.
 MAX_NEWEST, MAX_SIMILAR = 200, 30
 MAX_STEP_CHARS = 2000
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy
 from numpy.typing import NDArray
 
-# So many are compared whole.
+# The number of vectors that are compared whole.
 MAX_COMPARED = 2_000
 _LARGEST = 127
 
