@@ -118,7 +118,7 @@ class ListWork(Message):
 
 
 class Summarize(Message):
-    """Count what became of suggestions, of all or of those since a day."""
+    """Count the suggestions that were followed and withheld: all, or those since a day."""
 
     since: AwareDatetime | None = None
 
@@ -193,7 +193,7 @@ class Suggest(Message):
 
 
 class FailedCall(Message):
-    """Say what helped before when a call failed like this one, which has just failed in a session."""
+    """Find the lesson for a call that has just failed in a session."""
 
     session_id: str
     action: Action
@@ -233,7 +233,7 @@ class OutdatedVectors(Message):
 
 
 class EmbeddedAnew(Message):
-    """The number of vectors that were made anew, what is left, and the projects that no installed model can read."""
+    """The number of vectors that were made anew, those left, and the projects that no installed model can read."""
 
     done: int
     left: tuple[OutdatedVectors, ...]

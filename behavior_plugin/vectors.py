@@ -1,4 +1,4 @@
-"""The vectors of the evidence's triggers: made once, each by the model that can read its project, and made anew.
+"""Make the vectors of the evidence's triggers, each by the model that can read its project.
 
 A vector is made anew where another model is wanted for its project: after a change of the settings, or where the extra
 for other languages came later. Each row is saved by itself, so it can be stopped at any time. Rows that callers wrote
@@ -13,7 +13,7 @@ from functools import partial
 
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, embedder_of
-from behavior_plugin.embed.language import MAX_SAMPLE, are_readable
+from behavior_plugin.embed.language import MAX_SAMPLE, is_project_readable
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.store import Store, StoredTrigger
 
@@ -67,7 +67,7 @@ def embed_triggers(embedder: Embedder, store: Store) -> None:
 
 
 def survey(embedder: Embedder, store: Store) -> Survey:
-    """Look through the stored vectors. Raises StoreError.
+    """Find the stored vectors that another model is wanted for. Raises StoreError.
 
     In a project with too few prompts to show its language, no model is wanted before the others.
     """
@@ -120,7 +120,7 @@ def _counts_of_projects(store: Store) -> dict[str, dict[str, int]]:
 
 
 def _has_fallback(embedder: Embedder) -> bool:
-    """Whether there is an embedder for what the usual one cannot read, if that is so of any text."""
+    """Whether there is an embedder for texts that the usual one cannot read; also if it reads all."""
     return not isinstance(embedder, Embedders) or not embedder.fallback or embedder.has(embedder.fallback)
 
 
@@ -137,7 +137,7 @@ def _reads(model: str, project: str, embedder: Embedder, store: Store, *, count:
     known, verdict = embedder.languages.get((project, model), (None, None))
     if count is None or known != count:
         cores = [core_of(text) for text in store.newest_triggers(project, limit=MAX_SAMPLE)]
-        verdict = are_readable(cores, reader.can_read, before=verdict)
+        verdict = is_project_readable([reader.can_read(core) for core in cores], before=verdict)
         embedder.languages[project, model] = (count, verdict)
     return verdict
 

@@ -61,7 +61,7 @@ class Step(Frozen):
 
 
 class Remedy(StrEnum):
-    """What helped against a failed command. The names are stored."""
+    """The kind of help against a failed command. The names are stored."""
 
     # Another command that does the same job.
     INSTEAD = "instead"
@@ -73,7 +73,7 @@ class Lesson(Frozen):
     """A command that failed, and the one that helped, without an edit between them.
 
     `error` is what the failed one said. `is_plain`: the error names a wrong word, tool or right, so one occurrence is
-    enough to tell it. `failures` counts the failed runs, `sessions` the sessions with such a failure.
+    enough to keep it. `failures` counts the failed runs, `sessions` the sessions with such a failure.
     """
 
     failed: str

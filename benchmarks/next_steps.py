@@ -20,7 +20,7 @@ import numpy
 
 from behavior_plugin.learn import session_turns
 from behavior_plugin.recall import sequences
-from behavior_plugin.recall.sequences import Call, PastWork, Sequences, past_work
+from behavior_plugin.recall.sequences import Call, EarlierWork, Sequences, earlier_work
 from benchmarks.scratch import shown
 from evaluation.data import Case, Data
 from evaluation.distilled import next_acts
@@ -40,7 +40,7 @@ class Asked:
     """A prompt with the work known before it, and its cases: the calls done, and the name of the next one."""
 
     prompt: str
-    works: list[PastWork]
+    works: list[EarlierWork]
     cases: list[tuple[tuple[Call, ...], str]]
 
 
@@ -64,7 +64,7 @@ def _asked(data: Data) -> dict[str, list[Asked]]:
     """The prompts of each project."""
     found: defaultdict[str, list[Asked]] = defaultdict(list)
     for name in (part.set for part in data.parts() if part.kind == "next"):
-        known = [(entry, past_work(session_turns(events_of(entry)))) for entry in data.memory(name)]
+        known = [(entry, earlier_work(session_turns(events_of(entry)))) for entry in data.memory(name)]
         targets = {line["id"]: line["target"] for line in _lines(data.folder / "next" / f"{name}.cases.jsonl")}
         groups: defaultdict[tuple[str, str, str], list[Case]] = defaultdict(list)
         for case in data.cases(name):

@@ -16,12 +16,12 @@ from typing import TypeVar
 from behavior_plugin import config
 from behavior_plugin.agents.calls import touched_files
 from behavior_plugin.agents.prompts import read_prompt
-from behavior_plugin.embed import E5, Beside, Embedder, Embedders, embedder_of, open_embedder
+from behavior_plugin.embed import E5, Embedder, Embedders, LazyEmbedder, embedder_of, open_embedder
 from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
 from behavior_plugin.recall import Recaller, may_be_offered
-from behavior_plugin.recall.next_steps import Begun, read_past_work
-from behavior_plugin.recall.sequences import Call, PastWork, Sequences, calls_of
+from behavior_plugin.recall.next_steps import Begun, read_earlier_work
+from behavior_plugin.recall.sequences import Call, EarlierWork, Sequences, calls_of
 from behavior_plugin.store.opening import open_store
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.workflow import StoredPattern
@@ -92,7 +92,7 @@ def cached_embedder(kind: str | None) -> Embedder:
         assert found
         return CachedEmbedder(found)
 
-    return Embedders(usual, {E5: Beside(other, partial(opened.has, E5))}, fallback=E5)
+    return Embedders(usual, {E5: LazyEmbedder(other, partial(opened.has, E5))}, fallback=E5)
 
 
 @contextmanager
@@ -126,7 +126,7 @@ class Memory:
         for case in self.at_times_of(cases, title):
             asked = (case.ts, case.session, case.prompt)
             if asked != before:
-                before, sequences = asked, Sequences(case.prompt, self._past_work(case))
+                before, sequences = asked, Sequences(case.prompt, self._earlier_work(case))
             yield case, sequences
 
     def at_times_of(self, queries: Sequence[AnyQuery], title: str) -> Iterator[AnyQuery]:
@@ -158,10 +158,10 @@ class Memory:
         for entry in over:
             self._learn(entry)
 
-    def _past_work(self, case: Case) -> list[PastWork]:
+    def _earlier_work(self, case: Case) -> list[EarlierWork]:
         compute_patterns(embedder=self._embedder, store=self._store)
         begun = Begun(case.prompt)
-        return read_past_work(
+        return read_earlier_work(
             begun, _context(case).project, recaller=self._recaller, embedder=self._embedder, store=self._store
         )
 

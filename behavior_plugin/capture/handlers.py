@@ -21,7 +21,7 @@ MAX_CONTEXT_CHARS = 8 * 1024
 ANSWER_S = 0.3
 # The same if the worker is just starting, or if the prompt only asks to recall.
 COLD_ANSWER_S = 0.9
-# How long a failed call may wait for what helped before: with the start of shell and Python, less than 150 ms.
+# How long a failed call may wait for its lesson: with the start of shell and Python, less than 150 ms.
 FAILURE_S = 0.08
 ANSWER_LIMIT = 8000
 # Why a prompt got no answer in time.
@@ -153,7 +153,7 @@ def _count_unanswered(why):
 
 
 def on_failed_call(event, payload, is_cut):
-    """Save the failed call, and print what helped before. Only a worker that answers at once is waited for."""
+    """Save the failed call, and print the lesson for it. The hook waits only for a worker that answers at once."""
     from behavior_plugin.capture import ask
 
     deadline = _started + FAILURE_S

@@ -8,7 +8,8 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     python3                 a link to the Python that runs the hooks in settings
     decisions.jsonl         the last prompts, and why each got a note or none
     lost, unanswered        events that could not be saved, prompts that got no answer in time: a line for each
-    trouble                 what is wrong with the worker, if anything is
+    trouble                 the worst problem of the worker, if it has one
+    embedders.json          the models used last, and those whose vectors are being replaced
     config.toml, worker.lock, worker.log
 
 A relative BEHAVIOR_HOME would name another folder in each directory. Commands refuse it; a hook, which must not fail,

@@ -1,6 +1,6 @@
-"""What is wrong with the worker, in one line: the worker writes it, and a session's start shows it.
+"""The worst problem of the worker, in one line: the worker writes it, and a session's start shows it.
 
-A file and not a request: most sessions start before the worker does, and then the last worker's word is all there is.
+A file and not a request: most sessions start before the worker does, and then only the last worker can report.
 """
 
 import os
@@ -12,7 +12,7 @@ MAX_BYTES = 500
 
 
 def read():
-    """What was wrong the last time that a worker looked; empty if nothing was."""
+    """The problem that a worker found last; empty if there was none."""
     try:
         source = paths.open_carefully(paths.in_data(NAME), os.O_RDONLY)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Count the prompts that got no answer in time: the user cannot see them otherwise.
+"""Count the prompts that got no answer in time, which the user cannot see otherwise.
 
 The file has a line for each, the time and the reason, and nothing of the prompt. Deleting it starts the count anew.
 """
@@ -15,7 +15,7 @@ def count(reason):
     """Count one prompt. Never raises."""
     try:
         spool.count(NAME, b"%d %s\n" % (time.time(), reason.encode("ascii", "replace")))
-    except Exception:  # nobody misses it as much as the prompt
+    except Exception:  # the prompt matters more than its count
         pass
 
 

@@ -23,7 +23,7 @@ from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
 from behavior_plugin.cli.suggesting import suggest
-from behavior_plugin.cli.why import missed_line, missed_prompts, why
+from behavior_plugin.cli.why import unanswered_line, unanswered_prompts, why
 from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
 from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.client import Client, start_worker
@@ -90,15 +90,15 @@ def status(as_json: bool) -> None:
         "data_folder": paths.data_folder(),
         "hooks": _hooks_problem(),
         "lost_events": spool.lost(),
-        "unanswered": missed_prompts(),
+        "unanswered": unanswered_prompts(),
         "spool": f"full, hooks save nothing more: {why}" if (why := spool.why_full()) else "",
         **_settings(is_answered="pid" in state),
         **state,
     }
     if as_json:
         return print_json(found)
-    if missed := found["unanswered"]:
-        found["unanswered"] = missed_line(missed)
+    if without := found["unanswered"]:
+        found["unanswered"] = unanswered_line(without)
     return terminal.show_state(found)
 
 

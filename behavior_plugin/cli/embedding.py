@@ -37,7 +37,7 @@ def embed(dry_run: bool, as_json: bool) -> None:
 
 
 def _embedded(client: Client, before: api.EmbeddedAnew) -> tuple[int, api.EmbeddedAnew]:
-    """Make them anew, with a bar; returns how many, and what is left: nothing."""
+    """Make them anew, with a bar; returns how many, and the last answer, with nothing left."""
     done, found = 0, before
     total = _count(before.left)
     try:

@@ -19,13 +19,13 @@ _NOTES = (
     "most frequent ones. Rare kinds: those that at most a tenth of its work had.",
     "",
     "Measured on prompts that began recorded work, by today's rules, from sessions",
-    "that were over. It shows how well a suggestion foretells the work, not that work",
+    "that were over. It shows how well a suggestion predicts the work, not that work",
     "goes better with one: only withheld ones show that (`behavior stats`).",
 )
 
 
 def show_replay(report: Report, setting: str, *, everywhere: bool) -> None:
-    """Show a replay: its figures, how they grew with the number of known sessions, and what they mean."""
+    """Show a replay: its figures, how they grew with the number of known sessions, and notes on their meaning."""
     if not report.answered.cases:
         scope = "" if everywhere else " in this project; --all replays all projects"
         return console.print(f"No prompts to replay{scope}.")
@@ -43,7 +43,7 @@ def show_replay(report: Report, setting: str, *, everywhere: bool) -> None:
 
 
 def show_stats(summary: Summary) -> None:
-    """Show what is known, what became of suggestions over time, and the two arms of the hold-out."""
+    """Show how much is known, the suggestions over time, and the two arms of the hold-out."""
     totals = summary.totals
     console.print(
         f"{plural(totals.patterns, 'pattern')} from {plural(totals.episodes, 'piece')} of work in "
@@ -108,7 +108,7 @@ def _lessons(report: Report) -> str:
     each = "" if met.per_session is None else f", {met.per_session:.2f} a session"
     return (
         f"Lessons that would have been met: {met.lessons:,} in {plural(met.sessions, 'session')}{each}.\n"
-        f"{plural(met.failures, 'command')} failed in them."
+        f"{plural(met.failures, 'shell or MCP call')} failed in them."
     )
 
 
@@ -152,7 +152,7 @@ def _shares(shares: Iterable[Share]) -> Iterable[str]:
 
 
 def _verdict(summary: Summary) -> str:
-    """What the comparison says, or why it says nothing."""
+    """The result of the comparison, or the reason for none."""
     compared = summary.comparison
     if not compared.withheld.suggestions:
         return "Nothing was withheld, so nothing says how work goes without (setting `holdout`)."

@@ -14,7 +14,7 @@ import click
 
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.output import INTERRUPTED, json_option, print_json, progress
-from behavior_plugin.cli.since import Since
+from behavior_plugin.cli.since import since_option
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import CLAUDE_CODE
 
@@ -35,9 +35,7 @@ _OTHERS = "`--agent` names another agent, or `all`."
     help="The agent whose logs to read. Default: claude-code, or all with PATHS.",
 )
 @click.option("--project", metavar="FOLDER", help="Import only work done in FOLDER's project.")
-@click.option(
-    "--since", type=Since(), metavar="DAY", help="Import only work begun on or after DAY: 2026-01-31, 30d, or 2w."
-)
+@since_option("Import only work begun on or after")
 @click.option("--dry-run", is_flag=True, help="Only report, without learning anything.")
 @json_option
 def import_sessions(
@@ -62,8 +60,8 @@ def import_sessions(
     from behavior_plugin.cli import terminal
 
     terminal.show_report(report)
-    if said := "" if dry_run or not report.patterns else _offer():
-        click.echo(f"\n{said}")
+    if offered := "" if dry_run or not report.patterns else _offer():
+        click.echo(f"\n{offered}")
     others = [] if paths or agent else _others()
     if others:
         named = ", ".join(f"{other.title} ({other.name})" for other in others)

@@ -1,4 +1,4 @@
-"""The commands that say whether the plugin helps: `behavior replay` and `behavior stats`."""
+"""The commands that measure whether the plugin helps: `behavior replay` and `behavior stats`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import datetime
 import click
 
 from behavior_plugin import api
-from behavior_plugin.cli.output import json_option, print_json, progress
-from behavior_plugin.cli.since import Since
+from behavior_plugin.cli.output import current_folder, json_option, print_json, progress
+from behavior_plugin.cli.since import since_option
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.worker.client import Client
 
@@ -19,20 +19,19 @@ from behavior_plugin.worker.client import Client
 PAGE = 100
 # How much less than others a long computation may have of the processor.
 NICE = 10
-since_option = click.option("--since", type=Since(), metavar="DAY", help="Only since DAY: 2026-01-31, 30d, or 2w.")
 
 
 @click.command()
 @click.option("--project", metavar="FOLDER", help="The history of FOLDER's project. Default: of this directory's.")
 @click.option("--all", "everywhere", is_flag=True, help="The histories of all projects.")
-@since_option
+@since_option("Only prompts since")
 @json_option
 def replay(project: str | None, everywhere: bool, since: datetime | None, as_json: bool) -> None:
-    """Ask your own past what suggestions would have been worth.
+    """Replay past prompts, and measure the suggestions for them.
 
-    Its prompts are answered from what was known then, and compared with the work that followed. It needs no labels.
-    Only sessions that were over are known to a prompt, never its own. The rules and the setting `suggestions` are
-    those of today. With --since older work is known, but older prompts are not asked.
+    Each is answered from the sessions that were over by then, and the suggestion is compared with the work that
+    followed. That needs no labels. The rules and the setting `suggestions` are those of today. With --since older
+    prompts are not replayed, but their work is known.
 
     \b
     answered     the share of the prompts that began work, for which there
@@ -40,8 +39,8 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
     bits told    how much better the suggested workflow predicts the steps in
                  fact done than a random one of the project, in bits a step
     kinds named  the share of the kinds of steps in fact done that it names
-    lessons      failed commands that had failed the same way in an earlier
-                 session, which found what works; once in a session
+    lessons      failed calls that would have got what helped before, each
+                 lesson once in a session
     """
     if project and everywhere:
         raise click.UsageError("Give either --project or --all.")
@@ -52,7 +51,7 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
     from behavior_plugin.recall.gate import MIN_ODDS
 
     settings = config.load()
-    directory = None if everywhere else os.path.abspath(project or os.getcwd())  # noqa: PTH100, PTH109 - as hooks do
+    directory = None if everywhere else os.path.abspath(project or current_folder())  # noqa: PTH100 - as hooks do
     with _bar() as (on_read, on_replayed):
         history = _read(directory, on_read)
         # Only now, since reading may start a worker, which would inherit it.
@@ -73,10 +72,10 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
 
 
 @click.command()
-@since_option
+@since_option("Only suggestions since")
 @json_option
 def stats(since: datetime | None, as_json: bool) -> None:
-    """Show what became of the suggestions, and compare work with and without one.
+    """Count followed suggestions, and compare the work with and without one.
 
     A suggestion is *followed* if the work after it has half of its steps, in their order; it *worked* if that work
     ended in success. Work that follows may have gone that way anyhow: the setting `holdout` withholds a share of the

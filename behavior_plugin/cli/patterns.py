@@ -20,7 +20,7 @@ from behavior_plugin.cli.output import (
     print_result,
     range_of,
 )
-from behavior_plugin.cli.since import Since
+from behavior_plugin.cli.since import since_option
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import Outcome
 from behavior_plugin.worker.client import Client
@@ -44,7 +44,7 @@ an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
     type=click.Choice([outcome.value for outcome in Outcome]),
     help="Only past work that ended so; partial: it was not finished.",
 )
-@click.option("--since", type=Since(), metavar="DAY", help="Only work begun on or after DAY: 2026-01-31, 30d, or 2w.")
+@since_option("Only work begun on or after")
 @click.option("--explain", is_flag=True, help="Show each factor, and how much it counted.")
 @click.option("--min-odds", "--floor", **range_of(api.Recall, "min_odds"), help="How likely it has to fit, 0 to 1.")
 @json_option

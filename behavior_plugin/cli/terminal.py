@@ -163,16 +163,16 @@ def show_state(state: dict[str, Any]) -> None:
 
 
 def _vectors(rows: dict[str, Any]) -> dict[str, str]:
-    """What is said of vectors, instead of their counts."""
+    """Sentences on the vectors, instead of their counts."""
     renewed, others, unreadable = (
         rows.pop(name, 0) for name in ("vectors_to_renew", "vectors_of_other_models", "unreadable_projects")
     )
-    said = {
+    sentences = {
         "vectors": f"{renewed:,} are being made anew by the model that is wanted now" if renewed else "",
         "other vectors": f"{others:,} are by another model; `behavior db embed` makes them anew" if others else "",
         "other languages": offer(unreadable),
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in sentences.items() if value}
 
 
 def show_rows(rows: dict[str, Any]) -> None:

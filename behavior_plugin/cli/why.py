@@ -1,18 +1,17 @@
-"""The command `why`: what was found for the last prompts, and why each got a note or none.
+"""The command `why`: why each of the last prompts got a note or none.
 
-It reads a file, so it needs no worker, and shows what happened and not what would happen now.
+It reads a file, so it needs no worker, and shows the past answer, not the one that would be given now.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from behavior_plugin.capture import unanswered
-from behavior_plugin.cli.output import json_option, print_result
+from behavior_plugin.cli.output import current_folder, json_option, print_result
 from behavior_plugin.worker import MAX_DECISIONS
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ NONE = "No prompt is kept, or none of this session."
 def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> None:
     """Show why the last prompt got a note, or none.
 
-    It names what was found, each factor and how much it counted, and the odds that a note needs. The last 100 prompts
-    are kept in the data folder, without secrets. The worker need not run.
+    It names the work that was found, each factor and how much it counted, and the odds that a note needs. The last
+    100 prompts are kept in the data folder, without secrets. The worker need not run.
     """
     from behavior_plugin.worker import decisions
 
@@ -50,12 +49,12 @@ def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> 
         for each in decisions.read()
         if project in (None, each.project) and each.session_id.startswith(session_id or "")
     ][:count]
-    missed = missed_prompts()
-    value = {"prompts": [each.model_dump(mode="json") for each in found], "unanswered": missed}
-    print_result(value, _text(found, missed, has_projects=project is None), as_json=as_json)
+    without = unanswered_prompts()
+    value = {"prompts": [each.model_dump(mode="json") for each in found], "unanswered": without}
+    print_result(value, _text(found, without, has_projects=project is None), as_json=as_json)
 
 
-def missed_prompts() -> dict[str, Any] | None:
+def unanswered_prompts() -> dict[str, Any] | None:
     """The prompts that got no answer in time: how many, since when, when the last and for which reason."""
     found = unanswered.read()
     if found is None:
@@ -65,25 +64,24 @@ def missed_prompts() -> dict[str, Any] | None:
     return {"prompts": count, "since": since, "last": at, "reason": reason}
 
 
-def missed_line(missed: dict[str, Any]) -> str:
+def unanswered_line(without: dict[str, Any]) -> str:
     """The same as one clause."""
-    since, last = (datetime.fromisoformat(missed[name]).astimezone() for name in ("since", "last"))
-    count = "1 prompt" if missed["prompts"] == 1 else f"{missed['prompts']:,} prompts"
+    since, last = (datetime.fromisoformat(without[name]).astimezone() for name in ("since", "last"))
+    count = "1 prompt" if without["prompts"] == 1 else f"{without['prompts']:,} prompts"
     return (
-        f"{count} got no answer in time since {since:%Y-%m-%d}, the last at {last:%Y-%m-%d %H:%M}: {missed['reason']}"
+        f"{count} got no answer in time since {since:%Y-%m-%d}, the last at {last:%Y-%m-%d %H:%M}: {without['reason']}"
     )
 
 
-def _text(found: list[Decision], missed: dict[str, Any] | None, *, has_projects: bool) -> str:
-    from behavior_plugin.cli.accounts import decision_lines
+def _text(found: list[Decision], without: dict[str, Any] | None, *, has_projects: bool) -> str:
+    from behavior_plugin.cli.decisions import decision_lines
 
-    accounts = ["\n".join(decision_lines(each, has_project=has_projects)) for each in found]
+    shown = ["\n".join(decision_lines(each, has_project=has_projects)) for each in found]
     nothing = [] if found else [NONE if has_projects else NONE_HERE]
-    return "\n\n".join([*accounts, *nothing, *([f"{missed_line(missed)}."] if missed else [])])
+    return "\n\n".join([*shown, *nothing, *([f"{unanswered_line(without)}."] if without else [])])
 
 
-def _project_here() -> str:
-    from behavior_plugin.redact import redact_model
-    from behavior_plugin.worker.requests import context_of
+def _project_here() -> str | None:
+    from behavior_plugin.worker.requests import project_of
 
-    return redact_model(context_of(os.getcwd())).project  # noqa: PTH109 - as the hooks record it
+    return project_of(current_folder())

@@ -27,6 +27,7 @@ E5_UNRELATED = 0.8
 # module is loaded before any embedder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+BY_LETTERS = "Nothing to do: such a text is compared by its letters."
 WITHOUT_OFFLINE = 'Run `make setup` again, or set embedder = "none" to search by words only.'
 
 Kind = Literal["offline", "multilingual", "openai", "none"]
@@ -63,7 +64,7 @@ def _always() -> bool:
 
 
 @dataclass(frozen=True)
-class Beside:
+class LazyEmbedder:
     """An embedder that is opened when it is first needed, as soon as it is installed."""
 
     open: Callable[[], Embedder]
@@ -72,27 +73,29 @@ class Beside:
 
 
 class Embedders:
-    """The usual embedder, with others beside it, by the names of their models; each is opened when it is first needed.
+    """The usual embedder, and others by the names of their models, each opened when it is first needed.
 
     It is an embedder itself: the usual one. `fallback` names the one for prompts that the usual one cannot read.
     `languages` is for `vectors`: by project and model the number of triggers, and whether the model can read them.
-    `problem` says why one beside it could not be opened. Safe to use from several threads.
+    `problem` says why another one could not be opened. Safe to use from several threads.
     """
 
-    def __init__(self, usual: Embedder, beside: Mapping[str, Beside] | None = None, *, fallback: str = "") -> None:
+    def __init__(
+        self, usual: Embedder, others: Mapping[str, LazyEmbedder] | None = None, *, fallback: str = ""
+    ) -> None:
         self.usual = usual
         self.model, self.numbers, self.unrelated = usual.model, usual.numbers, usual.unrelated
         self.fallback = fallback
         self.languages: dict[tuple[str, str], tuple[int | None, bool | None]] = {}
         self.problem = ""
-        self._beside = dict(beside or {})
+        self._others = dict(others or {})
         self._opened: dict[str, Embedder | None] = {}
         self._lock = threading.Lock()
 
     @property
     def models(self) -> dict[str, int]:
         """The models whose vectors can be compared with a prompt, each with its count of numbers."""
-        return {self.model: self.numbers, **{model: each.numbers for model, each in self._beside.items()}}
+        return {self.model: self.numbers, **{model: each.numbers for model, each in self._others.items()}}
 
     def can_read(self, text: str) -> bool:
         return self.usual.can_read(text)
@@ -105,15 +108,15 @@ class Embedders:
         with self._lock:
             if model in self._opened:
                 return self._opened[model] is not None
-        return model == self.model or (model in self._beside and self._beside[model].is_installed())
+        return model == self.model or (model in self._others and self._others[model].is_installed())
 
     def of(self, model: str) -> Embedder | None:
         """The embedder of a model; None if it is not installed, or cannot run."""
         if model == self.model:
             return self.usual  # without waiting for another one that is being opened
         with self._lock:
-            if model not in self._opened and model in self._beside and self._beside[model].is_installed():
-                self._opened[model] = self._open(self._beside[model])
+            if model not in self._opened and model in self._others and self._others[model].is_installed():
+                self._opened[model] = self._open(self._others[model])
             return self._opened.get(model)
 
     def close(self) -> None:
@@ -123,9 +126,9 @@ class Embedders:
                 if close := getattr(embedder, "close", None):
                     close()
 
-    def _open(self, beside: Beside) -> Embedder | None:
+    def _open(self, embedder: LazyEmbedder) -> Embedder | None:
         try:
-            return beside.open()
+            return embedder.open()
         except Exception as error:  # whatever it is, the usual one still works
             log.warning("an embedder cannot be opened: %s", describe_for_log(error))
             self.problem = describe_for_log(error)
@@ -140,7 +143,7 @@ def models_of(embedder: Embedder | None) -> dict[str, int]:
 
 
 def embedder_of(embedder: Embedder, model: str) -> Embedder | None:
-    """The embedder of a model, if it is this one, or beside it."""
+    """The embedder of a model, if it is this one, or among its others."""
     if isinstance(embedder, Embedders):
         return embedder.of(model)
     return embedder if embedder.model == model else None
@@ -152,9 +155,9 @@ def open_embedder(kind: Kind) -> Embedders | None:
     Raises:
         EmbedError: it cannot run here; `behavior status` and `behavior doctor` show the message.
     """
-    # Loaded on demand: onnxruntime and openai cost 0.2 to 0.4 s each, and a machine may have no onnxruntime. Those
-    # beside it read the rows that they made.
-    offline, multilingual = Beside(_open_offline), Beside(_open_multilingual, is_installed)
+    # Loaded on demand: onnxruntime and openai cost 0.2 to 0.4 s each, and a machine may have no onnxruntime. The others
+    # compare prompts with the rows whose vectors they made.
+    offline, multilingual = LazyEmbedder(_open_offline), LazyEmbedder(_open_multilingual, is_installed)
     if kind == "none":
         return None
     if kind == "openai":

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-# The newest prompts show the language of a project: with a greater share of unreadable ones, it is another. It is the
-# former language again only below the lesser share, so that a mixed project does not change with each prompt. Fewer
-# prompts show nothing.
+# The newest prompts show the language of a project, unless they are fewer than the least sample. With the greater share
+# of unreadable ones it cannot be read; then it can again only below the lesser share, so that a mixed project does not
+# change with each prompt.
 MAX_SAMPLE, MIN_SAMPLE = 50, 5
 MAX_UNREADABLE, MAX_UNREADABLE_AGAIN = 0.3, 0.15
 
 
-def are_readable(cores: Sequence[str], can_read: Callable[[str], bool], *, before: bool | None = None) -> bool | None:
-    """Whether a model can read a project, by the cores of its newest prompts; None if there are too few.
+def is_project_readable(prompts: Sequence[bool], *, before: bool | None = None) -> bool | None:
+    """Whether a model can read a project; None if it has too few prompts to say so.
 
-    `before` is the answer that was given last.
+    `prompts` says of each prompt, the newest last, whether the model can read it. `before` is the answer given last.
     """
-    newest = cores[-MAX_SAMPLE:]
-    return None if len(newest) < MIN_SAMPLE else is_readable_share([can_read(core) for core in newest], before=before)
-
-
-def is_readable_share(newest: Sequence[bool], *, before: bool | None = None) -> bool | None:
-    """The same, if it is known which of the prompts can be read."""
+    newest = prompts[-MAX_SAMPLE:]
     if len(newest) < MIN_SAMPLE:
         return None
     return newest.count(False) < (MAX_UNREADABLE_AGAIN if before is False else MAX_UNREADABLE) * len(newest)

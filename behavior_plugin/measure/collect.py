@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import Embedder, embedder_of, models_of
-from behavior_plugin.measure.past import FailedCall, PastWork
+from behavior_plugin.measure.past import PastWork
 from behavior_plugin.model import TASKS, Turn
-from behavior_plugin.patterns.attempts import Attempt
-from behavior_plugin.patterns.lessons import find_lessons
+from behavior_plugin.patterns.repeats import may_repeat
 from behavior_plugin.recall import MAX_PROMPT_CHARS, embed_core
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import Episode, Trigger
@@ -53,7 +51,8 @@ def past_work(episode: Episode, trigger: Trigger, embedder: Embedder | None) -> 
         files=trigger.files,
         commands=trigger.commands,
         lessons=() if is_part else episode.digest.lessons,
-        failed=() if is_part else tuple(_failed_calls(episode.turns)),
+        failed=() if is_part else tuple(filter(may_repeat, episode.actions)),
+        root=episode.context.root or episode.context.directory,
         vector=None if vector is None else vector.tobytes(),
         model=model,
         unrelated=reader.unrelated if reader else 0.0,
@@ -64,18 +63,3 @@ def past_work(episode: Episode, trigger: Trigger, embedder: Embedder | None) -> 
 def _end_of(turn: Turn) -> datetime:
     ends = [action.timestamp + timedelta(milliseconds=action.duration_ms or 0) for action in turn.actions]
     return max([turn.started_at, *ends])
-
-
-def _failed_calls(turns: Sequence[Turn]) -> Iterator[FailedCall]:
-    """The failed calls whose commands a lesson could be about."""
-    taught = {found.failed_id: found.lesson.failed for found in find_lessons(turns) if found.failed_id}
-    for number, turn in enumerate(turns):
-        for action in turn.actions:
-            call = Attempt(action, number, turn.context.root or turn.context.directory)
-            if not call.is_failed:
-                continue
-            texts = [command.text for command in call.commands if command.text]
-            # A lesson may name the command with the word that was wrong, instead of a slot.
-            texts += [taught[action.id]] if action.id in taught else []
-            if texts:
-                yield FailedCall(texts=tuple(dict.fromkeys(texts)), error=call.error)

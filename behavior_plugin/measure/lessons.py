@@ -1,4 +1,7 @@
-"""Replay the lessons: which failed commands had failed the same way in an earlier session that found what works."""
+"""Replay the lessons: count those that failed calls would have got from earlier sessions.
+
+The rule is that of a running session (`patterns.repeats`).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from behavior_plugin.measure.past import FailedCall, PastWork
+from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.replay import known_times
-from behavior_plugin.patterns.failures import words_of
 from behavior_plugin.patterns.lessons import merge_lessons
+from behavior_plugin.patterns.repeats import lesson_for
 from behavior_plugin.workflow import Lesson
-
-# Two errors are the same if they have this share of their words in common.
-MIN_ALIKE = 0.5
 
 
 @dataclass(frozen=True)
 class Met:
-    """The sessions, their failed commands, and the lessons they would have met: each once in a session."""
+    """The sessions, their failed calls that a lesson may fit, and the lessons met: each once in a session."""
 
     sessions: int
     failures: int
@@ -38,10 +38,10 @@ def lessons_met(history: Sequence[PastWork], *, since: datetime | None = None) -
 
 
 def _met(works: Sequence[PastWork], known_at: Mapping[str, datetime], since: datetime | None) -> tuple[int, int]:
-    """The failed commands of one project, and the lessons that were met."""
+    """The failed calls of one project, and the lessons that were met."""
     waiting = sorted((work for work in works if work.lessons), key=lambda work: known_at[work.source_key], reverse=True)
     found: list[tuple[str, Lesson]] = []
-    lessons: defaultdict[str, list[Lesson]] = defaultdict(list)
+    lessons: tuple[Lesson, ...] = ()
     failures = 0
     met: set[tuple[str, str, str]] = set()
     for work in sorted(works, key=lambda work: work.started_at):
@@ -53,21 +53,11 @@ def _met(works: Sequence[PastWork], known_at: Mapping[str, datetime], since: dat
             found += [(taught.session_id, lesson) for lesson in taught.lessons]
             is_new = True
         if is_new:
-            lessons = defaultdict(list)
-            for lesson in merge_lessons(found):
-                lessons[lesson.failed].append(lesson)
+            lessons = merge_lessons(found)
         failures += len(work.failed)
         met |= {
             (work.session_id, lesson.failed, lesson.worked)
             for call in work.failed
-            for text in call.texts
-            for lesson in lessons[text]
-            if _is_same_error(call, lesson)
+            if (lesson := lesson_for(call, work.root, lessons))
         }
     return failures, len(met)
-
-
-def _is_same_error(call: FailedCall, lesson: Lesson) -> bool:
-    """Whether a command failed as it did before; where one of the two said nothing, that is taken for the same."""
-    words, others = words_of(call.error), words_of(lesson.error)
-    return not words or not others or len(words & others) >= MIN_ALIKE * len(words | others)

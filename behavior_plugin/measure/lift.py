@@ -19,12 +19,12 @@ MAX_RARE = 0.1
 _START = ""
 
 
-class Sequences:
-    """The sequences of steps of a project so far: how likely each kind is to follow another."""
+class Bigrams:
+    """The bigrams of the steps of a project so far: how likely each kind is to follow another."""
 
     def __init__(self) -> None:
         self.pieces = 0
-        # In how many pieces of work each kind is.
+        # The number of pieces of work that each kind is in.
         self.having: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._after: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -52,11 +52,11 @@ class Sequences:
         return ((after[name] if after else 0) + single) / (self._totals[before] + 1)
 
 
-def bits_of(done: Sequence[str], hint: Sequence[str], project: Sequences) -> float:
+def bits_of(done: Sequence[str], hint: Sequence[str], project: Bigrams) -> float:
     """The logarithm to base 2 of the likelihood of the steps that were done, given a workflow as a hint.
 
     Half of the prediction is the project's. The other half is the hint's own bigram, smoothed by its unigram, smoothed
-    by the project, each as in `Sequences.likelihood`.
+    by the project, each as in `Bigrams.likelihood`.
     """
     counts, bigrams = Counter(hint), Counter(pairwise([_START, *hint]))
     befores = Counter([_START, *hint[:-1]]) if hint else Counter()
@@ -75,11 +75,11 @@ def named_share(done: Iterable[str], named: Iterable[str]) -> float | None:
     return len(kinds & known) / len(kinds) if kinds else None
 
 
-def usual_kinds(project: Sequences, count: int) -> list[str]:
+def usual_kinds(project: Bigrams, count: int) -> list[str]:
     """So many kinds that most pieces of work of the project have had so far."""
     return [name for name, _ in project.having.most_common(count)]
 
 
-def rare_kinds(done: Iterable[str], project: Sequences) -> set[str]:
+def rare_kinds(done: Iterable[str], project: Bigrams) -> set[str]:
     """The kinds among these that few earlier pieces of work had, but at least one, so that they could be known."""
     return {name for name in done if 0 < project.having[name] <= MAX_RARE * project.pieces}

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, ConfigDict
 
-from behavior_plugin.model import Frozen, Outcome
+from behavior_plugin.model import Action, Frozen, Outcome
 from behavior_plugin.workflow import Lesson
-
-
-class FailedCall(Frozen):
-    """A failed call: the commands in it by the names that lessons give to them, and the line that names the error."""
-
-    texts: tuple[str, ...]
-    error: str
 
 
 class PastWork(Frozen):
@@ -21,8 +14,8 @@ class PastWork(Frozen):
     `is_task`: the prompt is of a kind that is answered with a suggestion. `pattern_key` is empty where there was
     nothing to learn. `vector` has the numbers of the prompt's vector, 4 bytes each, made by `model`, whose texts with
     nothing in common have the cosine `unrelated`; None stands for a prompt that is compared by its letters.
-    `is_readable` says whether the model can read it. `failed` are calls of the whole
-    episode; a part has none of its own.
+    `is_readable` says whether the model can read it. `failed` are the failed calls that a lesson may fit, and `root` is
+    the folder that their paths are seen from; those of a part are those of the whole.
     """
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
@@ -40,7 +33,8 @@ class PastWork(Frozen):
     files: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     lessons: tuple[Lesson, ...] = ()
-    failed: tuple[FailedCall, ...] = ()
+    failed: tuple[Action, ...] = ()
+    root: str = ""
     vector: bytes | None = None
     model: str = ""
     unrelated: float = 0.0

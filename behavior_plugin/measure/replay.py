@@ -1,4 +1,4 @@
-"""Replay a history: each past prompt is answered from what was known then, and compared with the work that followed.
+"""Replay a history: each past prompt is answered from the work known then, and compared with the work that followed.
 
 Work is known once its session is over, so a session's own work is never known to it. The words' weights alone see a
 little of the future: the index of triggers is made anew when a twentieth more is known, and until then has the triggers
@@ -18,8 +18,8 @@ from itertools import islice
 import numpy
 
 from behavior_plugin.agents.core import core_of
-from behavior_plugin.embed.language import MAX_SAMPLE, is_readable_share
-from behavior_plugin.measure.lift import Sequences, bits_of, named_share, rare_kinds, usual_kinds
+from behavior_plugin.embed.language import MAX_SAMPLE, is_project_readable
+from behavior_plugin.measure.lift import Bigrams, bits_of, named_share, rare_kinds, usual_kinds
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.confidence import confidence
@@ -38,7 +38,7 @@ _GROWTH = 20
 
 @dataclass(frozen=True)
 class Lift:
-    """How well a workflow foretold the work: bits for all of it, and the shares of kinds and rare kinds that it names.
+    """How well a workflow predicts the work: bits for all of it, and the shares of kinds and rare kinds that it names.
 
     `rare` is None where no kind was rare.
     """
@@ -69,7 +69,7 @@ class _Known:
     """The work of one project that is known so far."""
 
     def __init__(self) -> None:
-        self.sequences = Sequences()
+        self.bigrams = Bigrams()
         self.sessions: set[str] = set()
         # Work that could be suggested.
         self.choices: list[PastWork] = []
@@ -77,7 +77,7 @@ class _Known:
     def add(self, work: PastWork) -> None:
         self.sessions.add(work.session_id)
         if work.names:
-            self.sequences.add(work.names)
+            self.bigrams.add(work.names)
         if work.names and work.pattern_key and work.outcome is not Outcome.FAILED:
             self.choices.append(work)
 
@@ -155,7 +155,7 @@ class _TimedIndex:
             return []
         unknown = numpy.flatnonzero(self._times >= prompt.started_at.timestamp())
         left_out = [*self._index.places_to_leave_out(prompt.session_id, with_failed=False), *unknown.tolist()]
-        is_readable = is_readable_share(newest)
+        is_readable = is_project_readable(newest)
         if is_readable is None or not core.isascii():
             is_readable = prompt.is_readable
         numbers = _numbers(prompt) if is_readable else None
@@ -219,24 +219,24 @@ def _compare(prompt: PastWork, suggested: PastWork | None, known: _Known) -> Rep
     is_answered, sessions, done = suggested is not None, len(known.sessions), prompt.names
     if suggested is None or not done or not known.choices:
         return Replayed(prompt.started_at, sessions, is_answered, len(done))
-    sequences = known.sequences
+    bigrams = known.bigrams
     random = numpy.random.default_rng([SEED, zlib.crc32(prompt.source_key.encode("utf-8", "replace"))])
     drawn = [known.choices[place].names for place in random.integers(0, len(known.choices), DRAWS)]
-    usual = usual_kinds(sequences, len(set(suggested.names)))
+    usual = usual_kinds(bigrams, len(set(suggested.names)))
     return Replayed(
         prompt.started_at,
         sessions,
         is_answered,
         len(done),
-        suggested=_lift(done, suggested.names, sequences),
-        chance=_mean([_lift(done, names, sequences) for names in drawn]),
-        usual=_lift(done, usual, sequences),
+        suggested=_lift(done, suggested.names, bigrams),
+        chance=_mean([_lift(done, names, bigrams) for names in drawn]),
+        usual=_lift(done, usual, bigrams),
     )
 
 
-def _lift(done: Sequence[str], names: Sequence[str], sequences: Sequences) -> Lift:
-    rare = rare_kinds(done, sequences)
-    return Lift(bits_of(done, names, sequences), named_share(done, names) or 0.0, named_share(rare, names))
+def _lift(done: Sequence[str], names: Sequence[str], bigrams: Bigrams) -> Lift:
+    rare = rare_kinds(done, bigrams)
+    return Lift(bits_of(done, names, bigrams), named_share(done, names) or 0.0, named_share(rare, names))
 
 
 def _mean(lifts: Sequence[Lift]) -> Lift:

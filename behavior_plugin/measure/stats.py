@@ -1,4 +1,4 @@
-"""Count what became of suggestions, and compare the work after those that were shown with that after withheld ones."""
+"""Count the suggestions that were followed, and compare the work after shown and after withheld ones."""
 
 from __future__ import annotations
 

@@ -16,14 +16,16 @@ from behavior_plugin.patterns.failures import error_kind, is_passing, is_plain_e
 from behavior_plugin.patterns.lessons import with_wrong_word
 from behavior_plugin.workflow import Lesson, Remedy
 
-MAX_KNOWN = 500
+# The number of commands of lessons that are kept parsed.
+MAX_PARSED = 500
 
 
 def may_repeat(action: Action) -> bool:
     """Whether a lesson may fit: a call of the shell or of an MCP tool that failed by itself, and not in passing."""
-    error, is_known = action.error or "", action.tool in SHELL_TOOLS or bool(Attempt(action, 0, "").server)
+    error = action.error or ""
+    is_taught = action.tool in SHELL_TOOLS or bool(Attempt(action, 0, "").server)
     has_failed = action.outcome is Outcome.FAILED and action.actor != USER
-    return is_known and has_failed and not is_passing(error) and not was_stopped(error)
+    return is_taught and has_failed and not is_passing(error) and not was_stopped(error)
 
 
 def lesson_for(action: Action, root: str, lessons: Iterable[Lesson]) -> Lesson | None:
@@ -59,7 +61,7 @@ def _are_findings(call: Attempt, command: Command, worked: Command, lesson: Less
     return command.is_about_style and worked.is_fixing and not (call.is_plain or is_plain_error(lesson.error))
 
 
-@lru_cache(maxsize=MAX_KNOWN)
+@lru_cache(maxsize=MAX_PARSED)
 def _command(text: str) -> Command | None:
     """The command of a lesson, which is portable already."""
     part = next((part for part in split_command(text) if part.kind is not CommandKind.LOOK), None)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 MAX_PROMPT_CHARS = 2000
 # Below it a pattern has been ignored, refused or harmful too often to be suggested.
 MIN_CONFIDENCE = 0.2
-# Prompts whose state is asked for at the same time.
+# The number of prompts that may ask for the state of the database at the same time.
 MAX_ASKING = 4
 
 
@@ -102,7 +102,8 @@ class Recaller:
             return []
         key = (embedder.model if embedder else "", project)
         asked = self._asking.submit(store.state, models=tuple(models_of(embedder)), project=project)
-        # Meanwhile, as the language of a project hardly ever changes.
+        # While the database answers, the prompt is embedded by the models that could read the project last time: its
+        # language hardly ever changes.
         found = self._indexes.find(key)
         readable = found.readable if found else dict.fromkeys(list(models_of(embedder))[:1])
         vectors = _vectors(core, readable, embedder)
@@ -146,7 +147,7 @@ def _vectors(
         each = embedder_of(embedder, model) if embedder else None
         if each is None or is_project_readable is False:
             continue
-        # In a new project, and where English would not be written so, the prompt itself says it.
+        # In a new project, and with characters that English does not use, the prompt itself decides.
         if (is_project_readable is None or not core.isascii()) and not each.can_read(core):
             continue
         if model in known:

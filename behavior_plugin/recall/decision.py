@@ -1,6 +1,6 @@
-"""The account of one prompt: what was found for it, and why a note was given or none.
+"""The record of the decision on one prompt: the work found for it, and why it got a note or none.
 
-It is made after the answer was sent, and only for people: nothing is decided here.
+It is made after the answer was sent, for people to read; `gate` decides.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ MAX_CONSIDERED = 5
 
 
 class Verdict(StrEnum):
-    """What became of a prompt."""
+    """The outcome for a prompt."""
 
-    SAID = "said"
+    SHOWN = "shown"
     # The setting `holdout` held it back.
     WITHHELD = "withheld"
     # A person asked (`/behavior:recall`), and got whatever there is.
@@ -41,9 +41,9 @@ class Verdict(StrEnum):
 
 
 class Fate(StrEnum):
-    """What became of one pattern that was found."""
+    """The outcome for one pattern that was found."""
 
-    SAID = "said"
+    SHOWN = "shown"
     WITHHELD = "withheld by chance"
     BELOW = "below the threshold"
     ALREADY_SHOWN = "already shown in this session"
@@ -53,7 +53,7 @@ class Fate(StrEnum):
     # Its work was found, but it is not in the store, or not yet.
     MISSING = "not computed"
     LATE = "too late"
-    # A better one was said.
+    # A better one was shown.
     NOT_FIRST = "not the first"
 
 
@@ -67,12 +67,12 @@ class Considered(Frozen):
 
 
 class Decision(Frozen):
-    """What a prompt was answered with, and why.
+    """The answer to a prompt, and the reasons for it.
 
     `setting` is that of `suggestions`, and `min_odds` the threshold that counted. `embedder` is empty if there is
     none. `ranking` is there if something was searched; its candidates are in `considered`, one for each pattern. `note`
-    is the text that the assistant got. `shown` is the pattern that the session is not shown again: the one that was
-    said, until the conversation is compacted.
+    is the text that the assistant got. `shown` is the pattern that the session is not shown again: the one that
+    was chosen, until the conversation is compacted.
     """
 
     at: AwareDatetime
@@ -97,14 +97,14 @@ def consider(
     *,
     min_odds: float,
     shown_before: Collection[str] = (),
-    said: Collection[str] = (),
+    chosen: Collection[str] = (),
     is_late: bool = False,
     is_withheld: bool = False,
     with_failed: bool = False,
 ) -> tuple[Considered, ...]:
-    """What became of each pattern of a ranking, best first; `patterns` are by key, and `said` are keys.
+    """The patterns of a ranking with their fates, best first.
 
-    Those would have been said that are withheld.
+    `patterns` are by key. `chosen` has the keys of those that were shown or, with `is_withheld`, would have been.
     """
     best: dict[str, Candidate] = {}
     for candidate in ranking.candidates:
@@ -116,17 +116,17 @@ def consider(
     if is_late:
         found = [_with_fate(each, Fate.LATE) for each in found]
     found = [_with_fate(each, Fate.ALREADY_SHOWN) if str(each.pattern_id) in shown_before else each for each in found]
-    fate = Fate.WITHHELD if is_withheld else Fate.SAID
-    found = [each.model_copy(update={"fate": fate}) if each.candidate.pattern_key in said else each for each in found]
+    fate = Fate.WITHHELD if is_withheld else Fate.SHOWN
+    found = [each.model_copy(update={"fate": fate}) if each.candidate.pattern_key in chosen else each for each in found]
     kept = found[:MAX_CONSIDERED]
-    return (*kept, *(each for each in found[MAX_CONSIDERED:] if each.candidate.pattern_key in said))
+    return (*kept, *(each for each in found[MAX_CONSIDERED:] if each.candidate.pattern_key in chosen))
 
 
 def verdict_on(ranking: Ranking, considered: Collection[Considered]) -> Verdict:
     """The verdict on a task that was searched for."""
     fates = [each.fate for each in considered]
-    if Fate.SAID in fates:
-        return Verdict.SAID
+    if Fate.SHOWN in fates:
+        return Verdict.SHOWN
     if Fate.WITHHELD in fates:
         return Verdict.WITHHELD
     if not ranking.known:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 
 from behavior_plugin.model import Frozen, Outcome, OwnText
 
-# What the factors are called in words; the names are those of `weights.json`.
+# The factors in words; the names are those of `weights.json`.
 _WORDS = {
     "cosine": "alike in meaning",
     "words": "words in common",
@@ -69,7 +69,7 @@ class Ranking(Frozen):
 
 
 def candidate_phrase(candidate: Candidate) -> str:
-    """The factors of one candidate, and what they came to, on one line."""
+    """The factors of one candidate, and their sum as shares, on one line."""
     return (
         f"{factors_phrase(candidate.factors)}: likelihood {candidate.likelihood:.0%} of all candidates', "
         f"{candidate.agreement:+.0%} for like work of others"

@@ -26,13 +26,12 @@ MAX_ANSWER_BYTES = 7000
 MAX_SESSIONS = 1000
 NOTHING_KNOWN = "The behavior plugin knows of no earlier work like this."
 
-
 # The least odds at which a prompt gets a suggestion, by the setting `suggestions`. Of recorded prompts that nothing
 # fits, "normal" answers 1 in 20 (docs/evaluation.md).
 MIN_ODDS = {"quiet": 0.5, "normal": 0.3, "eager": 0.15}
 # A person who asks wants to see what is near, not only what is sure.
 MANUAL_MIN_ODDS = 0.03
-# No other use of a hash has the same key, so which suggestions are withheld has to do with nothing else.
+# A key of its own makes the choice of withheld suggestions independent of all other hashes.
 _HOLDOUT_KEY = b"holdout"
 
 
@@ -85,14 +84,14 @@ def manual_answer(suggestions: Iterable[Suggestion]) -> str:
 
 
 def is_withheld(session_id: str, pattern_key: str, share: float) -> bool:
-    """Whether a session goes without a pattern, as that share of them does by chance. The answer stays the same."""
+    """Whether a pattern is withheld from a session: by chance, in this share of all pairs, always the same for one."""
     pair = f"{session_id}\0{pattern_key}".encode("utf-8", "replace")
     drawn = int.from_bytes(hashlib.blake2b(pair, digest_size=8, key=_HOLDOUT_KEY).digest())
     return drawn < share * 2**64
 
 
 def is_worth_a_line(lesson: Lesson, policy: Policy) -> bool:
-    """Whether a failed call gets this lesson. It stands on evidence, not on odds; "quiet" asks for two sessions."""
+    """Whether a failed call gets this lesson. Lessons have no odds: "quiet" asks for two sessions instead."""
     return policy.suggestions != "quiet" or lesson.sessions > 1
 
 
@@ -105,7 +104,7 @@ class ShownPatterns:
         self._lock = threading.Lock()
 
     def add(self, session_id: str, pattern_id: str, at: datetime) -> None:
-        """Note what an earlier worker has shown."""
+        """Note a pattern that an earlier worker has shown."""
         with self._lock:
             self._of(session_id)[pattern_id] = at
 
@@ -127,7 +126,7 @@ class ShownPatterns:
             return is_new
 
     def rearm(self, session_id: str, before: datetime) -> None:
-        """Let a session be shown again what it was shown before a moment, when its conversation was compacted."""
+        """Forget the patterns that a session was shown before a moment: its conversation was compacted then."""
         with self._lock:
             shown = self._shown.get(session_id, {})
             for pattern_id in [each for each, at in shown.items() if at < before]:

@@ -22,9 +22,9 @@ from behavior_plugin.recall.vector_index import Numbers, VectorIndex
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
 
-# The best by vector and by words that are looked at, each.
+# The number of candidates by vector, and as many by words.
 MAX_NEAR = 20
-# Of the same slash command, the newest.
+# The number of candidates by the same slash command, the newest.
 MAX_SAME_COMMAND = 10
 # The part of likeness that two pieces of work of one pattern have anyway.
 SAME_PATTERN = 0.35

@@ -1,4 +1,4 @@
-"""Keep an index of each project in memory that has asked lately, true to the database."""
+"""Keep the indexes of the projects that asked last in memory, up to date with the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from behavior_plugin import memory
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import Embedder, embedder_of, models_of
-from behavior_plugin.embed.language import MAX_SAMPLE, are_readable
+from behavior_plugin.embed.language import MAX_SAMPLE, is_project_readable
 from behavior_plugin.errors import describe_for_log
 from behavior_plugin.store import Store
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# As many are read again while a prompt waits, in 0.1 ms each; more in the background.
+# So many triggers are read again while a prompt waits, in 0.1 ms each; more in the background.
 MAX_AT_ONCE = 2_000
 # Triggers that are kept in memory, of all projects, and the newest of one: each takes 1 kB.
 MAX_TRIGGERS = 100_000
@@ -139,4 +139,7 @@ class Indexes:
 def _readable(index: Index, embedder: Embedder, before: Mapping[str, bool | None]) -> dict[str, bool | None]:
     cores = [core_of(trigger.text) for trigger in index.triggers[-MAX_SAMPLE:]]
     known = {model: each for model in index.models if (each := embedder_of(embedder, model))}
-    return {model: are_readable(cores, each.can_read, before=before.get(model)) for model, each in known.items()}
+    return {
+        model: is_project_readable([each.can_read(core) for core in cores], before=before.get(model))
+        for model, each in known.items()
+    }

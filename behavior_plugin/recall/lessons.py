@@ -1,4 +1,4 @@
-"""Find what helped before when a call fails the way one failed before."""
+"""Find the lesson for a call that fails as one failed before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Read:
 class KnownLessons:
     """The lessons of the projects that asked last, in memory. Safe to use from several threads.
 
-    Each call compares the state of the database, so what other machines have learned is found too.
+    Each call compares the state of the database, so lessons from other machines are found too.
     """
 
     def __init__(self, max_projects: int = MAX_PROJECTS) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from behavior_plugin.embed import Embedder
 from behavior_plugin.model import Outcome, Turn
 from behavior_plugin.recall import Recaller
-from behavior_plugin.recall.sequences import Call, PastWork, Sequences, call_in, calls_of, past_work
+from behavior_plugin.recall.sequences import Call, EarlierWork, Sequences, call_in, calls_of, earlier_work
 from behavior_plugin.redact import redact
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import NextStep, StepKind
 
-# However much is known, so much of it is read: the newest work, and the most similar of the rest.
+# The amount of earlier work that is read, however large the store: the newest, and the most similar of the rest.
 MAX_NEWEST, MAX_SIMILAR = 200, 30
 MAX_STEP_CHARS = 2000
 
@@ -47,22 +47,22 @@ def find_next_steps(
     Raises:
         StoreError: the earlier work cannot be read.
     """
-    works = read_past_work(begun, project, recaller=recaller, embedder=embedder, store=store)
+    works = read_earlier_work(begun, project, recaller=recaller, embedder=embedder, store=store)
     tools = {call.name for work in works for call in work.calls if call.step.kind is StepKind.TOOL}
     named = [call_in(redact(step, MAX_STEP_CHARS), begun.root, tools=tools) for step in begun.done]
     return Sequences(begun.prompt, works).after([*begun.calls, *named])
 
 
-def read_past_work(
+def read_earlier_work(
     begun: Begun, project: str | None, *, recaller: Recaller, embedder: Embedder | None, store: Store
-) -> list[PastWork]:
+) -> list[EarlierWork]:
     """The newest and the most similar earlier work. Arguments and errors as of `find_next_steps`."""
     newest = store.newest_episodes(project=project, limit=MAX_NEWEST)
     ranked = recaller.rank(begun.prompt, project, embedder=embedder, store=store, session_id=begun.session_id)
     known = {turn.source_key for episode in newest for turn in episode.turns}
     keys = [each.trigger.source_key for each in ranked if each.trigger.source_key not in known]
     similar = store.episodes_with(keys[:MAX_SIMILAR]) if keys else []
-    return past_work(
+    return earlier_work(
         turn
         for episode in (*newest, *similar)
         if episode.judgement.outcome is not Outcome.FAILED and episode.session_id != (begun.session_id or None)

@@ -2,7 +2,7 @@
 
 One model looks at the last three calls, another one at the last call with its argument. Each backs off to a shorter
 context where it has seen little of the longer one, and the odds are the geometric mean of both. Earlier work counts by
-how similar its prompt is, and by its age. docs/evaluation.md says how the constants were chosen; near these values they
+how similar its prompt is, and by its age. docs/evaluation.md has the choice of the constants; near these values they
 make little difference.
 """
 
@@ -33,24 +33,24 @@ from behavior_plugin.recall.calls import main_parameter
 from behavior_plugin.recall.words import WordIndex, tokens
 from behavior_plugin.workflow import NextStep, Step, StepKind
 
-# The calls that the longest context has.
+# The number of calls in the longest context.
 MAX_CONTEXT = 3
-# A shorter context weighs as much as so many calls that the most similar work has in the longer one.
+# The weight of a shorter context, in calls that the most similar work has after the longer one.
 BACK_OFF = 0.5
-# Work for the very same prompt counts e to this power as much as work for one without a word in common.
+# Work for the very same prompt counts e to this power times as much as work for one without a word in common.
 NEARNESS = 6.0
-# After so many newer pieces of work one counts half.
+# A piece of work counts half once so many are newer.
 HALF_AGE = 30.0
-# What was done before in this very piece of work counts as earlier work for a prompt with half of its words.
+# The calls so far in this piece of work count as much as earlier work for a prompt with half of its words.
 SAME_WORK = 30.0
-# No model calls anything impossible: it has not seen everything.
+# Neither model excludes a step: it may only not have seen it.
 MIN_SHARE = 0.001
-# Of a long argument its beginning is enough to know it again.
+# The beginning of a long argument is enough to recognise it.
 MAX_ARGUMENT_CHARS = 80
 
 # How a person may name the step of a kind, as steps are shown.
 _KIND_WORDS = {"edit": "Edit", "skill": "Skill", "subagent": "Agent"}
-# The name of a shell line in which no command says what it does.
+# The name of a shell line without a command that has a name.
 NAMELESS = "shell"
 
 
@@ -70,7 +70,7 @@ _START = Call("", "", Step(kind=StepKind.LOOK))
 
 
 @dataclass(frozen=True)
-class PastWork:
+class EarlierWork:
     """The calls for one prompt, in their order."""
 
     prompt: str
@@ -78,10 +78,10 @@ class PastWork:
     calls: tuple[Call, ...]
 
 
-def past_work(turns: Iterable[Turn]) -> list[PastWork]:
+def earlier_work(turns: Iterable[Turn]) -> list[EarlierWork]:
     """The work of these turns, each once; those without calls are left out."""
     distinct = {turn.source_key: turn for turn in turns}.values()
-    works = (PastWork(turn.prompt, turn.started_at, calls_of(turn)) for turn in distinct)
+    works = (EarlierWork(turn.prompt, turn.started_at, calls_of(turn)) for turn in distinct)
     return [work for work in works if work.calls]
 
 
@@ -114,14 +114,14 @@ def call_in(text: str, root: str = "", *, tools: Collection[str] = ()) -> Call:
 class Sequences:
     """The calls of earlier work, weighed for one prompt."""
 
-    def __init__(self, prompt: str, works: Sequence[PastWork]) -> None:
+    def __init__(self, prompt: str, works: Sequence[EarlierWork]) -> None:
         weights = _weights(prompt, works)
         most = max(weights, default=1.0)
         self._weighed = [(work.calls, weight / most) for work, weight in zip(works, weights, strict=True)]
         self._same_work = SAME_WORK / most
 
     def after(self, done: Sequence[Call]) -> list[NextStep]:
-        """The steps that may come next, the likeliest first; their odds sum to 1. None if no work is known."""
+        """The steps that may come next, the likeliest first; their odds sum to 1. Empty if no work is known."""
         if not self._weighed:
             return []
         weighed = [*self._weighed, (tuple(done), self._same_work)]
@@ -184,7 +184,7 @@ def _backed_off(shorter: dict[str, float], followers: dict[str, float]) -> dict[
     return {name: (followers.get(name, 0.0) + BACK_OFF * share) / seen for name, share in shorter.items()}
 
 
-def _weights(prompt: str, works: Sequence[PastWork]) -> list[float]:
+def _weights(prompt: str, works: Sequence[EarlierWork]) -> list[float]:
     """How much each piece of work counts, by the words its prompt has of this one, and by how many are newer."""
     near = WordIndex([tokens(core_of(work.prompt)) for work in works]).scores(tokens(core_of(prompt)))
     starts = sorted(work.started_at for work in works)

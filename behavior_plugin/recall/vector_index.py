@@ -6,12 +6,13 @@ Of many vectors only those are compared whose signs differ least from the questi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy
 from numpy.typing import NDArray
 
-# So many are compared whole.
+# The number of vectors that are compared whole.
 MAX_COMPARED = 2_000
 _LARGEST = 127
 
@@ -19,15 +20,13 @@ Numbers = NDArray[numpy.float32]
 
 
 class VectorIndex:
-    """VectorIndex of unit length with `size` numbers each. A cosine of two is off by .005 at most."""
+    """Vectors of unit length and of one size. A cosine with a question is off by .005 at most."""
 
     def __init__(self, vectors: Sequence[Numbers]) -> None:
-        self.size = len(vectors[0]) if vectors else 0
-        self._bytes = numpy.empty((len(vectors), self.size), dtype=numpy.int8)
+        size = len(vectors[0]) if vectors else 0
+        self._bytes = numpy.empty((len(vectors), size), dtype=numpy.int8)
         self._scales = numpy.empty(len(vectors), dtype=numpy.float32)
-        self._signs = numpy.empty(
-            (len(_signs(numpy.zeros(self.size, dtype=numpy.float32))), len(vectors)), dtype=numpy.uint64
-        )
+        self._signs = numpy.empty((math.ceil(size / 64), len(vectors)), dtype=numpy.uint64)
         for place, vector in enumerate(vectors):
             self._scales[place] = scale = float(numpy.abs(vector).max()) / _LARGEST or 1.0
             self._bytes[place] = numpy.rint(vector / scale)

@@ -110,7 +110,7 @@ def lesson_line(lesson: Lesson, *, with_error: bool = True) -> str:
 
 
 def repeated_line(lesson: Lesson) -> str:
-    """A lesson for a call that has just failed in the same way. What helped is never cut: it may be used."""
+    """A lesson for a call that has just failed in the same way. The remedy is never cut: it may be used."""
     count = "once" if lesson.failures == 1 else plural(lesson.failures, "time")
     each = "" if lesson.failures == 1 else " each time"
     worked = code(lesson.worked)

@@ -52,8 +52,8 @@ class WordIndex:
     """The words of some texts; `scores` compares them all with a question."""
 
     def __init__(self, texts: Iterable[Sequence[str]]) -> None:
-        # Of each word and each text that has it a row: the word's number, the text's place, how often. Then in the
-        # order of words, so that the rows of one are a slice: lists for each word would take ten times the memory.
+        # A row for each word of each text: the word's number, the text's place, the count. The rows are then put in the
+        # order of words, so that those of one are a slice: lists for each word would take ten times the memory.
         numbers, places, counts, lengths = array("i"), array("i"), array("H"), array("i")
         self._numbers: dict[str, int] = {}
         for place, text in enumerate(texts):

@@ -8,11 +8,15 @@ dead_letters.py     events that could not be learned from
 watch.py            the hint that a record has arrived
 learner.py          makes evidence of the sessions that are over, and patterns of that
 housekeeping.py     limits, and whether the worker should restart
+renewal.py          makes vectors anew, if another model is wanted
 resources.py        the store and the embedder, opened, and opened again after a failure
-troubles.py         what is wrong, for the start of the next session
+troubles.py         the worst problem, for the start of the next session
 service.py          the operations of `api`
-accounts.py         why each prompt got a note or none
-decisions.py        the file of these accounts
+answers.py          the answers to hooks: to prompts and failed calls
+decision_log.py     why each prompt got a note or none
+decisions.py        the file of these decisions
+requests.py         patterns, projects and directories that a request names
+turn_rows.py        turns, in the shape of patterns
 routes.py           HTTP paths, handshake, JSON
 handshake.py        whose version and settings a request comes from
 listener.py         HTTP over a Unix socket
@@ -27,5 +31,5 @@ PROBE = "behavior-doctor-"
 RESTART = -1
 # The `store` of a status while no store is open.
 NOT_OPEN = "not open"
-# As many prompts are kept with the reasons for their answers.
+# The number of decisions on prompts that are kept.
 MAX_DECISIONS = 100

@@ -1,4 +1,4 @@
-"""Answer what hooks ask while a session runs: a prompt that was typed, and a call that has failed."""
+"""Answer the hooks of a running session: after a prompt, and after a failed call."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from behavior_plugin.recall.lessons import KnownLessons
 from behavior_plugin.recall.render import render, render_lesson, user_line
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.redact import redact_model
-from behavior_plugin.worker import accounts
-from behavior_plugin.worker.accounts import Resources
+from behavior_plugin.worker.decision_log import Answer, DecisionLog, Resources
 from behavior_plugin.worker.decisions import Decisions
 from behavior_plugin.workflow import Remark, RemarkKind, StoredPattern, Suggestion
 
@@ -53,7 +52,7 @@ PATIENT = Patient()
 
 
 class Answers:
-    """Answers hooks, and remembers what each session was told. Safe to use from several threads."""
+    """Answers hooks, and keeps the patterns that each session was shown. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, policy: gate.Policy, recaller: Recaller, resources: Resources) -> None:
         self._policy = policy
@@ -61,7 +60,7 @@ class Answers:
         self._recaller = recaller
         self._resources = resources
         self._decisions = Decisions()
-        self._accounts = accounts.Accounts(policy, resources, self._decisions)
+        self._log = DecisionLog(policy, resources, self._decisions)
         self._lessons = KnownLessons()
         # A session outlives the worker.
         self._shown = gate.ShownPatterns()
@@ -75,7 +74,7 @@ class Answers:
         """
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
-            _after_answer(caller, partial(self._accounts.of_no_task, request))
+            _after_answer(caller, partial(self._log.add_no_task, request))
             return api.Note()
         seen: list[Candidates] = []
         own = "" if question.is_manual else request.session_id
@@ -94,20 +93,20 @@ class Answers:
                 observe=seen.append,
             )
         except BehaviorError as error:
-            _after_answer(caller, partial(self._accounts.of_failure, request, error))
+            _after_answer(caller, partial(self._log.add_failure, request, error))
             raise
-        answer = accounts.Answer(question, seen[0] if seen else None)
+        answer = Answer(question, seen[0] if seen else None)
         if question.is_manual:
-            answer = replace(answer, text=gate.manual_answer(found), said=tuple(found))
+            answer = replace(answer, text=gate.manual_answer(found), chosen=tuple(found))
         else:
             answer = self._answer_with_one(request, answer, found, caller)
-        _after_answer(caller, partial(self._accounts.of_answer, request, answer))
+        _after_answer(caller, partial(self._log.add_answer, request, answer))
         is_shown = answer.text and self._shows_notes and not question.is_manual
-        return api.Note(text=answer.text, line=user_line(answer.said[0]) if is_shown else "")
+        return api.Note(text=answer.text, line=user_line(answer.chosen[0]) if is_shown else "")
 
     def _answer_with_one(
-        self, request: api.Suggest, answer: accounts.Answer, found: Sequence[Suggestion], caller: Caller
-    ) -> accounts.Answer:
+        self, request: api.Suggest, answer: Answer, found: Sequence[Suggestion], caller: Caller
+    ) -> Answer:
         """The answer with the first suggestion that is new to the session, if there is one."""
         shown_before = self._shown.of_session(request.session_id)
         if not caller.is_waiting():
@@ -119,7 +118,7 @@ class Answers:
         kind = RemarkKind.WITHHELD if is_withheld else RemarkKind.SHOWN
         caller.afterwards(partial(self._note_suggested, kind, request.session_id, chosen.pattern))
         text = "" if is_withheld else render(chosen, request.context)
-        return replace(answer, shown_before=shown_before, text=text, said=(chosen,), is_withheld=is_withheld)
+        return replace(answer, shown_before=shown_before, text=text, chosen=(chosen,), is_withheld=is_withheld)
 
     def rearm(self, session_id: str, compacted_at: datetime) -> None:
         """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
@@ -127,7 +126,7 @@ class Answers:
         self._decisions.rearm(session_id, compacted_at)
 
     def explain_failure(self, request: api.FailedCall, caller: Caller = PATIENT) -> api.Note:
-        """What helped before, once in a session. A note that comes too late was not made."""
+        """The lesson for a failed call, once in a session. A note that comes too late was not made."""
         action, context = redact_model(request.action), redact_model(request.context)
         lesson = self._lessons.find(action, context, store=self._resources.store(FAILURE_S))
         if lesson is None or not gate.is_worth_a_line(lesson, self._policy) or not caller.is_waiting():
@@ -136,7 +135,7 @@ class Answers:
         return api.Note(text=render_lesson(lesson) if is_new else "")
 
     def forget(self, session_id: str, projects: Collection[str] = ()) -> None:
-        """Delete the accounts of a session, and those that may quote its work in these projects."""
+        """Delete the decisions of a session, and those that may quote its work in these projects."""
         self._decisions.forget(session_id, projects)
 
     def _note_suggested(self, kind: RemarkKind, session_id: str, pattern: StoredPattern) -> None:

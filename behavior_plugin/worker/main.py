@@ -33,7 +33,7 @@ from behavior_plugin.worker.renewal import Renewal
 from behavior_plugin.worker.resources import Resources
 from behavior_plugin.worker.routes import Routes
 from behavior_plugin.worker.service import Service
-from behavior_plugin.worker.troubles import leave_word, trouble_of
+from behavior_plugin.worker.troubles import save_trouble, trouble_of
 from behavior_plugin.worker.watch import Watch
 
 # The watcher's hints may be lost; a record may then lie unseen for so long.
@@ -60,7 +60,7 @@ def main(holds_lock: Callable[[], bool]) -> int:
         return Worker(config.load(), holds_lock).run_until_unneeded()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
-        leave_word(f"the worker cannot run: {error}")
+        save_trouble(f"the worker cannot run: {error}")
         wake.clear_starting_mark()  # nobody needs to wait for it any more
         return 1
     except Exception as error:
@@ -184,14 +184,14 @@ class Worker:
         self._report_trouble()
 
     def _report_trouble(self) -> None:
-        """Leave word for the next session's start, which cannot wait for a worker."""
+        """Save what is wrong for the next session's start, which cannot wait for a worker."""
         found = trouble_of(
             not_learning=self._resources.last_error or self._trouble,
             embedder_problem=self._resources.embedder_problem,
         )
         if found != self._reported:
             self._reported = found
-            leave_word(found)
+            save_trouble(found)
 
     def _listen(self) -> Listener:
         paths.make_run_folder()

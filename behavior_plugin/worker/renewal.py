@@ -94,7 +94,7 @@ class Renewal:
 
 
 class _Note(BaseModel):
-    """What the data folder knows of its embedders: those that it used last, and former ones that are being replaced."""
+    """The models that this data folder used last, and former ones whose vectors are being replaced."""
 
     usual: str = ""
     fallback: str = ""
@@ -105,7 +105,7 @@ class Former:
     """The models that this data folder used before its settings changed, in `embedders.json` there."""
 
     def __init__(self, embedder: Embedder) -> None:
-        """Read what was noted last, and note the models of this embedder."""
+        """Read the note, and note the models of this embedder."""
         usual, fallback = embedder.model, embedder.fallback if isinstance(embedder, Embedders) else ""
         last = _read()
         changed = {last.usual} - {"", usual}
@@ -120,14 +120,14 @@ class Former:
         return rows.wanted in ON_THIS_MACHINE and (rows.model in self._note.replaced or rows.is_unreadable)
 
     def forget(self) -> None:
-        """Note that all of them are replaced: what other machines add from now on stays."""
+        """Note that all of them are replaced: vectors that other machines add from now on stay."""
         if self._note.replaced and self._note.usual in ON_THIS_MACHINE:
             self._note = self._note.model_copy(update={"replaced": frozenset()})
             _write(self._note)
 
 
 def _read() -> _Note:
-    """What was noted; nothing if the file is missing or damaged."""
+    """The note; an empty one if the file is missing or damaged."""
     try:
         return _Note.model_validate_json(_file().read_bytes())
     except (OSError, ValidationError):

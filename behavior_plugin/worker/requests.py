@@ -64,5 +64,5 @@ def project_of(directory: str | None) -> str | None:
 
 
 def context_of(directory: str) -> Context:
-    """The context of a directory, as hooks note it. It is redacted before it is looked for, as it is before storing."""
+    """The context of a directory, as hooks note it, not redacted: stored ones are, so redact it before a search."""
     return Context(**{"directory": directory, **places.describe(directory)})

@@ -132,7 +132,7 @@ class Resources:
             "store": store.where if store else NOT_OPEN,
             "patterns": _count(store.patterns) if store else None,
             "embedder": self._embedder_named(),
-            "embedder_problem": self.embedder_problem or self._problem_beside(),
+            "embedder_problem": self.embedder_problem or self._problem_of_others(),
         }
 
     def _embedder_named(self) -> str:
@@ -141,7 +141,7 @@ class Resources:
         embedder = self._embedder.result()
         return embedder.model if embedder else "none, prompts are compared by their letters"
 
-    def _problem_beside(self) -> str:
+    def _problem_of_others(self) -> str:
         embedder = self._embedder.result() if self._embedder.done() else None
         return embedder.problem if isinstance(embedder, Embedders) else ""
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from behavior_plugin import api
@@ -23,30 +24,19 @@ from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
 from behavior_plugin.vectors import embed_anew, embed_triggers, survey
-from behavior_plugin.worker.accounts import Resources
 from behavior_plugin.worker.answers import PATIENT, Answers, Caller
+from behavior_plugin.worker.decision_log import Resources
 from behavior_plugin.worker.requests import check_remark, context_of, only_pattern, project_named, project_of
 from behavior_plugin.worker.turn_rows import turn_rows
-from behavior_plugin.workflow import (
-    NextStep,
-    Remark,
-    StoredPattern,
-    Suggestion,
-)
+from behavior_plugin.workflow import NextStep, Remark, StoredPattern, Suggestion
 
 if TYPE_CHECKING:
     from behavior_plugin.recall.index import Candidates
     from behavior_plugin.recall.next_steps import Begun
 
-# How long a prompt waits for a worker that is just starting: no longer than its hook.
-COLD_S = 0.9
-# How long a failed call waits for the store: it waits only for a warm worker.
-FAILURE_S = 0.1
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
-# The number of projects that an error lists.
-MAX_NAMED_PROJECTS = 10
 
 T = TypeVar("T")
 
@@ -151,7 +141,7 @@ class Service(api.Api):
         return self._answers.explain_failure(request, caller)
 
     def rearm(self, session_id: str, compacted_at: datetime) -> None:
-        """Let a session be told again what it was told: it has been compacted, and has lost it."""
+        """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
         self._answers.rearm(session_id, compacted_at)
 
     def next_steps(self, request: api.NextSteps) -> list[NextStep]:
@@ -247,6 +237,23 @@ class Service(api.Api):
     def reap(self, request: api.Reap) -> api.Reaped:
         return self._loop.run(partial(self._learner.reap, request.idle_s), TASK_S)
 
+    def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
+        store, embedder, done = self._computed_store(), self._resources.embedder(START_S), 0
+        if embedder is None:
+            return api.EmbeddedAnew(done=0, left=(), unreadable_projects=())
+        until = time.monotonic() + request.within_s
+        outdated = () if request.is_dry_run else survey(embedder, store).outdated
+        for made in chain.from_iterable(embed_anew(embedder, store, rows) for rows in outdated):
+            done += made
+            if time.monotonic() > until:
+                break
+        found = survey(embedder, store)
+        left = [
+            api.OutdatedVectors(project=each.project, model=each.model, wanted=each.wanted, count=each.count)
+            for each in found.outdated
+        ]
+        return api.EmbeddedAnew(done=done, left=tuple(left), unreadable_projects=found.unreadable)
+
     def _begun(self, request: api.NextSteps, root: str) -> Begun:
         """The work that a request is about: what its session does for its last prompt, if it names one."""
         from behavior_plugin.recall.next_steps import Begun, begun_in
@@ -261,25 +268,6 @@ class Service(api.Api):
                 hint="Give the whole id of a session that is not over yet, or name its steps with --done.",
             )
         return begun_in(turns[-1], begun)
-
-    def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
-        store, embedder, done = self._computed_store(), self._resources.embedder(START_S), 0
-        if embedder is None:
-            return api.EmbeddedAnew(done=0, left=(), unreadable_projects=())
-        until = time.monotonic() + request.within_s
-        for rows in () if request.is_dry_run else survey(embedder, store).outdated:
-            for made in embed_anew(embedder, store, rows):
-                done += made
-                if time.monotonic() > until:
-                    break
-            if time.monotonic() > until:
-                break
-        found = survey(embedder, store)
-        left = [
-            api.OutdatedVectors(project=each.project, model=each.model, wanted=each.wanted, count=each.count)
-            for each in found.outdated
-        ]
-        return api.EmbeddedAnew(done=done, left=tuple(left), unreadable_projects=found.unreadable)
 
     def _computed_store(self) -> Store:
         """The store, with patterns that are up to date: a person asks."""

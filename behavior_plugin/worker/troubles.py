@@ -1,4 +1,4 @@
-"""Say what is wrong with the worker in one line, for the start of the next session (`capture/trouble.py`)."""
+"""Word the worst problem of the worker, for the start of the next session (`capture/trouble.py`)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def trouble_of(*, not_learning: str, embedder_problem: str) -> str:
     return ""
 
 
-def leave_word(found: str) -> None:
-    """Write it where a session's start looks, or remove what is there. A disk that fails costs only the word."""
+def save_trouble(found: str) -> None:
+    """Save the line for the start of the next session; without one, remove the last. A failing disk is only logged."""
     try:
         trouble.write(found)
     except OSError as error:
-        log.warning("the trouble cannot be noted: %s", describe_for_log(error))
+        log.warning("the trouble cannot be saved: %s", describe_for_log(error))
 
 
 def _clause(problem: str) -> str:

@@ -1,4 +1,4 @@
-"""Turns as rows of a list, which has patterns otherwise."""
+"""Turns in the shape of patterns, so that one list shows either."""
 
 from __future__ import annotations
 

@@ -271,9 +271,9 @@ def test_a_note_is_shown_to_the_user_and_explained(workspace: Workspace) -> None
     assert line.startswith(f'UserPromptSubmit says: behavior: shown how "{FIRST[:40]}')
     assert any(MARK in text for text in texts)
     assert not any("behavior: shown how" in text for text in texts)
-    [account] = json_of("why", "--session", shown.session_id, cwd=workspace.project)["prompts"]
-    assert (account["verdict"], account["prompt"]) == ("said", REWORDED)
-    assert MARK in account["note"]
+    [decision] = json_of("why", "--session", shown.session_id, cwd=workspace.project)["prompts"]
+    assert (decision["verdict"], decision["prompt"]) == ("shown", REWORDED)
+    assert MARK in decision["note"]
 
     again, _ = workspace.work(REWORDED, [], resume=shown.session_id)
     workspace.work("/compact", [], resume=shown.session_id)

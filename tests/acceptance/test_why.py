@@ -46,17 +46,17 @@ def answered(session: Session, prompt: str) -> dict[str, Any]:
     return answer
 
 
-def account_of(session: Session, prompt: str) -> dict[str, Any]:
-    """The account of a prompt that is asked until it is answered in time; it is written after the answer."""
+def decision_on(session: Session, prompt: str) -> dict[str, Any]:
+    """The decision on a prompt that is asked until it is answered in time; it is written after the answer."""
 
     def found() -> dict[str, Any] | None:
         session.ask(prompt)
-        account: dict[str, Any] = wait_for(newest, "the account")
-        return account if account["verdict"] not in ("too late", "not ready") else None
+        decision: dict[str, Any] = wait_for(newest, "the decision")
+        return decision if decision["verdict"] not in ("too late", "not ready") else None
 
     def newest() -> dict[str, Any] | None:
-        accounts = json_of("why", "--session", session.id)["prompts"]
-        return accounts[0] if accounts and accounts[0]["prompt"] == prompt else None
+        found = json_of("why", "--session", session.id)["prompts"]
+        return found[0] if found and found[0]["prompt"] == prompt else None
 
     return wait_for(found, "an answer")
 
@@ -94,21 +94,21 @@ def test_the_reasons_outlive_the_worker(project: Path) -> None:
     remember(project)
     session = Session(project)
 
-    account = account_of(session, SAME_TASK)
+    decision = decision_on(session, SAME_TASK)
     stop_worker()
     text = output_of("why", cwd=project)
 
-    assert account == json_of("why", cwd=project)["prompts"][0]
-    assert (account["verdict"], account["session_id"]) == ("said", session.id)
-    assert account["note"].startswith("<past-workflow")
-    [said] = account["considered"]
-    assert (said["fate"], said["candidate"]["trigger"]) == ("said", TASK)
-    assert {factor["name"] for factor in said["candidate"]["factors"]} == {"cosine", "words", "age", "same_command"}
-    assert account["min_odds"] < account["ranking"]["odds"] == said["candidate"]["odds"]
-    assert f"{account['ranking']['odds']:.0%}" in text
+    assert decision == json_of("why", cwd=project)["prompts"][0]
+    assert (decision["verdict"], decision["session_id"]) == ("shown", session.id)
+    assert decision["note"].startswith("<past-workflow")
+    [shown] = decision["considered"]
+    assert (shown["fate"], shown["candidate"]["trigger"]) == ("shown", TASK)
+    assert {factor["name"] for factor in shown["candidate"]["factors"]} == {"cosine", "words", "age", "same_command"}
+    assert decision["min_odds"] < decision["ranking"]["odds"] == shown["candidate"]["odds"]
+    assert f"{decision['ranking']['odds']:.0%}" in text
     assert "alike in meaning" in text
-    assert said["pattern_id"][:8] in text
-    assert account["note"].splitlines()[2] in text
+    assert shown["pattern_id"][:8] in text
+    assert decision["note"].splitlines()[2] in text
 
 
 @pytest.mark.usefixtures("no_embedder")
@@ -116,12 +116,12 @@ def test_silence_has_a_reason(project: Path) -> None:
     """Each kind of silence is another, and has another remedy."""
     start_worker()
     worker_pid()
-    assert account_of(Session(project), TASK)["verdict"] == "nothing known"
+    assert decision_on(Session(project), TASK)["verdict"] == "nothing known"
     remember(project)
     session = Session(project)
     answered(session, TASK)
 
-    verdicts = [account_of(session, prompt)["verdict"] for prompt in (f"{TASK} ", "ok", OTHER_TASK)]
+    verdicts = [decision_on(session, prompt)["verdict"] for prompt in (f"{TASK} ", "ok", OTHER_TASK)]
 
     assert verdicts[:2] == ["already shown", "no task"]
     assert verdicts[2] in ("below the threshold", "nothing like it")
@@ -140,9 +140,9 @@ def test_the_file_is_private_and_holds_no_secret(project: Path) -> None:
 
     Session(project).ask(f"Deploy with the token {secret} now")
 
-    account = wait_for(decisions.read, "an account")[0]
+    decision = wait_for(decisions.read, "a decision")[0]
     file = decisions.file()
-    assert account.prompt == "Deploy with the token [REDACTED] now"
+    assert decision.prompt == "Deploy with the token [REDACTED] now"
     assert secret not in file.read_text(encoding="utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.parent == Path(paths.data_folder())
@@ -155,7 +155,7 @@ def test_a_forgotten_session_leaves_no_reasons(project: Path) -> None:
     worker_pid()
     forgotten, kept = Session(project), Session(project)
     for session in (forgotten, kept):
-        account_of(session, TASK)
+        decision_on(session, TASK)
 
     running_worker().forget_session(api.ForgetSession(session_id=forgotten.id))
 
@@ -169,21 +169,21 @@ def test_a_note_comes_again_after_compaction_and_not_after_a_restart(project: Pa
     remember(project)
     session = Session(project)
     session.send("SessionStart", source="startup")
-    assert account_of(session, TASK)["verdict"] == "said"
+    assert decision_on(session, TASK)["verdict"] == "shown"
 
     restart()
-    assert account_of(session, f"{TASK} ")["verdict"] == "already shown"
+    assert decision_on(session, f"{TASK} ")["verdict"] == "already shown"
 
     session.send("SessionStart", source="resume")
-    assert account_of(session, f"{TASK}  ")["verdict"] == "already shown"
+    assert decision_on(session, f"{TASK}  ")["verdict"] == "already shown"
 
     session.send("SessionStart", source="compact")
     wait_for(lambda: not any(each.shown for each in decisions.read()), "the compaction")
-    assert account_of(session, TASK)["verdict"] == "said"
+    assert decision_on(session, TASK)["verdict"] == "shown"
 
     # The next worker reads the events of the open session again, the compaction among them.
     restart()
-    assert account_of(session, f"{TASK}   ")["verdict"] == "already shown"
+    assert decision_on(session, f"{TASK}   ")["verdict"] == "already shown"
 
 
 def restart() -> None:
@@ -267,7 +267,7 @@ def test_uninstalling_leaves_nothing_outside_of_the_data_folder(project: Path, o
     """The files of this part are in it, and only there."""
     remember(project)
     answered(Session(project), TASK)
-    wait_for(decisions.read, "an account")
+    wait_for(decisions.read, "a decision")
     unanswered.count("a test")
 
     output_of("uninstall")

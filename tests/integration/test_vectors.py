@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import psycopg
 import pytest
 
-from behavior_plugin.embed import DIMENSIONS, E5, MINILM, Beside, Embedder, Embedders
+from behavior_plugin.embed import DIMENSIONS, E5, MINILM, Embedder, Embedders, LazyEmbedder
 from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Context
 from behavior_plugin.recall import Recaller
@@ -44,7 +44,7 @@ class Multilingual(Padded):
 
 
 def embedders(*, is_installed: bool = True) -> Embedders:
-    return Embedders(English(), {E5: Beside(Multilingual, lambda: is_installed)}, fallback=E5)
+    return Embedders(English(), {E5: LazyEmbedder(Multilingual, lambda: is_installed)}, fallback=E5)
 
 
 def learn(store: PostgresStore, embedder: Embedder, *prompts: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from behavior_plugin.embed import E5, MINILM, Beside, Embedder, Embedders
+from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, LazyEmbedder
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Context
@@ -35,7 +35,7 @@ class Multilingual(FakeEmbedder):
 
 def by_default(other: Callable[[], Embedder] = Multilingual, *, is_installed: bool = True) -> Embedders:
     """The embedders of the default settings."""
-    return Embedders(English(), {E5: Beside(other, lambda: is_installed)}, fallback=E5)
+    return Embedders(English(), {E5: LazyEmbedder(other, lambda: is_installed)}, fallback=E5)
 
 
 def without_extra() -> Embedders:

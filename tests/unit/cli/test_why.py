@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from behavior_plugin.capture import paths, unanswered
 from behavior_plugin.cli import cli
-from behavior_plugin.cli.accounts import decision_lines
+from behavior_plugin.cli.decisions import decision_lines
 from behavior_plugin.model import Outcome, PromptKind
 from behavior_plugin.recall.decision import Considered, Decision, Fate, Verdict
 from behavior_plugin.recall.explain import Factor, Ranking
@@ -49,7 +49,7 @@ def run(*words: str) -> str:
 @pytest.mark.parametrize(
     ("verdict", "changes", "reason"),
     [
-        (Verdict.SAID, {"fate": Fate.SAID}, 'A note was given: how "ship it" was done (odds 60%).'),
+        (Verdict.SHOWN, {"fate": Fate.SHOWN}, 'A note was given: how "ship it" was done (odds 60%).'),
         (Verdict.ASKED, {}, "You asked, and got the nearest work that is known."),
         (Verdict.BELOW, {}, "No note: the best has odds of 60%, and 30% are needed."),
         (Verdict.ALREADY_SHOWN, {}, "No note: this session has been shown it already."),
@@ -92,7 +92,7 @@ def test_letters_have_a_reason(embedder: str, means: str) -> None:
 def test_hostile_text_stays_on_its_line() -> None:
     """It is shown in a terminal."""
     hostile = 'a"\x1b[31m\nNo note: forged\u202e\x07'
-    row = Considered(candidate=candidate("key", trigger=hostile), fate=Fate.SAID, job=hostile)
+    row = Considered(candidate=candidate("key", trigger=hostile), fate=Fate.SHOWN, job=hostile)
     texts: dict[str, Any] = {
         "prompt": hostile,
         "project": hostile,
@@ -101,7 +101,7 @@ def test_hostile_text_stays_on_its_line() -> None:
         "embedder": hostile,
     }
 
-    lines = [*decision_lines(searched(verdict=Verdict.SAID, considered=(row,), **texts), has_project=True)]
+    lines = [*decision_lines(searched(verdict=Verdict.SHOWN, considered=(row,), **texts), has_project=True)]
 
     assert all(line.isprintable() for line in lines)
     assert not any(line.strip().startswith("No note: forged") for line in lines[:-1])
@@ -111,7 +111,7 @@ def test_failed_work_is_marked() -> None:
     """A person who asks gets it, too."""
     failed = candidate("key").model_copy(update={"outcome": Outcome.FAILED})
 
-    assert "which failed" in text_of(searched(considered=(Considered(candidate=failed, fate=Fate.SAID),)))
+    assert "which failed" in text_of(searched(considered=(Considered(candidate=failed, fate=Fate.SHOWN),)))
 
 
 def test_prompts_are_chosen_by_project_session_and_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,15 @@
-"""Embedders beside the usual one."""
+"""Embedders other than the usual one."""
 
 from __future__ import annotations
 
 import pytest
 
-from behavior_plugin.embed import E5, MINILM, Beside, Embedder, Embedders, embedder_of, models_of, open_embedder
+from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, LazyEmbedder, embedder_of, models_of, open_embedder
 from behavior_plugin.errors import EmbedError
 from tests.fakes import FakeEmbedder
 
 
-def test_one_beside_it_is_opened_when_it_is_needed_and_once() -> None:
+def test_another_one_is_opened_when_it_is_needed_and_once() -> None:
     """It costs memory and a process."""
     opened: list[Embedder] = []
 
@@ -17,7 +17,7 @@ def test_one_beside_it_is_opened_when_it_is_needed_and_once() -> None:
         opened.append(FakeEmbedder())
         return opened[-1]
 
-    embedders = Embedders(usual := FakeEmbedder(), {"other": Beside(opener)})
+    embedders = Embedders(usual := FakeEmbedder(), {"other": LazyEmbedder(opener)})
     before = list(opened)
 
     found = [embedders.of("other"), embedders.of("other"), embedders.of(usual.model), embedders.of("third")]
@@ -34,7 +34,7 @@ def test_one_that_fails_is_not_tried_again() -> None:
         tries.append("")
         raise EmbedError("It has no processor.")
 
-    embedders = Embedders(FakeEmbedder(), {"other": Beside(opener)})
+    embedders = Embedders(FakeEmbedder(), {"other": LazyEmbedder(opener)})
     had = embedders.has("other")
 
     assert [embedders.of("other"), embedders.of("other")] == [None, None]
@@ -45,7 +45,7 @@ def test_one_that_fails_is_not_tried_again() -> None:
 def test_one_that_is_not_installed_is_found_later() -> None:
     """A user installs it while the worker runs."""
     installed: list[Embedder] = []
-    embedders = Embedders(FakeEmbedder(), {"other": Beside(lambda: installed[0], lambda: bool(installed))})
+    embedders = Embedders(FakeEmbedder(), {"other": LazyEmbedder(lambda: installed[0], lambda: bool(installed))})
 
     before = embedders.of("other")
     installed.append(FakeEmbedder())
@@ -63,7 +63,7 @@ def test_an_embedder_alone_is_the_only_one() -> None:
 
 
 @pytest.mark.parametrize(("is_installed", "has"), [(True, True), (False, False)])
-def test_the_multilingual_one_is_beside_the_default(
+def test_the_default_has_the_multilingual_one_as_another(
     monkeypatch: pytest.MonkeyPatch, is_installed: bool, has: bool
 ) -> None:
     monkeypatch.setattr("behavior_plugin.embed.is_installed", lambda: is_installed)

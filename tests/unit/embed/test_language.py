@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from behavior_plugin.embed.language import MAX_SAMPLE, MIN_SAMPLE, are_readable
-
-
-def prompts(*, english: int, others: int) -> list[str]:
-    return ["fix it"] * english + ["고쳐줘"] * others
+from behavior_plugin.embed.language import MAX_SAMPLE, MIN_SAMPLE, is_project_readable
 
 
 @pytest.mark.parametrize(
@@ -30,10 +26,8 @@ def test_a_share_of_the_newest_prompts_decides(
     english: int, others: int, before: bool | None, expected: bool | None
 ) -> None:
     """A mixed project does not go to and fro: each time would make all of its vectors anew."""
-    assert are_readable(prompts(english=english, others=others), str.isascii, before=before) is expected
+    assert is_project_readable([True] * english + [False] * others, before=before) is expected
 
 
 def test_older_prompts_do_not_count() -> None:
-    cores = [*prompts(english=0, others=100), *prompts(english=MAX_SAMPLE, others=0)]
-
-    assert are_readable(cores, str.isascii) is True
+    assert is_project_readable([False] * 100 + [True] * MAX_SAMPLE) is True

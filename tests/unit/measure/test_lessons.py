@@ -1,4 +1,4 @@
-"""Lessons that a session would have met: known then, about the same command, and the same error."""
+"""Lessons that a session would have met: those known then that fit its failed calls."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from behavior_plugin.measure.lessons import Met, lessons_met
-from behavior_plugin.measure.past import FailedCall, PastWork
+from behavior_plugin.measure.past import PastWork
+from behavior_plugin.model import Outcome
 from behavior_plugin.workflow import Lesson
+from tests.factories import make_action
 from tests.unit.measure.history import at, past
 
 ERROR = "error: unrecognized subcommand 'bun'"
 LESSON = Lesson(failed="rtk bun test", worked="bun test", error=ERROR, is_plain=True)
 
 
-def failed(hour: float, *texts: str, error: str = ERROR, **changes: Any) -> PastWork:
-    call = FailedCall(texts=texts or ("rtk bun test",), error=error)
+def failed(hour: float, command: str = "rtk bun test", *, error: str = ERROR, **changes: Any) -> PastWork:
+    call = make_action(parameters={"command": command}, outcome=Outcome.FAILED, error=error)
     return past(hour, **{"failed": (call,), **changes})
 
 
@@ -36,7 +38,7 @@ def test_a_lesson_is_known_once_its_session_is_over() -> None:
 
 
 def test_a_session_meets_a_lesson_once() -> None:
-    """It is told once."""
+    """It is shown once."""
     again = [failed(hour, session_id="a") for hour in (2, 3)]
 
     assert lessons_met([taught(1), *again, failed(4)]) == Met(sessions=3, failures=4, lessons=2)
@@ -46,10 +48,10 @@ def test_a_session_meets_a_lesson_once() -> None:
     ("call", "is_met"),
     [
         (failed(2, "rtk npm test"), False),
-        (failed(2, "git add {files}", "rtk bun test"), True),
+        (failed(2, "git add cart.ts && rtk bun test"), True),
         (failed(2, error="3 tests failed in cart.test.ts"), False),
-        (failed(2, error="error: unrecognized subcommand 'bun' (try --help)"), True),
-        (failed(2, error=""), True),
+        (failed(2, error="Exit code 2\nerror: unrecognized subcommand 'bun'\nUsage: rtk COMMAND"), True),
+        (failed(2, error=""), False),
         (failed(2, project="other"), False),
     ],
 )
@@ -58,7 +60,7 @@ def test_only_the_same_failure_in_the_same_project_counts(call: PastWork, is_met
 
 
 def test_a_lesson_that_may_be_chance_needs_two_sessions() -> None:
-    """As with the lessons that are told (`merge_lessons`)."""
+    """As with the lessons of notes (`merge_lessons`)."""
     unsure = LESSON.model_copy(update={"is_plain": False})
 
     assert lessons_met([taught(1, unsure), failed(2)]).lessons == 0

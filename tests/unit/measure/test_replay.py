@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from behavior_plugin.measure import replay as replaying
-from behavior_plugin.measure.lift import Sequences, bits_of
+from behavior_plugin.measure.lift import Bigrams, bits_of
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.replay import DRAWS, Replayed, replay
 from behavior_plugin.model import Outcome
@@ -177,7 +177,7 @@ def test_the_suggestion_is_compared_with_random_work_of_the_project() -> None:
 
     [*_, last] = replay(history, min_odds=ODDS)
 
-    project = Sequences()
+    project = Bigrams()
     for each in history[:2]:
         project.add(each.names)
     same, other = (bits_of(history[2].names, each.names, project) for each in history[:2])

@@ -1,4 +1,4 @@
-"""The account of a prompt: the fate of each pattern that was found, and the verdict on all of them."""
+"""The decision on a prompt: the fate of each pattern that was found, and the verdict on all of them."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def considered(*candidates: Candidate, patterns: tuple[StoredPattern, ...] = (),
 
 def test_each_pattern_has_its_best_piece_of_work() -> None:
     """One row for a way of working, however often it was done."""
-    found = considered(candidate("a"), candidate("a", 0.5, "again"), candidate("b", 0.4), said=["a"])
+    found = considered(candidate("a"), candidate("a", 0.5, "again"), candidate("b", 0.4), chosen=["a"])
 
     assert [(each.candidate.trigger, each.fate) for each in found] == [
-        ("ship it", Fate.SAID),
+        ("ship it", Fate.SHOWN),
         ("ship it", Fate.NOT_FIRST),
     ]
     assert found[0].pattern_id == uuid.UUID(int=1)
@@ -81,9 +81,9 @@ def test_a_person_who_asks_is_offered_failed_work() -> None:
     """But nothing hidden."""
     failed, hidden = stored("a", worked=0), stored("b", worked=0, is_hidden=True, number=2)
 
-    found = considered(candidate("a"), candidate("b"), patterns=(failed, hidden), with_failed=True, said=["a"])
+    found = considered(candidate("a"), candidate("b"), patterns=(failed, hidden), with_failed=True, chosen=["a"])
 
-    assert [each.fate for each in found] == [Fate.SAID, Fate.HIDDEN]
+    assert [each.fate for each in found] == [Fate.SHOWN, Fate.HIDDEN]
 
 
 def test_a_pattern_that_was_shown_before_is_told_from_one_below() -> None:
@@ -102,10 +102,10 @@ def test_likely_work_that_came_too_late() -> None:
     assert verdict_on(ranking(candidate("a")), unlikely) is Verdict.BELOW
 
 
-def test_a_suggestion_that_was_withheld_is_told_from_one_that_was_said() -> None:
+def test_a_suggestion_that_was_withheld_differs_from_one_that_was_shown() -> None:
     """Else silence by the user's own setting would look like a fault."""
     [first, second] = considered(
-        candidate("a"), candidate("b"), patterns=(stored("a"), stored("b", number=2)), said={"a"}, is_withheld=True
+        candidate("a"), candidate("b"), patterns=(stored("a"), stored("b", number=2)), chosen={"a"}, is_withheld=True
     )
 
     assert [first.fate, second.fate] == [Fate.WITHHELD, Fate.NOT_FIRST]
@@ -116,15 +116,15 @@ def test_nothing_known_is_not_the_same_as_nothing_like_it() -> None:
     """The first is a new project."""
     assert verdict_on(ranking(known=0), []) is Verdict.NOTHING_KNOWN
     assert verdict_on(ranking(known=9), []) is Verdict.NOTHING_LIKE_IT
-    assert verdict_on(ranking(candidate("a")), considered(candidate("a"), said=["a"])) is Verdict.SAID
+    assert verdict_on(ranking(candidate("a")), considered(candidate("a"), chosen=["a"])) is Verdict.SHOWN
 
 
-def test_only_the_best_are_kept_and_the_one_that_was_said() -> None:
+def test_only_the_best_are_kept_and_the_one_that_was_chosen() -> None:
     """The first ones may have been shown before."""
     keys = [f"key {number}" for number in range(3 * MAX_CONSIDERED)]
     patterns = tuple(stored(key, number=number) for number, key in enumerate(keys, start=1))
 
-    found = considered(*map(candidate, keys), patterns=patterns, said=keys[-1:])
+    found = considered(*map(candidate, keys), patterns=patterns, chosen=keys[-1:])
 
     assert [each.candidate.pattern_key for each in found] == [*keys[:MAX_CONSIDERED], keys[-1]]
-    assert found[-1].fate is Fate.SAID
+    assert found[-1].fate is Fate.SHOWN

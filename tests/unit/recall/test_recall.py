@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.embed import Beside, Embedder, Embedders
+from behavior_plugin.embed import Embedder, Embedders, LazyEmbedder
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Context, Outcome
 from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller
@@ -228,7 +228,7 @@ def test_while_a_project_changes_over_the_vectors_of_both_models_are_found() -> 
     old, new = FakeEmbedder(), OtherEmbedder()
     store = store_with({"trigger": "fix the login form"}, embedder=old)
     store.add(make_pattern(trigger="deploy the shop", context=HERE), new.embed(["deploy the shop"])[0], new.model)
-    embedders = Embedders(new, {old.model: Beside(lambda: old, numbers=old.numbers)})
+    embedders = Embedders(new, {old.model: LazyEmbedder(lambda: old, numbers=old.numbers)})
 
     def asked(text: str) -> list[str]:
         return triggers(Recaller().recall(text, HERE, embedder=embedders, store=store, min_odds=0.3))
@@ -241,7 +241,7 @@ def test_while_a_project_changes_over_the_vectors_of_both_models_are_found() -> 
 def test_each_project_is_asked_by_the_models_that_can_read_it() -> None:
     """English is not sent to the slow one, and vectors that mean nothing are not compared."""
     english, multilingual = EnglishEmbedder(), OtherEmbedder()
-    embedders = Embedders(english, {multilingual.model: Beside(lambda: multilingual, numbers=512)})
+    embedders = Embedders(english, {multilingual.model: LazyEmbedder(lambda: multilingual, numbers=512)})
     korean = [{"trigger": f"쇼핑몰을 배포해줘 {number}"} for number in range(6)]
     store = store_with(*korean, embedder=multilingual)
     store.add(
@@ -269,7 +269,7 @@ def test_a_model_that_cannot_run_costs_its_vectors_only() -> None:
     old = FakeEmbedder()
     store = store_with({"trigger": "fix the login form"}, embedder=old)
     store.add(make_pattern(trigger="deploy the shop", context=HERE), OtherEmbedder().embed(["shop"])[0], "another")
-    embedders = Embedders(old, {"another": Beside(broken, numbers=512)})
+    embedders = Embedders(old, {"another": LazyEmbedder(broken, numbers=512)})
 
     found = Recaller().recall("fix the login form", HERE, embedder=embedders, store=store, min_odds=0.3)
 

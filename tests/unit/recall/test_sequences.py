@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from behavior_plugin.model import USER, Context, Outcome
 from behavior_plugin.recall import sequences
-from behavior_plugin.recall.sequences import Call, PastWork, Sequences, call_in, call_of, calls_of, past_work
+from behavior_plugin.recall.sequences import Call, EarlierWork, Sequences, call_in, call_of, calls_of, earlier_work
 from behavior_plugin.workflow import NextStep, StepKind
 from tests.factories import START, make_action, make_turn
 
@@ -18,11 +18,11 @@ ROOT = "/home/dev/project"
 LINES = ("make lint", "make test", "git add a.py", "git commit -m x", "git push")
 
 
-def work(prompt: str, *steps: str, days: int = 0) -> PastWork:
-    return PastWork(prompt, START + timedelta(days=days), tuple(map(call_in, steps)))
+def work(prompt: str, *steps: str, days: int = 0) -> EarlierWork:
+    return EarlierWork(prompt, START + timedelta(days=days), tuple(map(call_in, steps)))
 
 
-def after(works: list[PastWork], *done: str, prompt: str = "") -> list[NextStep]:
+def after(works: list[EarlierWork], *done: str, prompt: str = "") -> list[NextStep]:
     return Sequences(prompt, works).after([call_in(step) for step in done])
 
 
@@ -51,7 +51,7 @@ DONE = st.lists(st.sampled_from([*LINES, "make unheard-of"]), max_size=6)
 
 
 @given(works=WORKS, done=DONE, prompt=st.sampled_from(["fix it", "release now", ""]))
-def test_odds_are_shares_of_one(works: list[PastWork], done: list[str], prompt: str) -> None:
+def test_odds_are_shares_of_one(works: list[EarlierWork], done: list[str], prompt: str) -> None:
     """Otherwise they could not be read as odds."""
     found = after(works, *done, prompt=prompt)
 
@@ -62,7 +62,7 @@ def test_odds_are_shares_of_one(works: list[PastWork], done: list[str], prompt: 
 
 
 @given(works=WORKS, done=DONE, data=st.data())
-def test_order_of_the_works_makes_no_difference(works: list[PastWork], done: list[str], data: st.DataObject) -> None:
+def test_order_of_the_works_makes_no_difference(works: list[EarlierWork], done: list[str], data: st.DataObject) -> None:
     """Two workers read the same rows in another order; only time counts, and equal times are equal."""
     mixed = data.draw(st.permutations(works))
 
@@ -184,6 +184,6 @@ def test_each_turn_counts_once_and_turns_without_calls_do_not() -> None:
     """A part of an episode has the same turn as the whole."""
     turn = make_turn("fix it", make_action(outcome=Outcome.FAILED), context=Context(root=ROOT))
 
-    [found] = past_work([turn, turn, make_turn("thanks")])
+    [found] = earlier_work([turn, turn, make_turn("thanks")])
 
     assert (found.prompt, len(found.calls), found.started_at) == ("fix it", 1, turn.started_at)

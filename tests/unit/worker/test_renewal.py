@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.capture import paths
-from behavior_plugin.embed import E5, MINILM, Beside, Embedder, Embedders
+from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, LazyEmbedder
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store import StoredTrigger
 from behavior_plugin.worker import renewal
@@ -58,7 +58,7 @@ class Machine:
 
 
 def multilingual_only() -> Embedders:
-    return Embedders(Multilingual(), {MINILM: Beside(English)})
+    return Embedders(Multilingual(), {MINILM: LazyEmbedder(English)})
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_nothing_that_is_stored_goes_to_a_service_by_itself(one: Machine, store:
     work(store, by_default(), *ENGLISH)
     one.run(by_default())
 
-    worker = one.run(Embedders(service := Service(), {MINILM: Beside(English)}))
+    worker = one.run(Embedders(service := Service(), {MINILM: LazyEmbedder(English)}))
 
     assert (models(store), service.texts) == ({MINILM: 20}, [])
     assert (worker.left, worker.others) == (0, 20)

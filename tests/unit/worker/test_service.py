@@ -1200,7 +1200,7 @@ def test_work_is_listed_by_the_page_with_all_that_a_replay_compares() -> None:
         (),
         "",
     )
-    assert [each.texts for each in works["publish it"].failed] == [("git push",)]
+    assert [each.parameters["command"] for each in works["publish it"].failed] == ["git push"]
     expected = FakeEmbedder().embed(["find out why the build is red"])[0]
     assert works["find out why the build is red"].vector == numpy.array(expected, dtype=numpy.float32).tobytes()
     assert all(each.vector and each.is_readable and each.is_task for each in works.values())

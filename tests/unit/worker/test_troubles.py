@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from behavior_plugin.capture import paths, trouble
-from behavior_plugin.worker.troubles import MAX_CHARS, leave_word, trouble_of
+from behavior_plugin.worker.troubles import MAX_CHARS, save_trouble, trouble_of
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ def test_trouble_is_quoted_redacted_and_cut() -> None:
 
 def test_a_disk_that_fails_costs_only_the_word() -> None:
     """Without a data folder nothing can be written."""
-    leave_word("no folder yet")
+    save_trouble("no folder yet")
     assert trouble.read() == ""
 
     paths.make_private(paths.data_folder())
-    leave_word("there is one")
+    save_trouble("there is one")
     assert trouble.read() == "there is one"

@@ -1,4 +1,4 @@
-"""Account for each prompt after its answer was sent: explain the ranking, and save the decision."""
+"""Log the decision on each prompt, after its answer was sent: explain the ranking, and save both."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Answer:
     """What was found for a prompt, and done with it.
 
     `candidates` are those that were ranked, None if the prompt has no words. `text` is the text for the assistant,
-    `said` are the suggestions in it, and `shown_before` the ids of the patterns that the session had been shown.
+    `chosen` are the suggestions in it, and `shown_before` the ids of the patterns that the session had been shown.
     `is_late`: nobody waited for it any more. `is_withheld`: the suggestion was held back by chance, to compare with.
     """
 
     question: gate.Question
     candidates: Candidates | None
     text: str = ""
-    said: tuple[Suggestion, ...] = ()
+    chosen: tuple[Suggestion, ...] = ()
     shown_before: frozenset[str] = frozenset()
     is_late: bool = False
     is_withheld: bool = False
@@ -51,25 +51,25 @@ class Resources(Protocol):
     def embedder(self, within_s: float) -> Embedder | None: ...
 
 
-class Accounts:
-    """Makes the decisions that `behavior why` shows. Safe to use from several threads."""
+class DecisionLog:
+    """Logs the decisions that `behavior why` shows. Safe to use from several threads."""
 
     def __init__(self, policy: gate.Policy, resources: Resources, decisions: Decisions) -> None:
         self._policy = policy
         self._resources = resources
         self._decisions = decisions
 
-    def of_no_task(self, request: Suggest) -> None:
-        """Account for a prompt that was left alone. Text that no person wrote is not worth a line."""
+    def add_no_task(self, request: Suggest) -> None:
+        """Log that a prompt was left alone. Text that no person wrote is not logged."""
         if request.kind not in (None, PromptKind.MACHINE):
             self._add(request, verdict=Verdict.NO_TASK)
 
-    def of_failure(self, request: Suggest, error: Exception) -> None:
-        """Account for a prompt that could not be looked for."""
+    def add_failure(self, request: Suggest, error: Exception) -> None:
+        """Log that nothing could be looked for."""
         self._add(request, verdict=Verdict.NOT_READY, problem=str(error))
 
-    def of_answer(self, request: Suggest, answer: Answer) -> None:
-        """Account for a prompt that was searched for. Never raises: the prompt was answered."""
+    def add_answer(self, request: Suggest, answer: Answer) -> None:
+        """Log what was found for a prompt. Never raises: the prompt was answered."""
         try:
             self._add(request, **self._explained(answer))
         except Exception as error:
@@ -78,10 +78,9 @@ class Accounts:
     def _explained(self, answer: Answer) -> dict[str, Any]:
         from behavior_plugin.recall.rank import explain
 
-        question = answer.question
-        embedder = self._resources.embedder(0)
         if answer.candidates is None:
             return {"verdict": Verdict.NOTHING_LIKE_IT}
+        question, embedder = answer.question, self._resources.embedder(0)
         ranking = explain(answer.candidates, limit=MAX_EXPLAINED)
         keys = {each.pattern_key for each in ranking.candidates}
         considered = consider(
@@ -89,7 +88,7 @@ class Accounts:
             {each.source_key: each for each in self._resources.store(0).patterns_with(keys)},
             min_odds=question.min_odds,
             shown_before=answer.shown_before,
-            said={each.pattern.source_key for each in answer.said},
+            chosen={each.pattern.source_key for each in answer.chosen},
             is_late=answer.is_late,
             is_withheld=answer.is_withheld,
             with_failed=question.is_manual,
@@ -101,7 +100,7 @@ class Accounts:
             "ranking": ranking.model_copy(update={"candidates": ()}),
             "considered": considered,
             "note": answer.text,
-            "shown": answer.said[0].pattern.id if answer.said and not question.is_manual else None,
+            "shown": answer.chosen[0].pattern.id if answer.chosen and not question.is_manual else None,
         }
 
     def _add(self, request: Suggest, **fields: Any) -> None:

@@ -1,4 +1,4 @@
-"""The account of each prompt, as the service makes it after the answer."""
+"""The decision on each prompt, as the service makes it after the answer."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def worker() -> Worker:
     return made
 
 
-def account(worker: Worker, prompt: str = TASK, **changes: Any) -> Decision:
-    """The account of a prompt that was just asked."""
+def decision(worker: Worker, prompt: str = TASK, **changes: Any) -> Decision:
+    """The decision on a prompt that was just asked."""
     worker.service.suggest(suggest(prompt, **changes))
     return decisions.read()[0]
 
 
-def test_a_note_is_accounted_for_after_the_answer(worker: Worker) -> None:
+def test_a_note_is_logged_after_the_answer(worker: Worker) -> None:
     """The prompt waits neither for the explanation nor for the disk."""
     caller = FakeCaller()
 
@@ -52,12 +52,12 @@ def test_a_note_is_accounted_for_after_the_answer(worker: Worker) -> None:
 
     [found] = decisions.read()
     assert before == []
-    assert (found.verdict, found.note, found.prompt, found.session_id) == (Verdict.SAID, note.text, TASK, "now")
+    assert (found.verdict, found.note, found.prompt, found.session_id) == (Verdict.SHOWN, note.text, TASK, "now")
     assert (found.setting, found.min_odds, found.embedder, found.project) == ("normal", 0.3, "bag-of-words", "/p")
-    [said] = found.considered
-    assert (said.fate, said.candidate.trigger, said.pattern_id) == (Fate.SAID, TASK, found.shown)
+    [shown] = found.considered
+    assert (shown.fate, shown.candidate.trigger, shown.pattern_id) == (Fate.SHOWN, TASK, found.shown)
     assert found.ranking
-    assert (found.ranking.known, found.ranking.odds) == (1, said.candidate.odds)
+    assert (found.ranking.known, found.ranking.odds) == (1, shown.candidate.odds)
 
 
 @pytest.mark.parametrize(
@@ -74,30 +74,30 @@ def test_a_note_is_accounted_for_after_the_answer(worker: Worker) -> None:
 def test_silence_and_answers_to_a_person_have_their_verdicts(
     worker: Worker, prompt: str, kind: PromptKind, verdict: Verdict
 ) -> None:
-    found = account(worker, prompt, kind=kind)
+    found = decision(worker, prompt, kind=kind)
 
     assert (found.verdict, found.kind, found.shown) == (verdict, kind, None)
     if verdict is Verdict.ASKED:
-        assert [each.fate for each in found.considered] == [Fate.SAID]
+        assert [each.fate for each in found.considered] == [Fate.SHOWN]
         assert found.min_odds < 0.1
 
 
 def test_a_new_project_has_nothing_to_say() -> None:
     """The user need not wonder about the threshold."""
-    found = account(Worker())
+    found = decision(Worker())
 
     assert (found.verdict, found.considered) == (Verdict.NOTHING_KNOWN, ())
 
 
 @pytest.mark.parametrize("kind", [None, PromptKind.MACHINE])
-def test_machine_text_is_not_accounted_for(worker: Worker, kind: PromptKind | None) -> None:
+def test_machine_text_is_not_logged(worker: Worker, kind: PromptKind | None) -> None:
     """It would hide the last prompt of the user."""
     worker.service.suggest(suggest("<task-notification>", kind=kind))
 
     assert decisions.read() == []
 
 
-def test_a_late_answer_is_accounted_for_at_once(worker: Worker) -> None:
+def test_a_late_answer_is_logged_at_once(worker: Worker) -> None:
     """Nothing runs after an answer that nobody received."""
     caller = FakeCaller(has_gone=True)
 
@@ -119,7 +119,7 @@ def test_a_store_that_is_not_there_is_the_reason() -> None:
     assert (found.verdict, found.problem) == (Verdict.NOT_READY, "The store is still starting.")
 
 
-def test_an_account_that_fails_costs_no_answer(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decision_that_fails_costs_no_answer(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store may be gone right after the answer."""
 
     calls: list[object] = []
@@ -152,7 +152,7 @@ def test_the_next_worker_shows_nothing_twice_and_compaction_rearms(worker: Worke
     assert again == ""
     assert other
     assert following.service.suggest(suggest()).text
-    assert decisions.read()[0].verdict is Verdict.SAID
+    assert decisions.read()[0].verdict is Verdict.SHOWN
 
 
 def test_a_forgotten_session_is_forgotten_here_too(worker: Worker) -> None:
@@ -170,8 +170,8 @@ def test_notes_that_may_quote_a_forgotten_session_are_deleted() -> None:
     worker = Worker()
     turn = did(prompt=TASK)
     worker.learns(turn, did("make lint", prompt=f"{TASK} once more"))
-    account(worker)
-    account(worker, "ok", kind=PromptKind.FOLLOW_UP)
+    decision(worker)
+    decision(worker, "ok", kind=PromptKind.FOLLOW_UP)
     probe = did(prompt="the probe").model_copy(update={"context": Context(directory="/tmp/x", project="/tmp/x")})
     worker.learns(probe)
 

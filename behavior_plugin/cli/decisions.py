@@ -1,4 +1,4 @@
-"""Word the decisions on prompts: what was found, each factor, and the reason for a note or for none."""
+"""Word the decisions on prompts: the work found, each factor, and the reason for a note or for none."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def _considered_lines(number: int, considered: Considered) -> Iterator[str]:
 
 
 def _reason(decision: Decision) -> str:
-    if decision.verdict is Verdict.SAID:
-        first = next(each.candidate for each in decision.considered if each.fate is Fate.SAID)
+    if decision.verdict is Verdict.SHOWN:
+        first = next(each.candidate for each in decision.considered if each.fate is Fate.SHOWN)
         return f"A note was given: how {said(first.trigger, MAX_TRIGGER_CHARS)} was done (odds {first.odds:.0%})."
     if decision.verdict is Verdict.NO_TASK:
         return _NO_TASKS.get(decision.kind or PromptKind.MACHINE, "No note: it names no work of its own.")
