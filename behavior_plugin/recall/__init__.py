@@ -36,8 +36,9 @@ class Recaller:
     too; in a project with thousands of pieces of work, by the next prompt.
     """
 
-    def __init__(self) -> None:
-        self._indexes = Indexes()
+    def __init__(self, before_reading: Callable[[], None] = lambda: None) -> None:
+        """`before_reading`: see `Indexes`."""
+        self._indexes = Indexes(before_reading)
         self._asking = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="state")
 
     def recall(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # So many triggers are read again while a prompt waits, in 0.1 ms each; more in the background.
-MAX_AT_ONCE = 2_000
+MAX_AT_ONCE = 500
 # Triggers that are kept in memory, of all projects, and the newest of one: each takes 1 kB.
 MAX_TRIGGERS = 100_000
 
@@ -47,7 +47,9 @@ class Known:
 class Indexes:
     """The indexes of the projects that asked last. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, before_reading: Callable[[], None] = lambda: None) -> None:
+        """`before_reading` is called before triggers are read in the background, and may wait for a good moment."""
+        self._before_reading = before_reading
         # The one that was asked for last is the last.
         self._known: dict[Key, Known] = {}
         self._reading: set[Key] = set()
@@ -93,6 +95,7 @@ class Indexes:
 
     def _read_later(self, key: Key, state: State, store: Store, embedder: Embedder | None) -> None:
         try:
+            self._before_reading()
             self._read(key, state, store, embedder)
             # A collection would look at each of so many objects, and a prompt would wait for it.
             gc.collect()

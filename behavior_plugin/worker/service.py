@@ -26,6 +26,7 @@ from behavior_plugin.store import Store
 from behavior_plugin.vectors import embed_anew, embed_triggers, survey
 from behavior_plugin.worker.answers import PATIENT, Answers, Caller
 from behavior_plugin.worker.decision_log import Resources
+from behavior_plugin.worker.precedence import Precedence
 from behavior_plugin.worker.requests import check_remark, context_of, only_pattern, project_named, project_of
 from behavior_plugin.worker.turn_rows import turn_rows
 from behavior_plugin.workflow import NextStep, Remark, StoredPattern, Suggestion
@@ -90,7 +91,8 @@ class Service(api.Api):
         self._resources = _Needed(resources, loop)
         self._learner = learner
         self._loop = loop
-        self._recaller = Recaller()
+        self.precedence = Precedence()
+        self._recaller = Recaller(self.precedence.wait)
         self._answers = Answers(settings, self._policy, self._recaller, self._resources)
 
     def ping(self) -> api.Pong:
@@ -135,10 +137,12 @@ class Service(api.Api):
         return with_explanations(found, seen[0]) if found and request.explain else found
 
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
-        return self._answers.suggest(request, caller)
+        with self.precedence:
+            return self._answers.suggest(request, caller)
 
     def explain_failure(self, request: api.FailedCall, caller: Caller = PATIENT) -> api.Note:
-        return self._answers.explain_failure(request, caller)
+        with self.precedence:
+            return self._answers.explain_failure(request, caller)
 
     def rearm(self, session_id: str, compacted_at: datetime) -> None:
         """Let a session be shown its suggestions again: it has been compacted, and has lost them."""
