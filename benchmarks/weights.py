@@ -2,10 +2,11 @@
 
 `python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md) and fits the few weights
 of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets
-and to the others only; `--write` saves them. The order is fitted to the labels by likelihood, then the odds to whether
-the first candidate is right, among prompts with and without an answer. The weights are those for MiniLM, and nearly
-those for e5, which have to be no others (`--embedder multilingual`). `odds_by_letters` is set by hand, since the sets
-are in English: a fifth of the question's groups of letters in common is just enough.
+and to the others only, and with `--ablate` also without each of the signals; `--write` saves them. The order is fitted
+to the labels by likelihood, then the odds to whether the first candidate is right, among prompts with and without an
+answer. The weights are those for MiniLM, and nearly those for e5, which have to be no others (`--embedder
+multilingual`). `odds_by_letters` is set by hand, since the sets are in English: a fifth of the question's groups of
+letters in common is just enough.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ RIDGE = 0.02
 # Steps of the ascent, and their size.
 ROUNDS, RATE = 600, 0.1
 AGREEMENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+# What the candidates are compared by.
+SIGNALS = ("cosines", "words", "newer", "is_same_command", "likeness")
 _NAMED = ("signals", "odds", "odds_by_letters")
 
 Numbers = NDArray[numpy.float64]
@@ -70,8 +73,9 @@ class Case:
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--write", is_flag=True, help="Save the weights in the product.")
+@click.option("--ablate", is_flag=True, help="Fit them also without each of the signals.")
 @click.option("--embedder", "kind", type=click.Choice(["offline", "multilingual"]), default="offline")
-def main(data: Path, write: bool, kind: Kind) -> None:
+def main(data: Path, write: bool, ablate: bool, kind: Kind) -> None:
     """Fit the weights of recall to the sets of a data folder."""
     embedder = open_embedder(kind)
     assert embedder
@@ -86,6 +90,9 @@ def main(data: Path, write: bool, kind: Kind) -> None:
     report("all sets", sets, dict.fromkeys(sets, fitted))
     if len(sets) > 1:
         report("the other sets", sets, {name: fit([sets[other] for other in sets if other != name]) for name in sets})
+    for signal in SIGNALS if ablate else ():
+        rest = {name: [_without(signal, case) for case in each] for name, each in sets.items()}
+        report(f"all sets, without {signal}", rest, dict.fromkeys(rest, fit(list(rest.values()))))
     if write:
         lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in as_values(fitted).items()]
         WEIGHTS_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
@@ -136,6 +143,12 @@ def report(title: str, sets: dict[str, list[Case]], weights: dict[str, Weights])
         first = sum(is_right for _, is_right, _ in asked) / len(asked)
         said = sum(is_right for odds, is_right, _ in asked if odds > limit) / len(asked)
         click.echo(f"  {name:20} right first {first:.3f}   right and said {said:.3f} at odds over {limit:.3f}")
+
+
+def _without(signal: str, case: Case) -> Case:
+    """The case with a signal that says nothing."""
+    nothing = numpy.zeros_like(getattr(case.candidates, signal))
+    return replace(case, candidates=replace(case.candidates, **{signal: nothing}))
 
 
 def as_values(weights: Weights) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import orjson
 import psycopg
+from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -144,16 +146,10 @@ class PostgresStore:
             "near_model": near_model,
             "near": "".join("01"[number > 0] for number in numbers).ljust(SIGNS, "0"),
         }
-        found: list[Trigger] = []
         with self._transaction() as connection:
-            for name, storage in (("find_triggers", None), ("find_written_triggers", self._storage)):
-                # In pieces, so that each comes in time and little memory is needed. In binary,
-                # vectors are read as they are, without parsing each number.
-                with connection.cursor(name=name) as rows:
-                    rows.itersize = MAX_ROWS
-                    rows.execute(query(name, storage), values, binary=True)
-                    found += map(read_trigger, rows)
-        return sorted(found, key=lambda trigger: trigger.started_at)
+            told = _in_pieces(connection, query("find_triggers"), values)
+            written = _in_pieces(connection, query("find_written_triggers", self._storage), values)
+            return sorted(chain(told, written), key=lambda trigger: trigger.started_at)
 
     def lessons(self, project: str) -> list[Lesson]:
         rows = self._fetch("find_lessons", {"project": project, "limit": MAX_WITH_LESSONS}, self._storage)
@@ -241,6 +237,17 @@ class PostgresStore:
             raise as_store_error(error) from None
         except UnicodeEncodeError:
             raise StoreError("The pattern store refused the request (text that has no UTF-8).") from None
+
+
+def _in_pieces(connection: psycopg.Connection[DictRow], query: sql.SQL, values: dict[str, Any]) -> Iterator[Trigger]:
+    """The triggers that a query finds: each piece comes in time, and none needs much memory.
+
+    In binary, vectors are read as they are, without parsing each number.
+    """
+    with connection.cursor(name="triggers") as rows:
+        rows.itersize = MAX_ROWS
+        rows.execute(query, values, binary=True)
+        yield from map(read_trigger, rows)
 
 
 def _configure(connection: psycopg.Connection[DictRow]) -> None:

@@ -59,11 +59,10 @@ def test_withheld_suggestions_are_judged_like_shown_ones(project: Path, monkeypa
     withheld_from = with_id(project, next(each for each in ids if is_withheld(each, key, 0.5)))
 
     assert "python3 -m unittest" in suggestion(shown_to, TASK)
+    assert "python3 -m unittest" in withheld_from.ask(f"/behavior:recall {TASK}").stdout
     # The answer is silence, as it also is where the worker is late: it is asked until one is noted.
     wait_for(lambda: withheld_from.ask(TASK).stdout == "" and withheld(), "a withheld suggestion")
-    assert "python3 -m unittest" in withheld_from.ask(f"/behavior:recall {TASK}").stdout
     for session in (shown_to, withheld_from):
-        session.ask(TASK)
         session.call("python3 -m unittest")
         session.send("Stop")
         session.end()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
 from behavior_plugin import api
-from behavior_plugin.cli import cli, embedding, terminal
+from behavior_plugin.cli import cli, embedding, importing, terminal
 from behavior_plugin.embed.extra import offer
 from behavior_plugin.errors import EmbedError
 
@@ -107,3 +108,21 @@ def test_status_says_what_vectors_wait(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "1,200 are being made anew" in said
     assert "other vectors" not in said
     assert COMMAND in said
+
+
+@pytest.mark.parametrize(
+    ("words", "patterns", "is_offered"), [((), 3, True), (("--dry-run",), 3, False), ((), 0, False)]
+)
+def test_import_offers_the_extra_where_it_would_help(
+    client: FakeClient, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], patterns: int, is_offered: bool
+) -> None:
+    """Only what was learned shows the language; a dry run starts no worker."""
+    client.unreadable = ("/q",)
+    report = SimpleNamespace(patterns=patterns)
+    monkeypatch.setattr("behavior_plugin.worker.client.Client", lambda: client)
+    monkeypatch.setattr(importing, "_imported", lambda *_, **__: report)
+    monkeypatch.setattr(terminal, "show_report", lambda _: None)
+
+    said = CliRunner().invoke(cli, ["import", "--agent", "claude-code", *words]).output
+
+    assert (COMMAND in said) is is_offered
