@@ -162,12 +162,12 @@ def _embedder() -> str:
     status = client.status()
     if status.embedder_problem:
         raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their letters.")
-    said = [status.embedder]
+    facts = [status.embedder]
     with suppress(StoreError):  # the store's own check has reported it
         found = client.embed_anew(api.EmbedAnew(is_dry_run=True))
         left = sum(each.count for each in found.left)
-        said += [LEFT_VECTORS.format(left) if left else "", offer(len(found.unreadable_projects))]
-    return "; ".join(filter(None, said))
+        facts += [LEFT_VECTORS.format(left) if left else "", offer(len(found.unreadable_projects))]
+    return "; ".join(filter(None, facts))
 
 
 def _events() -> str:

@@ -82,6 +82,20 @@ def open_carefully(path, flags):
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
 
 
+def replace_file(path, content):
+    """Write a private file by one rename, so that no reader sees half of it. Links are not followed. Raises OSError."""
+    fresh = f"{path}.new"
+    target = open_carefully(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        os.fchmod(target, 0o600)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(target, view) :]
+    finally:
+        os.close(target)
+    os.rename(fresh, path)
+
+
 def make_private(folder):
     """Make a folder with mode 0700, whatever the umask.
 

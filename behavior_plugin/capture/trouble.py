@@ -35,10 +35,4 @@ def write(text):
         except FileNotFoundError:
             pass
         return
-    fresh = f"{file}.new"
-    target = paths.open_carefully(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    try:
-        os.write(target, text.encode("utf-8", "replace")[:MAX_BYTES])
-    finally:
-        os.close(target)
-    os.rename(fresh, file)
+    paths.replace_file(file, text.encode("utf-8", "replace")[:MAX_BYTES])

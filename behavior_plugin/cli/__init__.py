@@ -16,7 +16,7 @@ import click
 
 from behavior_plugin import __version__, api
 from behavior_plugin.capture import paths, spool, wake
-from behavior_plugin.cli import measuring, patterns
+from behavior_plugin.cli import correcting, measuring, patterns
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
@@ -72,7 +72,7 @@ cli.add_command(dead)
 cli.add_command(import_sessions)
 cli.add_command(suggest)
 cli.add_command(why)
-for of_group in (*patterns.COMMANDS, *measuring.COMMANDS):
+for of_group in (*patterns.COMMANDS, *correcting.COMMANDS, *measuring.COMMANDS):
     cli.add_command(of_group)
 
 

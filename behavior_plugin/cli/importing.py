@@ -57,9 +57,9 @@ def import_sessions(
     report = _imported(paths, chosen, project, since, is_dry_run=dry_run)
     if as_json:
         return print_json(report.model_dump(mode="json"))
-    from behavior_plugin.cli import terminal
+    from behavior_plugin.cli.import_report import show_report
 
-    terminal.show_report(report)
+    show_report(report)
     if offered := "" if dry_run or not report.patterns else _offer():
         click.echo(f"\n{offered}")
     others = [] if paths or agent else _others()

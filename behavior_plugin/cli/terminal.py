@@ -13,7 +13,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from behavior_plugin.agents import AGENTS
 from behavior_plugin.api import MAX_EPISODES
 from behavior_plugin.cli.output import SHORT_ID
 from behavior_plugin.doctor import Check
@@ -26,7 +25,6 @@ from behavior_plugin.workflow import Episode, StoredPattern, Suggestion, Workflo
 
 if TYPE_CHECKING:
     # Expensive imports, only for types.
-    from behavior_plugin.importer.report import ProjectWorkflow, Report
     from behavior_plugin.store.maintenance.verify import Finding
     from behavior_plugin.store.members import Member
     from behavior_plugin.worker.dead_letters import DeadLetter
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 NARROW = 100
 JOB_CHARS, PROJECT_CHARS = (16, 30), (12, 20)
 MAX_TRIGGER_CHARS, MAX_JOB_CHARS = 70, 40
-MAX_PROMPTS, MAX_LESSONS, MAX_FACT_CHARS = 5, 5, 4000
+MAX_PROMPTS, MAX_FACT_CHARS = 5, 4000
 MAX_PROMPT_CHARS = 300
 # The width of a table that is not shown in a terminal: a script wants each row on one line.
 UNWRAPPED = 10_000
@@ -49,22 +47,22 @@ def show_suggestions(
     """Show suggestions; `stale` has a note for each pattern that no longer fits its project."""
     for number, suggestion in enumerate(suggestions, start=1):
         pattern, workflow = suggestion.pattern, workflow_of(suggestion.pattern)
-        console.print(f"[bold]{number}. {_text(workflow.job or pattern.trigger, 300)}[/]")
+        console.print(f"[bold]{number}. {escaped(workflow.job or pattern.trigger, 300)}[/]")
         warning = f"{warned}: " if (warned := wording.warning(pattern)) else ""
         facts = f"{wording.chance(suggestion.score)}  {warning}{wording.odds(workflow)}"
-        console.print(f"   {_short(pattern)}  {facts}; {_text(suggestion.reason, 200)}")
+        console.print(f"   {_short(pattern)}  {facts}; {escaped(suggestion.reason, 200)}")
         if has_projects:
-            console.print(f"   in {_text(_place(pattern), 300)}")
+            console.print(f"   in {escaped(_place(pattern), 300)}")
         ending = wording.ending(suggestion.trigger_outcome) if wording.is_way(pattern) else ""
         if similar := wording.similar_trigger(suggestion):
             console.print(f"   similar to the prompt {escape(said(similar, 300))}{ending}")
         elif workflow.job:
             console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}{ending}")
         if note := (stale or {}).get(pattern.id):
-            console.print(f"   [yellow]stale[/]: {_text(note, MAX_FACT_CHARS)}")
+            console.print(f"   [yellow]stale[/]: {escaped(note, MAX_FACT_CHARS)}")
         _show_lines([*wording.step_lines(workflow), *map(wording.lesson_line, workflow.lessons)])
         for line in suggestion.explanation:
-            console.print(f"   [dim]{_text(line, MAX_FACT_CHARS)}[/]")
+            console.print(f"   [dim]{escaped(line, MAX_FACT_CHARS)}[/]")
 
 
 def show_list(patterns: Sequence[StoredPattern]) -> None:
@@ -103,7 +101,7 @@ def show_letters(letters: list[DeadLetter]) -> None:
     table = Table("id", "since", "events", "reason", box=None, pad_edge=False)
     for letter in letters:
         since = f"{letter.set_aside_at.astimezone():%Y-%m-%d %H:%M}"
-        table.add_row(letter.id, since, str(letter.records), _text(letter.reason, 100))
+        table.add_row(letter.id, since, str(letter.records), escaped(letter.reason, 100))
     show_table(table)
     console.print(f"They are in {escape(str(letters[0].path.parent))}.")
 
@@ -128,27 +126,6 @@ def show_pattern(
     show_rows(_facts(pattern, workflow))
     _show_section("Evidence", [*map(_evidence, episodes), *_evidence_left_out(workflow, episodes)])
     _show_run(pattern, is_whole=has_run)
-
-
-def show_report(report: Report) -> None:
-    """Show the result of an import: amounts, effects, workflows, problems."""
-    if report.sessions:
-        console.print(_how_much(report))
-    if report.workflows:
-        console.print("\n[bold]Done most often[/]")
-        show_table(_workflows(report.workflows))
-    for title, lines in (
-        ("Lessons", [*_lessons(report.workflows)]),
-        ("Skipped", [*_skipped(report)]),
-        ("Could not be read", [*_unread(report)]),
-    ):
-        if lines:
-            console.print(f"\n[bold]{title}[/]")
-        for line in lines:
-            console.print(f"  {_text(line, 500)}")
-    if report.new or report.grown:
-        console.print("\n`behavior list` has all jobs with their ids, and `behavior show ID` shows one.")
-        console.print("`behavior recall --all TEXT` finds work like TEXT; without --all, in the project you are in.")
 
 
 def show_state(state: dict[str, Any]) -> None:
@@ -177,7 +154,7 @@ def _vectors(rows: dict[str, Any]) -> dict[str, str]:
 
 def show_rows(rows: dict[str, Any]) -> None:
     for name, value in rows.items():
-        console.print(f"[bold]{name.replace('_', ' '):<18}[/]{_text(str(value), MAX_FACT_CHARS)}")
+        console.print(f"[bold]{name.replace('_', ' '):<18}[/]{escaped(str(value), MAX_FACT_CHARS)}")
 
 
 def show_finding(finding: Finding) -> None:
@@ -201,7 +178,7 @@ def short_names(projects: Iterable[str]) -> dict[str, str]:
 
 def _show_section(title: str, lines: Sequence[str]) -> None:
     if lines:
-        console.print(f"[bold]{_text(title, MAX_FACT_CHARS)}[/]")
+        console.print(f"[bold]{escaped(title, MAX_FACT_CHARS)}[/]")
         _show_lines(lines)
 
 
@@ -268,65 +245,6 @@ def _evidence_left_out(workflow: Workflow, episodes: Sequence[Episode]) -> Itera
         yield f"and {more:,} more; `behavior list --turns --limit 1000` lists all turns"
 
 
-def _how_much(report: Report) -> str:
-    sessions = ", ".join(plural(count, f"{AGENTS[name].title} session") for name, count in report.sessions.items())
-    read = f"{sessions or 'No sessions'}, {report.bytes / 1e6:,.1f} MB, in {report.seconds:.1f} s"
-    held = f"{plural(report.prompts, 'prompt')}, {plural(report.calls, 'call')}"
-    endings = {"success": "ended well", "partial": "without a clear end", "failed": "failed"}
-    ended = ", ".join(f"{report.outcomes[how]:,} {words}" for how, words in endings.items() if how in report.outcomes)
-    work = f"{plural(report.patterns, 'piece')} of work" + (f": {ended}" if ended else "")
-    return f"{read}: {held}.\n{work}.\n{_effect(report)}"
-
-
-def _effect(report: Report) -> str:
-    if report.is_dry_run:
-        return "Nothing was learned: this was a dry run."
-    grown = f", {report.grown:,} updated" if report.grown else ""
-    refused = f", {report.refused:,} refused" if report.refused else ""
-    return f"{report.new:,} new{grown}, {report.known:,} already known{refused}."
-
-
-def _workflows(workflows: Sequence[ProjectWorkflow]) -> Table:
-    names = short_names(workflow.project for workflow in workflows)
-    has_projects = len(names) > 1
-    columns = ("worked", "takes", "job", *(["project"] if has_projects else []), "most frequent prompt")
-    table = Table(*columns, box=None, padding=(0, 0, 0, 2))
-    for workflow in workflows:
-        takes = "-" if workflow.typical_ms is None else about(workflow.typical_ms)
-        prompt, _ = Counter(workflow.triggers).most_common(1)[0] if workflow.triggers else ("", 0)
-        odds = f"{workflow.worked} of {workflow.times}"
-        project = [_text(names[workflow.project], MAX_JOB_CHARS)] if has_projects else []
-        table.add_row(odds, takes, _text(workflow.job, MAX_JOB_CHARS), *project, _text(prompt, 50))
-    return table
-
-
-def _lessons(workflows: Iterable[Workflow]) -> Iterator[str]:
-    """The lessons of all workflows, those with the most failures first."""
-    lessons = {(lesson.failed, lesson.worked): lesson for workflow in workflows for lesson in workflow.lessons}
-    ordered = sorted(lessons.values(), key=lambda lesson: -lesson.failures)
-    return map(wording.lesson_line, ordered[:MAX_LESSONS])
-
-
-def _skipped(report: Report) -> Iterator[str]:
-    if report.idle:
-        yield f"{plural(report.idle, 'session')} without work"
-    if report.copies:
-        yield f"{plural(report.copies, 'piece')} of work that a fork repeats"
-    if report.earlier:
-        yield f"{plural(report.earlier, 'piece')} of work begun earlier"
-    if report.older:
-        yield f"{plural(report.older, 'log')} last changed earlier"
-    if report.others:
-        yield f"{plural(report.others, 'other file')}; a subagent's log is read with its session"
-
-
-def _unread(report: Report) -> Iterator[str]:
-    for problem in report.problems:
-        yield f"{problem.file}{f':{problem.line}' if problem.line else ''}: {problem.reason}"
-    if (more := report.skipped + report.refused - len(report.problems)) > 0:
-        yield f"and {more:,} more"
-
-
 def _list_table(*columns: str) -> Table:
     """A table with one line a row; its last column gives way where the terminal is narrow."""
     is_wide = not console.is_terminal or console.width >= NARROW
@@ -363,5 +281,6 @@ def _short(pattern: StoredPattern) -> str:
     return str(pattern.id)[:SHORT_ID]
 
 
-def _text(text: str, longest: int) -> str:
+def escaped(text: str, longest: int) -> str:
+    """A text as markup that shows it: one line of at most `longest` characters."""
     return escape(quote(text, longest))

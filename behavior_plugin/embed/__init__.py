@@ -21,8 +21,6 @@ DIMENSIONS = 1536
 # The names of the models on this machine, which have as many numbers.
 MINILM, E5 = "all-MiniLM-L6-v2-int8", "multilingual-e5-small-q4"
 LOCAL_NUMBERS = 384
-# The cosine that e5 gives texts that have nothing in common.
-E5_UNRELATED = 0.8
 # Since 1.29 onnxruntime reports each process and model to its maker, unless this is set before it is loaded; and this
 # module is loaded before any embedder.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy
 
-from behavior_plugin.embed import BY_LETTERS, DIMENSIONS, E5, E5_UNRELATED, LOCAL_NUMBERS
+from behavior_plugin.embed import BY_LETTERS, DIMENSIONS, E5, LOCAL_NUMBERS
 from behavior_plugin.embed.child import Child, ChildError
 from behavior_plugin.embed.e5_child import LENGTH
 from behavior_plugin.embed.extra import PACKAGE, install_command
@@ -65,7 +65,7 @@ class MultilingualEmbedder:
 
     model = E5
     numbers = LOCAL_NUMBERS
-    unrelated = E5_UNRELATED
+    unrelated = 0.8
 
     def __init__(self, model_file: Path | None = None, command: Sequence[str] = ()) -> None:
         file = model_file or _package() / "e5-small-q4.bin"

@@ -69,7 +69,7 @@ class Ranking(Frozen):
 
 
 def candidate_phrase(candidate: Candidate) -> str:
-    """The factors of one candidate, and their sum as shares, on one line."""
+    """The factors of one candidate, its likelihood and its agreement, on one line."""
     return (
         f"{factors_phrase(candidate.factors)}: likelihood {candidate.likelihood:.0%} of all candidates', "
         f"{candidate.agreement:+.0%} for like work of others"

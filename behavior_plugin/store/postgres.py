@@ -98,9 +98,8 @@ class PostgresStore:
         return [StoredTrigger(**row) for row in self._fetch("find_unembedded", {"limit": limit})]
 
     def newest_triggers(self, project: str, *, limit: int) -> list[str]:
-        return [
-            row["trigger"] for row in reversed(self._fetch("newest_triggers", {"project": project, "limit": limit}))
-        ]
+        rows = self._fetch("find_newest_triggers", {"project": project, "limit": limit})
+        return [row["text"] for row in reversed(rows)]
 
     def embedded(self) -> list[tuple[str, str, int]]:
         return [(row["project"], row["model"], row["triggers"]) for row in self._fetch("count_embedded", {})]

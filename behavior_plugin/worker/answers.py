@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from behavior_plugin import api
+from behavior_plugin.capture.handlers import COLD_ANSWER_S, FAILURE_S
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, StoreError
 from behavior_plugin.patterns.alignment import identities
@@ -24,11 +25,6 @@ from behavior_plugin.workflow import Remark, RemarkKind, StoredPattern, Suggesti
 
 if TYPE_CHECKING:
     from behavior_plugin.recall.index import Candidates
-
-# How long a prompt waits for a worker that is just starting: no longer than its hook.
-COLD_S = 0.9
-# How long a failed call waits for the store: it waits only for a warm worker.
-FAILURE_S = 0.1
 
 
 class Caller(Protocol):
@@ -52,7 +48,10 @@ PATIENT = Patient()
 
 
 class Answers:
-    """Answers hooks, and keeps the patterns that each session was shown. Safe to use from several threads."""
+    """Answers hooks, and keeps the patterns that each session was shown. Safe to use from several threads.
+
+    It waits for the store and the embedder no longer than the hook waits for the answer.
+    """
 
     def __init__(self, settings: Settings, policy: gate.Policy, recaller: Recaller, resources: Resources) -> None:
         self._policy = policy
@@ -83,8 +82,8 @@ class Answers:
             found = self._recaller.recall(
                 question.text,
                 context,
-                embedder=self._resources.embedder(COLD_S),
-                store=self._resources.store(COLD_S),
+                embedder=self._resources.embedder(COLD_ANSWER_S),
+                store=self._resources.store(COLD_ANSWER_S),
                 min_odds=question.min_odds,
                 everywhere=question.everywhere,
                 with_failed=question.is_manual,
@@ -149,7 +148,7 @@ class Answers:
             holdout=self._policy.holdout,
         )
         with contextlib.suppress(StoreError):  # a store that is read-only for now is of use all the same
-            self._resources.store(COLD_S).add_remark(redact_model(remark))
+            self._resources.store(COLD_ANSWER_S).add_remark(redact_model(remark))
 
 
 def _after_answer(caller: Caller, do: Callable[[], None]) -> None:

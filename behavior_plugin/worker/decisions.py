@@ -6,7 +6,6 @@ One line of JSON for each, the oldest first, redacted and bounded. The file is r
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
@@ -79,7 +78,7 @@ class Decisions:
                 return
             self._lines = after
             try:
-                _write(after)
+                paths.replace_file(str(file()), b"".join(line + b"\n" for line in after))
             except OSError as error:
                 log.warning("the decisions cannot be saved: %s", describe_for_log(error))
 
@@ -129,13 +128,3 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[tuple[bytes, Decision]]:
             yield line, Decision.model_validate_json(line)
         except ValidationError:
             continue
-
-
-def _write(lines: Iterable[bytes]) -> None:
-    """Write beside the file and rename. A link in either place is not followed."""
-    fresh = f"{file()}.new"
-    target = paths.open_carefully(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    with os.fdopen(target, "wb") as new:
-        os.fchmod(target, 0o600)
-        new.writelines(line + b"\n" for line in lines)
-    Path(fresh).rename(file())

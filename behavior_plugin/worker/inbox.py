@@ -53,7 +53,7 @@ class Inbox:
         spool.make()
         self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
-        # Sessions whose conversation was compacted, by id, and when: for whoever takes them out.
+        # Sessions whose conversation was compacted, by id, and when; the main loop takes them out.
         self.compacted: deque[tuple[str, datetime]] = deque(maxlen=MAX_COMPACTED)
         self._arrived: deque[str] = deque()
         self._sessions_by_key: dict[str, str] = {}

@@ -135,10 +135,8 @@ def _read() -> _Note:
 
 
 def _write(note: _Note) -> None:
-    new = _file().with_suffix(".new")
     try:
-        new.write_text(note.model_dump_json(), encoding="utf-8")
-        new.replace(_file())
+        paths.replace_file(str(_file()), note.model_dump_json().encode())
     except OSError as error:  # then the next change of the settings is not noticed
         log.warning("%s cannot be written: %s", _file(), error.strerror)
 

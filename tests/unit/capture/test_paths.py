@@ -77,6 +77,25 @@ def test_a_careful_open_neither_follows_nor_waits(tmp_path: Path) -> None:
     assert not (tmp_path / "target").exists()
 
 
+def test_a_file_is_replaced_whole_and_is_private(tmp_path: Path) -> None:
+    """The text of a stranger's link stays, and so does a file that cannot be replaced."""
+    file, stranger = tmp_path / "file", tmp_path / "stranger"
+    file.write_text("a longer text than the next one")
+    file.chmod(0o644)
+    stranger.write_text("untouched")
+    left = tmp_path / "file.new"
+    left.write_text("of a writer that was killed")
+    left.chmod(0o644)
+
+    paths.replace_file(str(file), b"short")
+    left.symlink_to(stranger)
+    with pytest.raises(OSError, match="symbolic"):
+        paths.replace_file(str(file), b"another")
+
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"short", 0o600)
+    assert stranger.read_text() == "untouched"
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_folders_are_private_whatever_the_umask(umask: int, tmp_path: Path) -> None:
     """Waiting events are not redacted yet."""

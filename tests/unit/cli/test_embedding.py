@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from behavior_plugin import api
-from behavior_plugin.cli import cli, embedding, importing, terminal
+from behavior_plugin.cli import cli, embedding, import_report, importing, terminal
 from behavior_plugin.embed.extra import offer
 from behavior_plugin.errors import EmbedError
 
@@ -121,7 +121,7 @@ def test_import_offers_the_extra_where_it_would_help(
     report = SimpleNamespace(patterns=patterns)
     monkeypatch.setattr("behavior_plugin.worker.client.Client", lambda: client)
     monkeypatch.setattr(importing, "_imported", lambda *_, **__: report)
-    monkeypatch.setattr(terminal, "show_report", lambda _: None)
+    monkeypatch.setattr(import_report, "show_report", lambda _: None)
 
     said = CliRunner().invoke(cli, ["import", "--agent", "claude-code", *words]).output
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from behavior_plugin import api
-from behavior_plugin.cli import cli, patterns, terminal
+from behavior_plugin.cli import cli, correcting, patterns, terminal
 from behavior_plugin.errors import BehaviorError, NotFoundError
 from behavior_plugin.model import Context
 from behavior_plugin.recall import MIN_CONFIDENCE
@@ -75,7 +75,8 @@ class FakeClient:
 @pytest.fixture(autouse=True)
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     fake = FakeClient()
-    monkeypatch.setattr(patterns, "Client", lambda: fake)
+    for module in (patterns, correcting):
+        monkeypatch.setattr(module, "Client", lambda: fake)
     return fake
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.agents.log_file import Problem
-from behavior_plugin.cli import terminal
+from behavior_plugin.cli import import_report
 from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found, Log
 from behavior_plugin.importer.report import ProjectWorkflow, Report, summarize
@@ -44,7 +44,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> Callable[[Report], str]:
     """Print a report as a person sees it."""
 
     def show(printed: Report) -> str:
-        terminal.show_report(printed)
+        import_report.show_report(printed)
         return capsys.readouterr().out
 
     return show

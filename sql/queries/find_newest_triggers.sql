@@ -1,5 +1,5 @@
 -- The caller's newest triggers of a project that a model has embedded, or that wait to be.
-select trigger
+select trigger as text
   from behavior.episodes
  where user_id = (select behavior.caller())
    and project = %(project)s
