@@ -197,8 +197,10 @@ class FakeStore:
 
     def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
         triggers = self.triggers(models=dict.fromkeys(models, 1), project=project)
-        read = tuple((each.source_key, each.pattern_key, each.model) for each in triggers)
-        return read, tuple((pattern.source_key, repr(pattern.workflow)) for pattern in self.patterns)
+        return tuple((each.source_key, each.pattern_key, each.model) for each in triggers)
+
+    def lessons_state(self, project: str) -> tuple[object, ...]:
+        return tuple((pattern.source_key, repr(pattern.workflow)) for pattern in self.patterns)
 
     def triggers(
         self,
@@ -279,6 +281,8 @@ class FakeStore:
 
     def add_remark(self, remark: Remark) -> None:
         self.said.append(remark.model_copy(update={"id": uuid.uuid4()}))
+        if remark.kind in SUGGESTED:
+            return
         self.unfolded |= {
             each.context.project for key, each in self.told.items() if self.keys.get(key) == remark.pattern_key
         }

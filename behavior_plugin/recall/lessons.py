@@ -45,7 +45,7 @@ class KnownLessons:
         return lesson_for(action, context.root or context.directory, self._up_to_date(context.project, store))
 
     def _up_to_date(self, project: str, store: Store) -> tuple[Lesson, ...]:
-        state = store.state(models=(), project=project)
+        state = store.lessons_state(project)
         with self._lock:
             read = self._known.pop(project, None)
         if read is None or read.state != state:

@@ -172,7 +172,11 @@ class Store(Protocol):
         ...
 
     def lessons(self, project: str) -> list[Lesson]:
-        """The distinct lessons of a project's patterns that are not hidden. `state` changes with them too."""
+        """The distinct lessons of a project's patterns that are not hidden."""
+        ...
+
+    def lessons_state(self, project: str) -> tuple[object, ...]:
+        """A value that changes with the answer of `lessons`, and is cheap to read."""
         ...
 
     def patterns_with(self, source_keys: Iterable[str]) -> list[StoredPattern]:
@@ -221,7 +225,7 @@ class Store(Protocol):
         ...
 
     def add_remark(self, remark: Remark) -> None:
-        """Save a remark, and have the pattern computed again."""
+        """Save a remark, and have the pattern computed again; for a suggestion only once it is judged."""
         ...
 
     def count(self) -> int:

@@ -24,7 +24,7 @@ from behavior_plugin.store.rows import (
     remark_values,
 )
 from behavior_plugin.store.sql_files import query
-from behavior_plugin.workflow import Episode, Occurrence, Remark, Saved
+from behavior_plugin.workflow import SUGGESTED, Episode, Occurrence, Remark, Saved
 
 # How long the client may be silent while it computes from what it has read, and while it writes. Beyond that it is
 # taken for gone, and its lock is released.
@@ -82,7 +82,9 @@ class PostgresEvidence:
 
     def add_remark(self, remark: Remark) -> None:
         self._execute("add_remark", remark_values(remark))
-        self._execute("mark_unfolded", {"projects": [], "pattern_keys": [remark.pattern_key]})
+        # A suggestion changes no more than a count before it is judged, and each would fold its whole project.
+        if remark.kind not in SUGGESTED:
+            self._execute("mark_unfolded", {"projects": [], "pattern_keys": [remark.pattern_key]})
 
     def remarks(self, pattern_keys: Iterable[str]) -> list[Remark]:
         return read_rows(read_remark, self._fetch("find_remarks", {"pattern_keys": list(pattern_keys)}))

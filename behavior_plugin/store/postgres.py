@@ -129,6 +129,10 @@ class PostgresStore:
         [row] = self._fetch("read_state", {"models": list(models), "project": project}, self._storage)
         return tuple(row.values())
 
+    def lessons_state(self, project: str) -> tuple[object, ...]:
+        [row] = self._fetch("read_lessons_state", {"project": project}, self._storage)
+        return tuple(row.values())
+
     def triggers(
         self,
         *,

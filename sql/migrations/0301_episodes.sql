@@ -72,9 +72,9 @@ comment on column behavior.episodes.digest is 'Steps, lessons and job, computed 
 create index if not exists episodes_user_bits_idx
     on behavior.episodes (user_id, embedding_model, project) include (source_key, trigger_bits)
     where pattern_key <> '';
--- The same without the bits, for counting.
+-- The same without the bits, to count them and to see whether one has changed.
 create index if not exists episodes_user_model_idx
-    on behavior.episodes (user_id, embedding_model, project)
+    on behavior.episodes (user_id, embedding_model, project) include (updated_at)
     where pattern_key <> '' and schema_version > 0;
 create index if not exists episodes_user_session_idx
     on behavior.episodes (user_id, session_id);

@@ -29,6 +29,7 @@ from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import (
     Digest,
     Episode,
+    Judgement,
     Pattern,
     Remark,
     RemarkKind,
@@ -54,7 +55,7 @@ from tests.database import (
     rows,
     save,
 )
-from tests.factories import START, make_action, make_episode, make_pattern, make_step, make_work
+from tests.factories import START, make_action, make_episode, make_pattern, make_step, make_work, make_workflow
 from tests.waiting import wait_for
 
 MODEL = "offline"
@@ -826,18 +827,23 @@ def test_the_newest_and_the_nearest_triggers(store: PostgresStore, owner: psycop
     assert found() == {"near": 1, "far": 301, "new": 1, "written 3": 1, "written 4": 1}
 
 
-def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> None:
+@pytest.mark.parametrize("models", [[], [MODEL]])
+def test_state_changes_with_whatever_recall_compares(store: PostgresStore, models: list[str]) -> None:
     """Another machine may write to the same database."""
 
     def state() -> tuple[object, ...]:
-        return store.state(models=[MODEL], project="/home/dev/project")
+        return store.state(models=models, project="/home/dev/project")
 
     episode = make_episode(prompt="fix it")
     states = [state()]
     tell(store, episode)
     fold(store, one=[episode])
     states.append(state())
-    embed(store, episode, 0)
+    if models:
+        embed(store, episode, 0)
+        states.append(state())
+    tell(store, episode.model_copy(update={"judgement": Judgement(outcome=Outcome.FAILED, because="it was reverted")}))
+    fold(store, one=[episode])
     states.append(state())
     save(store, make_pattern(source_key="written"))
     states.append(state())
@@ -847,7 +853,25 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore) -> No
 
     assert all(before != after for before, after in pairwise(states))
     assert again == states[-2]
-    assert store.state(models=[MODEL], project="/elsewhere")[:2] == ([0], 0)
+    assert store.state(models=[MODEL], project="/elsewhere")[:3] == ([["0", None]], 0, 0)
+
+
+def test_state_stays_when_only_numbers_of_a_pattern_change(store: PostgresStore) -> None:
+    """Each suggestion is counted; a large project would be read again for each of them."""
+    episode = make_episode(prompt="fix it")
+    tell(store, episode)
+    embed(store, episode, 0)
+    fold(store, one=[episode])
+    before = store.state(models=[MODEL], project=None)
+
+    with store.evidence() as evidence:
+        shown = computed("one", episode, workflow=make_workflow(shown=7), embedding=at_angle(0), model=MODEL)
+        evidence.replace_patterns("/home/dev/project", [shown], {episode.source_key: "one"})
+
+    [pattern] = store.newest(project=None, limit=2)
+    assert pattern.workflow
+    assert pattern.workflow.shown == 7
+    assert store.state(models=[MODEL], project=None) == before
 
 
 def test_the_server_is_patient_only_while_the_worker_computes(store: PostgresStore) -> None:
@@ -1345,7 +1369,7 @@ def test_no_method_reaches_evidence_of_another_user(
     assert near(store) == []
     assert store.triggers(models={MODEL: 2}, project=None) == []
     assert store.patterns_with(["one"]) == []
-    assert store.state(models=[MODEL], project=None)[:2] == ([0], 0)
+    assert store.state(models=[MODEL], project=None)[:3] == ([["0", None]], 0, 0)
     assert store.unfolded_projects() == store.stale_sessions(99) == []
     assert waiting(store, 5) == {}
     assert store.embedded() == []

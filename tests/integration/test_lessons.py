@@ -78,16 +78,16 @@ def test_lessons_of_another_user_are_never_read(store: PostgresStore, other_stor
 
 def test_the_state_changes_with_the_lessons(store: PostgresStore) -> None:
     """So that a worker reads them again."""
-    states = [store.state(models=[], project="/p")]
+    states = [store.lessons_state("/p")]
     for is_hidden in (False, True, False):
         save(store, LESSON, is_hidden=is_hidden)
-        states.append(store.state(models=[], project="/p"))
+        states.append(store.lessons_state("/p"))
     save(store, OTHER)
-    states.append(store.state(models=[], project="/p"))
+    states.append(store.lessons_state("/p"))
     save(store, OTHER)
 
     assert len(set(states)) == len(states)
-    assert store.state(models=[], project="/p") == states[-1]
+    assert store.lessons_state("/p") == states[-1]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ EVERY_METHOD: dict[str, Callable[[PostgresStore], object]] = {
     "state": lambda store: store.state(models=["model"], project=None),
     "triggers": lambda store: store.triggers(models={"model": 2}, project=None),
     "lessons": lambda store: store.lessons("/p"),
+    "lessons_state": lambda store: store.lessons_state("/p"),
     "patterns_with": lambda store: store.patterns_with(["key"]),
     "newest": lambda store: store.newest(project=None, limit=1),
     "starting_with": lambda store: store.starting_with("a"),

@@ -1,8 +1,9 @@
--- Whatever changes when the caller's triggers, vectors or patterns do, from this worker or another: cheap to compare. The
--- first counts, for each of the models, are those of an index.
-select (select array_agg(triggers order by place)
+-- Whatever changes when the caller's triggers or vectors do, from this worker or another: cheap to compare. The first
+-- values, for each of the models, are those of an index; without a model any change of a pattern has to do. The count of
+-- patterns changes when two are merged.
+select (select array_agg(array[counted.triggers::text, counted.changed_at::text] order by place)
           from unnest(%(models)s::text[]) with ordinality as models (model, place),
-               lateral (select count(*) as triggers
+               lateral (select count(*) as triggers, max(updated_at) as changed_at
                           from behavior.episodes
                          where user_id = (select behavior.caller())
                            and embedding_model = model
@@ -10,7 +11,8 @@ select (select array_agg(triggers order by place)
                            and pattern_key <> ''
                            and schema_version > 0) as counted) as triggers,
        count(*) as patterns,
-       max(updated_at) as changed_at
+       count(*) filter (where workflow is null) as written,
+       max(updated_at) filter (where workflow is null or cardinality(%(models)s::text[]) = 0) as changed_at
   from public.behavior_patterns
  where user_id = (select behavior.caller())
    and (%(project)s::text is null or project = %(project)s)

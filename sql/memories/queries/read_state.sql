@@ -1,8 +1,9 @@
--- Whatever changes when the caller's triggers, vectors or patterns do, from this worker or another: cheap to compare. The
--- first counts, for each of the models, are those of an index.
-select (select array_agg(triggers order by place)
+-- Whatever changes when the caller's triggers or vectors do, from this worker or another: cheap to compare. The first
+-- values, for each of the models, are those of an index; without a model any change of a pattern has to do. The count of
+-- patterns changes when two are merged.
+select (select array_agg(array[counted.triggers::text, counted.changed_at::text] order by place)
           from unnest(%(models)s::text[]) with ordinality as models (model, place),
-               lateral (select count(*) as triggers
+               lateral (select count(*) as triggers, max(updated_at) as changed_at
                           from behavior.episodes
                          where user_id = (select behavior.caller())
                            and embedding_model = model
@@ -10,8 +11,11 @@ select (select array_agg(triggers order by place)
                            and pattern_key <> ''
                            and schema_version > 0) as counted) as triggers,
        count(*) as patterns,
-       max(coalesce(metadata ->> 'updated_at', created_at::text)) as changed_at
-  from public.memories
- where user_id = (select behavior.caller())
-   and type = 'workflow'
-   and (%(project)s::text is null or metadata ->> 'project' = %(project)s)
+       count(*) filter (where w.workflow is null) as written,
+       max(coalesce(m.metadata ->> 'updated_at', m.created_at::text))
+           filter (where w.workflow is null or cardinality(%(models)s::text[]) = 0) as changed_at
+  from behavior.workflows w
+       join public.memories m using (id)
+ where w.user_id = (select behavior.caller())
+   and m.user_id = (select behavior.caller())
+   and (%(project)s::text is null or w.project = %(project)s)
