@@ -7,6 +7,7 @@ than its entries, and its answers name entries: so none are joined into episodes
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from behavior_plugin.agents.prompts import read_prompt
 from behavior_plugin.embed import E5, Embedder, Embedders, LazyEmbedder, embedder_of, open_embedder
 from behavior_plugin.learn import compute_patterns, save_turns, session_turns
 from behavior_plugin.model import Action, Context, DurationSource, Event, EventKind, EventSource, Outcome
-from behavior_plugin.recall import Recaller, may_be_offered
+from behavior_plugin.recall import Recaller, indexes, may_be_offered
 from behavior_plugin.recall.next_steps import Begun, read_earlier_work
 from behavior_plugin.recall.sequences import Call, EarlierWork, Sequences, calls_of
 from behavior_plugin.store.opening import open_store
@@ -98,6 +99,8 @@ def cached_embedder(kind: str | None) -> Embedder:
 @contextmanager
 def remembering(entries: Iterable[Entry], embedder: Embedder) -> Iterator[Memory]:
     """A memory that learns these entries, in a temporary database."""
+    # A large project is read again in the background, since the next prompt comes minutes later; here it comes at once.
+    indexes.MAX_AT_ONCE = sys.maxsize
     with scratch(), closing(open_store(config.load())) as opened:
         yield Memory(entries, embedder, opened.patterns)
 

@@ -24,6 +24,7 @@ _WORDS = {
     "best_letters": "the most letters in common",
     "merit": "agreement",
     "known": "how much is known",
+    "other_intent": "another intent",
 }
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import command_words
+from behavior_plugin.recall.intent import Intent, intent_of
 from behavior_plugin.recall.vector_index import Numbers, VectorIndex
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
@@ -57,7 +58,9 @@ class Candidates:
 
     `cosines` are those of the vectors, zero without one, on a scale where texts with nothing in common have zero too:
     so vectors of two models can be among them. `words` is the share of the question's words that a trigger and its work
-    have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command. `likeness`
+    have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command, and
+    `is_other_intent` that the question wants to know something, and the work changed files, or that one of both undoes
+    something. `likeness`
     compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`: there are
     no vectors to compare, and `words` is the share of the question's groups of letters.
     """
@@ -67,6 +70,7 @@ class Candidates:
     words: Scores
     newer: Scores
     is_same_command: Scores
+    is_other_intent: Scores
     likeness: Matrix
     known: int
     is_by_letters: bool
@@ -125,7 +129,7 @@ class Index:
         asked = [vector for vector in question.vectors if vector.model in self._vectors]
         is_by_letters = not asked
         words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
-        command = command_name(question.text)
+        command, intent = command_name(question.text), intent_of(question.text)
         same = self._places_of_command.get(command, []) if command else []
         cosines = numpy.zeros(len(self.triggers))
         wanted = numpy.zeros(len(self.triggers), dtype=bool)
@@ -148,6 +152,7 @@ class Index:
             words=words[places],
             newer=newer[places].astype(numpy.float64),
             is_same_command=numpy.array([place in is_same for place in places], dtype=float),
+            is_other_intent=numpy.array([_is_other(intent, each) for each in chosen], dtype=float),
             likeness=self._likeness(chosen),
             known=int(kept.sum()),
             is_by_letters=is_by_letters,
@@ -182,6 +187,12 @@ def _vectors_by_model(triggers: Sequence[Trigger]) -> dict[str, _Vectors]:
         )
         for model, places in found.items()
     }
+
+
+def _is_other(asked: Intent, trigger: Trigger) -> bool:
+    known = intent_of(core_of(trigger.text))
+    is_answer = asked is Intent.KNOW and (known is Intent.KNOW or not trigger.files)
+    return asked is not known and not is_answer and (asked is not Intent.MAKE or known is Intent.UNDO)
 
 
 def command_name(prompt: str) -> str:

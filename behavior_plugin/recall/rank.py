@@ -29,7 +29,7 @@ _LARGE = 1_000
 # The columns of `signals_of`, and the numbers of `odds_signals` behind the constant; with letters instead of words.
 _SIGNALS, _SIGNALS_BY_LETTERS = (("cosine", each, "age", "same_command") for each in ("words", "letters"))
 _ODDS, _ODDS_BY_LETTERS = (
-    ("constant", "best_cosine", each, "merit", "known") for each in ("best_words", "best_letters")
+    ("constant", "best_cosine", each, "merit", "known", "other_intent") for each in ("best_words", "best_letters")
 )
 
 
@@ -123,9 +123,10 @@ def merits_of(candidates: Candidates, weights: Weights) -> Scores:
 
 
 def odds_signals(candidates: Candidates, merits: Scores) -> Scores:
-    """The best cosine and the best share of words of all, the merit of the first, and how much is known."""
+    """The best cosine and words of all, the merit of the first, how much is known, and if the intent is another."""
     best = [candidates.cosines.max(), candidates.words.max(), merits.max()]
-    return numpy.array([*best, numpy.log1p(min(candidates.known, _LARGE))])
+    is_other = candidates.is_other_intent[_order(merits)[0]]
+    return numpy.array([*best, numpy.log1p(min(candidates.known, _LARGE)), is_other])
 
 
 def odds_of(candidates: Candidates, merits: Scores, factors: Sequence[float]) -> float:

@@ -120,6 +120,27 @@ def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
     assert index.models == ("model", "other")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "trigger", "files", "is_other"),
+    [
+        ("which tests cover the export?", "add an export", ("a.py",), 1),
+        # Its work only looked, so it may be the answer.
+        ("which tests cover the export?", "find the tests of the export", (), 0),
+        ("which tests cover the export?", "what covers the export?", ("a.py",), 0),
+        ("remove the export", "add an export", (), 1),
+        ("add an export", "remove the export", (), 1),
+        ("remove the export", "delete the import", ("a.py",), 0),
+        ("add an export", "which exports are there?", (), 0),
+        ("add an export", "write an export", ("a.py",), 0),
+    ],
+)
+def test_work_for_another_intent_is_told(prompt: str, trigger: str, files: tuple[str, ...], is_other: int) -> None:
+    """It is about the same things, so neither vectors nor words tell it apart."""
+    index = Index([make_trigger(trigger, vector=(1, 0), files=files)])
+
+    assert index.candidates(asked(prompt, vector=(1, 0))).is_other_intent.tolist() == [is_other]
+
+
 def test_like_work_is_alike() -> None:
     """By its files, its steps and the words of its commands; work of one pattern is alike anyway."""
     build = {"names": ("edit", "make"), "commands": ("make all",), "files": ("a.c",)}
