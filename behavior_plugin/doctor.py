@@ -18,6 +18,7 @@ from typing import Any
 
 from behavior_plugin import api, config, simulator
 from behavior_plugin.agents.install import WITH_HOOKS, agent_settings_file, check_interpreter
+from behavior_plugin.agents.settings_file import read_settings
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.embed.extra import offer
 from behavior_plugin.errors import BehaviorError, SetupError, StoreError
@@ -140,9 +141,16 @@ def _hooks() -> str:
     if config.are_hooks_off():
         raise BehaviorError("The hooks are switched off by BEHAVIOR_DISABLE.", hint=SWITCH_ON)
     events = ", ".join(simulator.registered_hooks(PLUGIN))
-    files = [file for file in map(agent_settings_file, WITH_HOOKS) if file.is_file()]
-    also = [f"; also in {file}" for file in files if simulator.registered_in_settings(file)]
-    return f"{PLUGIN / 'hooks' / 'hooks.json'} registers {events}{''.join(also)}"
+    return f"{PLUGIN / 'hooks' / 'hooks.json'} registers {events}{''.join(map(_also_in, WITH_HOOKS))}"
+
+
+def _also_in(agent: str) -> str:
+    """The settings of an agent, if they register our hooks too, with notes on them; else empty."""
+    file = agent_settings_file(agent)
+    if not file.is_file() or not simulator.registered_in_settings(file):
+        return ""
+    notes = WITH_HOOKS[agent].notes(read_settings(file).content)
+    return "".join([f"; also in {file}", *(f". {note.removesuffix('.')}" for note in notes)])
 
 
 def _worker() -> str:

@@ -36,10 +36,8 @@ def decision_lines(decision: Decision, *, has_project: bool = False) -> Iterator
     ranking = decision.ranking
     if ranking is None:
         return
-    yield (
-        f"   {plural(ranking.known, 'piece')} of work searched, {ranking.compared:,} compared by {_means(decision)}. "
-        f"{_threshold(decision)}"
-    )
+    compared = f", {ranking.compared:,} compared by {_means(decision)}" if ranking.known else ""
+    yield f"   {plural(ranking.known, 'piece')} of work searched{compared}. {_threshold(decision)}"
     for number, each in enumerate(decision.considered, start=1):
         yield from _considered_lines(number, each)
     if ranking.odds_factors:

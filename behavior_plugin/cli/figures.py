@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from behavior_plugin.cli.terminal import console, show_table
+from behavior_plugin.cli.terminal import console, escaped, show_table
 from behavior_plugin.measure.intervals import MIN_CASES, Estimate, Share
 from behavior_plugin.measure.report import Named, Report
 from behavior_plugin.measure.stats import Arm, Period, Summary
@@ -14,6 +14,7 @@ from behavior_plugin.recall.wording import about, plural
 
 # The width of the longest bar.
 BAR = 20
+MAX_FOLDER_CHARS = 300
 _NOTES = (
     "Chance: a random past workflow of the same project. Usual kinds: as many of its",
     "most frequent ones. Rare kinds: those that at most a tenth of its work had.",
@@ -24,10 +25,14 @@ _NOTES = (
 )
 
 
-def show_replay(report: Report, setting: str, *, everywhere: bool) -> None:
-    """Show a replay: its figures, how they grew with the number of known sessions, and notes on their meaning."""
+def show_replay(report: Report, setting: str, *, everywhere: bool, folder: str | None = None) -> None:
+    """Show a replay: its figures, how they grew with the number of known sessions, and notes on their meaning.
+
+    `folder` is the one whose project was replayed, if it is not the current one.
+    """
     if not report.answered.cases:
-        scope = "" if everywhere else " in this project; --all replays all projects"
+        where = f"the project of {escaped(folder, MAX_FOLDER_CHARS)}" if folder else "this project"
+        scope = "" if everywhere else f" in {where}; --all replays all projects"
         return console.print(f"No prompts to replay{scope}.")
     console.print(f"[bold]{plural(report.answered.cases, 'prompt')} that began work[/], suggestions = {setting}\n")
     table = _table("", "", "95 % interval", "cases")
@@ -124,7 +129,7 @@ def _by_sessions(report: Report) -> Table:
 
 
 def _by_time(by: str, periods: Sequence[Period]) -> Table:
-    table = _table(by, "shown", "followed", "worked", "withheld", "")
+    table = _table(by, "shown", "followed", "worked", "withheld", "shown and withheld")
     most = max(period.shown + period.withheld for period in periods)
     for period in periods:
         day = f"{period.begins_on:%Y-%m-%d}" if by == "week" else f"{period.begins_on:%Y-%m}"

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from behavior_plugin.agents import AGENTS
 from behavior_plugin.cli.terminal import MAX_JOB_CHARS, console, escaped, short_names, show_table
 from behavior_plugin.recall import wording
+from behavior_plugin.recall.quoting import quote
 from behavior_plugin.recall.wording import about, plural
 from behavior_plugin.workflow import Workflow
 
@@ -25,6 +27,8 @@ def show_report(report: Report) -> None:
     """Show the result of an import: amounts, effects, workflows, problems."""
     if report.sessions:
         console.print(_how_much(report))
+    elif any(_skipped(report)):
+        console.print("Nothing to import.")
     if report.workflows:
         console.print("\n[bold]Done most often[/]")
         show_table(_workflows(report.workflows))
@@ -48,7 +52,7 @@ def _how_much(report: Report) -> str:
     held = f"{plural(report.prompts, 'prompt')}, {plural(report.calls, 'call')}"
     endings = {"success": "ended well", "partial": "without a clear end", "failed": "failed"}
     ended = ", ".join(f"{report.outcomes[how]:,} {words}" for how, words in endings.items() if how in report.outcomes)
-    work = f"{plural(report.patterns, 'piece')} of work" + (f": {ended}" if ended else "")
+    work = f"{plural(report.patterns, 'prompt')} with work" + (f": {ended}" if ended else "")
     return f"{read}: {held}.\n{work}.\n{_effect(report)}"
 
 
@@ -64,13 +68,17 @@ def _workflows(workflows: Sequence[ProjectWorkflow]) -> Table:
     names = short_names(workflow.project for workflow in workflows)
     has_projects = len(names) > 1
     columns = ("worked", "takes", "job", *(["project"] if has_projects else []), "most frequent prompt")
-    table = Table(*columns, box=None, padding=(0, 0, 0, 2))
+    table = Table(box=None, padding=(0, 0, 0, 2))
+    for name in columns:
+        # In a narrow terminal the prompt gives way, on one line.
+        table.add_column(name, no_wrap=name != columns[-1])
     for workflow in workflows:
         takes = "-" if workflow.typical_ms is None else about(workflow.typical_ms)
         prompt, _ = Counter(workflow.triggers).most_common(1)[0] if workflow.triggers else ("", 0)
         odds = f"{workflow.worked} of {workflow.times}"
         project = [escaped(names[workflow.project], MAX_JOB_CHARS)] if has_projects else []
-        table.add_row(odds, takes, escaped(workflow.job, MAX_JOB_CHARS), *project, escaped(prompt, 50))
+        shown = Text(quote(prompt, 50), no_wrap=True, overflow="ellipsis")
+        table.add_row(odds, takes, escaped(workflow.job, MAX_JOB_CHARS), *project, shown)
     return table
 
 
@@ -85,9 +93,9 @@ def _skipped(report: Report) -> Iterator[str]:
     if report.idle:
         yield f"{plural(report.idle, 'session')} without work"
     if report.copies:
-        yield f"{plural(report.copies, 'piece')} of work that a fork repeats"
+        yield f"{plural(report.copies, 'prompt')} with work that a fork repeats"
     if report.earlier:
-        yield f"{plural(report.earlier, 'piece')} of work begun earlier"
+        yield f"{plural(report.earlier, 'prompt')} with work begun earlier"
     if report.older:
         yield f"{plural(report.older, 'log')} last changed earlier"
     if report.others:

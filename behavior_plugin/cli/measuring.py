@@ -68,7 +68,7 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
         return print_json({"suggestions": settings.suggestions, **report.model_dump(mode="json")})
     from behavior_plugin.cli import figures
 
-    return figures.show_replay(report, settings.suggestions, everywhere=everywhere)
+    return figures.show_replay(report, settings.suggestions, everywhere=everywhere, folder=project)
 
 
 @click.command()

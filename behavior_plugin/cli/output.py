@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from behavior_plugin.api import Message
+from behavior_plugin.errors import BehaviorError
 
 if TYPE_CHECKING:
     # Imported on use: rich costs a tenth of a second.
@@ -25,8 +26,15 @@ OFF = "switched off by BEHAVIOR_DISABLE"
 
 
 def current_folder() -> str:
-    """The current folder, as the hooks record it."""
-    return os.getcwd()  # noqa: PTH109
+    """The current folder, as the hooks record it.
+
+    Raises:
+        BehaviorError: it was deleted.
+    """
+    try:
+        return os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        raise BehaviorError("The current folder was deleted.", hint="Go to another folder, then try again.") from None
 
 
 def not_empty(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:

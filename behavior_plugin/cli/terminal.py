@@ -136,11 +136,12 @@ def show_state(state: dict[str, Any]) -> None:
     if "learned" in rows:
         without_work = plural(rows.pop("dropped"), "session")
         rows["learned"] = f"since the start: {plural(rows['learned'], 'prompt')} with work; {without_work} without"
-    show_rows({**rows, **_vectors(rows)})
+    sentences = _vectors(rows)
+    show_rows({**rows, **sentences})
 
 
 def _vectors(rows: dict[str, Any]) -> dict[str, str]:
-    """Sentences on the vectors, instead of their counts."""
+    """Sentences on the vectors; takes their counts out of the rows."""
     renewed, others, unreadable = (
         rows.pop(name, 0) for name in ("vectors_to_renew", "vectors_of_other_models", "unreadable_projects")
     )

@@ -140,13 +140,17 @@ class Sequences:
 
 
 def _steps(weighed: Weighed) -> dict[str, Step]:
-    """How each call is shown: as in the work that counts most."""
-    best: dict[str, tuple[float, str, Step]] = {}
+    """How each call is shown: in the form that counts most in all; another one may have been a slip."""
+    steps: dict[tuple[str, str], Step] = {}
+    weights: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for calls, weight in weighed:
         for call in calls:
-            example = (weight, call.step.text, call.step)
-            best[call.name] = max(best.get(call.name, example), example, key=lambda each: each[:2])
-    return {name: step for name, (_, _, step) in best.items()}
+            form = call.name, call.step.text
+            steps[form] = call.step
+            weights[form].append(weight)
+    # A sum that does not depend on the order of the works.
+    order = sorted(steps, key=lambda form: (math.fsum(weights[form]), form))
+    return {name: steps[name, text] for name, text in order}
 
 
 def _followers(weighed: Weighed, done: Sequence[Call]) -> tuple[list[dict[str, float]], dict[str, float], Counter[str]]:

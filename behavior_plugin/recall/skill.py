@@ -109,8 +109,9 @@ def _evidence(workflow: Workflow, episodes: Sequence[Episode]) -> Iterator[str]:
         prompt = code(episode.trigger, wording.MAX_MENTION_CHARS)
         because = code(judgement.because, MAX_TRIGGER_CHARS)
         yield f"- {wording.day(episode.started_at)}: {judgement.outcome}, for {prompt}, because {because}"
-    if (more := len(episodes) - MAX_EPISODES) > 0:
-        yield f"- and {more:,} more"
+    if len(episodes) > MAX_EPISODES:
+        # Only the newest episodes come with a pattern.
+        yield f"- and {max(workflow.times, len(episodes)) - MAX_EPISODES:,} more"
 
 
 def _triggers(pattern: StoredPattern) -> list[str]:

@@ -658,6 +658,19 @@ def test_uninstall_restores_the_settings(own_home: Path) -> None:
     assert settings.read_bytes() == before
 
 
+def test_doctor_says_that_hooks_run_twice(own_home: Path) -> None:
+    """A prompt would get two notes: the plugin may be enabled after the hooks were added to the settings."""
+    output_of("install")
+    settings = own_home / ".claude" / "settings.json"
+    content = json.loads(settings.read_text())
+    settings.write_text(json.dumps({**content, "enabledPlugins": {"behavior@behavior-plugin": True}}))
+
+    [hooks] = [check for check in json_of("doctor") if check["name"] == "hooks"]
+
+    assert f"also in {settings}. The plugin is enabled" in hooks["found"]
+    assert "each hook runs twice" in hooks["found"]
+
+
 def test_install_accepts_another_settings_file(own_home: Path, tmp_path: Path) -> None:
     """It may be for one project, or for a trial."""
     settings = tmp_path / "settings.json"

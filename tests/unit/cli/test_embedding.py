@@ -108,6 +108,7 @@ def test_status_says_what_vectors_wait(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "1,200 are being made anew" in said
     assert "other vectors" not in said
     assert COMMAND in said
+    assert [line.split("  ")[0] for line in said.splitlines()] == ["worker", "vectors", "other languages"]
 
 
 @pytest.mark.parametrize(

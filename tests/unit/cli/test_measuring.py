@@ -162,6 +162,8 @@ def test_settings_and_since_count(client: FakeClient, monkeypatch: pytest.Monkey
 
 def test_replay_of_nothing_says_where_there_is_some(screen: Callable[[], str]) -> None:
     assert "No prompts to replay in this project; --all replays all projects." in text_of(screen, "replay")
+    named = text_of(screen, "replay", "--project", "/srv/[shop]")
+    assert "No prompts to replay in the project of /srv/[shop]; --all replays all projects." in named
 
 
 # Stats

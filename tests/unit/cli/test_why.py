@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from behavior_plugin.capture import paths, unanswered
 from behavior_plugin.cli import cli
 from behavior_plugin.cli.decisions import decision_lines
+from behavior_plugin.cli.output import current_folder
+from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import Outcome, PromptKind
 from behavior_plugin.recall.decision import Considered, Decision, Fate, Verdict
 from behavior_plugin.recall.explain import Factor, Ranking
@@ -87,6 +89,25 @@ def test_letters_have_a_reason(embedder: str, means: str) -> None:
     by_letters = Ranking(known=1, compared=1, is_by_letters=True)
 
     assert means in text_of(searched(ranking=by_letters, embedder=embedder))
+
+
+def test_deleted_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell may be in one."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(BehaviorError, match="The current folder was deleted"):
+        current_folder()
+
+
+def test_no_means_are_named_where_nothing_was_compared() -> None:
+    """Without a vector of earlier work, no model is at fault."""
+    text = text_of(searched(ranking=Ranking(known=0, is_by_letters=True), embedder="model-x"))
+
+    assert "\n   0 pieces of work searched. A note needs" in text
+    assert "letters" not in text
 
 
 def test_hostile_text_stays_on_its_line() -> None:

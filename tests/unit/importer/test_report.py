@@ -9,9 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from behavior_plugin.agents.log_file import Problem
-from behavior_plugin.cli import import_report
+from behavior_plugin.cli import import_report, terminal
 from behavior_plugin.importer.log import LogResult, Run
 from behavior_plugin.importer.logs import Found, Log
 from behavior_plugin.importer.report import ProjectWorkflow, Report, summarize
@@ -125,11 +126,30 @@ def test_the_summary_has_totals_outcomes_and_new_patterns(shown: Callable[[Repor
     text = shown(report(run(), run(outcome="failed"), kept=Counter(new=1, grown=1, known=1)))
 
     assert "1 Claude Code session, 2.0 MB, in 2.5 s: 3 prompts, 9 calls." in text
-    assert "2 pieces of work: 1 ended well, 1 failed." in text
+    assert "2 prompts with work: 1 ended well, 1 failed." in text
     assert "1 new, 1 updated, 1 already known." in text
     assert "Skipped" not in text
     assert "Done most often" not in text
     assert "Lessons" not in text
+
+
+def test_import_of_nothing_says_so_and_why(shown: Callable[[Report], str]) -> None:
+    nothing = summarize(Found([LOG]), [LogResult(LOG, earlier=3)], [], seconds=1, is_dry_run=False)
+
+    assert shown(nothing) == "Nothing to import.\n\nSkipped\n  3 prompts with work begun earlier\n"
+
+
+def test_prompt_gives_way_in_a_narrow_terminal(shown: Callable[[Report], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job has one line."""
+    narrow = Console(width=80, force_terminal=True, color_system=None, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(import_report, "console", narrow)
+    monkeypatch.setattr(terminal, "console", narrow)
+    job = make_workflow("fix and check .py in the shop", triggers=("Find out why the total ignores discounts",))
+
+    lines = shown(report(workflows=[job])).splitlines()
+
+    assert "fix and check .py in the shop" in lines[-1]
+    assert lines[-1].endswith("…")
 
 
 def test_work_copied_by_a_fork_is_counted_once() -> None:

@@ -95,6 +95,17 @@ def test_the_steps_before_the_last_one_count() -> None:
     assert texts(after(works, "make lint", "make test"))[0] == "git push"
 
 
+def test_a_step_has_the_form_that_counts_most_in_all() -> None:
+    """A form of the newest work, which was tried once, is no form to suggest."""
+    works = [
+        *(work("fix it", "make lint", "make test") for _ in range(3)),
+        work("", "make lint", "rtk make test", days=1),
+    ]
+
+    assert call_in("rtk make test").name == call_in("make test").name
+    assert texts(after(works, "make lint"))[0] == "make test"
+
+
 def test_the_argument_of_the_last_step_counts() -> None:
     """After the changelog is edited, something else follows than after code."""
     works = [

@@ -137,6 +137,13 @@ def test_evidence_is_limited_and_the_rest_counted() -> None:
     assert draft.endswith("\n- and 5 more\n")
 
 
+def test_episodes_that_did_not_come_with_the_pattern_are_counted() -> None:
+    """Only the newest come with it."""
+    draft = skill_draft(stored(workflow=make_workflow(times=62, worked=58)), [make_episode() for _ in range(50)])
+
+    assert draft.endswith("\n- and 42 more\n")
+
+
 @pytest.mark.parametrize(
     ("job", "name"),
     [
