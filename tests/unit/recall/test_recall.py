@@ -389,6 +389,36 @@ def test_of_a_huge_project_the_newest_triggers_are_kept(monkeypatch: pytest.Monk
     assert sorted(triggers(ask(PROMPT, *patterns, min_odds=0))) == [f"{PROMPT} 1", f"{PROMPT} 2"]
 
 
+def test_dropped_triggers_are_never_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large project is read again in the background, and a person who forgets a session does not expect it back."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    for text in (PROMPT, "fix the login form"):
+        store.add(make_pattern(trigger=text, context=HERE), embedder.embed([text])[0], embedder.model)
+    recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+    del store.rows[0]
+
+    recaller.drop()
+
+    found = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    assert [each.trigger.text for each in found] == ["fix the login form"]
+
+
+def test_triggers_that_are_dropped_while_they_are_read_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were read before the deletion."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), DroppingStore()
+    store.recaller = recaller
+    store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
+
+    recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+    found = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+
+    assert found == []
+
+
 class CountingStore(FakeStore):
     """Counts how often triggers were read, and how often all of them."""
 
@@ -402,3 +432,15 @@ class CountingStore(FakeStore):
     def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
         found = super().triggers(models=dict.fromkeys(models, 1), project=project)
         return tuple(each.source_key for each in found)
+
+
+class DroppingStore(CountingStore):
+    """Has its only trigger deleted, and dropped from memory, as soon as it is read."""
+
+    recaller: Recaller
+
+    def triggers(self, *, newest: int | None = None, **asked: Any) -> Any:
+        found = super().triggers(newest=newest, **asked)
+        self.rows.clear()
+        self.recaller.drop()
+        return found
