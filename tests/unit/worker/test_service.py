@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -614,6 +615,26 @@ def test_forgetting_a_session_takes_it_out_of_the_patterns_at_once() -> None:
     assert deleted == api.Deleted(patterns=1)
     assert "secret" not in repr(worker.db.rows)
     assert workflow(worker.db.patterns[0]).times == 1
+
+
+def test_learning_waits_while_a_prompt_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python runs one thread at a time, and a hook waits for the answer."""
+    worker = Worker()
+    monkeypatch.setattr("behavior_plugin.worker.precedence.PATIENCE_S", 60.0)
+    learning = threading.Thread(target=worker.service.precedence.wait, daemon=True)
+    was_alive = []
+
+    def embedder(_: float) -> Embedder:
+        learning.start()
+        learning.join(0.1)
+        was_alive.append(learning.is_alive())
+        return FakeEmbedder()
+
+    monkeypatch.setattr(worker.resources, "embedder", embedder)
+    worker.service.suggest(suggest())
+
+    assert was_alive == [True]
+    wait_for(lambda: not learning.is_alive(), "learning")
 
 
 def test_a_forgotten_session_is_not_found_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
