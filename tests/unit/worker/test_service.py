@@ -622,15 +622,16 @@ def test_learning_waits_while_a_prompt_is_answered(monkeypatch: pytest.MonkeyPat
     worker = Worker()
     monkeypatch.setattr("behavior_plugin.worker.precedence.PATIENCE_S", 60.0)
     learning = threading.Thread(target=worker.service.precedence.wait, daemon=True)
-    was_alive = []
+    was_alive: list[bool] = []
 
-    def embedder(_: float) -> Embedder:
-        learning.start()
-        learning.join(0.1)
-        was_alive.append(learning.is_alive())
-        return FakeEmbedder()
+    def store(_: float) -> FakeStore:
+        if not was_alive:
+            learning.start()
+            learning.join(0.1)
+            was_alive.append(learning.is_alive())
+        return worker.db
 
-    monkeypatch.setattr(worker.resources, "embedder", embedder)
+    monkeypatch.setattr(worker.resources, "store", store)
     worker.service.suggest(suggest())
 
     assert was_alive == [True]
