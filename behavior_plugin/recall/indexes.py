@@ -130,7 +130,9 @@ class Indexes:
         with self._lock:
             drops = self._drops
         nearest = (near.model, near.numbers.tolist()) if near else None
-        triggers = store.triggers(models=models_of(embedder), project=key[1], newest=newest, near=nearest)
+        # The store has to leave the oldest out: the vectors of a huge one alone would not fit into memory.
+        most = newest or MAX_TRIGGERS
+        triggers = store.triggers(models=models_of(embedder), project=key[1], newest=most, near=nearest)
         is_part = newest is not None and len(triggers) >= newest
         index = Index(triggers[-MAX_TRIGGERS:])
         index.prepare()
