@@ -9,6 +9,8 @@ import time
 from behavior_plugin.capture import paths, spool
 
 NAME = "unanswered"
+# Of a time, as long as anybody lives. A line that was cut off runs into the next one, whose time is then the end.
+DIGITS = 10
 
 
 def count(reason):
@@ -32,7 +34,7 @@ def read():
     except (OSError, ValueError):
         return None
     found = [
-        (int(at), why if why.isprintable() else "")
+        (int(at[-DIGITS:]), why if why.isprintable() else "")
         for at, _, why in (line.partition(" ") for line in lines)
         if at.isdigit()
     ]

@@ -6,6 +6,7 @@ Pooling as sbert.net describes it: the mean of the word pieces' vectors, scaled 
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -32,6 +33,8 @@ _LAST_LATIN = "\u024f"
 # Each run gives the memory back that a long text needs.
 _SHRINK = onnxruntime.RunOptions()
 _SHRINK.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+log = logging.getLogger(__name__)
 
 
 class OfflineEmbedder:
@@ -105,11 +108,19 @@ def _verified(file: Path) -> bytes:
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
-    """Through a file: onnxruntime keeps a copy of a model that it gets in memory."""
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
-        file.write(model)
-        file.flush()
-        return onnxruntime.InferenceSession(file.name, _one_quiet_thread(), providers=["CPUExecutionProvider"])
+    """Through a file, if there is room for one: onnxruntime keeps a copy of a model that it gets in memory."""
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+            file.write(model)
+            file.flush()
+            return _open(file.name)
+    except OSError as error:
+        log.warning("the offline model takes more memory: there is no temporary file (%s)", error.strerror)
+        return _open(model)
+
+
+def _open(model: str | bytes) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model, _one_quiet_thread(), providers=["CPUExecutionProvider"])
 
 
 def _one_quiet_thread() -> onnxruntime.SessionOptions:

@@ -31,7 +31,17 @@ _SYNCING = frozenset({"git pull", "git rebase", "git merge"})
 # They only arrange what the next commit has.
 _STAGING = frozenset({"git add", "git reset", "git restore", "git rm", "git stash"})
 # They get round a rule instead of keeping to it.
-_EVADING = re.compile(r"\s--(?:no-verify|force|admin|skip\S*|ignore\S*)(?!\S)")
+_EVADING = re.compile(
+    r"""
+      \s--(?:no-verify|no-gpg-sign|force(?:-with-lease|-if-includes)?|admin|skip\S*|ignore\S*)(?:=\S*)?(?!\S)
+    | \s--(?:break-system-packages|dangerously-\S*|insecure)(?!\S)
+    | \bgit\ (?:.*\ )?commit\ (?:.*\ )?-(?!-)\w*n | \bgit\ (?:.*\ )?push\ (?:.*\ )?-(?!-)\w*f
+    | \b(?:bun|npm|pnpm|yarn)\ (?:.*\ )?(?-i:-f)(?!\S) | (?:^|\s)sudo\s
+    | (?:^|\s)(?:HUSKY|LEFTHOOK|\w*SKIP\w*|\w*NO_VERIFY|\w*DISABLE\w*)= | \bcore\.hookspath\b | \bgpgsign\b
+    | \bgit\ config\ (?:-\S+\ )*\{files\} | \bchmod\ (?:-R\ )?0?777\b  # a name with a dot looks like a file
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +166,7 @@ def _first(call: Attempt, fix: Attempt, between: Sequence[Attempt]) -> FoundLess
     if len({other.text for other in changing}) != 1 or names_wrong_word(call.error) or fix.folder != call.folder:
         return None
     other = changing[0]
-    command = _common_command(call, fix, other)
+    command = None if _EVADING.search(other.text) else _common_command(call, fix, other)
     # Files that were copied or removed were those of one occasion; what was installed is there from now on.
     if not command or (other.part.label in programs.PLAIN and "{files}" in other.text):
         return None

@@ -41,6 +41,10 @@ class Recaller:
         self._indexes = Indexes(before_reading)
         self._asking = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="state")
 
+    def drop(self) -> None:
+        """Drop the triggers in memory. Those of a large project would be found once more after they were deleted."""
+        self._indexes.drop()
+
     def recall(
         self,
         text: str,

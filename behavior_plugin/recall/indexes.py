@@ -53,6 +53,8 @@ class Indexes:
         # The one that was asked for last is the last.
         self._known: dict[Key, Known] = {}
         self._reading: set[Key] = set()
+        # The number of times that all were dropped.
+        self._drops = 0
         self._lock = threading.Lock()
 
     def find(self, key: Key) -> Known | None:
@@ -62,6 +64,12 @@ class Indexes:
             if known:
                 self._known[key] = known
             return known
+
+    def drop(self) -> None:
+        """Drop all indexes, also those that are being read: something in them was forgotten."""
+        with self._lock:
+            self._known.clear()
+            self._drops += 1
 
     def up_to_date(
         self,
@@ -119,8 +127,12 @@ class Indexes:
     ) -> Known:
         from behavior_plugin.recall.index import Index
 
+        with self._lock:
+            drops = self._drops
         nearest = (near.model, near.numbers.tolist()) if near else None
-        triggers = store.triggers(models=models_of(embedder), project=key[1], newest=newest, near=nearest)
+        # The store has to leave the oldest out: the vectors of a huge one alone would not fit into memory.
+        most = newest or MAX_TRIGGERS
+        triggers = store.triggers(models=models_of(embedder), project=key[1], newest=most, near=nearest)
         is_part = newest is not None and len(triggers) >= newest
         index = Index(triggers[-MAX_TRIGGERS:])
         index.prepare()
@@ -129,6 +141,8 @@ class Indexes:
         readable = _readable(index, embedder, before.readable if before else {}) if embedder else {}
         known = Known(() if is_part else state, index, readable)
         with self._lock:
+            if self._drops != drops:
+                return known
             self._known.pop(key, None)
             self._known[key] = known
             while len(self._known) > 1 and self._size() > MAX_TRIGGERS:

@@ -20,7 +20,10 @@ Numbers = NDArray[numpy.float32]
 
 
 class VectorIndex:
-    """Vectors of unit length and of one size. A cosine with a question is off by .005 at most."""
+    """Vectors of one size. A cosine with a question is off by .005 at most.
+
+    Those of other programs may have any length: it does not count.
+    """
 
     def __init__(self, vectors: Sequence[Numbers]) -> None:
         size = len(vectors[0]) if vectors else 0
@@ -28,8 +31,9 @@ class VectorIndex:
         self._scales = numpy.empty(len(vectors), dtype=numpy.float32)
         self._signs = numpy.empty((math.ceil(size / 64), len(vectors)), dtype=numpy.uint64)
         for place, vector in enumerate(vectors):
-            self._scales[place] = scale = float(numpy.abs(vector).max()) / _LARGEST or 1.0
+            scale = float(numpy.abs(vector).max()) / _LARGEST or 1.0
             self._bytes[place] = numpy.rint(vector / scale)
+            self._scales[place] = scale / (float(numpy.linalg.norm(vector)) or 1.0)
             self._signs[:, place] = _signs(vector)
 
     def __len__(self) -> int:

@@ -20,6 +20,8 @@ Scores: TypeAlias = NDArray[numpy.float64]
 # The usual constants of BM25: how soon repeating a word stops counting, and how much long texts are marked down.
 _SATURATION, _LENGTH = 1.2, 0.75
 MAX_TOKENS = 300
+# A count has two bytes; long before that, repeating a word counts no more.
+MAX_COUNT = 65_535
 
 _WORD = re.compile(r"[^\W_]+")
 # Scripts that put no spaces between words.
@@ -61,7 +63,7 @@ class WordIndex:
             for word, count in Counter(text).items():
                 numbers.append(self._numbers.setdefault(word, len(self._numbers)))
                 places.append(place)
-                counts.append(count)
+                counts.append(min(count, MAX_COUNT))
         order = numpy.argsort(numbers, kind="stable")
         self._places = numpy.array(places, dtype=numpy.int32)[order]
         self._counts = numpy.array(counts, dtype=numpy.uint16)[order]

@@ -251,7 +251,7 @@ def _in_pieces(connection: psycopg.Connection[DictRow], query: sql.SQL, values: 
     with connection.cursor(name="triggers") as rows:
         rows.itersize = MAX_ROWS
         rows.execute(query, values, binary=True)
-        yield from map(read_trigger, rows)
+        yield from read_rows(read_trigger, rows)
 
 
 def _configure(connection: psycopg.Connection[DictRow]) -> None:

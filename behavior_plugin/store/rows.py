@@ -112,6 +112,13 @@ def read_trigger(row: DictRow) -> Trigger:
 
     Texts that many triggers share are kept once.
     """
+    try:
+        return _trigger(row)
+    except (TypeError, ValueError):
+        raise StoreError(f"The work {row['source_key']} has a shape that this version does not know.") from None
+
+
+def _trigger(row: DictRow) -> Trigger:
     steps = [step for step in row["steps"] or () if isinstance(step, dict)]
     vector = row["embedding"]
     return Trigger(

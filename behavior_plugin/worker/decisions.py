@@ -5,6 +5,7 @@ One line of JSON for each, the oldest first, redacted and bounded. The file is r
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -81,6 +82,9 @@ class Decisions:
                 paths.replace_file(str(file()), b"".join(line + b"\n" for line in after))
             except OSError as error:
                 log.warning("the decisions cannot be saved: %s", describe_for_log(error))
+                if len(after) < len(before):  # what was forgotten must go, even with the rest
+                    with contextlib.suppress(OSError):
+                        file().unlink(missing_ok=True)
 
     def _read(self) -> list[bytes]:
         if self._lines is None:

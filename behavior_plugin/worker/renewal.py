@@ -22,6 +22,8 @@ from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
 
 # How long it may take at a time, since the worker does nothing else meanwhile.
 SLICE_S = 0.5
+# Of the note on the models; it has some 200.
+MAX_NOTE_BYTES = 64 * 1024
 ON_THIS_MACHINE = (MINILM, E5)
 
 log = logging.getLogger(__name__)
@@ -129,7 +131,8 @@ class Former:
 def _read() -> _Note:
     """The note; an empty one if the file is missing or damaged."""
     try:
-        return _Note.model_validate_json(_file().read_bytes())
+        with open(_file(), "rb", opener=paths.open_carefully) as source:
+            return _Note.model_validate_json(source.read(MAX_NOTE_BYTES))
     except (OSError, ValidationError):
         return _Note()
 

@@ -232,6 +232,9 @@ class Service(api.Api):
             projects = {each.context.project for each in evidence.episodes([request.session_id])}
         self._answers.forget(request.session_id, projects)
         deleted = store.forget_session(request.session_id)
+        self._recaller.drop()
+        # Again: a prompt may have found them until now.
+        self._answers.forget(request.session_id, projects)
         self._compute(store, embedder=lambda: None)
         return api.Deleted(patterns=deleted)
 

@@ -781,6 +781,22 @@ def test_unreadable_pattern_takes_nobodys_place(
     assert [each.source_key for each in store.patterns_with(["one", "two"])] == ["two"]
 
 
+@pytest.mark.parametrize("part", ['{"names": 5}', '{"steps": 5}', '{"steps": [{"files": 5}]}'])
+def test_work_of_another_shape_does_not_hide_the_rest(
+    store: PostgresStore, owner: psycopg.Connection, part: str
+) -> None:
+    """A newer version on another machine may have written it."""
+    spoilt, good = make_episode(prompt="fix it"), make_episode(prompt="ship it", session_id="s2")
+    for each in (spoilt, good):
+        tell(store, each)
+    fold(store, one=[spoilt], two=[good])
+    owner.execute(
+        "update behavior.episodes set digest = digest || %s::jsonb where source_key = %s", (part, spoilt.source_key)
+    )
+
+    assert [each.text for each in store.triggers(models={MODEL: 3}, project=None)] == ["ship it"]
+
+
 def test_triggers_have_what_recall_compares(store: PostgresStore) -> None:
     """The vector without its padding, and the work by its steps."""
     steps = (make_step("make all"), make_step("", StepKind.EDIT, files=("a.py",), until="make test"))

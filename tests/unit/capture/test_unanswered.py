@@ -79,6 +79,13 @@ def test_an_odd_record_harms_nobody(kind: str, tmp_path: Path) -> None:
     assert not outside.exists()
 
 
+def test_a_line_that_was_cut_off_does_not_spoil_the_next(record: Path) -> None:
+    """A killed hook leaves half a line, and no command could read a time of so many digits."""
+    record.write_bytes(b"17672256" + b"1767225600 a reason\n" + b"9" * 5_000 + b"1767225700 another\n")
+
+    assert (unanswered.read() or ())[:2] == (2, 1767225600)
+
+
 @pytest.mark.usefixtures("record")
 @pytest.mark.parametrize("is_asking", [True, False])
 def test_a_prompt_whose_hook_runs_out_of_time_is_counted(is_asking: bool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -140,6 +141,18 @@ def test_another_model_file_is_rejected(tmp_path: Path) -> None:
 def test_a_missing_model_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(EmbedError, match="cannot be read"):
         OfflineEmbedder(tmp_path / "model.onnx")
+
+
+def test_a_full_disk_costs_memory_only(embedder: OfflineEmbedder) -> None:
+    """The rewritten model goes through a temporary file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        found = OfflineEmbedder().embed(["fix the test"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert found == embedder.embed(["fix the test"])
 
 
 def test_a_missing_onnxruntime_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,6 +161,37 @@ def test_getting_round_a_rule_is_no_lesson(flag: str) -> None:
     assert found_in(call("git commit -m 'Add it'", "blocked by hook"), call(f"git commit {flag} -m 'Add it'")) == []
 
 
+@pytest.mark.parametrize(
+    ("command", "evading"),
+    [
+        ("git commit -m 'Add it'", "git commit -n -m 'Add it'"),
+        ("git commit -m 'Add it'", "git commit -anm 'Add it'"),
+        ("git commit -m 'Add it'", "HUSKY=0 git commit -m 'Add it'"),
+        ("git commit -m 'Add it'", "SKIP=mypy git commit -m 'Add it'"),
+        ("git commit -m 'Add it'", "git -c core.hooksPath=/dev/null commit -m 'Add it'"),
+        ("git commit -m 'Add it'", "git commit --no-gpg-sign -m 'Add it'"),
+        ("git commit -m 'Add it'", "git config commit.gpgsign false && git commit -m 'Add it'"),
+        ("git commit -m 'Add it'", "chmod -R 777 . && git commit -m 'Add it'"),
+        ("git push origin main", "git push -f origin main"),
+        ("git push origin main", "git push --force-with-lease origin main"),
+        ("npm install left-pad", "sudo npm install left-pad"),
+        ("npm install left-pad", "npm install -f left-pad"),
+        ("pip install flask", "pip install --break-system-packages flask"),
+    ],
+)
+def test_getting_round_a_rule_has_many_forms(command: str, evading: str) -> None:
+    """The lesson would be told at the very moment when the rule holds."""
+    assert found_in(call(command, "permission denied: blocked by hook"), call(evading)) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "other"),
+    [("docker compose up", "docker compose -f dev.yml up"), ("git commit -m 'x'", "rtk git commit -am 'x'")],
+)
+def test_like_flags_of_other_meaning_are_lessons(command: str, other: str) -> None:
+    assert len(found_in(call(command, "no configuration file: blocked by hook"), call(other))) == 1
+
+
 def test_the_fixing_twin_has_to_come_first() -> None:
     failed, fixing, worked = call("npm run lint", UNFORMATTED), call("npm run lint:fix"), call("npm run lint")
 

@@ -11,7 +11,7 @@ import pytest
 from behavior_plugin.embed import Embedder, Embedders, LazyEmbedder
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Context, Outcome
-from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller
+from behavior_plugin.recall import MAX_PROMPT_CHARS, MIN_CONFIDENCE, Recaller, indexes
 from behavior_plugin.workflow import Suggestion
 from tests.factories import START, make_pattern, make_workflow
 from tests.fakes import FakeEmbedder, FakeStore
@@ -382,23 +382,80 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_of_a_huge_project_the_newest_triggers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker has little memory."""
-    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_TRIGGERS", 2)
-    patterns = [{"trigger": f"{PROMPT} {number}", "started_at": START + timedelta(days=number)} for number in range(3)]
+    """A worker has little memory, so that no more are fetched either."""
+    monkeypatch.setattr(indexes, "MAX_AT_ONCE", 1)
+    monkeypatch.setattr(indexes, "MAX_TRIGGERS", 2)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    for day in range(3):
+        pattern = make_pattern(trigger=f"{PROMPT} {day}", context=HERE, started_at=START + timedelta(days=day))
+        store.add(pattern, embedder.embed([PROMPT])[0], embedder.model)
 
-    assert sorted(triggers(ask(PROMPT, *patterns, min_odds=0))) == [f"{PROMPT} 1", f"{PROMPT} 2"]
+    def found() -> list[str]:
+        ranked = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+        return sorted(each.trigger.text for each in ranked)
+
+    wait_for(lambda: found() == [f"{PROMPT} 1", f"{PROMPT} 2"], "the older trigger")
+    assert store.fetched == [1, 2]
+
+
+def test_dropped_triggers_are_never_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large project is read again in the background, and a person who forgets a session does not expect it back."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    for text in (PROMPT, "fix the login form"):
+        store.add(make_pattern(trigger=text, context=HERE), embedder.embed([text])[0], embedder.model)
+    recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+    del store.rows[0]
+
+    recaller.drop()
+
+    found = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    assert [each.trigger.text for each in found] == ["fix the login form"]
+
+
+def test_triggers_that_are_dropped_while_they_are_read_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were read before the deletion."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), DroppingStore()
+    store.recaller = recaller
+    store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
+
+    recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+    found = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+
+    assert found == []
 
 
 class CountingStore(FakeStore):
-    """Counts how often triggers were read, and how often all of them."""
+    """Counts how often triggers were read, how often all of them, and how many each time."""
 
     reads = whole_reads = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[int] = []
+
     def triggers(self, *, newest: int | None = None, **asked: Any) -> Any:
         self.reads += 1
-        self.whole_reads += newest is None
-        return super().triggers(newest=newest, **asked)
+        self.whole_reads += newest == indexes.MAX_TRIGGERS
+        found = super().triggers(newest=newest, **asked)
+        self.fetched.append(len(found))
+        return found
 
     def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
         found = super().triggers(models=dict.fromkeys(models, 1), project=project)
         return tuple(each.source_key for each in found)
+
+
+class DroppingStore(CountingStore):
+    """Has its only trigger deleted, and dropped from memory, as soon as it is read."""
+
+    recaller: Recaller
+
+    def triggers(self, *, newest: int | None = None, **asked: Any) -> Any:
+        found = super().triggers(newest=newest, **asked)
+        self.rows.clear()
+        self.recaller.drop()
+        return found

@@ -66,3 +66,12 @@ def test_no_vectors_and_no_numbers() -> None:
     """A model may give a text nothing but zeros."""
     assert len(VectorIndex([])) == 0
     assert VectorIndex([numpy.zeros(3, dtype=numpy.float32)]).cosines(unit(1, 1, 1), numpy.ones(1, dtype=bool)) == [0]
+
+
+def test_the_length_of_a_vector_does_not_count() -> None:
+    """Other programs may store vectors that are not of unit length."""
+    question, far = unit(1, 0), numpy.array([10, 99], dtype=numpy.float32)
+
+    cosines = VectorIndex([far]).cosines(question, numpy.zeros(1, dtype=bool))
+
+    assert cosines == pytest.approx([0.1], abs=0.005)

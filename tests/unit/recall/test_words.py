@@ -66,3 +66,10 @@ def test_letters_find_other_forms_of_a_word() -> None:
     scores = index.scores(trigrams("eine Warnung vom Linter"))
 
     assert scores[0] > 0.2 > scores[1]
+
+
+def test_a_word_may_be_repeated_without_end() -> None:
+    """One such text must not cost the whole project its recall."""
+    index = WordIndex([["a"] * 70_000, ["b"]])
+
+    assert index.scores(["a"]).argmax() == 0

@@ -110,6 +110,21 @@ def test_compaction_rearms_only_what_was_shown_before_it() -> None:
     ]
 
 
+def test_a_full_disk_keeps_nothing_that_was_forgotten() -> None:
+    """The file cannot be replaced then, only deleted; the worker still has the rest."""
+    written, full = Decisions(), Path(paths.in_data("decisions.jsonl.new"))
+    written.add(decision("secret", session_id="forgotten"))
+    written.add(decision("other"))
+    full.mkdir()
+
+    written.forget("forgotten")
+
+    assert prompts() == []
+    full.rmdir()
+    written.add(decision("next"))
+    assert prompts() == ["next", "other"]
+
+
 def test_lines_that_cannot_be_read_are_left_out() -> None:
     """A later version may have written them otherwise, or a disk error. They go with the next change."""
     Decisions().add(decision("good"))

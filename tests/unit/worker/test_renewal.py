@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -257,6 +258,20 @@ def test_a_damaged_note_costs_no_more_than_itself(one: Machine, store: FakeStore
     one.run(by_default())
 
     assert models(store) == {MINILM: 20}
+
+
+@pytest.mark.timeout(10)
+def test_a_note_that_is_no_file_is_replaced(one: Machine, store: FakeStore) -> None:
+    """A worker that opens a pipe would wait for its writer for ever."""
+    work(store, by_default(), *ENGLISH)
+    one.run(by_default())
+    note = one._folder / "embedders.json"
+    note.unlink()
+    os.mkfifo(note)
+
+    one.run(multilingual_only())
+
+    assert note.is_file()
 
 
 def test_no_embedder_does_nothing(one: Machine, store: FakeStore) -> None:

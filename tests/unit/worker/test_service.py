@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from behavior_plugin.worker.service import Service
 from behavior_plugin.workflow import Episode, Pattern, RemarkKind, StoredPattern, Workflow
 from tests.factories import START, make_action, make_turn, payload
 from tests.fakes import FakeEmbedder, FakeStore
+from tests.waiting import wait_for
 
 T = TypeVar("T")
 TASK = "fix the parser of the invoice"
@@ -613,6 +615,40 @@ def test_forgetting_a_session_takes_it_out_of_the_patterns_at_once() -> None:
     assert deleted == api.Deleted(patterns=1)
     assert "secret" not in repr(worker.db.rows)
     assert workflow(worker.db.patterns[0]).times == 1
+
+
+def test_learning_waits_while_a_prompt_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python runs one thread at a time, and a hook waits for the answer."""
+    worker = Worker()
+    monkeypatch.setattr("behavior_plugin.worker.precedence.PATIENCE_S", 60.0)
+    learning = threading.Thread(target=worker.service.precedence.wait, daemon=True)
+    was_alive: list[bool] = []
+
+    def store(_: float) -> FakeStore:
+        if not was_alive:
+            learning.start()
+            learning.join(0.1)
+            was_alive.append(learning.is_alive())
+        return worker.db
+
+    monkeypatch.setattr(worker.resources, "store", store)
+    worker.service.suggest(suggest())
+
+    assert was_alive == [True]
+    wait_for(lambda: not learning.is_alive(), "learning")
+
+
+def test_a_forgotten_session_is_not_found_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even once in a large project, whose triggers are read again in the background."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    worker, secret = Worker(), "fix the secret parser"
+    worker.learns(did(session_id="kept"), did(prompt=secret, session_id="s"))
+    request = api.Recall(text=secret, directory="/p", min_odds=0)
+    wait_for(lambda: secret in repr(worker.service.recall(request)), "the trigger")
+
+    worker.service.forget_session(api.ForgetSession(session_id="s"))
+
+    assert secret not in repr(worker.service.recall(request))
 
 
 # Remarks
