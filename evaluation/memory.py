@@ -7,7 +7,6 @@ than its entries, and its answers name entries: so none are joined into episodes
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ def cached_embedder(kind: str | None) -> Embedder:
 def remembering(entries: Iterable[Entry], embedder: Embedder) -> Iterator[Memory]:
     """A memory that learns these entries, in a temporary database."""
     # A large project is read again in the background, since the next prompt comes minutes later; here it comes at once.
-    indexes.MAX_AT_ONCE = sys.maxsize
+    indexes.MAX_AT_ONCE = 1_000_000
     with scratch(), closing(open_store(config.load())) as opened:
         yield Memory(entries, embedder, opened.patterns)
 
