@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from behavior_plugin.model import TASKS, PromptKind
 from behavior_plugin.recall.render import render
@@ -22,6 +22,8 @@ MAX_CHOICES = 5
 MAX_COMMAND_ANSWERS = 3
 # A hook passes on 8,000 bytes, with quotes and line ends escaped.
 MAX_ANSWER_BYTES = 7000
+# A prompt that comes again sooner was not typed again: its hook is registered twice, and one note is enough.
+AGAIN_AFTER = timedelta(seconds=2)
 # The number of sessions whose suggestions are remembered.
 MAX_SESSIONS = 1000
 NOTHING_KNOWN = "The behavior plugin knows of no earlier work like this."
@@ -117,12 +119,13 @@ class ShownPatterns:
         """The first suggestion that this session has not been shown; it counts as shown from now on."""
         return next((each for each in suggestions if self.take(session_id, str(each.pattern.id), now=now)), None)
 
-    def take(self, session_id: str, key: str, *, now: datetime) -> bool:
-        """Whether this session has not been shown something yet; it counts as shown from now on."""
+    def take(self, session_id: str, key: str, *, now: datetime, again_after: timedelta | None = None) -> bool:
+        """Whether this session has not been shown something yet, or not lately; it counts as shown from now on."""
         with self._lock:
             shown = self._of(session_id)
-            is_new = key not in shown
-            shown.setdefault(key, now)
+            is_new = key not in shown or (again_after is not None and now - shown[key] >= again_after)
+            if is_new:
+                shown[key] = now
             return is_new
 
     def rearm(self, session_id: str, before: datetime) -> None:

@@ -110,7 +110,11 @@ class Answers:
         shown_before = self._shown.of_session(request.session_id)
         if not caller.is_waiting():
             return replace(answer, shown_before=shown_before, is_late=True)
-        chosen = self._shown.take_new(request.session_id, found, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        is_doubled = bool(found) and not self._shown.take(
+            request.session_id, f"prompt {hash(request.prompt)}", now=now, again_after=gate.AGAIN_AFTER
+        )
+        chosen = None if is_doubled else self._shown.take_new(request.session_id, found, now=now)
         if chosen is None:
             return replace(answer, shown_before=shown_before)
         is_withheld = gate.is_withheld(request.session_id, chosen.pattern.source_key, self._policy.holdout)

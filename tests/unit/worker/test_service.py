@@ -194,11 +194,24 @@ def test_a_session_gets_each_suggestion_once() -> None:
     worker.knows(TASK)
     worker.knows(f"{TASK} again")
 
-    notes = [worker.service.suggest(suggest()).text for _ in range(3)]
+    notes = [worker.service.suggest(suggest(prompt=TASK + "." * number)).text for number in range(3)]
 
     assert [note.count("<past-workflow") for note in notes] == [1, 1, 0]
     assert f'"{TASK}"' in notes[0]
     assert f'"{TASK} again"' in notes[1]
+
+
+def test_a_prompt_whose_hook_is_registered_twice_gets_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the plugin, and in the settings too. Whoever types it again later gets another one."""
+    worker = Worker()
+    worker.knows(TASK)
+    worker.knows(f"{TASK} again")
+
+    notes = [worker.service.suggest(suggest()).text for _ in range(2)]
+    monkeypatch.setattr(gate, "AGAIN_AFTER", timedelta(0))
+    later = worker.service.suggest(suggest()).text
+
+    assert [bool(note) for note in (*notes, later)] == [True, False, True]
 
 
 @pytest.mark.parametrize("kind", [None, PromptKind.FOLLOW_UP, PromptKind.MACHINE, PromptKind.BUILT_IN])
