@@ -43,13 +43,13 @@ def found(index: Index, question: Question, **changes: Any) -> list[str]:
 
 def test_candidates_are_near_by_vector_or_by_words() -> None:
     """Each finds what the other misses."""
-    by_vector, by_words = make_trigger("repair it", vector=(0.9, 0.1)), make_trigger("fix the login", vector=(0, 1))
+    by_vector, by_words = make_trigger("repair it", vector=(0.8, 0.6)), make_trigger("fix the login", vector=(0, 1))
     neither = make_trigger("write docs", vector=(0, 1))
 
     candidates = Index([by_vector, by_words, neither]).candidates(asked("fix the form"))
 
     assert [trigger.text for trigger in candidates.triggers] == ["repair it", "fix the login"]
-    assert candidates.cosines.tolist() == pytest.approx([0.9, 0])
+    assert candidates.cosines.tolist() == pytest.approx([0.8, 0])
     assert candidates.words[1] > 0 == candidates.words[0]
 
 
