@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -462,6 +463,32 @@ def test_a_large_project_is_read_once_at_a_good_moment(monkeypatch: pytest.Monke
     wait_for(lambda: not recaller._indexes._reading, "all triggers")
 
     assert (waiting, store.whole_reads) == ([0], 1)
+
+
+def test_a_thread_that_cannot_be_started_costs_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may have too many processes for a moment."""
+    monkeypatch.setattr(indexes, "MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "Thread", _no_thread)
+        patched.setattr(recaller._asking, "submit", _done)
+        first = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+
+    assert [each.trigger.text for each in first] == [PROMPT]
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+
+
+def _no_thread(**_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def _done(call: Callable[..., Any], **values: Any) -> Future[Any]:
+    done: Future[Any] = Future()
+    done.set_result(call(**values))
+    return done
 
 
 class CountingStore(FakeStore):
