@@ -98,8 +98,16 @@ class Indexes:
             is_being_read = key in self._reading
             self._reading.add(key)
         if not is_being_read:
-            threading.Thread(target=self._read_later, args=(key, state, store, embedder), daemon=True).start()
+            self._start_reading(key, state, store, embedder)
         return known
+
+    def _start_reading(self, key: Key, state: State, store: Store, embedder: Embedder | None) -> None:
+        try:
+            threading.Thread(target=self._read_later, args=(key, state, store, embedder), daemon=True).start()
+        except RuntimeError:  # too many processes; the next prompt tries again
+            log.warning("the triggers of a project cannot be read: no thread can be started")
+            with self._lock:
+                self._reading.discard(key)
 
     def _read_later(self, key: Key, state: State, store: Store, embedder: Embedder | None) -> None:
         try:

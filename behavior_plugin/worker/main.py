@@ -176,7 +176,8 @@ class Worker:
         parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn, self._compute)
         for part in (*parts, self._renew_vectors, self._housekeeping.enforce_limits):
             self._looked_at = time.monotonic()
-            self._service.precedence.wait()
+            if self._resources.can_store():  # else a prompt waits for that
+                self._service.precedence.wait()
             try:
                 part()
             except Exception as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -416,16 +418,77 @@ def test_dropped_triggers_are_never_found_again(monkeypatch: pytest.MonkeyPatch)
 
 def test_triggers_that_are_dropped_while_they_are_read_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """They were read before the deletion."""
-    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    monkeypatch.setattr(indexes, "MAX_AT_ONCE", 1)
     embedder, recaller, store = FakeEmbedder(), Recaller(), DroppingStore()
     store.recaller = recaller
     store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
 
     recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
-    wait_for(lambda: store.whole_reads == 1, "all triggers")
+    wait_for(lambda: store.whole_reads == 1 and not recaller._indexes._reading, "all triggers")
     found = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
 
     assert found == []
+
+
+def test_the_project_that_asked_first_is_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its last prompt, not by its first."""
+    monkeypatch.setattr(indexes, "MAX_TRIGGERS", 2)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    for project in "abc":
+        context = Context(directory=project, project=project)
+        store.add(make_pattern(trigger=PROMPT, context=context), embedder.embed([PROMPT])[0], embedder.model)
+
+    for project in "abaca":
+        recaller.rank(PROMPT, project, embedder=embedder, store=store)
+
+    assert store.reads == 3
+
+
+def test_a_large_project_is_read_once_at_a_good_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many prompts come meanwhile."""
+    monkeypatch.setattr(indexes, "MAX_AT_ONCE", 1)
+    is_good, waiting = threading.Event(), []
+
+    def before() -> None:
+        waiting.append(store.whole_reads)
+        is_good.wait(10)
+
+    embedder, recaller, store = FakeEmbedder(), Recaller(before), CountingStore()
+    for text in (PROMPT, "write docs"):
+        store.add(make_pattern(trigger=text, context=HERE), embedder.embed([text])[0], embedder.model)
+    for _ in range(3):
+        recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    wait_for(lambda: bool(waiting), "the reader")
+    is_good.set()
+    wait_for(lambda: not recaller._indexes._reading, "all triggers")
+
+    assert (waiting, store.whole_reads) == ([0], 1)
+
+
+def test_a_thread_that_cannot_be_started_costs_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may have too many processes for a moment."""
+    monkeypatch.setattr(indexes, "MAX_AT_ONCE", 1)
+    embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
+    store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "Thread", _no_thread)
+        patched.setattr(recaller._asking, "submit", _done)
+        first = recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+    recaller.rank(PROMPT, HERE.project, embedder=embedder, store=store)
+
+    assert [each.trigger.text for each in first] == [PROMPT]
+    wait_for(lambda: store.whole_reads == 1, "all triggers")
+
+
+def _no_thread(**_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def _done(call: Callable[..., Any], **values: Any) -> Future[Any]:
+    done: Future[Any] = Future()
+    done.set_result(call(**values))
+    return done
 
 
 class CountingStore(FakeStore):
@@ -450,12 +513,13 @@ class CountingStore(FakeStore):
 
 
 class DroppingStore(CountingStore):
-    """Has its only trigger deleted, and dropped from memory, as soon as it is read."""
+    """Has its only trigger deleted, and dropped from memory, while all are read."""
 
     recaller: Recaller
 
     def triggers(self, *, newest: int | None = None, **asked: Any) -> Any:
         found = super().triggers(newest=newest, **asked)
-        self.rows.clear()
-        self.recaller.drop()
+        if self.whole_reads:
+            self.rows.clear()
+            self.recaller.drop()
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -51,3 +52,10 @@ def test_prompts_without_end_do_not_stop_learning(monkeypatch: pytest.MonkeyPatc
     with first:
         other = waiting(first)
         wait_for(lambda: not other.is_alive(), "the other work")
+
+
+def test_a_prompt_goes_on_soon_after_each_wait() -> None:
+    """Python lets a thread compute for 5 ms by itself, and a prompt waits a dozen times."""
+    Precedence()
+
+    assert sys.getswitchinterval() == pytest.approx(precedence.SWITCH_S)

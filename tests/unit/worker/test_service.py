@@ -24,6 +24,7 @@ from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
 from behavior_plugin.recall import gate
 from behavior_plugin.redact import redact_turn
 from behavior_plugin.worker import handshake
+from behavior_plugin.worker.precedence import Precedence
 from behavior_plugin.worker.routes import FAILURE, PROMPT, Request, Response, Routes, hook_answer
 from behavior_plugin.worker.service import Service
 from behavior_plugin.workflow import Episode, Pattern, RemarkKind, StoredPattern, Workflow
@@ -630,7 +631,10 @@ def test_forgetting_a_session_takes_it_out_of_the_patterns_at_once() -> None:
     assert workflow(worker.db.patterns[0]).times == 1
 
 
-def test_learning_waits_while_a_prompt_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ask", [lambda worker: worker.service.suggest(suggest()), lambda worker: failure(worker)])
+def test_learning_waits_while_a_hook_is_answered(
+    ask: Callable[[Worker], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Python runs one thread at a time, and a hook waits for the answer."""
     worker = Worker()
     monkeypatch.setattr("behavior_plugin.worker.precedence.PATIENCE_S", 60.0)
@@ -645,10 +649,24 @@ def test_learning_waits_while_a_prompt_is_answered(monkeypatch: pytest.MonkeyPat
         return worker.db
 
     monkeypatch.setattr(worker.resources, "store", store)
-    worker.service.suggest(suggest())
+    ask(worker)
 
     assert was_alive == [True]
     wait_for(lambda: not learning.is_alive(), "learning")
+
+
+def test_a_large_project_is_read_while_no_prompt_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes seconds, and a hook waits for the answer."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    waits: list[Precedence] = []
+    monkeypatch.setattr(Precedence, "wait", lambda self: waits.append(self))
+    worker = Worker()
+    worker.knows(TASK)
+    worker.knows("write the docs")
+
+    worker.service.suggest(suggest())
+
+    wait_for(lambda: waits == [worker.service.precedence], "the reader")
 
 
 def test_a_forgotten_session_is_not_found_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
