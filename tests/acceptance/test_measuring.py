@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,18 @@ def test_a_history_is_replayed(project: Path) -> None:
     assert "No prompts to replay in this project; --all replays all projects." in output_of("replay")
 
 
+def withheld_session(project: Path, ids: list[str]) -> Session:
+    """A session from which a suggestion is withheld. The answer is silence, as it also is where the worker is late."""
+    for each in ids:
+        session = with_id(project, each)
+        assert "python3 -m unittest" in session.ask(f"/behavior:recall {TASK}").stdout
+        assert session.ask(TASK).stdout == ""
+        with contextlib.suppress(AssertionError):
+            wait_for(withheld, "a withheld suggestion", within_s=5)
+            return session
+    pytest.fail("no session was answered in time")
+
+
 def test_withheld_suggestions_are_judged_like_shown_ones(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both arms follow the steps here, one without having seen them. Whoever asks by hand gets the answer anyway."""
     monkeypatch.setenv("BEHAVIOR_HOLDOUT", "0.5")
@@ -56,12 +69,9 @@ def test_withheld_suggestions_are_judged_like_shown_ones(project: Path, monkeypa
     ids = [str(uuid.uuid4()) for _ in range(100)]
     key = pattern.source_key
     shown_to = with_id(project, next(each for each in ids if not is_withheld(each, key, 0.5)))
-    withheld_from = with_id(project, next(each for each in ids if is_withheld(each, key, 0.5)))
 
     assert "python3 -m unittest" in suggestion(shown_to, TASK)
-    assert "python3 -m unittest" in withheld_from.ask(f"/behavior:recall {TASK}").stdout
-    # The answer is silence, as it also is where the worker is late: it is asked until one is noted.
-    wait_for(lambda: withheld_from.ask(TASK).stdout == "" and withheld(), "a withheld suggestion")
+    withheld_from = withheld_session(project, [each for each in ids if is_withheld(each, key, 0.5)])
     for session in (shown_to, withheld_from):
         session.call("python3 -m unittest")
         session.send("Stop")
