@@ -72,9 +72,9 @@ comment on column behavior.episodes.digest is 'Steps, lessons and job, computed 
 create index if not exists episodes_user_bits_idx
     on behavior.episodes (user_id, embedding_model, project) include (source_key, trigger_bits)
     where pattern_key <> '';
--- The same without the bits, to count them and to see whether one has changed.
+-- The same without the bits, for counting.
 create index if not exists episodes_user_model_idx
-    on behavior.episodes (user_id, embedding_model, project) include (updated_at)
+    on behavior.episodes (user_id, embedding_model, project)
     where pattern_key <> '' and schema_version > 0;
 create index if not exists episodes_user_session_idx
     on behavior.episodes (user_id, session_id);
@@ -82,6 +82,9 @@ create index if not exists episodes_user_started_idx
     on behavior.episodes (user_id, started_at desc);
 create index if not exists episodes_user_project_idx
     on behavior.episodes (user_id, project, started_at desc);
+-- The last change: each prompt asks for it.
+create index if not exists episodes_user_changed_idx
+    on behavior.episodes (user_id, project, updated_at desc);
 create index if not exists episodes_user_pattern_idx
     on behavior.episodes (user_id, pattern_key);
 create index if not exists episodes_user_unfolded_idx

@@ -869,7 +869,7 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore, model
 
     assert all(before != after for before, after in pairwise(states))
     assert again == states[-2]
-    assert store.state(models=[MODEL], project="/elsewhere")[:3] == ([["0", None]], 0, 0)
+    assert store.state(models=[MODEL], project="/elsewhere")[:3] == ([0], None, 0)
 
 
 def test_state_stays_when_only_numbers_of_a_pattern_change(store: PostgresStore) -> None:
@@ -1385,7 +1385,7 @@ def test_no_method_reaches_evidence_of_another_user(
     assert near(store) == []
     assert store.triggers(models={MODEL: 2}, project=None) == []
     assert store.patterns_with(["one"]) == []
-    assert store.state(models=[MODEL], project=None)[:3] == ([["0", None]], 0, 0)
+    assert store.state(models=[MODEL], project=None)[:3] == ([0], None, 0)
     assert store.unfolded_projects() == store.stale_sessions(99) == []
     assert waiting(store, 5) == {}
     assert store.embedded() == []
