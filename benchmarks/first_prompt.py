@@ -87,7 +87,7 @@ def _busy_loop() -> Iterator[None]:
 
 
 def _measured(worker: str, project: Path, rounds: int) -> Result:
-    """Prompts whose tasks the project knows, each in a session of its own."""
+    """Prompts for tasks that the project knows, each in a session of its own."""
     hooks = simulator.registered_hooks(ROOT)
     took, answered = [], 0
     for number in shown(range(rounds), worker, total=rounds):

@@ -78,14 +78,10 @@ def _threshold(decision: Decision) -> str:
 
 
 def _means(decision: Decision) -> str:
-    if decision.ranking and decision.ranking.is_by_letters:
-        why = "cannot read them" if decision.embedder else "there is no embedder"
-        return (
-            f"their letters ({quote(decision.embedder, MAX_JOB_CHARS)} {why})"
-            if decision.embedder
-            else f"their letters ({why})"
-        )
-    return f"meaning and words ({quote(decision.embedder, MAX_JOB_CHARS)})"
+    embedder = quote(decision.embedder, MAX_JOB_CHARS)
+    if not (decision.ranking and decision.ranking.is_by_letters):
+        return f"meaning and words ({embedder})"
+    return f"their letters ({embedder} cannot read them)" if embedder else "their letters (there is no embedder)"
 
 
 def _when(at: datetime) -> str:

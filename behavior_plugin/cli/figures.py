@@ -28,7 +28,7 @@ _NOTES = (
 def show_replay(report: Report, setting: str, *, everywhere: bool, folder: str | None = None) -> None:
     """Show a replay: its figures, how they grew with the number of known sessions, and notes on their meaning.
 
-    `folder` is the one whose project was replayed, if it is not the current one.
+    `folder` is that of the replayed project, if it is not the current one.
     """
     if not report.answered.cases:
         where = f"the project of {escaped(folder, MAX_FOLDER_CHARS)}" if folder else "this project"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import click
 
@@ -48,7 +49,7 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
     from behavior_plugin.measure.lessons import lessons_met
     from behavior_plugin.measure.replay import replay as replay_history
     from behavior_plugin.measure.report import report_of
-    from behavior_plugin.recall.gate import MIN_ODDS
+    from behavior_plugin.recall.gate import MIN_ODDS, Policy, is_worth_a_line
 
     settings = config.load()
     directory = None if everywhere else os.path.abspath(project or current_folder())  # noqa: PTH100 - as hooks do
@@ -63,7 +64,8 @@ def replay(project: str | None, everywhere: bool, since: datetime | None, as_jso
             since=since,
             on_progress=on_replayed(sum(work.is_task for work in history)),
         )
-    report = report_of(replayed, lessons_met(history, since=since))
+    is_told = partial(is_worth_a_line, policy=Policy(settings.suggestions))
+    report = report_of(replayed, lessons_met(history, since=since, is_told=is_told))
     if as_json:
         return print_json({"suggestions": settings.suggestions, **report.model_dump(mode="json")})
     from behavior_plugin.cli import figures
@@ -106,7 +108,7 @@ def _read(directory: str | None, on_read: Callable[[int], object]) -> list[PastW
 
 @contextmanager
 def _bar() -> Iterator[tuple[Callable[[int], object], Callable[[int], Callable[[int], object]]]]:
-    """Two progress bars on stderr: one for reading, whose end is not known, and one for replaying."""
+    """Two progress bars on stderr: one for reading, without a known end, and one for replaying."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -32,7 +32,9 @@ NONE = "No prompt is kept, or none of this session."
     show_default=True,
     help="How many prompts, the newest first.",
 )
-@click.option("--session", "session_id", help="Only prompts of the session whose id begins so, of any project.")
+@click.option(
+    "--session", "session_id", help="Only prompts of the session with this id, or the beginning of it, of any project."
+)
 @click.option("--all", "everywhere", is_flag=True, help="Prompts of all projects, not only of this directory's.")
 @json_option
 def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> None:

@@ -92,7 +92,7 @@ class Embedders:
 
     @property
     def models(self) -> dict[str, int]:
-        """The models whose vectors can be compared with a prompt, each with its count of numbers."""
+        """The models with vectors that can be compared with a prompt, each with its count of numbers."""
         return {self.model: self.numbers, **{model: each.numbers for model, each in self._others.items()}}
 
     def can_read(self, text: str) -> bool:
@@ -134,7 +134,7 @@ class Embedders:
 
 
 def models_of(embedder: Embedder | None) -> dict[str, int]:
-    """The models whose vectors can be compared with a prompt, each with its count of numbers; the usual one first."""
+    """The models with comparable vectors, each with its count of numbers; the usual one first."""
     if isinstance(embedder, Embedders):
         return embedder.models
     return {embedder.model: embedder.numbers} if embedder else {}
@@ -154,7 +154,7 @@ def open_embedder(kind: Kind) -> Embedders | None:
         EmbedError: it cannot run here; `behavior status` and `behavior doctor` show the message.
     """
     # Loaded on demand: onnxruntime and openai cost 0.2 to 0.4 s each, and a machine may have no onnxruntime. The others
-    # compare prompts with the rows whose vectors they made.
+    # compare prompts with the rows that have vectors by them.
     offline, multilingual = LazyEmbedder(_open_offline), LazyEmbedder(_open_multilingual, is_installed)
     if kind == "none":
         return None

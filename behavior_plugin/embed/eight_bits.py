@@ -57,7 +57,7 @@ def _rows(gather: Any) -> Iterator[Any]:
 
 
 def _product(product: Any, tensors: dict[str, Any]) -> Any:
-    """A product with a weight, whose bits and scales are laid out anew: in blocks, column after column."""
+    """A product with a weight. Its bits and scales are laid out anew: in blocks, column after column."""
     (factor, weight), [result] = product.input, product.output
     bits, scales = tensors[weight + _BITS], tensors[weight + _SCALE]
     rows, columns = bits.dims

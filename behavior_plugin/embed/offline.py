@@ -108,12 +108,15 @@ def _verified(file: Path) -> bytes:
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
-    """Through a file, if there is room for one: onnxruntime keeps a copy of a model that it gets in memory."""
+    """Through a file, if there is room for one: onnxruntime keeps a copy of a model that it gets in memory.
+
+    The file has no name, so that a killed worker leaves nothing.
+    """
     try:
-        with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        with tempfile.TemporaryFile() as file:
             file.write(model)
-            file.flush()
-            return _open(file.name)
+            file.seek(0)
+            return _open(f"/dev/fd/{file.fileno()}")
     except OSError as error:
         log.warning("the offline model takes more memory: there is no temporary file (%s)", error.strerror)
         return _open(model)

@@ -12,8 +12,8 @@ class PastWork(Frozen):
     """An episode without its turns. Its session is over at the latest `ended_at` of all its episodes.
 
     `is_task`: the prompt is of a kind that is answered with a suggestion. `pattern_key` is empty where there was
-    nothing to learn. `vector` has the numbers of the prompt's vector, 4 bytes each, made by `model`, whose texts with
-    nothing in common have the cosine `unrelated`; None stands for a prompt that is compared by its letters.
+    nothing to learn. `vector` has the numbers of the prompt's vector, 4 bytes each, made by `model`, which gives
+    texts with nothing in common the cosine `unrelated`; None stands for a prompt that is compared by its letters.
     `is_readable` says whether the model can read it. `failed` are the failed calls that a lesson may fit, and `root` is
     the folder that their paths are seen from; those of a part are those of the whole.
     """

@@ -196,7 +196,7 @@ def _numbers(work: PastWork) -> Numbers | None:
 
 
 def _choose(likely: Sequence[PastWork], members: Mapping[str, Sequence[PastWork]], shown: set[str]) -> PastWork | None:
-    """The best work whose pattern may be offered and is new to the session; it counts as shown from now on."""
+    """The best work with a pattern that may be offered and is new to the session; it counts as shown from now on."""
     best: dict[str, PastWork] = {}
     for work in likely:
         best.setdefault(work.pattern_key, work)

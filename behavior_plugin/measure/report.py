@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from behavior_plugin.measure.intervals import MIN_CASES, Estimate, Share, mean_of, ratio_of, share_of
-from behavior_plugin.measure.lessons import Met
+from behavior_plugin.measure.lessons import LessonsMet
 from behavior_plugin.measure.replay import Lift, Replayed
 from behavior_plugin.model import Frozen
 
@@ -32,13 +32,6 @@ class Group(Frozen):
     named: Estimate
 
 
-class LessonsMet(Frozen):
-    sessions: int
-    failures: int
-    lessons: int
-    per_session: float | None
-
-
 class Report(Frozen):
     """The result of a replay. `bits` is how many bits a step the suggestion tells more than a random workflow.
 
@@ -54,18 +47,13 @@ class Report(Frozen):
     min_cases: int = MIN_CASES
 
 
-def report_of(replayed: Sequence[Replayed], met: Met) -> Report:
+def report_of(replayed: Sequence[Replayed], lessons: LessonsMet) -> Report:
     return Report(
         answered=_answered(replayed),
         bits=ratio_of([(suggested.bits - chance.bits, steps) for steps, suggested, chance, _ in _compared(replayed)]),
         named=_named(replayed, lambda lift: lift.named),
         rare=_named(replayed, lambda lift: lift.rare),
-        lessons=LessonsMet(
-            sessions=met.sessions,
-            failures=met.failures,
-            lessons=met.lessons,
-            per_session=met.lessons / met.sessions if met.sessions >= MIN_CASES else None,
-        ),
+        lessons=lessons,
         by_sessions=tuple(_groups(replayed)),
     )
 

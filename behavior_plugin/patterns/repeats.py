@@ -57,7 +57,7 @@ def _failed_text(command: Command, worked: Command, error: str, lesson: Lesson) 
 
 
 def _are_findings(call: Attempt, command: Command, worked: Command, lesson: Lesson) -> bool:
-    """Whether both errors are findings of a linter whose fixer helped: these are of one kind, whatever they say."""
+    """Whether both errors are findings of a linter, and its fixer helped: these are of one kind, whatever they say."""
     return command.is_about_style and worked.is_fixing and not (call.is_plain or is_plain_error(lesson.error))
 
 

@@ -191,33 +191,44 @@ GOING_ON = Phrases(
     zh="为什么, 怎么, 但是, 还有",
     ko="왜, 어떻게, 그런데, 그리고",
 )
-# Openings of a prompt that wants to know something, not to have something changed.
+# Openings of a prompt that wants to know something. None of them opens a report of something that is wrong.
 QUESTION = Phrases(
-    en="""what, what's, why, why's, who, whose, which, where, where's, when, how, how's, is, are, was, were, does, do
-    we, do you, did, has, have we, explain, describe, tell me, show me, summarize, summarise, walk me through, list,
-    count, find out""",
-    de="""was, warum, wieso, weshalb, wer, welche*, wo, wann, wie, ist, sind, gibt es, haben wir, erkläre, erklär,
-    beschreibe, zeig, zeige, liste, zähle""",
-    fr="""que, qu'est-ce, quoi, pourquoi, qui, quel*, où, quand, comment, est-ce, y a-t-il, explique, décris, montre,
-    liste, compte""",
-    es="""qué, por qué, quién, cuál*, dónde, cuándo, cómo, hay, es, está, explica, explícame, describe, muestra,
-    muéstrame, lista, cuenta""",
-    pt="o que, por que, quem, qual, quais, onde, quando, como, há, é, está, explique, descreva, mostre, liste, conte",
-    ja="なぜ, どうして, 何が, 何を, どこ, いつ, だれ, どの, 説明, 教えて, 見せて",
-    zh="为什么, 什么, 怎么, 哪里, 哪个, 谁, 解释, 说明, 告诉我, 列出, 显示",
-    ko="왜, 무엇, 뭐, 어디, 언제, 누가, 어떤, 설명, 알려, 보여",
+    en="""what, what's, why, why's, who, which, where, where's, how, how's, is it, is the, is there, is this, is that,
+    are the, are there, are these, are we, was the, were the, does it, does the, does this, does that, do we, do you,
+    did we, did you, did the, has the, have we, explain, describe, tell me, show me, summarize, summarise, walk me
+    through, list all, list the, list every, list which, count the, count how, find out""",
+    de="""was, warum, wieso, weshalb, wer, welche*, wo, wann, wie, gibt es, haben wir, erkläre, erklär, beschreibe,
+    zeig, zeige, liste alle, zähle""",
+    fr="""qu'est-ce, quoi, pourquoi, quel*, où, comment, est-ce, y a-t-il, explique, décris, montre-moi, liste les,
+    compte les""",
+    es="qué, por qué, quién, cuál*, dónde, cuándo, cómo, explica, explícame, describe, muéstrame, lista los, lista las",
+    pt="o que, por que, quem, qual, quais, onde, como, explique, descreva, mostre, conte",
+    ja="なぜ, どうして, 何が, 何を, どこ, いつ, だれ, どの",
+    zh="为什么, 什么, 怎么, 哪里, 哪个, 谁, 解释, 告诉我, 列出",
+    ko="왜, 무엇, 뭐가, 어디, 언제, 누가, 어떤",
 )
-# Openings of a prompt that takes something away.
+# It wants a change all the same.
+REPAIR = Phrases(
+    en="fix*, repair*, solve*, mend, correct it, change it, make it, make sure, add, please",
+    de="behebe, repariere, korrigiere, ändere, füge, bitte",
+    fr="corrige, répare, change, ajoute",
+    es="corrige, arregla, cambia, añade, agrega",
+    pt="corrija, conserte, mude, adicione",
+    ja="直して, 修正, 追加",
+    zh="修复, 修正, 改, 添加",
+    ko="고쳐, 수정, 추가",
+)
+# Openings of a prompt that takes something away. Without a word behind it, "delete" may belong to a button.
 UNDOING = Phrases(
-    en="""delete, remove, revert, undo, drop, roll back, rollback, uninstall, get rid of, take out, rip out, disable,
-    back out""",
+    en="""delete the, delete all, delete this, delete that, remove the, remove all, remove this, remove that, drop the,
+    disable the, undo the, undo that, undo my, revert, roll back, uninstall, get rid of, take out, rip out, back out""",
     de="lösche, entferne, mach rückgängig, setze zurück, deinstalliere, deaktiviere",
     fr="supprime, enlève, annule, retire, désinstalle, désactive",
     es="borra, elimina, quita, revierte, deshaz, desinstala, desactiva",
     pt="apague, remova, exclua, reverta, desfaça, desinstale, desative",
     ja="削除して, 消して, 元に戻して, 取り消して",
-    zh="删除, 移除, 撤销, 回滚, 卸载, 禁用",
-    ko="삭제, 제거, 되돌려, 취소, 비활성화",
+    zh="删掉, 去掉, 移除, 撤销, 回滚, 卸载",
+    ko="삭제해, 제거해, 되돌려, 취소해",
 )
 # Openings of closing words that say how it stands, or what comes next, and not what was changed.
 NO_CHANGE = Phrases(

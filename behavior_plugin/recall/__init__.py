@@ -33,7 +33,7 @@ class Recaller:
     """Finds past work for prompts, with the triggers of the projects that asked last in memory.
 
     Safe to use from several threads. Each call compares the state of the database, so work of other machines is found
-    too; in a project with thousands of pieces of work, by the next prompt.
+    too; in a project with more than 500 pieces of work, by the next prompt.
     """
 
     def __init__(self, before_reading: Callable[[], None] = lambda: None) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import command_words
-from behavior_plugin.recall.intent import Intent, intent_of
+from behavior_plugin.recall.intent import intent_of, is_other
 from behavior_plugin.recall.vector_index import Numbers, VectorIndex
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
@@ -152,7 +152,10 @@ class Index:
             words=words[places],
             newer=newer[places].astype(numpy.float64),
             is_same_command=numpy.array([place in is_same for place in places], dtype=float),
-            is_other_intent=numpy.array([_is_other(intent, each) for each in chosen], dtype=float),
+            is_other_intent=numpy.array(
+                [is_other(intent, intent_of(core_of(each.text)), has_changed=bool(each.files)) for each in chosen],
+                dtype=float,
+            ),
             likeness=self._likeness(chosen),
             known=int(kept.sum()),
             is_by_letters=is_by_letters,
@@ -187,12 +190,6 @@ def _vectors_by_model(triggers: Sequence[Trigger]) -> dict[str, _Vectors]:
         )
         for model, places in found.items()
     }
-
-
-def _is_other(asked: Intent, trigger: Trigger) -> bool:
-    known = intent_of(core_of(trigger.text))
-    is_answer = asked is Intent.KNOW and (known is Intent.KNOW or not trigger.files)
-    return asked is not known and not is_answer and (asked is not Intent.MAKE or known is Intent.UNDO)
 
 
 def command_name(prompt: str) -> str:

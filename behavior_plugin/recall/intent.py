@@ -1,14 +1,14 @@
-"""Tell prompts apart that name the same things and want the opposite: to know, to have, or to be rid of them."""
+"""Tell prompts apart that name the same things and want something else: to know, to have, or to be rid of them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from behavior_plugin.patterns.words import QUESTION, UNDOING, plain, without_fillers
+from behavior_plugin.patterns.words import QUESTION, REPAIR, UNDOING, plain, without_fillers
 
 
 class Intent(StrEnum):
-    """The purpose of a prompt, by its first words. MAKE is that of all others."""
+    """What a prompt wants, by its first words. MAKE stands for all others, so in doubt nothing is told apart."""
 
     MAKE = "make"
     KNOW = "know"
@@ -20,4 +20,14 @@ def intent_of(core: str) -> Intent:
     opening = without_fillers(plain(core))
     if UNDOING.opens(opening):
         return Intent.UNDO
-    return Intent.KNOW if QUESTION.opens(opening) else Intent.MAKE
+    return Intent.KNOW if QUESTION.opens(opening) and not REPAIR.within(opening) else Intent.MAKE
+
+
+def is_other(asked: Intent, known: Intent, *, has_changed: bool) -> bool:
+    """Whether past work was for another intent than the one asked for; `has_changed`: it changed files.
+
+    Work that only looked may be the answer to a question, and whatever the question was, its work may be asked for.
+    """
+    if asked is Intent.KNOW:
+        return known is not Intent.KNOW and has_changed
+    return (asked is Intent.UNDO) != (known is Intent.UNDO)

@@ -1,7 +1,7 @@
 """Order the candidates for a prompt, and say how likely the first is right.
 
-The order is that of least regret: the likely candidate comes first whose work is most like the work that the other
-likely ones stand for. The single nearest is often work of its own kind. The odds decide another question: whether
+The order is that of least regret: the first is the likely candidate with the work most like that of the other likely
+ones. The single nearest is often work of its own kind. The odds decide another question: whether
 anything is suggested. The weights of both are in `weights.json`, which `benchmarks/weights.py` makes.
 """
 

@@ -1,6 +1,6 @@
 """The vectors of many texts in a byte a number, and the nearest of them.
 
-Of many vectors only those are compared whose signs differ least from the question's, as in the database
+Of many vectors only those with signs most like the question's are compared, as in the database
 (docs/performance.md): a comparison of signs reads a thirtieth of the bytes.
 """
 

@@ -126,8 +126,11 @@ class PostgresStore:
             connection.execute(query("save_embedding"), values)
 
     def state(self, *, models: Sequence[str], project: str | None) -> tuple[object, ...]:
-        [row] = self._fetch("read_state", {"models": list(models), "project": project}, self._storage)
-        return tuple(row.values())
+        values = {"models": list(models), "project": project}
+        with self._transaction() as connection:
+            evidence = connection.execute(query("read_evidence_state"), values).fetchall()
+            patterns = connection.execute(query("read_patterns_state", self._storage), values).fetchall()
+        return tuple(value for row in (*evidence, *patterns) for value in row.values())
 
     def lessons_state(self, project: str) -> tuple[object, ...]:
         [row] = self._fetch("read_lessons_state", {"project": project}, self._storage)

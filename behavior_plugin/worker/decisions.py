@@ -65,7 +65,7 @@ class Decisions:
         self._change(lambda lines: [rearmed(line, each) for line, each in _parsed(lines)])
 
     def shown(self) -> list[Decision]:
-        """The decisions whose patterns are not shown to their sessions again, the oldest first."""
+        """The decisions with a pattern that their session is not shown again, the oldest first."""
         with self._lock:
             # A worker that starts asks this first, and parsing all would take it 7 ms.
             lines = [line for line in self._read() if not line.endswith(_NOT_SHOWN)]

@@ -96,7 +96,7 @@ class Renewal:
 
 
 class _Note(BaseModel):
-    """The models that this data folder used last, and former ones whose vectors are being replaced."""
+    """The models that this data folder used last, and former ones with vectors that are being replaced."""
 
     usual: str = ""
     fallback: str = ""

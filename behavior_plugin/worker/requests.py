@@ -14,7 +14,7 @@ MAX_NAMED_PROJECTS = 10
 
 
 def only_pattern(store: Store, id_start: str) -> StoredPattern:
-    """The pattern whose id begins so."""
+    """The pattern with an id that begins so, if there is just one. Raises NotFoundError."""
     found = store.starting_with(id_start)
     if len(found) != 1:
         problem = "More than one pattern has" if found else "No pattern has"
@@ -24,7 +24,7 @@ def only_pattern(store: Store, id_start: str) -> StoredPattern:
 
 
 def project_named(name: str, store: Store) -> str:
-    """The one project that a person means."""
+    """The project that a person names, by all or the end of its name. Raises NotFoundError, RequestError."""
     from behavior_plugin.recall.on_request import projects_named
 
     known = store.projects()

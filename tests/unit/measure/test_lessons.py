@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.measure.lessons import Met, lessons_met
+from behavior_plugin.measure.lessons import LessonsMet, lessons_met
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.model import Outcome
 from behavior_plugin.workflow import Lesson
@@ -27,7 +27,7 @@ def taught(hour: float, lesson: Lesson = LESSON, **changes: Any) -> PastWork:
 
 
 def test_a_command_that_fails_again_meets_its_lesson() -> None:
-    assert lessons_met([taught(1), failed(2)]) == Met(sessions=2, failures=2, lessons=1)
+    assert lessons_met([taught(1), failed(2)]) == LessonsMet(sessions=2, failures=2, lessons=1, per_session=None)
     assert lessons_met([failed(1), taught(2)]).lessons == 0
 
 
@@ -41,7 +41,9 @@ def test_a_session_meets_a_lesson_once() -> None:
     """It is shown once."""
     again = [failed(hour, session_id="a") for hour in (2, 3)]
 
-    assert lessons_met([taught(1), *again, failed(4)]) == Met(sessions=3, failures=4, lessons=2)
+    assert lessons_met([taught(1), *again, failed(4)]) == LessonsMet(
+        sessions=3, failures=4, lessons=2, per_session=None
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,5 +70,22 @@ def test_a_lesson_that_may_be_chance_needs_two_sessions() -> None:
 
 
 def test_since_counts_later_sessions_and_knows_earlier_lessons() -> None:
-    assert lessons_met([taught(1), failed(2), failed(3)], since=at(3)) == Met(sessions=1, failures=1, lessons=1)
-    assert lessons_met([]) == Met(0, 0, 0)
+    assert lessons_met([taught(1), failed(2), failed(3)], since=at(3)) == LessonsMet(
+        sessions=1, failures=1, lessons=1, per_session=None
+    )
+    assert lessons_met([]) == LessonsMet(sessions=0, failures=0, lessons=0, per_session=None)
+
+
+@pytest.mark.parametrize(("sessions", "share"), [(29, None), (30, 29 / 30)])
+def test_few_sessions_make_no_claim(sessions: int, share: float | None) -> None:
+    history = [taught(0), *(failed(hour) for hour in range(1, sessions))]
+
+    assert lessons_met(history).per_session == share
+
+
+def test_only_lessons_that_would_be_told_count() -> None:
+    """With `suggestions = "quiet"` one session is not enough."""
+    history = [taught(1), failed(2), taught(3), failed(4)]
+
+    assert lessons_met(history).lessons == 3
+    assert lessons_met(history, is_told=lambda lesson: lesson.sessions > 1).lessons == 1

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from behavior_plugin.measure.intervals import MIN_CASES
-from behavior_plugin.measure.lessons import Met
+from behavior_plugin.measure.lessons import LessonsMet
 from behavior_plugin.measure.replay import Lift, Replayed
 from behavior_plugin.measure.report import report_of
 from tests.unit.measure.history import at
 
-MET = Met(sessions=MIN_CASES, failures=9, lessons=6)
+MET = LessonsMet(sessions=MIN_CASES, failures=9, lessons=6, per_session=6 / MIN_CASES)
 
 
 def replayed(*, sessions: int = 3, steps: int = 4, **changes: Any) -> Replayed:
@@ -52,10 +52,10 @@ def test_rare_kinds_count_only_where_there_were_some() -> None:
 
 
 def test_nothing_is_claimed_from_few_cases() -> None:
-    report = report_of([*[replayed()] * 29, silent()], Met(sessions=29, failures=1, lessons=1))
+    report = report_of([*[replayed()] * 29, silent()], LessonsMet(sessions=29, failures=1, lessons=1, per_session=None))
 
     assert report.answered.value == pytest.approx(29 / 30)
-    assert report.bits.value is report.named.gain.value is report.rare.gain.low is report.lessons.per_session is None
+    assert report.bits.value is report.named.gain.value is report.rare.gain.low is None
     assert report.bits.cases == 29
 
 

@@ -1,6 +1,5 @@
--- Whatever changes when the caller's triggers or vectors do, from this worker or another: cheap to compare. The first
--- counts, for each of the models, are those of an index; without a model any change of a pattern has to do. The count of
--- patterns changes when two are merged.
+-- Whatever changes when the caller's triggers or their vectors do, from this worker or another: cheap to compare. The
+-- counts, one for each of the models, are those of an index.
 select (select array_agg(triggers order by place)
           from unnest(%(models)s::text[]) with ordinality as models (model, place),
                lateral (select count(*) as triggers
@@ -15,10 +14,4 @@ select (select array_agg(triggers order by place)
          where user_id = (select behavior.caller())
            and (%(project)s::text is null or project = %(project)s)
          order by updated_at desc
-         limit 1) as told_at,
-       count(*) as patterns,
-       count(*) filter (where workflow is null) as written,
-       max(updated_at) filter (where workflow is null or cardinality(%(models)s::text[]) = 0) as changed_at
-  from public.behavior_patterns
- where user_id = (select behavior.caller())
-   and (%(project)s::text is null or project = %(project)s)
+         limit 1) as changed_at
