@@ -1,4 +1,4 @@
-"""Databases without our objects."""
+"""Databases without our objects, and a second user on one with them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from behavior_plugin.config import Storage
 from behavior_plugin.store.embedded.server import Server
-from tests.database import made_database
+from behavior_plugin.store.postgres import PostgresStore
+from tests.database import made_database, member_store
 from tests.integration.copying import Terminal
 
 _numbers = itertools.count(1)
@@ -27,6 +29,13 @@ def fresh(server: Server, empty: str) -> Iterator[psycopg.Connection]:
     """The superuser's connection to a database without our objects."""
     with psycopg.connect(server.conninfo(dbname=empty), autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
+    """Another user's store on the same database."""
+    with member_store(owner, server, "behavior_other", storage) as opened:
+        yield opened
 
 
 @pytest.fixture

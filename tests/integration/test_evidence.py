@@ -81,13 +81,6 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     return chosen
 
 
-@pytest.fixture
-def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
-    """Another user's store on the same database."""
-    with member_store(owner, server, "behavior_other", storage) as opened:
-        yield opened
-
-
 def waiting(store: PostgresStore, limit: int) -> dict[str, str]:
     """The triggers that no model has embedded yet, by their keys."""
     return {each.source_key: each.text for each in store.unembedded(limit)}

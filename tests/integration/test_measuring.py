@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import Digest, PastSuggestion, Remark, RemarkKind
-from tests.database import LOGIN, ask, member_store
+from tests.database import LOGIN, ask
 from tests.factories import START, make_action, make_episode, make_step, make_work
 
 PROJECT = "/home/dev/project"
@@ -32,13 +31,6 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     """Both storages behave the same."""
     chosen: Storage = request.param
     return chosen
-
-
-@pytest.fixture
-def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
-    """Another user's store on the same database."""
-    with member_store(owner, server, "behavior_other", storage) as opened:
-        yield opened
 
 
 def suggested(hours: float = 0, kind: RemarkKind = RemarkKind.SHOWN, **changes: Any) -> Remark:

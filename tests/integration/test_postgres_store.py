@@ -30,7 +30,7 @@ from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import Pattern, Saved, StoredPattern
 from tests import database as rows
 from tests import search
-from tests.database import LOGIN, at_angle, member, member_store, pointing
+from tests.database import LOGIN, at_angle, member, pointing
 from tests.factories import START, make_action, make_pattern, make_workflow
 from tests.waiting import wait_for
 
@@ -114,13 +114,6 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     """Both storages behave the same."""
     chosen: Storage = request.param
     return chosen
-
-
-@pytest.fixture
-def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
-    """Another user's store on the same database."""
-    with member_store(owner, server, "behavior_other", storage) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import SUGGESTED, Remark, RemarkKind, StoredPattern
-from tests.database import LOGIN, ask, member_store, rows
+from tests.database import LOGIN, ask, rows
 from tests.factories import START, make_work
 from tests.waiting import wait_for
 
@@ -39,13 +38,6 @@ def storage(request: pytest.FixtureRequest) -> Storage:
     """Both storages behave the same."""
     chosen: Storage = request.param
     return chosen
-
-
-@pytest.fixture
-def other_store(server: Server, owner: psycopg.Connection, storage: Storage) -> Iterator[PostgresStore]:
-    """Another user's store on the same database."""
-    with member_store(owner, server, "behavior_other", storage) as opened:
-        yield opened
 
 
 def remark(kind: RemarkKind = RemarkKind.GOOD, **changes: Any) -> Remark:
