@@ -81,8 +81,8 @@ class Worker:
         self._learner = Learner(self._inbox, self._resources)
         self._renewal = Renewal(self._resources)
         self._housekeeping = Housekeeping(self._inbox)
-        self._service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
-        self._routes = Routes(self._service, settings, self)
+        self.service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
+        self._routes = Routes(self.service, settings, self)
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hint = threading.Event()
         self._watch = Watch(self._hint)
@@ -176,14 +176,18 @@ class Worker:
         parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn, self._compute)
         for part in (*parts, self._renew_vectors, self._housekeeping.enforce_limits):
             self._looked_at = time.monotonic()
-            if self._resources.can_store():  # else a prompt waits for that
-                self._service.precedence.wait()
+            self.let_prompts_go_first()
             try:
                 part()
             except Exception as error:
                 self._trouble = f"{part.__name__.strip('_')}: {type(error).__name__}"
                 log.error("%s failed: %s", part.__name__.strip("_"), describe_for_log(error))
         self._report_trouble()
+
+    def let_prompts_go_first(self) -> None:
+        """Wait for the prompts that are being answered, unless they wait for the store, which this thread opens."""
+        if self._resources.can_store():
+            self.service.precedence.wait()
 
     def _report_trouble(self) -> None:
         """Save what is wrong for the next session's start, which cannot wait for a worker."""
@@ -212,7 +216,7 @@ class Worker:
         if self._inbox.file_new():
             self._is_behind = True
         while self._inbox.compacted:
-            self._service.rearm(*self._inbox.compacted.popleft())
+            self.service.rearm(*self._inbox.compacted.popleft())
         self._watch.refresh()
 
     def _open_store(self) -> None:

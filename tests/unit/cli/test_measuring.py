@@ -21,6 +21,7 @@ from behavior_plugin.model import Outcome
 from behavior_plugin.workflow import PastSuggestion, Remark, RemarkKind
 from tests.factories import START
 from tests.unit.measure.history import past
+from tests.unit.measure.test_lessons import failed, taught
 
 TOTALS = Totals(patterns=4_600, episodes=14_400, sessions=11_800, projects=1)
 
@@ -158,6 +159,17 @@ def test_settings_and_since_count(client: FakeClient, monkeypatch: pytest.Monkey
     assert answered() == ("normal", 40, 42)
     monkeypatch.setenv("BEHAVIOR_SUGGESTIONS", "quiet")
     assert answered()[0] == "quiet"
+
+
+@pytest.mark.parametrize(("setting", "lessons"), [("normal", 1), ("quiet", 0)])
+def test_a_quiet_setting_tells_fewer_lessons(
+    client: FakeClient, monkeypatch: pytest.MonkeyPatch, setting: str, lessons: int
+) -> None:
+    """As a running session does: one earlier session is not enough."""
+    monkeypatch.setenv("BEHAVIOR_SUGGESTIONS", setting)
+    client.history = [taught(1), failed(2)]
+
+    assert json_of("replay", "--all")["lessons"]["lessons"] == lessons  # type: ignore[index]
 
 
 def test_replay_of_nothing_says_where_there_is_some(screen: Callable[[], str]) -> None:

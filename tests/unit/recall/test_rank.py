@@ -110,6 +110,19 @@ def test_letters_have_odds_of_their_own() -> None:
     assert first.odds >= MIN_ODDS["quiet"]
 
 
+def test_work_for_another_intent_is_less_likely() -> None:
+    """A question about an export is near to the work that added it, and does not ask for it."""
+    trigger = make_trigger("add an export of orders", vector=near(0.4), files=("export.py",))
+
+    made, asked_about, undone = (
+        ranked(prompt, trigger)[0].odds
+        for prompt in ("write an export of orders", "which is the export of orders?", "delete the export of orders")
+    )
+
+    assert made > NORMAL > asked_about
+    assert undone < NORMAL
+
+
 def test_odds_are_shares() -> None:
     """They are shown as such."""
     for each in ranked("ship it", *[make_trigger(str(number), vector=near(number / 10)) for number in range(1, 10)]):

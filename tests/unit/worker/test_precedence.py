@@ -7,7 +7,9 @@ import threading
 
 import pytest
 
+from behavior_plugin import config
 from behavior_plugin.worker import precedence
+from behavior_plugin.worker.main import Worker
 from behavior_plugin.worker.precedence import Precedence
 from tests.waiting import wait_for
 
@@ -52,6 +54,16 @@ def test_prompts_without_end_do_not_stop_learning(monkeypatch: pytest.MonkeyPatc
     with first:
         other = waiting(first)
         wait_for(lambda: not other.is_alive(), "the other work")
+
+
+@pytest.mark.timeout(10)
+def test_a_prompt_that_waits_for_the_store_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's main thread opens the store, so both would wait until the prompt has given up."""
+    monkeypatch.setattr(precedence, "PATIENCE_S", 60.0)
+    worker = Worker(config.load(), holds_lock=lambda: True)
+
+    with worker.service.precedence:
+        worker.let_prompts_go_first()
 
 
 def test_a_prompt_goes_on_soon_after_each_wait() -> None:
