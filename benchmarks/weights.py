@@ -6,7 +6,7 @@ and to the others only, and with `--ablate` also without each of the signals; `-
 to the labels by likelihood, then the odds to whether the first candidate is right, among prompts with and without an
 answer. The weights are those for MiniLM, and nearly those for e5, which have to be no others (`--embedder
 multilingual`). `odds_by_letters` is set by hand, since the sets are in English: a fifth of the question's groups of
-letters in common is just enough. So is `other_intent`, since 17 prompts show it: two of them were answered rightly.
+letters in common is just enough. So is `other_intent`, since only 14 prompts show it: one of them was answered rightly.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ REPAIR = Phrases(
     zh="修复, 修正, 改, 添加",
     ko="고쳐, 수정, 추가",
 )
-# Openings of a prompt that takes something away. Without a word behind it, "delete" may belong to a button.
+# Openings of a prompt that takes something away.
 UNDOING = Phrases(
     en="""delete the, delete all, delete this, delete that, remove the, remove all, remove this, remove that, drop the,
     disable the, undo the, undo that, undo my, revert, roll back, uninstall, get rid of, take out, rip out, back out""",
@@ -229,6 +229,10 @@ UNDOING = Phrases(
     ja="削除して, 消して, 元に戻して, 取り消して",
     zh="删掉, 去掉, 移除, 撤销, 回滚, 卸载",
     ko="삭제해, 제거해, 되돌려, 취소해",
+)
+# Such a prompt may open with these too, or be about a delete button.
+MAY_UNDO = Phrases(
+    en="delete*, remove*, drop*, disable*, undo, rollback, clear*, truncate*", zh="删除", ko="삭제, 제거, 취소"
 )
 # Openings of closing words that say how it stands, or what comes next, and not what was changed.
 NO_CHANGE = Phrases(

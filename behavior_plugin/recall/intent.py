@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from behavior_plugin.patterns.words import QUESTION, REPAIR, UNDOING, plain, without_fillers
+from behavior_plugin.patterns.words import MAY_UNDO, QUESTION, REPAIR, UNDOING, plain, without_fillers
 
 
 class Intent(StrEnum):
-    """What a prompt wants, by its first words. MAKE stands for all others, so in doubt nothing is told apart."""
+    """The purpose of a prompt, by its first words. UNSURE is that of "delete button is broken", MAKE of all others."""
 
     MAKE = "make"
     KNOW = "know"
     UNDO = "undo"
+    UNSURE = "unsure"
 
 
 def intent_of(core: str) -> Intent:
@@ -20,6 +21,8 @@ def intent_of(core: str) -> Intent:
     opening = without_fillers(plain(core))
     if UNDOING.opens(opening):
         return Intent.UNDO
+    if MAY_UNDO.opens(opening):
+        return Intent.UNSURE
     return Intent.KNOW if QUESTION.opens(opening) and not REPAIR.within(opening) else Intent.MAKE
 
 
@@ -30,4 +33,4 @@ def is_other(asked: Intent, known: Intent, *, has_changed: bool) -> bool:
     """
     if asked is Intent.KNOW:
         return known is not Intent.KNOW and has_changed
-    return (asked is Intent.UNDO) != (known is Intent.UNDO)
+    return Intent.UNSURE not in (asked, known) and (asked is Intent.UNDO) != (known is Intent.UNDO)

@@ -130,6 +130,8 @@ def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
         ("remove the export", "add an export", (), 1),
         ("add an export", "remove the export", (), 1),
         ("remove the export", "delete the import", ("a.py",), 0),
+        ("remove the export", "delete unused exports", ("a.py",), 0),
+        ("repair the export", "delete button is broken", ("a.py",), 0),
         ("add an export", "which exports are there?", (), 0),
         ("add an export", "write an export", ("a.py",), 0),
     ],
