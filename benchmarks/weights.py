@@ -2,15 +2,18 @@
 
 `python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md) and fits the few weights
 of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets
-and to the others only, and with `--ablate` also without each of the signals; `--write` saves them. The order is fitted
-to the labels by likelihood, then the odds to whether the first candidate is right, among prompts with and without an
-answer. The weights are those for MiniLM, and nearly those for e5, which have to be no others (`--embedder
-multilingual`). `odds_by_letters` is set by hand, since the sets are in English: a fifth of the question's groups of
-letters in common is just enough. So is `other_intent`, since only 14 prompts show it: one of them was answered rightly.
+and to the others only, and with `--ablate` also without each of the signals; `--write` saves them. With `--small` it
+prints what the setting "normal" answers in projects of a few pieces of work, drawn at random. The order is fitted
+to the labels by likelihood, then the chance that none is right, then the odds to whether the first candidate is right,
+among prompts with and without an answer. The weights are those for MiniLM, and nearly those for e5, which have to be
+no others (`--embedder multilingual`). `odds_by_letters` is set by hand, since the sets are in English: a fifth of the
+question's groups of letters in common is just enough. So is `other_intent`, since only 14 prompts of the sets show it,
+of which one was answered rightly.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -30,11 +33,13 @@ from behavior_plugin.model import TASKS, Outcome
 from behavior_plugin.patterns.evidence import episodes_of, trigger_of
 from behavior_plugin.patterns.fold import pattern_key
 from behavior_plugin.recall import MAX_PROMPT_CHARS, embed_core
+from behavior_plugin.recall.gate import MIN_ODDS
 from behavior_plugin.recall.index import Candidates, Index, Question, Vector
 from behavior_plugin.recall.rank import (
     WEIGHTS,
     WEIGHTS_FILE,
     Weights,
+    likelihoods,
     merits_of,
     odds_of,
     odds_signals,
@@ -54,6 +59,9 @@ RIDGE = 0.02
 # Steps of the ascent, and their size.
 ROUNDS, RATE = 600, 0.1
 AGREEMENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+NONES = tuple(number / 20 for number in range(200))
+# The pieces of work that a small project has.
+SMALL = (1, 3, 10, 30)
 # What the candidates are compared by.
 SIGNALS = ("cosines", "words", "newer", "is_same_command", "likeness")
 _NAMED = ("signals", "odds", "odds_by_letters")
@@ -74,8 +82,9 @@ class Case:
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--write", is_flag=True, help="Save the weights in the product.")
 @click.option("--ablate", is_flag=True, help="Fit them also without each of the signals.")
+@click.option("--small", is_flag=True, help="Print the figures of small projects too.")
 @click.option("--embedder", "kind", type=click.Choice(["offline", "multilingual"]), default="offline")
-def main(data: Path, write: bool, ablate: bool, kind: Kind) -> None:
+def main(data: Path, write: bool, ablate: bool, small: bool, kind: Kind) -> None:
     """Fit the weights of recall to the sets of a data folder."""
     embedder = open_embedder(kind)
     assert embedder
@@ -93,13 +102,18 @@ def main(data: Path, write: bool, ablate: bool, kind: Kind) -> None:
     for signal in SIGNALS if ablate else ():
         rest = {name: [_without(signal, case) for case in each] for name, each in sets.items()}
         report(f"all sets, without {signal}", rest, dict.fromkeys(rest, fit(list(rest.values()))))
+    for name, size in itertools.product(names, SMALL) if small else ():
+        report_small(f"{name}, {size} known", list(cases(folder, name, embedder, size=size)))
     if write:
         lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in as_values(fitted).items()]
         WEIGHTS_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def cases(data: Data, name: str, embedder: Embedder) -> Iterator[Case]:
-    """The prompts of a set that recall would answer, each with the candidates of its time."""
+def cases(data: Data, name: str, embedder: Embedder, *, size: int | None = None) -> Iterator[Case]:
+    """The prompts of a set that recall would answer, each with the candidates of its time.
+
+    With `size`, each is asked in a project that has so many pieces of that work, drawn at random.
+    """
     with (data.folder / "recall" / f"{name}.queries.jsonl").open(encoding="utf-8") as lines:
         answers = {row["id"]: row for row in map(json.loads, lines)}
     pools: defaultdict[str, list[tuple[Entry, Trigger]]] = defaultdict(list)
@@ -107,28 +121,36 @@ def cases(data: Data, name: str, embedder: Embedder) -> Iterator[Case]:
         for trigger in _triggers(entry, embedder):
             pools[entry.pool].append((entry, trigger))
     indexes = {pool: Index([trigger for _, trigger in each]) for pool, each in pools.items()}
+    chance = numpy.random.default_rng(0)
     for query in shown(list(data.queries(name)), f"ask {name}"):
         known = pools[query.pool]
         hidden = [
             place for place, (entry, _) in enumerate(known) if entry.ts >= query.ts or entry.session == query.session
         ]
-        if read_prompt(query.prompt)["prompt_kind"] not in TASKS or len(hidden) == len(known):
+        if read_prompt(query.prompt)["prompt_kind"] not in TASKS or len(known) - len(hidden) < (size or 1):
             continue
+        if size:
+            every = range(len(known))
+            drawn = chance.choice(sorted({*every} - {*hidden}), size, replace=False)
+            hidden = sorted({*every} - {*drawn.tolist()})
         core = core_of(redact(query.prompt, MAX_PROMPT_CHARS))
         numbers = embed_core(core, embedder)
         vectors = [] if numbers is None else [Vector(embedder.model, numbers, embedder.unrelated)]
         found = indexes[query.pool].candidates(Question(core, vectors), leave_out=hidden)
         relevant, entries = answers[query.id]["relevant"], {each.source_key: entry.id for entry, each in known}
         right = numpy.array([relevant.get(entries[each.source_key], 0) > 0 for each in found.triggers], dtype=float)
-        yield Case(found, right, answers[query.id]["answerable"])
+        if len(right):
+            yield Case(found, right, bool(right.any()) if size else answers[query.id]["answerable"])
 
 
 def fit(sets: Sequence[Sequence[Case]]) -> Weights:
     """The weights that fit these sets best; each set counts the same."""
     answerable = [[case for case in each if case.right.any()] for each in sets]
-    signals = _fit_signals(answerable)
-    best = max(AGREEMENTS, key=lambda each: _right_share(answerable, replace(WEIGHTS, signals=signals, agreement=each)))
-    weights = replace(WEIGHTS, signals=signals, agreement=best)
+    weights = replace(WEIGHTS, signals=_fit_signals(answerable))
+    weights = replace(weights, none=max(NONES, key=lambda each: _likelihood(sets, replace(weights, none=each))))
+    weights = max(
+        (replace(weights, agreement=each) for each in AGREEMENTS), key=lambda each: _right_share(answerable, each)
+    )
     return replace(weights, odds=_fit_odds(sets, weights))
 
 
@@ -145,6 +167,14 @@ def report(title: str, sets: dict[str, list[Case]], weights: dict[str, Weights])
         click.echo(f"  {name:20} right first {first:.3f}   right and said {said:.3f} at odds over {limit:.3f}")
 
 
+def report_small(title: str, found: Sequence[Case]) -> None:
+    """Print the shares of prompts that "normal" answers rightly, of those that something fits, and of the others."""
+    least, scored = MIN_ODDS["normal"], [_scored(case, WEIGHTS) for case in found]
+    right = [is_right and odds >= least for odds, is_right, is_answerable in scored if is_answerable]
+    false = [odds >= least for odds, _, is_answerable in scored if not is_answerable]
+    click.echo(f"  {title:20} right {sum(right)} of {len(right):3}   false {sum(false)} of {len(false)}")
+
+
 def _without(signal: str, case: Case) -> Case:
     """The case with a signal that says nothing."""
     nothing = numpy.zeros_like(getattr(case.candidates, signal))
@@ -155,7 +185,7 @@ def as_values(weights: Weights) -> dict[str, Any]:
     """The weights as the file has them."""
     known = json.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
     named = {name: dict(zip(known[name], _rounded(getattr(weights, name)), strict=True)) for name in _NAMED}
-    return {**named, "agreement": weights.agreement}
+    return {**named, "agreement": weights.agreement, "none": weights.none}
 
 
 def _triggers(entry: Entry, embedder: Embedder) -> Iterator[Trigger]:
@@ -179,6 +209,16 @@ def _fit_signals(sets: Sequence[Sequence[Case]]) -> tuple[float, ...]:
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         weights = weights + RATE * (mean / (1 - 0.9**number)) / (numpy.sqrt(square / (1 - 0.999**number)) + 1e-9)
     return tuple(float(each) for each in weights)
+
+
+def _likelihood(sets: Sequence[Sequence[Case]], weights: Weights) -> float:
+    """The mean logarithm of the likelihood of the right candidates, or of none of them where none is right."""
+    found = []
+    for cases in sets:
+        likely = [likelihoods(signals_of(case.candidates), weights) for case in cases]
+        pairs = zip(cases, likely, strict=True)
+        found.append(numpy.mean([numpy.log((each @ case.right) or 1 - each.sum()) for case, each in pairs]))
+    return float(numpy.mean(found))
 
 
 def _fit_odds(sets: Sequence[Sequence[Case]], weights: Weights) -> tuple[float, ...]:

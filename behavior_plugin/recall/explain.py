@@ -19,9 +19,6 @@ _WORDS = {
     "age": "age",
     "same_command": "same command",
     "constant": "to begin with",
-    "best_cosine": "the most alike in meaning",
-    "best_words": "the most words in common",
-    "best_letters": "the most letters in common",
     "merit": "agreement",
     "known": "how much is known",
     "other_intent": "another intent",
@@ -39,8 +36,9 @@ class Factor(Frozen):
 class Candidate(Frozen):
     """A piece of past work that was compared with a prompt.
 
-    Its likelihood is its share of all candidates, by the sum of the contributions of its factors. `agreement` is its
-    part of the likelihood of others that did like work. The candidates are ordered by the sum of both.
+    Its likelihood, by the sum of the contributions of its factors, competes with that of all other candidates, and with
+    that of none of them. `agreement` is its part of the likelihood of others that did like work. The candidates are
+    ordered by the sum of both.
     """
 
     pattern_key: OwnText
@@ -72,7 +70,7 @@ class Ranking(Frozen):
 def candidate_phrase(candidate: Candidate) -> str:
     """The factors of one candidate, its likelihood and its agreement, on one line."""
     return (
-        f"{factors_phrase(candidate.factors)}: likelihood {candidate.likelihood:.0%} of all candidates', "
+        f"{factors_phrase(candidate.factors)}: likelihood {candidate.likelihood:.0%}, "
         f"{candidate.agreement:+.0%} for like work of others"
     )
 

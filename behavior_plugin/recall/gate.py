@@ -30,7 +30,7 @@ NOTHING_KNOWN = "The behavior plugin knows of no earlier work like this."
 
 # The least odds at which a prompt gets a suggestion, by the setting `suggestions`. Of recorded prompts that nothing
 # fits, "normal" answers 1 in 20 (docs/evaluation.md).
-MIN_ODDS = {"quiet": 0.5, "normal": 0.3, "eager": 0.15}
+MIN_ODDS = {"quiet": 0.5, "normal": 1 / 3, "eager": 0.15}
 # A person who asks wants to see what is near, not only what is sure.
 MANUAL_MIN_ODDS = 0.03
 # A key of its own makes the choice of withheld suggestions independent of all other hashes.

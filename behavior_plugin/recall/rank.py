@@ -29,7 +29,7 @@ _LARGE = 1_000
 # The columns of `signals_of`, and the numbers of `odds_signals` behind the constant; with letters instead of words.
 _SIGNALS, _SIGNALS_BY_LETTERS = (("cosine", each, "age", "same_command") for each in ("words", "letters"))
 _ODDS, _ODDS_BY_LETTERS = (
-    ("constant", "best_cosine", each, "merit", "known", "other_intent") for each in ("best_words", "best_letters")
+    ("constant", "cosine", each, "merit", "known", "other_intent") for each in ("words", "letters")
 )
 
 
@@ -37,12 +37,14 @@ _ODDS, _ODDS_BY_LETTERS = (
 class Weights:
     """The numbers of the ranking and of the odds.
 
-    `signals` are the weights of the columns of `signals_of`; `agreement` is how much a candidate gains from another one
-    with the very same work, as a share of the other's likelihood. `odds` has a constant, and the weights of
-    `odds_signals`; `odds_by_letters` is the same for prompts that are compared by their letters.
+    `signals` are the weights of the columns of `signals_of`. A candidate whose weighted sum is `none` is as likely as
+    none of them. `agreement` is how much a candidate gains from another one with the very same work, as a share of the
+    other's likelihood. `odds` has a constant, and the weights of `odds_signals`; `odds_by_letters` is the same for
+    prompts that are compared by their letters.
     """
 
     signals: tuple[float, ...]
+    none: float
     agreement: float
     odds: tuple[float, ...]
     odds_by_letters: tuple[float, ...]
@@ -51,6 +53,7 @@ class Weights:
     def of(cls, values: dict[str, Any]) -> Weights:
         return cls(
             signals=tuple(values["signals"].values()),
+            none=values["none"],
             agreement=values["agreement"],
             odds=tuple(values["odds"].values()),
             odds_by_letters=tuple(values["odds_by_letters"].values()),
@@ -90,7 +93,7 @@ def explain(candidates: Candidates, weights: Weights = WEIGHTS, *, limit: int = 
     if not ranked:
         return Ranking(known=candidates.known, is_by_letters=is_by_letters)
     signals, merits = signals_of(candidates), merits_of(candidates, weights)
-    likely = softmax(signals @ numpy.array(weights.signals))
+    likely = likelihoods(signals, weights)
     names = _SIGNALS_BY_LETTERS if is_by_letters else _SIGNALS
     explained = [
         _explained(each, likely[place], merits[place], _factors(names, signals[place], weights.signals))
@@ -114,19 +117,25 @@ def signals_of(candidates: Candidates) -> Matrix:
     return numpy.stack([candidates.cosines, candidates.words, age, candidates.is_same_command], axis=1)
 
 
+def likelihoods(signals: Matrix, weights: Weights) -> Scores:
+    """The share of each candidate, by a softmax over them and over "none of them": in a small project it is likely."""
+    shares = softmax(numpy.append(signals @ numpy.array(weights.signals), weights.none))
+    return shares[:-1]
+
+
 def merits_of(candidates: Candidates, weights: Weights) -> Scores:
     """How little each candidate would be regretted: its likelihood, and its part of the others' by like work."""
-    likely = softmax(signals_of(candidates) @ numpy.array(weights.signals))
+    likely = likelihoods(signals_of(candidates), weights)
     others = candidates.likeness - numpy.diag(numpy.diag(candidates.likeness))
     merits: Scores = likely + weights.agreement * (others @ likely)
     return merits
 
 
 def odds_signals(candidates: Candidates, merits: Scores) -> Scores:
-    """The best cosine and words of all, the merit of the first, how much is known, and if the intent is another."""
-    best = [candidates.cosines.max(), candidates.words.max(), merits.max()]
-    is_other = candidates.is_other_intent[_order(merits)[0]]
-    return numpy.array([*best, numpy.log1p(min(candidates.known, _LARGE)), is_other])
+    """Cosine, words and merit of the first, how much is known, and whether the first is of another intent."""
+    first = _order(merits)[0]
+    alike = [candidates.cosines[first], candidates.words[first], merits[first]]
+    return numpy.array([*alike, numpy.log1p(min(candidates.known, _LARGE)), candidates.is_other_intent[first]])
 
 
 def odds_of(candidates: Candidates, merits: Scores, factors: Sequence[float]) -> float:

@@ -19,6 +19,8 @@ Scores: TypeAlias = NDArray[numpy.float64]
 
 # The usual constants of BM25: how soon repeating a word stops counting, and how much long texts are marked down.
 _SATURATION, _LENGTH = 1.2, 0.75
+# So much of a question counts as not found, since a question of one usual word says little, whoever has that word.
+_NOT_FOUND = 1.0
 MAX_TOKENS = 300
 # A count has two bytes; long before that, repeating a word counts no more.
 MAX_COUNT = 65_535
@@ -73,17 +75,17 @@ class WordIndex:
         self._norm = _SATURATION * (1 - _LENGTH + _LENGTH * numpy.array(lengths, dtype=numpy.float64) / self._mean)
 
     def scores(self, question: Sequence[str]) -> Scores:
-        """How much of the question each text has: 0 to about 1, the score of the question itself."""
+        """How much of the question each text has: 0 to about 1, which a text with nothing but its words would have."""
         total = numpy.zeros(len(self._norm))
         own_norm = _SATURATION * (1 - _LENGTH + _LENGTH * len(question) / self._mean)
-        perfect = 0.0
+        perfect = _NOT_FOUND
         for word in dict.fromkeys(question):
             rows = self._rows(word)
             places, counts = self._places[rows], self._counts[rows]
             rarity = self._rarity(len(places))
             perfect += rarity * (_SATURATION + 1) / (1 + own_norm)
             total[places] += rarity * counts * (_SATURATION + 1) / (counts + self._norm[places])
-        return total / perfect if perfect else total
+        return total / perfect
 
     def _rows(self, word: str) -> slice:
         number = self._numbers.get(word)

@@ -22,7 +22,7 @@ from behavior_plugin.worker.decisions import Decisions
 from tests.unit.recall.test_decision import candidate
 from tests.unit.worker.test_decisions import decision
 
-ODDS = (Factor(name="constant", value=1, contribution=-2.0), Factor(name="best_cosine", value=0.5, contribution=2.5))
+ODDS = (Factor(name="constant", value=1, contribution=-2.0), Factor(name="cosine", value=0.5, contribution=2.5))
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_the_numbers_behind_a_decision_are_shown() -> None:
     assert "1. odds 60%, below the threshold: 00000000, release" in text
     assert 'by the prompt "ship it" of 2026-03-02' in text
     assert "+2.00 alike in meaning (0.50)" in text
-    assert "The odds of the first: -2.00 to begin with, +2.50 the most alike in meaning (0.50): +0.50 in all" in text
+    assert "The odds of the first: -2.00 to begin with, +2.50 alike in meaning (0.50): +0.50 in all" in text
     assert "      Steps" in text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from behavior_plugin.recall.explain import Factor, Ranking, candidate_phrase, factors_phrase, odds_phrase
 from behavior_plugin.recall.index import Index
-from behavior_plugin.recall.rank import explain, rank
+from behavior_plugin.recall.rank import WEIGHTS, explain, rank
 from behavior_plugin.workflow import Trigger
 from tests.unit.recall.test_index import asked, make_trigger
 from tests.unit.recall.test_rank import DOCS, SHIP, near
@@ -43,12 +43,12 @@ def test_explanation_has_the_order_and_the_odds_of_the_ranking(vector: tuple[flo
 
 @pytest.mark.parametrize("vector", [(1, 0), None])
 def test_contributions_add_up(vector: tuple[float, ...] | None) -> None:
-    """To the odds by the logistic function, to the likelihoods by their exponentials."""
+    """To the odds by the logistic function, to the likelihoods by their exponentials, beside that of none of them."""
     found = explained(*KNOWN, vector=vector)
 
     assert 1 / (1 + math.exp(-total(found.odds_factors))) == pytest.approx(found.odds)
     powers = [math.exp(total(each.factors)) for each in found.candidates]
-    shares = [power / sum(powers) for power in powers]
+    shares = [power / (sum(powers) + math.exp(WEIGHTS.none)) for power in powers]
     assert shares == pytest.approx([each.likelihood for each in found.candidates])
     merit = next(factor.value for factor in found.odds_factors if factor.name == "merit")
     assert found.candidates[0].likelihood + found.candidates[0].agreement == pytest.approx(merit)
@@ -74,9 +74,9 @@ def test_factors_in_words() -> None:
     by_meaning, by_letters = explained(*KNOWN), explained(*KNOWN, vector=None)
 
     [first, *_] = by_meaning.candidates
-    assert "+2.53 alike in meaning (0.60)" in candidate_phrase(first)
+    assert "+2.55 alike in meaning (0.60)" in candidate_phrase(first)
     assert f"likelihood {first.likelihood:.0%}" in candidate_phrase(first)
-    assert odds_phrase(by_meaning).startswith("-2.46 to begin with, ")
+    assert odds_phrase(by_meaning).startswith("-1.90 to begin with, ")
     assert odds_phrase(by_meaning).endswith(f"which is {first.odds:.0%}")
     assert "same command" not in candidate_phrase(first)
     assert "letters in common" in candidate_phrase(by_letters.candidates[0])

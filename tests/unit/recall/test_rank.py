@@ -76,12 +76,23 @@ def test_a_large_store_of_near_misses_is_silent() -> None:
 
 
 def test_a_brand_new_store_says_what_is_sure() -> None:
-    """One piece of work is enough if the prompt is the same."""
-    only = make_trigger("release", vector=near(0.97), **SHIP)
-
-    assert ranked("release", only)[0].odds >= NORMAL
-    assert ranked("write a haiku", make_trigger("release", vector=near(0.15), **SHIP))[0].odds < NORMAL
+    """One piece of work is enough if the prompt is nearly the same, and not because there is no other."""
+    assert ranked("release", make_trigger("release", vector=near(0.97), **SHIP))[0].odds >= NORMAL
+    assert ranked("cut a version", make_trigger("release", vector=near(0.6), **SHIP))[0].odds >= NORMAL
+    assert ranked("write a haiku", make_trigger("release", vector=near(0.3), **SHIP))[0].odds < NORMAL
     assert ranked("release") == []
+
+
+def test_the_odds_are_those_of_the_first_alone() -> None:
+    """Work that shares words with its steps alone gains nothing from other work that is alike in meaning."""
+    shared = make_trigger("the total is wrong, run the gate and the tests", vector=near(0.05), **SHIP)
+    alike = make_trigger("an inventory check fails now and then", vector=near(0.45), names=("check",))
+    others = [make_trigger(f"job {number}", vector=near(0.1), **SHIP) for number in range(8)]
+
+    with_alike, without = ranked("run the tests", shared, alike, *others), ranked("run the tests", shared, *others)
+
+    assert with_alike[0].trigger.text == without[0].trigger.text == shared.text
+    assert with_alike[0].odds <= without[0].odds
 
 
 def test_prompts_without_vectors_are_compared_by_their_letters() -> None:

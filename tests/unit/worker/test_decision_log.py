@@ -53,7 +53,7 @@ def test_a_note_is_logged_after_the_answer(worker: Worker) -> None:
     [found] = decisions.read()
     assert before == []
     assert (found.verdict, found.note, found.prompt, found.session_id) == (Verdict.SHOWN, note.text, TASK, "now")
-    assert (found.setting, found.min_odds, found.embedder, found.project) == ("normal", 0.3, "bag-of-words", "/p")
+    assert (found.setting, found.min_odds, found.embedder, found.project) == ("normal", 1 / 3, "bag-of-words", "/p")
     [shown] = found.considered
     assert (shown.fate, shown.candidate.trigger, shown.pattern_id) == (Fate.SHOWN, TASK, found.shown)
     assert found.ranking

@@ -302,13 +302,24 @@ def test_our_own_command_gets_several_answers_every_time() -> None:
     assert "no earlier work" in worker.service.suggest(suggest("/behavior:recall xyz", kind=request.kind)).text
 
 
-def test_a_setting_says_how_sure_a_suggestion_has_to_be() -> None:
-    """One word is alike, which is enough by default."""
-    for setting, is_answered in (("eager", True), ("normal", True), ("quiet", False)):
+@pytest.mark.parametrize(
+    ("known", "answering"),
+    [
+        (TASK, ["eager", "normal", "quiet"]),
+        ("send the bill for the invoice", ["eager", "normal"]),
+        ("fix a lexer", ["eager"]),
+        ("write a haiku", []),
+    ],
+)
+def test_a_setting_says_how_sure_a_suggestion_has_to_be(known: str, answering: list[str]) -> None:
+    """The same words are sure, some of them are likely, and one may be enough for the eager."""
+    answers = {}
+    for setting in ("eager", "normal", "quiet"):
         worker = Worker(Settings(suggestions=setting))
-        worker.knows("fix a lexer")
+        worker.knows(known)
+        answers[setting] = worker.service.suggest(suggest()).text
 
-        assert bool(worker.service.suggest(suggest()).text) is is_answered
+    assert [setting for setting, text in answers.items() if text] == answering
 
 
 def test_other_projects_work_is_suggested_only_by_setting() -> None:
