@@ -36,9 +36,9 @@ class Factor(Frozen):
 class Candidate(Frozen):
     """A piece of past work that was compared with a prompt.
 
-    Its likelihood, by the sum of the contributions of its factors, competes with that of all other candidates, and with
-    that of none of them. `agreement` is its part of the likelihood of others that did like work. The candidates are
-    ordered by the sum of both.
+    Its likelihood is a share, by the sum of the contributions of its factors; the others have the rest, together with
+    the chance that none of them is right. `agreement` is its part of the likelihood of others that did like work. The
+    candidates are ordered by the sum of both.
     """
 
     pattern_key: OwnText

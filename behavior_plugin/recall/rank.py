@@ -38,9 +38,9 @@ class Weights:
     """The numbers of the ranking and of the odds.
 
     `signals` are the weights of the columns of `signals_of`. A candidate whose weighted sum is `none` is as likely as
-    none of them. `agreement` is how much a candidate gains from another one with the very same work, as a share of the
-    other's likelihood. `odds` has a constant, and the weights of `odds_signals`; `odds_by_letters` is the same for
-    prompts that are compared by their letters.
+    that none of them is right. `agreement` is how much a candidate gains from another one with the very same work, as a
+    share of the other's likelihood. `odds` has a constant, and the weights of `odds_signals`; `odds_by_letters` is the
+    same for prompts that are compared by their letters.
     """
 
     signals: tuple[float, ...]
@@ -93,7 +93,7 @@ def explain(candidates: Candidates, weights: Weights = WEIGHTS, *, limit: int = 
     if not ranked:
         return Ranking(known=candidates.known, is_by_letters=is_by_letters)
     signals, merits = signals_of(candidates), merits_of(candidates, weights)
-    likely = likelihoods(signals, weights)
+    likely = likelihoods(candidates, weights)
     names = _SIGNALS_BY_LETTERS if is_by_letters else _SIGNALS
     explained = [
         _explained(each, likely[place], merits[place], _factors(names, signals[place], weights.signals))
@@ -117,15 +117,20 @@ def signals_of(candidates: Candidates) -> Matrix:
     return numpy.stack([candidates.cosines, candidates.words, age, candidates.is_same_command], axis=1)
 
 
-def likelihoods(signals: Matrix, weights: Weights) -> Scores:
-    """The share of each candidate, by a softmax over them and over "none of them": in a small project it is likely."""
-    shares = softmax(numpy.append(signals @ numpy.array(weights.signals), weights.none))
+def likelihoods(candidates: Candidates, weights: Weights) -> Scores:
+    """How likely each candidate is the right one, beside the others and beside none of them.
+
+    Without "none of them" the only piece of work of a new project would be certain. It does not count by letters, whose
+    sums are on another scale.
+    """
+    none = -math.inf if candidates.is_by_letters else weights.none
+    shares = softmax(numpy.append(signals_of(candidates) @ numpy.array(weights.signals), none))
     return shares[:-1]
 
 
 def merits_of(candidates: Candidates, weights: Weights) -> Scores:
     """How little each candidate would be regretted: its likelihood, and its part of the others' by like work."""
-    likely = likelihoods(signals_of(candidates), weights)
+    likely = likelihoods(candidates, weights)
     others = candidates.likeness - numpy.diag(numpy.diag(candidates.likeness))
     merits: Scores = likely + weights.agreement * (others @ likely)
     return merits

@@ -19,7 +19,8 @@ Scores: TypeAlias = NDArray[numpy.float64]
 
 # The usual constants of BM25: how soon repeating a word stops counting, and how much long texts are marked down.
 _SATURATION, _LENGTH = 1.2, 0.75
-# So much of a question counts as not found, since a question of one usual word says little, whoever has that word.
+# Added to the score that a text with the same words has, so that a question of one usual word has little in common with
+# any text. A word that half of the texts have weighs about as much.
 _NOT_FOUND = 1.0
 MAX_TOKENS = 300
 # A count has two bytes; long before that, repeating a word counts no more.
@@ -75,7 +76,7 @@ class WordIndex:
         self._norm = _SATURATION * (1 - _LENGTH + _LENGTH * numpy.array(lengths, dtype=numpy.float64) / self._mean)
 
     def scores(self, question: Sequence[str]) -> Scores:
-        """How much of the question each text has: 0 to about 1, which a text with nothing but its words would have."""
+        """How much of the question each text has: 0 to about 1, the score of a text with the same words."""
         total = numpy.zeros(len(self._norm))
         own_norm = _SATURATION * (1 - _LENGTH + _LENGTH * len(question) / self._mean)
         perfect = _NOT_FOUND

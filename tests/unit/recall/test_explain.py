@@ -43,12 +43,13 @@ def test_explanation_has_the_order_and_the_odds_of_the_ranking(vector: tuple[flo
 
 @pytest.mark.parametrize("vector", [(1, 0), None])
 def test_contributions_add_up(vector: tuple[float, ...] | None) -> None:
-    """To the odds by the logistic function, to the likelihoods by their exponentials, beside that of none of them."""
+    """To the odds by the logistic function; to the likelihoods by exponentials, beside that of none if by meaning."""
     found = explained(*KNOWN, vector=vector)
 
     assert 1 / (1 + math.exp(-total(found.odds_factors))) == pytest.approx(found.odds)
     powers = [math.exp(total(each.factors)) for each in found.candidates]
-    shares = [power / (sum(powers) + math.exp(WEIGHTS.none)) for power in powers]
+    none = math.exp(WEIGHTS.none) if vector else 0
+    shares = [power / (sum(powers) + none) for power in powers]
     assert shares == pytest.approx([each.likelihood for each in found.candidates])
     merit = next(factor.value for factor in found.odds_factors if factor.name == "merit")
     assert found.candidates[0].likelihood + found.candidates[0].agreement == pytest.approx(merit)

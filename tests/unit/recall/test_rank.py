@@ -10,7 +10,7 @@ import pytest
 
 from behavior_plugin.recall.gate import MIN_ODDS
 from behavior_plugin.recall.index import Candidates, Index
-from behavior_plugin.recall.rank import WEIGHTS_FILE, Ranked, Weights, rank
+from behavior_plugin.recall.rank import WEIGHTS_FILE, Ranked, Weights, explain, rank
 from behavior_plugin.workflow import Trigger
 from tests.unit.recall.test_index import asked, make_trigger
 
@@ -84,15 +84,19 @@ def test_a_brand_new_store_says_what_is_sure() -> None:
 
 
 def test_the_odds_are_those_of_the_first_alone() -> None:
-    """Work that shares words with its steps alone gains nothing from other work that is alike in meaning."""
+    """Work that shares words gains nothing from other work that is alike in meaning, nor the other way round."""
     shared = make_trigger("the total is wrong, run the gate and the tests", vector=near(0.05), **SHIP)
     alike = make_trigger("an inventory check fails now and then", vector=near(0.45), names=("check",))
+    same = make_trigger("an inventory check fails now and then", vector=near(0.95), names=("check",))
     others = [make_trigger(f"job {number}", vector=near(0.1), **SHIP) for number in range(8)]
 
-    with_alike, without = ranked("run the tests", shared, alike, *others), ranked("run the tests", shared, *others)
+    for first, other, name in ((shared, alike, "cosine"), (same, shared, "words")):
+        found = explain(Index([first, other, *others]).candidates(asked("run the tests", (1, 0))), limit=10)
+        values = [factor.value for each in found.candidates for factor in each.factors if factor.name == name]
 
-    assert with_alike[0].trigger.text == without[0].trigger.text == shared.text
-    assert with_alike[0].odds <= without[0].odds
+        assert found.candidates[0].trigger == first.text
+        assert max(values) > values[0]
+        assert values[0] == next(factor.value for factor in found.odds_factors if factor.name == name)
 
 
 def test_prompts_without_vectors_are_compared_by_their_letters() -> None:
