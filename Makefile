@@ -11,7 +11,12 @@ BIN := $(VENV)/bin
 # A virtual environment in which pip cannot ask questions or nag.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: setup demo test torture eval check format clean
+# Exactly the packages that were tested: the versions and hashes in locks/.
+INSTALL_LOCKED = $(PIP) install --require-hashes --requirement
+INSTALL_US = $(PIP) install --no-deps --no-build-isolation --editable .
+LOCK = $(BIN)/uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-header --quiet $(UPGRADE)
+
+.PHONY: setup demo test torture eval check format lock clean
 
 setup: $(VENV)/.ready
 
@@ -48,16 +53,23 @@ format: $(VENV)/.ready-to-test
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+# After a change of pyproject.toml. The newest versions of everything: make lock UPGRADE=--upgrade
+lock: $(VENV)/.ready-to-test
+	@$(PIP) install uv
+	printf 'hatchling\neditables\n' | $(LOCK) --output-file locks/plugin.txt
+	printf 'hatchling\neditables\n' | $(LOCK) --output-file locks/test.txt --extra test --constraint locks/plugin.txt
+
 clean:
 	rm -rf $(VENV) .cache
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml locks/plugin.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@echo "Setting up $(VENV): once, a minute or so."
 	@$(PYTHON) -m venv $(VENV) || { echo "No venv module: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
-	@$(PIP) install --editable .
+	@$(INSTALL_LOCKED) locks/plugin.txt
+	@$(INSTALL_US)
 	@touch $@
 
-$(VENV)/.ready-to-test: $(VENV)/.ready
-	@$(PIP) install --editable '.[test]'
+$(VENV)/.ready-to-test: $(VENV)/.ready locks/test.txt
+	@$(INSTALL_LOCKED) locks/test.txt
 	@touch $@

@@ -24,7 +24,7 @@ import numpy
 from behavior_plugin.embed import BY_LETTERS, DIMENSIONS, E5, LOCAL_NUMBERS
 from behavior_plugin.embed.child import Child, ChildError
 from behavior_plugin.embed.e5_child import LENGTH
-from behavior_plugin.embed.extra import PACKAGE, install_command
+from behavior_plugin.embed.extra import MULTILINGUAL, PACKAGE, install_command
 from behavior_plugin.errors import EmbedError
 
 MODEL_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -144,7 +144,9 @@ def _package() -> Path:
     """Find the package without importing it: its code is not needed."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise EmbedError("The multilingual model is not installed.", hint=f"Install it: {install_command()}")
+        raise EmbedError(
+            "The multilingual model is not installed.", hint=f"Install it: {install_command(MULTILINGUAL)}"
+        )
     return Path(spec.origin).parent
 
 
@@ -156,7 +158,7 @@ def _engine(folder: Path) -> Path:
 
 
 def _verified(file: Path) -> Path:
-    again = f"Install it again: {install_command()} --force-reinstall"
+    again = f"Install it again: {install_command(MULTILINGUAL)} --force-reinstall"
     try:
         with file.open("rb") as model:
             digest = hashlib.file_digest(model, "sha256").hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from behavior_plugin.embed import DIMENSIONS
+from behavior_plugin.embed.extra import OPENAI, install_command
 from behavior_plugin.errors import EmbedError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class RemoteEmbedder:
     `timeout_s` bounds the waits of one try.
 
     Raises:
-        EmbedError: there is no usable key.
+        EmbedError: there is no usable key, or the extra is not installed.
     """
 
     model = "text-embedding-3-small"
@@ -39,9 +40,12 @@ class RemoteEmbedder:
     unrelated = 0.0
 
     def __init__(self, *, timeout_s: float = 10) -> None:
-        # Costs 0.4 s to import, and most users never choose it.
-        import openai
-
+        try:
+            # Costs 0.4 s to import, and most users never choose it.
+            import openai
+        except ImportError as error:
+            hint = f"Install it: {install_command(OPENAI)}"
+            raise EmbedError("The package of OpenAI is not installed.", hint=hint) from error
         self._client = openai.OpenAI(
             api_key=_key(),
             timeout=timeout_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -43,6 +44,16 @@ def test_vectors_have_unit_length_and_the_key_is_sent(connect: Connect) -> None:
     assert len(given) == 1536
     assert stub.keys == [f"Bearer {KEY}"]
     assert stub.requests[0]["model"] == "text-embedding-3-small"
+
+
+def test_without_the_package_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most users never need it, so it is an extra."""
+    monkeypatch.setitem(sys.modules, "openai", None)
+
+    with pytest.raises(EmbedError, match="not installed") as caught:
+        RemoteEmbedder()
+
+    assert caught.value.hint.endswith("-m pip install 'openai>=1.60'")
 
 
 def test_vectors_are_returned_in_the_order_of_the_texts(connect: Connect) -> None:
