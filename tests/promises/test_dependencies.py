@@ -49,6 +49,7 @@ def stated(package: Distribution) -> str:
     """The licence that a package states, by its SPDX name."""
     fields = package.metadata.get_all
     kinds = [each.split(" :: ")[-1] for each in fields("Classifier") or [] if each.startswith("License")]
+    said: str
     [said, *_] = [*(fields("License-Expression") or fields("License") or []), *kinds]
     if said == "UNKNOWN":
         said = kinds[0]
