@@ -144,7 +144,10 @@ def merits_of(candidates: Candidates, weights: Weights) -> Scores:
 
 
 def odds_signals(candidates: Candidates, merits: Scores) -> Scores:
-    """Cosine, words and merit of the first, the logarithm of the work known, and whether the first has another intent."""
+    """Cosine, words and merit of the first, the logarithm of the work known, and whether the first has another intent.
+
+    Shape (5,). The last is 0 or 1.
+    """
     first = _order(merits)[0]
     alike = [candidates.cosines[first], candidates.words[first], merits[first]]
     return numpy.array([*alike, numpy.log1p(min(candidates.known, _MAX_KNOWN)), candidates.is_other_intent[first]])
