@@ -42,7 +42,7 @@ def found(index: Index, question: Question, **changes: Any) -> list[str]:
 
 
 def test_candidates_are_near_by_vector_or_by_words() -> None:
-    """Each finds what the other misses."""
+    """Each finds work that the other misses."""
     by_vector, by_words = make_trigger("repair it", vector=(0.8, 0.6)), make_trigger("fix the login", vector=(0, 1))
     neither = make_trigger("write docs", vector=(0, 1))
 
@@ -100,7 +100,7 @@ def test_left_out_work_does_not_come_back_by_its_command() -> None:
 
 
 def test_vectors_of_another_model_are_no_vectors() -> None:
-    """A project has vectors of two models while it changes over. Those that nobody asks by count for nothing."""
+    """A project has vectors of two models while it changes over. Those of a model that is not asked do not count."""
     parser = make_trigger("fix the parser", vector=(1, 0))
     index = Index([parser, make_trigger("fix the lexer", vector=(1, 0, 0), model="other")])
 
@@ -110,7 +110,7 @@ def test_vectors_of_another_model_are_no_vectors() -> None:
 
 
 def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
-    """The one gives any two texts .8; the other gives such texts nothing."""
+    """One model gives texts with nothing in common a cosine of .8, the other one of 0."""
     index = Index([make_trigger("one", vector=(0.6, 0.8)), make_trigger("two", vector=(0.9, 0.44), model="other")])
     vectors = [vector_of("model", 1, 0), vector_of("other", 1, 0, unrelated=0.8)]
 
@@ -136,8 +136,8 @@ def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
         ("add an export", "write an export", ("a.py",), 0),
     ],
 )
-def test_work_for_another_intent_is_told(prompt: str, trigger: str, files: tuple[str, ...], is_other: int) -> None:
-    """It is about the same things, so neither vectors nor words tell it apart."""
+def test_work_for_another_intent_is_marked(prompt: str, trigger: str, files: tuple[str, ...], is_other: int) -> None:
+    """It is about the same things, so neither vectors nor words separate the two."""
     index = Index([make_trigger(trigger, vector=(1, 0), files=files)])
 
     assert index.candidates(asked(prompt, vector=(1, 0))).is_other_intent.tolist() == [is_other]
