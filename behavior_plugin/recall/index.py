@@ -156,7 +156,7 @@ class Index:
         return self._trigrams.scores(trigrams(question.text))
 
     def _cosines(self, asked: Sequence[Vector], *, wanted: Sequence[int]) -> Scores:
-        """The cosine of each trigger that is near, or at a `wanted` place; zero for all others."""
+        """The cosine of each trigger that is near, or at a `wanted` place; zero or less for all others."""
         cosines = numpy.zeros(len(self.triggers))
         is_wanted = numpy.zeros(len(self.triggers), dtype=bool)
         is_wanted[list(wanted)] = True

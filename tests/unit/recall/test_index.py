@@ -8,6 +8,7 @@ import numpy
 import pytest
 
 from behavior_plugin.model import Outcome
+from behavior_plugin.recall import vector_index
 from behavior_plugin.recall.index import MAX_NEAR, Index, Question, Vector
 from behavior_plugin.workflow import Trigger
 from tests.factories import START
@@ -72,6 +73,17 @@ def test_same_slash_command_is_always_a_candidate() -> None:
     assert candidates.triggers[0].text == "/review 12"
     assert candidates.is_same_command[0] == 1
     assert not candidates.is_same_command[1:].any()
+
+
+def test_work_with_the_same_words_has_its_cosine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many vectors only the near ones are compared otherwise."""
+    monkeypatch.setattr(vector_index, "MAX_COMPARED", 1)
+    others = [make_trigger(f"job {number}", vector=(1, 0)) for number in range(2 * MAX_NEAR)]
+
+    candidates = Index([make_trigger("fix the parser", vector=(0.6, 0.8)), *others]).candidates(asked("fix the lexer"))
+
+    assert candidates.triggers[0].text == "fix the parser"
+    assert candidates.cosines[0] == pytest.approx(0.6, abs=0.01)
 
 
 def test_number_of_candidates_is_bounded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -75,6 +76,15 @@ def test_a_large_store_of_near_misses_is_silent() -> None:
     ]
 
     assert ranked("print the date", *many)[0].odds < NORMAL
+
+
+def test_odds_fall_with_the_size_of_the_store_up_to_a_thousand() -> None:
+    """A large store has near misses for everything; a larger one has hardly more."""
+    candidates = Index([make_trigger("release", vector=near(0.6))]).candidates(asked("ship it"))
+
+    small, large, larger = (rank(replace(candidates, known=known))[0].odds for known in (10, 1_000, 5_000))
+
+    assert small > large == larger
 
 
 def test_one_piece_of_work_is_suggested_only_if_it_is_near() -> None:
