@@ -1,9 +1,9 @@
-"""Count how often the first prompt of a session is answered, when the worker has to start for it.
+"""Count how often the first prompt of a session is answered in time, when the worker has to start for it.
 
-`python -m benchmarks.first_prompt` ends the worker before each round, and runs the two hooks as `claude -p` does: the
-session's start, and the prompt at once. The project has 10,000 pieces of work. `--busy 12` runs as many endless loops
-beside it. The baseline is a warm worker: the same prompts, one after the other. A prompt that is answered in time gets
-no note where the odds are too low, as for a few rewordings among so many tasks that are nearly alike.
+`python -m benchmarks.first_prompt` ends the worker before each round, and runs two hooks as `claude -p` does: the start
+of the session, and at once the prompt. The project has 10,000 pieces of work. `--busy 12` runs twelve endless loops at
+the same time. The baseline is a warm worker, which gets the same prompts one after the other. A prompt that is answered
+in time gets no note if the odds are too low, as they are for a few rewordings among so many similar tasks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ STEP = 37
 
 @dataclass(frozen=True)
 class Result:
-    """The prompts whose answer came in time, those with a note, and the median milliseconds of the hook of a prompt."""
+    """The numbers of prompts, of those answered in time, of those with a note; the median time of a prompt's hook."""
 
     worker: str
     prompts: int
@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Count how often the first prompt of a session is answered.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="sessions of each kind (default: %(default)s)")
     parser.add_argument("--episodes", type=int, default=EPISODES, help="stored pieces of work (default: %(default)s)")
-    parser.add_argument("--busy", type=int, default=0, help="endless loops beside it (default: %(default)s)")
+    parser.add_argument("--busy", type=int, default=0, help="endless loops at the same time (default: %(default)s)")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -109,7 +109,7 @@ def _measured(worker: str, project: Path, rounds: int) -> Result:
 
 
 def _late() -> int:
-    """The prompts so far whose answer did not come in time."""
+    """The number of prompts so far that were not answered in time."""
     return found[0] if (found := unanswered.read()) else 0
 
 

@@ -3,8 +3,8 @@
 `python -m benchmarks.hooks` runs every row once a round, in another order each time, so that other load on the machine
 affects them all alike. Learning and recall use a scratch folder: 10,000 pieces of work of one project, with their
 patterns, in the embedded server, and a running worker. Tool calls are saved in a separate spool without a worker,
-because its work on 6 MB would be measured with the next recall. Each prompt has a session of its own, because a session
-gets no pattern twice.
+because its work on 6 MB would be measured with the next recall. Each prompt has a session of its own, because no
+session gets a pattern twice.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from tests.factories import payload
 HOOK = ROOT / "hooks" / "hook.py"
 ROUNDS = 200
 EPISODES = 10_000
+# The characters of a large file.
 BIG = 6_000_000
 # Distance between the tasks of two rounds.
 STEP = 37
@@ -52,7 +53,7 @@ Payload = Callable[[int], Path]
 
 @dataclass(frozen=True)
 class Row:
-    """One command to measure; `is_asking` if it runs beside the worker."""
+    """One command to measure. `is_asking`: it runs beside the worker."""
 
     name: str
     command: Sequence[str]
@@ -151,7 +152,7 @@ def _rows(folder: Path, project: Path) -> list[Row]:
 
 
 def _asking(folder: Path, prompt: Callable[[int], str]) -> Payload:
-    """Prompts with different subjects, each in a session of its own."""
+    """A prompt with another subject each time, in a session of its own."""
     cwd = str(folder / "project")
 
     def written(number: int) -> Path:
@@ -162,7 +163,7 @@ def _asking(folder: Path, prompt: Callable[[int], str]) -> Payload:
 
 
 def _failing(folder: Path, command: str) -> Payload:
-    """A failed call, each in a session of its own."""
+    """A failed call, each time in a session of its own."""
 
     def written(_: int) -> Path:
         changes = {"cwd": str(folder / "project"), "session_id": str(uuid.uuid4()), "error": NOT_FOUND}
@@ -251,7 +252,7 @@ def _reached(results: Sequence[Result]) -> Iterator[str]:
         ("recall, wall p99", recall.wall_p99_ratio, 6),
     ):
         met = "met" if ratio <= limit else "not met"
-        yield f"* {measure}: {ratio:.2f} times bare Python, to reach {limit}: {met}"
+        yield f"* {measure}: {ratio:.2f} times bare Python (limit {limit}): {met}"
 
 
 if __name__ == "__main__":

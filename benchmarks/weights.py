@@ -1,14 +1,18 @@
-"""Find the weights of recall from labelled prompts, and print how well they do.
+"""Fit the weights of recall to labelled prompts, and print how well they do.
 
 `python -m benchmarks.weights DATA` reads the recall sets of a data folder (docs/evaluation.md) and fits the few weights
-of `recall/weights.json`, each set counting the same. It prints them with the figures of each set, fitted to all sets
-and to the others only, and with `--ablate` also without each of the signals; `--write` saves them. With `--small` it
-prints the answers of the setting "normal" in projects of a few pieces of work, drawn at random. The order is fitted to
-the labels by likelihood, then the chance that none is right, then the odds to whether the first candidate is right,
-among prompts with and without an answer. The weights are those for MiniLM, and nearly those for e5, which have to be
-no others (`--embedder multilingual`). `odds_by_letters` is set by hand, since the sets are in English: a fifth of the
-question's groups of letters in common is just enough. So is `other_intent`, since only 14 prompts of the sets show it:
-they would give -1.2, and near misses that were made up for it -2.7.
+of `recall/weights.json`; each set counts the same. It prints them with the figures of each set, by weights that were
+fitted to all sets, and by weights that were fitted to the other sets only. `--ablate` leaves out each signal in turn,
+`--small` asks in projects of a few pieces of work, drawn at random, and `--write` saves the weights.
+
+The signals are fitted first, so that the right candidates are likely; then the sum that stands for "no candidate is
+right"; then the agreement; then the odds, to whether the first candidate is right, on prompts with and without an
+answer. The weights are fitted with MiniLM. e5 has the same ones, since its own would be nearly the same (`--embedder
+multilingual`).
+
+Two weights are set by hand. `odds_by_letters`, because the sets are in English: a fifth of the question's groups of
+letters in common is just enough. And `other_intent`, because only 14 prompts of the sets show it: they would give -1.2,
+and near misses that were made up for it -2.7.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy
@@ -52,18 +56,18 @@ from benchmarks.scratch import shown
 from evaluation.data import Data, Entry
 from evaluation.memory import events_of
 
-# The odds at which a prompt gets a note may answer this share of the prompts that nothing fits.
+# The share of the prompts without an answer that may get a note. The limit of the odds follows from it.
 MAX_FALSE = 0.05
 # The pull of a weight towards zero. A tenth of it ranks one of the recorded sets better and another worse.
 RIDGE = 0.02
-# Steps of the ascent, and their size.
+# The number of steps of the gradient ascent, and their size.
 ROUNDS, RATE = 600, 0.1
+# The values that are tried for `agreement` and for `none`.
 AGREEMENTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-# Tried for `none`: 0 to 10.
 NONES = tuple(number / 20 for number in range(200))
-# The pieces of work that a small project has.
+# The numbers of pieces of work in small projects.
 SMALL = (1, 3, 10, 30)
-# What the candidates are compared by.
+# The fields of `Candidates` that `--ablate` leaves out in turn.
 SIGNALS = ("cosines", "words", "newer", "is_same_command", "likeness")
 _NAMED = ("signals", "odds", "odds_by_letters")
 
@@ -72,10 +76,21 @@ Numbers = NDArray[numpy.float64]
 
 @dataclass(frozen=True)
 class Case:
-    """A prompt with its candidates, which of them are right, and whether there is a right one at all."""
+    """A prompt with its candidates; `right` is 1 for each right one, and `is_answerable` says if there is one at all.
+
+    A prompt may be answerable although no right piece of work is among the candidates.
+    """
 
     candidates: Candidates
     right: Numbers
+    is_answerable: bool
+
+
+class Scored(NamedTuple):
+    """The odds of the first candidate of a prompt, whether it is right, and whether the prompt has an answer."""
+
+    odds: float
+    is_right: bool
     is_answerable: bool
 
 
@@ -93,27 +108,28 @@ def main(data: Path, write: bool, ablate: bool, small: bool, kind: Kind) -> None
     names = [part.set for part in folder.parts() if part.kind == "recall"]
     if not names:
         raise click.UsageError(f"{data} has no recall sets; docs/evaluation.md describes the layout.")
-    sets = {name: list(cases(folder, name, embedder)) for name in names}
+    sets = {name: list(read_cases(folder, name, embedder)) for name in names}
     fitted = fit(list(sets.values()))
     click.echo(json.dumps(as_values(fitted), indent=2))
-    report("what the product has", sets, dict.fromkeys(sets, WEIGHTS))
-    report("all sets", sets, dict.fromkeys(sets, fitted))
+    report("the weights of the product", sets, dict.fromkeys(sets, WEIGHTS))
+    report("fitted to all sets", sets, dict.fromkeys(sets, fitted))
     if len(sets) > 1:
-        report("the other sets", sets, {name: fit([sets[other] for other in sets if other != name]) for name in sets})
+        by_others = {name: fit([sets[other] for other in sets if other != name]) for name in sets}
+        report("fitted to the other sets", sets, by_others)
     for signal in SIGNALS if ablate else ():
         rest = {name: [_without(signal, case) for case in each] for name, each in sets.items()}
-        report(f"all sets, without {signal}", rest, dict.fromkeys(rest, fit(list(rest.values()))))
+        report(f"fitted to all sets, without {signal}", rest, dict.fromkeys(rest, fit(list(rest.values()))))
     for name, size in itertools.product(names, SMALL) if small else ():
-        report_small(f"{name}, {size} known", list(cases(folder, name, embedder, size=size)))
+        report_small(f"{name}, {size} known", list(read_cases(folder, name, embedder, size=size)))
     if write:
         lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in as_values(fitted).items()]
         WEIGHTS_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def cases(data: Data, name: str, embedder: Embedder, *, size: int | None = None) -> Iterator[Case]:
+def read_cases(data: Data, name: str, embedder: Embedder, *, size: int | None = None) -> Iterator[Case]:
     """The prompts of a set that recall would answer, each with the candidates of its time.
 
-    With `size`, each is asked in a project that has so many pieces of that work, drawn at random.
+    With `size`, each is asked in a project with that number of pieces of the work, drawn at random.
     """
     with (data.folder / "recall" / f"{name}.queries.jsonl").open(encoding="utf-8") as lines:
         answers = {row["id"]: row for row in map(json.loads, lines)}
@@ -156,30 +172,24 @@ def fit(sets: Sequence[Sequence[Case]]) -> Weights:
 
 
 def report(title: str, sets: dict[str, list[Case]], weights: dict[str, Weights]) -> None:
-    """Print the share of prompts with the right candidate first, and that at the odds with few false notes."""
+    """Print the share of answerable prompts whose first candidate is right, also at the odds with few false notes."""
     scored = {name: [_scored(case, weights[name]) for case in each] for name, each in sets.items()}
     every = [each for rows in scored.values() for each in rows]
-    click.echo(f"\nfitted to {title}:")
+    click.echo(f"\n{title}:")
     for name, rows in [*scored.items(), ("one limit for all", every)]:
         limit = _limit(rows)
-        asked = [row for row in rows if row[2]]
-        first = sum(is_right for _, is_right, _ in asked) / len(asked)
-        said = sum(is_right for odds, is_right, _ in asked if odds > limit) / len(asked)
-        click.echo(f"  {name:20} right first {first:.3f}   right and said {said:.3f} at odds over {limit:.3f}")
+        asked = [row for row in rows if row.is_answerable]
+        first = sum(row.is_right for row in asked) / len(asked)
+        shown_right = sum(row.is_right for row in asked if row.odds > limit) / len(asked)
+        click.echo(f"  {name:20} right first {first:.3f}   right and shown {shown_right:.3f} at odds over {limit:.3f}")
 
 
 def report_small(title: str, found: Sequence[Case]) -> None:
-    """Print the shares of prompts that "normal" answers rightly, of those that something fits, and of the others."""
+    """Print how many prompts "normal" answers: rightly, of those with an answer, and falsely, of the others."""
     least, scored = MIN_ODDS["normal"], [_scored(case, WEIGHTS) for case in found]
-    right = [is_right and odds >= least for odds, is_right, is_answerable in scored if is_answerable]
-    false = [odds >= least for odds, _, is_answerable in scored if not is_answerable]
+    right = [row.is_right and row.odds >= least for row in scored if row.is_answerable]
+    false = [row.odds >= least for row in scored if not row.is_answerable]
     click.echo(f"  {title:20} right {sum(right)} of {len(right):3}   false {sum(false)} of {len(false)}")
-
-
-def _without(signal: str, case: Case) -> Case:
-    """The case with a signal that says nothing."""
-    nothing = numpy.zeros_like(getattr(case.candidates, signal))
-    return replace(case, candidates=replace(case.candidates, **{signal: nothing}))
 
 
 def as_values(weights: Weights) -> dict[str, Any]:
@@ -187,6 +197,12 @@ def as_values(weights: Weights) -> dict[str, Any]:
     known = json.loads(WEIGHTS_FILE.read_text(encoding="utf-8"))
     named = {name: dict(zip(known[name], _rounded(getattr(weights, name)), strict=True)) for name in _NAMED}
     return {**named, "agreement": weights.agreement, "none": weights.none}
+
+
+def _without(signal: str, case: Case) -> Case:
+    """The case with zeros for a signal."""
+    nothing = numpy.zeros_like(getattr(case.candidates, signal))
+    return replace(case, candidates=replace(case.candidates, **{signal: nothing}))
 
 
 def _triggers(entry: Entry, embedder: Embedder) -> Iterator[Trigger]:
@@ -233,6 +249,7 @@ def _fit_odds(sets: Sequence[Sequence[Case]], weights: Weights) -> tuple[float, 
             labels.append(case.right[first])
             shares.append(1 / len(cases))
     every, wanted, share = numpy.array(rows), numpy.array(labels), numpy.array(shares) / sum(shares)
+    # The weight of the last column is set by hand.
     other_intent = weights.odds[-1]
     table, given = every[:, :-1], every[:, -1] * other_intent
     factors = numpy.zeros(table.shape[1])
@@ -245,6 +262,7 @@ def _fit_odds(sets: Sequence[Sequence[Case]], weights: Weights) -> tuple[float, 
 
 
 def _right_share(sets: Sequence[Sequence[Case]], weights: Weights) -> float:
+    """The share of prompts whose first candidate is right, the mean of the sets."""
     shares = [
         sum(case.right[int(merits_of(case.candidates, weights).argmax())] for case in cases) / len(cases)
         for cases in sets
@@ -252,15 +270,15 @@ def _right_share(sets: Sequence[Sequence[Case]], weights: Weights) -> float:
     return float(sum(shares) / len(shares))
 
 
-def _scored(case: Case, weights: Weights) -> tuple[float, bool, bool]:
+def _scored(case: Case, weights: Weights) -> Scored:
     merits = merits_of(case.candidates, weights)
     first = int(merits.argmax())
-    return odds_of(case.candidates, merits, weights.odds), bool(case.right[first]), case.is_answerable
+    return Scored(odds_of(case.candidates, merits, weights.odds), bool(case.right[first]), case.is_answerable)
 
 
-def _limit(rows: Sequence[tuple[float, bool, bool]]) -> float:
-    """The least odds over which few enough of the prompts without an answer are."""
-    false = sorted((odds for odds, _, is_answerable in rows if not is_answerable), reverse=True)
+def _limit(rows: Sequence[Scored]) -> float:
+    """The lowest limit that keeps the share of answered prompts, among those without an answer, at `MAX_FALSE`."""
+    false = sorted((row.odds for row in rows if not row.is_answerable), reverse=True)
     allowed = int(MAX_FALSE * len(false))
     return false[allowed] if allowed < len(false) else 0.0
 

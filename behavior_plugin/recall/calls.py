@@ -1,4 +1,4 @@
-"""Word the calls of one run, uncut: commands, durations, verdicts, errors."""
+"""Put the calls of one run into words, uncut: commands, durations, verdicts, errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from behavior_plugin.recall.wording import duration, error_line, plural, verdict
 MAX_ERROR_CHARS = 500
 # Only a bound: the parameters of a stored call are cut long before.
 MAX_CALL_CHARS = 10_000
-# Below the number of a call.
+# The width of the number of a call.
 INDENT = "   "
 
 _MAIN_PARAMETERS = (

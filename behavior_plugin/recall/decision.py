@@ -1,6 +1,6 @@
-"""The record of the decision on one prompt: the work found for it, and why it got a note or none.
+"""Record the decision on one prompt: the work that was found for it, and why it got a note or none.
 
-It is made after the answer was sent, for people to read; `gate` decides.
+The record is for people, and made after the answer was sent; `gate` decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from behavior_plugin.recall import MIN_CONFIDENCE, may_be_offered
 from behavior_plugin.recall.explain import Candidate, Ranking
 from behavior_plugin.workflow import StoredPattern
 
-# As many patterns are kept, with the best piece of work of each.
+# The number of patterns in a record, each with its best piece of work.
 MAX_CONSIDERED = 5
 
 
@@ -36,7 +36,7 @@ class Verdict(StrEnum):
     ALREADY_SHOWN = "already shown"
     NOT_OFFERED = "not offered"
     LATE = "too late"
-    # The store or the embedder was not there; `problem` says why.
+    # The store or the embedder was unavailable; `problem` says why.
     NOT_READY = "not ready"
 
 
@@ -69,10 +69,10 @@ class Considered(Frozen):
 class Decision(Frozen):
     """The answer to a prompt, and the reasons for it.
 
-    `setting` is that of `suggestions`, and `min_odds` the threshold that counted. `embedder` is empty if there is
-    none. `ranking` is there if something was searched; its candidates are in `considered`, one for each pattern. `note`
-    is the text that the assistant got. `shown` is the pattern that the session is not shown again: the one that
-    was chosen, until the conversation is compacted.
+    `setting` is the value of `suggestions`, and `min_odds` the threshold that counted. `embedder` is empty if there is
+    none. `ranking` is None if nothing was searched; its candidates are in `considered`, one for each pattern. `note`
+    is the text that the assistant got. `shown` is the id of the chosen pattern, which the session is not shown again
+    until its conversation is compacted.
     """
 
     at: AwareDatetime
@@ -104,7 +104,8 @@ def consider(
 ) -> tuple[Considered, ...]:
     """The patterns of a ranking with their fates, best first.
 
-    `patterns` are by key. `chosen` has the keys of those that were shown or, with `is_withheld`, would have been.
+    `patterns` are by key, `shown_before` has ids. `chosen` has the keys of the patterns that were shown or, with
+    `is_withheld`, would have been.
     """
     best: dict[str, Candidate] = {}
     for candidate in ranking.candidates:
@@ -161,5 +162,5 @@ def _fate(pattern: StoredPattern | None, *, with_failed: bool) -> Fate:
 
 
 def _with_fate(considered: Considered, fate: Fate) -> Considered:
-    """The same with another fate, if it would have been offered otherwise."""
+    """The same with this fate, if the pattern could have been offered."""
     return considered.model_copy(update={"fate": fate}) if considered.fate is Fate.NOT_FIRST else considered

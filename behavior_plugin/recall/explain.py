@@ -1,6 +1,6 @@
 """Say in words why past work was ranked as it was: each factor, and how much it counted.
 
-`rank.explain` fills these types in. They hold no array, so that commands read and show them without numpy.
+`rank.explain` makes these types. They have no arrays, so commands can read and show them without numpy.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Factor(Frozen):
 class Candidate(Frozen):
     """A piece of past work that was compared with a prompt.
 
-    Its likelihood is a share, by the sum of the contributions of its factors; the others have the rest, together with
-    the chance that none of them is right. `agreement` is its part of the likelihood of others that did like work. The
-    candidates are ordered by the sum of both.
+    `likelihood`, 0 to 1, comes from the sum of the contributions of its factors; the other candidates, and the chance
+    that none of them is right, have the rest. `agreement` is what it gains from the likelihood of others that did like
+    work. The candidates are ordered by the sum of both.
     """
 
     pattern_key: OwnText
@@ -55,8 +55,8 @@ class Candidate(Frozen):
 class Ranking(Frozen):
     """A ranking, the best candidates first.
 
-    `known` counts the pieces of work that were searched, and `compared` those that were candidates. `odds` are those of
-    the first, 0 to 1: the logistic function of the sum of the contributions of `odds_factors`.
+    `known` counts the pieces of work that were searched, and `compared` those that were candidates. `odds` belong to
+    the first candidate, 0 to 1: the logistic function of the sum of the contributions of `odds_factors`.
     """
 
     known: int

@@ -1,6 +1,6 @@
-"""The triggers of one user in memory: the candidates for a prompt are found without the database.
+"""Hold one user's triggers in memory, so that the candidates for a prompt are found without the database.
 
-An index never changes. When the database does, from this worker or another, a new one is made of it.
+An index never changes. When the database does, by this worker or another, a new index is made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from behavior_plugin.workflow import Trigger
 MAX_NEAR = 20
 # The number of candidates by the same slash command, the newest.
 MAX_SAME_COMMAND = 10
-# The part of likeness that two pieces of work of one pattern have anyway.
+# The likeness of two pieces of work of one pattern, however different their files and steps.
 SAME_PATTERN = 0.35
 
 _COMMAND = re.compile(r"/[\w:.-]+")
@@ -37,7 +37,7 @@ Matrix = NDArray[numpy.float64]
 
 @dataclass(frozen=True)
 class Vector:
-    """A text as a model has it; `unrelated` is the cosine that this model gives texts with nothing in common."""
+    """The vector of a text by a model; `unrelated` is the cosine that this model gives texts with nothing in common."""
 
     model: str
     numbers: Numbers
@@ -54,15 +54,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Triggers that may fit a question. The arrays have a row for each.
+    """Triggers that may fit a question, the oldest first. The arrays have a row for each.
 
-    `cosines` are those of the vectors, zero without one, on a scale where texts with nothing in common have zero too:
-    so vectors of two models can be among them. `words` is the share of the question's words that a trigger and its work
-    have; `newer` counts the triggers since; `is_same_command` says that both are the same slash command, and
-    `is_other_intent` that the question wants to know something, and the work changed files, or that one of both undoes
-    something. `likeness`
-    compares the work of each with that of each other, 0 to 1. `known` counts all triggers. `is_by_letters`: there are
-    no vectors to compare, and `words` is the share of the question's groups of letters.
+    `cosines` compare the vectors. Zero means nothing in common, by whichever model, or that a trigger has no vector.
+    `words` is the share of the question's words that a trigger and its work have. `newer` counts the newer triggers.
+    `is_same_command` and `is_other_intent` are 0 or 1: both are the same slash command; the work had another intent
+    (`intent.is_other`). `likeness` compares the work of each with that of each other, 0 to 1. `known` counts all
+    triggers that were searched. `is_by_letters`: there were no vectors to compare, and `words` is the share of the
+    question's groups of letters.
     """
 
     triggers: tuple[Trigger, ...]
@@ -78,7 +77,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class _Vectors:
-    """The vectors of one model, a row each, and the places of their triggers."""
+    """The vectors of one model, and the places of their triggers."""
 
     places: NDArray[numpy.intp]
     vectors: VectorIndex
@@ -105,7 +104,7 @@ class Index:
 
     @cached_property
     def _rarities(self) -> tuple[dict[str, float], ...]:
-        """The weights of all files, of all names of steps, and of all words of commands."""
+        """The weights of all values in each of `_BAGS`: rare ones count more."""
         total = len(self.triggers)
         counts = [Counter(value for each in self.triggers for value in set(bag(each))) for bag in _BAGS]
         return tuple({value: math.log1p(total / number) for value, number in count.items()} for count in counts)
@@ -125,23 +124,17 @@ class Index:
         return [*own, *([] if with_failed else self._failed)]
 
     def candidates(self, question: Question, *, leave_out: Sequence[int] = ()) -> Candidates:
-        """The triggers that may fit, in the order of their age."""
+        """The triggers that may fit, without those at the places `leave_out`."""
         asked = [vector for vector in question.vectors if vector.model in self._vectors]
         is_by_letters = not asked
-        words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
-        command, intent = command_name(question.text), intent_of(question.text)
+        words = self._shared_letters(question) if is_by_letters else self._words.scores(tokens(question.text))
+        command = command_name(question.text)
         same = self._places_of_command.get(command, []) if command else []
-        cosines = numpy.zeros(len(self.triggers))
-        wanted = numpy.zeros(len(self.triggers), dtype=bool)
-        wanted[[*_best(words), *same]] = True
-        for vector in asked:
-            stored = self._vectors[vector.model]
-            found = stored.vectors.cosines(vector.numbers, wanted[stored.places])
-            cosines[stored.places] = (found - vector.unrelated) / (1 - vector.unrelated)
         kept = numpy.ones(len(self.triggers), dtype=bool)
         kept[list(leave_out)] = False
-        cosines, words = numpy.where(kept, cosines, 0), numpy.where(kept, words, 0)
+        words = numpy.where(kept, words, 0)
         is_same = {place for place in same if kept[place]}
+        cosines = numpy.where(kept, self._cosines(asked, wanted=[*_best(words), *sorted(is_same)]), 0)
         near = {*_best(cosines), *_best(words), *sorted(is_same)[-MAX_SAME_COMMAND:]}
         places = sorted(place for place in near if cosines[place] > 0 or words[place] > 0 or place in is_same)
         chosen = [self.triggers[place] for place in places]
@@ -152,18 +145,26 @@ class Index:
             words=words[places],
             newer=newer[places].astype(numpy.float64),
             is_same_command=numpy.array([place in is_same for place in places], dtype=float),
-            is_other_intent=numpy.array(
-                [is_other(intent, intent_of(core_of(each.text)), has_changed=bool(each.files)) for each in chosen],
-                dtype=float,
-            ),
+            is_other_intent=_other_intents(question, chosen),
             likeness=self._likeness(chosen),
             known=int(kept.sum()),
             is_by_letters=is_by_letters,
         )
 
-    def _shared(self, question: Question) -> Scores:
+    def _shared_letters(self, question: Question) -> Scores:
         """The share of the question's groups of letters that each trigger has."""
         return self._trigrams.scores(trigrams(question.text))
+
+    def _cosines(self, asked: Sequence[Vector], *, wanted: Sequence[int]) -> Scores:
+        """The cosine of each trigger that is near, or at a `wanted` place; zero or less for all others."""
+        cosines = numpy.zeros(len(self.triggers))
+        is_wanted = numpy.zeros(len(self.triggers), dtype=bool)
+        is_wanted[list(wanted)] = True
+        for vector in asked:
+            stored = self._vectors[vector.model]
+            found = stored.vectors.cosines(vector.numbers, is_wanted[stored.places])
+            cosines[stored.places] = (found - vector.unrelated) / (1 - vector.unrelated)
+        return cosines
 
     def _likeness(self, triggers: Sequence[Trigger]) -> Matrix:
         """The mean cosine of the files, the steps and the words of commands, of which rare ones count more.
@@ -172,7 +173,7 @@ class Index:
         """
         total = numpy.zeros((len(triggers), len(triggers)))
         for bag, rarities in zip(_BAGS, self._rarities, strict=True):
-            total += _cosines([Counter(bag(trigger)) for trigger in triggers], rarities)
+            total += _cosines_of_bags([Counter(bag(trigger)) for trigger in triggers], rarities)
         keys = numpy.array([trigger.pattern_key for trigger in triggers])
         likeness: Matrix = (1 - SAME_PATTERN) * total / len(_BAGS) + SAME_PATTERN * (keys[:, None] == keys[None, :])
         return likeness
@@ -199,7 +200,7 @@ def command_name(prompt: str) -> str:
 
 
 def _places(names: Iterable[str]) -> dict[str, list[int]]:
-    """Where each name is."""
+    """The places of each name."""
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, name in enumerate(names):
         places[name].append(place)
@@ -232,7 +233,14 @@ def _best(scores: Scores) -> list[int]:
     return [int(place) for place in numpy.argpartition(-scores, MAX_NEAR)[:MAX_NEAR]]
 
 
-def _cosines(bags: Sequence[Counter[str]], rarities: dict[str, float]) -> Matrix:
+def _other_intents(question: Question, triggers: Sequence[Trigger]) -> Scores:
+    asked = intent_of(question.text)
+    found = [is_other(asked, intent_of(core_of(each.text)), has_changed=bool(each.files)) for each in triggers]
+    return numpy.array(found, dtype=float)
+
+
+def _cosines_of_bags(bags: Sequence[Counter[str]], rarities: dict[str, float]) -> Matrix:
+    """The cosine of each bag with each other, by the logarithm of each value's count times its rarity."""
     columns: dict[str, int] = {}
     for bag in bags:
         for value in bag:

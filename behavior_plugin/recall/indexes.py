@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# So many triggers are read again while a prompt waits, in 0.1 ms each; more in the background.
+# The number of triggers that are read while a prompt waits, at 0.1 ms each; more are read in the background.
 MAX_AT_ONCE = 500
-# Triggers that are kept in memory, of all projects, and the newest of one: each takes 1 kB.
+# The number of triggers in memory, over all projects, at 1 kB each. Of a larger project the newest are kept.
 MAX_TRIGGERS = 100_000
 
 State: TypeAlias = tuple[object, ...]
-# The usual model, and the project; None for all of them.
+# The model of the embedder, empty if there is none; and the project, None for all of them.
 Key: TypeAlias = tuple[str, str | None]
 
 
@@ -50,7 +50,7 @@ class Indexes:
     def __init__(self, before_reading: Callable[[], None] = lambda: None) -> None:
         """`before_reading` is called before triggers are read in the background, and may wait for a good moment."""
         self._before_reading = before_reading
-        # The one that was asked for last is the last.
+        # The project that asked last is at the end.
         self._known: dict[Key, Known] = {}
         self._reading: set[Key] = set()
         # The number of times that all were dropped.
@@ -66,7 +66,7 @@ class Indexes:
             return known
 
     def drop(self) -> None:
-        """Drop all indexes, also those that are being read: something in them was forgotten."""
+        """Drop all indexes, also those that are being read: something in them was deleted."""
         with self._lock:
             self._known.clear()
             self._drops += 1
@@ -81,13 +81,13 @@ class Indexes:
         embedder: Embedder | None,
         near: Vector | None,
     ) -> Known:
-        """The triggers as the database has them; of a large project as it had them, while they are read again.
+        """The triggers of a project, up to date; of a large project the former ones, while they are read again.
 
-        `known` is what `find` returned, and `state` that of the database. Of a large project that is not known, the
-        newest triggers are read, and the nearest to the vector `near`; the others in the background.
+        `known` comes from `find`, and `state` from the database. Of a large project that is not in memory, the newest
+        triggers are read at once, with those nearest to the vector `near`; the others are read in the background.
 
         Raises:
-            StoreError: they cannot be read.
+            StoreError: the triggers cannot be read.
         """
         known = known or self._read(key, state, store, embedder, newest=MAX_AT_ONCE, near=near)
         if known.state == state:
@@ -113,7 +113,7 @@ class Indexes:
         try:
             self._before_reading()
             self._read(key, state, store, embedder)
-            # A collection would look at each of so many objects, and a prompt would wait for it.
+            # Otherwise each later collection would visit all of these objects, while a prompt waits.
             gc.collect()
             gc.freeze()
             memory.give_back()
@@ -138,7 +138,7 @@ class Indexes:
         with self._lock:
             drops = self._drops
         nearest = (near.model, near.numbers.tolist()) if near else None
-        # The store has to leave the oldest out: the vectors of a huge one alone would not fit into memory.
+        # The store leaves the oldest out: the vectors of a huge project alone would not fit into memory.
         most = newest or MAX_TRIGGERS
         triggers = store.triggers(models=models_of(embedder), project=key[1], newest=most, near=nearest)
         is_part = newest is not None and len(triggers) >= newest

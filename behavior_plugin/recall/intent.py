@@ -1,4 +1,8 @@
-"""Tell prompts apart that name the same things and want something else: to know, to have, or to be rid of them."""
+"""Classify a prompt by its intent: to make or change something, to ask about it, or to remove it.
+
+"Add the export", "why is there an export?" and "delete the export" name the same thing, so neither vectors nor words
+separate them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,11 @@ from behavior_plugin.patterns.words import MAY_UNDO, QUESTION, REPAIR, UNDOING, 
 
 
 class Intent(StrEnum):
-    """The purpose of a prompt, by its first words. UNSURE is that of "delete button is broken", MAKE of all others."""
+    """The purpose of a prompt, by its first words.
+
+    UNSURE begins with a word that may be part of a name, as in "delete button is broken". MAKE is the intent of all
+    prompts that are none of the others.
+    """
 
     MAKE = "make"
     KNOW = "know"
@@ -27,9 +35,10 @@ def intent_of(core: str) -> Intent:
 
 
 def is_other(asked: Intent, known: Intent, *, has_changed: bool) -> bool:
-    """Whether past work was for another intent than the one asked for; `has_changed`: it changed files.
+    """Whether past work had another intent than the prompt. `has_changed`: the work changed files.
 
-    Work that only looked may be the answer to a question, and whatever the question was, its work may be asked for.
+    Work that changed nothing may be the answer to a question, and work that began with a question may be what a later
+    prompt asks to have done.
     """
     if asked is Intent.KNOW:
         return known is not Intent.KNOW and has_changed

@@ -1,4 +1,4 @@
-"""Find the lesson for a call that fails as one failed before."""
+"""Find the lesson for a call that failed as an earlier one did."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class KnownLessons:
 
     def __init__(self, max_projects: int = MAX_PROJECTS) -> None:
         self._max_projects = max_projects
-        # By project; the one that was asked last is the last.
+        # By project; the one that asked last is at the end.
         self._known: dict[str, _Read] = {}
         self._lock = threading.Lock()
 

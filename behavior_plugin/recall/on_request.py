@@ -15,7 +15,7 @@ from behavior_plugin.workflow import Suggestion, Trigger
 
 @dataclass(frozen=True)
 class Wanted:
-    """The pieces of work that a person wants to see: those that ended so, and began at `since` or later."""
+    """The pieces of work that a person wants to see: those with this outcome that began at `since` or later."""
 
     outcome: Outcome | None = None
     since: datetime | None = None
@@ -29,7 +29,7 @@ class Wanted:
 
 
 def projects_named(name: str, projects: Iterable[str]) -> list[str]:
-    """The project with this name; else those of which it is the end: `shop`, `acme/shop` for github.com/acme/shop."""
+    """The project with this name; else those whose names end with it, as github.com/acme/shop ends with `acme/shop`."""
     known = list(projects)
     wanted = _parts(name)
     if name in known:
@@ -38,7 +38,7 @@ def projects_named(name: str, projects: Iterable[str]) -> list[str]:
 
 
 def with_explanations(found: Sequence[Suggestion], candidates: Candidates) -> list[Suggestion]:
-    """The suggestions, each with the factors of its candidate; the first candidate's also with those of its odds."""
+    """The suggestions, each with the factors of its candidate; the best candidate's also with those of its odds."""
     ranking = explain(candidates, limit=len(candidates.triggers))
     lines: dict[str, tuple[str, ...]] = {}
     for number, candidate in enumerate(ranking.candidates):

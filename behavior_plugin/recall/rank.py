@@ -1,8 +1,8 @@
-"""Order the candidates for a prompt, and say how likely the first is right.
+"""Order the candidates for a prompt, and compute the odds that the first one is right.
 
-The order is that of least regret: the first is the likely candidate with the work most like that of the other likely
-ones. The single nearest is often work of its own kind. The odds decide another question: whether
-anything is suggested. The weights of both are in `weights.json`, which `benchmarks/weights.py` makes.
+The order is that of least regret: the first is the likely candidate whose work is most like that of the other likely
+ones, because the single nearest is often work of its own kind. The odds decide whether anything is suggested at all.
+`benchmarks/weights.py` fits the weights of both, which are in `weights.json`.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from behavior_plugin.recall.words import Scores
 from behavior_plugin.workflow import Trigger
 
 WEIGHTS_FILE = Path(__file__).with_name("weights.json")
-# Beyond a thousand newer pieces of work age makes no more difference.
-_OLD = 1_000.0
-# Nor does it make a difference how large a large store is.
-_LARGE = 1_000
-# The columns of `signals_of`, and the numbers of `odds_signals` behind the constant; with letters instead of words.
-_SIGNALS, _SIGNALS_BY_LETTERS = (("cosine", each, "age", "same_command") for each in ("words", "letters"))
-_ODDS, _ODDS_BY_LETTERS = (
-    ("constant", "cosine", each, "merit", "known", "other_intent") for each in ("words", "letters")
-)
+# Work with more newer pieces than this is not treated as older still.
+_MAX_NEWER = 1_000.0
+# A store with more pieces of work than this is not treated as larger still.
+_MAX_KNOWN = 1_000
+# The names of the columns of `signals_of`.
+_SIGNALS = ("cosine", "words", "age", "same_command")
+_SIGNALS_BY_LETTERS = ("cosine", "letters", "age", "same_command")
+# The names of a constant and of the numbers of `odds_signals`.
+_ODDS = ("constant", "cosine", "words", "merit", "known", "other_intent")
+_ODDS_BY_LETTERS = ("constant", "cosine", "letters", "merit", "known", "other_intent")
 
 
 @dataclass(frozen=True)
 class Weights:
     """The numbers of the ranking and of the odds.
 
-    `signals` are the weights of the columns of `signals_of`. A candidate whose weighted sum is `none` is as likely as
-    that none of them is right. `agreement` is how much a candidate gains from another one with the very same work, as a
-    share of the other's likelihood. `odds` has a constant, and the weights of `odds_signals`; `odds_by_letters` is the
-    same for prompts that are compared by their letters.
+    `signals` are the weights of the columns of `signals_of`. `none` is the weighted sum of "no candidate is right",
+    which competes with the candidates. `agreement` is how much a candidate gains from another one with the very same
+    work, as a share of the other's likelihood. `odds` has a constant and the weights of `odds_signals`;
+    `odds_by_letters` has the same for prompts that are compared by their letters.
     """
 
     signals: tuple[float, ...]
@@ -73,7 +74,7 @@ class Ranked:
 
 
 def rank(candidates: Candidates, weights: Weights = WEIGHTS) -> list[Ranked]:
-    """The candidates, best first. The others are as much less likely than the first as they would be more regretted."""
+    """The candidates, best first. The odds of each are those of the first, scaled by the ratio of their merits."""
     if not candidates.triggers:
         return []
     merits = merits_of(candidates, weights)
@@ -112,16 +113,19 @@ def explain(candidates: Candidates, weights: Weights = WEIGHTS, *, limit: int = 
 
 
 def signals_of(candidates: Candidates) -> Matrix:
-    """A row for each candidate: cosine, words, age in newer pieces of work, and whether it is the same command."""
-    age = numpy.log1p(numpy.minimum(candidates.newer, _OLD)) / numpy.log1p(_OLD)
+    """A row for each candidate: cosine, words, age, and whether it is the same command.
+
+    The age, 0 to 1, is the logarithm of the number of newer pieces of work.
+    """
+    age = numpy.log1p(numpy.minimum(candidates.newer, _MAX_NEWER)) / numpy.log1p(_MAX_NEWER)
     return numpy.stack([candidates.cosines, candidates.words, age, candidates.is_same_command], axis=1)
 
 
 def likelihoods(candidates: Candidates, weights: Weights) -> Scores:
-    """How likely each candidate is the right one, beside the others and beside none of them.
+    """The likelihood of each candidate, 0 to 1: a softmax over their weighted sums and that of "no candidate is right".
 
-    Without "none of them" the only piece of work of a new project would be certain. It does not count by letters, whose
-    sums are on another scale.
+    Without the last, the only piece of work of a new project would be certain. It is left out when letters are
+    compared, because their sums are on another scale.
     """
     none = -math.inf if candidates.is_by_letters else weights.none
     shares = softmax(numpy.append(signals_of(candidates) @ numpy.array(weights.signals), none))
@@ -129,7 +133,10 @@ def likelihoods(candidates: Candidates, weights: Weights) -> Scores:
 
 
 def merits_of(candidates: Candidates, weights: Weights) -> Scores:
-    """How little each candidate would be regretted: its likelihood, and its part of the others' by like work."""
+    """The merit of each candidate: its likelihood, plus a share of the likelihood of others that did like work.
+
+    The candidate with the highest merit is the one of least regret.
+    """
     likely = likelihoods(candidates, weights)
     others = candidates.likeness - numpy.diag(numpy.diag(candidates.likeness))
     merits: Scores = likely + weights.agreement * (others @ likely)
@@ -137,15 +144,19 @@ def merits_of(candidates: Candidates, weights: Weights) -> Scores:
 
 
 def odds_signals(candidates: Candidates, merits: Scores) -> Scores:
-    """Cosine, words and merit of the first, how much is known, and whether the first is of another intent."""
+    """Cosine, words and merit of the first, the logarithm of the work known, and whether the first has another intent.
+
+    Shape (5,). The last is 0 or 1.
+    """
     first = _order(merits)[0]
     alike = [candidates.cosines[first], candidates.words[first], merits[first]]
-    return numpy.array([*alike, numpy.log1p(min(candidates.known, _LARGE)), candidates.is_other_intent[first]])
+    return numpy.array([*alike, numpy.log1p(min(candidates.known, _MAX_KNOWN)), candidates.is_other_intent[first]])
 
 
-def odds_of(candidates: Candidates, merits: Scores, factors: Sequence[float]) -> float:
-    """How likely the first candidate is right."""
-    return logistic(factors[0] + float(odds_signals(candidates, merits) @ numpy.array(factors[1:])))
+def odds_of(candidates: Candidates, merits: Scores, weights: Sequence[float]) -> float:
+    """The odds that the first candidate is right, 0 to 1. `weights` are `Weights.odds`, or those by letters."""
+    constant, *others = weights
+    return logistic(constant + float(odds_signals(candidates, merits) @ numpy.array(others)))
 
 
 def logistic(value: float) -> float:

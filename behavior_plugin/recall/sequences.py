@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import TypeAlias
 
 from behavior_plugin.agents.core import core_of
@@ -48,9 +49,9 @@ MIN_SHARE = 0.001
 # The beginning of a long argument is enough to recognise it.
 MAX_ARGUMENT_CHARS = 80
 
-# How a person may name the step of a kind, as steps are shown.
+# Steps of these kinds are shown by a word, so people may name them by it, not by the tool.
 _KIND_WORDS = {"edit": "Edit", "skill": "Skill", "subagent": "Agent"}
-# The name of a shell line without a command that has a name.
+# The name of a shell line in which no command has a name.
 NAMELESS = "shell"
 
 
@@ -127,13 +128,10 @@ class Sequences:
         weighed = [*self._weighed, (tuple(done), self._same_work)]
         steps = _steps(weighed)
         by_names, by_argument, times = _followers(weighed, done)
-        one = dict.fromkeys(steps, 1 / len(steps))
-        for followers in by_names:
-            one = _backed_off(one, followers)
-        other = dict.fromkeys(steps, 1 / len(steps))
-        for followers in (*by_names[:2], by_argument):
-            other = _backed_off(other, followers)
-        means = {name: math.sqrt(max(one[name], MIN_SHARE) * max(other[name], MIN_SHARE)) for name in steps}
+        equal = dict.fromkeys(steps, 1 / len(steps))
+        by_calls = reduce(_backed_off, by_names, equal)
+        by_last = reduce(_backed_off, (*by_names[:2], by_argument), equal)
+        means = {name: math.sqrt(max(by_calls[name], MIN_SHARE) * max(by_last[name], MIN_SHARE)) for name in steps}
         whole = sum(means.values())
         order = sorted(means, key=lambda name: (-means[name], name))
         return [NextStep(step=steps[name], odds=means[name] / whole, times=times[name]) for name in order]

@@ -1,7 +1,7 @@
-"""The vectors of many texts in a byte a number, and the nearest of them.
+"""Hold many vectors with one byte a number, and compare the nearest of them with a question.
 
-Of many vectors only those with signs most like the question's are compared, as in the database
-(docs/performance.md): a comparison of signs reads a thirtieth of the bytes.
+Of many vectors only those whose signs are most like the question's are compared, as in the database
+(docs/performance.md): a comparison of signs reads an eighth of the bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Numbers = NDArray[numpy.float32]
 
 
 class VectorIndex:
-    """Vectors of one size. A cosine with a question is off by .005 at most.
+    """Vectors with the same number of numbers. A cosine with a question is off by .005 at most.
 
-    Those of other programs may have any length: it does not count.
+    Vectors that other programs wrote need not be of unit length.
     """
 
     def __init__(self, vectors: Sequence[Numbers]) -> None:
@@ -40,7 +40,7 @@ class VectorIndex:
         return len(self._scales)
 
     def cosines(self, question: Numbers, wanted: NDArray[numpy.bool_]) -> NDArray[numpy.float64]:
-        """The cosines with a question of unit length: of the vectors that are near it or `wanted`, else zero."""
+        """The cosine of each vector with a question of unit length, if it is near or `wanted`; zero for the others."""
         cosines = numpy.zeros(len(self._scales))
         places = numpy.flatnonzero(wanted | self._is_near(question))
         cosines[places] = (self._bytes[places].astype(numpy.float32) @ question) * self._scales[places]

@@ -1,6 +1,6 @@
 """Compare texts by their words, with BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
 
-A score is a share of the score of the question itself, so that scores of different questions can be
+A score is a share of the score that the question itself would have, so that scores of different questions can be
 compared. Texts without spaces between words, as in Chinese, are compared by pairs of characters.
 """
 
@@ -19,9 +19,9 @@ Scores: TypeAlias = NDArray[numpy.float64]
 
 # The usual constants of BM25: how soon repeating a word stops counting, and how much long texts are marked down.
 _SATURATION, _LENGTH = 1.2, 0.75
-# Added to the score that a text with the same words has, so that a question of one usual word has little in common with
-# any text. A word that half of the texts have weighs about as much.
-_NOT_FOUND = 1.0
+# Added to the score that the question itself would have, so that a question of one common word has little in common
+# with any text. It is about the weight of a word that half of the texts have.
+_DAMPING = 1.0
 MAX_TOKENS = 300
 # A count has two bytes; long before that, repeating a word counts no more.
 MAX_COUNT = 65_535
@@ -32,7 +32,7 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\u
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text in lower case; of a run without spaces each pair of characters."""
+    """The words of a text in lower case; for scripts without spaces, each pair of characters."""
     found: list[str] = []
     for word in _WORD.findall(text.lower()):
         found += _pairs(word) if _UNSPACED.search(word) else [word]
@@ -42,7 +42,7 @@ def tokens(text: str) -> list[str]:
 
 
 def trigrams(text: str) -> list[str]:
-    """Each three characters of the words of a text, which find a word also in another form of it."""
+    """The groups of three characters in the words of a text, by which other forms of a word are found too."""
     found: list[str] = []
     for word in _WORD.findall(text.lower()):
         if _UNSPACED.search(word):
@@ -57,8 +57,8 @@ class WordIndex:
     """The words of some texts; `scores` compares them all with a question."""
 
     def __init__(self, texts: Iterable[Sequence[str]]) -> None:
-        # A row for each word of each text: the word's number, the text's place, the count. The rows are then put in the
-        # order of words, so that those of one are a slice: lists for each word would take ten times the memory.
+        # A row for each word of each text: the word's number, the text's place, the count. The rows are then sorted by
+        # word, so that the rows of one word are a slice: a list for each word would take ten times the memory.
         numbers, places, counts, lengths = array("i"), array("i"), array("H"), array("i")
         self._numbers: dict[str, int] = {}
         for place, text in enumerate(texts):
@@ -76,10 +76,10 @@ class WordIndex:
         self._norm = _SATURATION * (1 - _LENGTH + _LENGTH * numpy.array(lengths, dtype=numpy.float64) / self._mean)
 
     def scores(self, question: Sequence[str]) -> Scores:
-        """How much of the question each text has: 0 to about 1, the score of a text with the same words."""
+        """How much of the question each text has, a number for each: 0 to about 1, for a text with the same words."""
         total = numpy.zeros(len(self._norm))
         own_norm = _SATURATION * (1 - _LENGTH + _LENGTH * len(question) / self._mean)
-        perfect = _NOT_FOUND
+        perfect = _DAMPING
         for word in dict.fromkeys(question):
             rows = self._rows(word)
             places, counts = self._places[rows], self._counts[rows]

@@ -86,7 +86,7 @@ def test_a_person_who_asks_is_offered_failed_work() -> None:
     assert [each.fate for each in found] == [Fate.SHOWN, Fate.HIDDEN]
 
 
-def test_a_pattern_that_was_shown_before_is_told_from_one_below() -> None:
+def test_a_pattern_that_was_shown_before_differs_from_one_below_the_threshold() -> None:
     """The second is new to the session, and not likely enough."""
     found = considered(candidate("a"), candidate("b", 0.2), shown_before={str(uuid.UUID(int=1))})
 
@@ -94,7 +94,7 @@ def test_a_pattern_that_was_shown_before_is_told_from_one_below() -> None:
     assert verdict_on(ranking(candidate("a")), found) is Verdict.ALREADY_SHOWN
 
 
-def test_likely_work_that_came_too_late() -> None:
+def test_late_work_has_its_own_verdict_if_it_was_likely() -> None:
     """The verdict names the delay only where it cost a note."""
     late, unlikely = considered(candidate("a"), is_late=True), considered(candidate("a", 0.1), is_late=True)
 

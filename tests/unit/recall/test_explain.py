@@ -42,8 +42,8 @@ def test_explanation_has_the_order_and_the_odds_of_the_ranking(vector: tuple[flo
 
 
 @pytest.mark.parametrize("vector", [(1, 0), None])
-def test_contributions_add_up(vector: tuple[float, ...] | None) -> None:
-    """To the odds by the logistic function; to the likelihoods by exponentials, beside that of none if by meaning."""
+def test_contributions_add_up_to_the_odds_and_the_likelihoods(vector: tuple[float, ...] | None) -> None:
+    """To the odds by the logistic function, to the likelihoods by a softmax, which has "none" only by meaning."""
     found = explained(*KNOWN, vector=vector)
 
     assert 1 / (1 + math.exp(-total(found.odds_factors))) == pytest.approx(found.odds)
@@ -56,22 +56,22 @@ def test_contributions_add_up(vector: tuple[float, ...] | None) -> None:
 
 
 def test_agreement_comes_from_like_work() -> None:
-    """Work of its own kind has the least."""
+    """Work that is like no other has the least."""
     agreement = {each.trigger: each.agreement for each in explained(*KNOWN).candidates}
 
     assert agreement["publish the parser"] > 5 * agreement["mention it in the docs"]
 
 
 def test_only_the_best_candidates_are_explained() -> None:
-    """The number of all is there."""
+    """All of them are counted."""
     found = explained(*KNOWN, limit=1)
 
     assert (len(found.candidates), found.compared) == (1, 3)
     assert explained() == Ranking(known=0, is_by_letters=True)
 
 
-def test_factors_in_words() -> None:
-    """Only those that count, each with its part of the sum and its value."""
+def test_factors_that_count_are_put_into_words() -> None:
+    """Each has its part of the sum and its value."""
     by_meaning, by_letters = explained(*KNOWN), explained(*KNOWN, vector=None)
 
     [first, *_] = by_meaning.candidates

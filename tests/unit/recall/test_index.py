@@ -8,6 +8,7 @@ import numpy
 import pytest
 
 from behavior_plugin.model import Outcome
+from behavior_plugin.recall import vector_index
 from behavior_plugin.recall.index import MAX_NEAR, Index, Question, Vector
 from behavior_plugin.workflow import Trigger
 from tests.factories import START
@@ -42,7 +43,7 @@ def found(index: Index, question: Question, **changes: Any) -> list[str]:
 
 
 def test_candidates_are_near_by_vector_or_by_words() -> None:
-    """Each finds what the other misses."""
+    """Each finds work that the other misses."""
     by_vector, by_words = make_trigger("repair it", vector=(0.8, 0.6)), make_trigger("fix the login", vector=(0, 1))
     neither = make_trigger("write docs", vector=(0, 1))
 
@@ -74,6 +75,30 @@ def test_same_slash_command_is_always_a_candidate() -> None:
     assert not candidates.is_same_command[1:].any()
 
 
+def test_work_with_the_same_words_has_its_cosine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many vectors only the near ones are compared otherwise."""
+    monkeypatch.setattr(vector_index, "MAX_COMPARED", 1)
+    others = [make_trigger(f"job {number}", vector=(1, 0)) for number in range(2 * MAX_NEAR)]
+
+    candidates = Index([make_trigger("fix the parser", vector=(0.6, 0.8)), *others]).candidates(asked("fix the lexer"))
+
+    assert candidates.triggers[0].text == "fix the parser"
+    assert candidates.cosines[0] == pytest.approx(0.6, abs=0.01)
+
+
+def test_work_that_takes_the_place_of_left_out_work_has_its_cosine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out is the work that shares most words; the next has fewer of them, and is compared all the same."""
+    monkeypatch.setattr(vector_index, "MAX_COMPARED", 1)
+    failed = [make_trigger("fix the parser", vector=(1, 0)) for _ in range(MAX_NEAR)]
+    others = [make_trigger(f"job {number}", vector=(1, 0)) for number in range(MAX_NEAR)]
+    index = Index([make_trigger("fix the lexer of the compiler", vector=(0.6, 0.8)), *failed, *others])
+
+    candidates = index.candidates(asked("fix the parser"), leave_out=range(1, MAX_NEAR + 1))
+
+    assert candidates.triggers[0].text == "fix the lexer of the compiler"
+    assert candidates.cosines[0] == pytest.approx(0.6, abs=0.01)
+
+
 def test_number_of_candidates_is_bounded() -> None:
     """Years of work must not slow a prompt down."""
     index = Index([make_trigger(f"fix the parser {number}", vector=(1, number)) for number in range(500)])
@@ -100,7 +125,7 @@ def test_left_out_work_does_not_come_back_by_its_command() -> None:
 
 
 def test_vectors_of_another_model_are_no_vectors() -> None:
-    """A project has vectors of two models while it changes over. Those that nobody asks by count for nothing."""
+    """A project has vectors of two models while it changes over. Those of a model that is not asked do not count."""
     parser = make_trigger("fix the parser", vector=(1, 0))
     index = Index([parser, make_trigger("fix the lexer", vector=(1, 0, 0), model="other")])
 
@@ -110,7 +135,7 @@ def test_vectors_of_another_model_are_no_vectors() -> None:
 
 
 def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
-    """The one gives any two texts .8; the other gives such texts nothing."""
+    """One model gives texts with nothing in common a cosine of .8, the other one of 0."""
     index = Index([make_trigger("one", vector=(0.6, 0.8)), make_trigger("two", vector=(0.9, 0.44), model="other")])
     vectors = [vector_of("model", 1, 0), vector_of("other", 1, 0, unrelated=0.8)]
 
@@ -136,8 +161,8 @@ def test_vectors_of_two_models_are_compared_each_on_its_own_scale() -> None:
         ("add an export", "write an export", ("a.py",), 0),
     ],
 )
-def test_work_for_another_intent_is_told(prompt: str, trigger: str, files: tuple[str, ...], is_other: int) -> None:
-    """It is about the same things, so neither vectors nor words tell it apart."""
+def test_work_for_another_intent_is_marked(prompt: str, trigger: str, files: tuple[str, ...], is_other: int) -> None:
+    """It is about the same things, so neither vectors nor words separate the two."""
     index = Index([make_trigger(trigger, vector=(1, 0), files=files)])
 
     assert index.candidates(asked(prompt, vector=(1, 0))).is_other_intent.tolist() == [is_other]

@@ -38,5 +38,5 @@ from behavior_plugin.recall.intent import Intent, intent_of
         ("", Intent.MAKE),
     ],
 )
-def test_the_first_words_tell_the_intent(prompt: str, intent: Intent) -> None:
+def test_the_first_words_show_the_intent(prompt: str, intent: Intent) -> None:
     assert intent_of(prompt) is intent

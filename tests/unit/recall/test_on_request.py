@@ -48,7 +48,7 @@ def test_a_whole_name_is_preferred() -> None:
     assert projects_named("shop", ["acme/shop", "shop"]) == ["shop"]
 
 
-def test_wanted_work_ended_so_and_began_since() -> None:
+def test_wanted_work_has_the_outcome_and_began_in_time() -> None:
     trigger = make_trigger("fix it")
 
     assert not Wanted()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy
 import pytest
 
 from behavior_plugin.recall.gate import MIN_ODDS
-from behavior_plugin.recall.index import Candidates, Index
-from behavior_plugin.recall.rank import WEIGHTS_FILE, Ranked, Weights, explain, rank
+from behavior_plugin.recall.index import Index
+from behavior_plugin.recall.rank import WEIGHTS, WEIGHTS_FILE, Ranked, Weights, explain, rank
 from behavior_plugin.workflow import Trigger
 from tests.unit.recall.test_index import asked, make_trigger
 
@@ -19,8 +20,10 @@ SHIP = {"names": ("make release",), "commands": ("make release",)}
 DOCS = {"names": ("edit",), "files": ("README.md",)}
 
 
-def ranked(question: str, *triggers: Trigger, vector: tuple[float, ...] | None = (1, 0)) -> list[Ranked]:
-    return rank(Index(triggers).candidates(asked(question, vector)))
+def ranked(
+    question: str, *triggers: Trigger, vector: tuple[float, ...] | None = (1, 0), weights: Weights = WEIGHTS
+) -> list[Ranked]:
+    return rank(Index(triggers).candidates(asked(question, vector)), weights)
 
 
 def near(cosine: float) -> tuple[float, float]:
@@ -29,7 +32,7 @@ def near(cosine: float) -> tuple[float, float]:
 
 
 def test_nearest_comes_first() -> None:
-    """Where nothing else speaks for another."""
+    """If nothing else speaks for another."""
     found = ranked("ship it", make_trigger("a", vector=near(0.5)), make_trigger("b", vector=near(0.8)))
 
     assert [each.trigger.text for each in found] == ["b", "a"]
@@ -75,8 +78,17 @@ def test_a_large_store_of_near_misses_is_silent() -> None:
     assert ranked("print the date", *many)[0].odds < NORMAL
 
 
-def test_a_brand_new_store_says_what_is_sure() -> None:
-    """One piece of work is enough if the prompt is nearly the same, and not because there is no other."""
+def test_odds_fall_with_the_size_of_the_store_up_to_a_thousand() -> None:
+    """A large store has near misses for everything; a larger one has hardly more."""
+    candidates = Index([make_trigger("release", vector=near(0.6))]).candidates(asked("ship it"))
+
+    small, large, larger = (rank(replace(candidates, known=known))[0].odds for known in (10, 1_000, 5_000))
+
+    assert small > large == larger
+
+
+def test_one_piece_of_work_is_suggested_only_if_it_is_near() -> None:
+    """In a new store it has no competitors, which makes it no better."""
     assert ranked("release", make_trigger("release", vector=near(0.97), **SHIP))[0].odds >= NORMAL
     assert ranked("cut a version", make_trigger("release", vector=near(0.6), **SHIP))[0].odds >= NORMAL
     assert ranked("write a haiku", make_trigger("release", vector=near(0.3), **SHIP))[0].odds < NORMAL
@@ -100,7 +112,7 @@ def test_the_odds_are_those_of_the_first_alone() -> None:
 
 
 def test_prompts_without_vectors_are_compared_by_their_letters() -> None:
-    """Two texts that are equally unreadable have nothing in common for that."""
+    """Two texts that no model can read are not alike for that reason."""
     known = [make_trigger("린터 경고를 정리해줘"), make_trigger("쇼핑몰을 스테이징에 배포해줘")]
 
     [same, *_] = ranked("린터 경고를 정리해", *known, vector=None)
@@ -138,8 +150,8 @@ def test_work_for_another_intent_is_less_likely() -> None:
     assert undone < NORMAL
 
 
-def test_odds_are_shares() -> None:
-    """They are shown as such."""
+def test_odds_and_similarities_are_between_0_and_1() -> None:
+    """They are shown as percentages."""
     for each in ranked("ship it", *[make_trigger(str(number), vector=near(number / 10)) for number in range(1, 10)]):
         assert 0 < each.odds < 1
         assert 0 <= each.similarity <= 1
@@ -151,8 +163,4 @@ def test_weights_are_few_and_read_from_their_file() -> None:
     weights = Weights.of(values)
 
     assert len(weights.signals) + len(weights.odds) + 1 <= 12
-    assert rank(_none(), weights) == []
-
-
-def _none() -> Candidates:
-    return Index([]).candidates(asked("x"))
+    assert ranked("x", weights=weights) == []

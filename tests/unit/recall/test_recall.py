@@ -1,4 +1,4 @@
-"""Recall, from a prompt to suggestions."""
+"""Recall leads from a prompt to suggestions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_similar_prompt_recalls_the_pattern() -> None:
 
 
 def test_odds_decide_and_the_caller_says_which_are_enough() -> None:
-    """A prompt gets what is likely; a person who asks wants to see what is near."""
+    """A prompt gets likely work only; a person who asks wants to see near matches too."""
     assert ask("write some release notes", {}) == []
     assert ask("fix the login form", {}, min_odds=0.99) == []
     assert triggers(ask("fix some release notes", {}, min_odds=0.03)) == [PROMPT]
@@ -87,7 +87,7 @@ def test_failed_work_is_found_only_on_request() -> None:
         ({"workflow": make_workflow(is_hidden=True)}, False),
     ],
 )
-def test_what_was_refused_or_hidden_is_not_offered(changes: dict[str, Any], is_offered: bool) -> None:
+def test_refused_and_hidden_patterns_are_not_offered(changes: dict[str, Any], is_offered: bool) -> None:
     """A pattern that harms fades by itself."""
     embedder, store = FakeEmbedder(), store_with({}, embedder=FakeEmbedder())
     [(stored, vector, model)] = store.rows
@@ -109,7 +109,7 @@ def test_one_suggestion_for_each_pattern_up_to_the_limit() -> None:
 
 
 def test_a_session_is_not_shown_its_own_work() -> None:
-    """It lies before its eyes, also after a resume."""
+    """It is in its context already, also after a resume."""
     own = {"session_id": "mine"}
 
     assert ask(PROMPT, own, session_id="mine") == []
@@ -200,7 +200,7 @@ def test_nobody_gets_a_note_because_two_texts_are_equally_unreadable() -> None:
 
 
 @pytest.mark.parametrize(("prompt", "times"), [("쇼핑몰을 배포해줘 {}", 0), ("deploy {}", 1)])
-def test_a_projects_language_is_told_from_its_prompts(prompt: str, times: int) -> None:
+def test_a_projects_language_is_judged_by_its_prompts(prompt: str, times: int) -> None:
     """One English prompt in a Korean project is compared like the others."""
     embedder, recaller = EnglishEmbedder(), Recaller()
     store = store_with(*[{"trigger": prompt.format(number)} for number in range(6)], embedder=embedder)
@@ -212,8 +212,8 @@ def test_a_projects_language_is_told_from_its_prompts(prompt: str, times: int) -
     assert embedder.texts == ["release it"] * times
 
 
-def test_a_projects_language_is_told_once() -> None:
-    """Each prompt would wait for the judgement of fifty."""
+def test_a_projects_language_is_judged_once() -> None:
+    """Otherwise each prompt would wait until fifty others are judged."""
     embedder, recaller = EnglishEmbedder(), Recaller()
     store = store_with(*[{"trigger": f"deploy {number}"} for number in range(60)], embedder=embedder)
 
@@ -279,7 +279,7 @@ def test_a_model_that_cannot_run_costs_its_vectors_only() -> None:
 
 
 def test_a_mixed_project_keeps_its_language() -> None:
-    """Else each other prompt would be compared otherwise."""
+    """Otherwise every other prompt would be compared in another way."""
     embedder, recaller = EnglishEmbedder(), Recaller()
     korean = [{"trigger": "쇼핑몰을 배포해줘", "source_key": str(number)} for number in range(6)]
     store = store_with(*korean, embedder=embedder)
@@ -302,7 +302,7 @@ class OtherEmbedder(FakeEmbedder):
 
 
 def test_after_a_change_of_the_model_letters_decide() -> None:
-    """The stored vectors mean something else, and words alone have odds of their own."""
+    """Vectors of another model cannot be compared."""
     store = store_with({}, embedder=FakeEmbedder())
 
     def asked(text: str) -> list[str]:
@@ -313,7 +313,7 @@ def test_after_a_change_of_the_model_letters_decide() -> None:
 
 
 def test_triggers_are_read_again_only_when_something_has_changed() -> None:
-    """They stay in memory, true to the database, whoever writes to it."""
+    """They stay in memory, and agree with the database, whoever writes to it."""
     embedder, recaller = FakeEmbedder(), Recaller()
     store = CountingStore()
     store.add(make_pattern(trigger=PROMPT, context=HERE), embedder.embed([PROMPT])[0], embedder.model)
@@ -430,8 +430,8 @@ def test_triggers_that_are_dropped_while_they_are_read_are_not_kept(monkeypatch:
     assert found == []
 
 
-def test_the_project_that_asked_first_is_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its last prompt, not by its first."""
+def test_the_project_with_the_oldest_last_prompt_is_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is asked again and again stays, however early it began."""
     monkeypatch.setattr(indexes, "MAX_TRIGGERS", 2)
     embedder, recaller, store = FakeEmbedder(), Recaller(), CountingStore()
     for project in "abc":

@@ -70,7 +70,7 @@ def test_order_of_the_works_makes_no_difference(works: list[EarlierWork], done: 
 
 
 def test_nothing_follows_where_nothing_is_known() -> None:
-    """The steps done alone are no experience."""
+    """The steps of the work itself are not enough."""
     assert after([]) == []
     assert after([], "make lint", "make test") == []
 
@@ -79,7 +79,7 @@ def test_work_of_one_step_is_enough() -> None:
     assert odds(after([work("fix it", "make test")])) == {"make test": pytest.approx(1)}
 
 
-def test_what_followed_the_last_step_is_likeliest() -> None:
+def test_the_step_that_followed_the_last_one_is_likeliest() -> None:
     works = [work("fix it", "make lint", "make test", "git push")]
 
     assert texts(after(works))[0] == "make lint"
@@ -134,7 +134,7 @@ def test_newer_work_counts_more() -> None:
     assert found["make test"] > 2 * found["npm test"]
 
 
-def test_what_this_work_did_before_is_experience_too() -> None:
+def test_the_calls_of_this_work_so_far_count_too() -> None:
     """A new habit shows first in the work itself."""
     works = [work("fix it", "make test", "git push")]
     done = ("make test", "Read log.txt", "make test")
@@ -142,7 +142,7 @@ def test_what_this_work_did_before_is_experience_too() -> None:
     assert after(works, *done, prompt="other")[0].step.text == "Read"
 
 
-def test_times_counts_what_came_next() -> None:
+def test_times_counts_how_often_a_step_came_next() -> None:
     works = [work("a", "make lint", "make test"), work("b", "make lint", "make test", "make lint", "git push")]
 
     found = {each.step.text: each.times for each in after(works, "make lint")}

@@ -1,4 +1,4 @@
-"""VectorIndex in a byte a number, and the nearest of many by their signs."""
+"""Vectors are held with a byte a number, and the nearest of many are found by their signs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def none_of(many: VectorIndex) -> NDArray[numpy.bool_]:
     return numpy.zeros(len(many), dtype=bool)
 
 
-def test_cosines_are_right_to_a_hundredth() -> None:
+def test_cosines_are_right_to_half_a_hundredth() -> None:
     """A byte has fewer digits than the number that it stands for."""
     texts = [unit(*RANDOM.normal(size=384)) for _ in range(50)]
     question = near_to(texts[7], 0.7)
@@ -62,7 +62,7 @@ def test_a_far_vector_is_compared_if_it_is_wanted(monkeypatch: pytest.MonkeyPatc
     assert many.cosines(unit(1, 1, 1, 1), wanted).round(2).tolist() == [1, 0.58]
 
 
-def test_no_vectors_and_no_numbers() -> None:
+def test_an_empty_index_and_a_vector_of_zeros_are_no_errors() -> None:
     """A model may give a text nothing but zeros."""
     assert len(VectorIndex([])) == 0
     assert VectorIndex([numpy.zeros(3, dtype=numpy.float32)]).cosines(unit(1, 1, 1), numpy.ones(1, dtype=bool)) == [0]

@@ -18,7 +18,7 @@ from behavior_plugin.recall.words import MAX_TOKENS, WordIndex, tokens, trigrams
         ("…", []),
     ],
 )
-def test_words_of_any_script(text: str, expected: list[str]) -> None:
+def test_words_of_any_script_are_found(text: str, expected: list[str]) -> None:
     """Chinese puts no spaces between words, so pairs of characters stand for them."""
     assert tokens(text) == expected
 
@@ -41,7 +41,7 @@ def test_text_with_all_the_words_scores_highest() -> None:
     assert index.scores(tokens("fix login"))[0] > index.scores(tokens("fix login"))[1]
 
 
-def test_share_of_a_question_is_nearly_one_for_itself() -> None:
+def test_a_text_has_nearly_all_of_itself_as_a_question() -> None:
     """So the scores of different questions can be compared."""
     text = tokens("deploy the shop to staging, and see that the old pages are gone")
     index = WordIndex([text, *[tokens("another text of some words")] * 20])
@@ -49,7 +49,7 @@ def test_share_of_a_question_is_nearly_one_for_itself() -> None:
     assert 0.9 < index.scores(text)[0] < 1
 
 
-def test_a_question_of_one_usual_word_has_little_in_common_with_anything() -> None:
+def test_a_question_of_one_common_word_has_little_in_common_with_any_text() -> None:
     """Nobody who says "run it" names the work that ran something."""
     index = WordIndex([*[tokens("run the gate")] * 9, tokens("release the shop")])
 
@@ -67,7 +67,7 @@ def test_repeated_and_unknown_words_count_little() -> None:
 
 
 def test_letters_find_other_forms_of_a_word() -> None:
-    """Most languages bend their words."""
+    """Most languages inflect their words."""
     index = WordIndex([trigrams("Räume die Warnungen des Linters auf"), trigrams("Schreibe ein Haiku")])
 
     scores = index.scores(trigrams("eine Warnung vom Linter"))
