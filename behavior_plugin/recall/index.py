@@ -116,8 +116,8 @@ class Index:
         return tuple(sorted(self._vectors, key=lambda model: (-len(self._vectors[model].places), model)))
 
     def prepare(self) -> None:
-        """Compute ahead of the first question."""
-        self._words, self._rarities  # noqa: B018 - they are computed when first read
+        """Compute ahead of the first question. Without vectors all prompts are compared by their letters."""
+        self._words if self._vectors else self._trigrams, self._rarities  # noqa: B018 - computed when first read
 
     def places_to_leave_out(self, session_id: str, *, with_failed: bool) -> list[int]:
         """The places of a session's own work, if it has an id, and of failed work."""
@@ -226,10 +226,14 @@ def _work_tokens(trigger: Trigger) -> list[str]:
 
 
 def _best(scores: Scores) -> list[int]:
-    """The places of the highest scores."""
+    """The places of the highest scores; of equals the newest."""
     if len(scores) <= MAX_NEAR:
         return list(range(len(scores)))
-    return [int(place) for place in numpy.argpartition(-scores, MAX_NEAR)[:MAX_NEAR]]
+    # Equal vectors need not have quite equal cosines.
+    rounded = scores.round(4)
+    least = numpy.partition(rounded, -MAX_NEAR)[-MAX_NEAR]
+    above, equal = numpy.flatnonzero(rounded > least), numpy.flatnonzero(rounded == least)
+    return [*above.tolist(), *equal[len(above) - MAX_NEAR :].tolist()]
 
 
 def _cosines(bags: Sequence[Counter[str]], rarities: dict[str, float]) -> Matrix:

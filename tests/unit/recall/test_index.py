@@ -11,6 +11,7 @@ from behavior_plugin.model import Outcome
 from behavior_plugin.recall.index import MAX_NEAR, Index, Question, Vector
 from behavior_plugin.workflow import Trigger
 from tests.factories import START
+from tests.work import steps
 
 
 def make_trigger(text: str, *, vector: tuple[float, ...] | None = None, **changes: Any) -> Trigger:
@@ -79,6 +80,30 @@ def test_number_of_candidates_is_bounded() -> None:
     index = Index([make_trigger(f"fix the parser {number}", vector=(1, number)) for number in range(500)])
 
     assert len(found(index, asked("fix the parser"))) <= 2 * MAX_NEAR
+
+
+@pytest.mark.parametrize("vector", [(0.8, 0.6), None])
+@pytest.mark.parametrize("number", [41, 100, 3000])
+def test_of_equal_work_the_newest_is_compared(vector: tuple[float, ...] | None, number: int) -> None:
+    """A prompt that comes each day must not bring back how it was done in the first days."""
+    index = Index([make_trigger("run it", source_key=str(day), vector=vector) for day in range(number)])
+
+    candidates = index.candidates(asked("run it", vector=(1, 0) if vector else None))
+
+    newest = [str(day) for day in range(number - MAX_NEAR, number)]
+    assert [trigger.source_key for trigger in candidates.triggers] == newest
+
+
+def test_letters_are_ready_before_the_first_question() -> None:
+    """In a project without vectors each prompt needs them, and of a large one they take longer than a prompt may."""
+    triggers = [make_trigger(f"fix the parser of the file {number}") for number in range(200)]
+    index, small = Index(triggers), Index(triggers[:2])
+    for each in (index, small):
+        each.prepare()
+
+    first, of_small = (steps(lambda each=each: each.candidates(asked("xyz", None))) for each in (index, small))
+
+    assert first < 2 * of_small
 
 
 def test_left_out_triggers_count_nowhere() -> None:
