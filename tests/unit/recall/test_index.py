@@ -101,7 +101,8 @@ def test_letters_are_ready_before_the_first_question() -> None:
     for each in (index, small):
         each.prepare()
 
-    first, of_small = (steps(lambda each=each: each.candidates(asked("xyz", None))) for each in (index, small))
+    first = steps(lambda: index.candidates(asked("xyz", None)))
+    of_small = steps(lambda: small.candidates(asked("xyz", None)))
 
     assert first < 2 * of_small
 
