@@ -19,7 +19,7 @@ from behavior_plugin.agents.core import core_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import command_words
 from behavior_plugin.recall.intent import intent_of, is_other
-from behavior_plugin.recall.vector_index import Numbers, VectorIndex
+from behavior_plugin.recall.vector_index import MAX_COMPARED, Numbers, VectorIndex
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
 
@@ -131,16 +131,18 @@ class Index:
         words = self._shared(question) if is_by_letters else self._words.scores(tokens(question.text))
         command, intent = command_name(question.text), intent_of(question.text)
         same = self._places_of_command.get(command, []) if command else []
+        kept = numpy.ones(len(self.triggers), dtype=bool)
+        kept[list(leave_out)] = False
+        words = numpy.where(kept, words, 0)
         cosines = numpy.zeros(len(self.triggers))
-        wanted = numpy.zeros(len(self.triggers), dtype=bool)
+        # What is left out must not take the places of the nearest, of which only so many are compared.
+        wanted = kept & (kept.sum() <= MAX_COMPARED)
         wanted[[*_best(words), *same]] = True
         for vector in asked:
             stored = self._vectors[vector.model]
             found = stored.vectors.cosines(vector.numbers, wanted[stored.places])
             cosines[stored.places] = (found - vector.unrelated) / (1 - vector.unrelated)
-        kept = numpy.ones(len(self.triggers), dtype=bool)
-        kept[list(leave_out)] = False
-        cosines, words = numpy.where(kept, cosines, 0), numpy.where(kept, words, 0)
+        cosines = numpy.where(kept, cosines, 0)
         is_same = {place for place in same if kept[place]}
         near = {*_best(cosines), *_best(words), *sorted(is_same)[-MAX_SAME_COMMAND:]}
         places = sorted(place for place in near if cosines[place] > 0 or words[place] > 0 or place in is_same)

@@ -118,6 +118,21 @@ def test_left_out_triggers_count_nowhere() -> None:
     assert candidates.newer.tolist() == [1, 0]
 
 
+def test_left_out_triggers_take_no_places() -> None:
+    """Of a large project only those with like signs are compared, and the best by words."""
+    own = [make_trigger("fix the lexer", vector=(1, 1), source_key=f"own {number}") for number in range(38)]
+    near = [make_trigger("fix the parser", vector=(1, 1), source_key=f"near {number}") for number in range(2_100)]
+    by_words, other = make_trigger("fix the lexer", vector=(1, -0.2)), make_trigger("one", vector=(1, -0.3))
+    index, question = Index([by_words, other, *own, *near]), Question("fix the lexer", [vector_of("model", 1, 0.1)])
+
+    few = index.candidates(question, leave_out=range(2, 2_140))
+    many = index.candidates(question, leave_out=range(2, 40))
+
+    assert few.cosines.tolist() == pytest.approx([0.96, 0.93], abs=0.03)
+    assert few.cosines.tolist() == sorted(few.cosines, reverse=True)
+    assert many.cosines[0] == pytest.approx(few.cosines[0])
+
+
 def test_left_out_work_does_not_come_back_by_its_command() -> None:
     """A failed /deploy is no way to deploy."""
     index = Index([make_trigger("/deploy staging", vector=(1, 0)), make_trigger("/deploy live", vector=(1, 0))])
