@@ -30,7 +30,8 @@ MAX_SAME_COMMAND = 10
 # The part of likeness that two pieces of work of one pattern have anyway.
 SAME_PATTERN = 0.35
 
-_COMMAND = re.compile(r"/[\w:.-]+")
+# A path is none.
+_COMMAND = re.compile(r"/[\w:.-]+(?=\s|$)")
 
 Matrix = NDArray[numpy.float64]
 

@@ -75,6 +75,13 @@ def test_same_slash_command_is_always_a_candidate() -> None:
     assert not candidates.is_same_command[1:].any()
 
 
+def test_a_path_is_no_slash_command() -> None:
+    """All prompts that begin with one would be the same command, /home."""
+    index = Index([make_trigger("/home/dev/parser.py is wrong", vector=(0, 1))])
+
+    assert index.candidates(asked("/home/me/login.html: translate")).is_same_command.tolist() == [0]
+
+
 def test_number_of_candidates_is_bounded() -> None:
     """Years of work must not slow a prompt down."""
     index = Index([make_trigger(f"fix the parser {number}", vector=(1, number)) for number in range(500)])
