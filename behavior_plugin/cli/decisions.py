@@ -66,8 +66,8 @@ def _reason(decision: Decision) -> str:
     if decision.verdict is Verdict.NOT_READY:
         return f"No note: {quote(decision.problem, MAX_PROMPT_CHARS)}"
     if decision.verdict is Verdict.BELOW:
-        best = decision.considered[0].candidate.odds
-        return f"No note: the best has odds of {best:.0%}, and {decision.min_odds:.0%} are needed."
+        best, least = f"{decision.considered[0].candidate.odds:.0%}", f"{decision.min_odds:.0%}"
+        return f"No note: the best has odds of {'just under ' if best == least else ''}{best}, and {least} are needed."
     return _REASONS[decision.verdict]
 
 

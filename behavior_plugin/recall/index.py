@@ -19,7 +19,7 @@ from behavior_plugin.agents.core import core_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.patterns.alignment import command_words
 from behavior_plugin.recall.intent import intent_of, is_other
-from behavior_plugin.recall.vector_index import Numbers, VectorIndex
+from behavior_plugin.recall.vector_index import MAX_COMPARED, Numbers, VectorIndex
 from behavior_plugin.recall.words import Scores, WordIndex, tokens, trigrams
 from behavior_plugin.workflow import Trigger
 
@@ -30,7 +30,8 @@ MAX_SAME_COMMAND = 10
 # The likeness of two pieces of work of one pattern, however different their files and steps.
 SAME_PATTERN = 0.35
 
-_COMMAND = re.compile(r"/[\w:.-]+")
+# A path is none.
+_COMMAND = re.compile(r"/[\w:.-]+(?=\s|$)")
 
 Matrix = NDArray[numpy.float64]
 
@@ -115,8 +116,8 @@ class Index:
         return tuple(sorted(self._vectors, key=lambda model: (-len(self._vectors[model].places), model)))
 
     def prepare(self) -> None:
-        """Compute ahead of the first question."""
-        self._words, self._rarities  # noqa: B018 - they are computed when first read
+        """Compute ahead of the first question. Without vectors all prompts are compared by their letters."""
+        self._words if self._vectors else self._trigrams, self._rarities  # noqa: B018 - computed when first read
 
     def places_to_leave_out(self, session_id: str, *, with_failed: bool) -> list[int]:
         """The places of a session's own work, if it has an id, and of failed work."""
@@ -134,7 +135,10 @@ class Index:
         kept[list(leave_out)] = False
         words = numpy.where(kept, words, 0)
         is_same = {place for place in same if kept[place]}
-        cosines = numpy.where(kept, self._cosines(asked, wanted=[*_best(words), *sorted(is_same)]), 0)
+        # What is left out must not take the places of the nearest, of which only so many are compared.
+        wanted = kept & (kept.sum() <= MAX_COMPARED)
+        wanted[[*_best(words), *is_same]] = True
+        cosines = numpy.where(kept, self._cosines(asked, wanted), 0)
         near = {*_best(cosines), *_best(words), *sorted(is_same)[-MAX_SAME_COMMAND:]}
         places = sorted(place for place in near if cosines[place] > 0 or words[place] > 0 or place in is_same)
         chosen = [self.triggers[place] for place in places]
@@ -155,14 +159,12 @@ class Index:
         """The share of the question's groups of letters that each trigger has."""
         return self._trigrams.scores(trigrams(question.text))
 
-    def _cosines(self, asked: Sequence[Vector], *, wanted: Sequence[int]) -> Scores:
-        """The cosine of each trigger that is near, or at a `wanted` place; zero or less for all others."""
+    def _cosines(self, asked: Sequence[Vector], wanted: NDArray[numpy.bool_]) -> Scores:
+        """The cosine of each trigger that is near, or `wanted`; zero or less for all others."""
         cosines = numpy.zeros(len(self.triggers))
-        is_wanted = numpy.zeros(len(self.triggers), dtype=bool)
-        is_wanted[list(wanted)] = True
         for vector in asked:
             stored = self._vectors[vector.model]
-            found = stored.vectors.cosines(vector.numbers, is_wanted[stored.places])
+            found = stored.vectors.cosines(vector.numbers, wanted[stored.places])
             cosines[stored.places] = (found - vector.unrelated) / (1 - vector.unrelated)
         return cosines
 
@@ -227,10 +229,14 @@ def _work_tokens(trigger: Trigger) -> list[str]:
 
 
 def _best(scores: Scores) -> list[int]:
-    """The places of the highest scores."""
+    """The places of the highest scores; of equals the newest."""
     if len(scores) <= MAX_NEAR:
         return list(range(len(scores)))
-    return [int(place) for place in numpy.argpartition(-scores, MAX_NEAR)[:MAX_NEAR]]
+    # Equal vectors need not have quite equal cosines.
+    rounded = scores.round(4)
+    least = numpy.partition(rounded, -MAX_NEAR)[-MAX_NEAR]
+    above, equal = numpy.flatnonzero(rounded > least), numpy.flatnonzero(rounded == least)
+    return [*above.tolist(), *equal[len(above) - MAX_NEAR :].tolist()]
 
 
 def _other_intents(question: Question, triggers: Sequence[Trigger]) -> Scores:

@@ -80,11 +80,11 @@ class WordIndex:
         total = numpy.zeros(len(self._norm))
         own_norm = _SATURATION * (1 - _LENGTH + _LENGTH * len(question) / self._mean)
         perfect = _DAMPING
-        for word in dict.fromkeys(question):
+        for word, times in Counter(question).items():
             rows = self._rows(word)
             places, counts = self._places[rows], self._counts[rows]
             rarity = self._rarity(len(places))
-            perfect += rarity * (_SATURATION + 1) / (1 + own_norm)
+            perfect += rarity * times * (_SATURATION + 1) / (times + own_norm)
             total[places] += rarity * counts * (_SATURATION + 1) / (counts + self._norm[places])
         return total / perfect
 

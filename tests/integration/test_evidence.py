@@ -851,6 +851,10 @@ def test_state_changes_with_whatever_recall_compares(store: PostgresStore, model
     if models:
         embed(store, episode, 0)
         states.append(state())
+    fold(store, two=[episode])  # its session went on, and it became another job: there are as many patterns as before
+    states.append(state())
+    fold(store, one=[episode])
+    states.append(state())
     tell(store, episode.model_copy(update={"judgement": Judgement(outcome=Outcome.FAILED, because="it was reverted")}))
     fold(store, one=[episode])
     states.append(state())

@@ -54,6 +54,11 @@ def run(*words: str) -> str:
         (Verdict.SHOWN, {"fate": Fate.SHOWN}, 'A note was given: how "ship it" was done (odds 60%).'),
         (Verdict.ASKED, {}, "You asked, and got the nearest work that is known."),
         (Verdict.BELOW, {}, "No note: the best has odds of 60%, and 30% are needed."),
+        (
+            Verdict.BELOW,
+            {"min_odds": 0.601},
+            "No note: the best has odds of just under 60%, and 60% are needed.",
+        ),
         (Verdict.ALREADY_SHOWN, {}, "No note: this session has been shown it already."),
         (Verdict.NOT_OFFERED, {"fate": Fate.HIDDEN}, "No note: the likely work is not offered"),
         (Verdict.LATE, {}, "No note: it was found too late"),

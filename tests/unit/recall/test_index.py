@@ -8,10 +8,11 @@ import numpy
 import pytest
 
 from behavior_plugin.model import Outcome
-from behavior_plugin.recall import vector_index
+from behavior_plugin.recall import index, vector_index
 from behavior_plugin.recall.index import MAX_NEAR, Index, Question, Vector
 from behavior_plugin.workflow import Trigger
 from tests.factories import START
+from tests.work import steps
 
 
 def make_trigger(text: str, *, vector: tuple[float, ...] | None = None, **changes: Any) -> Trigger:
@@ -77,7 +78,8 @@ def test_same_slash_command_is_always_a_candidate() -> None:
 
 def test_work_with_the_same_words_has_its_cosine_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many vectors only the near ones are compared otherwise."""
-    monkeypatch.setattr(vector_index, "MAX_COMPARED", 1)
+    for module in (index, vector_index):
+        monkeypatch.setattr(module, "MAX_COMPARED", 1)
     others = [make_trigger(f"job {number}", vector=(1, 0)) for number in range(2 * MAX_NEAR)]
 
     candidates = Index([make_trigger("fix the parser", vector=(0.6, 0.8)), *others]).candidates(asked("fix the lexer"))
@@ -86,17 +88,11 @@ def test_work_with_the_same_words_has_its_cosine_too(monkeypatch: pytest.MonkeyP
     assert candidates.cosines[0] == pytest.approx(0.6, abs=0.01)
 
 
-def test_work_that_takes_the_place_of_left_out_work_has_its_cosine_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Left out is the work that shares most words; the next has fewer of them, and is compared all the same."""
-    monkeypatch.setattr(vector_index, "MAX_COMPARED", 1)
-    failed = [make_trigger("fix the parser", vector=(1, 0)) for _ in range(MAX_NEAR)]
-    others = [make_trigger(f"job {number}", vector=(1, 0)) for number in range(MAX_NEAR)]
-    index = Index([make_trigger("fix the lexer of the compiler", vector=(0.6, 0.8)), *failed, *others])
+def test_a_path_is_no_slash_command() -> None:
+    """All prompts that begin with one would be the same command, /home."""
+    index = Index([make_trigger("/home/dev/parser.py is wrong", vector=(0, 1))])
 
-    candidates = index.candidates(asked("fix the parser"), leave_out=range(1, MAX_NEAR + 1))
-
-    assert candidates.triggers[0].text == "fix the lexer of the compiler"
-    assert candidates.cosines[0] == pytest.approx(0.6, abs=0.01)
+    assert index.candidates(asked("/home/me/login.html: translate")).is_same_command.tolist() == [0]
 
 
 def test_number_of_candidates_is_bounded() -> None:
@@ -104,6 +100,31 @@ def test_number_of_candidates_is_bounded() -> None:
     index = Index([make_trigger(f"fix the parser {number}", vector=(1, number)) for number in range(500)])
 
     assert len(found(index, asked("fix the parser"))) <= 2 * MAX_NEAR
+
+
+@pytest.mark.parametrize("vector", [(0.8, 0.6), None])
+@pytest.mark.parametrize("number", [41, 100, 3000])
+def test_of_equal_work_the_newest_is_compared(vector: tuple[float, ...] | None, number: int) -> None:
+    """A prompt that comes each day must not bring back how it was done in the first days."""
+    index = Index([make_trigger("run it", source_key=str(day), vector=vector) for day in range(number)])
+
+    candidates = index.candidates(asked("run it", vector=(1, 0) if vector else None))
+
+    newest = [str(day) for day in range(number - MAX_NEAR, number)]
+    assert [trigger.source_key for trigger in candidates.triggers] == newest
+
+
+def test_letters_are_ready_before_the_first_question() -> None:
+    """In a project without vectors each prompt needs them, and of a large one they take longer than a prompt may."""
+    triggers = [make_trigger(f"fix the parser of the file {number}") for number in range(200)]
+    index, small = Index(triggers), Index(triggers[:2])
+    for each in (index, small):
+        each.prepare()
+
+    first = steps(lambda: index.candidates(asked("xyz", None)))
+    of_small = steps(lambda: small.candidates(asked("xyz", None)))
+
+    assert first < 2 * of_small
 
 
 def test_left_out_triggers_count_nowhere() -> None:
@@ -115,6 +136,21 @@ def test_left_out_triggers_count_nowhere() -> None:
     assert [trigger.source_key for trigger in candidates.triggers] == ["a", "c"]
     assert candidates.known == 2
     assert candidates.newer.tolist() == [1, 0]
+
+
+def test_left_out_triggers_take_no_places() -> None:
+    """Of a large project only those with like signs are compared, and the best by words."""
+    own = [make_trigger("fix the lexer", vector=(1, 1), source_key=f"own {number}") for number in range(38)]
+    near = [make_trigger("fix the parser", vector=(1, 1), source_key=f"near {number}") for number in range(2_100)]
+    by_words, other = make_trigger("fix the lexer", vector=(1, -0.2)), make_trigger("one", vector=(1, -0.3))
+    index, question = Index([by_words, other, *own, *near]), Question("fix the lexer", [vector_of("model", 1, 0.1)])
+
+    few = index.candidates(question, leave_out=range(2, 2_140))
+    many = index.candidates(question, leave_out=range(2, 40))
+
+    assert few.cosines.tolist() == pytest.approx([0.96, 0.93], abs=0.03)
+    assert few.cosines.tolist() == sorted(few.cosines, reverse=True)
+    assert many.cosines[0] == pytest.approx(few.cosines[0])
 
 
 def test_left_out_work_does_not_come_back_by_its_command() -> None:

@@ -80,3 +80,13 @@ def test_a_word_may_be_repeated_without_end() -> None:
     index = WordIndex([["a"] * 70_000, ["b"]])
 
     assert index.scores(["a"]).argmax() == 0
+
+
+def test_a_word_that_is_repeated_is_no_more_of_the_question() -> None:
+    """A pasted log says the same in each line: a text with one of its words has not all of it."""
+    texts = [tokens(text) for text in ("speed up the report", "add a login page", "translate the errors", "write docs")]
+    line = "at com.shop.Report.run(Report.java:10)"
+
+    once, often = (WordIndex(texts).scores(tokens(line * times)).max() for times in (1, 12))
+
+    assert 0 < often < 1.2 * once
