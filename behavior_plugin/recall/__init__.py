@@ -113,7 +113,9 @@ class Recaller:
         readable = found.readable if found else dict.fromkeys(list(models_of(embedder))[:1])
         vectors = _vectors(core, readable, embedder)
         near = next(iter(vectors), None)
-        known = self._indexes.up_to_date(key, found, asked.result(), store=store, embedder=embedder, near=near)
+        known = self._indexes.up_to_date(
+            key, found, asked.result(), store=store, embedder=embedder, near=near, at_once=accepts is not None
+        )
         if known.readable != readable:
             vectors = _vectors(core, known.readable, embedder, made=vectors)
         left_out = known.index.places_to_leave_out(session_id, with_failed=with_failed)

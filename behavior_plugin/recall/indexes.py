@@ -80,19 +80,22 @@ class Indexes:
         store: Store,
         embedder: Embedder | None,
         near: Vector | None,
+        at_once: bool = False,
     ) -> Known:
         """The triggers of a project, up to date; of a large project the former ones, while they are read again.
 
         `known` comes from `find`, and `state` from the database. Of a large project that is not in memory, the newest
-        triggers are read at once, with those nearest to the vector `near`; the others are read in the background.
+        triggers are read at once, with those nearest to the vector `near`; the others are read in the background. With
+        `at_once` all are read before the answer: a search among the failed work of last month cannot do with some.
 
         Raises:
             StoreError: the triggers cannot be read.
         """
-        known = known or self._read(key, state, store, embedder, newest=MAX_AT_ONCE, near=near)
-        if known.state == state:
+        if known is None and not at_once:
+            known = self._read(key, state, store, embedder, newest=MAX_AT_ONCE, near=near)
+        if known and known.state == state:
             return known
-        if len(known.index.triggers) < MAX_AT_ONCE:
+        if known is None or at_once or len(known.index.triggers) < MAX_AT_ONCE:
             return self._read(key, state, store, embedder)
         with self._lock:
             is_being_read = key in self._reading

@@ -367,6 +367,24 @@ def test_the_first_prompt_of_a_large_project_finds_its_newest_work(monkeypatch: 
     wait_for(lambda: asked("write docs") == ["write docs"], "the older triggers")
 
 
+def test_a_search_with_a_filter_is_among_all_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for work of last month waits for its triggers, also where it is not the newest."""
+    monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_AT_ONCE", 1)
+    embedder, store = FakeEmbedder(), CountingStore()
+    for day, text in enumerate((PROMPT, "write docs", "delete the branch")):
+        pattern = make_pattern(trigger=text, context=HERE, started_at=START + timedelta(days=day))
+        store.add(pattern, embedder.embed(["something else"])[0], embedder.model)
+
+    def asked(recaller: Recaller, *, is_filtered: bool) -> list[str]:
+        accepts = (lambda trigger: trigger.text != "write docs") if is_filtered else None
+        return triggers(
+            recaller.recall(PROMPT, HERE, embedder=embedder, store=store, min_odds=0, limit=9, accepts=accepts)
+        )
+
+    assert PROMPT in asked(Recaller(), is_filtered=True)
+    assert PROMPT not in asked(Recaller(), is_filtered=False)
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The projects that asked last are kept."""
     monkeypatch.setattr("behavior_plugin.recall.indexes.MAX_TRIGGERS", 2)
