@@ -49,8 +49,8 @@ class Step(Frozen):
 
     `text` is the command with its slots (`git commit -m {message}`), or the name of a tool, skill or subagent; empty
     for an edit, which has `files`. `until` is the check that an edit was repeated for until it passed; `times` counts
-    the rounds, or the repetitions of a command. `took_ms` is how long one run of the command takes. `danger` is its kind
-    if it is dangerous, as a clause (`patterns.hazards`): such a step is never offered.
+    the rounds, or the repetitions of a command. `took_ms` is how long one run of the command takes. `danger` names
+    the kind of a dangerous step, as a clause (`patterns.hazards`): it is never offered.
     """
 
     kind: StepKind

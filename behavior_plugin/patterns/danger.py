@@ -137,7 +137,8 @@ def _inner_lines(words: Sequence[str], before: Sequence[Typed]) -> list[str]:
     if program in ("ssh", "watch", "parallel", "docker", "kubectl"):
         inner += [word for word in rest if " " in word]
     if program == "find":
-        inner += [" ".join(words[words.index(test) + 1 :]) for test in ("-exec", "-execdir") if test in words]
+        run = [list(words[words.index(test) + 1 :]) for test in ("-exec", "-execdir") if test in words]
+        inner += [" ".join(each) for each in run if each and program_of(each[0]) not in hazards.DELETING]
     if is_inline(program, words):
         inner += [
             found

@@ -106,9 +106,16 @@ def _is_kept(place: str, *, is_recursive: bool) -> bool:
         return True
     if not is_recursive:
         return False
-    if any(hazards.GENERATED.search(part) for part in parts) and "*" not in parts[0].replace("*.egg", ""):
+    if is_generated(place):
         return False
     return not _FILE.fullmatch(parts[-1]) or bool(_SLOT.search(place))
+
+
+def is_generated(place: str) -> bool:
+    """Whether a file or folder inside the project is one that tools make again."""
+    parts = [part for part in place.split("/") if part not in ("", ".")]
+    is_named = bool(parts) and "*" not in parts[0].replace("*.egg", "") and not _SLOT.search(place)
+    return is_named and _is_inside(place) and any(map(hazards.GENERATED.search, parts))
 
 
 def _is_inside(place: str) -> bool:

@@ -119,7 +119,7 @@ def saved_files(typed: Typed) -> Iterator[str]:
 
 def _named_danger(program: str, words: Sequence[str]) -> Danger | None:
     """A sub-command that is dangerous, always or with an option."""
-    if not program or any(word.startswith("--dry-run") or word in ("--help", "-h") for word in words):
+    if not program or any(word.startswith("--dry-run") or word == "--help" for word in words):
         return None
     named = _named(program, words)
     rules = [rule for length in (3, 2, 1) for rule in _RULES.get(" ".join(named[:length]), ())]
