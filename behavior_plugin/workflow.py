@@ -320,6 +320,7 @@ class Suggestion(Frozen):
     `trigger_outcome` how its work ended, and `similarity` the cosine of the two, or the share of their words.
     `occurrences` counts the pieces of work that the pattern stands on, `successes` those that ended in success;
     `last_seen_at` is when the latest of them began. `explanation` has the factors behind its place, in words.
+    `left_out` has the kind of each dangerous step that the pattern lacks here (`recall.offer`).
     """
 
     pattern: StoredPattern
@@ -332,6 +333,7 @@ class Suggestion(Frozen):
     last_seen_at: AwareDatetime
     reason: str
     explanation: tuple[str, ...] = ()
+    left_out: tuple[OwnText, ...] = ()
 
 
 class NextStep(Frozen):

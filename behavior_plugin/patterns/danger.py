@@ -45,7 +45,7 @@ def danger_of_step(step: Step) -> str:
 
 
 def danger_of_lesson(lesson: Lesson) -> str:
-    """The kind of danger of what a lesson tells to do."""
+    """The kind of danger of what a lesson tells to do; the command that failed is no advice, unless it comes second."""
     done = [lesson.worked, *([lesson.failed] if lesson.remedy is Remedy.FIRST else [])]
     return next((found for line in done if (found := danger_of_line(line))), "")
 
@@ -72,9 +72,13 @@ def danger_of_files(files: Iterable[str]) -> str:
     return next((found for file in files if (found := danger_of_writing(place_of(file)))), "")
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def danger_in_text(text: str) -> str:
     """The kind of danger of a command anywhere in a sentence or an error, which may be one to copy."""
-    starts = [found.start() for found in _PROSE_WORD.finditer(text)][:MAX_PROSE_WORDS]
+    if hazards.UNGUARDED.search(text):
+        return Danger.GUARD
+    words = [*_PROSE_WORD.finditer(text)][:MAX_PROSE_WORDS]
+    starts = [found.start() for found in words if program_of(found[0].lower()) in hazards.PROGRAMS]
     return next((found for start in starts if (found := danger_of_line(text[start:]))), "")
 
 

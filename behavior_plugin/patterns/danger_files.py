@@ -31,6 +31,7 @@ def danger_of_writing(place: str) -> Danger | None:
 def deletion(program: str, words: Sequence[str], root: str) -> Danger | None:
     """Deleting outside the project, or whole folders of it that no tool makes again."""
     targets = [word for word in words[1:] if not re.match(r"-|/[a-z]$", word, re.IGNORECASE)]
+    targets = [word for word in targets if not hazards.NO_FILE.match(word)]
     if program == "find":
         return Danger.DELETION if _finds_to_delete(words, root) else None
     if program not in hazards.DELETING:
@@ -92,7 +93,9 @@ def _finds_to_delete(words: Sequence[str], root: str) -> bool:
     is_inside = all(
         _is_inside(place) or hazards.TEMPORARY.match(place) for place in (place_of(word, root) for word in starts)
     )
-    return deletes and not (is_chosen and is_inside)
+    more = words[next((place for place, word in enumerate(words) if "-exec" in word), len(words)) + 1 :]
+    has_more = any(word not in ("{}", ";", "+") and not word.startswith("-") for word in more[1:])
+    return deletes and (has_more or not (is_chosen and is_inside))
 
 
 def _is_kept(place: str, *, is_recursive: bool) -> bool:

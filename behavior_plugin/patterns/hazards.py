@@ -306,9 +306,26 @@ HOME = re.compile(
     re.IGNORECASE,
 )
 REMOTE_SHELL = re.compile(r"/dev/(?:tcp|udp)/|\bsocat\b.*\bexec:|\bmkfifo\b.*\|\s*nc\b", re.IGNORECASE)
+# They name variables and settings of PowerShell.
+NO_FILE = re.compile(r"(?:Env|Variable|Function|Alias|Cert):", re.IGNORECASE)
 # A function that calls itself until nothing is left.
 FORK_BOMB = re.compile(r":\(\)\s*\{\s*:\s*\|\s*:")
 # Others may write, or the program runs with its owner's rights.
 OPEN_MODES = re.compile(
     r"[0-7]{0,3}[0-7][0-7][2367]|[1-7][0-7]{3}|[ug]*[oa][ugoa]*[+=][a-zA-Z]*w[a-zA-Z]*|[ugoa]*\+[a-zA-Z]*s[a-zA-Z]*"
 )
+# In a sentence, a dangerous command begins with one of these.
+PROGRAMS = (
+    FETCHING
+    | SHELLS
+    | RUNNING_TEXT
+    | SENDING
+    | CLOUDS
+    | DATABASES
+    | TASK_RUNNERS
+    | DELETING
+    | WRITING
+    | READING
+    | {name.split(" ")[0] for table in FLAGS.values() for name in table}
+    | frozenset("crontab dd echo env find git kill mkfs node perl php printenv printf python python3 ruby sudo".split())  # noqa: SIM905
+) - {"."}

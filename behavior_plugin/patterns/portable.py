@@ -289,7 +289,7 @@ def _argument(part: Part, word: _Word) -> str:
     program, _, sub = part.label.partition(" ")
     if word.value == script_of(part.words) or word.value == sub or word.value in sub.split(" "):
         return word.typed
-    if program in hazards.DELETING and is_generated(word.value):
+    if program in hazards.DELETING and is_generated(word.value) and is_generated(word.value.rstrip("/").split("/")[-1]):
         # `rm -rf dist/` names a habit; what else is deleted belongs to one occasion.
         return word.typed
     if part.label in _WITH_FILES:
