@@ -79,7 +79,13 @@ def danger_in_text(text: str) -> str:
         return Danger.GUARD
     words = [*_PROSE_WORD.finditer(text)][:MAX_PROSE_WORDS]
     starts = [found.start() for found in words if program_of(found[0].lower()) in hazards.PROGRAMS]
-    return next((found for start in starts if (found := danger_of_line(text[start:]))), "")
+    return next((found for start in starts if (found := danger_of_line(_from(text, start)))), "")
+
+
+def _from(text: str, start: int) -> str:
+    """The text from a place on, up to the end of the quotation that begins there."""
+    quote = text[start - 1 : start]
+    return text[start:].partition(quote)[0] if quote in ("`", "'", '"') else text[start:]
 
 
 def danger_of_line(line: str, *, root: str = "", fetched: frozenset[str] = frozenset()) -> str:

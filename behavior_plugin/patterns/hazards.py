@@ -233,7 +233,7 @@ TASK_RUNNERS = frozenset("artisan bin/rails django-admin manage.py rails rake se
 TOOL_WORDS = frozenset("delete destroy drop erase purge truncate wipe".split())  # noqa: SIM905
 
 DELETING = frozenset("del erase rd remove-item ri rimraf rm rmdir trash unlink".split())  # noqa: SIM905
-RECURSIVE = re.compile(r"-[a-zA-Z]*[rR][a-zA-Z]*|--recursive|-Recurse|/s", re.IGNORECASE)
+RECURSIVE = re.compile(r"-[dfiIPrRv]*[rR][dfiIPrRv]*|--recursive|-Rec\w*|/[sS]")
 # Folders and files that tools make again: build output, packages, caches, temporary files.
 GENERATED = re.compile(
     r"(?:^|[._-])(?:artifacts?|bin|build|builds|cache|caches|coverage|debug|deriveddata|dist|egg-info|eggs|generated|gradle"

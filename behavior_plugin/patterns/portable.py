@@ -89,7 +89,7 @@ class PortablePart:
     label: str
     kind: CommandKind
     job: str
-    danger: str
+    danger: str = ""
 
 
 @dataclass(frozen=True)
