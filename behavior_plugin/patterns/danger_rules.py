@@ -81,7 +81,9 @@ def _running(program: str, words: Sequence[str], before: Sequence[Typed], fetche
     source = " | ".join(each.text for each in earlier)
     inside = " ; ".join(typed.inner)
     is_runner = program in programs.INTERPRETERS | hazards.SHELLS | hazards.RUNNING_TEXT
-    if reads_program(words) and earlier:
+    # Words behind `| sh` may be those of a sentence.
+    is_fed = reads_program(words) or (program in hazards.SHELLS and not is_inline(program, words))
+    if is_fed and earlier:
         if _FETCHES.search(source):
             return Danger.DOWNLOAD
         if hazards.DECODING.search(source):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from behavior_plugin.model import Outcome
+from behavior_plugin.model import Action, Outcome
 from behavior_plugin.patterns.commands import CommandKind
 from behavior_plugin.patterns.danger import (
     danger_in_text,
@@ -281,8 +281,8 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in text.strip().splitlines()]
 
 
-def bash(command: str, **changes: object) -> object:
-    return make_action(parameters={"command": command}, **changes)
+def bash(command: str) -> Action:
+    return make_action(parameters={"command": command})
 
 
 @pytest.mark.parametrize(("kind", "line"), [(kind, line) for kind, text in DANGEROUS.items() for line in lines(text)])
