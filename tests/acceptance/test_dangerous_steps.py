@@ -114,7 +114,7 @@ def test_a_person_sees_each_step_with_its_kind(project: Path) -> None:
         ),
         strict=True,
     ):
-        [line] = [line for line in shown.splitlines() if command.split(" ")[1] in line and "(never offered" in line]
+        [line] = [line for line in shown.splitlines() if f". `{' '.join(command.split()[:2])}" in line]
         assert kind in line
     assert "suggested         never, since it" in shown
     assert behavior("export-skill", pattern["id"]).returncode == 1
