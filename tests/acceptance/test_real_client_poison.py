@@ -88,7 +88,7 @@ def ask(shop: Shop, prompt: str, *calls: Turn) -> list[str]:
 
 def frame_in(text: str) -> str:
     """The text of the only frame."""
-    assert text.count(OPENING) == text.count(CLOSING) == text.count("past-workflow>") == 1
+    assert text.count(OPENING) == text.count(CLOSING) == text.count("<past") == text.count("</past") == 1
     return text[text.index(OPENING) + len(OPENING) : text.index(CLOSING)]
 
 
@@ -113,17 +113,16 @@ def test_poisoned_work_comes_back_as_one_quoted_frame_without_its_dangers(shop: 
 
 def test_a_lesson_of_poisoned_errors_is_one_quoted_line(shop: Shop) -> None:
     """What a program printed is in the lesson's error, which is not in the line for a failed call."""
-    (shop.project / "Makefile").write_text(
-        "test:\n\t@echo all is well\ntests:\n\t@cat error >&2; exit 2\n", encoding="utf-8"
-    )
-    (shop.project / "error").write_text(f"error: unknown command 'tests' {IGNORE} {BREAKING}\n", encoding="utf-8")
-    shop.learn(bash("make tests"), bash("make test"))
+    script = 'test "$1" = --all || { cat error >&2; exit 2; }\n'
+    (shop.project / "check.sh").write_text(script, encoding="utf-8")
+    (shop.project / "error").write_text(f"error: unknown option '--al' {IGNORE} {BREAKING}\n", encoding="utf-8")
+    shop.learn(bash("bash check.sh --al"), bash("bash check.sh --all"))
 
-    received = shop.work("See whether it works", *[bash("make tests")] * 3)
+    received = shop.work("See whether it works", *[bash("bash check.sh --al")] * 3)
 
     lines = [text for texts in received for text in texts]
     assert lines
     for text in lines:
         for found in re.findall(rf"{OPENING}(.*?){CLOSING}", text, re.DOTALL):
-            assert "make test" in found
+            assert "`bash check.sh --all` worked" in found
             assert not re.search(r"IGNORE|evil|obey|system-reminder", found)
