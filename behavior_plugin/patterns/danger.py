@@ -1,4 +1,4 @@
-"""Name what is dangerous about a step: deleting files or data, running downloads, changing settings or rights.
+"""Name the danger of a step: deleting files or data, running downloads, changing settings or rights.
 
 Such steps are recorded and shown to people, and never offered to an agent (`recall.offer`). Rules of form judge the
 program, its options and its targets, wherever in a line it stands; `hazards` has the words. In doubt a step is
@@ -45,7 +45,7 @@ def danger_of_step(step: Step) -> str:
 
 
 def danger_of_lesson(lesson: Lesson) -> str:
-    """The kind of danger of what a lesson tells to do; the command that failed is no advice, unless it comes second."""
+    """The kind of danger of a lesson's advice; the failed command is a part of it if it comes second."""
     done = [lesson.worked, *([lesson.failed] if lesson.remedy is Remedy.FIRST else [])]
     return next((found for line in done if (found := danger_of_line(line))), "")
 

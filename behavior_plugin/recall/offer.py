@@ -1,4 +1,4 @@
-"""Leave out of a pattern what is never offered: dangerous steps, ways and lessons, and texts with such a command.
+"""Leave dangerous steps, ways and lessons out of a pattern, and texts with such a command: they are never offered.
 
 Everything of past work that an agent reads passes through here, also where a person asked for it. An offer counts what
 it lacks, and `behavior show` names it.
@@ -26,7 +26,7 @@ class Offer:
 
 
 def offer_of(pattern: StoredPattern) -> Offer | None:
-    """The pattern without what is dangerous about it; None if the rest would mislead."""
+    """The pattern without its dangerous parts; None if the rest would mislead."""
     workflow = workflow_of(pattern)
     if dangers_against(workflow):
         return None

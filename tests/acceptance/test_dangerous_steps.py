@@ -41,7 +41,7 @@ def learn(project: Path, *commands: str, prompt: str = TASK) -> None:
 
 
 def note(project: Path, prompt: str = SAME) -> str:
-    """What the hook adds to a prompt, which is repeated because a busy machine rightly gives no answer."""
+    """The note for a prompt, which is repeated because a busy machine rightly gives no answer."""
     run = wait_for(lambda: asked if (asked := Session(project).ask(prompt)).stdout else None, "a note")
     return str(json.loads(run.stdout)["hookSpecificOutput"]["additionalContext"])
 
@@ -69,7 +69,7 @@ SURFACES: dict[str, Callable[[Path], str]] = {
 
 
 def test_dangerous_steps_are_offered_nowhere(project: Path) -> None:
-    """The ordinary steps of the same work are, and all but the next steps count what is missing."""
+    """The ordinary steps of the same work are, and all but the next steps count the missing ones."""
     npm, build, test = ORDINARY
     learn(project, npm, DANGEROUS[1], DANGEROUS[4], build, test)
 
@@ -82,7 +82,7 @@ def test_dangerous_steps_are_offered_nowhere(project: Path) -> None:
 
 
 def test_work_that_is_dangerous_as_a_whole_is_not_offered_and_why_says_so(project: Path) -> None:
-    """This is what one poisoned page would teach."""
+    """One poisoned page would teach this."""
     learn(project, *DANGEROUS)
 
     run = Session(project).ask(SAME)

@@ -355,7 +355,7 @@ def test_a_lesson_is_judged_by_what_it_tells_to_do() -> None:
 
 
 def test_dangerous_commands_of_a_line_are_steps_of_their_own() -> None:
-    """What remains of the line is the way."""
+    """The rest of the line is the way."""
     turn = make_turn("deliver it", bash("git add a.py && git commit -m 'x' && git push -f && npm test"))
 
     steps = distil([turn], judged=[Outcome.SUCCESS])
@@ -367,7 +367,7 @@ def test_dangerous_commands_of_a_line_are_steps_of_their_own() -> None:
     ]
 
 
-def test_what_the_portable_form_hides_is_judged_before() -> None:
+def test_the_raw_line_is_judged_since_the_portable_form_hides_things() -> None:
     """A `+` is gone there, and that another call downloaded the script."""
     turn = make_turn(
         "set it up",

@@ -1,4 +1,4 @@
-"""What is left out of a pattern before an agent reads it."""
+"""Dangerous parts are left out of a pattern before an agent reads it."""
 
 from __future__ import annotations
 
