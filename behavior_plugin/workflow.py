@@ -49,7 +49,8 @@ class Step(Frozen):
 
     `text` is the command with its slots (`git commit -m {message}`), or the name of a tool, skill or subagent; empty
     for an edit, which has `files`. `until` is the check that an edit was repeated for until it passed; `times` counts
-    the rounds, or the repetitions of a command. `took_ms` is how long one run of the command takes.
+    the rounds, or the repetitions of a command. `took_ms` is how long one run of the command takes. `danger` names
+    the kind of a dangerous step, as a clause (`patterns.hazards`): it is never offered.
     """
 
     kind: StepKind
@@ -58,6 +59,7 @@ class Step(Frozen):
     until: str = ""
     times: int = 1
     took_ms: int | None = None
+    danger: OwnText = ""
 
 
 class Remedy(StrEnum):
@@ -318,6 +320,7 @@ class Suggestion(Frozen):
     `trigger_outcome` how its work ended, and `similarity` the cosine of the two, or the share of their words.
     `occurrences` counts the pieces of work that the pattern stands on, `successes` those that ended in success;
     `last_seen_at` is when the latest of them began. `explanation` has the factors behind its place, in words.
+    `left_out` has the kind of each dangerous step that the pattern lacks here (`recall.offer`).
     """
 
     pattern: StoredPattern
@@ -330,6 +333,7 @@ class Suggestion(Frozen):
     last_seen_at: AwareDatetime
     reason: str
     explanation: tuple[str, ...] = ()
+    left_out: tuple[OwnText, ...] = ()
 
 
 class NextStep(Frozen):

@@ -52,7 +52,8 @@ def _considered_lines(number: int, considered: Considered) -> Iterator[str]:
     known = [str(considered.pattern_id)[:SHORT_ID]] if considered.pattern_id else []
     known += [quote(considered.job, MAX_JOB_CHARS)] if considered.job else []
     failed = ", which failed" if candidate.outcome is Outcome.FAILED else ""
-    yield f"   {number}. odds {candidate.odds:.0%}, {considered.fate}: {', '.join(known) or 'an unknown pattern'}"
+    fate = f"{considered.fate} ({', '.join(considered.dangers)})" if considered.dangers else considered.fate
+    yield f"   {number}. odds {candidate.odds:.0%}, {fate}: {', '.join(known) or 'an unknown pattern'}"
     yield f"      by the prompt {said(candidate.trigger, MAX_TRIGGER_CHARS)} of {day(candidate.started_at)}{failed}"
     yield f"      {candidate_phrase(candidate)}"
 

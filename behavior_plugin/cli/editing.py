@@ -13,6 +13,7 @@ from behavior_plugin.errors import BehaviorError, RequestError
 from behavior_plugin.patterns.remarks import line_of
 from behavior_plugin.patterns.steps import MAX_STEPS
 from behavior_plugin.recall import wording
+from behavior_plugin.recall.offer import marked_steps
 from behavior_plugin.recall.quoting import visible
 from behavior_plugin.workflow import StoredPattern
 
@@ -36,8 +37,8 @@ def current_lines(pattern: StoredPattern) -> tuple[str, ...]:
 
 
 def shown_lines(pattern: StoredPattern) -> list[str]:
-    """The steps as they are shown everywhere."""
-    return [f"   {line}" for line in wording.step_lines(wording.workflow_of(pattern))]
+    """The steps as they are shown everywhere; those that are never suggested are marked."""
+    return [f"   {line}" for line in marked_steps(wording.workflow_of(pattern))]
 
 
 def title(lines: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from behavior_plugin.agents import AGENTS
 from behavior_plugin.cli.terminal import MAX_JOB_CHARS, console, escaped, short_names, show_table
 from behavior_plugin.recall import wording
+from behavior_plugin.recall.offer import offered_lessons
 from behavior_plugin.recall.quoting import quote
 from behavior_plugin.recall.wording import about, plural
 from behavior_plugin.workflow import Workflow
@@ -84,7 +85,9 @@ def _workflows(workflows: Sequence[ProjectWorkflow]) -> Table:
 
 def _lessons(workflows: Iterable[Workflow]) -> Iterator[str]:
     """The lessons of all workflows, those with the most failures first."""
-    lessons = {(lesson.failed, lesson.worked): lesson for workflow in workflows for lesson in workflow.lessons}
+    lessons = {
+        (lesson.failed, lesson.worked): lesson for workflow in workflows for lesson in offered_lessons(workflow.lessons)
+    }
     ordered = sorted(lessons.values(), key=lambda lesson: -lesson.failures)
     return map(wording.lesson_line, ordered[:MAX_LESSONS])
 

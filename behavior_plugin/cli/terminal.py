@@ -17,11 +17,13 @@ from behavior_plugin.api import MAX_EPISODES
 from behavior_plugin.cli.output import SHORT_ID
 from behavior_plugin.doctor import Check
 from behavior_plugin.embed.extra import offer
+from behavior_plugin.patterns.danger import danger_of_lesson, danger_of_step
 from behavior_plugin.recall import wording
 from behavior_plugin.recall.calls import call_lines
+from behavior_plugin.recall.offer import danger_mark, dangers_against, marked_steps
 from behavior_plugin.recall.quoting import quote, said
 from behavior_plugin.recall.wording import about, plural, workflow_of
-from behavior_plugin.workflow import Episode, StoredPattern, Suggestion, Workflow
+from behavior_plugin.workflow import Episode, Lesson, StoredPattern, Suggestion, Variant, Workflow
 
 if TYPE_CHECKING:
     # Expensive imports, only for types.
@@ -60,7 +62,10 @@ def show_suggestions(
             console.print(f"   for the prompt {escape(said(wording.last_trigger(pattern), 300))}{ending}")
         if note := (stale or {}).get(pattern.id):
             console.print(f"   [yellow]stale[/]: {escaped(note, MAX_FACT_CHARS)}")
-        _show_lines([*wording.step_lines(workflow), *map(wording.lesson_line, workflow.lessons)])
+        _show_lines(wording.step_lines(workflow))
+        if suggestion.left_out:
+            console.print(f"   [yellow]{wording.left_out_line(suggestion.left_out)}[/]")
+        _show_lines(map(wording.lesson_line, workflow.lessons))
         for line in suggestion.explanation:
             console.print(f"   [dim]{escaped(line, MAX_FACT_CHARS)}[/]")
 
@@ -116,11 +121,11 @@ def show_pattern(
     workflow = workflow_of(pattern)
     show_rows({**_odds(pattern, workflow), **({"stale": stale} if stale else {})})
     ways = [
-        f"worked {way.worked} of {plural(way.times, 'time')}: {wording.steps_phrase(way.steps)}"
+        f"worked {way.worked} of {plural(way.times, 'time')}: {wording.steps_phrase(way.steps)}{_marked_way(way)}"
         for way in workflow.variants
     ]
-    _show_section(_steps_title(pattern, workflow), wording.step_lines(workflow))
-    _show_section("Lessons", [*map(wording.lesson_line, workflow.lessons)])
+    _show_section(_steps_title(pattern, workflow), marked_steps(workflow))
+    _show_section("Lessons", [*map(_marked_lesson, workflow.lessons)])
     _show_section("Other ways", ways)
     console.print("[bold]Facts[/]")
     show_rows(_facts(pattern, workflow))
@@ -201,8 +206,23 @@ def _odds(pattern: StoredPattern, workflow: Workflow) -> dict[str, Any]:
         "how often": wording.odds(workflow),
         "confidence": wording.confidence(pattern),
         **({"your feedback": wording.feedback(workflow)} if workflow.good or workflow.bad else {}),
-        "suggested": "never, since you hid it" if workflow.is_hidden else wording.suggested(workflow),
+        "suggested": _suggested(workflow),
     }
+
+
+def _suggested(workflow: Workflow) -> str:
+    if workflow.is_hidden:
+        return "never, since you hid it"
+    dangers = dangers_against(workflow)
+    return f"never, since it {', '.join(dangers)}" if dangers else wording.suggested(workflow)
+
+
+def _marked_lesson(lesson: Lesson) -> str:
+    return f"{wording.lesson_line(lesson)}{danger_mark(danger_of_lesson(lesson))}"
+
+
+def _marked_way(way: Variant) -> str:
+    return danger_mark(next(filter(None, map(danger_of_step, way.steps)), ""))
 
 
 def _facts(pattern: StoredPattern, workflow: Workflow) -> dict[str, Any]:

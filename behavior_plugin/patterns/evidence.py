@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
-DIGEST_VERSION = 4
+DIGEST_VERSION = 5
 # Fewer closing words say that it is done, not what.
 MIN_CHANGE_WORDS = 4
 # Lines and boxes, signs in a text's place, and pictures: a heading, a table or a cheer.

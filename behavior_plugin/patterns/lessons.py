@@ -17,6 +17,7 @@ from behavior_plugin.model import Turn
 from behavior_plugin.patterns import programs
 from behavior_plugin.patterns.attempts import Attempt, Command
 from behavior_plugin.patterns.commands import BY_WEIGHT, STARTING_TOOLS, CommandKind, Part
+from behavior_plugin.patterns.danger import danger_of_action
 from behavior_plugin.patterns.failures import is_passing, names_no_such, names_wrong_word, words_of
 from behavior_plugin.patterns.portable import FILES
 from behavior_plugin.workflow import Lesson, Remedy
@@ -231,7 +232,10 @@ def _tool_lesson(call: Attempt, following: Sequence[Attempt]) -> FoundLesson | N
 
 
 def _found(call: Attempt, fix: Attempt, lesson: Lesson) -> FoundLesson | None:
-    """The lesson with its calls; none where one of its sides is not portable, or both are the same."""
-    if not lesson.failed or not lesson.worked or lesson.failed == lesson.worked:
+    """The lesson with its calls; none where one of its sides is not portable, or both are the same.
+
+    A line with a dangerous command teaches nothing, whatever else is in it.
+    """
+    if not lesson.failed or not lesson.worked or lesson.failed == lesson.worked or danger_of_action(fix.action):
         return None
     return FoundLesson(call.action.id, fix.action.id, lesson)

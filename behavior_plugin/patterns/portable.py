@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from behavior_plugin.patterns import programs, shell
+from behavior_plugin.patterns import hazards, programs, shell
 from behavior_plugin.patterns.commands import CommandKind, Part, program_of, script_of, split_command
+from behavior_plugin.patterns.danger import dangers_in
+from behavior_plugin.patterns.danger_files import is_generated
 
 # A longer command carries its input along.
 MAX_CHARS = 200
@@ -81,12 +83,13 @@ _TRAILING = re.compile(r"(?:\s*[2*]>(?:&1|/dev/null|\$null\b)|\s*\|\s*(?:head|ta
 
 @dataclass(frozen=True)
 class PortablePart:
-    """One command with its slots."""
+    """One command with its slots, and its kind of danger, empty if it has none."""
 
     text: str
     label: str
     kind: CommandKind
     job: str
+    danger: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,20 @@ class _Word:
     before: str
 
 
-def portable_parts(command: str, *, root: str = "") -> tuple[PortablePart, ...]:
-    """The commands of a line that can be used again; `root` is the folder that paths are inside of."""
+def portable_parts(command: str, *, root: str = "", fetched: frozenset[str] = frozenset()) -> tuple[PortablePart, ...]:
+    """The commands of a line that can be used again; `root` is the folder that paths are inside of.
+
+    `fetched` are the names of downloaded files, which are dangerous to run.
+    """
     parts = list(_outside_loops(split_command(command)))
     texts = [_portable(part, root) if part.kind is not CommandKind.LOOK else "" for part in parts]
     if len(command) >= MAX_RECORDED_CHARS and texts and not texts[-1].endswith(MESSAGE):
         texts[-1] = ""
+    dangers = dict(dangers_in(command, root, fetched))
     return tuple(
-        PortablePart(text, part.label, part.kind, part.job) for part, text in zip(parts, texts, strict=True) if text
+        PortablePart(text, part.label, part.kind, part.job, dangers.get(part.text, ""))
+        for part, text in zip(parts, texts, strict=True)
+        if text
     )
 
 
@@ -279,6 +288,9 @@ def _argument(part: Part, word: _Word) -> str:
     """The slot for a path, a branch or a package, or the word."""
     program, _, sub = part.label.partition(" ")
     if word.value == script_of(part.words) or word.value == sub or word.value in sub.split(" "):
+        return word.typed
+    if program in hazards.DELETING and is_generated(word.value) and is_generated(word.value.rstrip("/").split("/")[-1]):
+        # `rm -rf dist/` names a habit; what else is deleted belongs to one occasion.
         return word.typed
     if part.label in _WITH_FILES:
         return word.typed if word.value in (".", "-A", "*") else FILES

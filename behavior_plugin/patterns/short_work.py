@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from behavior_plugin.model import MAIN, Action, Outcome, Turn
 from behavior_plugin.patterns import programs
 from behavior_plugin.patterns.commands import CommandKind, command_kind, command_of, split_command
+from behavior_plugin.patterns.danger import danger_of_line
 from behavior_plugin.patterns.portable import portable_line
 from behavior_plugin.workflow import Step, StepKind
 
@@ -52,4 +53,5 @@ def _service(command: str) -> str:
 def _step(action: Action, root: str) -> Step:
     command = command_of(action)
     kind = StepKind.LOOK if command_kind(command) is CommandKind.LOOK else StepKind.RUN
-    return Step(kind=kind, text=portable_line(command, root=root), took_ms=action.duration_ms)
+    text, danger = portable_line(command, root=root), danger_of_line(command, root=root)
+    return Step(kind=kind, text=text, took_ms=action.duration_ms, danger=danger)

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from statistics import median
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ from behavior_plugin.patterns.commands import (
     CommandKind,
     command_of,
 )
+from behavior_plugin.patterns.danger import danger_of_action, danger_of_files, fetched_files
 from behavior_plugin.patterns.edits import edited_files
 from behavior_plugin.patterns.portable import portable_parts, relative_path
 from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
@@ -78,6 +80,11 @@ class _Call:
     commands: frozenset[str] = frozenset()
     is_by_shell: bool = False
 
+    @property
+    def is_edit(self) -> bool:
+        """Whether it may be a part of rounds: a dangerous edit stays by itself."""
+        return self.step.kind is StepKind.EDIT and not self.step.danger
+
 
 def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, ...]:
     """All steps of the work in these turns, in its order; `judged` has the outcome of each turn.
@@ -85,14 +92,20 @@ def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, .
     Turns that the user rejected are left out, unless all were.
     """
     kept = [turn for turn, outcome in zip(turns, judged, strict=True) if outcome is not Outcome.FAILED] or turns
-    calls = _alone([call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root)])
+    fetched = _fetched(kept)
+    calls = _alone(
+        [call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root, fetched)]
+    )
     rounds = [call for segment in _segments(_joined_rows(calls)) for call in _joined_rounds(segment)]
     return tuple(call.step for call in _joined_rows(_joined_repeats(rounds)))
 
 
 def tried_steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
     """The steps that were tried when nothing worked, each once."""
-    calls = [call.step for turn in turns for action in turn.actions for call in _calls(action, turn.context.root)]
+    fetched = _fetched(turns)
+    calls = [
+        call.step for turn in turns for action in turn.actions for call in _calls(action, turn.context.root, fetched)
+    ]
     return tuple({_key(step): step for step in calls}.values())
 
 
@@ -112,15 +125,23 @@ def _rank(step: Step) -> int:
     return _RANKS[StepKind.CHECK if step.until else step.kind]
 
 
-def _calls(action: Action, root: str) -> Iterator[_Call]:
-    """A call as candidates for steps; none if it only looks, was not allowed, or is a subagent's own."""
+def _fetched(turns: Sequence[Turn]) -> frozenset[str]:
+    """The names of the files that the shell downloaded in these turns."""
+    return fetched_files(command_of(action) for turn in turns for action in turn.actions)
+
+
+def _calls(action: Action, root: str, fetched: frozenset[str]) -> Iterator[_Call]:
+    """A call as candidates for steps; none if it only looks, was not allowed, or is a subagent's own.
+
+    The dangerous commands of a line are steps of their own, so that the others remain.
+    """
     if action.actor != MAIN or action.outcome is Outcome.PARTIAL or action.tool in LOOKING_TOOLS:
         return
     changed = edited_files(command_of(action), root)
     if changed is not None:
-        edit = Step(kind=StepKind.EDIT, files=changed[:MAX_FILES])
+        edit = Step(kind=StepKind.EDIT, files=changed[:MAX_FILES], danger=danger_of_files(changed))
         yield _Call(edit, _key(edit), worked=_worked(action), is_by_shell=True)
-    if step := _step(action, root):
+    for step in _steps(action, root, fetched):
         commands = frozenset(step.text.split(AND)) if step.kind in SHELL_KINDS else frozenset[str]()
         yield _Call(step, _key(step), worked=_worked(action), commands=commands)
 
@@ -138,16 +159,17 @@ def _worked(action: Action) -> bool:
     return action.outcome is Outcome.SUCCESS and not is_refuted
 
 
-def _step(action: Action, root: str) -> Step | None:
+def _steps(action: Action, root: str, fetched: frozenset[str]) -> Iterator[Step]:
     if command := command_of(action):
-        return _command_step(command, action, root)
-    if action.tool in EDITING_TOOLS:
-        return _edit_step(action, root)
-    if action.tool == "Skill":
-        return Step(kind=StepKind.SKILL, text=_parameter(action, "skill", "command"))
-    if action.tool in STARTING_TOOLS:
-        return Step(kind=StepKind.AGENT, text=_parameter(action, "subagent_type") or "general")
-    return None if _handles_page(action.tool) else Step(kind=StepKind.TOOL, text=action.tool)
+        yield from _command_steps(command, action, root, fetched)
+    elif action.tool in EDITING_TOOLS:
+        yield from _edit_steps(action, root)
+    elif action.tool == "Skill":
+        yield Step(kind=StepKind.SKILL, text=_parameter(action, "skill", "command"))
+    elif action.tool in STARTING_TOOLS:
+        yield Step(kind=StepKind.AGENT, text=_parameter(action, "subagent_type") or "general")
+    elif not _handles_page(action.tool):
+        yield Step(kind=StepKind.TOOL, text=action.tool, danger=danger_of_action(action))
 
 
 def _handles_page(tool: str) -> bool:
@@ -159,19 +181,22 @@ def _handles_page(tool: str) -> bool:
     return verb in _PAGE_VERBS or not _BROWSERS.isdisjoint(words)
 
 
-def _command_step(command: str, action: Action, root: str) -> Step | None:
-    parts = [part for part in portable_parts(command, root=root) if part.label not in programs.PASSING]
-    if not parts:
-        return None
-    kinds = {SHELL_STEPS[part.kind] for part in parts}
-    text = AND.join(dict.fromkeys(part.text for part in parts))
-    kind = next(kind for kind in _WEIGHTS if kind in kinds)
-    return Step(kind=kind, text=text, took_ms=action.duration_ms)
+def _command_steps(command: str, action: Action, root: str, fetched: frozenset[str]) -> Iterator[Step]:
+    found = portable_parts(command, root=root, fetched=fetched)
+    for danger, same in groupby(
+        (part for part in found if part.label not in programs.PASSING), lambda part: part.danger
+    ):
+        parts = [*same]
+        kinds = {SHELL_STEPS[part.kind] for part in parts}
+        text = AND.join(dict.fromkeys(part.text for part in parts))
+        kind = next(kind for kind in _WEIGHTS if kind in kinds)
+        yield Step(kind=kind, text=text, took_ms=action.duration_ms, danger=danger)
 
 
-def _edit_step(action: Action, root: str) -> Step | None:
+def _edit_steps(action: Action, root: str) -> Iterator[Step]:
     file = relative_path(_parameter(action, "file_path", "notebook_path", "path"), root)
-    return Step(kind=StepKind.EDIT, files=(file,) if file else ()) if file is not None else None
+    if file is not None:
+        yield Step(kind=StepKind.EDIT, files=(file,) if file else (), danger=danger_of_files([file]))
 
 
 def _parameter(action: Action, *names: str) -> str:
@@ -182,7 +207,7 @@ def _parameter(action: Action, *names: str) -> str:
 def _key(step: Step) -> str:
     if step.kind is StepKind.TOOL and step.text.startswith("mcp__"):
         return "__".join(step.text.split("__")[:2])
-    return f"{step.kind} {step.text}"
+    return f"{step.kind} {step.text} {step.danger}" if step.danger else f"{step.kind} {step.text}"
 
 
 def _joined_rows(calls: Sequence[_Call]) -> list[_Call]:
@@ -235,14 +260,14 @@ def _joined_rounds(calls: list[_Call]) -> list[_Call]:
     key, span = max(spans.items(), key=lambda item: len(item[1]), default=("", []))
     if len(span) < 2:
         return calls
-    first = next(index for index, call in enumerate(calls) if call.step.kind is StepKind.EDIT)
+    first = next(index for index, call in enumerate(calls) if call.is_edit)
     inside = calls[first : span[-1] + 1]
-    edits = [call for call in inside if call.step.kind is StepKind.EDIT]
+    edits = [call for call in inside if call.is_edit]
     check = calls[span[-1]].step
     took = [calls[index].step.took_ms for index in span if calls[index].worked]
-    rounds = {"until": check.text, "times": len(span), "took_ms": _median(took)}
+    rounds = {"until": check.text, "times": len(span), "took_ms": _median(took), "danger": check.danger}
     loop = replace(edits[0], step=_joined(edits).step.model_copy(update=rounds))
-    others = [call for call in inside if call.key != key and call.step.kind is not StepKind.EDIT]
+    others = [call for call in inside if call.key != key and not call.is_edit]
     before = [call for call in calls[:first] if call.key != key]
     return [*before, loop, *others, *calls[span[-1] + 1 :]]
 
@@ -252,14 +277,14 @@ def _rounds(calls: Sequence[_Call], key: str) -> list[int]:
     places: list[int] = []
     is_edited = False
     for index, call in enumerate(calls):
-        is_edited |= call.step.kind is StepKind.EDIT
+        is_edited |= call.is_edit
         if call.key == key and places and not is_edited:
             places[-1] = index
         elif call.key == key:
             places.append(index)
             is_edited = False
     worked = [number for number, index in enumerate(places) if calls[index].worked]
-    has_edit = any(call.step.kind is StepKind.EDIT for call in calls[: places[worked[-1]]]) if worked else False
+    has_edit = any(call.is_edit for call in calls[: places[worked[-1]]]) if worked else False
     return places[: worked[-1] + 1] if has_edit else []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from behavior_plugin.agents.core import core_of
@@ -17,6 +18,7 @@ from behavior_plugin.workflow import StoredPattern, Suggestion, Trigger
 
 if TYPE_CHECKING:
     from behavior_plugin.recall.index import Candidates, Vector
+    from behavior_plugin.recall.offer import Offer
     from behavior_plugin.recall.rank import Ranked
     from behavior_plugin.recall.vector_index import Numbers
 
@@ -172,17 +174,25 @@ def _suggestions(
     best: dict[str, Ranked] = {}
     for each in ranked:
         best.setdefault(each.trigger.pattern_key, each)
+    # Imported here: it words patterns, and their words need this module.
+    from behavior_plugin.recall.offer import offer_of
+
     patterns = {pattern.source_key: pattern for pattern in store.patterns_with(best)}
-    found = [
-        _suggestion(each, pattern, context)
+    found = (
+        _suggestion(each, offer, context)
         for key, each in best.items()
-        if (pattern := patterns.get(key)) and may_be_offered(pattern, with_failed=with_failed)
-    ]
-    return found[:limit]
+        if (pattern := patterns.get(key))
+        and may_be_offered(pattern, with_failed=with_failed)
+        and (offer := offer_of(pattern))
+    )
+    return [*islice(found, limit)]
 
 
 def may_be_offered(pattern: StoredPattern, *, with_failed: bool = False) -> bool:
-    """Whether it has a run that may be shown as a way. Hidden patterns are never offered."""
+    """Whether it has a run that may be shown as a way. Hidden patterns are never offered.
+
+    Dangerous ones are neither: `recall.offer` has the last word.
+    """
     workflow = pattern.workflow
     if workflow and workflow.is_hidden:
         return False
@@ -193,8 +203,8 @@ def may_be_offered(pattern: StoredPattern, *, with_failed: bool = False) -> bool
     return pattern.final_outcome is not Outcome.FAILED
 
 
-def _suggestion(ranked: Ranked, pattern: StoredPattern, context: Context) -> Suggestion:
-    workflow = pattern.workflow
+def _suggestion(ranked: Ranked, offer: Offer, context: Context) -> Suggestion:
+    pattern, workflow = offer.pattern, offer.pattern.workflow
     return Suggestion(
         pattern=pattern,
         similarity=ranked.similarity,
@@ -205,6 +215,7 @@ def _suggestion(ranked: Ranked, pattern: StoredPattern, context: Context) -> Sug
         successes=workflow.worked if workflow else int(pattern.final_outcome is Outcome.SUCCESS),
         last_seen_at=workflow.last_at if workflow else pattern.started_at,
         reason=_reason(ranked, pattern.context, context),
+        left_out=offer.left_out,
     )
 
 

@@ -14,6 +14,8 @@ from pydantic import AwareDatetime
 from behavior_plugin.model import Frozen, OwnText, PromptKind
 from behavior_plugin.recall import MIN_CONFIDENCE, may_be_offered
 from behavior_plugin.recall.explain import Candidate, Ranking
+from behavior_plugin.recall.offer import dangers_against
+from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.workflow import StoredPattern
 
 # The number of patterns in a record, each with its best piece of work.
@@ -50,6 +52,8 @@ class Fate(StrEnum):
     HIDDEN = "hidden by you"
     NEVER_WORKED = "it has never worked"
     DISTRUSTED = "ignored or failed too often"
+    # `recall.offer` refuses it.
+    DANGEROUS = "dangerous, so never offered"
     # Its work was found, but it is not in the store, or not yet.
     MISSING = "not computed"
     LATE = "too late"
@@ -58,12 +62,16 @@ class Fate(StrEnum):
 
 
 class Considered(Frozen):
-    """A pattern that was found, by the best of its pieces of work. Its id and job are unknown if it is missing."""
+    """A pattern that was found, by the best of its pieces of work. Its id and job are unknown if it is missing.
+
+    `dangers` are the kinds for which it is dangerous.
+    """
 
     candidate: Candidate
     fate: Fate
     pattern_id: UUID | None = None
     job: str = ""
+    dangers: tuple[OwnText, ...] = ()
 
 
 class Decision(Frozen):
@@ -147,14 +155,17 @@ def _considered(
     if candidate.odds < min_odds:
         fate = Fate.BELOW
     job = pattern.workflow.job if pattern and pattern.workflow else ""
-    return Considered(candidate=candidate, fate=fate, pattern_id=pattern.id if pattern else None, job=job)
+    dangers = dangers_against(workflow_of(pattern)) if pattern and fate is Fate.DANGEROUS else ()
+    return Considered(
+        candidate=candidate, fate=fate, pattern_id=pattern.id if pattern else None, job=job, dangers=dangers
+    )
 
 
 def _fate(pattern: StoredPattern | None, *, with_failed: bool) -> Fate:
     if pattern is None:
         return Fate.MISSING
     if may_be_offered(pattern, with_failed=with_failed):
-        return Fate.NOT_FIRST
+        return Fate.DANGEROUS if dangers_against(workflow_of(pattern)) else Fate.NOT_FIRST
     if pattern.workflow and pattern.workflow.is_hidden:
         return Fate.HIDDEN
     is_distrusted = pattern.workflow and pattern.workflow.worked and pattern.confidence < MIN_CONFIDENCE

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from behavior_plugin.model import Action, Context
 from behavior_plugin.patterns.repeats import lesson_for, may_repeat
+from behavior_plugin.recall.offer import offered_lessons
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import Lesson
 
@@ -16,7 +17,7 @@ MAX_PROJECTS = 100
 
 @dataclass(frozen=True)
 class _Read:
-    """The lessons of a project, and the state of the database that they were read in."""
+    """The lessons of a project that may be offered, and the state of the database that they were read in."""
 
     state: tuple[object, ...]
     lessons: tuple[Lesson, ...]
@@ -49,7 +50,7 @@ class KnownLessons:
         with self._lock:
             read = self._known.pop(project, None)
         if read is None or read.state != state:
-            read = _Read(state, tuple(store.lessons(project)))
+            read = _Read(state, offered_lessons(store.lessons(project)))
         with self._lock:
             self._known[project] = read
             while len(self._known) > self._max_projects:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from behavior_plugin.embed import Embedder
 from behavior_plugin.model import Outcome, Turn
 from behavior_plugin.recall import Recaller
+from behavior_plugin.recall.offer import offered_next
 from behavior_plugin.recall.sequences import Call, EarlierWork, Sequences, call_in, calls_of, earlier_work
 from behavior_plugin.redact import redact
 from behavior_plugin.store import Store
@@ -40,7 +41,7 @@ def begun_in(turn: Turn, begun: Begun) -> Begun:
 def find_next_steps(
     begun: Begun, project: str | None, *, recaller: Recaller, embedder: Embedder | None, store: Store
 ) -> list[NextStep]:
-    """The steps that may come next, the likeliest first; none if nothing is known.
+    """The steps that may come next, the likeliest first, dangerous ones left out; none if nothing is known.
 
     Earlier work is that of a project, or with None of all; failed work, and that of the same session, is left out.
 
@@ -50,7 +51,7 @@ def find_next_steps(
     works = read_earlier_work(begun, project, recaller=recaller, embedder=embedder, store=store)
     tools = {call.name for work in works for call in work.calls if call.step.kind is StepKind.TOOL}
     named = [call_in(redact(step, MAX_STEP_CHARS), begun.root, tools=tools) for step in begun.done]
-    return Sequences(begun.prompt, works).after([*begun.calls, *named])
+    return offered_next(Sequences(begun.prompt, works).after([*begun.calls, *named]))
 
 
 def read_earlier_work(

@@ -14,12 +14,13 @@ import unicodedata
 MAX_COMMAND_CHARS = 200
 
 # The names of our own frame and of the frames of agents count even in an unfinished tag, and a quotation that was cut
-# may have lost the rest of a name.
+# may have lost the rest of a name. A bar begins the tokens that separate the speakers of a chat.
 _TAG = re.compile(
     r"""
     [<＜﹤] (?=
         [\s/]* past [\W_]{0,3} workflow
       | [\s/]* (?: antml | assistant | functions? | human | invoke | system | tools? | user ) (?![A-Za-z0-9./])
+      | [|｜] [^<>|｜\s]* [|｜…]
       | /? [A-Za-z][\w:-]* (?: \s [^<>=]* = [^<>]* | / )? >
       | / [A-Za-z][\w:-]* \s [^<>]* >
       | [^<>…`"]* …

@@ -113,6 +113,8 @@ def _framed(lines: Iterator[str]) -> str:
 
 def _lines(suggestion: Suggestion, workflow: Workflow, size: _Size) -> Iterator[str]:
     yield from (_way if wording.is_way(suggestion.pattern) else _attempt)(suggestion, workflow, size)
+    if suggestion.left_out:
+        yield f"{wording.left_out_line(suggestion.left_out)}."
     for lesson in workflow.lessons[: size.lessons]:
         yield f"Lesson: {wording.lesson_line(lesson, with_error=size.has_errors)}."
     if workflow.change and size.has_change:

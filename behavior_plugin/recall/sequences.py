@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from typing import TypeAlias
@@ -28,6 +28,7 @@ from behavior_plugin.patterns.commands import (
     command_of,
     split_command,
 )
+from behavior_plugin.patterns.danger import danger_of_action, dangers_in
 from behavior_plugin.patterns.portable import portable_parts, relative_path
 from behavior_plugin.patterns.steps import AND, SHELL_STEPS
 from behavior_plugin.recall.calls import main_parameter
@@ -95,7 +96,8 @@ def call_of(action: Action, root: str = "") -> Call:
     """A recorded call; paths are seen from `root`, the project's folder."""
     if command := command_of(action):
         return _shell_call(command, root)
-    return _tool_call(action.tool, _argument(action), root)
+    call = _tool_call(action.tool, _argument(action), root)
+    return replace(call, step=call.step.model_copy(update={"danger": danger_of_action(action)}))
 
 
 def call_in(text: str, root: str = "", *, tools: Collection[str] = ()) -> Call:
@@ -202,10 +204,14 @@ def _shell_call(command: str, root: str) -> Call:
     part = next((part for part in split_command(command) if part.label and part.label not in programs.SILENT), None)
     if part is None:
         return Call(NAMELESS, command[:MAX_ARGUMENT_CHARS], Step(kind=StepKind.LOOK, text=NAMELESS))
-    step = Step(kind=StepKind.LOOK if part.kind is CommandKind.LOOK else SHELL_STEPS[part.kind], text=part.label)
+    danger = dict(dangers_in(command, root)).get(part.text, "")
+    kind = StepKind.LOOK if part.kind is CommandKind.LOOK else SHELL_STEPS[part.kind]
+    step = Step(kind=kind, text=part.label, danger=danger)
     portable = portable_parts(command, root=root) if part.kind is not CommandKind.LOOK else ()
     if portable and portable[0].label == part.label:
-        step = step.model_copy(update={"text": AND.join(dict.fromkeys(each.text for each in portable))})
+        # A dangerous command behind it is no part of the step.
+        same = [each.text for each in portable if each.danger == portable[0].danger]
+        step = step.model_copy(update={"text": AND.join(dict.fromkeys(same))})
     return Call(part.label, command[:MAX_ARGUMENT_CHARS], step)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from behavior_plugin.errors import RequestError
 from behavior_plugin.recall import wording
+from behavior_plugin.recall.offer import dangers_against, offer_of, offered_text
 from behavior_plugin.recall.quoting import code, said
 from behavior_plugin.recall.wording import workflow_of
 from behavior_plugin.workflow import Episode, StoredPattern, Workflow
@@ -35,11 +36,17 @@ def skill_draft(pattern: StoredPattern, episodes: Sequence[Episode] = ()) -> str
     """The text of a SKILL.md: front matter, when to use it, steps, lessons, and the evidence behind them.
 
     Raises:
-        RequestError: the pattern is no way of doing anything.
+        RequestError: the pattern is no way of doing anything, or a dangerous one.
     """
-    workflow = workflow_of(pattern)
-    _check(pattern, workflow)
-    body = "\n".join([*_introduction(pattern), *_how(pattern), *_lessons(workflow), *_evidence(workflow, episodes)])
+    _check(pattern, workflow_of(pattern))
+    offer = offer_of(pattern)
+    if offer is None:
+        hint = f"`behavior show {pattern.id}` shows it. Write its steps anew with `behavior edit {pattern.id}`."
+        dangers = ", ".join(dangers_against(workflow_of(pattern)))
+        raise RequestError(f"Pattern {pattern.id} is never offered, since it {dangers}.", hint=hint)
+    pattern, workflow = offer.pattern, workflow_of(offer.pattern)
+    how = [*_how(pattern), *_left_out(offer.left_out)]
+    body = "\n".join([*_introduction(pattern), *how, *_lessons(workflow), *_evidence(workflow, episodes)])
     return _RUNS_AT_ONCE.sub(r"\g<0> ", f"---\n{_front_matter(pattern)}\n---\n\n{body}\n")
 
 
@@ -94,6 +101,11 @@ def _how(pattern: StoredPattern) -> Iterator[str]:
         yield f"- worked {way.worked} of {wording.plural(way.times, 'time')}: {wording.steps_phrase(way.steps)}"
 
 
+def _left_out(kinds: Sequence[str]) -> Iterator[str]:
+    if kinds:
+        yield from ("", f"{wording.left_out_line(kinds)}.")
+
+
 def _lessons(workflow: Workflow) -> Iterator[str]:
     if workflow.lessons:
         yield from ("", "## Lessons", "")
@@ -107,8 +119,9 @@ def _evidence(workflow: Workflow, episodes: Sequence[Episode]) -> Iterator[str]:
     for episode in episodes[:MAX_EPISODES]:
         judgement = episode.judgement
         prompt = code(episode.trigger, wording.MAX_MENTION_CHARS)
-        because = code(judgement.because, MAX_TRIGGER_CHARS)
-        yield f"- {wording.day(episode.started_at)}: {judgement.outcome}, for {prompt}, because {because}"
+        because = code(offered_text(judgement.because), MAX_TRIGGER_CHARS)
+        reason = f", because {because}" if because else ""
+        yield f"- {wording.day(episode.started_at)}: {judgement.outcome}, for {prompt}{reason}"
     if len(episodes) > MAX_EPISODES:
         # Only the newest episodes come with a pattern.
         yield f"- and {max(workflow.times, len(episodes)) - MAX_EPISODES:,} more"

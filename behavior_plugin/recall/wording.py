@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from behavior_plugin.model import MAIN, Action, Outcome, Turn, Verdict, elapsed_ms
+from behavior_plugin.patterns.danger import danger_in_text, danger_of_action
 from behavior_plugin.patterns.steps import distil
 from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.recall.quoting import code, quote, said
@@ -118,6 +119,12 @@ def repeated_line(lesson: Lesson) -> str:
     return f"Here {code(lesson.failed, MAX_FAILED_CHARS)} failed like this {count} before; {helped}."
 
 
+def left_out_line(kinds: Sequence[str]) -> str:
+    """The dangerous steps that are missing, as a clause: `1 step is left out: runs a download`."""
+    verb = "is" if len(kinds) == 1 else "are"
+    return f"{plural(len(kinds), 'step')} {verb} left out: {', '.join(dict.fromkeys(kinds))}"
+
+
 def odds(workflow: Workflow) -> str:
     """How often it worked, and how often with these steps, where, when last, and how long it takes."""
     way = _odds_of_way(workflow)
@@ -170,14 +177,14 @@ def error_line(action: Action) -> str:
 
 
 def last_error(actions: Sequence[Action]) -> str:
-    """The error that the main agent met last."""
+    """The error that the main agent met last; none that has a dangerous command."""
     own = [action for action in actions if action.actor == MAIN] or actions
-    return next((line for action in reversed(own) if (line := error_line(action))), "")
+    return next((line for action in reversed(own) if (line := error_line(action)) and not danger_in_text(line)), "")
 
 
 def failed_command(actions: Sequence[Action]) -> str:
-    """The command that failed last; empty if there is none."""
-    failed = [action for action in actions if action.outcome is Outcome.FAILED]
+    """The command that failed last and is not dangerous; empty if there is none."""
+    failed = [each for each in actions if each.outcome is Outcome.FAILED and not danger_of_action(each)]
     return next(
         (str(action.parameters["command"]) for action in reversed(failed) if "command" in action.parameters), ""
     )

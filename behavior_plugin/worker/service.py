@@ -21,6 +21,7 @@ from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.stats import Summary, Totals, summary_of
 from behavior_plugin.model import Turn
 from behavior_plugin.recall import Recaller, gate
+from behavior_plugin.recall.offer import with_offered_calls
 from behavior_plugin.redact import redact, redact_model
 from behavior_plugin.store import Store
 from behavior_plugin.vectors import embed_anew, embed_triggers, survey
@@ -134,6 +135,7 @@ class Service(api.Api):
             accepts=wanted.includes if wanted else None,
             observe=seen.append,
         )
+        found = [*map(with_offered_calls, found)]
         return with_explanations(found, seen[0]) if found and request.explain else found
 
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:

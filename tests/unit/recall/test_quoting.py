@@ -71,6 +71,8 @@ def test_people_can_copy_a_command_with_a_tag_in_it(command: str) -> None:
         "<b class='x'>",
         "<br/>",
         "</note and more>",
+        "<|im_start|>",
+        "<｜User｜>",
     ],
 )
 def test_tags_are_defused(tag: str) -> None:
