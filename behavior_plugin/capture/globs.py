@@ -8,13 +8,11 @@ not backtrack; so the time is at most that of each name of the glob with each na
 """
 
 import os
-import re
-from fnmatch import translate
-from functools import lru_cache
 
-MAX_CHARS = 200
 MAX_NAMES = 50
 ANY = "**"
+_MAX_MATCHERS = 5_000
+_matchers = {}  # type: dict[str, object]
 
 
 def parse(line):
@@ -73,10 +71,16 @@ def _names(path):
     return [name for name in path.split("/") if name not in ("", ".")]
 
 
-@lru_cache(maxsize=4096)
 def _matcher(part):
     """Matches one name. A backslash takes the meaning from the character after it."""
-    return re.compile(translate(re.sub(r"\\(.)", _literal, part))).match
+    if part not in _matchers:
+        import re
+        from fnmatch import translate
+
+        if len(_matchers) >= _MAX_MATCHERS:
+            _matchers.clear()
+        _matchers[part] = re.compile(translate(re.sub(r"\\(.)", _literal, part))).match
+    return _matchers[part]
 
 
 def _literal(found):

@@ -5,7 +5,6 @@ from the record of the pauses and from the settings (`exclude/`); a hook adds th
 .behaviorignore excludes all of it, because the hooks of calls do not look for that file.
 """
 
-import json
 import os
 import time
 
@@ -20,6 +19,8 @@ EVERYWHERE, PROJECT, SESSION = "everywhere", "project", "session"
 
 def read():
     """The content: `pauses`, `exclude_projects` and `roots`. Raises OSError or ValueError."""
+    import json
+
     try:
         with open(paths.in_data(NAME), "rb", opener=paths.open_carefully) as source:
             found = json.loads(source.read(MAX_BYTES))
@@ -30,6 +31,8 @@ def read():
 
 def write(found):
     """Replace the content; without any, delete the file. Call it with the lock. Raises OSError."""
+    import json
+
     file = paths.in_data(NAME)
     if any(found.values()):
         paths.replace_file(file, json.dumps(found).encode("ascii"))
@@ -108,6 +111,8 @@ def is_named(place, pattern):
 
 
 def _fields(payload):
+    import json
+
     try:
         fields = json.loads(payload)
     except (ValueError, RecursionError):

@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 class Learner:
     """Takes sessions from the inbox and learns from them. Only for the main thread.
 
-    `learned` counts the turns with work, `dropped` the sessions that had none, `left_out` the prompts and calls that the
-    user has excluded, and `last_heartbeat` is when it last began to learn from a session (monotonic).
+    `learned` counts the turns with work, `dropped` the sessions that had none, `left_out` the prompts and calls that
+    the user has excluded, and `last_heartbeat` is when it last began to learn from a session (monotonic).
     """
 
     def __init__(self, inbox: Inbox, resources: Resources) -> None:
