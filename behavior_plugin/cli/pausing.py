@@ -127,6 +127,7 @@ def excluded_state() -> dict[str, Any]:
 def excluded(found: Exclusions) -> Iterator[str]:
     """What the settings exclude, and the .behaviorignore of the project here, each as one clause."""
     from behavior_plugin.capture import ignore_file
+    from behavior_plugin.recall.wording import plural
 
     yield from (f"projects {glob}" for glob in found.exclude_projects)
     yield from (f"files {glob}" for glob in found.exclude_paths)
@@ -134,7 +135,7 @@ def excluded(found: Exclusions) -> Iterator[str]:
     if ignore_file.excludes_project(root):
         yield f"this project, by {os.path.join(root, ignore_file.NAME)}"  # noqa: PTH118
     elif globs := [line for line in ignore_file.read(root) if line.strip() and not line.startswith("#")]:
-        yield f"files of this project, by {len(globs)} lines of {os.path.join(root, ignore_file.NAME)}"  # noqa: PTH118
+        yield f"files of this project, by {plural(len(globs), 'line')} of {os.path.join(root, ignore_file.NAME)}"  # noqa: PTH118
 
 
 def why_silent_here() -> str:

@@ -34,7 +34,7 @@ class Files:
         if not self._cost or event.action is None:
             return False
         texts = [*event.files, *_texts(event.action.parameters)]
-        words = dict.fromkeys(word for text in texts for word in (text, *_BETWEEN.split(text)))
+        words = dict.fromkeys(word for text in texts for word in _words(text))
         return any(self._is_excluded(path) for word in words for path in self._paths(word, event.context.directory))
 
     def _paths(self, word: str, directory: str) -> Iterator[str]:
@@ -70,6 +70,12 @@ def _is_meant(pattern: str, path: str, inside: str) -> bool:
     if pattern.startswith(("/", "~")):
         return bool(globs.matches_folder(pattern, path))
     return bool(globs.matches(globs.parse(pattern), inside or path))
+
+
+def _words(text: str) -> Iterator[str]:
+    if text.startswith(("/", "~")):  # a path may have spaces
+        yield text
+    yield from _BETWEEN.split(text)
 
 
 def _texts(value: Any) -> Iterator[str]:
