@@ -83,8 +83,11 @@ class _Keeping:
     def events(self) -> Iterator[Event]:
         before: datetime | None = None
         is_after_pause = False
+        prompted: datetime | None = None
         for event in self._events:
             start, end = _times(event)
+            # No call begins before its prompt, however long it is said to have taken.
+            start = max(start, prompted or start)
             rules = self._rules_of(event)
             is_after_pause |= any(each.overlaps(before or each.since, start) for each in rules.pauses)
             before = end if before is None else max(before, end)
@@ -95,6 +98,7 @@ class _Keeping:
                 yield _boundary(event)
             elif is_after_pause and not is_prompt and event.kind in _WORK:
                 yield _boundary(event)
+            prompted = event.at if is_prompt else prompted
             if is_prompt or event.kind in _WORK:
                 is_after_pause = False
             if is_out:
