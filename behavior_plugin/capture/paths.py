@@ -9,6 +9,7 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     decisions.jsonl         the last prompts, and why each got a note or none
     lost, unanswered        events that could not be saved, prompts that got no answer in time: a line for each
     trouble                 the worst problem of the worker, if it has one
+    pauses, skip            all pauses; what hooks must not notice now, if there is anything
     embedders.json          the models used last, and those whose vectors are being replaced
     config.toml, worker.lock, worker.log
 

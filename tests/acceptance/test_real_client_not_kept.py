@@ -8,7 +8,7 @@ import pytest
 
 from behavior_plugin.capture import paths
 from behavior_plugin.worker.lifecycle import stop_worker
-from tests.acceptance.scripted_model import Play, call, pause, say
+from tests.acceptance.scripted_model import Play, Turn, call, pause, say
 from tests.acceptance.sessions import json_of, output_of, patterns, turns
 from tests.acceptance.test_real_client import Workspace, workspace
 from tests.waiting import wait_for
@@ -19,7 +19,7 @@ CANARY = "kestrel-4711"
 FIRST, LAST = "Count the lines of the project's code", "Show the first line of the code of the project"
 
 
-def run(command: str) -> list[object]:
+def run(command: str) -> list[Turn]:
     return [[call("Bash", command=command)], [pause(delay_s=0.5), say("Done.")]]
 
 
