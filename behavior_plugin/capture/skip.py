@@ -1,4 +1,4 @@
-"""The file `skip`: what hooks must not notice. It exists only while there is something of the kind.
+"""The file `skip`: the pauses and excluded projects that hooks must not notice. It exists only while there are some.
 
 A hook looks whether it is there, and reads it, and its own payload, only if it is. The worker and the commands make it
 from the record of the pauses and from the settings (`exclude/`); a hook adds the folder of a project whose

@@ -1,4 +1,4 @@
-"""The commands `pause` and `resume`, and the words for what is paused and excluded.
+"""The commands `pause` and `resume`, and the words for pauses and exclusions.
 
 They write files in the data folder, and need no worker.
 """
@@ -112,7 +112,7 @@ def pause_words(found: Pause) -> str:
 
 
 def excluded_state() -> dict[str, Any]:
-    """What is paused and excluded, for `behavior status`; with the problem, if that cannot be read."""
+    """The pauses and exclusions for `behavior status`; with the problem, if they cannot be read."""
     from behavior_plugin import exclude
 
     try:
@@ -125,7 +125,7 @@ def excluded_state() -> dict[str, Any]:
 
 
 def excluded(found: Exclusions) -> Iterator[str]:
-    """What the settings exclude, and the .behaviorignore of the project here, each as one clause."""
+    """The exclusions of the settings, and of the .behaviorignore of the project here, each as one clause."""
     from behavior_plugin.capture import ignore_file
     from behavior_plugin.recall.wording import plural
 

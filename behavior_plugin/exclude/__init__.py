@@ -1,4 +1,4 @@
-"""What the user has decided is not to be noticed: pauses, excluded projects, excluded files.
+"""Leave out the events that the user wants unnoticed: pauses, excluded projects, excluded files.
 
 Hooks apply as much of it as they can at no cost (`capture/skip.py`). Everything is applied here, to the events of hooks
 and of logs alike, before anything is learned from them.
@@ -128,7 +128,7 @@ class _Keeping:
 
 @dataclass(frozen=True)
 class _Rules:
-    """What is left out in one place of a session."""
+    """The exclusions that count in one place of a session."""
 
     root: str
     pauses: list[Pause]

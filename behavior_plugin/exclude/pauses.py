@@ -24,7 +24,7 @@ Scope = Literal["everywhere", "project", "session"]
 
 
 class PausesUnreadableError(BehaviorError):
-    """The record of the pauses cannot be read, so that it is not known what must not be learned from."""
+    """The record of the pauses cannot be read, so that any work may belong to a pause."""
 
 
 class Pause(Frozen):

@@ -152,7 +152,7 @@ class Learner:
             self._inbox.done(session)
 
     def _kept(self, session: PendingSession) -> exclude.Kept:
-        """What the hooks and the agent's log have of a session, without what the user has excluded.
+        """The events of a session, from its hooks and the agent's log, without those that the user has excluded.
 
         Raises:
             UnreadableForNowError: an event, or what is excluded, cannot be read; the session waits.

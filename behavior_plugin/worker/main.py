@@ -219,7 +219,7 @@ class Worker:
             self._listener = self._listen()
 
     def _sync_exclusions(self) -> None:
-        """Tell hooks what is excluded, when that has changed."""
+        """Write the exclusions for hooks, when they have changed."""
         if (found := exclude.current()) is not self._exclusions:
             self._exclusions = exclude.sync()
             log.info("%d pauses, %d excluded projects", len(found.pauses), len(found.exclude_projects))

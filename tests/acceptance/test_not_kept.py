@@ -1,4 +1,4 @@
-"""What the user has paused, excluded or marked as private leaves no trace: through the registered hooks."""
+"""Pauses, exclusions and private text leave no trace: through the registered hooks."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_session_start_says_that_it_is_paused(app: Path) -> None:
 
 
 def test_a_damaged_file_keeps_hooks_from_recording_and_is_reported(app: Path) -> None:
-    """What is paused is unknown then."""
+    """Any event may belong to a pause then."""
     Path(paths.in_data("skip")).write_text('{"pauses": [')
 
     done = feed("PostToolUse", json.dumps(payload("PostToolUse", extra=CANARY)).encode(), cwd=app)

@@ -1,4 +1,4 @@
-"""What the user has paused, excluded or marked as private is not learned from, suggested or imported: a real worker."""
+"""A real worker neither learns from pauses, exclusions and private text, nor suggests anything in them."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_calls_of_excluded_files_are_left_out_and_counted(project: Path) -> None
 
 
 def test_a_settings_file_that_cannot_be_read_keeps_sessions_waiting(project: Path) -> None:
-    """What is excluded is unknown then; a dead letter would be a loss."""
+    """Any project may be excluded then; a dead letter would be a loss."""
     start_worker()
     session = Session(project).work("Fix the parser")
     config = Path(paths.in_data("config.toml"))

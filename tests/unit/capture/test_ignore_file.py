@@ -32,7 +32,7 @@ def test_a_project_without_the_file_is_not_excluded(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    """It may lead to any file of the user's; what was meant is unknown, so nothing is learned."""
+    """It may lead to any file of the user's; its author's will is unknown, so nothing is learned."""
     (tmp_path / "other").write_text("*.env\n")
     (tmp_path / NAME).symlink_to(tmp_path / "other")
 

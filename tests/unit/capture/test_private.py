@@ -28,7 +28,7 @@ CANARY = "kestrel-4711"
     ],
 )
 def test_marked_text_is_cut(text: str, left: str) -> None:
-    """A typing error in a tag must not publish what was meant to be private."""
+    """A typing error in a tag must not publish the text."""
     assert private.without_private(text) == left
 
 

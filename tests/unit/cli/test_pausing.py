@@ -1,4 +1,4 @@
-"""The commands `pause` and `resume`, and what `status`, `why` and `doctor` say of them."""
+"""The commands `pause` and `resume`, and how `status`, `why` and `doctor` show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leave out of a session's events what the user has paused or excluded, and nothing else."""
+"""Leave out the events of pauses and exclusions, and no others."""
 
 from __future__ import annotations
 

@@ -395,7 +395,7 @@ def test_a_session_of_20_000_calls_is_one_turn() -> None:
 
 @pytest.mark.parametrize("reply", ["yes", "go on"])
 def test_a_private_prompt_its_calls_and_its_replies_are_in_no_turn(reply: str) -> None:
-    """The commands of a turn say what it was about."""
+    """The commands of a turn give it away."""
     events = [
         make_prompt("fix the tests", prompt_id="p1"),
         make_call("Edit", prompt_id="p1"),
