@@ -44,16 +44,17 @@ def write(found):
 
 
 class Lock:
-    """Held while the file is read and written: an open file of the data folder itself. Raises OSError."""
+    """Held while the file is read and written. Raises OSError."""
 
     def __enter__(self):
         import fcntl
 
-        self._folder = os.open(paths.make_private(paths.data_folder()), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._folder, fcntl.LOCK_EX)
+        paths.make_private(paths.data_folder())
+        self._file = paths.open_carefully(paths.in_data(f"{NAME}.lock"), os.O_RDWR | os.O_CREAT)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_):
-        os.close(self._folder)
+        os.close(self._file)
 
 
 def add_root(root):
@@ -92,7 +93,8 @@ def is_meant(pause, session, places):
     scope, name = pause["scope"], pause["name"]
     if scope == PROJECT:
         return any(place.get("project") == name for place in places)
-    return scope == EVERYWHERE or (scope == SESSION and session == name)
+    # A payload that cannot be read may be of any session.
+    return scope == EVERYWHERE or (scope == SESSION and session in (None, name))
 
 
 def is_excluded(place, patterns):

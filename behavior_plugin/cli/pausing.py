@@ -25,6 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _WHILE = "nothing is recorded, learned or suggested"
+MAX_NAME_CHARS = 200
 NOT_RECORDED = "Hooks cannot be told to pause"
 
 
@@ -106,7 +107,10 @@ COMMANDS = (pause, resume)
 
 def pause_words(found: Pause) -> str:
     """The scope of a pause and its end, as one clause."""
-    what = {"everywhere": "everywhere", "project": f"in {found.name}", "session": f"in the session {found.name}"}
+    from behavior_plugin.recall.quoting import quote
+
+    name = quote(found.name, MAX_NAME_CHARS)
+    what = {"everywhere": "everywhere", "project": f"in {name}", "session": f"in the session {name}"}
     end = f"{found.until.astimezone():%Y-%m-%d %H:%M}" if found.until else "`behavior resume`"
     return f"{what[found.scope]} until {end}"
 
@@ -160,7 +164,12 @@ def _scope(session_id: str | None, *, everywhere: bool) -> tuple[Scope, str]:
         if not session_id.strip():
             raise click.BadParameter("The id is empty.", param_hint="--session")
         return "session", session_id.strip()
-    return ("everywhere", "") if everywhere else ("project", _place_here().get("project", current_folder()))
+    if everywhere:
+        return "everywhere", ""
+    project = _place_here().get("project", current_folder())
+    if not project.isprintable():
+        raise BehaviorError("This project's name cannot be recorded.", hint="Use --everywhere, or --session ID.")
+    return "project", project
 
 
 def _place_here() -> dict[str, str]:

@@ -18,7 +18,7 @@ from behavior_plugin.capture import ignore_file, private, skip
 from behavior_plugin.exclude import pauses
 from behavior_plugin.exclude.files import Files
 from behavior_plugin.exclude.pauses import Pause
-from behavior_plugin.model import Context, Event, EventKind, PromptKind
+from behavior_plugin.model import MAIN, USER, Context, Event, EventKind, PromptKind
 
 # The kinds of text in a prompt's place that begin no work of a person.
 _NO_PERSON = (None, PromptKind.MACHINE)
@@ -79,6 +79,10 @@ class _Keeping:
         self._start = _place(events[0].context)
         self._rules: dict[Context, _Rules] = {}
         self._files: dict[str, Files] = {}
+        # Work that goes on after its turn: the ids of prompts and subagents that were left out.
+        self._started = {each.action.started_agent for each in events if each.action}
+        self._left_out: set[str | None] = set()
+        self._was_paused = False
 
     def events(self) -> Iterator[Event]:
         before: datetime | None = None
@@ -90,9 +94,12 @@ class _Keeping:
             start = max(start, prompted or start)
             rules = self._rules_of(event)
             is_after_pause |= any(each.overlaps(before or each.since, start) for each in rules.pauses)
+            self._was_paused |= is_after_pause
             before = end if before is None else max(before, end)
             is_out = rules.is_excluded or any(each.overlaps(start, end) for each in rules.pauses)
             is_prompt = event.prompt_kind not in _NO_PERSON
+            if event.prompt_kind is PromptKind.PRIVATE or (is_prompt and is_out):
+                self._left_out |= {event.prompt_id} - {None}
             if is_prompt and is_out:
                 self.prompts += event.prompt_kind is not PromptKind.PRIVATE
                 yield _boundary(event)
@@ -101,12 +108,20 @@ class _Keeping:
             prompted = event.at if is_prompt else prompted
             if is_prompt or event.kind in _WORK:
                 is_after_pause = False
-            if is_out:
-                continue
-            if self._is_about_excluded_file(event, rules.root):
+            if is_out or self._goes_on(event):
+                self._left_out |= _subagents(event)
+            elif self._is_about_excluded_file(event, rules.root):
                 self.calls += 1
             else:
                 yield event
+
+    def _goes_on(self, event: Event) -> bool:
+        """Whether a call belongs to work that was left out, though other prompts came since: a subagent works on."""
+        if event.action is None:
+            return False
+        is_of_unknown = event.action.actor not in (MAIN, USER) and event.action.actor not in self._started
+        ids = {event.prompt_id, *_subagents(event)}
+        return not ids.isdisjoint(self._left_out) or (is_of_unknown and self._was_paused)
 
     def _rules_of(self, event: Event) -> _Rules:
         if event.context not in self._rules:
@@ -186,6 +201,12 @@ def _times(event: Event) -> tuple[datetime, datetime]:
         return event.at, event.at
     started = event.action.timestamp
     return started, max(event.at, started + timedelta(milliseconds=event.action.duration_ms or 0))
+
+
+def _subagents(event: Event) -> set[str | None]:
+    """The subagent that made a call, and the one that it started."""
+    action = event.action
+    return {action.actor, action.started_agent} - {None, MAIN, USER} if action else set()
 
 
 def _boundary(event: Event) -> Event:

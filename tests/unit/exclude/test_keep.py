@@ -230,3 +230,42 @@ def test_an_empty_or_endless_glob_is_refused(value: Any) -> None:
 
     with pytest.raises(BehaviorError):
         exclude.current()
+
+
+@pytest.mark.parametrize("has_log", [True, False])
+def test_a_subagent_that_works_on_after_the_pause_stays_left_out(has_log: bool) -> None:
+    """Its calls stand among those of the next prompt."""
+    start = run("ask helper", 11, prompt_id="p1", tool="Agent", started_agent="helper")
+    late = run("sell late", 21, prompt_id="p1" if has_log else "p9", actor="helper")
+    paused = [DAY[2], start] if has_log else []
+
+    assert work([*DAY[:2], *paused, *DAY[4:], late], Exclusions((pause(9, 12),))) == [FIRST, THIRD]
+
+
+def test_a_subagent_is_kept_where_its_start_is() -> None:
+    start = run("ask helper", 20.5, prompt_id="p2", tool="Agent", started_agent="helper")
+    late = run("make late", 22, prompt_id="p2", actor="helper")
+
+    kept = work([*DAY[:5], start, late], Exclusions((pause(9, 12),)))
+
+    assert kept == [FIRST, ("write the notes", ["ask helper", "make late"])]
+
+
+def test_a_subagent_of_a_private_prompt_stays_left_out() -> None:
+    secret = make_prompt("<private>sell the house</private>", **at(10), prompt_id="p1")
+    late = run("sell late", 21, prompt_id="p1", actor="helper")
+
+    assert work([*DAY[:2], secret, *DAY[4:], late], Exclusions()) == [FIRST, THIRD]
+
+
+def test_a_payload_without_a_session_may_be_of_a_paused_one() -> None:
+    one = {"scope": skip.SESSION, "name": "s1"}
+
+    assert [skip.is_meant(one, session, []) for session in (None, "s1", "s2", "")] == [True, True, False, False]
+
+
+def test_a_call_in_another_project_that_is_excluded_is_left_out_alone() -> None:
+    """The session was started elsewhere, and its shell comes back."""
+    gone = run("make there", 0.5, prompt_id="p0", context=OTHER)
+
+    assert work([DAY[0], gone, *DAY[1:]], Exclusions(exclude_projects=("acme/other",))) == [FIRST, SECOND, THIRD]
