@@ -174,10 +174,10 @@ def _read(_settings: object, _pauses: object) -> Exclusions:
 
 
 def _stamp(file: Path) -> tuple[str, int, int, int]:
-    """Differs when a file has changed."""
+    """Differs when a file has changed. Why it cannot be found, its reader will say."""
     try:
         found = file.stat()
-    except FileNotFoundError:
+    except OSError:
         return (str(file), 0, 0, 0)
     return (str(file), found.st_mtime_ns, found.st_size, found.st_ino)
 

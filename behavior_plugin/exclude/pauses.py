@@ -50,7 +50,7 @@ def read() -> tuple[Pause, ...]:
     try:
         with open(file(), "rb", opener=paths.open_carefully) as source:
             return tuple(Pause.model_validate_json(line) for line in source.read(MAX_BYTES).splitlines())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValidationError) as error:
         hint = f"Mend or delete {file()}: it has a line of JSON for each pause."
