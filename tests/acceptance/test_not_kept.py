@@ -184,7 +184,7 @@ def test_a_hook_that_has_nothing_to_leave_out_loads_nothing_for_it(event: str, a
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from behavior_plugin.capture import handlers\n"
         "handlers.main(sys.argv[2])\n"
-        "print(*[name for name in sys.modules if name.startswith('behavior_plugin.') or name in ('json', 're', 'tempfile')])"
+        "print(*sys.modules)"
     )
     root = str(Path(skip.__file__).parents[2])
     run = subprocess.run(
