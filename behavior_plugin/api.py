@@ -271,6 +271,8 @@ class Status(Message):
     vectors_to_renew: int = 0
     vectors_of_other_models: int = 0
     unreadable_projects: int = 0
+    # Prompts of pauses and excluded projects, and calls that touch excluded files, since the worker's start.
+    left_out: int = 0
 
 
 class Problem(Message):

@@ -12,10 +12,10 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,8 +29,8 @@ from behavior_plugin.errors import ConfigError
 PREFIX = "BEHAVIOR_"
 # Only in the environment: the data folder, and the switch for the hooks.
 _NOT_SETTINGS = ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")
-# Timing does not affect answers, so it is left out of the fingerprint.
-_TIMES = ("idle_timeout_s", "settle_s")
+# Left out of the fingerprint: timing does not affect answers, and the worker reads exclusions anew when they change.
+_NOT_COMPARED = ("idle_timeout_s", "settle_s", "exclude_projects", "exclude_paths")
 # Former names of settings, which config.toml and the environment may still use.
 _FORMER = {"idle_timeout_s": "linger_s"}
 # Settings that mean nothing any more. In config.toml they are no error: an update must not stop work.
@@ -41,6 +41,8 @@ YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
 EMBEDDED = "embedded server"
 
 Storage = Literal["behavior_patterns", "memories"]
+# A glob that could be empty would match everything.
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 def _names(name: str) -> AliasChoices:
@@ -90,6 +92,16 @@ class Settings(BaseSettings):
     show_notes: bool = Field(
         default=True,
         description="Whether a line in the session shows the user that the assistant got a note.",
+    )
+    exclude_projects: tuple[Name, ...] = Field(
+        default=(),
+        description="Projects that nothing is recorded of or suggested in: globs of their names, or of their folders "
+        "(beginning with / or ~).",
+    )
+    exclude_paths: tuple[Name, ...] = Field(
+        default=(),
+        description="Files whose calls are not kept: globs as in a .gitignore; one that begins with / or ~ is an "
+        "absolute path.",
     )
     idle_timeout_s: float = Field(
         default=180,
@@ -160,7 +172,7 @@ def fingerprint(settings: Settings, salt: bytes) -> dict[str, str]:
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name in sorted(set(Settings.model_fields).difference(_TIMES)):
+    for name in sorted(set(Settings.model_fields).difference(_NOT_COMPARED)):
         value = getattr(settings, name)
         yield name, str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 

@@ -13,15 +13,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from behavior_plugin import api, config, simulator
+from behavior_plugin import api, config, exclude, simulator
 from behavior_plugin.agents.install import WITH_HOOKS, agent_settings_file, check_interpreter
 from behavior_plugin.agents.settings_file import read_settings
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.embed.extra import offer
 from behavior_plugin.errors import BehaviorError, SetupError, StoreError
+from behavior_plugin.model import Context
 from behavior_plugin.worker import NOT_OPEN
 from behavior_plugin.worker import PROBE as PROBE_ID
 from behavior_plugin.worker.client import Client, start_worker
@@ -37,9 +39,10 @@ NEEDS = {
     "store": ["worker"],
     "embedder": ["worker"],
     "events": ["worker"],
-    "probe": ["hooks", "worker", "store"],
+    "probe": ["exclusions", "hooks", "worker", "store"],
 }
 BROKEN = {
+    "exclusions": "hooks record nothing",
     "hooks": "the hooks do not work",
     "worker": "the check of the worker failed",
     "store": "the store does not work",
@@ -63,6 +66,7 @@ def examine() -> Iterator[Check]:
         "settings": _settings,
         "data folder": _data_folder,
         "interpreter": _interpreter,
+        "exclusions": _exclusions,
         "hooks": _hooks,
         "worker": _worker,
         "store": _store,
@@ -123,6 +127,17 @@ def _data_folder() -> str:
     spool.make()
     paths.make_run_folder()
     return f"{paths.data_folder()}, private"
+
+
+def _exclusions() -> str:
+    """A pause everywhere is a fault here: nothing works until it ends, and it may have been forgotten."""
+    found, now = exclude.sync(), datetime.now(UTC)
+    running = [each for each in found.pauses if each.is_running(now)]
+    if any(each.scope == "everywhere" for each in running):
+        raise BehaviorError("Everything is paused.", hint="`behavior resume --everywhere` ends it.")
+    paused = [f"paused: {each.name}" for each in running]
+    paths_ = [f"files {glob}" for glob in found.exclude_paths]
+    return "; ".join([*paused, *(f"projects {glob}" for glob in found.exclude_projects), *paths_]) or "none"
 
 
 def _interpreter() -> str:
@@ -212,6 +227,9 @@ def _probe() -> str:
 
 
 def _send_probe(session_id: str, folder: str) -> str:
+    if exclude.current().why_silent(session_id, Context(directory=folder)):
+        hint = f"The probe works in a folder below {tempfile.gettempdir()}; leave that out of exclude_projects for it."
+        raise BehaviorError("The probe's folder is excluded.", hint=hint)
     hooks = simulator.registered_hooks(PLUGIN)
     for event, payload in _probe_session(session_id, folder):
         simulator.run_checked(hooks[event], payload, environment=os.environ)

@@ -64,6 +64,8 @@ class PromptKind(StrEnum):
     OWN_COMMAND = "own_command"
     # Text that no person wrote.
     MACHINE = "machine"
+    # All of it was marked as private, or a pause or an exclusion begins here: nothing that follows is kept.
+    PRIVATE = "private"
 
 
 # The kinds that name work of their own, so that they are answered with a suggestion.

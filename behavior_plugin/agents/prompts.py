@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from behavior_plugin.agents.fields import MAX_TEXT_CHARS
 from behavior_plugin.agents.replies import is_bare_reply
+from behavior_plugin.capture import private
 from behavior_plugin.model import PromptKind
 
 NOTIFICATION = "<task-notification>"
@@ -56,9 +57,13 @@ class PromptFields(TypedDict):
 def read_prompt(text: str) -> PromptFields:
     """Read a prompt as a hook or a log has it: the text as typed, bounded; its kind; and its key.
 
-    The key is the text without the differences between sources: white space, and the places of images.
+    The key is the text without the differences between sources: white space, and the places of images. Text that is
+    marked as private is left out: every source of prompts comes through here.
     """
-    typed = _as_typed(text)
+    whole = _as_typed(text)
+    if private.is_private(whole):
+        return {"prompt": "", "prompt_kind": PromptKind.PRIVATE, "prompt_key": private.MARK}
+    typed = private.without_private(whole)[:MAX_TEXT_CHARS]
     return {"prompt": typed, "prompt_kind": _kind_of(typed), "prompt_key": _normalized(typed)}
 
 
@@ -79,8 +84,8 @@ def _kind_of(prompt: str) -> PromptKind:
 def _as_typed(prompt: str) -> str:
     """A prompt as typed. Claude Code's transcripts have a slash command in tags."""
     if prompt.startswith(("<command-name>", "<command-message>")):
-        return _slash(prompt)[:MAX_TEXT_CHARS]
-    return prompt[:MAX_TEXT_CHARS]
+        return _slash(prompt)
+    return prompt
 
 
 def _normalized(prompt: str) -> str:

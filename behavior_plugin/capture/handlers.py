@@ -7,7 +7,7 @@ Never raises, prints nothing but an answer, and ends within HARD_STOP_S.
 import os
 import time
 
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import paths, spool
 
 PAYLOAD_LIMIT = 8 * 1024 * 1024
 HARD_STOP_S = 1.0
@@ -24,6 +24,8 @@ COLD_ANSWER_S = 0.9
 # How long a failed call may wait for its lesson: with the start of shell and Python, less than 150 ms.
 FAILURE_S = 0.08
 ANSWER_LIMIT = 8000
+# The beginnings of escaped Latin letters. No agent is known to escape them.
+ESCAPED_LETTERS = (b"\\u004", b"\\u005", b"\\u006", b"\\u007")
 # Why a prompt got no answer in time.
 NO_WORKER = "no worker was running"
 STARTING = "the worker was still starting"
@@ -63,7 +65,7 @@ def main(event="", *words):
             raise TimeoutError
         if is_again and not payload:
             raise KilledError
-        if payload.strip():
+        if payload.strip() and not _is_skipped(event, payload):
             HANDLERS.get(event, on_event)(event, payload, is_cut)
     except BaseException as error:
         if not _is_settled:
@@ -89,7 +91,10 @@ def on_session_start(event, payload, is_cut):
     """Save the session's start, and start the worker without waiting for it."""
     from behavior_plugin.capture import python_link, trouble, wake
 
-    loss = on_event(event, payload, is_cut, _whereabouts())
+    notes = _whereabouts()
+    if _excludes_itself(notes):
+        return
+    loss = on_event(event, payload, is_cut, notes)
     python_link.refresh()
     found = wake.ensure_worker()
     if found == wake.SILENT:
@@ -113,13 +118,26 @@ def on_session_end(event, payload, is_cut):
 
 
 def on_prompt(event, payload, is_cut):
-    """Save the prompt, and print the worker's answer to it. A worker that does not answer in time may be frozen."""
+    """Save the prompt, and print the worker's answer to it. A worker that does not answer in time may be frozen.
+
+    Of a prompt that is private as a whole only that is saved: the worker then leaves out the calls that follow it.
+    """
     global _is_asking
     from behavior_plugin.capture import ask, wake
 
+    notes = _whereabouts()
+    if _excludes_itself(notes):
+        return
+    if _may_be_private(payload):
+        from behavior_plugin.capture import private
+
+        payload, is_private = private.cut_payload(payload)
+        if is_private:
+            if payload:
+                on_event(event, payload, is_cut, notes)
+            return
     patience = COLD_ANSWER_S if wake.is_starting() or _is_asked_for(payload) else ANSWER_S
     deadline = _started + min(patience, HARD_STOP_S - 0.05)
-    notes = _whereabouts()
     headers = _headers(notes)
     sent = _send_early("/v1/prompt", payload, headers, deadline)
     on_event(event, payload, is_cut, notes)
@@ -223,6 +241,41 @@ def _read_payload():
     return b"".join(pieces), True
 
 
+def _is_skipped(event, payload):
+    """Whether nothing of this event may be kept. Usually there is no file `skip`, and so nothing to read."""
+    try:
+        os.stat(paths.in_data("skip"))
+    except OSError:  # where the folder cannot be searched, nothing can be saved either
+        return False
+    from behavior_plugin.capture import skip
+
+    reason, until = skip.why(payload)
+    if reason == skip.PAUSED and event == "SessionStart" and not _agent:
+        end = time.strftime("until %Y-%m-%d %H:%M", time.localtime(until)) if until else "until `behavior resume`"
+        _show_user(f"behavior: paused {end}: nothing is recorded or suggested.")
+    return bool(reason)
+
+
+def _may_be_private(payload):
+    """Whether a payload may hold the tag `<private>`, however it is written; JSON may escape any character."""
+    lowered = payload.lower()
+    is_named = b"private" in lowered and (b"<" in lowered or b"\\u003c" in lowered)
+    return is_named or any(letter in lowered for letter in ESCAPED_LETTERS)
+
+
+def _excludes_itself(notes):
+    """Whether the project's own .behaviorignore excludes all of it. Then the hooks of calls need to know."""
+    root = notes.get("root", "")
+    if not root or not os.path.lexists(os.path.join(root, ".behaviorignore")):
+        return False
+    from behavior_plugin.capture import ignore_file, skip
+
+    if not ignore_file.excludes_project(root):
+        return False
+    skip.add_root(root)
+    return True
+
+
 def _is_asked_for(payload):
     """Whether this is our own command: a guess without parsing, since it only decides how long to wait."""
     return b'"/behavior:' in payload
@@ -250,8 +303,11 @@ def _answer(text):
 
 def _warn_user(problem):
     """Show a warning in the session: agents do not show a hook's stderr."""
-    text = spool.quote(f"behavior: {problem}; `behavior doctor` says what to do.")
-    _answer(f'{{"systemMessage":{text}}}'.encode("ascii"))
+    _show_user(f"behavior: {problem}; `behavior doctor` says what to do.")
+
+
+def _show_user(text):
+    _answer(f'{{"systemMessage":{spool.quote(text)}}}'.encode("ascii"))
 
 
 def _stop_hard():

@@ -9,8 +9,9 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     decisions.jsonl         the last prompts, and why each got a note or none
     lost, unanswered        events that could not be saved, prompts that got no answer in time: a line for each
     trouble                 the worst problem of the worker, if it has one
+    pauses, skip            all pauses; what hooks must not notice now, if there is anything
     embedders.json          the models used last, and those whose vectors are being replaced
-    config.toml, worker.lock, worker.log
+    config.toml, worker.lock, skip.lock, worker.log
 
 A relative BEHAVIOR_HOME would name another folder in each directory. Commands refuse it; a hook, which must not fail,
 ignores it, as the XDG specification asks for a relative XDG_DATA_HOME.

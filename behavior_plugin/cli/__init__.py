@@ -16,7 +16,7 @@ import click
 
 from behavior_plugin import __version__, api
 from behavior_plugin.capture import paths, spool, wake
-from behavior_plugin.cli import correcting, measuring, patterns
+from behavior_plugin.cli import correcting, measuring, patterns, pausing
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
@@ -72,7 +72,7 @@ cli.add_command(dead)
 cli.add_command(import_sessions)
 cli.add_command(suggest)
 cli.add_command(why)
-for of_group in (*patterns.COMMANDS, *correcting.COMMANDS, *measuring.COMMANDS):
+for of_group in (*patterns.COMMANDS, *correcting.COMMANDS, *measuring.COMMANDS, *pausing.COMMANDS):
     cli.add_command(of_group)
 
 
@@ -91,6 +91,7 @@ def status(as_json: bool) -> None:
         "hooks": _hooks_problem(),
         "lost_events": spool.lost(),
         "unanswered": unanswered_prompts(),
+        **pausing.excluded_state(),
         "spool": f"full, hooks save nothing more: {why}" if (why := spool.why_full()) else "",
         **_settings(is_answered="pid" in state),
         **state,
@@ -99,6 +100,8 @@ def status(as_json: bool) -> None:
         return print_json(found)
     if without := found["unanswered"]:
         found["unanswered"] = unanswered_line(without)
+    for name in ("paused", "excluded"):
+        found[name] = "; ".join(found[name])
     return terminal.show_state(found)
 
 

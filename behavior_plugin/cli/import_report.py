@@ -99,6 +99,10 @@ def _skipped(report: Report) -> Iterator[str]:
         yield f"{plural(report.copies, 'prompt')} with work that a fork repeats"
     if report.earlier:
         yield f"{plural(report.earlier, 'prompt')} with work begun earlier"
+    if report.left_out:
+        yield f"{plural(report.left_out, 'prompt')} of pauses and excluded projects"
+    if report.excluded_calls:
+        yield f"{plural(report.excluded_calls, 'call')} that touched excluded files"
     if report.older:
         yield f"{plural(report.older, 'log')} last changed earlier"
     if report.others:

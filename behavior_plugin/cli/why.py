@@ -12,6 +12,7 @@ import click
 
 from behavior_plugin.capture import unanswered
 from behavior_plugin.cli.output import current_folder, json_option, print_result
+from behavior_plugin.cli.pausing import why_silent_here
 from behavior_plugin.worker import MAX_DECISIONS
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> 
     """Show why the last prompt got a note, or none.
 
     It names the work that was found, each factor and how much it counted, and the odds that a note needs. The last
-    100 prompts are kept in the data folder, without secrets. The worker need not run.
+    100 prompts are kept in the data folder, without secrets. The worker need not run. In a pause and in an excluded
+    project no prompt is kept; a line says so.
     """
     from behavior_plugin.worker import decisions
 
@@ -52,8 +54,10 @@ def why(count: int, session_id: str | None, everywhere: bool, as_json: bool) -> 
         if project in (None, each.project) and each.session_id.startswith(session_id or "")
     ][:count]
     without = unanswered_prompts()
-    value = {"prompts": [each.model_dump(mode="json") for each in found], "unanswered": without}
-    print_result(value, _text(found, without, has_projects=project is None), as_json=as_json)
+    silent = why_silent_here()
+    value = {"prompts": [each.model_dump(mode="json") for each in found], "unanswered": without, "silent": silent}
+    text = _text(found, without, has_projects=project is None)
+    print_result(value, "\n\n".join(filter(None, (silent, text))), as_json=as_json)
 
 
 def unanswered_prompts() -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from behavior_plugin import exclude
 from behavior_plugin.agents import AGENTS
 from behavior_plugin.agents.log_file import LogReader, Problem
 from behavior_plugin.api import SaveReport, SaveTurns
@@ -75,6 +76,7 @@ class LogResult:
 
     `sessions` are the sessions in it, usually one, of which `idle` have no work. `places` counts the events of each
     project, whether imported or not. Work begun before the requested time is counted as `earlier`, and nowhere else.
+    `left_out` are the prompts of pauses and excluded projects, `excluded_calls` those that touch excluded files.
     """
 
     log: Log
@@ -88,6 +90,8 @@ class LogResult:
     runs: list[Run] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+    excluded_calls: int = 0
     skipped: int = 0
     problems: list[Problem] = field(default_factory=list)
 
@@ -118,7 +122,11 @@ def import_log(log: Log, wanted: ImportFilter, on_progress: Callable[[int], obje
 def _import_part(part: Sequence[Event], wanted: ImportFilter, imported: LogResult) -> None:
     placed = list(_placed(reconcile([], part)))
     imported.places.update(event.context.project for event in placed)
-    turns = session_turns(events := [event for event in placed if wanted.takes(event)])
+    kept = exclude.current().keep([event for event in placed if wanted.takes(event)])
+    imported.left_out += kept.prompts
+    imported.excluded_calls += kept.calls
+    turns = session_turns(kept.events)
+    events = [event for event in kept.events if event.prompt_kind is not PromptKind.PRIVATE]
     if wanted.since:
         events = [event for event in events if event.at >= wanted.since]
         imported.earlier += sum(turn.started_at < wanted.since and bool(turn.actions) for turn in turns)

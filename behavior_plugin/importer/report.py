@@ -31,7 +31,8 @@ class Report(BaseModel, frozen=True):
     store `refused` are among the problems, of which only the first are described. `copies` are repeated by a fork, and
     counted nowhere else.
     `idle` are sessions without work, `earlier` is work begun before the requested time, `older` are logs last changed
-    before it, and `others` are files that are no logs of sessions. `projects` have the most events, whether imported
+    before it, and `others` are files that are no logs of sessions. `left_out` are prompts of pauses and excluded
+    projects, `excluded_calls` touch excluded files. `projects` have the most events, whether imported
     or not.
     """
 
@@ -50,6 +51,8 @@ class Report(BaseModel, frozen=True):
     earlier: int
     older: int
     others: int
+    left_out: int = 0
+    excluded_calls: int = 0
     skipped: int
     problems: tuple[Problem, ...]
     workflows: tuple[ProjectWorkflow, ...]
@@ -89,6 +92,8 @@ def summarize(
         earlier=sum(each.earlier for each in imported),
         older=found.older,
         others=found.others,
+        left_out=sum(each.left_out for each in imported),
+        excluded_calls=sum(each.excluded_calls for each in imported),
         skipped=len(found.problems) + sum(each.skipped for each in imported),
         problems=tuple(problems[:MAX_PROBLEMS]),
         workflows=tuple(_most_frequent(workflows)),

@@ -41,7 +41,7 @@ _GENERATED = (
 )
 # Commands of agents that clear the conversation.
 _CLEARING = frozenset({"/clear", "/new", "/reset"})
-_OPENING = HUMAN | {PromptKind.OWN_COMMAND}
+_OPENING = HUMAN | {PromptKind.OWN_COMMAND, PromptKind.PRIVATE}
 
 
 @dataclass
@@ -50,6 +50,7 @@ class _Turn:
     number: int = 0
     is_interjected: bool = False
     follows_clear: bool = False
+    is_private: bool = False
     actions: list[Event] = field(default_factory=list)
     # The prompts that are worked on; the end of a turn names the prompt that it ends.
     prompt_ids: set[str | None] = field(default_factory=set)
@@ -65,10 +66,12 @@ class _Turn:
 def turns_of(events: Sequence[Event], *, follows: str | None = None) -> list[Turn]:
     """The turns of one session, whose events come in order and without duplicates, as `reconcile` leaves them.
 
-    Turns without calls are among them. Commands of this plugin, and the calls after them, are not. `follows` is the
-    session that this one continues, if any.
+    Turns without calls are among them. Commands of this plugin, private prompts, and the calls after both are not.
+    `follows` is the session that this one continues, if any.
     """
-    return [_turn(each, follows) for each in _collected(_nested(_completed(events))) if not each.is_own]
+    return [
+        _turn(each, follows) for each in _collected(_nested(_completed(events))) if not (each.is_own or each.is_private)
+    ]
 
 
 def orphaned_calls(events: Sequence[Event]) -> list[Event]:
@@ -134,7 +137,8 @@ def _collected(events: Iterable[Event]) -> list[_Turn]:
         if event.prompt_kind in _OPENING:
             # A prompt with the id of an earlier one was typed while that was worked on.
             is_inside = bool(turns) and not turns[-1].is_own and bool(event.prompt_id) and event.prompt_id in seen
-            turns.append(_Turn(event, repeated[event.prompt_id], is_inside, is_cleared))
+            is_private = _is_private(event, turns[-1] if turns else None)
+            turns.append(_Turn(event, repeated[event.prompt_id], is_inside, is_cleared, is_private))
             repeated[event.prompt_id] += 1
         is_cleared = event.prompt_kind not in _OPENING and (is_cleared or _clears(event))
         if turns:
@@ -142,6 +146,14 @@ def _collected(events: Iterable[Event]) -> list[_Turn]:
         if event.kind in (EventKind.PROMPT, EventKind.CALL_END):
             seen.add(event.prompt_id)
     return turns
+
+
+def _is_private(event: Event, before: _Turn | None) -> bool:
+    """Whether a prompt is private, or goes on with work that is: a bare reply, or typed while that work ran."""
+    if event.prompt_kind is PromptKind.PRIVATE:
+        return True
+    goes_on = event.prompt_kind is PromptKind.FOLLOW_UP or (before and event.prompt_id in before.prompt_ids - {None})
+    return bool(before and before.is_private and goes_on)
 
 
 def _clears(event: Event) -> bool:

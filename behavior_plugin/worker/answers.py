@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from behavior_plugin import api
+from behavior_plugin import api, exclude
 from behavior_plugin.capture.handlers import COLD_ANSWER_S, FAILURE_S
 from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, StoreError
@@ -69,8 +69,11 @@ class Answers:
     def suggest(self, request: api.Suggest, caller: Caller = PATIENT) -> api.Note:
         """A suggestion that comes too late was not made: it is neither marked as shown nor counted.
 
-        One that is withheld is noted, and the prompt gets none in its place.
+        One that is withheld is noted, and the prompt gets none in its place. In a pause and in an excluded project
+        nothing is suggested, and nothing logged.
         """
+        if exclude.current().why_silent(request.session_id, request.context):
+            return api.Note()
         question = gate.prompt_question(request.prompt, request.kind, self._policy)
         if question is None:
             _after_answer(caller, partial(self._log.add_no_task, request))
@@ -130,6 +133,8 @@ class Answers:
 
     def explain_failure(self, request: api.FailedCall, caller: Caller = PATIENT) -> api.Note:
         """The lesson for a failed call, once in a session. A note that comes too late was not made."""
+        if exclude.current().why_silent(request.session_id, request.context):
+            return api.Note()
         action, context = redact_model(request.action), redact_model(request.context)
         lesson = self._lessons.find(action, context, store=self._resources.store(FAILURE_S))
         if lesson is None or not gate.is_worth_a_line(lesson, self._policy) or not caller.is_waiting():

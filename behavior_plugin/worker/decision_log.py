@@ -60,8 +60,8 @@ class DecisionLog:
         self._decisions = decisions
 
     def add_no_task(self, request: Suggest) -> None:
-        """Log that a prompt was left alone. Text that no person wrote is not logged."""
-        if request.kind not in (None, PromptKind.MACHINE):
+        """Log that a prompt was left alone. Text that no person wrote is not logged, nor is a private prompt."""
+        if request.kind not in (None, PromptKind.MACHINE, PromptKind.PRIVATE):
             self._add(request, verdict=Verdict.NO_TASK)
 
     def add_failure(self, request: Suggest, error: Exception) -> None:

@@ -6,11 +6,19 @@ import logging
 import threading
 import time
 
+from behavior_plugin import exclude
 from behavior_plugin.agents import read_live_log
 from behavior_plugin.api import Drained, Reaped
-from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError, WorkerError, describe_for_log
+from behavior_plugin.errors import (
+    BehaviorError,
+    EmbedError,
+    StoreError,
+    StoreUnavailableError,
+    WorkerError,
+    describe_for_log,
+)
 from behavior_plugin.learn import compute_all_possible, learn, session_turns, take_over
-from behavior_plugin.model import Event, Turn
+from behavior_plugin.model import Turn
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.patterns.turns import orphaned_calls
 from behavior_plugin.store import Store
@@ -31,8 +39,8 @@ log = logging.getLogger(__name__)
 class Learner:
     """Takes sessions from the inbox and learns from them. Only for the main thread.
 
-    `learned` counts the turns with work, `dropped` the sessions that had none, and `last_heartbeat` is when it last
-    began to learn from a session (monotonic).
+    `learned` counts the turns with work, `dropped` the sessions that had none, `left_out` the prompts and calls that
+    the user has excluded, and `last_heartbeat` is when it last began to learn from a session (monotonic).
     """
 
     def __init__(self, inbox: Inbox, resources: Resources) -> None:
@@ -41,7 +49,7 @@ class Learner:
         # Whether there may be evidence that the patterns do not have yet, as there may be at the start.
         self._is_stale = threading.Event()
         self._is_stale.set()
-        self.learned = self.dropped = 0
+        self.learned = self.dropped = self.left_out = 0
         self._has_taken_over = False
         self.last_error = ""
         self.last_heartbeat = time.monotonic()
@@ -135,7 +143,7 @@ class Learner:
         """
         self._file_all()
         session = next((each for each in self._inbox.sessions.values() if each.session_id == session_id), None)
-        return session_turns(self._events(session), follows=session.follows) if session else []
+        return session_turns(self._kept(session).events, follows=session.follows) if session else []
 
     def discard(self, session_id: str) -> None:
         """Delete the events of a session that still wait."""
@@ -143,10 +151,18 @@ class Learner:
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
 
-    def _events(self, session: PendingSession) -> list[Event]:
-        """All that the hooks and the agent's log have of a session."""
+    def _kept(self, session: PendingSession) -> exclude.Kept:
+        """The events of a session, from its hooks and the agent's log, without those that the user has excluded.
+
+        Raises:
+            UnreadableForNowError: an event, or what is excluded, cannot be read; the session waits.
+        """
         reported = self._inbox.events(session)
-        return reconcile(reported, read_live_log(reported))
+        try:
+            exclusions = exclude.current()
+        except BehaviorError as error:
+            raise UnreadableForNowError(f"it is not known what is excluded: {error}") from error
+        return exclusions.keep(reconcile(reported, read_live_log(reported)))
 
     def _file_all(self) -> None:
         while self._inbox.file_new():
@@ -196,7 +212,8 @@ class Learner:
         return None
 
     def _learn(self, session: PendingSession) -> None:
-        events = self._events(session)
+        kept = self._kept(session)
+        events = kept.events
         try:
             turns = learn(events, store=self._resources.store(0), follows=session.follows)
         except StoreUnavailableError:
@@ -210,6 +227,7 @@ class Learner:
         if not session.is_probe:
             self.learned += len(turns)
             self.dropped += not turns and not orphans
+        self.left_out += kept.prompts + kept.calls
         log.info("session %s: %d events, %d turns with work", session.key, len(events), len(turns))
 
 

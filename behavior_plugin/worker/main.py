@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from behavior_plugin import __version__, api, config
+from behavior_plugin import __version__, api, config, exclude
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.errors import BehaviorError, describe_for_log
 from behavior_plugin.worker import RESTART
@@ -91,6 +91,7 @@ class Worker:
         self._needed_at = self._looked_at = time.monotonic()
         self._trouble = ""
         self._reported: str | None = None
+        self._exclusions: exclude.Exclusions | None = None
 
     def run_until_unneeded(self) -> int:
         """Returns RESTART if a new process should take over, else 0."""
@@ -161,6 +162,7 @@ class Worker:
             live_sessions=sum(session.is_live() for session in self._inbox.sessions.copy().values()),
             learned=self._learner.learned,
             dropped=self._learner.dropped,
+            left_out=self._learner.left_out,
             last_error=self._resources.last_error or self._learner.last_error or self._trouble,
             left_in_spool="; ".join(sorted(set(self._inbox.postponed.copy().values()))),
             **waiting.model_dump(),
@@ -173,7 +175,15 @@ class Worker:
     def _look(self) -> None:
         """One round of everything. A part that fails is logged, and the others still run."""
         self._trouble, self._is_behind = "", False
-        parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn, self._compute)
+        parts = (
+            self._listen_again,
+            self._sync_exclusions,
+            self._run_tasks,
+            self._file,
+            self._open_store,
+            self._learn,
+            self._compute,
+        )
         for part in (*parts, self._renew_vectors, self._housekeeping.enforce_limits):
             self._looked_at = time.monotonic()
             self.let_prompts_go_first()
@@ -207,6 +217,12 @@ class Worker:
         """Recreate the socket if it was deleted; otherwise we are unreachable but still hold the lock."""
         if not self._listener.is_found():
             self._listener = self._listen()
+
+    def _sync_exclusions(self) -> None:
+        """Write the exclusions for hooks, when they have changed."""
+        if (found := exclude.current()) is not self._exclusions:
+            self._exclusions = exclude.sync()
+            log.info("%d pauses, %d excluded projects", len(found.pauses), len(found.exclude_projects))
 
     def _run_tasks(self) -> None:
         while not self._tasks.empty():

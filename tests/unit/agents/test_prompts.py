@@ -75,3 +75,37 @@ def test_our_own_command_is_no_task() -> None:
 def test_an_empty_prompt_is_no_task(text: str) -> None:
     """There is nothing to learn from or to look for."""
     assert read_prompt(text)["prompt_kind"] is PromptKind.MACHINE
+
+
+@pytest.mark.parametrize(
+    ("typed", "logged"),
+    [
+        ("fix the <private>kestrel-4711</private> bug", "fix the <private>kestrel-4711</private> bug"),
+        ("fix the <private></private> bug", "fix the <PRIVATE>kestrel-4711</PRIVATE> bug"),
+        (
+            "/greet <private></private>",
+            "<command-message>greet</command-message>\n<command-name>/greet</command-name>\n"
+            "<command-args><private>kestrel-4711</command-args>",
+        ),
+    ],
+)
+def test_marked_text_is_cut_from_hooks_and_logs_alike(typed: str, logged: str) -> None:
+    """A hook has cut it before, a log has all of it; both are one prompt."""
+    from_hook, from_log = read_prompt(typed), read_prompt(logged)
+
+    assert "kestrel" not in str([from_hook, from_log])
+    assert from_hook["prompt_key"] == from_log["prompt_key"]
+    assert from_hook["prompt_kind"] is from_log["prompt_kind"]
+    assert from_log["prompt_kind"] in (PromptKind.TASK, PromptKind.COMMAND)
+
+
+def test_a_long_private_text_is_cut_before_the_prompt_is() -> None:
+    assert read_prompt(f"fix {'x' * 5_990}<private>kestrel-4711</private>")["prompt"].endswith("x")
+    assert read_prompt(f"<private>{'x' * 9_000}</private> fix it")["prompt"] == " fix it"
+
+
+@pytest.mark.parametrize("text", ["<private>sell the house</private>", " <private></private>\n", "<private>sell it"])
+def test_a_prompt_can_be_private_as_a_whole(text: str) -> None:
+    found = read_prompt(text)
+
+    assert (found["prompt"], found["prompt_kind"]) == ("", PromptKind.PRIVATE)

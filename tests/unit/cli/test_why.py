@@ -162,7 +162,7 @@ def test_nothing_to_show_is_explained() -> None:
     """It is no error: a new project has had no prompt."""
     assert "--all shows those of all projects" in run()
     assert "No prompt is kept" in run("--all")
-    assert json.loads(run("--json")) == {"prompts": [], "unanswered": None}
+    assert json.loads(run("--json")) == {"prompts": [], "unanswered": None, "silent": ""}
 
 
 def test_prompts_without_an_answer_are_named_too() -> None:

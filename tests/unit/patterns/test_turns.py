@@ -391,3 +391,35 @@ def test_a_session_of_20_000_calls_is_one_turn() -> None:
     [turn] = turns_of(reconcile(events, []))
 
     assert len(turn.actions) == 20_000
+
+
+@pytest.mark.parametrize("reply", ["yes", "go on"])
+def test_a_private_prompt_its_calls_and_its_replies_are_in_no_turn(reply: str) -> None:
+    """The commands of a turn give it away."""
+    events = [
+        make_prompt("fix the tests", prompt_id="p1"),
+        make_call("Edit", prompt_id="p1"),
+        make_prompt("<private>sell the house</private>", prompt_id="p2"),
+        make_call("Bash", prompt_id="p2"),
+        make_prompt("and hurry", prompt_id="p2"),
+        make_call("Grep", prompt_id="p2"),
+        make_event("turn_end", prompt_id="p2", closing="Sold."),
+        make_prompt(reply, prompt_id="p3"),
+        make_call("Write", prompt_id="p3"),
+        make_prompt("fix the docs", prompt_id="p4"),
+        make_call("Read", prompt_id="p4"),
+    ]
+
+    assert work_of(events) == [("fix the tests", ["Edit"]), ("fix the docs", ["Read"])]
+    assert orphaned_calls(events[2:]) == []
+
+
+def test_a_private_prompt_typed_into_other_work_takes_the_calls_after_it() -> None:
+    events = [
+        make_prompt("fix the tests", prompt_id="p1"),
+        make_call("Edit", prompt_id="p1"),
+        make_prompt("<private>sell the house</private>", prompt_id="p1"),
+        make_call("Bash", prompt_id="p1"),
+    ]
+
+    assert work_of(events) == [("fix the tests", ["Edit"])]

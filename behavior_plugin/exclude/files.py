@@ -1,0 +1,89 @@
+"""Find the calls that touch excluded files: by the files that they changed, and by every word of their parameters."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from behavior_plugin.capture import globs
+from behavior_plugin.model import Event
+
+# Beyond it a call counts as touching an excluded file: globs are compared with names so often in one session. It takes
+# seconds, and more globs and words come together only on purpose.
+MAX_COMPARED = 10_000_000
+MAX_WORD_CHARS = 1_000
+# What separates the words of a shell line, and the parts of a word such as --file=x or host:x.
+_BETWEEN = re.compile(r"""[\s'"`;|&<>(){}=:,]+""")
+
+
+class Files:
+    """The excluded files of one project: by the settings, and by its .behaviorignore."""
+
+    def __init__(self, root: str, settings: Iterable[str], lines: Iterable[str]) -> None:
+        self._root = root
+        self._own = [glob for glob in map(globs.parse, lines) if glob]
+        self._anywhere = [each for each in settings if each.strip()]
+        self._cost = sum(map(len, self._own)) + 10 * len(self._anywhere)
+        self._compared = 0
+        self._known: dict[str, bool] = {}
+
+    def are_touched_by(self, event: Event) -> bool:
+        """Whether a call names one of them."""
+        if not self._cost or event.action is None:
+            return False
+        texts = [*event.files, *_texts(event.action.parameters)]
+        words = dict.fromkeys(word for text in texts for word in _words(text))
+        return any(self._is_excluded(path) for word in words for path in self._paths(word, event.context.directory))
+
+    def _paths(self, word: str, directory: str) -> Iterator[str]:
+        """The absolute paths that a word may mean: from the directory, or from the project's top folder.
+
+        A plain word such as "build" is a path only if there is one: it may as well be the name of a task.
+        """
+        if not word or len(word) > MAX_WORD_CHARS:  # a whole command; its words are looked at
+            return
+        path = os.path.expanduser(word)  # noqa: PTH111 - a hostile word may be no path
+        is_plain = "/" not in word and "." not in word
+        for folder in dict.fromkeys([directory or "/", self._root or "/"]):
+            named = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118
+            if not is_plain or os.path.lexists(named):
+                yield named
+
+    def _is_excluded(self, path: str) -> bool:
+        if path not in self._known:
+            self._compared += self._cost * (path.count("/") + 1)
+            self._known[path] = self._compared > MAX_COMPARED or self._matches(path)
+        return self._known[path]
+
+    def _matches(self, path: str) -> bool:
+        root = self._root.rstrip("/") + "/"
+        inside = path[len(root) :] if path.startswith(root) else ""
+        if inside and any(globs.matches(glob, inside) for glob in self._own):
+            return True
+        return any(_is_meant(pattern, path, inside) for pattern in self._anywhere)
+
+
+def _is_meant(pattern: str, path: str, inside: str) -> bool:
+    """A glob of the settings: an absolute path if it begins with `/` or `~`, else as in a .behaviorignore."""
+    if pattern.startswith(("/", "~")):
+        return bool(globs.matches_folder(pattern, path))
+    return bool(globs.matches(globs.parse(pattern), inside or path))
+
+
+def _words(text: str) -> Iterator[str]:
+    if text.startswith(("/", "~")):  # a path may have spaces
+        yield text
+    yield from _BETWEEN.split(text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
