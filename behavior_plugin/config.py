@@ -167,7 +167,8 @@ def _values(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _names_in_file() -> list[str]:
     try:
-        return list(tomllib.loads(config_file().read_text(encoding="utf-8")))
+        with open(config_file(), encoding="utf-8", opener=paths.open_carefully) as file:
+            return list(tomllib.loads(file.read()))
     except FileNotFoundError:
         return []
 

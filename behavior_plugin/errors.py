@@ -4,6 +4,7 @@ BehaviorError
 ├── ConfigError
 │   └── OtherSettingsError
 ├── SetupError
+├── LinkError
 ├── RequestError
 │   └── NotFoundError
 ├── WorkerError
@@ -59,6 +60,12 @@ class SetupError(BehaviorError):
     """The plugin is not set up yet."""
 
     hint = "Run `make setup` in the plugin's folder."
+
+
+class LinkError(BehaviorError):
+    """A link in the data folder is not followed."""
+
+    hint = "Delete the link. To have the data in another place, set BEHAVIOR_HOME to the folder itself."
 
 
 class RequestError(BehaviorError):

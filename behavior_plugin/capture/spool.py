@@ -124,7 +124,7 @@ def make():
     paths.make_private(paths.data_folder())
     with _Opened() as opened:
         spool = opened.made("spool", opened.folder(paths.data_folder()))
-        for name in ("tmp", "new", "open", "dead"):
+        for name in paths.SPOOL_NAMES:
             opened.made(name, spool)
 
 
@@ -301,8 +301,4 @@ def _sizes(folders):
 
 
 def _mark_full(why):
-    mark = os.open(folder("full"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(mark, f"{why}\n".encode("ascii"))
-    finally:
-        os.close(mark)
+    paths.replace_file(folder("full"), f"{why}\n".encode("ascii"))

@@ -23,10 +23,11 @@ from typing import Any, TypeVar
 from behavior_plugin.agents import hooks_of, payload, read_header, read_record
 from behavior_plugin.agents.payload import EventHeader
 from behavior_plugin.api import Backlog
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import WorkerError
 from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead_letters
+from behavior_plugin.worker.links import refuse_links
 from behavior_plugin.worker.pending_session import PendingSession
 
 # A temporary file older than this was left by a hook that was killed.
@@ -50,7 +51,7 @@ class Inbox:
     """The sessions that wait in the spool. To be used from one thread."""
 
     def __init__(self) -> None:
-        spool.make()
+        _make_folders()
         self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
         # Sessions whose conversation was compacted, by id, and when; the main loop takes them out.
@@ -73,7 +74,7 @@ class Inbox:
         if self._filed_before:
             return self._take_up_some()
         if not self._arrived:
-            spool.make()  # somebody may have tidied up
+            _make_folders()  # somebody may have tidied up
             self._arrived.extend(sorted(_names(_folder("new")) - self.postponed.keys()))
         filed = 0
         while self._arrived and filed < BATCH:
@@ -100,8 +101,7 @@ class Inbox:
         marks = _folder("tries")
         session.tries += 1
         with contextlib.suppress(OSError):  # a full disk, where only learning makes room
-            marks.mkdir(mode=0o700, exist_ok=True)
-            with (marks / session.key).open("ab") as mark:
+            with open(marks / session.key, "ab", opener=paths.open_carefully) as mark:
                 mark.write(b".")
                 mark.flush()
                 return mark.tell()
@@ -133,8 +133,7 @@ class Inbox:
 
     def dead_letter_events(self, session: PendingSession, events: Iterable[Event], reason: str) -> None:
         """Make only these of a session's events a dead letter. If the worker dies, they are a session of their own."""
-        apart = _folder("open", f"{session.key}-apart")
-        apart.mkdir(mode=0o700, exist_ok=True)
+        apart = _made_folder(_folder("open", f"{session.key}-apart"))
         moments = {(event.at, event.order) for event in events}
         for record, event in self._read_all(session):
             if (event.at, event.order) in moments:
@@ -146,8 +145,7 @@ class Inbox:
         if header is None:
             return
         session = self._session_of(header)
-        folder = _folder("open", session.key)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder = _made_folder(_folder("open", session.key))
         record.rename(folder / record.name)
         self._note(session, header)
 
@@ -252,6 +250,20 @@ class Inbox:
                     shutil.rmtree(leftover)
                 elif time.time() - leftover.lstat().st_mtime > TORN_S:
                     leftover.unlink()
+
+
+def _make_folders() -> None:
+    """Make the folders of the spool that are missing. Raises LinkError where one, or another part of ours, is a link."""
+    refuse_links()
+    spool.make()
+
+
+def _made_folder(folder: Path) -> Path:
+    """A session's folder, made if need be. A link of its name becomes a dead letter: a move would go through it."""
+    if folder.is_symlink():
+        dead_letters.set_aside(folder, "not a session's folder")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def backlog() -> Backlog:

@@ -25,12 +25,12 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Self
 
 from behavior_plugin.capture import ask, paths, wake
 from behavior_plugin.errors import SetupError, WorkerError, WorkerUnavailableError
 from behavior_plugin.worker.exchange import ALIVE_S, exchange
+from behavior_plugin.worker.links import refuse_links
 
 # The first start of all makes the database.
 START_S = 30.0
@@ -102,7 +102,9 @@ def make_folder() -> None:
 
     Raises:
         WorkerUnavailableError: they cannot be made, so neither can a worker run.
+        LinkError: a part of the data folder is a link.
     """
+    refuse_links()
     try:
         paths.make_run_folder()
     except OSError as error:
@@ -117,6 +119,9 @@ def acquire_worker_lock() -> Iterator[Callable[[], bool] | None]:
 
     One that is leaving is waited for. One that holds the lock and does not answer is killed: its sessions wait in the
     spool. A lock whose file was deleted keeps nobody out any more, so its holder must leave.
+
+    Raises:
+        LinkError: a part of the data folder is a link.
     """
     os.umask(0o077)
     with Lock() as lock:
@@ -129,6 +134,7 @@ def worker_stopped() -> Iterator[None]:
 
     Raises:
         WorkerError: another command holds the lock and does not release it.
+        LinkError: a part of the data folder is a link.
     """
     with Lock() as lock:
         _take(lock, deadline=time.monotonic() + PATIENCE_S)
@@ -167,8 +173,9 @@ class Lock:
         return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _opened(self) -> IO[str]:
+        refuse_links()
         paths.make_private(paths.data_folder())
-        return Path(paths.in_data("worker.lock")).open("w")
+        return open(paths.in_data("worker.lock"), "a", encoding="ascii", opener=paths.open_carefully)
 
 
 def _take_over(lock: Lock) -> bool:
@@ -266,7 +273,8 @@ def _exists(pid: int) -> bool:
 
 def _end_of_log() -> str:
     try:
-        lines = Path(paths.in_data("worker.log")).read_text(encoding="utf-8").splitlines()
+        with open(paths.in_data("worker.log"), encoding="utf-8", errors="replace", opener=paths.open_carefully) as log:
+            lines = log.read().splitlines()
     except OSError:
         return "(there is none)"
     return " / ".join(lines[-3:]) or "(it is empty)"
