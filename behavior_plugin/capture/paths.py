@@ -21,7 +21,7 @@ import sys
 
 # A Unix socket's path has 104 bytes on macOS, 108 on Linux; "/.s.PGSQL.5432.lock" must fit behind the folder.
 MAX_RUN_FOLDER_CHARS = 80
-# What is ours in the data folder, and in two folders of it, and may never be a link. `python3` is one, and `run` may be.
+# What is ours in the data folder, and in two folders of it, and never a link. `python3` is one, and `run` may be.
 NAMES = (
     *("spool", "postgres", "backups", "interpreter", "config.toml", "embedders.json", "decisions.jsonl"),
     *("lost", "unanswered", "trouble", "worker.lock", "worker.log", "worker.log.1"),

@@ -100,11 +100,11 @@ class Inbox:
         """Count a try to learn from a session, on disk, since the worker may die of it; returns the number so far."""
         marks = _folder("tries")
         session.tries += 1
-        with contextlib.suppress(OSError):  # a full disk, where only learning makes room
-            with open(marks / session.key, "ab", opener=paths.open_carefully) as mark:
-                mark.write(b".")
-                mark.flush()
-                return mark.tell()
+        # A full disk is no error, where only learning makes room.
+        with contextlib.suppress(OSError), open(marks / session.key, "ab", opener=paths.open_carefully) as mark:
+            mark.write(b".")
+            mark.flush()
+            return mark.tell()
         return session.tries
 
     def reset_attempts(self, session: PendingSession) -> None:
@@ -253,7 +253,7 @@ class Inbox:
 
 
 def _make_folders() -> None:
-    """Make the folders of the spool that are missing. Raises LinkError where one, or another part of ours, is a link."""
+    """Make the folders of the spool that are missing. Raises LinkError where one, or anything of ours, is a link."""
     refuse_links()
     spool.make()
 

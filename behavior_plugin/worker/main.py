@@ -172,10 +172,10 @@ class Worker:
     def _look(self) -> None:
         """One round of everything. A part that fails is logged, and the others still run."""
         self._trouble, self._is_behind = "", False
-        parts = (self._listen_again, self._run_tasks, self._file, self._open_store, self._learn, self._compute)
-        parts = (*parts, self._renew_vectors, self._housekeeping.enforce_limits)
-        if paths.planted_links():  # filing says which; the others would follow it
-            parts = parts[:3]
+        parts = [self._listen_again, self._run_tasks, self._file]
+        if not paths.planted_links():  # filing reports them, the others would follow them
+            parts += [self._open_store, self._learn, self._compute]
+            parts += [self._renew_vectors, self._housekeeping.enforce_limits]
         for part in parts:
             self._looked_at = time.monotonic()
             self.let_prompts_go_first()
@@ -266,7 +266,8 @@ class _LogFile(logging.handlers.RotatingFileHandler):
     """The log's file, which may not be a link; renaming and deleting it does not follow one anyway."""
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=paths.open_carefully)  # noqa: SIM115
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return os.fdopen(paths.open_carefully(self.baseFilename, flags), self.mode, encoding=self.encoding)
 
 
 def _start_log() -> None:
