@@ -267,7 +267,7 @@ class _LogFile(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return os.fdopen(paths.open_carefully(self.baseFilename, flags), self.mode, encoding=self.encoding)
+        return TextIOWrapper(os.fdopen(paths.open_carefully(self.baseFilename, flags), "ab"), encoding=self.encoding)
 
 
 def _start_log() -> None:
