@@ -45,7 +45,10 @@ def put(event, payload, is_cut=False, notes=None):
     try:
         _deliver(event, payload, is_cut, notes or {})
     except FileNotFoundError:  # the first event, or the folders were deleted
-        make()
+        try:
+            make()
+        except OSError:  # perhaps only of a folder that no hook needs
+            pass
         _deliver(event, payload, is_cut, notes or {})
 
 

@@ -14,6 +14,7 @@ import pytest
 from behavior_plugin.capture import paths, spool, trouble
 from behavior_plugin.errors import LinkError
 from behavior_plugin.worker import dead_letters
+from behavior_plugin.worker.client import start_worker
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import TASK, Session, behavior, in_spool, patterns, worker_pid
@@ -21,7 +22,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
 FOLDERS = ("spool/tries", "spool/dead", "spool/open", "postgres", "postgres/data", "run", "backups")
-FILES = ("worker.lock", "worker.log", "config.toml", "embedders.json", "trouble", "postgres/password")
+FILES = ("worker.lock", "worker.log", "config.toml", "embedders.json", "postgres/password")
 
 
 @pytest.fixture
@@ -89,6 +90,7 @@ def test_the_next_session_is_told_of_a_planted_link(project: Path, victim: Path)
 def test_a_link_planted_under_a_running_worker_stops_its_work(project: Path, victim: Path) -> None:
     """It has checked the folder at its start."""
     before = content(victim)
+    start_worker()
     worker_pid()
     link = plant("spool/dead", victim)
 
