@@ -24,6 +24,7 @@ from pathlib import Path
 from behavior_plugin.agents.fields import parse_json
 from behavior_plugin.capture import paths, spool
 from behavior_plugin.redact import Limits, redact, redact_value
+from behavior_plugin.worker.links import folder_of_spool
 
 KEPT = timedelta(days=30)
 MAX_DEAD_LETTERS = 1_000
@@ -95,7 +96,7 @@ def retry(letter: DeadLetter) -> int:
     The worker may make one of them a dead letter again at once; that is a new letter, and is left alone.
     """
     spool.make()
-    new = Path(spool.folder("new"))
+    new = folder_of_spool("new")
     records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
     for record in records:
         record.rename(new / record.name)
@@ -126,7 +127,8 @@ def enforce_limits(is_old: Callable[[DeadLetter], bool]) -> int:
 
 def counted() -> dict[str, int]:
     """The number of dead letters, for the backlog; there need be no spool."""
-    names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
+    folder = Path(spool.folder("dead"))
+    names: Iterable[str] = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208 - only names are wanted
     return {"dead_letters": sum(name.endswith(ENDINGS) for name in names)}
 
 
@@ -210,7 +212,7 @@ def _as_text(raw: bytes) -> bytes:
 
 
 def _replace(record: Path, content: bytes) -> None:
-    new = Path(spool.folder("tmp")) / f"clean-{time.time_ns()}"
+    new = folder_of_spool("tmp") / f"clean-{time.time_ns()}"
     try:
         _write(new, content)
         new.replace(record)
@@ -239,4 +241,4 @@ def _is_folder(path: Path) -> bool:
 
 
 def _folder() -> Path:
-    return Path(spool.folder("dead"))
+    return folder_of_spool("dead")

@@ -27,7 +27,7 @@ from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import WorkerError
 from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead_letters
-from behavior_plugin.worker.links import refuse_links
+from behavior_plugin.worker.links import folder_of_spool, refuse_links
 from behavior_plugin.worker.pending_session import PendingSession
 
 # A temporary file older than this was left by a hook that was killed.
@@ -62,9 +62,9 @@ class Inbox:
         with contextlib.suppress(OSError):  # it will be tried again
             dead_letters.clean_up()
         self._sweep_temporary()
-        self._filed_before = deque(sorted(_names(_folder("open"))))
-        for mark in _names(_folder("tries")).difference(self._filed_before):
-            _folder("tries", mark).unlink()
+        self._filed_before = deque(sorted(_names(folder_of_spool("open"))))
+        for mark in _names(folder_of_spool("tries")).difference(self._filed_before):
+            folder_of_spool("tries", mark).unlink()
 
     def file_new(self) -> int:
         """File new records, the oldest first and no more than a batch; returns how many.
@@ -75,10 +75,10 @@ class Inbox:
             return self._take_up_some()
         if not self._arrived:
             _make_folders()  # somebody may have tidied up
-            self._arrived.extend(sorted(_names(_folder("new")) - self.postponed.keys()))
+            self._arrived.extend(sorted(_names(folder_of_spool("new")) - self.postponed.keys()))
         filed = 0
         while self._arrived and filed < BATCH:
-            self._file(_folder("new", self._arrived.popleft()))
+            self._file(folder_of_spool("new", self._arrived.popleft()))
             filed += 1
         return filed
 
@@ -98,7 +98,7 @@ class Inbox:
 
     def attempt(self, session: PendingSession) -> int:
         """Count a try to learn from a session, on disk, since the worker may die of it; returns the number so far."""
-        marks = _folder("tries")
+        marks = folder_of_spool("tries")
         session.tries += 1
         # A full disk is no error, where only learning makes room.
         with contextlib.suppress(OSError), open(marks / session.key, "ab", opener=paths.open_carefully) as mark:
@@ -110,30 +110,30 @@ class Inbox:
     def reset_attempts(self, session: PendingSession) -> None:
         """Forget the tries of a session that did not fail by itself."""
         session.tries = 0
-        _folder("tries", session.key).unlink(missing_ok=True)
+        folder_of_spool("tries", session.key).unlink(missing_ok=True)
 
     def done(self, session: PendingSession) -> None:
         """Delete a session that is stored or not wanted: by one rename, so that no half of it is ever found.
 
         Records filed since it was read, by another worker whose folder was deleted under it, are new again.
         """
-        gone = _folder("tmp") / f"done-{session.key}-{time.time_ns()}"
+        gone = folder_of_spool("tmp") / f"done-{session.key}-{time.time_ns()}"
         with contextlib.suppress(FileNotFoundError):  # deleted by hand
-            _folder("open", session.key).rename(gone)
+            folder_of_spool("open", session.key).rename(gone)
         for name in _names(gone) - session.read if session.read else ():
-            (gone / name).rename(_folder("new", name))
+            (gone / name).rename(folder_of_spool("new", name))
         self._forget(session)
         shutil.rmtree(gone, ignore_errors=True)
 
     def dead_letter(self, session: PendingSession, reason: str) -> None:
         """Make a whole session a dead letter, with the reason."""
         with contextlib.suppress(FileNotFoundError):
-            dead_letters.set_aside(_folder("open", session.key), reason)
+            dead_letters.set_aside(folder_of_spool("open", session.key), reason)
         self._forget(session)
 
     def dead_letter_events(self, session: PendingSession, events: Iterable[Event], reason: str) -> None:
         """Make only these of a session's events a dead letter. If the worker dies, they are a session of their own."""
-        apart = _made_folder(_folder("open", f"{session.key}-apart"))
+        apart = _made_folder(folder_of_spool("open", f"{session.key}-apart"))
         moments = {(event.at, event.order) for event in events}
         for record, event in self._read_all(session):
             if (event.at, event.order) in moments:
@@ -145,7 +145,7 @@ class Inbox:
         if header is None:
             return
         session = self._session_of(header)
-        folder = _made_folder(_folder("open", session.key))
+        folder = _made_folder(folder_of_spool("open", session.key))
         record.rename(folder / record.name)
         self._note(session, header)
 
@@ -219,7 +219,7 @@ class Inbox:
     def _take_up_some(self) -> int:
         taken = 0
         while self._filed_before and taken < BATCH:
-            self._take_up(_folder("open", self._filed_before.popleft()))
+            self._take_up(folder_of_spool("open", self._filed_before.popleft()))
             taken += 1
         return taken
 
@@ -241,10 +241,10 @@ class Inbox:
         return None
 
     def _records(self, key: str) -> list[Path]:
-        return [_folder("open", key, name) for name in sorted(_names(_folder("open", key)))]
+        return [folder_of_spool("open", key, name) for name in sorted(_names(folder_of_spool("open", key)))]
 
     def _sweep_temporary(self) -> None:
-        for leftover in list(_folder("tmp").iterdir()):
+        for leftover in list(folder_of_spool("tmp").iterdir()):
             with contextlib.suppress(FileNotFoundError):  # a hook has just delivered it
                 if leftover.is_dir() and not leftover.is_symlink():
                     shutil.rmtree(leftover)
@@ -268,13 +268,16 @@ def _made_folder(folder: Path) -> Path:
 
 def backlog() -> Backlog:
     """The records and sessions that wait, counted on disk, so that it is true also where no worker runs."""
-    counts = {name: len(_names(_folder(name))) for name in ("new", "open")}
+    counts = {name: len(_names(Path(spool.folder(name)))) for name in ("new", "open")}
     return Backlog(new_events=counts["new"], open_sessions=counts["open"], **dead_letters.counted())
 
 
 def oldest() -> str | None:
     """When the oldest event that waits was saved; None if none waits."""
-    folders = [_folder("new"), *(_folder("open", name) for name in _names(_folder("open")))]
+    folders = [
+        Path(spool.folder("new")),
+        *(Path(spool.folder("open", name)) for name in _names(Path(spool.folder("open")))),
+    ]
     first = [min(_names(folder), default="").partition("-")[0] for folder in folders]
     times = [int(digits) / 1e9 for digits in first if digits.isdigit()]
     return datetime.fromtimestamp(min(times), UTC).isoformat(timespec="seconds") if times else None
@@ -306,7 +309,3 @@ def _correlation_keys(header: EventHeader) -> Iterator[str]:
         yield f"{header.machine}\x1f{header.prompt_id}"
     if header.transcript and header.agent_pid:
         yield f"{header.machine}\x1f{header.agent_pid}\x1f{header.transcript}"
-
-
-def _folder(*names: str) -> Path:
-    return Path(spool.folder(*names))

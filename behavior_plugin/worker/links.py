@@ -6,7 +6,10 @@ and each round of the worker repeat it: a folder that became a link would have u
 
 from __future__ import annotations
 
-from behavior_plugin.capture import paths
+import os
+from pathlib import Path
+
+from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import LinkError
 
 
@@ -19,3 +22,15 @@ def refuse_links() -> None:
     if found := paths.planted_links():
         verb = "is a link" if len(found) == 1 else "are links"
         raise LinkError(f"{', '.join(found)} {verb}, and links in the data folder are not followed.")
+
+
+def folder_of_spool(*names: str) -> Path:
+    """A path in the spool, to write to or delete.
+
+    Raises:
+        LinkError: the spool, or the folder of it, has become a link since the last check.
+    """
+    for folder in (spool.folder(), spool.folder(*names[:1])):
+        if os.path.islink(folder):  # noqa: PTH114 - asked for each record
+            raise LinkError(f"{folder} is a link, and links in the data folder are not followed.")
+    return Path(spool.folder(*names))
