@@ -14,6 +14,7 @@ BehaviorError
 │   ├── StoreUnavailableError
 │   └── SchemaError
 └── EmbedError
+    └── EmbedderUnavailableError
 
 The class docstring is the default message; `hint` is the next step for the person who reads it.
 """
@@ -108,6 +109,10 @@ class SchemaError(StoreError):
 
 class EmbedError(BehaviorError):
     """The text could not be embedded."""
+
+
+class EmbedderUnavailableError(EmbedError):
+    """The service that embeds cannot be used now, whatever the text."""
 
 
 def describe_for_log(error: Exception) -> str:
