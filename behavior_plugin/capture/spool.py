@@ -242,11 +242,25 @@ def _envelope(event, now, size, is_cut, notes):
     pid = int(host) if host.isascii() and host.isdigit() and len(host) < 20 else "null"
     fields = [
         f'"v":{VERSION},"event":"{event}","time_ns":{now},"monotonic_ns":{time.monotonic_ns()}',
-        f'"machine":{quote(os.uname().nodename)},"host_pid":{pid},"pid_space":{_pid_space()}',
+        f'"machine":{quote(os.uname().nodename)},"boot":{_boot()},"host_pid":{pid},"pid_space":{_pid_space()}',
         f'"size":{size},"is_cut":{"true" if is_cut else "false"}',
         *[f"{quote(name)}:{quote(value)}" for name, value in notes.items()],
     ]
     return "{{{}}}\n".format(",".join(fields)).encode("ascii")
+
+
+def _boot():
+    """The id of this run of the machine, in which monotonic times can be compared; macOS does not show it in a file."""
+    try:
+        source = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return "null"
+    try:
+        return quote(os.read(source, 64).decode("ascii", "replace").strip())
+    except OSError:
+        return "null"
+    finally:
+        os.close(source)
 
 
 def _pid_space():

@@ -65,7 +65,7 @@ def _identity(event: Event) -> _Identity:
 
 
 def _in_order(events: Iterable[Event]) -> list[Event]:
-    """In the order they began: by the monotonic clock within a process or file, by the wall clock between them."""
+    """In the order they began: by the monotonic clock within a run of the machine or a file, else by the wall clock."""
     streams: dict[object, list[Event]] = {}
     for event in events:
         streams.setdefault(_stream(event), []).append(event)
@@ -74,7 +74,8 @@ def _in_order(events: Iterable[Event]) -> list[Event]:
 
 def _stream(event: Event) -> tuple[str, int, str]:
     if event.source is EventSource.HOOK:
-        return (event.source, event.agent_pid or 0, "")
+        # Where the machine's run is not known, a process lives in one.
+        return (event.source, 0, event.boot) if event.boot else (event.source, event.agent_pid or 0, "")
     return (event.source, 0, _subagent(event))
 
 
@@ -99,7 +100,7 @@ def _place(event: Event) -> tuple[Any, ...]:
     if event.source is EventSource.TRANSCRIPT:
         return (event.order, event.at, event.name, named)
     order = event.order - int((event.at - _start_time(event)) / timedelta(microseconds=1)) * 1000
-    return (order if event.agent_pid else 0, _start_time(event), event.at, order, event.name, named)
+    return (order if event.boot or event.agent_pid else 0, _start_time(event), event.at, order, event.name, named)
 
 
 def _start_time(event: Event) -> datetime:

@@ -10,7 +10,7 @@ from behavior_plugin.agents import read_live_log
 from behavior_plugin.api import Drained, Reaped
 from behavior_plugin.backoff import MAX_S
 from behavior_plugin.errors import EmbedError, StoreError, StoreUnavailableError, WorkerError, describe_for_log
-from behavior_plugin.learn import compute_all_possible, learn, session_turns, take_over
+from behavior_plugin.learn import compute_all_possible, learn, session_turns, take_over, unstored
 from behavior_plugin.model import Event, Turn
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.patterns.turns import orphaned_calls
@@ -21,6 +21,7 @@ from behavior_plugin.worker.resources import Resources
 
 # A session becomes a dead letter after so many tries that failed by themselves or killed the worker.
 TRIES = 5
+ORPHANED = "calls without the prompt that they belong to"
 # How long learning may take before the worker files the events that have arrived meanwhile.
 LOOK_S = 1.0
 # A probe that the doctor has not asked for within this time is deleted: it is no real work.
@@ -207,15 +208,19 @@ class Learner:
     def _learn(self, session: PendingSession) -> None:
         events = self._events(session)
         try:
-            turns = learn(events, store=self._resources.store(0), follows=session.follows)
+            store = self._resources.store(0)
+            turns = learn(events, store=store, follows=session.follows)
+            orphans = unstored(orphaned_calls(events), store)
         except StoreUnavailableError:
             self._resources.close_store()
             raise
         self._is_stale.set()
-        orphans = orphaned_calls(events)
-        if orphans:
-            self._inbox.dead_letter_events(session, orphans, "calls without the prompt that they belong to")
-        self._inbox.done(session)
+        if orphans and not turns:  # whole: what else there is may be what the calls belong to
+            self._inbox.dead_letter(session, ORPHANED)
+        else:
+            if orphans:
+                self._inbox.dead_letter_events(session, orphans, ORPHANED)
+            self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(turns)
             self.dropped += not turns and not orphans
