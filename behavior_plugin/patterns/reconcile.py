@@ -84,14 +84,23 @@ def _subagent(event: Event) -> str:
 
 
 def _sorted(stream: Iterable[Event]) -> list[Event]:
-    """In order of their places; but no call begins before its own prompt, however long it is said to have taken."""
+    """In order of their places; but no call begins before its own prompt, however long it is said to have taken.
+
+    A call that names no prompt and was reported after the first one is not of an earlier one.
+    """
     placed = sorted(((_place(event), event) for event in stream), key=lambda pair: pair[0])
     inputs: dict[str | None, _Identity] = {}
+    first: Event | None = None
     for place, event in placed:
-        if event.kind in _INPUT and event.prompt_id:
+        if event.kind in _INPUT:
+            first = first or event
             inputs.setdefault(event.prompt_id, place)
-    placed.sort(key=lambda pair: (max(pair[0], inputs.get(pair[1].prompt_id, ())), pair[1].kind not in _INPUT))
-    return [event for _, event in placed]
+
+    def place_of(place: _Identity, event: Event) -> tuple[_Identity, bool]:
+        is_named = event.prompt_id or (first and event.order >= first.order)
+        return max(place, inputs.get(event.prompt_id, ()) if is_named else ()), event.kind not in _INPUT
+
+    return [event for _, event in sorted(placed, key=lambda pair: place_of(*pair))]
 
 
 def _place(event: Event) -> tuple[Any, ...]:
