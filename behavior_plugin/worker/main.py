@@ -113,6 +113,7 @@ class Worker:
             return 0
         finally:
             self._listener.leave()
+            wake.clear_starting_mark()  # if it had not come up whole
             self._watch.stop()
             self._resources.close_store()
             self._resources.close_embedder()

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,7 @@ class Agent:
     def set_clock(self, by_s: float) -> None:
         self._offset_s += by_s
 
-    def send(self, event: str, **changes: str) -> None:
+    def send(self, event: str, **changes: Any) -> None:
         named = {"session_id": self._id, "transcript_path": "", **changes}
         told = {name: value for name, value in payload(event, **named).items() if name != "prompt_id"}
         spool.put(event, json.dumps(told).encode())
@@ -161,7 +162,7 @@ class Agent:
         self.send("UserPromptSubmit", prompt="fix the totals of the invoice")
         self.send("PostToolUse", tool_use_id="toolu_0123456789")
         self.send("UserPromptSubmit", prompt="now write the report")
-        self.send("PostToolUse", tool_use_id="toolu_9876543210")
+        self.send("PostToolUse", tool_use_id="toolu_9876543210", duration_ms=0)
         self.send("SessionEnd")
 
 
