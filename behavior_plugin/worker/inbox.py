@@ -34,6 +34,8 @@ from behavior_plugin.worker.pending_session import PendingSession
 TORN_S = 60 * 60
 # How many records are filed at most before the worker does everything else again.
 BATCH = 1_000
+# How many records are read before those go first who cannot wait.
+RECORDS_AT_A_TIME = 50
 # File-name suffixes of the events that identify a session.
 IDENTIFYING_EVENTS = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
 # How many agent processes are remembered with the session they had last.
@@ -48,9 +50,13 @@ class UnreadableForNowError(WorkerError):
 
 
 class Inbox:
-    """The sessions that wait in the spool. To be used from one thread."""
+    """The sessions that wait in the spool. To be used from one thread.
 
-    def __init__(self) -> None:
+    `pause` is called now and then while many records are read, and returns when the work may go on.
+    """
+
+    def __init__(self, pause: Callable[[], None] = lambda: None) -> None:
+        self._pause = pause
         _make_folders()
         self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
@@ -76,9 +82,10 @@ class Inbox:
         if not self._arrived:
             _make_folders()  # somebody may have tidied up
             self._arrived.extend(sorted(_names(folder_of_spool("new")) - self.postponed.keys()))
-        filed = 0
+        filed, new = 0, folder_of_spool("new")
         while self._arrived and filed < BATCH:
-            self._file(folder_of_spool("new", self._arrived.popleft()))
+            self._let_others_go_first(filed)
+            self._file(new / self._arrived.popleft())
             filed += 1
         return filed
 
@@ -153,11 +160,20 @@ class Inbox:
         records = self._records(session.key)
         for record in records:
             self.postponed.pop(record.name, None)
-        found = [(record, event) for record in records if (event := self._read(record, read_record))]
+        found = []
+        for number, record in enumerate(records):
+            self._let_others_go_first(number)
+            if event := self._read(record, read_record):
+                found.append((record, event))
         for record in records:
             if why := self.postponed.get(record.name):
                 raise UnreadableForNowError(why)
         return found
+
+    def _let_others_go_first(self, number: int) -> None:
+        """A session may have many thousands of records, and a prompt cannot wait for all of them."""
+        if number % RECORDS_AT_A_TIME == 0:
+            self._pause()
 
     def _read(self, record: Path, reader: Callable[[dict[str, Any], bytes], T]) -> T | None:
         """A record as `reader` reads it; None if it is gone, is postponed, or has become a dead letter."""
@@ -241,7 +257,8 @@ class Inbox:
         return None
 
     def _records(self, key: str) -> list[Path]:
-        return [folder_of_spool("open", key, name) for name in sorted(_names(folder_of_spool("open", key)))]
+        folder = folder_of_spool("open", key)
+        return [folder / name for name in sorted(_names(folder))]
 
     def _sweep_temporary(self) -> None:
         for leftover in list(folder_of_spool("tmp").iterdir()):

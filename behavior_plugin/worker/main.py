@@ -76,7 +76,7 @@ class Worker:
         self._holds_lock = holds_lock
         self._started = datetime.now(UTC)
         self._resources = Resources(settings)
-        self._inbox = Inbox()
+        self._inbox = Inbox(self.let_prompts_go_first)
         self._learner = Learner(self._inbox, self._resources)
         self._renewal = Renewal(self._resources)
         self._housekeeping = Housekeeping(self._inbox)

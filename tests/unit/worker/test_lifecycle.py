@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.errors import WorkerError
 from behavior_plugin.worker import lifecycle
+from behavior_plugin.worker.exchange import ALIVE_S
 
 pytestmark = pytest.mark.skipif(
     not hasattr(socket, "SO_PEERCRED"), reason="the kernel does not report the pid of a listening process"
@@ -58,16 +60,16 @@ class Times:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, share: float, answers_after_s: float = 1e9) -> None:
         self.now = 1000.0
         self.killed_after_s: float | None = None
-        monkeypatch.setattr(lifecycle.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(lifecycle.time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(lifecycle, "_cpu_s", lambda: self.now * share)
         monkeypatch.setattr(lifecycle, "_try_to_kill", self.kill)
         monkeypatch.setattr(
-            lifecycle.wake, "ping", lambda _: wake.RUNNING if self.now > 1000 + answers_after_s else wake.SILENT
+            wake, "ping", lambda _: wake.RUNNING if self.now > 1000 + answers_after_s else wake.SILENT
         )
 
     def sleep(self, seconds: float) -> None:
-        self.now += seconds + lifecycle.ALIVE_S
+        self.now += seconds + ALIVE_S
 
     def kill(self) -> bool:
         self.killed_after_s = self.now - 1000
