@@ -1,4 +1,4 @@
-"""What has failed is left alone, each time for longer."""
+"""A thing that has failed is left alone, each time for longer."""
 
 from __future__ import annotations
 

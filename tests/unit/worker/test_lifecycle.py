@@ -64,9 +64,7 @@ class Times:
         monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(lifecycle, "_cpu_s", lambda: self.now * share)
         monkeypatch.setattr(lifecycle, "_try_to_kill", self.kill)
-        monkeypatch.setattr(
-            wake, "ping", lambda _: wake.RUNNING if self.now > 1000 + answers_after_s else wake.SILENT
-        )
+        monkeypatch.setattr(wake, "ping", lambda _: wake.RUNNING if self.now > 1000 + answers_after_s else wake.SILENT)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds + ALIVE_S
