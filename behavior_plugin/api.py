@@ -163,17 +163,24 @@ class Backlog(Message):
 
 
 class Drained(Message):
-    """The number of turns with work that a drain learned from, and the backlog after it."""
+    """The number of turns with work that a drain learned from, and the backlog after it.
+
+    `not_computed` is the reason why the patterns are not up to date with what was learned; empty if they are.
+    """
 
     learned: int
     # Not inherited from Backlog: commands print the fields in their order.
     new_events: int
     open_sessions: int
     dead_letters: int
+    not_computed: str = ""
 
 
 class Reaped(Message):
-    """The number of sessions that a reap closed, of turns with work in them, and the backlog after it."""
+    """The number of sessions that a reap closed, of turns with work in them, and the backlog after it.
+
+    `not_computed` is as in `Drained`.
+    """
 
     closed: int
     learned: int
@@ -181,6 +188,7 @@ class Reaped(Message):
     new_events: int
     open_sessions: int
     dead_letters: int
+    not_computed: str = ""
 
 
 class Suggest(Message):

@@ -24,7 +24,7 @@ from pydantic_settings import (
 )
 
 from behavior_plugin.capture import paths
-from behavior_plugin.errors import ConfigError
+from behavior_plugin.errors import ConfigError, LinkError
 
 PREFIX = "BEHAVIOR_"
 # Only in the environment: the data folder, and the switch for the hooks.
@@ -139,6 +139,7 @@ def load() -> Settings:
 
     Raises:
         ConfigError: a value is not valid, or config.toml is not TOML; the message names the field, never its value.
+        LinkError: config.toml is a link.
     """
     try:
         _refuse_unknown(_names_in_file())
@@ -178,8 +179,11 @@ def _values(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _names_in_file() -> list[str]:
+    if config_file().is_symlink():
+        raise LinkError(f"{config_file()} is a link, and links in the data folder are not followed.")
     try:
-        return list(tomllib.loads(config_file().read_text(encoding="utf-8")))
+        with open(config_file(), encoding="utf-8", opener=paths.open_carefully) as file:
+            return list(tomllib.loads(file.read()))
     except FileNotFoundError:
         return []
 

@@ -27,6 +27,7 @@ from behavior_plugin.model import Context
 from behavior_plugin.worker import NOT_OPEN
 from behavior_plugin.worker import PROBE as PROBE_ID
 from behavior_plugin.worker.client import Client, start_worker
+from behavior_plugin.worker.links import refuse_links
 
 PLUGIN = Path(wake.ROOT)
 SWITCH_ON = "Unset it in the environment that the agent is started from."
@@ -124,6 +125,7 @@ def _data_folder() -> str:
         is_link = os.path.islink(paths.data_folder())  # noqa: PTH114 - as hooks ask
         hint = FOLDER_ITSELF if is_link else "Look at its owner, or set BEHAVIOR_HOME to a folder of yours."
         raise BehaviorError(f"Hooks cannot save events: {why}.", hint=hint)
+    refuse_links()
     spool.make()
     paths.make_run_folder()
     return f"{paths.data_folder()}, private"

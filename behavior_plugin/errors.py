@@ -4,6 +4,7 @@ BehaviorError
 ├── ConfigError
 │   └── OtherSettingsError
 ├── SetupError
+├── LinkError
 ├── RequestError
 │   └── NotFoundError
 ├── WorkerError
@@ -13,6 +14,7 @@ BehaviorError
 │   ├── StoreUnavailableError
 │   └── SchemaError
 └── EmbedError
+    └── EmbedderUnavailableError
 
 The class docstring is the default message; `hint` is the next step for the person who reads it.
 """
@@ -61,6 +63,12 @@ class SetupError(BehaviorError):
     hint = "Run `make setup` in the plugin's folder."
 
 
+class LinkError(BehaviorError):
+    """A link in the data folder is not followed."""
+
+    hint = "Delete the link. To have the data in another place, set BEHAVIOR_HOME to the folder itself."
+
+
 class RequestError(BehaviorError):
     """The request is not valid."""
 
@@ -101,6 +109,10 @@ class SchemaError(StoreError):
 
 class EmbedError(BehaviorError):
     """The text could not be embedded."""
+
+
+class EmbedderUnavailableError(EmbedError):
+    """The service that embeds cannot be used now, whatever the text."""
 
 
 def describe_for_log(error: Exception) -> str:

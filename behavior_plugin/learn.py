@@ -46,6 +46,20 @@ def session_turns(events: Sequence[Event], *, follows: str | None = None) -> lis
     return [redact_turn(turn) for turn in turns_of(events, follows=follows)]
 
 
+def unstored(calls: Sequence[Event], store: Store) -> list[Event]:
+    """Those of a session's calls that are not in its evidence: one that is delivered again was learned from before.
+
+    Raises:
+        StoreUnavailableError: do it again.
+    """
+    if not calls:
+        return []
+    with store.evidence() as evidence:
+        turns = _turns(evidence.episodes({event.session_id for event in calls}))
+    stored = {action.id for turn in turns for action in turn.actions if action.id}
+    return [event for event in calls if not (event.action and event.action.id in stored)]
+
+
 def save_turns(turns: Sequence[Turn], store: Store) -> list[Saved]:
     """Merge redacted turns into the evidence; returns the effect of each.
 

@@ -156,12 +156,13 @@ class Event(Frozen):
     """One thing that happened in a session, as a hook reported it or as the agent's log has it.
 
     `pid_space` is where `agent_pid` has its meaning: in another container it is another process. `order` sorts the
-    events of one source on one machine: for hooks monotonic nanoseconds since the machine was started, for a log the
-    place in it. `reason` says how a session began (startup, resume, clear, compact, fork) or why it ended. `prompt_id`
-    names the prompt that is being worked on; a prompt with the id of an earlier one was typed while that was worked
-    on. `prompt_key` is the same for one prompt whichever source has it. `is_provisional` marks a call whose hook cannot
-    know how it ended, so that the log's word counts. `closing` is the first sentence of the agent's last message, on
-    the end of a turn.
+    events of one source on one machine: for hooks monotonic nanoseconds since the machine was started, for a log
+    the place in it. `boot` names that start of the machine, where it is known: the clock may be set back meanwhile.
+    `reason` says how a session began (startup, resume, clear, compact, fork) or why it ended. `prompt_id` names the
+    prompt that is being worked on; a prompt with the id of an earlier one was typed while that was worked on.
+    `prompt_key` is the same for one prompt whichever source has it. `is_provisional` marks a call whose hook cannot
+    know how it ended, so that the log's word counts. `closing` is the first sentence of the agent's last message,
+    on the end of a turn.
     """
 
     kind: EventKind
@@ -174,6 +175,7 @@ class Event(Frozen):
     agent: str = CLAUDE_CODE
     agent_pid: int | None = None
     pid_space: int | None = None
+    boot: str | None = None
     transcript: str | None = None
     reason: str | None = None
     context: Context = Context()

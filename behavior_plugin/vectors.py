@@ -14,7 +14,7 @@ from functools import partial
 from behavior_plugin.agents.core import core_of
 from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, embedder_of
 from behavior_plugin.embed.language import MAX_SAMPLE, is_project_readable
-from behavior_plugin.errors import EmbedError
+from behavior_plugin.errors import EmbedderUnavailableError, EmbedError
 from behavior_plugin.store import Store, StoredTrigger
 
 # A text that every embedder can embed.
@@ -155,6 +155,8 @@ def _embeddings(texts: Sequence[str], embedder: Embedder) -> list[list[float] | 
     """A vector for each text; None for a text that cannot be embedded, such as a lone emoji."""
     try:
         return list(embedder.embed(texts))
+    except EmbedderUnavailableError:  # asking for each text would ask the same service again
+        raise
     except EmbedError:
         return [_embedding_or_none(text, embedder) for text in texts]
 

@@ -15,6 +15,8 @@ from behavior_plugin.agents.fields import MAX_LINE_BYTES, parse_json, parse_obje
 HEAD_BYTES = 64 * 1024
 # A log that is one JSON value is held whole while it is read.
 MAX_DOCUMENT_BYTES = 128 * 1024 * 1024
+# A file with so much in a row that is no record is no log: somebody may name any file.
+MAX_JUNK_BYTES = 2 * MAX_LINE_BYTES
 # Problems of one log that are described; all are counted.
 MAX_PROBLEMS = 20
 
@@ -76,12 +78,16 @@ class LogReader:
     def lines(self, file: Path) -> Iterator[bytes]:
         """The lines of a file, up to its size when it was opened: an agent may write faster than we read.
 
-        A line that is too long comes in pieces, none of which is a record. Raises OSError.
+        A line that is too long comes in pieces, none of which is a record. Raises OSError, also where there is nothing
+        but other text for MAX_JUNK_BYTES.
         """
         with self._opened(file) as log:
-            left = os.fstat(log.fileno()).st_size
+            left, junk = os.fstat(log.fileno()).st_size, 0
             while line := log.readline(min(MAX_LINE_BYTES + 1, left)):
                 left -= len(line)
+                junk = 0 if line.startswith(b"{") else junk + len(line)
+                if junk > MAX_JUNK_BYTES:
+                    raise OSError(0, "it has no records")
                 self._on_progress(len(line))
                 yield line
 

@@ -58,6 +58,7 @@ class EventHeader(BaseModel):
     agent: str = CLAUDE_CODE
     agent_pid: int | None = None
     pid_space: int | None = None
+    boot: str | None = None
     transcript: str | None = None
     reason: str | None = None
     prompt_id: str | None = None
@@ -134,6 +135,7 @@ def _header(envelope: dict[str, Any], fields: dict[str, Any]) -> EventHeader:
         agent=agent_name(envelope),
         agent_pid=envelope.get("host_pid"),
         pid_space=envelope.get("pid_space"),
+        boot=get_str(envelope, "boot", MAX_NAME_CHARS),
         transcript=get_str(fields, "transcript_path"),
         reason=get_str(fields, "source", MAX_NAME_CHARS) or get_str(fields, "reason", MAX_NAME_CHARS),
         prompt_id=get_id(fields, "prompt_id") or get_id(fields, "turn_id"),

@@ -22,6 +22,17 @@ import sys
 
 # A Unix socket's path has 104 bytes on macOS, 108 on Linux; "/.s.PGSQL.5432.lock" must fit behind the folder.
 MAX_RUN_FOLDER_CHARS = 80
+# What is ours in the data folder, and in two folders of it, and never a link. `python3` is one, and `run` may be.
+NAMES = (
+    *("spool", "postgres", "backups", "interpreter", "config.toml", "embedders.json", "decisions.jsonl"),
+    *("lost", "unanswered", "trouble", "worker.lock", "worker.log", "worker.log.1"),
+)
+SPOOL_NAMES = ("tmp", "new", "open", "dead", "tries")
+POSTGRES_NAMES = ("data", "password", "server.log", "server.log.1")
+# The short folder of the sockets in the temporary folder; eight signs follow.
+SHORT_PREFIX, SHORT_CHARS = "behavior-", 17
+# What is in the folder of the sockets.
+RUN_NAMES = ("worker.sock", "starting", "replacing", ".s.PGSQL.5432", ".s.PGSQL.5432.lock")
 
 
 def data_folder():
@@ -68,10 +79,19 @@ def in_data(*names):
 def run_folder():
     """The folder of the sockets: `run`, or the target of that link (see `make_run_folder`)."""
     folder = in_data("run")
-    try:
-        return os.readlink(folder)
-    except OSError:
-        return folder
+    return folder if _is_short_enough(folder) else _linked_run_folder(folder) or folder
+
+
+def planted_links():
+    """The paths in the data folder that are links and should not be.
+
+    Whoever planted one has chosen the files that we would write to, or delete.
+    """
+    ours = [in_data(name) for name in NAMES]
+    ours += [in_data("spool", name) for name in SPOOL_NAMES] + [in_data("postgres", name) for name in POSTGRES_NAMES]
+    run = in_data("run")
+    is_planted = os.path.islink(run) and (_is_short_enough(run) or not _linked_run_folder(run))
+    return [path for path in ours if os.path.islink(path)] + [run] * is_planted
 
 
 def worker_socket():
@@ -86,7 +106,17 @@ def open_carefully(path, flags):
 def replace_file(path, content):
     """Write a private file by one rename, so that no reader sees half of it. Links are not followed. Raises OSError."""
     fresh = f"{path}.new"
-    target = open_carefully(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        os.unlink(fresh)  # that of a writer that was killed, or a link
+    except FileNotFoundError:
+        pass
+    write_new_file(fresh, content)
+    os.rename(fresh, path)
+
+
+def write_new_file(path, content):
+    """Write a private file that does not exist yet. Raises OSError, FileExistsError also where a link has the name."""
+    target = open_carefully(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         os.fchmod(target, 0o600)
         view = memoryview(content)
@@ -94,7 +124,6 @@ def replace_file(path, content):
             view = view[os.write(target, view) :]
     finally:
         os.close(target)
-    os.rename(fresh, path)
 
 
 def make_private(folder):
@@ -102,11 +131,7 @@ def make_private(folder):
 
     Raises OSError if it is a link or another user's: a folder that somebody else prepared is not safe for our files.
     """
-    try:
-        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
+    _make_folders(folder)
     found = os.lstat(folder)
     if (found.st_mode & 0o170000) != 0o040000:
         raise NotADirectoryError(20, "not a folder of ours", folder)
@@ -117,6 +142,17 @@ def make_private(folder):
     return folder
 
 
+def _make_folders(folder):
+    """Make a folder and those above it, all with mode 0700: os.makedirs gives its mode to the last one only."""
+    if os.path.isdir(folder):
+        return
+    _make_folders(os.path.dirname(folder))
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+
+
 def make_run_folder():
     """Make the folder of the sockets, unless it exists, and return its path.
 
@@ -124,12 +160,43 @@ def make_run_folder():
     """
     make_private(data_folder())
     folder = in_data("run")
-    if len(os.fsencode(folder)) <= MAX_RUN_FOLDER_CHARS:
+    if _is_short_enough(folder):
         return make_private(folder)
     try:
-        return make_private(os.readlink(folder))
-    except OSError:
+        return make_private(_linked_run_folder(folder))
+    except (OSError, TypeError):
         return _make_short_run_folder(folder)
+
+
+def leave_short_run_folder():
+    """Leave nothing in the temporary folder; the next start makes it again. Only our own files are deleted."""
+    link = in_data("run")
+    short = None if _is_short_enough(link) else _linked_run_folder(link)
+    if short is None:
+        return
+    try:
+        os.unlink(link)  # first: a name that leads nowhere could be taken by somebody else
+        for name in os.listdir(make_private(short)):
+            if name in RUN_NAMES:
+                os.unlink(os.path.join(short, name))
+        os.rmdir(short)
+    except OSError:  # somebody else's file keeps it there
+        pass
+
+
+def _is_short_enough(folder):
+    return len(os.fsencode(folder)) <= MAX_RUN_FOLDER_CHARS
+
+
+def _linked_run_folder(link):
+    """The target of the link `run`, if it looks like a folder that `make_run_folder` made; else None."""
+    try:
+        target = os.readlink(link)
+    except OSError:
+        return None
+    name = os.path.basename(target)
+    is_ours = os.path.isabs(target) and name.startswith(SHORT_PREFIX) and len(name) == SHORT_CHARS
+    return target if is_ours else None
 
 
 def _make_short_run_folder(link):
@@ -139,13 +206,13 @@ def _make_short_run_folder(link):
     """
     import tempfile
 
-    short = tempfile.mkdtemp(prefix="behavior-")
+    short = tempfile.mkdtemp(prefix=SHORT_PREFIX)
     try:
         os.symlink(short, link)
     except FileExistsError:
         try:
-            made = make_private(os.readlink(link))
-        except OSError:
+            made = make_private(_linked_run_folder(link))
+        except (OSError, TypeError):
             fresh = f"{link}.{os.getpid()}"
             os.symlink(short, fresh)
             os.rename(fresh, link)

@@ -45,7 +45,10 @@ def put(event, payload, is_cut=False, notes=None):
     try:
         _deliver(event, payload, is_cut, notes or {})
     except FileNotFoundError:  # the first event, or the folders were deleted
-        make()
+        try:
+            make()
+        except OSError:  # perhaps only of a folder that no hook needs
+            pass
         _deliver(event, payload, is_cut, notes or {})
 
 
@@ -124,7 +127,7 @@ def make():
     paths.make_private(paths.data_folder())
     with _Opened() as opened:
         spool = opened.made("spool", opened.folder(paths.data_folder()))
-        for name in ("tmp", "new", "open", "dead"):
+        for name in paths.SPOOL_NAMES:
             opened.made(name, spool)
 
 
@@ -239,11 +242,25 @@ def _envelope(event, now, size, is_cut, notes):
     pid = int(host) if host.isascii() and host.isdigit() and len(host) < 20 else "null"
     fields = [
         f'"v":{VERSION},"event":"{event}","time_ns":{now},"monotonic_ns":{time.monotonic_ns()}',
-        f'"machine":{quote(os.uname().nodename)},"host_pid":{pid},"pid_space":{_pid_space()}',
+        f'"machine":{quote(os.uname().nodename)},"boot":{_boot()},"host_pid":{pid},"pid_space":{_pid_space()}',
         f'"size":{size},"is_cut":{"true" if is_cut else "false"}',
         *[f"{quote(name)}:{quote(value)}" for name, value in notes.items()],
     ]
     return "{{{}}}\n".format(",".join(fields)).encode("ascii")
+
+
+def _boot():
+    """The id of this run of the machine, in which monotonic times can be compared; macOS does not show it in a file."""
+    try:
+        source = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return "null"
+    try:
+        return quote(os.read(source, 64).decode("ascii", "replace").strip())
+    except OSError:
+        return "null"
+    finally:
+        os.close(source)
 
 
 def _pid_space():
@@ -301,8 +318,4 @@ def _sizes(folders):
 
 
 def _mark_full(why):
-    mark = os.open(folder("full"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(mark, f"{why}\n".encode("ascii"))
-    finally:
-        os.close(mark)
+    paths.replace_file(folder("full"), f"{why}\n".encode("ascii"))

@@ -98,9 +98,15 @@ def is_starting():
 def clear_starting_mark():
     """For the worker, once it can answer."""
     try:
-        os.unlink(_mark_file("starting"))
+        folder = os.open(paths.run_folder(), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.unlink("starting", dir_fd=folder)
     except OSError:
         pass
+    finally:
+        os.close(folder)
 
 
 def interpreter():
@@ -148,8 +154,9 @@ def _is_marked(name, for_s):
 
 def _mark(name):
     paths.make_run_folder()
-    os.close(paths.open_carefully(_mark_file(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
-    os.utime(_mark_file(name))
+    mark = paths.open_carefully(_mark_file(name), os.O_WRONLY | os.O_CREAT)
+    os.utime(mark)
+    os.close(mark)
 
 
 def _mark_file(name):

@@ -89,6 +89,7 @@ def status(as_json: bool) -> None:
     found = {
         "data_folder": paths.data_folder(),
         "hooks": _hooks_problem(),
+        "links": _links_problem(),
         "lost_events": spool.lost(),
         "unanswered": unanswered_prompts(),
         **pausing.excluded_state(),
@@ -252,6 +253,17 @@ def _hooks_problem() -> str:
     if config.are_hooks_off():
         return OFF
     return f"cannot save events: {why}" if (why := why_no_folder()) else ""
+
+
+def _links_problem() -> str:
+    from behavior_plugin.errors import LinkError
+    from behavior_plugin.worker.links import refuse_links
+
+    try:
+        refuse_links()
+    except LinkError as error:
+        return f"{error} {error.hint}"
+    return ""
 
 
 def _settings(*, is_answered: bool) -> dict[str, str]:

@@ -25,6 +25,9 @@ def dead() -> None:
 
     They are redacted, and deleted after 30 days, or when there are more than a thousand or 256 MB.
     """
+    from behavior_plugin.worker.links import refuse_links
+
+    refuse_links()  # letters are deleted, and reasons shown
 
 
 @dead.command("list")

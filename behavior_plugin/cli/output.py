@@ -82,8 +82,10 @@ def print_result(value: Any, text: str, *, as_json: bool) -> None:
 
 
 def counted(found: dict[str, Any]) -> str:
-    """Counts on one line: `3 learned, 0 dead letters`."""
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.items())
+    """Counts on one line: `3 learned, 0 dead letters`; and why the patterns are not up to date, if they are not."""
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.items() if name != "not_computed")
+    why = found.get("not_computed")
+    return f"{counts}\nThe patterns are not up to date, and the worker tries again: {why}" if why else counts
 
 
 def progress(*columns: ProgressColumn) -> Progress:

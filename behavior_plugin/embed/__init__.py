@@ -159,9 +159,10 @@ def open_embedder(kind: Kind) -> Embedders | None:
     if kind == "none":
         return None
     if kind == "openai":
+        from behavior_plugin.embed.paced import PacedEmbedder
         from behavior_plugin.embed.remote import RemoteEmbedder
 
-        return Embedders(RemoteEmbedder(), {MINILM: offline, E5: multilingual})
+        return Embedders(PacedEmbedder(RemoteEmbedder()), {MINILM: offline, E5: multilingual})
     if kind == "multilingual":
         return Embedders(_open_multilingual(), {MINILM: offline})
     return Embedders(_open_offline(), {E5: multilingual}, fallback=E5)

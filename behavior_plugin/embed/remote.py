@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from behavior_plugin.embed import DIMENSIONS
 from behavior_plugin.embed.extra import OPENAI, install_command
-from behavior_plugin.errors import EmbedError
+from behavior_plugin.errors import EmbedderUnavailableError, EmbedError
 
 if TYPE_CHECKING:
     import openai
@@ -72,7 +72,7 @@ class RemoteEmbedder:
         # The body is not JSON, or has another shape; its text is not ours to print.
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             host = self._client.base_url.host
-            raise EmbedError(f"{host} did not answer with usable vectors.", hint=WRONG_SERVICE) from None
+            raise EmbedderUnavailableError(f"{host} did not answer with usable vectors.", hint=WRONG_SERVICE) from None
 
     def _ask(self, texts: list[str]) -> Any:
         import openai  # loaded already by the constructor
@@ -104,14 +104,16 @@ def _translate_error(error: openai.OpenAIError, *, host: str) -> EmbedError:
 
     match error:
         case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return EmbedError(f"{host} does not accept the key.", hint="Check OPENAI_API_KEY.")
+            return EmbedderUnavailableError(f"{host} does not accept the key.", hint="Check OPENAI_API_KEY.")
         case openai.RateLimitError():
-            return EmbedError(f"{host} takes no more requests now.", hint="Wait, or check your credit.")
+            return EmbedderUnavailableError(f"{host} takes no more requests now.", hint="Wait, or check your credit.")
         case openai.APIConnectionError():
-            return EmbedError(f"{host} cannot be reached.", hint="Check the network and OPENAI_BASE_URL.")
-        case openai.APIStatusError():
+            return EmbedderUnavailableError(f"{host} cannot be reached.", hint="Check the network and OPENAI_BASE_URL.")
+        case openai.BadRequestError() | openai.UnprocessableEntityError():  # it may be the text
             return EmbedError(f"{host} answered with status {error.status_code}.", hint=WRONG_SERVICE)
-    return EmbedError(f"The request to {host} failed: {type(error).__name__}.")
+        case openai.APIStatusError():
+            return EmbedderUnavailableError(f"{host} answered with status {error.status_code}.", hint=WRONG_SERVICE)
+    return EmbedderUnavailableError(f"The request to {host} failed: {type(error).__name__}.")
 
 
 def _vectors(answer: Any, *, count: int) -> list[list[float]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Raised with each change of the rules, so that stored evidence is computed again. The first version had patterns only.
 DIGEST_VERSION = 5
+# The ids of calls that are random are at least so long.
+MIN_UNIQUE_ID_CHARS = 12
 # Fewer closing words say that it is done, not what.
 MIN_CHANGE_WORDS = 4
 # Lines and boxes, signs in a text's place, and pictures: a heading, a table or a cheer.
@@ -38,7 +40,7 @@ _DECORATION = re.compile("[\u2500-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]|[-=_
 def merge_turns(stored: Iterable[Turn], incoming: Iterable[Turn]) -> list[Turn]:
     """The turns of some sessions, each once, in its fullest account; a copy in another session is left out."""
     fullest: dict[str, Turn] = {}
-    for turn in (*stored, *incoming):
+    for turn in _with_one_key([*stored, *incoming]):
         known = fullest.get(turn.source_key)
         fullest[turn.source_key] = _fuller(known, turn) if known else turn
     return _without_copies(list(fullest.values()))
@@ -108,6 +110,28 @@ def occurrence_of(episode: Episode) -> Occurrence:
         outcome=episode.judgement.outcome,
         digest=episode.digest,
     )
+
+
+def _with_one_key(turns: Sequence[Turn]) -> list[Turn]:
+    """Give the accounts of one turn the same key, the least of theirs.
+
+    Older agents do not name their prompts; a session of theirs that is delivered again has other keys, and the same
+    calls for the same prompts.
+    """
+    keys: dict[tuple[str, str, str], str] = {}
+    for turn in turns:
+        for call in _unique_calls(turn):
+            keys[call] = min(turn.source_key, keys.get(call, turn.source_key))
+    return [
+        turn.model_copy(update={"source_key": min([turn.source_key, *map(keys.__getitem__, _unique_calls(turn))])})
+        for turn in turns
+    ]
+
+
+def _unique_calls(turn: Turn) -> list[tuple[str, str, str]]:
+    """The calls of a turn, as far as they can be told from all others of its session: some models only number them."""
+    ids = [action.id for action in turn.actions if action.id and len(action.id) >= MIN_UNIQUE_ID_CHARS]
+    return [(turn.session_id, turn.prompt, call_id) for call_id in ids]
 
 
 def _effect(before: Turn | None, after: Turn | None) -> Saved:

@@ -65,7 +65,7 @@ def _identity(event: Event) -> _Identity:
 
 
 def _in_order(events: Iterable[Event]) -> list[Event]:
-    """In the order they began: by the monotonic clock within a process or file, by the wall clock between them."""
+    """In the order they began: by the monotonic clock within a run of the machine or a file, else by the wall clock."""
     streams: dict[object, list[Event]] = {}
     for event in events:
         streams.setdefault(_stream(event), []).append(event)
@@ -74,7 +74,8 @@ def _in_order(events: Iterable[Event]) -> list[Event]:
 
 def _stream(event: Event) -> tuple[str, int, str]:
     if event.source is EventSource.HOOK:
-        return (event.source, event.agent_pid or 0, "")
+        # Where the machine's run is not known, a process lives in one.
+        return (event.source, 0, event.boot) if event.boot else (event.source, event.agent_pid or 0, "")
     return (event.source, 0, _subagent(event))
 
 
@@ -83,14 +84,23 @@ def _subagent(event: Event) -> str:
 
 
 def _sorted(stream: Iterable[Event]) -> list[Event]:
-    """In order of their places; but no call begins before its own prompt, however long it is said to have taken."""
+    """In order of their places; but no call begins before its own prompt, however long it is said to have taken.
+
+    A call that names no prompt and was reported after the first one is not of an earlier one.
+    """
     placed = sorted(((_place(event), event) for event in stream), key=lambda pair: pair[0])
     inputs: dict[str | None, _Identity] = {}
+    first: Event | None = None
     for place, event in placed:
-        if event.kind in _INPUT and event.prompt_id:
+        if event.kind in _INPUT:
+            first = first or event
             inputs.setdefault(event.prompt_id, place)
-    placed.sort(key=lambda pair: (max(pair[0], inputs.get(pair[1].prompt_id, ())), pair[1].kind not in _INPUT))
-    return [event for _, event in placed]
+
+    def place_of(place: _Identity, event: Event) -> tuple[_Identity, bool]:
+        is_named = event.prompt_id or (first and event.order >= first.order)
+        return max(place, inputs.get(event.prompt_id, ()) if is_named else ()), event.kind not in _INPUT
+
+    return [event for _, event in sorted(placed, key=lambda pair: place_of(*pair))]
 
 
 def _place(event: Event) -> tuple[Any, ...]:
@@ -99,7 +109,7 @@ def _place(event: Event) -> tuple[Any, ...]:
     if event.source is EventSource.TRANSCRIPT:
         return (event.order, event.at, event.name, named)
     order = event.order - int((event.at - _start_time(event)) / timedelta(microseconds=1)) * 1000
-    return (order if event.agent_pid else 0, _start_time(event), event.at, order, event.name, named)
+    return (order if event.boot or event.agent_pid else 0, _start_time(event), event.at, order, event.name, named)
 
 
 def _start_time(event: Event) -> datetime:

@@ -2,6 +2,7 @@
 
 lifecycle.py        starts, replaces, stops and kills it: one at a time
 main.py             its main loop
+links.py            links in the data folder, which are refused
 inbox.py            the spool's other end: records by session
 pending_session.py  a session that waits, and whether it is live or over
 dead_letters.py     events that could not be learned from

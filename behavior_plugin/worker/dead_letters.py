@@ -22,8 +22,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from behavior_plugin.agents.fields import parse_json
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import paths, spool
 from behavior_plugin.redact import Limits, redact, redact_value
+from behavior_plugin.worker.links import folder_of_spool
 
 KEPT = timedelta(days=30)
 MAX_DEAD_LETTERS = 1_000
@@ -36,6 +37,7 @@ MAX_NAME_CHARS = 200
 ENDINGS = (".reason", ".unclean")
 # Twice the longest payload that a hook saves.
 MAX_RECORD_BYTES = 16 * 1024 * 1024
+MAX_REASON_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def set_aside(what: Path, reason: str, *, name: str = "") -> None:
         OSError: it cannot be moved, and stays where it is.
     """
     letter = _free(_folder() / _fit(name or what.name))
-    _beside(letter, "unclean").write_text(reason + "\n", encoding="utf-8")
+    _write(_beside(letter, "unclean"), f"{reason}\n".encode("utf-8", "replace"))
     what.rename(letter)
     with contextlib.suppress(OSError):
         _clean(letter)
@@ -73,7 +75,7 @@ def clean_up() -> None:
     """
     for letter in [path for path in _folder().iterdir() if path.suffix not in ENDINGS]:
         if not any(os.path.lexists(f"{letter}{ending}") for ending in ENDINGS):
-            _beside(letter, "unclean").write_text("its reason is gone\n", encoding="utf-8")
+            _write(_beside(letter, "unclean"), b"its reason is gone\n")
     for mark in list(_folder().glob("*.unclean")):
         _clean(mark.with_suffix(""))
     for mark in list(_folder().glob("*.reason")):
@@ -94,7 +96,7 @@ def retry(letter: DeadLetter) -> int:
     The worker may make one of them a dead letter again at once; that is a new letter, and is left alone.
     """
     spool.make()
-    new = Path(spool.folder("new"))
+    new = folder_of_spool("new")
     records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
     for record in records:
         record.rename(new / record.name)
@@ -125,7 +127,8 @@ def enforce_limits(is_old: Callable[[DeadLetter], bool]) -> int:
 
 def counted() -> dict[str, int]:
     """The number of dead letters, for the backlog; there need be no spool."""
-    names: Iterable[str] = os.listdir(_folder()) if _folder().is_dir() else ()  # noqa: PTH208 - only names are wanted
+    folder = Path(spool.folder("dead"))
+    names: Iterable[str] = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208 - only names are wanted
     return {"dead_letters": sum(name.endswith(ENDINGS) for name in names)}
 
 
@@ -148,11 +151,24 @@ def _letter(mark: Path) -> DeadLetter:
     return DeadLetter(
         id=hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8],
         path=path,
-        reason=mark.read_text(encoding="utf-8", errors="replace").strip(),
-        set_aside_at=datetime.fromtimestamp(mark.stat().st_mtime, UTC),
+        reason=_reason(mark),
+        set_aside_at=datetime.fromtimestamp(mark.lstat().st_mtime, UTC),
         records=len(records),
         size=sum(record.lstat().st_size for record in records),
     )
+
+
+def _reason(mark: Path) -> str:
+    try:
+        with open(mark, "rb", opener=paths.open_carefully) as source:
+            return source.read(MAX_REASON_BYTES).decode("utf-8", "replace").strip()
+    except OSError:
+        return "its reason cannot be read"
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a new file; a link of its name is not followed."""
+    paths.write_new_file(str(file), content)
 
 
 def _clean(letter: Path) -> None:
@@ -168,7 +184,7 @@ def _clean(letter: Path) -> None:
 
 
 def _beginning(record: Path) -> bytes:
-    with record.open("rb") as source:
+    with open(record, "rb", opener=paths.open_carefully) as source:
         return source.read(MAX_RECORD_BYTES)
 
 
@@ -196,9 +212,9 @@ def _as_text(raw: bytes) -> bytes:
 
 
 def _replace(record: Path, content: bytes) -> None:
-    new = Path(spool.folder("tmp")) / f"clean-{time.time_ns()}"
+    new = folder_of_spool("tmp") / f"clean-{time.time_ns()}"
     try:
-        new.write_bytes(content)
+        _write(new, content)
         new.replace(record)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -212,7 +228,8 @@ def _fit(name: str) -> str:
 
 
 def _free(letter: Path) -> Path:
-    return letter.with_name(f"{letter.name}-{time.time_ns()}") if os.path.lexists(letter) else letter
+    is_taken = any(os.path.lexists(f"{letter}{ending}") for ending in ("", *ENDINGS))
+    return letter.with_name(f"{letter.name}-{time.time_ns()}") if is_taken else letter
 
 
 def _beside(letter: Path, ending: str) -> Path:
@@ -224,4 +241,4 @@ def _is_folder(path: Path) -> bool:
 
 
 def _folder() -> Path:
-    return Path(spool.folder("dead"))
+    return folder_of_spool("dead")

@@ -23,16 +23,19 @@ from typing import Any, TypeVar
 from behavior_plugin.agents import hooks_of, payload, read_header, read_record
 from behavior_plugin.agents.payload import EventHeader
 from behavior_plugin.api import Backlog
-from behavior_plugin.capture import spool
+from behavior_plugin.capture import paths, spool
 from behavior_plugin.errors import WorkerError
 from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead_letters
+from behavior_plugin.worker.links import folder_of_spool, refuse_links
 from behavior_plugin.worker.pending_session import PendingSession
 
 # A temporary file older than this was left by a hook that was killed.
 TORN_S = 60 * 60
 # How many records are filed at most before the worker does everything else again.
 BATCH = 1_000
+# How many records are read before those go first who cannot wait.
+RECORDS_AT_A_TIME = 50
 # File-name suffixes of the events that identify a session.
 IDENTIFYING_EVENTS = ("-SessionStart", "-UserPromptSubmit", "-SessionEnd")
 # How many agent processes are remembered with the session they had last.
@@ -47,10 +50,14 @@ class UnreadableForNowError(WorkerError):
 
 
 class Inbox:
-    """The sessions that wait in the spool. To be used from one thread."""
+    """The sessions that wait in the spool. To be used from one thread.
 
-    def __init__(self) -> None:
-        spool.make()
+    `pause` is called now and then while many records are read, and returns when the work may go on.
+    """
+
+    def __init__(self, pause: Callable[[], None] = lambda: None) -> None:
+        self._pause = pause
+        _make_folders()
         self.sessions: dict[str, PendingSession] = {}
         self.postponed: dict[str, str] = {}  # records that cannot be read for now, by name, each with the reason
         # Sessions whose conversation was compacted, by id, and when; the main loop takes them out.
@@ -61,9 +68,9 @@ class Inbox:
         with contextlib.suppress(OSError):  # it will be tried again
             dead_letters.clean_up()
         self._sweep_temporary()
-        self._filed_before = deque(sorted(_names(_folder("open"))))
-        for mark in _names(_folder("tries")).difference(self._filed_before):
-            _folder("tries", mark).unlink()
+        self._filed_before = deque(sorted(_names(folder_of_spool("open"))))
+        for mark in _names(folder_of_spool("tries")).difference(self._filed_before):
+            folder_of_spool("tries", mark).unlink()
 
     def file_new(self) -> int:
         """File new records, the oldest first and no more than a batch; returns how many.
@@ -73,11 +80,12 @@ class Inbox:
         if self._filed_before:
             return self._take_up_some()
         if not self._arrived:
-            spool.make()  # somebody may have tidied up
-            self._arrived.extend(sorted(_names(_folder("new")) - self.postponed.keys()))
-        filed = 0
+            _make_folders()  # somebody may have tidied up
+            self._arrived.extend(sorted(_names(folder_of_spool("new")) - self.postponed.keys()))
+        filed, new = 0, folder_of_spool("new")
         while self._arrived and filed < BATCH:
-            self._file(_folder("new", self._arrived.popleft()))
+            self._let_others_go_first(filed)
+            self._file(new / self._arrived.popleft())
             filed += 1
         return filed
 
@@ -97,44 +105,42 @@ class Inbox:
 
     def attempt(self, session: PendingSession) -> int:
         """Count a try to learn from a session, on disk, since the worker may die of it; returns the number so far."""
-        marks = _folder("tries")
+        marks = folder_of_spool("tries")
         session.tries += 1
-        with contextlib.suppress(OSError):  # a full disk, where only learning makes room
-            marks.mkdir(mode=0o700, exist_ok=True)
-            with (marks / session.key).open("ab") as mark:
-                mark.write(b".")
-                mark.flush()
-                return mark.tell()
+        # A full disk is no error, where only learning makes room.
+        with contextlib.suppress(OSError), open(marks / session.key, "ab", opener=paths.open_carefully) as mark:
+            mark.write(b".")
+            mark.flush()
+            return mark.tell()
         return session.tries
 
     def reset_attempts(self, session: PendingSession) -> None:
         """Forget the tries of a session that did not fail by itself."""
         session.tries = 0
-        _folder("tries", session.key).unlink(missing_ok=True)
+        folder_of_spool("tries", session.key).unlink(missing_ok=True)
 
     def done(self, session: PendingSession) -> None:
         """Delete a session that is stored or not wanted: by one rename, so that no half of it is ever found.
 
         Records filed since it was read, by another worker whose folder was deleted under it, are new again.
         """
-        gone = _folder("tmp") / f"done-{session.key}-{time.time_ns()}"
+        gone = folder_of_spool("tmp") / f"done-{session.key}-{time.time_ns()}"
         with contextlib.suppress(FileNotFoundError):  # deleted by hand
-            _folder("open", session.key).rename(gone)
+            folder_of_spool("open", session.key).rename(gone)
         for name in _names(gone) - session.read if session.read else ():
-            (gone / name).rename(_folder("new", name))
+            (gone / name).rename(folder_of_spool("new", name))
         self._forget(session)
         shutil.rmtree(gone, ignore_errors=True)
 
     def dead_letter(self, session: PendingSession, reason: str) -> None:
         """Make a whole session a dead letter, with the reason."""
         with contextlib.suppress(FileNotFoundError):
-            dead_letters.set_aside(_folder("open", session.key), reason)
+            dead_letters.set_aside(folder_of_spool("open", session.key), reason)
         self._forget(session)
 
     def dead_letter_events(self, session: PendingSession, events: Iterable[Event], reason: str) -> None:
         """Make only these of a session's events a dead letter. If the worker dies, they are a session of their own."""
-        apart = _folder("open", f"{session.key}-apart")
-        apart.mkdir(mode=0o700, exist_ok=True)
+        apart = _made_folder(folder_of_spool("open", f"{session.key}-apart"))
         moments = {(event.at, event.order) for event in events}
         for record, event in self._read_all(session):
             if (event.at, event.order) in moments:
@@ -146,8 +152,7 @@ class Inbox:
         if header is None:
             return
         session = self._session_of(header)
-        folder = _folder("open", session.key)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder = _made_folder(folder_of_spool("open", session.key))
         record.rename(folder / record.name)
         self._note(session, header)
 
@@ -155,11 +160,20 @@ class Inbox:
         records = self._records(session.key)
         for record in records:
             self.postponed.pop(record.name, None)
-        found = [(record, event) for record in records if (event := self._read(record, read_record))]
+        found = []
+        for number, record in enumerate(records):
+            self._let_others_go_first(number)
+            if event := self._read(record, read_record):
+                found.append((record, event))
         for record in records:
             if why := self.postponed.get(record.name):
                 raise UnreadableForNowError(why)
         return found
+
+    def _let_others_go_first(self, number: int) -> None:
+        """A session may have many thousands of records, and a prompt cannot wait for all of them."""
+        if number % RECORDS_AT_A_TIME == 0:
+            self._pause()
 
     def _read(self, record: Path, reader: Callable[[dict[str, Any], bytes], T]) -> T | None:
         """A record as `reader` reads it; None if it is gone, is postponed, or has become a dead letter."""
@@ -221,7 +235,7 @@ class Inbox:
     def _take_up_some(self) -> int:
         taken = 0
         while self._filed_before and taken < BATCH:
-            self._take_up(_folder("open", self._filed_before.popleft()))
+            self._take_up(folder_of_spool("open", self._filed_before.popleft()))
             taken += 1
         return taken
 
@@ -243,10 +257,11 @@ class Inbox:
         return None
 
     def _records(self, key: str) -> list[Path]:
-        return [_folder("open", key, name) for name in sorted(_names(_folder("open", key)))]
+        folder = folder_of_spool("open", key)
+        return [folder / name for name in sorted(_names(folder))]
 
     def _sweep_temporary(self) -> None:
-        for leftover in list(_folder("tmp").iterdir()):
+        for leftover in list(folder_of_spool("tmp").iterdir()):
             with contextlib.suppress(FileNotFoundError):  # a hook has just delivered it
                 if leftover.is_dir() and not leftover.is_symlink():
                     shutil.rmtree(leftover)
@@ -254,15 +269,32 @@ class Inbox:
                     leftover.unlink()
 
 
+def _make_folders() -> None:
+    """Make the folders of the spool that are missing. Raises LinkError where one, or anything of ours, is a link."""
+    refuse_links()
+    spool.make()
+
+
+def _made_folder(folder: Path) -> Path:
+    """A session's folder, made if need be. A link of its name becomes a dead letter: a move would go through it."""
+    if folder.is_symlink():
+        dead_letters.set_aside(folder, "not a session's folder")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def backlog() -> Backlog:
     """The records and sessions that wait, counted on disk, so that it is true also where no worker runs."""
-    counts = {name: len(_names(_folder(name))) for name in ("new", "open")}
+    counts = {name: len(_names(Path(spool.folder(name)))) for name in ("new", "open")}
     return Backlog(new_events=counts["new"], open_sessions=counts["open"], **dead_letters.counted())
 
 
 def oldest() -> str | None:
     """When the oldest event that waits was saved; None if none waits."""
-    folders = [_folder("new"), *(_folder("open", name) for name in _names(_folder("open")))]
+    folders = [
+        Path(spool.folder("new")),
+        *(Path(spool.folder("open", name)) for name in _names(Path(spool.folder("open")))),
+    ]
     first = [min(_names(folder), default="").partition("-")[0] for folder in folders]
     times = [int(digits) / 1e9 for digits in first if digits.isdigit()]
     return datetime.fromtimestamp(min(times), UTC).isoformat(timespec="seconds") if times else None
@@ -294,7 +326,3 @@ def _correlation_keys(header: EventHeader) -> Iterator[str]:
         yield f"{header.machine}\x1f{header.prompt_id}"
     if header.transcript and header.agent_pid:
         yield f"{header.machine}\x1f{header.agent_pid}\x1f{header.transcript}"
-
-
-def _folder(*names: str) -> Path:
-    return Path(spool.folder(*names))

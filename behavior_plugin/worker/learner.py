@@ -9,6 +9,7 @@ import time
 from behavior_plugin import exclude
 from behavior_plugin.agents import read_live_log
 from behavior_plugin.api import Drained, Reaped
+from behavior_plugin.backoff import MAX_S
 from behavior_plugin.errors import (
     BehaviorError,
     EmbedError,
@@ -17,17 +18,18 @@ from behavior_plugin.errors import (
     WorkerError,
     describe_for_log,
 )
-from behavior_plugin.learn import compute_all_possible, learn, session_turns, take_over
+from behavior_plugin.learn import compute_all_possible, learn, session_turns, take_over, unstored
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.patterns.turns import orphaned_calls
 from behavior_plugin.store import Store
 from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, backlog
 from behavior_plugin.worker.pending_session import PendingSession
-from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
+from behavior_plugin.worker.resources import Resources
 
 # A session becomes a dead letter after so many tries that failed by themselves or killed the worker.
 TRIES = 5
+ORPHANED = "calls without the prompt that they belong to"
 # How long learning may take before the worker files the events that have arrived meanwhile.
 LOOK_S = 1.0
 # A probe that the doctor has not asked for within this time is deleted: it is no real work.
@@ -87,7 +89,7 @@ class Learner:
         store = self._resources.store(0)
         try:
             self._take_over(store)
-            compute_all_possible(embedder=self._resources.embedder(MAX_RETRY_S), store=store)
+            compute_all_possible(embedder=self._resources.embedder(MAX_S), store=store)
             self._resources.reset_backoff()
             return True
         except (StoreUnavailableError, EmbedError) as error:
@@ -124,7 +126,7 @@ class Learner:
         probes = [session for session in self._inbox.sessions.values() if session.session_id == probe]
         self._learn_from([session for session in self._real_sessions() + probes if session.is_ended])
         self.compute()
-        return Drained(learned=self.learned - before, **backlog().model_dump())
+        return Drained(learned=self.learned - before, **backlog().model_dump(), not_computed=self._why_not_computed())
 
     def reap(self, idle_s: float | None) -> Reaped:
         """Close the sessions whose agent is gone, and with `idle_s` those that have been silent for so long."""
@@ -133,7 +135,12 @@ class Learner:
         closed = [session for session in self._real_sessions() if _is_abandoned(session, idle_s)]
         self._learn_from(closed)
         self.compute()
-        return Reaped(closed=len(closed), learned=self.learned - before, **backlog().model_dump())
+        counts = {"closed": len(closed), "learned": self.learned - before, **backlog().model_dump()}
+        return Reaped(**counts, not_computed=self._why_not_computed())
+
+    def _why_not_computed(self) -> str:
+        """The reason why the patterns are not up to date with the evidence; empty if they are."""
+        return (self._resources.last_error or "the worker will do it") if self._is_stale.is_set() else ""
 
     def turns_so_far(self, session_id: str) -> list[Turn]:
         """The turns of a session that waits, as far as it has come; none if no such session waits.
@@ -175,13 +182,16 @@ class Learner:
             StoreUnavailableError: the store takes nothing; the sessions wait.
             WorkerError: some can neither be learned from nor become dead letters.
         """
-        for _ in range(TRIES + 2):  # one more makes it a dead letter, and one more sees that nothing is left
-            for session in (left := [each for each in sessions if each.key in self._inbox.sessions]):
+        delays = {session.key: session.delays for session in sessions}
+        for _ in range(TRIES + 1):  # the last one makes it a dead letter
+            for session in [each for each in sessions if each.key in self._inbox.sessions]:
                 self._resources.store(0)
-                self._try(session)
-            if not left:
-                return
-        raise WorkerError(f"Some sessions could not be learned from: {self.last_error}.")
+                if session.delays == delays[session.key]:  # else it has to wait, and not only for a moment
+                    self._try(session)
+        if any(each.key in self._inbox.sessions for each in sessions):
+            self._resources.store(0)
+            reason = self._resources.last_error or self.last_error
+            raise WorkerError(f"Some sessions could not be learned from: {reason.rstrip('.')}.")
 
     def _real_sessions(self) -> list[PendingSession]:
         return [session for session in self._inbox.sessions.values() if not session.is_probe]
@@ -215,15 +225,19 @@ class Learner:
         kept = self._kept(session)
         events = kept.events
         try:
-            turns = learn(events, store=self._resources.store(0), follows=session.follows)
+            store = self._resources.store(0)
+            turns = learn(events, store=store, follows=session.follows)
+            orphans = unstored(orphaned_calls(events), store)
         except StoreUnavailableError:
             self._resources.close_store()
             raise
         self._is_stale.set()
-        orphans = orphaned_calls(events)
-        if orphans:
-            self._inbox.dead_letter_events(session, orphans, "calls without the prompt that they belong to")
-        self._inbox.done(session)
+        if orphans and not turns:  # whole: what else there is may be what the calls belong to
+            self._inbox.dead_letter(session, ORPHANED)
+        else:
+            if orphans:
+                self._inbox.dead_letter_events(session, orphans, ORPHANED)
+            self._inbox.done(session)
         if not session.is_probe:
             self.learned += len(turns)
             self.dropped += not turns and not orphans

@@ -25,12 +25,12 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Self
 
 from behavior_plugin.capture import ask, paths, wake
 from behavior_plugin.errors import SetupError, WorkerError, WorkerUnavailableError
 from behavior_plugin.worker.exchange import ALIVE_S, exchange
+from behavior_plugin.worker.links import refuse_links
 
 # The first start of all makes the database.
 START_S = 30.0
@@ -39,6 +39,10 @@ START_POLL_S = 0.02
 REACT_S, STOP_S = 15.0, 30.0
 # How long one that leaves may hold the lock; one that has not answered for so long is frozen.
 LEAVING_S = 15.0
+# A silent one that has computed for so long in that time is only busy, and is given more of it, up to BUSY_S.
+BUSY_CPU_S, BUSY_S = 0.5, 60.0
+# What a worker writes into the lock's file.
+BY_WORKER = b"worker"
 # How long the kernel may take to end a process, and the server that hangs on it.
 KILLED_S = 5.0
 # How long a command waits for another one that works in the worker's place.
@@ -69,8 +73,31 @@ def bring_up() -> None:
 def stop_worker(within_s: float = STOP_S) -> bool:
     """End the worker and wait until it is gone; one that does not answer, or does not end, is killed.
 
-    Returns whether one ran.
+    One that is starting is waited for, and ended as soon as it listens. Returns whether one ran.
+
+    Raises:
+        WorkerError: one is starting and does not listen, or one cannot be killed.
     """
+    is_ended = _end_listening(within_s)
+    deadline = time.monotonic() + START_S
+    while _is_coming_up(is_after_another=is_ended):
+        if _end_listening(within_s):
+            is_ended = True
+        elif time.monotonic() > deadline:
+            raise WorkerError(f"A worker is starting and does not come up. Its log ends: {_end_of_log()}")
+        time.sleep(START_POLL_S)
+    return is_ended
+
+
+def _is_coming_up(*, is_after_another: bool) -> bool:
+    """Whether a worker was started and does not listen yet; another may wait for the lock of the one that has ended."""
+    if is_after_another:
+        time.sleep(3 * POLL_S)
+    return wake.is_starting() or is_held_by_worker()
+
+
+def _end_listening(within_s: float = STOP_S) -> bool:
+    """End the worker that listens, by force if need be; returns whether one did."""
     try:
         pid = _request_stop()
     except (OSError, WorkerUnavailableError):
@@ -102,7 +129,9 @@ def make_folder() -> None:
 
     Raises:
         WorkerUnavailableError: they cannot be made, so neither can a worker run.
+        LinkError: a part of the data folder is a link.
     """
+    refuse_links()
     try:
         paths.make_run_folder()
     except OSError as error:
@@ -117,6 +146,9 @@ def acquire_worker_lock() -> Iterator[Callable[[], bool] | None]:
 
     One that is leaving is waited for. One that holds the lock and does not answer is killed: its sessions wait in the
     spool. A lock whose file was deleted keeps nobody out any more, so its holder must leave.
+
+    Raises:
+        LinkError: a part of the data folder is a link.
     """
     os.umask(0o077)
     with Lock() as lock:
@@ -129,6 +161,7 @@ def worker_stopped() -> Iterator[None]:
 
     Raises:
         WorkerError: another command holds the lock and does not release it.
+        LinkError: a part of the data folder is a link.
     """
     with Lock() as lock:
         _take(lock, deadline=time.monotonic() + PATIENCE_S)
@@ -147,12 +180,16 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def try_to_take(self) -> bool:
+    def try_to_take(self, *, by: bytes = b"") -> bool:
+        """Take the lock, unless another holds it. The file says whether a worker does; see `is_held_by_worker`."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         if self.is_current():
+            with suppress(OSError):  # on a full disk
+                os.ftruncate(self._file.fileno(), 0)
+                os.write(self._file.fileno(), by)
             return True
         self._file.close()
         self._file = self._opened()
@@ -167,20 +204,55 @@ class Lock:
         return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _opened(self) -> IO[str]:
+        refuse_links()
         paths.make_private(paths.data_folder())
-        return Path(paths.in_data("worker.lock")).open("w")
+        return open(paths.in_data("worker.lock"), "a", encoding="ascii", opener=paths.open_carefully)
+
+
+def is_held_by_worker() -> bool:
+    """Whether a worker holds the lock: it listens, is on its way to that, or is ending."""
+    try:
+        with open(paths.in_data("worker.lock"), "rb", opener=paths.open_carefully) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read(len(BY_WORKER)) == BY_WORKER
+    except OSError:
+        pass
+    return False
 
 
 def _take_over(lock: Lock) -> bool:
-    """An older worker learns our version from the ping, and leaves."""
-    deadline = time.monotonic() + LEAVING_S
-    while not lock.try_to_take():
-        if wake.ping(ALIVE_S) == wake.RUNNING:
+    """An older worker learns our version from the ping, and leaves. One that is only busy is left alone."""
+    started_at = time.monotonic()
+    deadline, work = started_at + LEAVING_S, None
+    while not lock.try_to_take(by=BY_WORKER):
+        found = wake.ping(ALIVE_S)
+        if found == wake.RUNNING:
             return False
+        if found == wake.SILENT and work is None:
+            work = _cpu_s()
         if time.monotonic() > deadline:
-            return _try_to_kill() and _take_within(lock, KILLED_S)
+            done, before = _cpu_s(), work
+            is_busy = found == wake.SILENT and done is not None and before is not None and done - before > BUSY_CPU_S
+            if not is_busy or time.monotonic() > started_at + BUSY_S:
+                return _try_to_kill() and _take_within(lock, KILLED_S)
+            deadline, work = time.monotonic() + LEAVING_S, done
         time.sleep(POLL_S)
     return True
+
+
+def _cpu_s() -> float | None:
+    """How many seconds the process that listens has computed; None if that is not known."""
+    # Imported here: it is heavy, and a worker that answers needs it not.
+    import psutil
+
+    try:
+        pid = _listener_pid()
+        used = psutil.Process(pid).cpu_times() if pid else None
+    except (WorkerError, psutil.Error):
+        return None
+    return used.user + used.system if used else None
 
 
 def _try_to_kill() -> bool:
@@ -193,7 +265,7 @@ def _try_to_kill() -> bool:
 
 def _take_within(lock: Lock, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
-    while not (is_taken := lock.try_to_take()) and time.monotonic() < deadline:
+    while not (is_taken := lock.try_to_take(by=BY_WORKER)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return is_taken
 
@@ -204,7 +276,7 @@ def _take(lock: Lock, *, deadline: float) -> None:
             raise WorkerError(
                 "Another command, such as `behavior db backup`, holds the worker's lock. Try again when it is done."
             )
-        if not stop_worker():  # it is on its way, up or down
+        if not _end_listening():  # it is on its way, up or down
             time.sleep(POLL_S)
 
 
@@ -266,7 +338,8 @@ def _exists(pid: int) -> bool:
 
 def _end_of_log() -> str:
     try:
-        lines = Path(paths.in_data("worker.log")).read_text(encoding="utf-8").splitlines()
+        with open(paths.in_data("worker.log"), encoding="utf-8", errors="replace", opener=paths.open_carefully) as log:
+            lines = log.read().splitlines()
     except OSError:
         return "(there is none)"
     return " / ".join(lines[-3:]) or "(it is empty)"

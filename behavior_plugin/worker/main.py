@@ -11,14 +11,13 @@ import logging
 import logging.handlers
 import os
 import queue
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from pathlib import Path
+from io import TextIOWrapper
 from typing import Any, TypeVar
 
 from behavior_plugin import __version__, api, config, exclude
@@ -77,7 +76,7 @@ class Worker:
         self._holds_lock = holds_lock
         self._started = datetime.now(UTC)
         self._resources = Resources(settings)
-        self._inbox = Inbox()
+        self._inbox = Inbox(self.let_prompts_go_first)
         self._learner = Learner(self._inbox, self._resources)
         self._renewal = Renewal(self._resources)
         self._housekeeping = Housekeeping(self._inbox)
@@ -115,10 +114,11 @@ class Worker:
             return 0
         finally:
             self._listener.leave()
+            wake.clear_starting_mark()  # if it had not come up whole
             self._watch.stop()
             self._resources.close_store()
             self._resources.close_embedder()
-            _leave_short_run_folder()
+            paths.leave_short_run_folder()
             log.info("the worker ends")
 
     def ping(self) -> api.Pong:
@@ -175,22 +175,18 @@ class Worker:
     def _look(self) -> None:
         """One round of everything. A part that fails is logged, and the others still run."""
         self._trouble, self._is_behind = "", False
-        parts = (
-            self._listen_again,
-            self._sync_exclusions,
-            self._run_tasks,
-            self._file,
-            self._open_store,
-            self._learn,
-            self._compute,
-        )
-        for part in (*parts, self._renew_vectors, self._housekeeping.enforce_limits):
+        parts = [self._listen_again, self._sync_exclusions, self._run_tasks, self._file]
+        if not paths.planted_links():  # filing reports them, the others would follow them
+            parts += [self._open_store, self._learn, self._compute]
+            parts += [self._renew_vectors, self._housekeeping.enforce_limits]
+        for part in parts:
             self._looked_at = time.monotonic()
             self.let_prompts_go_first()
             try:
                 part()
             except Exception as error:
-                self._trouble = f"{part.__name__.strip('_')}: {type(error).__name__}"
+                is_ours = isinstance(error, BehaviorError)
+                self._trouble = str(error) if is_ours else f"{part.__name__.strip('_')}: {type(error).__name__}"
                 log.error("%s failed: %s", part.__name__.strip("_"), describe_for_log(error))
         self._report_trouble()
 
@@ -275,13 +271,12 @@ def _fulfil(done: Future[Any], task: Callable[[], Any]) -> None:
         done.set_exception(error)
 
 
-def _leave_short_run_folder() -> None:
-    """Leave nothing in the temporary folder; the next start makes it again."""
-    with contextlib.suppress(OSError):
-        link, folder = Path(paths.in_data("run")), Path(paths.run_folder())
-        if link.is_symlink():
-            link.unlink()  # first: a name that leads nowhere could be taken by somebody else
-            shutil.rmtree(folder)
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """The log's file, which may not be a link; renaming and deleting it does not follow one anyway."""
+
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return TextIOWrapper(os.fdopen(paths.open_carefully(self.baseFilename, flags), "ab"), encoding=self.encoding)
 
 
 def _start_log() -> None:
@@ -289,9 +284,7 @@ def _start_log() -> None:
     logging.raiseExceptions = False
     handler: logging.Handler = logging.NullHandler()
     with contextlib.suppress(OSError):
-        handler = logging.handlers.RotatingFileHandler(
-            paths.in_data("worker.log"), maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8"
-        )
+        handler = _LogFile(paths.in_data("worker.log"), maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     # It writes where the database is, and nothing that we do not say ourselves.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)

@@ -67,7 +67,7 @@ class PendingSession:
     `last_at` is when that event was saved, by the wall clock. Events with one of `correlation_keys` belong to it, and
     `follows` is the session that the same process had before. `delays` counts how often the store did not take it,
     `tries` how often it failed by itself, and `read` has the names of the records that were learned from. `turned_at`
-    is the order of the newest event that began or ended it.
+    is the order of the newest event that began or ended it, in the run `boot` of the machine.
     """
 
     key: str
@@ -79,6 +79,7 @@ class PendingSession:
     seen: float = field(default_factory=time.monotonic)
     is_ended: bool = False
     turned_at: int = 0
+    boot: str | None = None
     delays: int = 0
     tries: int = 0
     read: set[str] = field(default_factory=set)
@@ -96,8 +97,10 @@ class PendingSession:
             self.process = AgentProcess.of(header)
         # A start or a prompt resumes a session under its old id; any other event after the end is only late. A
         # directory listing taken during writes can miss a file, so events may be read out of order.
-        if header.kind in TURNS and header.order >= self.turned_at:
-            self.turned_at = header.order
+        # After the machine was started again, the order begins anew.
+        is_newer = header.order >= self.turned_at or header.boot != self.boot
+        if header.kind in TURNS and is_newer:
+            self.turned_at, self.boot = header.order, header.boot
             self.is_ended = header.kind is EventKind.SESSION_END
 
     def is_over(self, quiet_s: float) -> bool:

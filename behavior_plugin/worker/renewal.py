@@ -14,11 +14,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from behavior_plugin.backoff import MAX_S
 from behavior_plugin.capture import paths
 from behavior_plugin.embed import E5, MINILM, Embedder, Embedders
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.vectors import Outdated, Survey, embed_anew, survey
-from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
+from behavior_plugin.worker.resources import Resources
 
 # How long it may take at a time, since the worker does nothing else meanwhile.
 SLICE_S = 0.5
@@ -64,7 +65,7 @@ class Renewal:
         except BehaviorError as error:
             log.warning("vectors cannot be made anew: %s", error)
             self._waiting, self._running, self._is_due = [], None, True
-            self._not_before = time.monotonic() + MAX_RETRY_S
+            self._not_before = time.monotonic() + MAX_S
             return False
 
     def _work(self, embedder: Embedder) -> bool:

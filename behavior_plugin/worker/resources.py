@@ -7,7 +7,6 @@ it.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
+from behavior_plugin.backoff import Backoff
 from behavior_plugin.config import Settings
 from behavior_plugin.embed import Embedder, Embedders, open_embedder
 from behavior_plugin.errors import BehaviorError, EmbedError, StoreUnavailableError, describe_for_log
@@ -22,8 +22,6 @@ from behavior_plugin.store import Store
 from behavior_plugin.store.opening import OpenStore, open_store
 from behavior_plugin.worker import NOT_OPEN
 
-# How long a store that cannot be reached is not tried again, at first and at most.
-RETRY_S, MAX_RETRY_S = 2.0, 60.0
 POLL_S = 0.05
 
 log = logging.getLogger(__name__)
@@ -37,7 +35,7 @@ class Resources:
         self._store: Future[OpenStore] = Future()
         self._embedder: Future[Embedder | None] = Future()
         self.embedder_problem = ""
-        self._retry_at, self._retry_s = 0.0, RETRY_S
+        self._backoff = Backoff()
         self._failed_openings = 0
         self.last_error = self._hint = ""
 
@@ -108,22 +106,21 @@ class Resources:
     def retry_now(self) -> None:
         """Open the store at the next round, if it is not open: a person asks for it, and may have repaired it."""
         if not self._store.done():
-            self._retry_at = 0.0
+            self._backoff.end_pause()
 
     def can_retry(self) -> bool:
-        return time.monotonic() >= self._retry_at
+        return self._backoff.may_try()
 
     def back_off(self, error: BehaviorError) -> None:
         """Do not try the store for a while, and after each failure for longer."""
         log.warning("%s", error)
         self.last_error, self._hint = str(error), error.hint
-        # Jitter: a team's workers should not all reconnect at once.
-        self._retry_at = time.monotonic() + self._retry_s * random.uniform(0.5, 1)  # noqa: S311 - guards nothing
-        self._retry_s = min(self._retry_s * 2, MAX_RETRY_S)
+        self._backoff.note_failure()
 
     def reset_backoff(self) -> None:
         """The store has answered."""
-        self._retry_s, self.last_error, self._hint = RETRY_S, "", ""
+        self._backoff.note_success()
+        self.last_error = self._hint = ""
 
     def status(self) -> dict[str, Any]:
         opened = self._store  # once: it may be closed and opened again meanwhile

@@ -31,7 +31,7 @@ from behavior_plugin.worker import PROBE
 from behavior_plugin.worker.client import Client, start_worker
 from behavior_plugin.worker.inbox import Inbox
 from behavior_plugin.worker.learner import PROBE_S, Learner
-from behavior_plugin.worker.lifecycle import stop_worker
+from behavior_plugin.worker.lifecycle import is_held_by_worker, stop_worker
 from behavior_plugin.worker.resources import Resources
 from tests.acceptance.sessions import (
     OTHER_TASK,
@@ -44,6 +44,7 @@ from tests.acceptance.sessions import (
     in_spool,
     learned,
     nothing_left,
+    output_of,
     patterns,
     processes_of,
     running_agent,
@@ -305,6 +306,38 @@ def test_a_worker_started_while_another_ends_takes_over(own_home: Path) -> None:
 
 
 @on_linux
+@pytest.mark.parametrize("by", ["hook", "process"])
+def test_stop_ends_a_worker_that_is_just_starting(by: str, project: Path, own_home: Path) -> None:
+    """It said that no worker runs, and three seconds later one did."""
+    if by == "hook":
+        Session(project).send("SessionStart")
+    else:
+        started = start_directly()
+        wait_for(is_held_by_worker, "the lock of the new worker")
+
+    answer = output_of("worker", "stop")
+
+    assert answer == "Worker stopped.\n"
+    if by == "process":
+        started.wait(10)
+    assert not processes_of(own_home)
+    assert output_of("worker", "stop") == "No worker is running.\n"
+
+
+def test_stop_ends_the_one_that_waits_to_replace_a_frozen_one(own_home: Path) -> None:
+    """It takes the lock as soon as the frozen one is dead."""
+    start_worker()
+    frozen = worker_pid()
+    os.kill(frozen, signal.SIGSTOP)
+    successor = start_directly()
+    wait_for(lambda: len(processes_of(own_home)) >= 2, "the successor")
+
+    assert stop_worker()
+
+    successor.wait(10)
+    assert not processes_of(own_home)
+
+
 def test_stop_kills_a_frozen_worker(own_home: Path) -> None:
     """Otherwise it would block all later workers until somebody finds its pid."""
     start_worker()

@@ -126,7 +126,7 @@ def _has_data(place: Path) -> bool:
 
 def _make_folder(folder: Path, mode: int, *, account: Account | None = None) -> None:
     if not folder.exists():
-        folder.mkdir()
+        folder.mkdir(mode=mode)
         folder.chmod(mode)  # whatever the umask
         if account:
             account.chown(folder)

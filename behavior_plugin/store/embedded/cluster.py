@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from behavior_plugin.capture import paths
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded import orphans
 from behavior_plugin.store.embedded.account import UPGRADED, Account
@@ -52,7 +53,7 @@ def remove_unfinished(folder: Path) -> None:
     """Remove the unfinished files of a process that died; only one process at a time creates any."""
     for path in folder.glob("init-*"):
         orphans.end_server_on(path)
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -73,7 +74,8 @@ def read_password(file: Path) -> str:
         StoreUnavailableError: the file is missing or unreadable, so nobody can open the data.
     """
     try:
-        return file.read_text(encoding="ascii").strip()
+        with open(file, encoding="ascii", opener=paths.open_carefully) as source:
+            return source.read(MAX_SHOWN_CHARS).strip()
     except FileNotFoundError:
         raise StoreUnavailableError(
             f"The embedded Postgres has no password in {file}.",
@@ -176,7 +178,8 @@ def open_log(file: Path) -> IO[bytes]:
 
 def log_tail(log: Path) -> str:
     """The end of a log on one line, without timestamps."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    with open(log, encoding="utf-8", errors="replace", opener=paths.open_carefully) as source:
+        lines = source.read().splitlines()
     return last_lines(line.split("] ", 1)[-1] for line in lines if NOT_YET not in line) or "its log is empty"
 
 

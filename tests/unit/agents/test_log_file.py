@@ -46,3 +46,16 @@ def test_a_growing_log_is_read_to_its_first_size(tmp_path: Path) -> None:
         lines = [writer.write(line) and line for line in LogReader().lines(log)]
 
     assert lines == [b'{"number": 0}\n']
+
+
+def test_a_file_that_is_no_log_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A payload may name any file: 500 MB of zeros took the worker seconds. A long record is no such thing."""
+    monkeypatch.setattr(module, "MAX_JUNK_BYTES", 100)
+    zeros, log = tmp_path / "zeros.jsonl", tmp_path / "log.jsonl"
+    zeros.write_bytes(b"\0" * 60 + b"\n" + b"\0" * 60 + b"\n" + b"{}\n")
+    log.write_bytes((b"no record\n" * 9 + b"{" + b" " * 200 + b"}\n") * 9)
+
+    with pytest.raises(OSError, match="no records"):
+        list(LogReader().lines(zeros))
+
+    assert len(list(LogReader().records(log))) == 9

@@ -78,7 +78,7 @@ def test_a_careful_open_neither_follows_nor_waits(tmp_path: Path) -> None:
 
 
 def test_a_file_is_replaced_whole_and_is_private(tmp_path: Path) -> None:
-    """The text of a stranger's link stays, and so does a file that cannot be replaced."""
+    """A link that somebody planted beside it is replaced, and not written through."""
     file, stranger = tmp_path / "file", tmp_path / "stranger"
     file.write_text("a longer text than the next one")
     file.chmod(0o644)
@@ -89,10 +89,10 @@ def test_a_file_is_replaced_whole_and_is_private(tmp_path: Path) -> None:
 
     paths.replace_file(str(file), b"short")
     left.symlink_to(stranger)
-    with pytest.raises(OSError, match="symbolic"):
-        paths.replace_file(str(file), b"another")
-
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"short", 0o600)
+
+    paths.replace_file(str(file), b"another")
+    assert (file.read_bytes(), file.is_symlink()) == (b"another", False)
     assert stranger.read_text() == "untouched"
 
 
@@ -101,11 +101,12 @@ def test_folders_are_private_whatever_the_umask(umask: int, tmp_path: Path) -> N
     """Waiting events are not redacted yet."""
     before = os.umask(umask)
     try:
-        made = Path(paths.make_private(str(tmp_path / "made")))
+        made = Path(paths.make_private(str(tmp_path / "local" / "share" / "made")))
     finally:
         os.umask(before)
 
-    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    for folder in (made, made.parent, made.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_folder_open_to_others_is_made_private(tmp_path: Path) -> None:
@@ -160,3 +161,43 @@ def test_a_deleted_short_folder_is_made_again(tmp_path: Path, monkeypatch: pytes
     made = Path(paths.make_run_folder())
     assert made.is_dir()
     made.rmdir()
+
+
+def test_only_the_short_folder_of_the_sockets_is_reached_by_a_link(own_home: Path) -> None:
+    """A link that somebody planted would have us make sockets in a folder of theirs, and delete what is in it."""
+    paths.make_private(paths.data_folder())
+    run, victim = Path(paths.in_data("run")), own_home / "victim"
+    victim.mkdir()
+    (victim / "letter").touch()
+    run.symlink_to(victim)
+
+    assert paths.run_folder() == str(run)
+    assert paths.planted_links() == [str(run)]
+    paths.leave_short_run_folder()
+
+    assert (victim / "letter").exists()
+
+
+def test_a_planted_link_to_a_folder_is_not_taken_for_the_short_one(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the path is so long that `run` is a link by design."""
+    monkeypatch.setenv("BEHAVIOR_HOME", str(own_home / ("long" * 20)))
+    paths.make_private(paths.data_folder())
+    run, victim = Path(paths.in_data("run")), own_home / "victim"
+    victim.mkdir()
+    (victim / "starting").touch()
+    run.symlink_to(victim)
+
+    assert paths.planted_links() == [str(run)]
+    paths.leave_short_run_folder()
+    assert (victim / "starting").exists()
+
+    short = Path(paths.make_run_folder())
+    assert short != victim
+    assert paths.planted_links() == []
+    (short / "starting").touch()
+    (short / "of_somebody_else").touch()
+    paths.leave_short_run_folder()
+    assert [file.name for file in short.iterdir()] == ["of_somebody_else"]
+    shutil.rmtree(short)

@@ -400,3 +400,21 @@ def test_a_field_from_the_log_alone_survives_the_merge(field: str) -> None:
 
     assert call.action
     assert getattr(call.action, field) == VALUES[field]
+
+
+def test_a_call_that_names_no_prompt_is_not_older_than_the_first() -> None:
+    """It is said to have taken longer than the prompt is old; one that was reported before it is older."""
+    older = make_call(id="c0", boot="b", timestamp=START)
+    prompt = make_prompt("fix it", boot="b")
+    call = make_call(id="c1", boot="b", timestamp=START - timedelta(hours=1), duration_ms=3_600_000)
+
+    assert [event.order for event in reconcile([call, prompt, older], [])] == [older.order, prompt.order, call.order]
+
+
+def test_the_monotonic_clock_orders_hook_events_of_one_boot() -> None:
+    """No process is known, and the wall clock was set back; after another start of the machine only that is left."""
+    prompt = make_prompt("fix it", boot="b", order=100)
+    call = make_call(id="c1", boot="b", order=101, at=prompt.at - timedelta(minutes=1))
+    later = make_prompt("now the report", boot="c", order=3)
+
+    assert [event.order for event in reconcile([later, call, prompt], [])] == [100, 101, 3]

@@ -16,7 +16,7 @@ from behavior_plugin.api import Backlog
 from behavior_plugin.capture import spool
 from behavior_plugin.model import Event, EventKind
 from behavior_plugin.worker import dead_letters
-from behavior_plugin.worker.inbox import BATCH, Inbox, backlog, oldest
+from behavior_plugin.worker.inbox import BATCH, RECORDS_AT_A_TIME, Inbox, backlog, oldest
 
 
 @pytest.fixture(autouse=True)
@@ -269,3 +269,19 @@ def test_the_time_of_the_oldest_waiting_event_is_reported() -> None:
     noted = datetime.fromtimestamp(int(first.name.partition("-")[0]) / 1e9, UTC)
     assert oldest() == noted.isoformat(timespec="seconds")
     assert backlog() == Backlog(new_events=1, open_sessions=1, dead_letters=0)
+
+
+def test_prompts_go_first_while_a_long_session_is_read() -> None:
+    """It may have 20,000 calls, which take many seconds."""
+    pauses: list[int] = []
+    for _ in range(2 * RECORDS_AT_A_TIME + 1):
+        put("PostToolUse", tool_name="Bash")
+    inbox = Inbox(lambda: pauses.append(1))
+    while inbox.file_new():
+        pass
+    while_filed = len(pauses)
+
+    [session] = inbox.sessions.values()
+    inbox.events(session)
+
+    assert (while_filed, len(pauses)) == (3, 6)

@@ -108,3 +108,14 @@ def test_a_late_call_does_not_reopen_an_ended_session() -> None:
     found.note(header(make_prompt("one more thing")))
 
     assert (was_ended, found.is_ended) == (True, False)
+
+
+def test_a_session_goes_on_after_the_machine_was_started_again() -> None:
+    """The order of its events begins anew, and a session that was taken for over would be torn apart."""
+    ended = make_event("session_end", boot="first", order=10**12)
+    resumed = make_prompt("go on", boot="second", order=5)
+    late = make_event("action", boot="second", order=6)
+
+    assert session(ended).is_ended
+    assert not session(ended, resumed, late).is_ended
+    assert session(ended, make_prompt("typed before the end", boot="first", order=5)).is_ended

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from behavior_plugin.backoff import MAX_S
 from behavior_plugin.capture import paths
 from behavior_plugin.embed import E5, MINILM, Embedder, Embedders, LazyEmbedder
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store import StoredTrigger
 from behavior_plugin.worker import renewal
 from behavior_plugin.worker.renewal import Renewal
-from behavior_plugin.worker.resources import MAX_RETRY_S
 from tests.fakes import FakeEmbedder, FakeStore
 from tests.unit.test_vectors import KOREAN, English, Multilingual, by_default, models, without_extra, work
 
@@ -237,7 +237,7 @@ def test_a_failure_is_tried_again_later(one: Machine, monkeypatch: pytest.Monkey
 
     tries = [worker.work(), worker.work()]
     store.is_broken = False
-    monkeypatch.setattr(time, "monotonic", lambda: now + MAX_RETRY_S)
+    monkeypatch.setattr(time, "monotonic", lambda: now + MAX_S)
     worker.work()
     monkeypatch.undo()
     monkeypatch.setenv("BEHAVIOR_HOME", str(one._folder))

@@ -812,7 +812,7 @@ def test_operations_take_and_return_json() -> None:
 
     assert (status, found["pattern"]["trigger"]) == (200, TASK)
     assert worker.send("/v1/ping", method="GET") == (200, {"version": __version__, "pid": 7})
-    assert worker.send("/v1/drain") == (200, {"learned": 0, **OPEN.model_dump()})
+    assert worker.send("/v1/drain") == (200, {"learned": 0, **OPEN.model_dump(), "not_computed": ""})
     assert worker.send("/v1/reap", {"idle_s": 5})[1]["closed"] == 1
     assert worker.learner.idle_s == [5]
 
