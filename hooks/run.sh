@@ -10,9 +10,12 @@
     if [ -x "${CLAUDE_PLUGIN_DATA-}/python3" ] && [ -f "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" ]; then
         # hook.py always ends with 0, so a failure is that of the Python: it is broken, or it was killed. A killed one
         # has read the payload; "again" lets the second try report that loss.
-        "$CLAUDE_PLUGIN_DATA/python3" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" ||
-            python3 -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" again
-    else
-        python3 -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@"
+        "$CLAUDE_PLUGIN_DATA/python3" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" || {
+            . "$CLAUDE_PLUGIN_ROOT/hooks/find_python.sh"
+            "$python" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" again
+        }
+    elif [ -f "$CLAUDE_PLUGIN_ROOT/hooks/find_python.sh" ]; then
+        . "$CLAUDE_PLUGIN_ROOT/hooks/find_python.sh"
+        "$python" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@"
     fi
 }

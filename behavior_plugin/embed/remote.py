@@ -82,16 +82,20 @@ class RemoteEmbedder:
         return json.loads(response.content)
 
 
-WRONG_SERVICE = "Check OPENAI_BASE_URL, and whether a network's login page stands in between."
+NO_KEY = (
+    'Write OPENAI_API_KEY = "…" below a line [environment] at the end of config.toml in the data folder, or set embedder '
+    '= "offline" there.'
+)
+WRONG_SERVICE = "Check OPENAI_BASE_URL in config.toml, and whether a network's login page stands in between."
 
 
 def _key() -> str:
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key:
-        raise EmbedError("There is no OpenAI key.", hint='Set OPENAI_API_KEY, or embedder = "offline".')
+        raise EmbedError("There is no OpenAI key.", hint=NO_KEY)
     # Such a key cannot be sent as a header, and the library's error would quote it.
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise EmbedError("OPENAI_API_KEY has spaces or special signs.", hint="Copy it again.")
+        raise EmbedError("OPENAI_API_KEY has spaces or special signs.", hint="Copy it into config.toml again.")
     return key
 
 
@@ -100,11 +104,13 @@ def _translate_error(error: openai.OpenAIError, *, host: str) -> EmbedError:
 
     match error:
         case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return EmbedError(f"{host} does not accept the key.", hint="Check OPENAI_API_KEY.")
+            return EmbedError(f"{host} does not accept the key.", hint="Check OPENAI_API_KEY in config.toml.")
         case openai.RateLimitError():
             return EmbedError(f"{host} takes no more requests now.", hint="Wait, or check your credit.")
         case openai.APIConnectionError():
-            return EmbedError(f"{host} cannot be reached.", hint="Check the network and OPENAI_BASE_URL.")
+            return EmbedError(
+                f"{host} cannot be reached.", hint="Check the network, and OPENAI_BASE_URL in config.toml."
+            )
         case openai.APIStatusError():
             return EmbedError(f"{host} answered with status {error.status_code}.", hint=WRONG_SERVICE)
     return EmbedError(f"The request to {host} failed: {type(error).__name__}.")

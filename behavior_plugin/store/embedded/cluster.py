@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from behavior_plugin.capture import variables
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded import orphans
 from behavior_plugin.store.embedded.account import UPGRADED, Account
@@ -163,8 +164,7 @@ def is_before(major: str, other: str) -> bool:
 
 def environment() -> dict[str, str]:
     """The environment for Postgres: without our keys, and with the locale that we expect in its log."""
-    ours = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
-    return {**ours, "LC_ALL": "C"}
+    return {**variables.for_worker(), "LC_ALL": "C"}
 
 
 def open_log(file: Path) -> IO[bytes]:
