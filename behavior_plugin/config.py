@@ -75,7 +75,8 @@ class Settings(BaseModel):
         default="offline",
         description="The model that compares prompts. offline: all-MiniLM-L6-v2 on this machine, and for projects in "
         "other languages than English multilingual-e5-small, if it is installed. multilingual: that one throughout. "
-        "openai: text-embedding-3-small, with OPENAI_API_KEY from [environment]. none: prompts are compared by their letters.",
+        "openai: text-embedding-3-small, with OPENAI_API_KEY in the table `environment`. none: prompts are compared by "
+        "their letters.",
     )
     recall_scope: Literal["project", "all"] = Field(
         default="project",

@@ -139,7 +139,7 @@ def _interpreter() -> str:
     if python is None:
         raise SetupError
     record = paths.in_data("interpreter")
-    if os.path.lexists(record) and (recorded := wake.recorded()) != python:  # noqa: PTH110 - also a broken link
+    if os.path.lexists(record) and (recorded := wake.recorded()) != python:
         why = f"names {recorded}, which cannot be run" if recorded else "was not written for this folder"
         raise SetupError(f"{record} {why}; {python} is used instead.", hint=REPAIR)
     check_interpreter(Path(python))

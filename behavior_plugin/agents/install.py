@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path

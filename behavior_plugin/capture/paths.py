@@ -224,7 +224,7 @@ def _make_short_run_folder(link):
     import tempfile
 
     # Not by TMPDIR, which a project may have set.
-    short = tempfile.mkdtemp(prefix="behavior-", dir="/tmp")  # noqa: S108 - a folder of ours in it
+    short = tempfile.mkdtemp(prefix="behavior-", dir="/tmp")
     try:
         os.symlink(short, link)
     except FileExistsError:

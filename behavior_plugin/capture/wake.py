@@ -145,7 +145,8 @@ def is_trusted(python):
     """Whether a Python is outside the session's project, or the project is this plugin itself."""
     root = os.path.realpath(ROOT)
     places = [os.path.realpath(os.path.dirname(python)), os.path.realpath(python)]
-    return all([not paths.project_around(place) or os.path.commonpath((root, place)) == root for place in places])
+    around = [place for place in places if paths.project_around(place)]
+    return not around or os.path.commonpath([root, *around]) == root
 
 
 def _stop_older():

@@ -50,8 +50,8 @@ REPAIR = (
 def db(context: click.Context, file: Path | None) -> None:
     """Maintain the database of patterns.
 
-    It is on the embedded server, or the Postgres that the setting `database_url` names. Most commands need the login of the database's
-    owner; those that access the patterns of all users need superuser or bypassrls.
+    It is on the embedded server, or the Postgres that the setting `database_url` names. Most commands need the login
+    of the database's owner; those that access the patterns of all users need superuser or bypassrls.
     """
     if file:
         from behavior_plugin import config
@@ -310,6 +310,6 @@ def _team_owner() -> Iterator[psycopg.Connection]:
         if not settings.database_url:
             raise ConfigError(
                 "The embedded server is for one user on this machine and has no members.",
-                hint="Name a file with the owner's database_url: `behavior db --config FILE member …`; see docs/team.md.",
+                hint="Name a file with the owner's database_url: `behavior db --config FILE …`; see docs/team.md.",
             )
         yield owner

@@ -83,8 +83,8 @@ class RemoteEmbedder:
 
 
 NO_KEY = (
-    'Write OPENAI_API_KEY = "…" below a line [environment] at the end of config.toml in the data folder, or set embedder '
-    '= "offline" there.'
+    'Write OPENAI_API_KEY = "…" below a line [environment] at the end of config.toml in the data folder, or write '
+    'embedder = "offline" there.'
 )
 WRONG_SERVICE = "Check OPENAI_BASE_URL in config.toml, and whether a network's login page stands in between."
 

@@ -15,7 +15,7 @@ import pytest
 
 from behavior_plugin import simulator
 from behavior_plugin.agents.install import install
-from behavior_plugin.capture import python_link
+from behavior_plugin.capture import python_link, wake
 from behavior_plugin.capture.handlers import HANDLERS
 from tests.acceptance.feeding import data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
@@ -118,7 +118,7 @@ def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim
     """The client gives them no folder, so the command contains the path of ours."""
     settings = tmp_path / "settings.json"
     install(settings_file=settings, plugin_root=ROOT, interpreter=Path(sys.executable))
-    (data / "interpreter").write_text("/bin/true\n")
+    wake.record("/bin/true")
     environment = {**os.environ, "PATH": f"{shim.parent}:/usr/sbin"}
 
     for event in ("SessionStart", "PostToolUse"):
@@ -139,7 +139,7 @@ def test_hooks_work_without_a_folder_for_the_link(folder: str | None, shim: Path
     environment |= {} if folder is None else {"CLAUDE_PLUGIN_DATA": folder}
 
     for event in ("SessionStart", "UserPromptSubmit"):
-        done = feed(event, b"{}", env=environment, cwd=tmp_path / "shims")
+        done = feed(event, b"{}", env=environment, cwd=tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
     assert spooled_payloads() == [b"{}", b"{}"]

@@ -151,7 +151,7 @@ def test_the_readme_shows_the_commands_own_help() -> None:
 @pytest.mark.parametrize(("name", "field"), Settings.model_fields.items())
 def test_the_readme_describes_every_setting(name: str, field: FieldInfo) -> None:
     """The README repeats the description in the code."""
-    assert f"| `{name}` | `BEHAVIOR_{name.upper()}` | {field.description} |" in README
+    assert f"| `{name}` | {field.description} |" in README
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

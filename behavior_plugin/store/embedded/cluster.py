@@ -164,7 +164,8 @@ def is_before(major: str, other: str) -> bool:
 
 def environment() -> dict[str, str]:
     """The environment for Postgres: without our keys, and with the locale that we expect in its log."""
-    return {**variables.for_worker(), "LC_ALL": "C"}
+    ours = {name: value for name, value in variables.for_worker().items() if name in ("PATH", "HOME", "TZ")}
+    return {**ours, "LC_ALL": "C"}
 
 
 def open_log(file: Path) -> IO[bytes]:
