@@ -139,7 +139,7 @@ def test_failed_work_is_marked() -> None:
 def test_prompts_are_chosen_by_project_session_and_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default the last one of this directory's project."""
     monkeypatch.chdir(elsewhere(tmp_path))
-    here, written = str(tmp_path), Decisions()
+    here, written = str(elsewhere(tmp_path)), Decisions()
     for number, (session, project) in enumerate([("s1", here), ("s2", here), ("t1", "/elsewhere")]):
         written.add(decision(f"prompt {number}", session_id=session, project=project))
 
