@@ -166,7 +166,8 @@ def test_nothing_lies_in_the_repository_and_nothing_in_it_runs(
     before = files_of(hostile) | {".claude", ".claude/settings.json"}
     path = f"/proc/self/cwd/bin:{hostile}/bin:bin:{os.environ['PATH']}"
 
-    output = way(hostile, {name: folder.format(hostile=hostile), "PATH": path})
+    variables = {name: folder.format(hostile=hostile), "PATH": path, "CLAUDE_PLUGIN_DATA": str(hostile / "bin")}
+    output = way(hostile, variables)
     work_elsewhere(tmp_path)
 
     assert "lies in a project and is not used" in output
