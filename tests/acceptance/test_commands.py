@@ -344,6 +344,7 @@ def make_link(data: Path) -> None:
 def test_status_reports_a_data_folder_that_hooks_refuse(make: Callable[[Path], None], why: str) -> None:
     """No event waits or was lost there, so all would look well."""
     data = Path(paths.data_folder())
+    shutil.rmtree(data)
     make(data)
 
     found = json_of("status")["hooks"]
@@ -623,6 +624,7 @@ def test_doctor_names_a_missing_interpreter(interpreter: str, clue: str) -> None
 def test_doctor_names_a_data_folder_that_is_a_file() -> None:
     """Every check that needs the folder fails; the first one gives the reason."""
     data = Path(paths.data_folder())
+    shutil.rmtree(data)
     data.write_text("a file")
 
     failed = failed_checks()
