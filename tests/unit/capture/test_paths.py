@@ -102,6 +102,7 @@ def usual(home: Path) -> str:
         (".", "{project}/.b"),
         (".", "{project}"),
         (".", "/proc/self/cwd/.b"),
+        (".", "/proc/self/root{project}/../other"),
         (".", "/../{project}/./deep/../.b"),
         (".", "{project}/../link/.b"),
         ("deep/below", "{project}/.b"),
