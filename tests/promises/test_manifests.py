@@ -81,7 +81,8 @@ def test_run_sh_tries_the_link_that_a_hook_refreshes() -> None:
     """The shell and Python each name the file, in different languages."""
     script = (ROOT / "hooks" / "run.sh").read_text(encoding="utf-8")
 
-    assert f'"$CLAUDE_PLUGIN_DATA/{python_link.NAME}" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py"' in script
+    assert f"link=$CLAUDE_PLUGIN_DATA/{python_link.NAME} " in script
+    assert '"$link" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py"' in script
 
 
 @pytest.mark.parametrize(
