@@ -147,7 +147,7 @@ def test_a_missing_or_incomplete_plugin_does_no_harm(event: str, gone: str, tmp_
 @pytest.mark.parametrize("search", ["", "/nonexistent"])
 def test_a_missing_python_does_no_harm(event: str, search: str) -> None:
     """A PATH without python3 must not stop a session."""
-    done = feed(event, b"{}", env={"PATH": search, "CLAUDE_PLUGIN_ROOT": str(ROOT)})
+    done = feed(event, b"{}", env=hook_environment(PATH=search))
 
     assert (done.returncode, done.stdout) == (0, b"")
 
