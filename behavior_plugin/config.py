@@ -1,6 +1,7 @@
-"""The settings: defaults < config.toml in the data folder < BEHAVIOR_* environment.
+"""The settings: defaults < config.toml in the data folder, and nothing else.
 
-Nothing is read from the project of a session: a repository must not choose where its user's work goes.
+An agent applies the `env` of a project's settings to the hooks and commands of its session, so neither the project nor
+the environment is read: a repository must not choose where its user's work goes.
 """
 
 from __future__ import annotations
@@ -9,51 +10,65 @@ import hashlib
 import hmac
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
 )
 
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, variables
 from behavior_plugin.errors import ConfigError, LinkError
 
-PREFIX = "BEHAVIOR_"
-# Only in the environment: the data folder, and the switch for the hooks.
-_NOT_SETTINGS = ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")
 # Left out of the fingerprint: timing does not affect answers, and the worker reads exclusions anew when they change.
 _NOT_COMPARED = ("idle_timeout_s", "settle_s", "exclude_projects", "exclude_paths")
-# Former names of settings, which config.toml and the environment may still use.
+# Former names of settings, which config.toml may still use.
 _FORMER = {"idle_timeout_s": "linger_s"}
 # Settings that mean nothing any more. In config.toml they are no error: an update must not stop work.
 _GONE = ("min_similarity", "similarity_floor")
+# The variables that libraries read by themselves: openai, libpq, and the HTTP client.
+_OF_LIBRARIES = ("OPENAI_", "PG", "SSL_CERT_")
+_OF_PROXIES = ("_PROXY", "_proxy")
 
 # No part of the URL is shown: any part may hold some of a password that is not escaped.
-YOUR_POSTGRES = "your own Postgres (BEHAVIOR_DATABASE_URL)"
+YOUR_POSTGRES = "your own Postgres (database_url in config.toml)"
 EMBEDDED = "embedded server"
+
+_chosen_file: ContextVar[Path | None] = ContextVar("chosen_file", default=None)
 
 Storage = Literal["behavior_patterns", "memories"]
 # A glob that could be empty would match everything.
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-def _names(name: str) -> AliasChoices:
-    """The names of a setting that was renamed, in config.toml and in the environment."""
-    return AliasChoices(*(each for part in (name, _FORMER[name]) for each in (part, f"{PREFIX}{part.upper()}")))
+def _is_of_library(name: str) -> bool:
+    return name.startswith(_OF_LIBRARIES) or name.endswith(_OF_PROXIES)
 
 
-class Settings(BaseSettings):
-    """All settings. Each field `x` is also the environment variable `BEHAVIOR_X`."""
+def _allowed(variables: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+    if others := [name for name in variables if not _is_of_library(name)]:
+        raise ValueError(f"only OPENAI_*, PG*, *_PROXY and SSL_CERT_* can be set, not {', '.join(others)}")
+    if any("\0" in f"{name}{value.get_secret_value()}" or "=" in name for name, value in variables.items()):
+        raise ValueError("a name or value has a character that no variable can have")
+    return variables
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+class Settings(BaseModel):
+    """All settings, by their names in config.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -71,7 +86,8 @@ class Settings(BaseSettings):
         default="offline",
         description="The model that compares prompts. offline: all-MiniLM-L6-v2 on this machine, and for projects in "
         "other languages than English multilingual-e5-small, if it is installed. multilingual: that one throughout. "
-        "openai: text-embedding-3-small, with OPENAI_API_KEY. none: prompts are compared by their letters.",
+        "openai: text-embedding-3-small, with OPENAI_API_KEY in the table `environment`. none: prompts are compared by "
+        "their letters.",
     )
     recall_scope: Literal["project", "all"] = Field(
         default="project",
@@ -106,11 +122,17 @@ class Settings(BaseSettings):
     idle_timeout_s: float = Field(
         default=180,
         ge=0,
-        validation_alias=_names("idle_timeout_s"),
+        validation_alias=AliasChoices("idle_timeout_s", "linger_s"),
         description="Seconds the worker stays after the last live session.",
     )
     settle_s: float = Field(
         default=1.0, ge=0, description="Seconds to wait for late events before an ended session is assembled."
+    )
+
+    environment: Annotated[Mapping[str, SecretStr], AfterValidator(_allowed)] = Field(
+        default_factory=dict,
+        description="A table of variables for OpenAI, Postgres and proxies: OPENAI_*, PG*, *_PROXY and SSL_CERT_*. "
+        "Those of the environment are not used.",
     )
 
     @property
@@ -118,20 +140,24 @@ class Settings(BaseSettings):
         """The database, in words that may be shown."""
         return YOUR_POSTGRES if self.database_url else EMBEDDED
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - left out, see the module's docstring
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_file())
+    @property
+    def has_secrets(self) -> bool:
+        return bool(self.database_url or self.environment)
 
 
 def config_file() -> Path:
-    return Path(paths.in_data("config.toml"))
+    """The file that the settings are read from."""
+    return _chosen_file.get() or Path(paths.in_data("config.toml"))
+
+
+@contextmanager
+def read_from(file: Path) -> Iterator[None]:
+    """Read the settings from another file instead of config.toml."""
+    before = _chosen_file.set(file)
+    try:
+        yield
+    finally:
+        _chosen_file.reset(before)
 
 
 def load() -> Settings:
@@ -142,8 +168,9 @@ def load() -> Settings:
         LinkError: config.toml is a link.
     """
     try:
-        _refuse_unknown(_names_in_file())
-        return Settings()
+        table = _table()
+        _refuse_unknown(table)
+        return Settings.model_validate(table)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"Not a valid setting: {problems}") from None
@@ -151,20 +178,35 @@ def load() -> Settings:
         raise ConfigError(f"{config_file()} cannot be read: {error}") from None
 
 
+def apply_environment(settings: Settings) -> None:
+    """Give this process the variables of config.toml for its libraries, instead of those that its caller has."""
+    for name in library_variables():
+        del os.environ[name]
+    os.environ.update({name: value.get_secret_value() for name, value in settings.environment.items()})
+
+
+def library_variables() -> dict[str, str]:
+    """The variables of this process that libraries read by themselves."""
+    return {name: value for name, value in os.environ.items() if _is_of_library(name)}
+
+
+def readable_by_others() -> bool:
+    """Whether other users can read the file of the settings."""
+    try:
+        return bool(config_file().stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def unused_variables() -> str:
+    """A sentence about BEHAVIOR_* variables that name a setting; empty if there are none."""
+    names = variables.of_settings()
+    return variables.not_used(names, paths.in_data("config.toml")) if names else ""
+
+
 def are_hooks_off() -> bool:
     """Whether this environment switches the hooks off; an agent may run in another one."""
     return bool(os.environ.get("BEHAVIOR_DISABLE"))
-
-
-def unknown_variables() -> list[str]:
-    """BEHAVIOR_* variables that are not settings, each with the setting that may be meant.
-
-    They are not an error: a test, or a later version, may have variables of its own.
-    """
-    names = [name for name in os.environ if name.startswith(PREFIX) and name not in _NOT_SETTINGS]
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    former = [PREFIX + field.upper() for field in _FORMER.values()]
-    return [_with_guess(name, known) for name in sorted(names) if name.upper() not in (*known, *former)]
 
 
 def fingerprint(settings: Settings, salt: bytes) -> dict[str, str]:
@@ -174,18 +216,28 @@ def fingerprint(settings: Settings, salt: bytes) -> dict[str, str]:
 
 def _values(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in sorted(set(Settings.model_fields).difference(_NOT_COMPARED)):
-        value = getattr(settings, name)
-        yield name, str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        yield name, _plain(getattr(settings, name))
 
 
-def _names_in_file() -> list[str]:
-    if config_file().is_symlink():
-        raise LinkError(f"{config_file()} is a link, and links in the data folder are not followed.")
+def _plain(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return repr(sorted((name, _plain(each)) for name, each in value.items()))
+    return str(value)
+
+
+def _table() -> dict[str, Any]:
+    file = config_file()
+    if file.is_symlink() and not _chosen_file.get():
+        raise LinkError(f"{file} is a link, and links in the data folder are not followed.")
     try:
-        with open(config_file(), encoding="utf-8", opener=paths.open_carefully) as file:
-            return list(tomllib.loads(file.read()))
+        with open(file, encoding="utf-8", opener=None if _chosen_file.get() else paths.open_carefully) as source:
+            return tomllib.loads(source.read())
     except FileNotFoundError:
-        return []
+        if _chosen_file.get():
+            raise
+        return {}
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

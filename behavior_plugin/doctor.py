@@ -22,7 +22,8 @@ from behavior_plugin.agents.install import WITH_HOOKS, agent_settings_file, chec
 from behavior_plugin.agents.settings_file import read_settings
 from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.embed.extra import offer
-from behavior_plugin.errors import BehaviorError, SetupError, StoreError
+from behavior_plugin.embed.remote import NO_KEY
+from behavior_plugin.errors import BehaviorError, ConfigError, SetupError, StoreError
 from behavior_plugin.model import Context
 from behavior_plugin.worker import NOT_OPEN
 from behavior_plugin.worker import PROBE as PROBE_ID
@@ -32,6 +33,9 @@ from behavior_plugin.worker.links import refuse_links
 PLUGIN = Path(wake.ROOT)
 SWITCH_ON = "Unset it in the environment that the agent is started from."
 FOLDER_ITSELF = "Set BEHAVIOR_HOME to the folder itself."
+TO_FILE = "Write the settings into that file, without BEHAVIOR_ and in lower case, and unset the variables."
+MAKE_PRIVATE = "Run `chmod 600` on it."
+KEY = "OPENAI_API_KEY"
 REPAIR = "Delete that file, or run `behavior install` again."
 LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
 LEFT_VECTORS = "{:,} vectors are by another model than is wanted now: `behavior db embed` makes them anew at once"
@@ -114,10 +118,15 @@ def _remedy(error: BehaviorError) -> str:
 
 
 def _settings() -> str:
-    changed = config.load().model_dump(exclude_defaults=True)
-    unknown = ", ".join(config.unknown_variables())
-    ignored = f"; ignored, not a setting: {unknown}" if unknown else ""
-    return f"{config.config_file()} and BEHAVIOR_*: {', '.join(changed) or 'all defaults'}{ignored}"
+    settings = config.load()
+    changed = ", ".join(settings.model_dump(exclude_defaults=True)) or "all defaults"
+    if unused := config.unused_variables():
+        raise ConfigError(f"{unused}.", hint=TO_FILE)
+    if settings.has_secrets and config.readable_by_others():
+        raise ConfigError(f"Others can read {config.config_file()}, which holds a secret.", hint=MAKE_PRIVATE)
+    if settings.embedder == "openai" and KEY in os.environ and KEY not in settings.environment:
+        raise ConfigError(f"{KEY} is set in this environment and not used.", hint=NO_KEY)
+    return f"{config.config_file()}: {changed}"
 
 
 def _data_folder() -> str:
@@ -146,9 +155,10 @@ def _interpreter() -> str:
     python = wake.interpreter()
     if python is None:
         raise SetupError
-    if (recorded := wake.recorded()) and recorded != python:
-        record = paths.in_data("interpreter")
-        raise SetupError(f"{record} names {recorded}, which cannot be run; {python} is used instead.", hint=REPAIR)
+    record = paths.in_data("interpreter")
+    if os.path.lexists(record) and (recorded := wake.recorded()) != python:
+        why = f"names {recorded}, which cannot be run" if recorded else "was not written for this folder"
+        raise SetupError(f"{record} {why}; {python} is used instead.", hint=REPAIR)
     check_interpreter(Path(python))
     return str(python)
 

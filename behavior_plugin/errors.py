@@ -41,19 +41,16 @@ class BehaviorError(Exception):
 class ConfigError(BehaviorError):
     """A setting is not valid."""
 
-    hint = "Correct it in config.toml (in the data folder) or in the BEHAVIOR_* environment."
+    hint = "Correct it in config.toml, in the data folder."
 
 
 class OtherSettingsError(ConfigError):
-    """The worker was started with other settings."""
+    """The worker has other settings."""
 
-    hint = (
-        "Run `behavior worker stop`, then try again: the next command starts it with the settings that you have here. "
-        "Settings in config.toml are the same for sessions and commands."
-    )
+    hint = "The worker has the settings of config.toml. Write yours there, or leave out --config."
 
     def __init__(self, message: str = "", *, hint: str = "", names: Sequence[str] = ()) -> None:
-        super().__init__(message or f"The worker was started with other settings ({', '.join(names)}).", hint=hint)
+        super().__init__(message or f"The worker has other settings ({', '.join(names)}).", hint=hint)
         self.names = tuple(names)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from behavior_plugin.patterns.turns import turns_of
 from behavior_plugin.worker.client import start_worker
 from benchmarks.scratch import machine, say, scratch
 from tests.factories import TRANSCRIPTS
+from tests.settings import configure
 
 ROUNDS = 5
 MADE_MB = 30
@@ -92,7 +92,7 @@ def _importing(logs: Path, found: list[Log]) -> Iterator[str]:
 def _memory(folder: Path, size: int, log: Path | None) -> str:
     logs = _make_logs(folder, size, log or TRANSCRIPTS / "print-fix-and-follow-up.jsonl")
     # The worker's part is not measured here, so it need not embed.
-    os.environ["BEHAVIOR_EMBEDDER"] = "none"
+    configure(embedder="none")
     start_worker()
     report, peak = _import(logs)
     contents = f"{report['prompts']:,} prompts, {report['calls']:,} calls and {report['patterns']:,} patterns"

@@ -14,9 +14,9 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, wake
 from tests.acceptance.sessions import nothing_left
-from tests.settings import SETTINGS
+from tests.settings import SETTINGS, configure
 
 # Longer than any benchmark: a worker that stops half-way would be measured as one that starts.
 IDLE_TIMEOUT_S = 3600
@@ -31,8 +31,11 @@ def scratch() -> Iterator[Path]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="b-") as folder:
         home = Path(folder, "home")
-        os.environ.update(BEHAVIOR_HOME=str(home), BEHAVIOR_IDLE_TIMEOUT_S=str(IDLE_TIMEOUT_S))
-        Path(paths.make_private(str(home)), "interpreter").write_text(sys.executable)
+        os.environ.update(BEHAVIOR_HOME=str(home))
+        if misplaced := paths.misplaced():
+            sys.exit(f"{misplaced}: set TMPDIR to another folder, or start this in another one")
+        wake.record(sys.executable)
+        configure(idle_timeout_s=IDLE_TIMEOUT_S)
         _make_project(Path(folder, "project"))
         with nothing_left(home):
             yield Path(folder)

@@ -5,14 +5,22 @@
 # The braces make the shell read the whole file before it runs any of it: half a file, as an interrupted update leaves
 # it, runs nothing. Otherwise a line cut off after "python3 -I -S" would run the payload as a program.
 {
+    # A relative folder would be the project's.
+    case ${CLAUDE_PLUGIN_DATA-} in
+    /*) link=$CLAUDE_PLUGIN_DATA/python3 ;;
+    *) link='' ;;
+    esac
     # The link leads past a version manager's python3, which takes ten times as long as the hook. It is tried only if
     # hook.py is there; otherwise two Pythons would complain about the missing file.
-    if [ -x "${CLAUDE_PLUGIN_DATA-}/python3" ] && [ -f "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" ]; then
+    if [ "$link" ] && [ -x "$link" ] && [ -f "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" ]; then
         # hook.py always ends with 0, so a failure is that of the Python: it is broken, or it was killed. A killed one
         # has read the payload; "again" lets the second try report that loss.
-        "$CLAUDE_PLUGIN_DATA/python3" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" ||
-            python3 -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" again
-    else
-        python3 -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@"
+        "$link" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" || {
+            . "$CLAUDE_PLUGIN_ROOT/hooks/find_python.sh"
+            "$python" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@" again
+        }
+    elif [ -f "$CLAUDE_PLUGIN_ROOT/hooks/find_python.sh" ]; then
+        . "$CLAUDE_PLUGIN_ROOT/hooks/find_python.sh"
+        "$python" -I -S "$CLAUDE_PLUGIN_ROOT/hooks/hook.py" "$@"
     fi
 }

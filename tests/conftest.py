@@ -39,6 +39,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("BEHAVIOR_HOME", str(home / "behavior"))
+    monkeypatch.setattr(paths, "_decided", {})
     return home
 
 

@@ -46,7 +46,7 @@ class Pooler:
         return make_conninfo(hostaddr=ADDRESS, port=self.port, user=login, password=password, dbname=dbname)
 
     def url(self, login: str, dbname: str, *, host: str = "localhost", **options: str) -> str:
-        """The value for BEHAVIOR_DATABASE_URL; the host name is only compared, never resolved."""
+        """The value for database_url; the host name is only compared, never resolved."""
         who = f"{quote(login, safe='')}:{quote(self.passwords[login], safe='')}"
         return f"postgresql://{who}@{host}:{self.port}/{dbname}?{urlencode({'hostaddr': ADDRESS, **options})}"
 

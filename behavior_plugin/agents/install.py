@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -265,20 +264,9 @@ def _record() -> Path:
 
 
 def _record_steps(interpreter: Path) -> Iterator[_Step]:
-    text = f"{_written(interpreter)}\n"
-    if _recorded() != text.encode():
-        yield f"{_record()}: {interpreter} runs the worker.", partial(_write_record, text)
-
-
-def _recorded() -> bytes | None:
-    with suppress(OSError):
-        return _record().read_bytes()
-    return None
-
-
-def _write_record(text: str) -> None:
-    paths.make_private(paths.data_folder())
-    replace_file(_record(), text.encode())
+    python = _written(interpreter)
+    if wake.recorded() != python:
+        yield f"{_record()}: {interpreter} runs the worker.", partial(wake.record, python)
 
 
 def _forget_steps() -> Iterator[_Step]:

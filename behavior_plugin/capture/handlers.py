@@ -89,7 +89,7 @@ def on_event(event, payload, is_cut, notes=None):
 
 def on_session_start(event, payload, is_cut):
     """Save the session's start, and start the worker without waiting for it."""
-    from behavior_plugin.capture import python_link, trouble, wake
+    from behavior_plugin.capture import python_link, trouble, variables, wake
 
     notes = _whereabouts()
     if _excludes_itself(notes):
@@ -103,7 +103,7 @@ def on_session_start(event, payload, is_cut):
         _warn_user(f"events cannot be saved ({getattr(loss, 'strerror', None) or type(loss).__name__})")
     elif found == wake.NOT_SET_UP:
         _answer(wake.NOT_SET_UP_ANSWER)
-    elif not _agent and not _goes_on(payload) and (problem := trouble.read()):
+    elif not _agent and not _goes_on(payload) and (problem := variables.trouble() or trouble.read()):
         _warn_user(problem)
     if found != wake.RUNNING:  # a worker would do it, if one came up
         wake.spawn_detached(spool.enforce_limits)

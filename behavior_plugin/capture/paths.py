@@ -13,8 +13,10 @@ data_folder()/              0700; BEHAVIOR_HOME, else the platform's per-user da
     embedders.json          the models used last, and those whose vectors are being replaced
     config.toml, worker.lock, skip.lock, worker.log
 
-A relative BEHAVIOR_HOME would name another folder in each directory. Commands refuse it; a hook, which must not fail,
-ignores it, as the XDG specification asks for a relative XDG_DATA_HOME.
+A relative BEHAVIOR_HOME would name another folder in each directory. And an agent applies the `env` of a project's
+settings to its hooks, so a folder inside the project is the project's choice: our files would lie in its repository.
+Commands refuse both; a hook, which must not fail, ignores them, as the XDG specification asks for a relative
+XDG_DATA_HOME.
 """
 
 import os
@@ -33,19 +35,100 @@ POSTGRES_NAMES = ("data", "password", "server.log", "server.log.1")
 SHORT_PREFIX, SHORT_CHARS = "behavior-", 17
 # What is in the folder of the sockets.
 RUN_NAMES = ("worker.sock", "starting", "replacing", ".s.PGSQL.5432", ".s.PGSQL.5432.lock")
+# The variables that the data folder depends on, and the folder that was found for them. A process decides once: a child
+# that has left the project's folder must not judge otherwise.
+_VARIABLES = ("BEHAVIOR_HOME", "XDG_DATA_HOME", "HOME", "CLAUDE_PROJECT_DIR")
+_decided = {}  # type: dict[tuple[str | None, ...], str]
 
 
 def data_folder():
     """The absolute path of the folder with all our data. It need not exist yet."""
+    known = tuple([os.environ.get(name) for name in _VARIABLES])
+    if known not in _decided:
+        _decided[known] = _decide()
+    return _decided[known]
+
+
+def home():
+    """The user's home: HOME, unless a project has set it to a folder of its own; else the home of record."""
+    chosen = os.environ.get("HOME", "")
+    return chosen if os.path.isabs(chosen) and not _is_in_repository(chosen) else _home_of_record()
+
+
+def misplaced():
+    """Why the folder that BEHAVIOR_HOME, XDG_DATA_HOME or HOME names is not used; empty if it is."""
     chosen = _chosen()
-    if os.path.isabs(chosen):
-        return os.path.normpath(chosen)
-    return os.path.join(_user_data_folder(), "behavior-plugin")
+    if chosen and not os.path.isabs(chosen):
+        return "BEHAVIOR_HOME is not an absolute path"
+    if (os.path.normpath(chosen) if chosen else _user_data_folder()) == data_folder():
+        return ""
+    name = "BEHAVIOR_HOME" if chosen else "the data folder that XDG_DATA_HOME or HOME names"
+    return f"{name} lies in a project and is not used"
 
 
-def is_misplaced():
-    """Whether BEHAVIOR_HOME is relative, and therefore ignored."""
-    return bool(_chosen()) and not os.path.isabs(_chosen())
+def project_around(path):
+    """The folder of the session's project in which a path lies, as its real path; None if it lies elsewhere.
+
+    That is the working directory, CLAUDE_PROJECT_DIR, or the work tree of either.
+    """
+    real = os.path.realpath(path)
+    places = [os.environ.get("CLAUDE_PROJECT_DIR", "")]
+    try:
+        places.append(os.getcwd())
+    except OSError:  # it was deleted
+        pass
+    for place in places:
+        if os.path.isabs(place):
+            place = os.path.realpath(place)
+            shared = os.path.commonpath((real, place))
+            around = shared if shared == place else _work_tree(shared)
+            if around and not _is_the_users(around):
+                return around
+    return None
+
+
+def _decide():
+    chosen = _chosen()
+    for folder in (os.path.normpath(chosen) if os.path.isabs(chosen) else "", _user_data_folder()):
+        if folder and not _is_in_repository(folder):
+            return folder
+    return _in_home(_home_of_record())
+
+
+def _is_in_repository(folder):
+    """Whether a folder lies in a project. In /proc are names for the folder that one happens to work in."""
+    real = os.path.realpath(folder)
+    if folder.startswith("/proc/") or real.startswith("/proc/"):
+        return True
+    around = _work_tree(real)
+    return bool(around and not _is_the_users(around)) or bool(project_around(real))
+
+
+def _work_tree(folder):
+    """The nearest folder at or above this one that has a `.git`; None if there is none."""
+    while True:
+        if os.path.lexists(os.path.join(folder, ".git")):
+            return folder
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def _is_the_users(place):
+    """Whether a folder that a session works in is the user's own, and no project: the home, or one around it.
+
+    The home may be a repository. Where HOME is set, as in a container, to another one than that of record, it must not:
+    a project could set it too.
+    """
+    try:
+        if os.path.commonpath((place, os.path.realpath(_home_of_record()))) == place:
+            return True
+    except OSError:
+        if place == "/":
+            return True
+    is_home = place == os.path.realpath(os.environ.get("HOME", "") or "/")
+    return is_home and not os.path.lexists(os.path.join(place, ".git"))
 
 
 def _chosen():
@@ -53,16 +136,18 @@ def _chosen():
 
 
 def _user_data_folder():
-    if sys.platform == "darwin":
-        return os.path.join(_home(), "Library", "Application Support")
-    chosen = os.environ.get("XDG_DATA_HOME", "")
-    return chosen if os.path.isabs(chosen) else os.path.join(_home(), ".local", "share")
+    chosen, home_set = os.environ.get("XDG_DATA_HOME", ""), os.environ.get("HOME", "")
+    if sys.platform != "darwin" and os.path.isabs(chosen):
+        return os.path.join(chosen, "behavior-plugin")
+    return _in_home(home_set if os.path.isabs(home_set) else _home_of_record())
 
 
-def _home():
-    home = os.environ.get("HOME", "")
-    if os.path.isabs(home):
-        return home
+def _in_home(home_folder):
+    usual = ("Library", "Application Support") if sys.platform == "darwin" else (".local", "share")
+    return os.path.join(home_folder, *usual, "behavior-plugin")
+
+
+def _home_of_record():
     import pwd
 
     try:
@@ -206,7 +291,8 @@ def _make_short_run_folder(link):
     """
     import tempfile
 
-    short = tempfile.mkdtemp(prefix=SHORT_PREFIX)
+    # Not by TMPDIR, which a project may have set.
+    short = tempfile.mkdtemp(prefix=SHORT_PREFIX, dir="/tmp")
     try:
         os.symlink(short, link)
     except FileExistsError:

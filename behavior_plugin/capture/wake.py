@@ -3,7 +3,7 @@
 import os
 import time
 
-from behavior_plugin.capture import ask, paths
+from behavior_plugin.capture import ask, paths, variables
 
 RUNNING, STARTING, SILENT, NOT_SET_UP = "running", "starting", "silent", "not set up"
 PING_S = 0.2
@@ -12,15 +12,12 @@ START_S = 5
 # Nor is a successor started again for a worker that does not answer: it may only be busy.
 REPLACE_S = 60
 MAX_DESCRIPTORS = 1 << 20
+MAX_RECORD_BYTES = 8192
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NOT_SET_UP_ANSWER = (
     b'{"systemMessage":"behavior: events are kept, but nothing is learned from them yet: '
     b"the plugin is not set up. Run `make setup` in the plugin's folder.\"}"
 )
-# The part of the agent's environment that the worker gets: never the agent's own keys.
-_PASSED_ON = ("HOME", "PATH", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "XDG_DATA_HOME")
-_PASSED_ON_STARTS = ("BEHAVIOR_", "OPENAI_", "PG", "LC_", "SSL_CERT_")
-_PASSED_ON_ENDS = ("_PROXY", "_proxy")
 
 
 def ensure_worker():
@@ -112,18 +109,50 @@ def clear_starting_mark():
 def interpreter():
     """The Python that has the worker's libraries: the one recorded at the setup, else that of our own .venv."""
     for python in (recorded(), os.path.join(ROOT, ".venv", "bin", "python")):
-        if python and os.access(python, os.X_OK):
+        if python and os.access(python, os.X_OK) and is_trusted(python):
             return python
     return None
 
 
 def recorded():
-    """The Python recorded at the setup, whether or not it is still there."""
+    """The Python recorded at the setup, whether or not it is still there; None if the record is missing or not ours.
+
+    A repository may contain a data folder, but neither a file that only its user can read, nor the folder's number.
+    """
     try:
-        with open(paths.in_data("interpreter"), encoding="utf-8", opener=paths.open_carefully) as record:
-            return record.readline().strip()
+        record = paths.open_carefully(paths.in_data("interpreter"), os.O_RDONLY)
     except (OSError, ValueError):
         return None
+    try:
+        found = os.fstat(record)
+        text = os.read(record, MAX_RECORD_BYTES)
+        python = text.split(b"\n")[0]
+        if found.st_mode & 0o077 or found.st_uid != os.geteuid() or text != record_of(python):
+            return None
+        return os.fsdecode(python)
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(record)
+
+
+def record_of(python):
+    """The content of the file `interpreter`: the path, and the number of the data folder. Raises OSError."""
+    return b"%s\n%d\n" % (os.fsencode(python), os.stat(paths.data_folder()).st_ino)
+
+
+def record(python):
+    """For the set-up: record the Python that runs the worker. Raises OSError."""
+    paths.make_private(paths.data_folder())
+    paths.replace_file(paths.in_data("interpreter"), record_of(python))
+
+
+def is_trusted(python):
+    """Whether a Python is outside the session's project, or the project is this plugin itself."""
+    root = os.path.realpath(ROOT)
+    places = [os.path.realpath(os.path.dirname(python)), os.path.realpath(python)]
+    around = [place for place in places if paths.project_around(place)]
+    return not around or os.path.commonpath([root, *around]) == root
 
 
 def _stop_older():
@@ -165,7 +194,8 @@ def _mark_file(name):
 
 def _start(python):
     command = [python, "-I", os.path.join(ROOT, "behavior_plugin", "worker", "__main__.py")]
-    spawn_detached(lambda: os.execve(python, command, _environment()))
+    environment = variables.for_worker()
+    spawn_detached(lambda: os.execve(python, command, environment))
 
 
 def _detach():
@@ -196,11 +226,3 @@ def _close(descriptor):
         os.close(descriptor)
     except OSError:  # that of the list itself
         pass
-
-
-def _environment():
-    return {name: value for name, value in os.environ.items() if _is_passed_on(name)}
-
-
-def _is_passed_on(name):
-    return name in _PASSED_ON or name.startswith(_PASSED_ON_STARTS) or name.endswith(_PASSED_ON_ENDS)

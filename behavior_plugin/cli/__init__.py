@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import click
 
 from behavior_plugin import __version__, api
-from behavior_plugin.capture import paths, spool, wake
+from behavior_plugin.capture import paths, spool, variables, wake
 from behavior_plugin.cli import correcting, measuring, patterns, pausing
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
@@ -24,12 +23,13 @@ from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
 from behavior_plugin.cli.suggesting import suggest
 from behavior_plugin.cli.why import unanswered_line, unanswered_prompts, why
-from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
+from behavior_plugin.errors import BehaviorError, ConfigError, WorkerUnavailableError
 from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.client import Client, start_worker
 from behavior_plugin.worker.lifecycle import stop_worker
 
 AGENT = AgentName(with_hooks=True)
+ELSEWHERE = "Write its absolute path, of a folder outside your projects; or unset it."
 FROZEN = "does not answer (`behavior worker stop` stops it)"
 
 
@@ -62,8 +62,10 @@ def cli(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         return click.echo(context.get_help())
-    if paths.is_misplaced():  # a relative path would be another folder in each directory
-        raise ConfigError("BEHAVIOR_HOME is not an absolute path.", hint="Write it from / or from ~, or unset it.")
+    if misplaced := paths.misplaced():
+        raise ConfigError(f"{misplaced}.", hint=ELSEWHERE)
+    if unused := variables.of_settings():
+        click.echo(f"behavior: {variables.not_used(unused, paths.in_data('config.toml'))}.", err=True)
     return None
 
 
@@ -94,7 +96,7 @@ def status(as_json: bool) -> None:
         "unanswered": unanswered_prompts(),
         **pausing.excluded_state(),
         "spool": f"full, hooks save nothing more: {why}" if (why := spool.why_full()) else "",
-        **_settings(is_answered="pid" in state),
+        **_settings(),
         **state,
     }
     if as_json:
@@ -266,7 +268,7 @@ def _links_problem() -> str:
     return ""
 
 
-def _settings(*, is_answered: bool) -> dict[str, str]:
+def _settings() -> dict[str, str]:
     """The configured store, and a problem with the settings, if there is one."""
     from behavior_plugin import config
 
@@ -274,18 +276,7 @@ def _settings(*, is_answered: bool) -> dict[str, str]:
         settings = config.load()
     except BehaviorError as error:
         return {"settings": str(error)}
-    problem = ""
-    with suppress(WorkerUnavailableError):
-        problem = _difference() if is_answered else ""
-    return {"settings": problem, "store": settings.where, "storage": settings.storage}
-
-
-def _difference() -> str:
-    try:
-        Client().ping()
-    except OtherSettingsError as error:
-        return f"differ from the running worker's ({', '.join(error.names)})"
-    return ""
+    return {"settings": config.unused_variables(), "store": settings.where, "storage": settings.storage}
 
 
 def _report_change(change: dict[str, Any], *, as_json: bool, dry_run: bool) -> None:

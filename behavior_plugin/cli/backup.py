@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 # More would fill the screen; --json has them all.
 MAX_NAMED = 20
 STILL_MEMORIES = (
-    "New patterns still go to memories: the setting `storage` says so (BEHAVIOR_STORAGE, or config.toml). "
-    "Set BEHAVIOR_STORAGE=behavior_patterns to change that."
+    "New patterns still go to memories: the setting `storage` in config.toml says so. "
+    'Write storage = "behavior_patterns" there to change that.'
 )
 STILL_THERE = "The moved memories are still in their table: `behavior db move --delete-source` deletes them."
 FATES = {

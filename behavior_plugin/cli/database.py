@@ -31,7 +31,7 @@ KEEPS_ITS_OWN = (
     "The login {} existed already, and its password is unchanged and unknown here; add it to the URL, or use "
     "--new-password."
 )
-ONLY_EMBEDDED = "Only the embedded server is upgraded, not the server of BEHAVIOR_DATABASE_URL."
+ONLY_EMBEDDED = "Only the embedded server is upgraded, not your own Postgres (database_url in config.toml)."
 REPAIR = (
     "Run the migrations again by hand (see sql/README.md): they restore missing and changed objects. Drop additional "
     "objects yourself, such as a policy or a view."
@@ -39,12 +39,26 @@ REPAIR = (
 
 
 @click.group()
-def db() -> None:
+@click.option(
+    "--config",
+    "file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file with settings to use instead of config.toml, such as the owner's database_url.",
+)
+@click.pass_context
+def db(context: click.Context, file: Path | None) -> None:
     """Maintain the database of patterns.
 
-    It is on the embedded server, or the one of BEHAVIOR_DATABASE_URL. Most commands need the login of the database's
-    owner; those that access the patterns of all users need superuser or bypassrls.
+    It is on the embedded server, or the Postgres that the setting `database_url` names. Most commands need the login
+    of the database's owner; those that access the patterns of all users need superuser or bypassrls.
     """
+    if file:
+        from behavior_plugin import config
+
+        context.with_resource(config.read_from(file))
+        if config.readable_by_others():
+            click.echo(f"behavior: others can read {file}; run `chmod 600` on it.", err=True)
 
 
 db.add_command(backup)
@@ -128,7 +142,7 @@ def supabase(folder: Path, as_json: bool) -> None:
 def upgrade(old_binaries: Path | None, as_json: bool) -> None:
     """Upgrade the embedded server's data to the installed Postgres.
 
-    It does not apply to a server of BEHAVIOR_DATABASE_URL, which its owner upgrades. All data is copied from the older
+    It does not apply to a Postgres of your own, which its owner upgrades. All data is copied from the older
     version and compared before it is used, and the old data is kept. No worker runs meanwhile: events wait in the
     spool.
     """
@@ -136,6 +150,7 @@ def upgrade(old_binaries: Path | None, as_json: bool) -> None:
     from behavior_plugin.store.embedded.upgrade import upgrade as run_upgrade
 
     settings = config.load()
+    config.apply_environment(settings)  # pip may need a proxy
     with worker_stopped():
         done = run_upgrade(
             settings.storage, old_binaries=old_binaries, on_progress=(lambda _: None) if as_json else click.echo
@@ -202,7 +217,7 @@ def tune(is_applied: bool, kind: Kind | None, as_json: bool) -> None:
 def member() -> None:
     """Manage the members of a team's database.
 
-    Each member has a login, and each login is one user. BEHAVIOR_DATABASE_URL must be set; see docs/team.md.
+    Each member has a login, and each login is one user. The setting `database_url` is needed; see docs/team.md.
     """
 
 
@@ -220,7 +235,7 @@ def _login(_: click.Context, __: click.Parameter, login: str) -> str:
 def add_member(login: str, user_id: UUID | None, new_password: bool, as_json: bool) -> None:
     """Make LOGIN a member, and print this member's URL.
 
-    The member sets it as BEHAVIOR_DATABASE_URL. A missing login is created. The URL contains its password, which is
+    The member writes it into config.toml. A missing login is created. The URL contains its password, which is
     stored nowhere else: hand it over safely.
     """
     from behavior_plugin.store.members import connection_url, invite
@@ -229,7 +244,7 @@ def add_member(login: str, user_id: UUID | None, new_password: bool, as_json: bo
         user, password = invite(owner, login, user_id, new_password=new_password)
         url = connection_url(owner, login, password)
     found = {"login": login, "user_id": str(user), "database_url": url, "password_is_known": bool(password)}
-    text = f"{login} is a member, as user {user}.\nBEHAVIOR_DATABASE_URL={url}"
+    text = f'{login} is a member, as user {user}.\ndatabase_url = "{url}"'
     if not password:
         text += f"\n{KEEPS_ITS_OWN.format(login)}"
     print_result(found, text, as_json=as_json)
@@ -295,6 +310,6 @@ def _team_owner() -> Iterator[psycopg.Connection]:
         if not settings.database_url:
             raise ConfigError(
                 "The embedded server is for one user on this machine and has no members.",
-                hint="Set BEHAVIOR_DATABASE_URL to the team's Postgres, with its owner's login.",
+                hint="Name a file with the owner's database_url: `behavior db --config FILE …`; see docs/team.md.",
             )
         yield owner

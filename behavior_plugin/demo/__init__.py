@@ -14,13 +14,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 from behavior_plugin import api, simulator
-from behavior_plugin.capture import spool
-from behavior_plugin.errors import BehaviorError
+from behavior_plugin.capture import paths, spool
+from behavior_plugin.errors import BehaviorError, ConfigError
 from behavior_plugin.recall import wording
 from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
@@ -155,9 +155,15 @@ def _own_environment(folder: Path) -> Iterator[None]:
     before = {name: os.environ.pop(name, None) for name in ("BEHAVIOR_HOME", "BEHAVIOR_DISABLE")}
     os.environ["BEHAVIOR_HOME"] = str(folder)
     try:
-        yield
+        # The working directory may be that of all temporary folders, and a data folder inside it is not used.
+        with chdir("/"):
+            if misplaced := paths.misplaced():
+                raise ConfigError(f"{misplaced}.", hint="Set TMPDIR to a folder outside your projects.")
+            try:
+                yield
+            finally:
+                stop_worker()
     finally:
-        stop_worker()
         del os.environ["BEHAVIOR_HOME"]
         os.environ.update({name: value for name, value in before.items() if value is not None})
 

@@ -86,16 +86,20 @@ class RemoteEmbedder:
         return json.loads(response.content)
 
 
-WRONG_SERVICE = "Check OPENAI_BASE_URL, and whether a network's login page stands in between."
+NO_KEY = (
+    'Write OPENAI_API_KEY = "…" below a line [environment] at the end of config.toml in the data folder, or write '
+    'embedder = "offline" there.'
+)
+WRONG_SERVICE = "Check OPENAI_BASE_URL in config.toml, and whether a network's login page stands in between."
 
 
 def _key() -> str:
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key:
-        raise EmbedError("There is no OpenAI key.", hint='Set OPENAI_API_KEY, or embedder = "offline".')
+        raise EmbedError("There is no OpenAI key.", hint=NO_KEY)
     # Such a key cannot be sent as a header, and the library's error would quote it.
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise EmbedError("OPENAI_API_KEY has spaces or special signs.", hint="Copy it again.")
+        raise EmbedError("OPENAI_API_KEY has spaces or special signs.", hint="Copy it into config.toml again.")
     return key
 
 
@@ -104,11 +108,15 @@ def _translate_error(error: openai.OpenAIError, *, host: str) -> EmbedError:
 
     match error:
         case openai.AuthenticationError() | openai.PermissionDeniedError():
-            return EmbedderUnavailableError(f"{host} does not accept the key.", hint="Check OPENAI_API_KEY.")
+            return EmbedderUnavailableError(
+                f"{host} does not accept the key.", hint="Check OPENAI_API_KEY in config.toml."
+            )
         case openai.RateLimitError():
             return EmbedderUnavailableError(f"{host} takes no more requests now.", hint="Wait, or check your credit.")
         case openai.APIConnectionError():
-            return EmbedderUnavailableError(f"{host} cannot be reached.", hint="Check the network and OPENAI_BASE_URL.")
+            return EmbedderUnavailableError(
+                f"{host} cannot be reached.", hint="Check the network, and OPENAI_BASE_URL in config.toml."
+            )
         case openai.BadRequestError() | openai.UnprocessableEntityError():  # it may be the text
             return EmbedError(f"{host} answered with status {error.status_code}.", hint=WRONG_SERVICE)
         case openai.APIStatusError():

@@ -9,7 +9,7 @@ import psycopg
 
 from behavior_plugin.errors import SchemaError, StoreError, StoreUnavailableError
 
-_SET = "in BEHAVIOR_DATABASE_URL or in config.toml"
+_SET = "in database_url in config.toml"
 _FROM_HERE = "Ask the database's owner to let this login in from here (pg_hba.conf), or correct the login or sslmode."
 _WAIT = "Wait until others disconnect, or ask the database's owner for more connections (max_connections)."
 _RESOLVE = f"Correct the host {_SET}; where it is right, look at this machine's network and DNS."

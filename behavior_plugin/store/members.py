@@ -175,7 +175,7 @@ def _checked(login: str, found: UUID, wanted: UUID | None) -> UUID:
     if wanted and found != wanted:
         raise ConfigError(
             f"The login {login} belongs to the user {found}, not to {wanted}.",
-            hint="Correct BEHAVIOR_USER_ID; or have the owner remove the member and add it again as that user.",
+            hint="Correct user_id in config.toml; or have the owner remove the member and add it again as that user.",
         )
     return found
 
@@ -198,7 +198,7 @@ def _user_for(owner: psycopg.Connection, user_id: UUID | None) -> UUID:
     if user_id is None:
         raise ConfigError(
             "This database has its own users, and the plugin cannot know which of them is yours.",
-            hint="Set BEHAVIOR_USER_ID to your id in auth.users.",
+            hint="Set user_id in config.toml to your id in auth.users.",
         )
     return user_id
 

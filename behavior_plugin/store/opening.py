@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings
+from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings, apply_environment
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
 from behavior_plugin.store.connection import TIMEOUT_S, MigrationConnection
 from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
@@ -44,8 +44,9 @@ def open_store(settings: Settings) -> OpenStore:
     Raises:
         StoreUnavailableError: the server does not start, or cannot be reached.
         SchemaError: the database is newer than this version, or needs a migration that this login may not run.
-        ConfigError: BEHAVIOR_DATABASE_URL is not a URL, or BEHAVIOR_USER_ID is not the login's user.
+        ConfigError: the setting database_url is not a URL, or user_id is not the login's user.
     """
+    apply_environment(settings)
     return _open_own(settings) if settings.database_url else _open_embedded(settings)
 
 
@@ -55,8 +56,9 @@ def connect_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
 
     Raises:
         StoreUnavailableError: the server cannot be reached.
-        ConfigError: BEHAVIOR_DATABASE_URL is not a URL.
+        ConfigError: the setting database_url is not a URL.
     """
+    apply_environment(settings)
     if settings.database_url:
         url, where = settings.database_url.get_secret_value(), YOUR_POSTGRES
     else:
@@ -75,6 +77,7 @@ def open_as_owner(settings: Settings) -> Iterator[psycopg.Connection]:
         with connect_as_owner(settings) as owner:
             yield owner
         return
+    apply_environment(settings)
     server = our_server()
     try:
         server.start()
@@ -120,6 +123,6 @@ def _connected(
     except psycopg.OperationalError as error:
         raise StoreUnavailableError(f"{where} {connect_failure(error)}.", hint=hint_for(error)) from None
     except psycopg.Error:  # not a URL, or one with an unknown option
-        raise ConfigError("BEHAVIOR_DATABASE_URL is not a valid connection URL.", hint=URL_FORM) from None
+        raise ConfigError("The setting database_url is not a valid connection URL.", hint=URL_FORM) from None
     with connection:
         yield connection

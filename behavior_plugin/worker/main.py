@@ -55,8 +55,11 @@ def main(holds_lock: Callable[[], bool]) -> int:
     Returns 0, or the exit status that `behavior` would have, or RESTART.
     """
     _start_log()
+    changed = file_changes()
     try:
-        return Worker(config.load(), holds_lock).run_until_unneeded()
+        settings = config.load()
+        config.apply_environment(settings)
+        return Worker(settings, holds_lock, is_outdated=changed).run_until_unneeded()
     except BehaviorError as error:
         log.error("%s %s", error, error.hint)
         save_trouble(f"the worker cannot run: {error}")
@@ -68,12 +71,29 @@ def main(holds_lock: Callable[[], bool]) -> int:
         return 3
 
 
+def file_changes() -> Callable[[], bool]:
+    """A function that reports whether config.toml has changed since this call."""
+
+    def state() -> tuple[int, ...]:
+        try:
+            found = config.config_file().stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    before = state()
+    return lambda: state() != before
+
+
 class Worker:
     """One worker, from start to end. The service calls its public methods from other threads."""
 
-    def __init__(self, settings: config.Settings, holds_lock: Callable[[], bool]) -> None:
+    def __init__(
+        self, settings: config.Settings, holds_lock: Callable[[], bool], *, is_outdated: Callable[[], bool]
+    ) -> None:
         self._settings = settings
         self._holds_lock = holds_lock
+        self._has_old_settings = is_outdated
         self._started = datetime.now(UTC)
         self._resources = Resources(settings)
         self._inbox = Inbox(self.let_prompts_go_first)
@@ -104,6 +124,9 @@ class Worker:
             self._resources.when_embedder_is_there(wake.clear_starting_mark)
             log.info("the worker %s is up, pid %d", __version__, os.getpid())
             while not self._is_stopping and self._holds_lock():
+                if self._has_old_settings():
+                    log.info("config.toml has changed")
+                    return RESTART
                 self._look()
                 if self._housekeeping.should_restart():
                     return RESTART
@@ -126,6 +149,9 @@ class Worker:
 
     def is_leaving(self) -> bool:
         """Whether another worker should be started: this one is about to end, or hangs."""
+        if self._has_old_settings():
+            self._hint.set()
+            return True
         looked_at = max(self._looked_at, self._learner.last_heartbeat)
         return self._is_stopping or time.monotonic() - looked_at > HUNG_S
 

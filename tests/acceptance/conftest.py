@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.sessions import make_database, nothing_left
+from tests.settings import configure
 
 
 @pytest.fixture
 def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Learn a session as soon as it ends, and fail if a process of the test's home remains."""
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "0")
+    configure(settle_s=0)
     with nothing_left(own_home):
         yield
 
@@ -21,7 +22,7 @@ def clean_ending(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 @pytest.fixture
 def no_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run without an embedder, which saves the time to load it."""
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
+    configure(embedder="none")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from behavior_plugin import simulator
-from behavior_plugin.capture import paths, spool
+from behavior_plugin.capture import paths, spool, wake
 from tests.acceptance.sessions import PYTHONS, ROOT
 
 LOSS_NOTICE = b"behavior: event not recorded: "
@@ -57,7 +57,7 @@ def data_folder(home: Path) -> Iterator[Path]:
     """A data folder whose interpreter does nothing, so that no worker starts."""
     data = home / "behavior"
     data.mkdir(mode=0o700)
-    (data / "interpreter").write_text("/bin/true\n")
+    wake.record("/bin/true")
     yield data
     if Path(paths.in_data("run")).is_symlink():  # because a test's folder has a long path
         shutil.rmtree(paths.run_folder(), ignore_errors=True)

@@ -13,6 +13,7 @@ import pytest
 from behavior_plugin.capture import paths, wake
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import OTHER_TASK, ROOT, TASK, Session, drain, json_of, output_of, patterns, status
+from tests.settings import configure
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
 
@@ -45,14 +46,14 @@ def test_rolled_back_patterns_can_be_restored(project: Path, tmp_path: Path) -> 
 
 def test_memories_move_into_the_separate_table(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A setting chooses the table, and a command changes it later."""
-    monkeypatch.setenv("BEHAVIOR_STORAGE", "memories")
+    configure(storage="memories")
     work(project)
     before = drain()
     Session(project).work("What comes while the worker is away")
 
     moved = json_of("db", "move", "--to", "behavior_patterns", "--delete-source")
     stop_worker()  # it has the settings that it was started with
-    monkeypatch.setenv("BEHAVIOR_STORAGE", "behavior_patterns")
+    configure(storage="behavior_patterns")
 
     assert before
     assert moved == {"moved": len(before), "already_there": 0, "skipped": [], "deleted": len(before)}

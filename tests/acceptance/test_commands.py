@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.capture import paths, spool
+from behavior_plugin.capture import paths, spool, wake
 from behavior_plugin.cli import cli, main
 from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.client import start_worker
@@ -39,6 +39,7 @@ from tests.acceptance.sessions import (
     turns,
     worker_pid,
 )
+from tests.settings import configure, elsewhere
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -65,6 +66,11 @@ def is_worker_running() -> bool:
     return bool(running_workers())
 
 
+def is_untouched() -> bool:
+    """Whether the data folder has nothing but the settings of this file's tests."""
+    return {file.name for file in Path(paths.data_folder()).iterdir()} <= {"config.toml"}
+
+
 # Help and usage
 
 
@@ -74,7 +80,7 @@ def test_every_command_has_help(command: list[str]) -> None:
     text = output_of(*command, "--help")
 
     assert text.startswith("Usage: ")
-    assert not Path(paths.data_folder()).exists()
+    assert is_untouched()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_wrong_usage_has_its_own_exit_code(arguments: list[str]) -> None:
 
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert "Usage: " in done.stderr
-    assert not Path(paths.data_folder()).exists()
+    assert is_untouched()
 
 
 # Recall, list, show
@@ -129,8 +135,8 @@ def test_recall_finds_similar_work(known_id: str, project: Path) -> None:
 
 def test_recall_searches_other_projects_only_on_request(known_id: str, tmp_path: Path) -> None:
     """By hand, other projects are one option away."""
-    here = output_of("recall", TASK, cwd=tmp_path)
-    everywhere = json_of("recall", TASK, "--all", cwd=tmp_path)
+    here = output_of("recall", TASK, cwd=elsewhere(tmp_path))
+    everywhere = json_of("recall", TASK, "--all", cwd=elsewhere(tmp_path))
 
     assert here == (
         "Nothing has been learned in this project yet; other projects have 1 pattern. --all searches all projects.\n"
@@ -152,16 +158,16 @@ def test_recall_takes_a_project_an_outcome_and_a_time(known_id: str, project: Pa
     """From another folder."""
     there = ("recall", SAME_TASK, "--project", project.name)
 
-    [found] = json_of(*there, "--outcome", "success", "--since", "2d", "-k", "1", cwd=tmp_path)
-    explained = output_of(*there, "--explain", cwd=tmp_path)
+    [found] = json_of(*there, "--outcome", "success", "--since", "2d", "-k", "1", cwd=elsewhere(tmp_path))
+    explained = output_of(*there, "--explain", cwd=elsewhere(tmp_path))
 
     assert found["pattern"]["id"] == known_id
-    assert json_of(*there, "--outcome", "failed", cwd=tmp_path) == []
-    assert json_of(*there, "--since", "2999-01-01", cwd=tmp_path) == []
+    assert json_of(*there, "--outcome", "failed", cwd=elsewhere(tmp_path)) == []
+    assert json_of(*there, "--since", "2999-01-01", cwd=elsewhere(tmp_path)) == []
     assert "odds " in explained
     assert "words in common" in explained
     assert "No project with patterns is named nope.\nMost work is in:" in (
-        behavior("recall", "x", "--project", "nope", cwd=tmp_path).stderr
+        behavior("recall", "x", "--project", "nope", cwd=elsewhere(tmp_path)).stderr
     )
 
 
@@ -186,9 +192,9 @@ def test_suggest_names_the_next_steps(project: Path, tmp_path: Path) -> None:
     assert re.match(r" \d\d%  `git push origin main`, came next 1 time\n", text)
     assert first["step"]["text"] == "git push origin main"
     assert 0 < first["odds"] < 1
-    nothing = output_of("suggest", "fix it", cwd=tmp_path)
+    nothing = output_of("suggest", "fix it", cwd=elsewhere(tmp_path))
     assert nothing == "No earlier work is known here. --all learns from all projects.\n"
-    assert "git push" in output_of("suggest", "--done", "make lint", "--all", cwd=tmp_path)
+    assert "git push" in output_of("suggest", "--done", "make lint", "--all", cwd=elsewhere(tmp_path))
     assert "No open session with a prompt has the id gone." in behavior("suggest", "--session", "gone").stderr
 
 
@@ -283,7 +289,7 @@ def test_status_starts_no_worker_and_makes_no_folder() -> None:
     assert "not running" in text
     assert found["worker"].startswith("not running")
     assert (found["new_events"], found["open_sessions"], found["dead_letters"], found["lost_events"]) == (0, 0, 0, 0)
-    assert not Path(paths.data_folder()).exists()
+    assert is_untouched()
     assert not is_worker_running()
 
 
@@ -338,6 +344,7 @@ def make_link(data: Path) -> None:
 def test_status_reports_a_data_folder_that_hooks_refuse(make: Callable[[Path], None], why: str) -> None:
     """No event waits or was lost there, so all would look well."""
     data = Path(paths.data_folder())
+    shutil.rmtree(data)
     make(data)
 
     found = json_of("status")["hooks"]
@@ -453,7 +460,7 @@ def test_an_error_comes_with_a_hint(own_home: Path) -> None:
 
 def test_doctor_names_an_invalid_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker fails because of it, far from the person who made the setting."""
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "canary-value")
+    configure(settle_s="canary-value")
 
     done = behavior("doctor")
 
@@ -462,28 +469,68 @@ def test_doctor_names_an_invalid_setting(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "canary-value" not in done.stdout
 
 
-@pytest.mark.parametrize("where", ["environment", "file"])
-def test_a_worker_with_other_settings_is_reported_and_not_used(
-    where: str, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It might answer from another store or as another user, and the doctor would find all well."""
+def test_a_worker_gives_way_to_one_with_new_settings(project: Path) -> None:
+    """It might answer from another store or as another user."""
     output_of("worker", "start")
-    if where == "file":
-        (Path(paths.data_folder()) / "config.toml").write_text('recall_scope = "all"\n')
-    else:
-        monkeypatch.setenv("BEHAVIOR_RECALL_SCOPE", "all")
 
-    for command in (["list"], ["recall", "x"], ["drain"], ["worker", "start"]):
-        done = behavior(*command)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert "other settings (recall_scope)" in done.stderr
-        assert "Run `behavior worker stop`" in done.stderr
-    assert "recall_scope" in failed_checks()["worker"]["found"]
-    assert "recall_scope" in json_of("status")["settings"]
+    configure(recall_scope="all")
 
-    output_of("worker", "stop")
     assert json_of("list") == []
+    assert "config.toml has changed" in Path(paths.in_data("worker.log")).read_text(encoding="utf-8")
     assert json_of("status")["settings"] == ""
+
+
+def test_db_commands_with_other_settings_do_not_reach_the_worker(project: Path, tmp_path: Path) -> None:
+    """They might change another database than the one that was named."""
+    other = tmp_path / "owner.toml"
+    other.write_text('storage = "memories"\n')
+
+    done = behavior("db", "--config", str(other), "verify")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"others can read {other}" in done.stderr
+    assert "other settings (storage)" in done.stderr
+    other.chmod(0o600)
+    other.write_text('storage = "behavior_patterns"\n')
+    assert "all ok" in output_of("db", "--config", str(other), "verify")
+
+
+def test_variables_that_name_settings_are_reported_and_not_used(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project's settings may have set them."""
+    monkeypatch.setenv("BEHAVIOR_STORAGE", "memories")
+    sentence = (
+        "BEHAVIOR_STORAGE is set in this environment and not used; settings are read from "
+        f"{own_home / 'behavior' / 'config.toml'} alone"
+    )
+
+    done = behavior("status", "--json")
+
+    assert done.stderr == f"behavior: {sentence}.\n"
+    assert json.loads(done.stdout)["settings"] == sentence
+    assert json.loads(done.stdout)["storage"] == "behavior_patterns"
+    assert sentence in failed_checks()["settings"]["found"]
+
+
+def test_doctor_reports_secrets_that_others_can_read_and_a_key_that_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure(environment={"OPENAI_BASE_URL": "http://127.0.0.1:9/canary"})
+    file = Path(paths.in_data("config.toml"))
+    file.chmod(0o644)
+    open_to_all = failed_checks()["settings"]
+    file.chmod(0o600)
+    monkeypatch.setenv("OPENAI_API_KEY", "canary")
+    configure(embedder="openai")
+
+    not_used = failed_checks()
+
+    assert (f"Others can read {file}" in open_to_all["found"], "chmod 600" in open_to_all["hint"]) == (True, True)
+    assert "OPENAI_API_KEY is set in this environment and not used" in not_used["settings"]["found"]
+    assert "There is no OpenAI key" in not_used["embedder"]["found"]
+    assert "[environment]" in not_used["settings"]["hint"]
+    assert "canary" not in str([open_to_all, not_used])
 
 
 def test_status_reports_unreadable_settings() -> None:
@@ -500,7 +547,7 @@ def test_status_reports_unreadable_settings() -> None:
 def test_status_names_the_store_without_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown values take no line, and the URL stays private."""
     assert json_of("status")["store"] == "embedded server"
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://me:canary-7f3a9c@127.0.0.1:1/db")
+    configure(database_url="postgresql://me:canary-7f3a9c@127.0.0.1:1/db")
 
     text = output_of("status")
 
@@ -533,15 +580,6 @@ def test_a_relative_data_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     assert "not an absolute path" in done.stderr
 
 
-def test_doctor_mentions_unknown_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A typo cannot be refused, because the variable may belong to another program."""
-    monkeypatch.setenv("BEHAVIOR_EMBEDER", "none")
-
-    [settings] = [check for check in json_of("doctor") if check["name"] == "settings"]
-
-    assert "BEHAVIOR_EMBEDER (did you mean BEHAVIOR_EMBEDDER?)" in settings["found"]
-
-
 # Doctor and demo
 
 
@@ -569,8 +607,7 @@ def failed_checks(*arguments: str) -> dict[str, dict[str, Any]]:
 )
 def test_doctor_names_a_missing_interpreter(interpreter: str, clue: str) -> None:
     """A deleted or rebuilt virtual environment is the commonest reason why the plugin learns nothing."""
-    record = Path(paths.make_private(paths.data_folder())) / "interpreter"
-    record.write_text(f"{interpreter}\n")
+    wake.record(interpreter)
     # A running worker, so that only the record is at fault.
     worker = subprocess.Popen([sys.executable, "-I", str(ROOT / "behavior_plugin" / "worker" / "__main__.py")])
     worker_pid()
@@ -587,6 +624,7 @@ def test_doctor_names_a_missing_interpreter(interpreter: str, clue: str) -> None
 def test_doctor_names_a_data_folder_that_is_a_file() -> None:
     """Every check that needs the folder fails; the first one gives the reason."""
     data = Path(paths.data_folder())
+    shutil.rmtree(data)
     data.write_text("a file")
 
     failed = failed_checks()
@@ -720,7 +758,9 @@ def test_the_script_works_from_anywhere(by: str, tmp_path: Path, monkeypatch: py
         monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
         script = Path(shutil.which("behavior") or "")
 
-    done = subprocess.run([str(script), "status", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(script), "status", "--json"], cwd=elsewhere(tmp_path), capture_output=True, text=True, check=False
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["data_folder"] == paths.data_folder()
@@ -732,7 +772,7 @@ def test_a_module_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')\n")
 
     done = subprocess.run(
-        [str(ROOT / "bin" / "behavior"), "status"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [str(ROOT / "bin" / "behavior"), "status"], cwd=elsewhere(tmp_path), capture_output=True, text=True, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, "")

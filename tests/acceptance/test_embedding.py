@@ -21,6 +21,7 @@ from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import ROOT, Session, behavior, json_of, output_of
 from tests.acceptance.test_suggest import suggestion
 from tests.factories import START, make_action, make_turn
+from tests.settings import configure
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -67,13 +68,13 @@ def test_work_is_found_in_another_language(project: Path) -> None:
 
 def test_a_killed_run_of_db_embed_is_continued(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It and the worker can be killed at any time. Each vector is saved by itself."""
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "offline")
+    configure(embedder="offline")
     Client().save_turns(api.SaveTurns(turns=tuple(work(n, f"fix the test number {n}", "make") for n in range(250))))
     Client().drain(api.Drain())
     stop_worker()
     # Else the worker would do it by itself.
     Path(paths.in_data("embedders.json")).unlink(missing_ok=True)
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "multilingual")
+    configure(embedder="multilingual")
 
     planned = output_of("db", "embed", "--dry-run")
     before = models()
@@ -95,12 +96,12 @@ def test_a_killed_run_of_db_embed_is_continued(project: Path, monkeypatch: pytes
 
 def test_status_and_doctor_say_what_is_left(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody would know else why work is found by its words only."""
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "multilingual")
+    configure(embedder="multilingual")
     Client().save_turns(api.SaveTurns(turns=tuple(work(n, f"fix the test number {n}", "make") for n in range(6))))
     Client().drain(api.Drain())
     stop_worker()
     Path(paths.in_data("embedders.json")).unlink(missing_ok=True)
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "offline")
+    configure(embedder="offline")
 
     [embedder] = [check for check in json_of("doctor") if check["name"] == "embedder"]
     wait_for(lambda: json_of("status")["vectors_of_other_models"] == 6, "the survey")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.capture import paths, spool
+from behavior_plugin.capture import paths, spool, wake
 from tests.acceptance.feeding import (
     LOSS_NOTICE,
     data_folder,
@@ -25,6 +25,7 @@ from tests.acceptance.feeding import (
     plugin_copy,
     spooled_payloads,
 )
+from tests.settings import elsewhere
 from tests.waiting import wait_for
 
 RAW = '{"session_id": "s", "prompt": "größer 世界 \\udcff"}\n'.encode("utf-8", "surrogateescape")
@@ -121,7 +122,10 @@ def test_without_access_to_the_data_folder_the_loss_is_reported(event: str, shar
 @pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
 def test_an_event_is_saved_even_if_no_process_can_be_started(event: str, shared_folder: Path) -> None:
     """A failure after saving the event is no loss, so none is reported."""
-    (shared_folder / "own" / "interpreter").write_text("/bin/true\n")
+    record = shared_folder / "own" / "interpreter"
+    record.write_text(f"/bin/true\n{record.parent.stat().st_ino}\n")
+    record.chmod(0o600)
+    os.chown(record, 65534, 65534)
     hook = shared_folder / "plugin" / "hooks" / "hook.py"
     environment = {"BEHAVIOR_HOME": str(shared_folder / "own"), "PATH": "/usr/bin:/bin"}
 
@@ -199,7 +203,7 @@ def test_modules_in_the_working_directory_are_not_imported(event: str, tmp_path:
     names = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE")
     environment = hook_environment(PYTHONSTARTUP=str(tmp_path / "os.py")) | dict.fromkeys(names, str(tmp_path))
 
-    assert_saved(feed(event, RAW, cwd=tmp_path, env=environment))
+    assert_saved(feed(event, RAW, cwd=elsewhere(tmp_path), env=environment))
     assert not mark.exists()
 
 
@@ -257,7 +261,7 @@ def small_disk(data: Path) -> Iterator[Path]:
 @EVENTS
 def test_a_full_disk_is_reported_and_damages_nothing(event: str, small_disk: Path) -> None:
     """A partial record is removed, and events are saved again when there is room."""
-    (small_disk / "interpreter").write_text("/bin/true\n")
+    wake.record("/bin/true")
     assert_saved(feed(event, RAW))
 
     assert_loss_reported(done := feed(event, b"{" + b" " * 200_000 + b"}"))
@@ -323,7 +327,7 @@ def test_a_frozen_worker_delays_a_few_prompts_at_most(data: Path) -> None:
     script, starts = data.parent / "python", data / "starts"
     script.write_text(f"#!/bin/sh\necho started >>'{starts}'\n")
     script.chmod(0o755)
-    (data / "interpreter").write_text(str(script))
+    wake.record(str(script))
     paths.make_run_folder()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(paths.worker_socket())

@@ -23,6 +23,7 @@ from behavior_plugin.capture.handlers import HANDLERS, PAYLOAD_LIMIT
 from tests.acceptance.feeding import LOSS_NOTICE, data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
 from tests.factories import payload
+from tests.settings import elsewhere
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +122,7 @@ def test_any_plugin_path_works(name: str, tmp_path: Path) -> None:
     """Every "John Doe" has a space in the path of his home; the other names must at least do no harm."""
     root = plugin_copy(tmp_path / name)
 
-    done = feed("PostToolUse", b'{"session_id": "s"}', root=root, cwd=tmp_path)
+    done = feed("PostToolUse", b'{"session_id": "s"}', root=root, cwd=elsewhere(tmp_path))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert spooled_payloads() == [b'{"session_id": "s"}']
@@ -146,7 +147,7 @@ def test_a_missing_or_incomplete_plugin_does_no_harm(event: str, gone: str, tmp_
 @pytest.mark.parametrize("search", ["", "/nonexistent"])
 def test_a_missing_python_does_no_harm(event: str, search: str) -> None:
     """A PATH without python3 must not stop a session."""
-    done = feed(event, b"{}", env={"PATH": search, "CLAUDE_PLUGIN_ROOT": str(ROOT)})
+    done = feed(event, b"{}", env=hook_environment(PATH=search))
 
     assert (done.returncode, done.stdout) == (0, b"")
 

@@ -15,10 +15,11 @@ import pytest
 
 from behavior_plugin import simulator
 from behavior_plugin.agents.install import install
-from behavior_plugin.capture import python_link
+from behavior_plugin.capture import python_link, wake
 from behavior_plugin.capture.handlers import HANDLERS
 from tests.acceptance.feeding import data_folder, feed, hook_environment, plugin_copy, spooled_payloads
 from tests.acceptance.sessions import ROOT
+from tests.settings import elsewhere
 from tests.waiting import wait_for
 
 REAL = Path(sys.executable).resolve()
@@ -118,7 +119,7 @@ def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim
     """The client gives them no folder, so the command contains the path of ours."""
     settings = tmp_path / "settings.json"
     install(settings_file=settings, plugin_root=ROOT, interpreter=Path(sys.executable))
-    (data / "interpreter").write_text("/bin/true\n")
+    wake.record("/bin/true")
     environment = {**os.environ, "PATH": f"{shim.parent}:/usr/sbin"}
 
     for event in ("SessionStart", "PostToolUse"):
@@ -134,12 +135,13 @@ def test_hooks_in_settings_have_a_link_of_their_own(shell: str, data: Path, shim
 @pytest.mark.parametrize("folder", [None, "", ".", "data", "/no/such/folder"])
 def test_hooks_work_without_a_folder_for_the_link(folder: str | None, shim: Path, tmp_path: Path) -> None:
     """An older client sets none, and another user may have planted a link in the session's directory."""
-    (tmp_path / python_link.NAME).symlink_to("/bin/true")
+    here = elsewhere(tmp_path)
+    (here / python_link.NAME).symlink_to("/bin/true")
     environment = hook_environment(PATH=f"{shim.parent}:/usr/sbin")
     environment |= {} if folder is None else {"CLAUDE_PLUGIN_DATA": folder}
 
     for event in ("SessionStart", "UserPromptSubmit"):
-        done = feed(event, b"{}", env=environment, cwd=tmp_path / "shims")
+        done = feed(event, b"{}", env=environment, cwd=here)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
     assert spooled_payloads() == [b"{}", b"{}"]
@@ -186,3 +188,62 @@ def is_ignored(pid: int, sign: int) -> bool:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     ignored = next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn"))
     return bool(ignored & 1 << (sign - 1))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("marks", ["working directory", "below a repository", "CLAUDE_PROJECT_DIR"])
+def test_a_python_in_the_project_is_not_run(shell: str, marks: str, shim: Path, tmp_path: Path) -> None:
+    """A project can set the PATH of its sessions, and a relative folder is the project's wherever it comes from."""
+    project = tmp_path / "pro*[j]"
+    (project / "deep" / "bin").mkdir(parents=True)
+    here = project / "deep" if marks == "below a repository" else project
+    if marks == "below a repository":
+        (project / ".git").mkdir()
+    for folder in (project / "bin", here / "bin"):
+        folder.mkdir(exist_ok=True)
+        shutil.copy(shim, folder / "python3")
+    (tmp_path / "linked").symlink_to(here)
+    entries = [
+        f"{project}/bin",
+        f"{project}/bin/",
+        "/proc/self/cwd/bin",
+        "bin",
+        ".",
+        "",
+        "./bin",
+        f"{tmp_path}//{project.name}/bin",
+    ]
+    entries += [f"{tmp_path}/x/../{project.name}/bin", "/dev/fd/../cwd/bin", f"/proc/{os.getpid()}/cwd/bin"]
+    environment = hook_environment(PATH=":".join([*entries, str(REAL.parent), "/usr/sbin"]))
+    environment |= {"CLAUDE_PROJECT_DIR": str(project)} if marks == "CLAUDE_PROJECT_DIR" else {}
+    options = {"env": environment, "cwd": "/" if marks == "CLAUDE_PROJECT_DIR" else here, "shell": shell}
+
+    assert_saves("UserPromptSubmit", **options)
+    if marks != "CLAUDE_PROJECT_DIR":
+        entered = {**options, "before": f"cd '{tmp_path}/linked'; PATH='{tmp_path}/linked/bin':$PATH; "}
+        assert_saves("UserPromptSubmit", **entered)
+
+    assert uses(shim) == 0
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_without_a_python_on_the_path_that_of_the_system_is_used(shell: str, tmp_path: Path) -> None:
+    assert_saves("UserPromptSubmit", env=hook_environment(PATH="/no/such/folder"), shell=shell)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("is_repository", [False, True])
+def test_a_python_below_the_home_may_be_used_in_the_home(
+    shell: str, is_repository: bool, own_home: Path, shim: Path
+) -> None:
+    """A home that is set may be a project's choice, if it is a repository."""
+    (own_home / "bin").mkdir()
+    shutil.copy(shim, own_home / "bin" / "python3")
+    if is_repository:
+        (own_home / ".git").mkdir()
+    environment = hook_environment(PATH=f"{own_home}/bin:{REAL.parent}", BEHAVIOR_HOME=str(shim.parent))
+
+    done = feed("UserPromptSubmit", b"{}", env=environment, cwd=own_home, shell=shell)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert uses(shim) == (0 if is_repository else 1)

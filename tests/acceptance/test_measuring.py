@@ -12,6 +12,7 @@ import pytest
 from behavior_plugin.recall.gate import is_withheld
 from tests.acceptance.sessions import OTHER_TASK, TASK, Session, drain, json_of, output_of, patterns
 from tests.acceptance.test_suggest import suggestion
+from tests.settings import configure
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -62,7 +63,7 @@ def withheld_session(project: Path, ids: list[str]) -> Session:
 
 def test_withheld_suggestions_are_judged_like_shown_ones(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both arms follow the steps here, one without having seen them. Whoever asks by hand gets the answer anyway."""
-    monkeypatch.setenv("BEHAVIOR_HOLDOUT", "0.5")
+    configure(holdout=0.5)
     Session(project).work(TASK, "python3 -m unittest").end()
     drain()
     [pattern] = patterns()

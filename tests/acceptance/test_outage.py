@@ -26,6 +26,7 @@ from behavior_plugin.worker.learner import TRIES
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import TASK, Session, behavior, in_spool, processes_of, worker_pid
 from tests.database import LOGIN
+from tests.settings import configure
 from tests.tcp_proxy import Fault, TcpProxy
 from tests.waiting import wait_for
 
@@ -45,7 +46,7 @@ EVIDENCE, PATTERNS = "behavior.episodes", "public.behavior_patterns"
 def proxy(server: Server, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
     """The connection to a database of the user's own."""
     with TcpProxy(server.conninfo()).serving() as serving:
-        monkeypatch.setenv("BEHAVIOR_DATABASE_URL", serving.conninfo(server.conninfo(LOGIN, database)))
+        configure(database_url=serving.conninfo(server.conninfo(LOGIN, database)))
         yield serving
 
 
@@ -175,7 +176,7 @@ def test_a_network_outage_before_the_workers_start_loses_no_session(
 
     after = play(project)
     wait_until_stored(owner, *during, *after)
-    assert "BEHAVIOR_DATABASE_URL" in reported
+    assert "database_url in config.toml" in reported
 
 
 def test_a_slow_network_loses_no_session(project: Path, proxy: TcpProxy, owner: psycopg.Connection) -> None:
@@ -267,7 +268,7 @@ def test_a_worker_without_its_database_ends_after_its_last_agent(
     project: Path, own_home: Path, proxy: TcpProxy, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A week's outage must not keep a process alive for a week; the worker of the next session takes over."""
-    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
+    configure(idle_timeout_s=0.5)
     proxy.begin(Fault.BLACK_HOLE)
     during = play(project)
 
@@ -284,7 +285,7 @@ def test_commands_report_an_outage(project: Path, proxy: TcpProxy, owner: psycop
     play(project)
     wait_until_reported(1)
 
-    with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
+    with pytest.raises(StoreUnavailableError, match="database_url"):
         Client(is_starting=False, within_s=BACK_S).drain(api.Drain())
     assert (state()["store"], state()["patterns"]) == ("not open", None)
 
@@ -377,7 +378,7 @@ def test_a_wrong_password_is_reported_and_never_written(
 ) -> None:
     """The fault does not pass by itself, so the user needs the reason, and the network must not get the blame."""
     wrong = make_conninfo(proxy.conninfo(server.conninfo(LOGIN, database)), password="canary-7f3a9c")
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", wrong)
+    configure(database_url=wrong)
     play(project)
 
     reported = wait_until_reported(1)
@@ -395,7 +396,7 @@ def test_a_permanent_refusal_is_reported_at_once_and_once(
     wrong: dict[str, str], remedy: str, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A minute of silence looks like a hang, and a user who looks for the fault needs the hint."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", make_conninfo(server.conninfo(LOGIN, database), **wrong))
+    configure(database_url=make_conninfo(server.conninfo(LOGIN, database), **wrong))
     began = time.monotonic()
 
     listed = behavior("list")
@@ -420,7 +421,7 @@ def test_a_command_works_as_soon_as_the_cause_is_mended(
     proxy.begin(Fault.REFUSE)
     play(project)
     wait_until_reported(1)
-    with pytest.raises(StoreUnavailableError, match="BEHAVIOR_DATABASE_URL"):
+    with pytest.raises(StoreUnavailableError, match="database_url"):
         Client(is_starting=False, within_s=ANSWER_S).list_patterns(api.ListPatterns())
     proxy.end()
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.agents.install import install
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, wake
 from behavior_plugin.worker import decisions
 from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import stop_worker
@@ -73,7 +73,7 @@ class Workspace:
 @pytest.fixture
 def workspace(own_home: Path, tmp_path: Path) -> Iterator[Workspace]:
     client = client_or_skip()
-    Path(paths.make_private(paths.data_folder()), "interpreter").write_text(sys.executable)
+    wake.record(sys.executable)
     yield Workspace(client, own_home, make_project(tmp_path / "project"))
     stop_worker()
 
@@ -298,7 +298,7 @@ def test_the_command_is_on_the_assistants_path(workspace: Workspace) -> None:
 
 def test_a_missing_environment_is_reported_to_the_user_only(workspace: Workspace) -> None:
     """Nobody would notice a plugin that silently does nothing, and the model should not be bothered."""
-    Path(paths.in_data("interpreter")).write_text("/nonexistent/python")
+    wake.record("/nonexistent/python")
     hidden = os.path.lexists(REPOSITORY / ".venv")
 
     run, texts = workspace.work("Say hello.", [])

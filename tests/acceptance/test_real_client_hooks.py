@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.agents.install import install
-from behavior_plugin.capture import paths, spool
+from behavior_plugin.capture import paths, spool, wake
 from tests.acceptance.client import REPOSITORY, Run, client_env, client_or_skip, run_client, run_quietly
 from tests.acceptance.feeding import data_folder
 from tests.acceptance.scripted_model import Play, ScriptedModel, call, pause, say
@@ -73,7 +73,7 @@ def in_settings(place: Place) -> dict[str, Any]:
     settings = place.home / ".claude" / "settings.json"
     install(settings_file=settings, plugin_root=place.plugin, interpreter=Path(sys.executable))
     # The worker's Python is recorded now; these are tests of the hooks alone.
-    Path(paths.in_data("interpreter")).write_text("/bin/true\n")
+    wake.record("/bin/true")
     return {}
 
 

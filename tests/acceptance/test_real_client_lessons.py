@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin.agents.install import install
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, wake
 from behavior_plugin.model import Outcome
 from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.client import REPOSITORY, client_or_skip, run_client
@@ -103,7 +103,7 @@ def find(**parameters: str) -> Turn:
 @pytest.fixture
 def shop(own_home: Path, tmp_path: Path) -> Iterator[Shop]:
     client = client_or_skip()
-    Path(paths.make_private(paths.data_folder()), "interpreter").write_text(sys.executable)
+    wake.record(sys.executable)
     yield Shop(own_home, tmp_path, client)
     stop_worker()
 

@@ -35,7 +35,8 @@ def plugin(tmp_path: Path) -> Path:
 def make_plugin(root: Path) -> Path:
     """A plugin whose hook.py writes its arguments and the payload beside itself."""
     (root / "hooks").mkdir(parents=True)
-    shutil.copy(ROOT / "hooks" / "run.sh", root / "hooks")
+    for script in ("run.sh", "find_python.sh"):
+        shutil.copy(ROOT / "hooks" / script, root / "hooks")
     (root / "hooks" / "hook.py").write_text(
         "import sys\nopen(__file__ + '.log', 'w').write(' '.join(sys.argv[1:]) + ': ' + sys.stdin.read())\n"
     )
@@ -110,7 +111,7 @@ def test_a_missing_run_sh_does_no_harm(shell: list[str], damage: Callable[[Path]
 
 
 @in_each_shell
-@pytest.mark.parametrize("end", ["python3 -I -S", "/hook.py", "then", "again", "fi"])
+@pytest.mark.parametrize("end", ['"$python" -I -S', "/hook.py", "then", "again", "fi"])
 def test_a_truncated_run_sh_runs_nothing(shell: list[str], end: str, plugin: Path, tmp_path: Path) -> None:
     """Python without its script would run the payload as a program."""
     script = plugin / "hooks" / "run.sh"

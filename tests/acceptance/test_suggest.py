@@ -28,6 +28,7 @@ from tests.acceptance.sessions import (
     patterns,
     worker_pid,
 )
+from tests.settings import configure
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -140,7 +141,7 @@ def test_other_projects_work_is_suggested_by_setting(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some users do the same work in many repositories."""
-    monkeypatch.setenv("BEHAVIOR_RECALL_SCOPE", "all")
+    configure(recall_scope="all")
     remember(project)
 
     assert TASK in suggestion(Session(tmp_path / "another"), TASK)
@@ -243,7 +244,7 @@ def test_a_prompt_during_the_workers_start_is_answered_in_time(project: Path) ->
 
 def test_a_missing_store_yields_no_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The prompt does not depend on a database."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody@127.0.0.1:1/none")
+    configure(database_url="postgresql://somebody@127.0.0.1:1/none")
     start_worker()
 
     began = time.monotonic()

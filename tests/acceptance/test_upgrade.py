@@ -26,6 +26,7 @@ from tests.acceptance.sessions import (
     worker_pid,
 )
 from tests.old_postgres import MAJOR, old_programs, older_postgres
+from tests.settings import configure
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
@@ -53,17 +54,17 @@ def test_upgrade_reports_that_nothing_is_due(project: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Nothing to upgrade")
-    assert "BEHAVIOR_DATABASE_URL" not in done.stdout
+    assert "your own Postgres" not in done.stdout
 
 
 def test_upgrade_does_not_apply_to_the_users_own_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """`Nothing to upgrade` would be read as a statement about that server."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://ann@localhost:1/team")
+    configure(database_url="postgresql://ann@localhost:1/team")
 
     done = behavior("db", "upgrade")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "not the server of BEHAVIOR_DATABASE_URL" in done.stdout
+    assert "not your own Postgres" in done.stdout
 
 
 def test_failed_upgrade_is_reported_with_a_hint(tmp_path: Path) -> None:

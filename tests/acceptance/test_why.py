@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from behavior_plugin import api
-from behavior_plugin.capture import paths, trouble, unanswered
+from behavior_plugin.capture import paths, trouble, unanswered, wake
 from behavior_plugin.simulator import HookRun
 from behavior_plugin.worker import decisions
 from behavior_plugin.worker.client import start_worker
@@ -28,6 +28,7 @@ from tests.acceptance.sessions import (
     running_worker,
     worker_pid,
 )
+from tests.settings import configure
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -81,7 +82,7 @@ def test_a_note_is_shown_to_the_user_in_one_line(project: Path) -> None:
 
 def test_the_line_is_switched_off_by_a_setting(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The assistant still gets the note."""
-    monkeypatch.setenv("BEHAVIOR_SHOW_NOTES", "false")
+    configure(show_notes=False)
     remember(project)
 
     answer = answered(Session(project), SAME_TASK)
@@ -204,7 +205,7 @@ def test_prompts_without_an_answer_are_counted(project: Path) -> None:
         os.kill(pid, signal.SIGCONT)
     first = unanswered.read()
     stop_worker()
-    Path(paths.in_data("interpreter")).write_text("/nonexistent\n")
+    wake.record("/nonexistent")
     session.ask(TASK)
 
     found = json_of("status")["unanswered"]
@@ -220,7 +221,7 @@ def test_a_degraded_embedder_is_reported_at_the_start_of_the_next_session(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once in a session, and no more when it is repaired. It starts without a worker, as most do."""
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "openai")
+    configure(embedder="openai")
     start_worker()
     wait_for(trouble.read, "the trouble")
     stop_worker()
@@ -229,7 +230,7 @@ def test_a_degraded_embedder_is_reported_at_the_start_of_the_next_session(
     going_on = [message(Session(project).send("SessionStart", source=source)) for source in ("resume", "compact")]
     worker_pid()
     stop_worker()
-    monkeypatch.setenv("BEHAVIOR_EMBEDDER", "none")
+    configure(embedder="none")
     start_worker()
     wait_for(lambda: not trouble.read(), "the repair")
 
@@ -243,12 +244,12 @@ def test_a_degraded_embedder_is_reported_at_the_start_of_the_next_session(
 @pytest.mark.usefixtures("no_embedder")
 def test_a_worker_that_cannot_learn_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its database is not there, or its settings are not valid."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://user:hidden-word@127.0.0.1:9/none")
+    configure(database_url="postgresql://user:hidden-word@127.0.0.1:9/none")
     start_worker()
     wait_for(trouble.read, "the trouble")
     no_store = message(Session(project).send("SessionStart"))
     stop_worker()
-    monkeypatch.setenv("BEHAVIOR_SUGGESTIONS", "often")
+    configure(suggestions="often")
 
     def starts_and_fails() -> bool:
         Session(project).send("SessionStart")

@@ -54,6 +54,7 @@ from tests.acceptance.sessions import (
     worker_pid,
 )
 from tests.factories import payload
+from tests.settings import configure
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
@@ -123,7 +124,7 @@ def test_a_session_of_a_killed_agent_is_closed(project: Path) -> None:
 
 def test_a_call_reported_after_the_end_joins_its_session(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks of tool calls run beside the session, so one of them may be slower than the end."""
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1.5")
+    configure(settle_s=1.5)
     session = Session(project).work(TASK, "make test").end()
     session.call("git commit")
 
@@ -170,7 +171,7 @@ def test_odd_characters_do_not_lose_a_session(project: Path) -> None:
 
 def test_a_prompt_without_words_does_not_delay_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lone thumbs-up cannot be embedded, in any number of attempts."""
-    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    configure(embedder=None)
     Session(project).work("\N{THUMBS UP SIGN}").end()
     Session(project).work(TASK).end()
 
@@ -251,7 +252,7 @@ def test_the_worker_and_its_processes_end_after_the_last_agent(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody should find our processes on a machine after work."""
-    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "0.5")
+    configure(idle_timeout_s=0.5)
     with running_agent() as agent:
         Session(project, agent_pid=agent.pid).work()
         pid = worker_pid()
@@ -269,14 +270,14 @@ def test_the_worker_learns_ended_sessions_before_it_ends(
     idle_timeout_s: str, project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A short idle timeout does not mean that sessions may be skipped."""
-    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", idle_timeout_s)
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", "1")
+    configure(idle_timeout_s=idle_timeout_s)
+    configure(settle_s=1)
     Session(project).work().end()
 
     wait_for(lambda: not in_spool("open") and not in_spool("new"), "the session has been learned from")
     wait_for(lambda: not processes_of(own_home), "the end of all processes")
 
-    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", NEVER_S)
+    configure(idle_timeout_s=NEVER_S)
     assert len(patterns()) == 1
 
 
@@ -514,7 +515,7 @@ def send_raw(raw: bytes) -> bytes:
 
 def test_a_hook_of_the_previous_version_gets_its_suggestion(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions that are open during an update continue with the old hooks."""
-    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    configure(embedder=None)
     Session(project).work().end()
     drain()
     raw = json.dumps(payload("UserPromptSubmit", prompt=TASK, session_id="another", cwd=str(project))).encode()
@@ -602,7 +603,7 @@ def test_a_kill_between_storing_and_deleting_stores_once(
     project: Path, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next worker finds the session in the spool, and its pattern in the table."""
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
+    configure(settle_s=NEVER_S)
     Session(project).work().end()
     wait_for(lambda: in_spool("open") and not in_spool("new"), "the session is filed")
     shutil.copytree(spool.folder("open"), tmp_path / "open")
@@ -673,7 +674,7 @@ def test_a_damaged_record_becomes_a_dead_letter_without_its_session(project: Pat
 
 def test_reap_closes_sessions_without_an_agent(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users need not wait until the worker notices."""
-    monkeypatch.setenv("BEHAVIOR_SETTLE_S", NEVER_S)
+    configure(settle_s=NEVER_S)
     with running_agent() as agent:
         left = Session(project, agent_pid=agent.pid)
         left.send("SessionStart")
@@ -944,7 +945,7 @@ def test_garbage_on_the_socket_does_not_disturb_the_worker(project: Path) -> Non
 
 def test_a_secret_is_nowhere_after_its_session_is_stored(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a row nor a file has it: the spool, which had it until then, is empty."""
-    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    configure(embedder=None)
     token = f"ghp_{uuid.uuid4().hex}{uuid.uuid4().hex[:4]}"
     password = f"Kx9!{uuid.uuid4().hex[:16]}"
     Session(project).work(
@@ -978,7 +979,7 @@ def test_the_worker_opens_no_network_connection(
     project: Path, short_temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that reports to its maker would break the promise that nothing leaves the machine."""
-    monkeypatch.delenv("BEHAVIOR_EMBEDDER")
+    configure(embedder=None)
     Session(project).work().end()
     learned()
 
@@ -1000,7 +1001,7 @@ def test_a_database_of_the_users_own_replaces_the_embedded_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A user with a Postgres wants the patterns there, and no second server."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=database))
+    configure(database_url=server.conninfo(dbname=database))
     Session(project).work().end()
 
     [turn] = learned()
@@ -1016,19 +1017,19 @@ def test_events_wait_in_the_spool_for_an_unreachable_database(
     project: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database comes back; lost events would not."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", "postgresql://somebody:canary-password@127.0.0.1:1/none")
-    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "1")
+    configure(database_url="postgresql://somebody:canary-password@127.0.0.1:1/none")
+    configure(idle_timeout_s=1)
     Session(project).work().end()
 
     failed_status = wait_for(lambda: found if (found := status()).last_error else None, "an error in the status")
 
     assert failed_status.store == "not open"
-    assert "BEHAVIOR_DATABASE_URL" in failed_status.last_error
+    assert "database_url in config.toml" in failed_status.last_error
     assert not postgres_of(own_home)
     with pytest.raises((StoreUnavailableError, WorkerUnavailableError)):
         drain()
     wait_for(lambda: not processes_of(own_home), "the end of all processes")
     assert len(in_spool("open")) == 1
     assert "canary-password" not in failed_status.model_dump_json() + Path(paths.in_data("worker.log")).read_text()
-    monkeypatch.delenv("BEHAVIOR_DATABASE_URL")
+    configure(database_url=None)
     assert len(drain()) == 1

@@ -28,6 +28,7 @@ from behavior_plugin.store.sql_files import migrations
 from behavior_plugin.workflow import Digest, Episode, Judgement, Lesson, Step, StepKind, Variant, Workflow
 from tests.database import LOGIN, A, make_memories, make_user, member_store, rows, save
 from tests.factories import START, make_action, make_pattern
+from tests.settings import configure
 
 OTHER = "behavior_other"
 MODEL = "offline"
@@ -242,8 +243,7 @@ class Terminal:
         self._server, self._dbname, self._monkeypatch = server, dbname, monkeypatch
 
     def run(self, *words: str, login: str = "postgres", storage: Storage = "behavior_patterns") -> Result:
-        self._monkeypatch.setenv("BEHAVIOR_DATABASE_URL", self._server.conninfo(login, self._dbname))
-        self._monkeypatch.setenv("BEHAVIOR_STORAGE", storage)
+        configure(database_url=self._server.conninfo(login, self._dbname), storage=storage)
         return CliRunner().invoke(cli, ["db", *words])
 
     def run_json(self, *words: str, status: int = 0, **choices: Any) -> Any:

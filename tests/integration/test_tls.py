@@ -5,6 +5,7 @@ The embedded server has no TLS, so a pooler in front of it provides it.
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
@@ -59,9 +60,18 @@ def clear(server: Server) -> Iterator[Pooler]:
         yield pooler
 
 
-def opened(url: str) -> closing[OpenStore]:
+@pytest.fixture(autouse=True)
+def variables_of_tests() -> Iterator[None]:
+    """Opening a store replaces them by those of the settings."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def opened(url: str, **variables: str) -> closing[OpenStore]:
     """The store as the worker opens it."""
-    return closing(open_store(Settings(database_url=url)))
+    return closing(open_store(Settings.model_validate({"database_url": url, "environment": variables})))
 
 
 def keep_one(store: OpenStore) -> int:
@@ -76,10 +86,10 @@ def security(store: OpenStore) -> tuple[bool, str | None]:
         return connection.pgconn.ssl_in_use, connection.info.get_parameters().get("sslmode")
 
 
-def refusal(url: str) -> str:
+def refusal(url: str, **variables: str) -> str:
     """The error for a refused server. Neither the error nor the log may contain any part of the URL."""
     with pytest.raises(StoreUnavailableError) as caught:
-        open_store(Settings(database_url=url))
+        open_store(Settings.model_validate({"database_url": url, "environment": variables}))
     error = caught.value
     everything = f"{error!r} {error.hint} {''.join(traceback.format_exception(error))}"
     parts = conninfo_to_dict(url)
@@ -98,14 +108,14 @@ def test_store_works_with_sslmode_verify_full(safe: Pooler, database: str, trust
         assert security(store) == (True, "verify-full")
 
 
-def test_tls_settings_of_the_environment_are_honoured(
-    safe: Pooler, database: str, trusted: str, monkeypatch: pytest.MonkeyPatch
+def test_tls_variables_of_the_settings_are_honoured_and_others_not(
+    safe: Pooler, database: str, trusted: str, stranger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All tools of a team use these variables."""
-    monkeypatch.setenv("PGSSLMODE", "verify-full")
-    monkeypatch.setenv("PGSSLROOTCERT", trusted)
+    """All tools of a team use these variables, and a project can set them too."""
+    monkeypatch.setenv("PGSSLROOTCERT", stranger)
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
 
-    with opened(safe.url(LOGIN, database, host=HOST)) as store:
+    with opened(safe.url(LOGIN, database, host=HOST), PGSSLMODE="verify-full", PGSSLROOTCERT=trusted) as store:
         assert keep_one(store) == 1
         assert security(store) == (True, "verify-full")
 
@@ -123,14 +133,11 @@ def test_certificate_of_another_authority_is_refused_with_the_reason(
     assert "sslrootcert" in said
 
 
-def test_certificate_of_another_authority_is_refused_by_the_environment(
-    safe: Pooler, database: str, stranger: str, monkeypatch: pytest.MonkeyPatch
+def test_certificate_of_another_authority_is_refused_by_the_variables_of_the_settings(
+    safe: Pooler, database: str, stranger: str
 ) -> None:
     """A setting that is silently ignored protects from nothing."""
-    monkeypatch.setenv("PGSSLMODE", "verify-full")
-    monkeypatch.setenv("PGSSLROOTCERT", stranger)
-
-    said = refusal(safe.url(LOGIN, database, host=HOST))
+    said = refusal(safe.url(LOGIN, database, host=HOST), PGSSLMODE="verify-full", PGSSLROOTCERT=stranger)
 
     assert "certificate" in said
     assert "sslrootcert" in said
@@ -180,7 +187,7 @@ def test_server_without_tls_is_refused_if_the_url_requires_it(
 # Settings for other servers
 
 
-def test_tls_settings_do_not_affect_the_embedded_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_settings_do_not_affect_the_embedded_server() -> None:
     """It has a private socket, no network and no TLS."""
     others = {
         "PGSSLMODE": "verify-full",
@@ -198,9 +205,7 @@ def test_tls_settings_do_not_affect_the_embedded_server(monkeypatch: pytest.Monk
         "PGCLIENTENCODING": "LATIN1",
         "PGDATESTYLE": "German",
     }
-    for name, value in others.items():
-        monkeypatch.setenv(name, value)
 
-    with closing(open_store(Settings())) as store:
+    with closing(open_store(Settings.model_validate({"environment": others}))) as store:
         assert keep_one(store) == 1
         assert [pattern.trigger for pattern in store.patterns.newest(project=None, limit=5)] == [make_pattern().trigger]

@@ -18,6 +18,7 @@ from behavior_plugin.store.members import add_member, make_login
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.sql_files import SQL, STORAGES, migrations, script
 from tests.database import LOGIN, A, B, ask, dump, insert, made_database, make_memories, make_user, rows, run_program
+from tests.settings import configure
 
 CROSSINGS = ["own rows", "others' rows", "forged claims", "no claims", "anon", "stranger"]
 EVERYBODY_ELSE = ["others' rows", "forged claims", "no claims", "stranger"]
@@ -497,7 +498,7 @@ def test_command_fails_with_the_names_of_failed_checks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Scripts read the exit status, and people the rest."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=owner.info.dbname))
+    configure(database_url=server.conninfo(dbname=owner.info.dbname))
     behavior(monkeypatch, "db", "verify")
     well = capsys.readouterr()
     owner.execute("alter table public.behavior_patterns no force row level security")
@@ -515,7 +516,7 @@ def test_command_reports_a_database_without_migrations(
     server: Server, fresh: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Many failed checks would hide the one thing to do."""
-    monkeypatch.setenv("BEHAVIOR_DATABASE_URL", server.conninfo(dbname=fresh.info.dbname))
+    configure(database_url=server.conninfo(dbname=fresh.info.dbname))
 
     with pytest.raises(SystemExit):
         behavior(monkeypatch, "db", "verify")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from behavior_plugin import config
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Settings, fingerprint
 from behavior_plugin.errors import ConfigError
+from tests.settings import configure
 
 URL = "postgresql://me:canary-7f3a9c@db.example.com/work"
 
@@ -40,15 +42,69 @@ def test_a_file_that_is_not_toml_is_rejected() -> None:
     assert "canary" not in str(caught.value)
 
 
-def test_unknown_variables_are_listed_with_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variable may belong to another program, so it is not an error."""
-    monkeypatch.setenv("BEHAVIOR_EMBEDER", "none")
-    monkeypatch.setenv("BEHAVIOR_STORAGE", "memories")
-    monkeypatch.setenv("BEHAVIOR_DISABLE", "1")
-    monkeypatch.delenv("BEHAVIOR_REQUIRE_CLIENT", raising=False)
+def test_the_environment_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent applies the variables of a project to the hooks and commands of its session."""
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"BEHAVIOR_{name.upper()}", "canary")
+    monkeypatch.setenv("BEHAVIOR_LINGER_S", "1")
+    monkeypatch.setenv("BEHAVIOR_EMBEDER", "none")  # may be another program's
 
-    assert config.unknown_variables() == ["BEHAVIOR_EMBEDER (did you mean BEHAVIOR_EMBEDDER?)"]
-    assert config.load().storage == "memories"
+    assert config.load() == Settings()
+    assert "canary" not in config.unused_variables()
+    assert "BEHAVIOR_EMBEDER" not in config.unused_variables()
+    for name in (*Settings.model_fields, "linger_s"):
+        assert f"BEHAVIOR_{name.upper()}" in config.unused_variables()
+
+
+def test_variables_for_libraries_are_those_of_the_file_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a proxy, through which all requests would go."""
+    of_caller = ("OPENAI_BASE_URL", "PGHOST", "https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE")
+    for name in of_caller:
+        monkeypatch.setenv(name, "of the caller")
+    monkeypatch.setenv("EDITOR", "of the caller")
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    configure(environment={"PGSSLMODE": "verify-full", "HTTPS_PROXY": "http://proxy:1"})
+
+    config.apply_environment(config.load())
+
+    assert {name: os.environ.get(name) for name in (*of_caller, "PGSSLMODE", "EDITOR")} == {
+        **dict.fromkeys(of_caller),
+        "HTTPS_PROXY": "http://proxy:1",
+        "PGSSLMODE": "verify-full",
+        "EDITOR": "of the caller",
+    }
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "BEHAVIOR_HOME", "PYTHONPATH"])
+def test_no_other_variables_can_be_set(name: str) -> None:
+    configure(environment={name: "canary"})
+
+    with pytest.raises(ConfigError, match=rf"only OPENAI_\*, PG\*.* not {name}") as caught:
+        config.load()
+
+    assert "canary" not in str(caught.value)
+
+
+def test_another_file_takes_the_place_of_the_usual_one(tmp_path: Path) -> None:
+    configure(storage="memories", holdout=0.5)
+    file = tmp_path / "owner.toml"
+    file.write_text("holdout = 0.25\n")
+
+    with config.read_from(file):
+        assert (config.load().storage, config.load().holdout) == ("behavior_patterns", 0.25)
+    assert (config.load().storage, config.load().holdout) == ("memories", 0.5)
+    file.unlink()
+    with config.read_from(file), pytest.raises(ConfigError, match="cannot be read"):
+        config.load()
+
+
+def test_fingerprints_include_the_variables_for_libraries() -> None:
+    """Another endpoint is another setting."""
+    ours, theirs = (
+        fingerprint(Settings.model_validate({"environment": {"OPENAI_BASE_URL": url}}), b"salt") for url in ("a", "b")
+    )
+
+    assert [name for name in ours if ours[name] != theirs[name]] == ["environment"]
 
 
 def test_fingerprints_show_differing_settings_without_values() -> None:
@@ -61,19 +117,11 @@ def test_fingerprints_show_differing_settings_without_values() -> None:
     assert ours != fingerprint(Settings.model_validate({"database_url": URL}), b"another salt")
 
 
-@pytest.mark.parametrize(("former", "name"), [("linger_s", "idle_timeout_s")])
-@pytest.mark.parametrize("is_in_file", [True, False])
-def test_renamed_settings_keep_their_former_names(
-    former: str, name: str, is_in_file: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_renamed_setting_keeps_its_former_name() -> None:
     """A configuration that worked before an update works after it."""
-    if is_in_file:
-        write_config(f"{former} = 0.25\n")
-    else:
-        monkeypatch.setenv(f"BEHAVIOR_{former.upper()}", "0.25")
+    write_config("linger_s = 0.25\n")
 
-    assert getattr(config.load(), name) == 0.25
-    assert not [each for each in config.unknown_variables() if former.upper() in each]
+    assert config.load().idle_timeout_s == 0.25
 
 
 @pytest.mark.parametrize("name", ["similarity_floor", "min_similarity"])
@@ -84,9 +132,8 @@ def test_a_setting_that_is_gone_is_no_error(name: str) -> None:
     assert config.load().suggestions == "eager"
 
 
-def test_the_current_name_of_a_setting_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_name_of_a_setting_wins() -> None:
     """Both may be set for a while."""
-    monkeypatch.setenv("BEHAVIOR_LINGER_S", "5")
-    monkeypatch.setenv("BEHAVIOR_IDLE_TIMEOUT_S", "7")
+    write_config("linger_s = 5\nidle_timeout_s = 7\n")
 
     assert config.load().idle_timeout_s == 7

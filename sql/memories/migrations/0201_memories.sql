@@ -134,7 +134,7 @@ begin
     ) as found_wrong (problem);
     if problems is not null then
         raise exception 'public.memories exists and cannot be used as it is: %', array_to_string(problems, '; ')
-              using hint = 'Nothing was changed. Fix the table, or set BEHAVIOR_STORAGE=behavior_patterns.';
+              using hint = 'Nothing was changed. Fix the table, or write storage = "behavior_patterns" into config.toml.';
     end if;
 end
 $$;

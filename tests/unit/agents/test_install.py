@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from behavior_plugin.agents.install import Change, agent_settings_file, install, is_ours, uninstall
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, wake
 from behavior_plugin.errors import ConfigError, SetupError
 from behavior_plugin.simulator import registered_hooks
+from tests.settings import elsewhere
 
 PLUGIN = Path(__file__).parents[3]
 EVENTS = ["SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUseFailure", "Stop", "SessionEnd"]
@@ -92,7 +93,7 @@ def make_script(file: Path, body: str) -> Path:
 def make_plugin(root: Path) -> Path:
     """A plugin whose hook.py writes the event and the payload into a file beside itself."""
     (root / "hooks").mkdir(parents=True)
-    for name in ("hooks.json", "run.sh"):
+    for name in ("hooks.json", "run.sh", "find_python.sh"):
         shutil.copy(PLUGIN / "hooks" / name, root / "hooks")
     (root / "hooks" / "hook.py").write_text(
         "import sys\nwith open(__file__ + '.mark', 'w') as mark:\n    mark.write(sys.argv[1] + sys.stdin.read())\n",
@@ -597,7 +598,9 @@ def test_produced_command_runs_from_any_folder(
     mark = plugin / "hooks" / "hook.py.mark"
 
     for command in commands(settings)[event]:
-        done = subprocess.run(["/bin/sh", "-c", command], input="{}", capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], input="{}", capture_output=True, text=True, cwd=elsewhere(tmp_path)
+        )
 
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert mark.read_text(encoding="utf-8") == event + "{}"
@@ -697,7 +700,7 @@ def test_this_interpreter_is_recorded_privately(put_in: Install, home: Path) -> 
     put_in(interpreter=Path(sys.executable))
 
     record = home / ".local" / "share" / "behavior-plugin" / "interpreter"
-    assert record.read_text(encoding="utf-8") == sys.executable + "\n"
+    assert record.read_text(encoding="utf-8") == f"{sys.executable}\n{record.parent.stat().st_ino}\n"
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
     assert stat.S_IMODE(record.parent.stat().st_mode) == 0o700
 
@@ -709,7 +712,7 @@ def test_a_linked_interpreter_is_recorded_as_the_link(put_in: Install, python: P
 
     put_in(interpreter=link)
 
-    assert (home / ".local/share/behavior-plugin/interpreter").read_text(encoding="utf-8") == f"{link}\n"
+    assert wake.recorded() == str(link)
 
 
 @pytest.mark.parametrize("kind", ["absent", "not executable", "a folder", "no libraries", "odd path"])

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from behavior_plugin.capture import paths
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_data_folder_is_the_users(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,12 +34,12 @@ def test_a_relative_data_folder_is_ignored(chosen: str, own_home: Path, monkeypa
     """Each directory would have a memory of its own, and nobody would know why."""
     monkeypatch.delenv("BEHAVIOR_HOME")
     usual = paths.data_folder()
-    assert not paths.is_misplaced()
+    assert not paths.misplaced()
 
     monkeypatch.setenv("BEHAVIOR_HOME", chosen)
 
     assert paths.data_folder() == usual
-    assert paths.is_misplaced()
+    assert paths.misplaced() == "BEHAVIOR_HOME is not an absolute path"
 
 
 def test_a_data_folder_may_begin_with_a_tilde(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +47,7 @@ def test_a_data_folder_may_begin_with_a_tilde(own_home: Path, monkeypatch: pytes
     monkeypatch.setenv("BEHAVIOR_HOME", "~/memory/../mine")
 
     assert paths.data_folder() == str(own_home / "mine")
-    assert not paths.is_misplaced()
+    assert not paths.misplaced()
 
 
 def test_a_missing_home_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +66,138 @@ def test_a_user_without_any_home_gets_an_error(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(OSError, match="no home"):
         paths.data_folder()
+
+
+# A project cannot choose the data folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository, in which the session works."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "deep" / "below").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def of_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's home as the system knows it."""
+    home = tmp_path / "of record"
+    home.mkdir()
+    entry = pwd.struct_passwd(["me", "x", os.geteuid(), 0, "", str(home), "/bin/sh"])
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
+    return home
+
+
+def usual(home: Path) -> str:
+    return str(home / ".local" / "share" / "behavior-plugin")
+
+
+@pytest.mark.parametrize("name", ["BEHAVIOR_HOME", "XDG_DATA_HOME", "HOME"])
+@pytest.mark.parametrize(
+    ("works_in", "folder"),
+    [
+        (".", "{project}/.b"),
+        (".", "{project}"),
+        (".", "/proc/self/cwd/.b"),
+        (".", "/proc/self/root{project}/../other"),
+        (".", "/../{project}/./deep/../.b"),
+        (".", "{project}/../link/.b"),
+        ("deep/below", "{project}/.b"),
+        ("..", "{project}/.b"),
+    ],
+)
+def test_a_folder_in_the_project_is_not_used(
+    name: str, works_in: str, folder: str, project: Path, of_record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our files would lie in the repository, and those that lie there would be ours."""
+    (project.parent / "link").symlink_to(project)
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.chdir(works_in)
+
+    monkeypatch.setenv(name, folder.format(project=project))
+
+    assert paths.data_folder() == usual(of_record)
+    assert name in paths.misplaced()
+    assert "lies in a project" in paths.misplaced()
+    assert paths.home() == str(of_record)
+
+
+@pytest.mark.parametrize("marks", ["CLAUDE_PROJECT_DIR", "working directory"])
+def test_a_project_need_not_be_a_repository(
+    marks: str, tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been unpacked from an archive."""
+    (tmp_path / "unpacked").mkdir()
+    if marks == "CLAUDE_PROJECT_DIR":
+        monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path / "unpacked"))
+        monkeypatch.chdir("/")
+    else:
+        monkeypatch.chdir(tmp_path / "unpacked")
+
+    monkeypatch.setenv("BEHAVIOR_HOME", str(tmp_path / "unpacked" / ".b"))
+
+    assert paths.data_folder() == usual(own_home)
+    assert paths.misplaced()
+
+
+def test_a_child_that_has_left_the_project_does_not_decide_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on in the root folder."""
+    (project / ".git").rmdir()
+    monkeypatch.setenv("BEHAVIOR_HOME", str(project / ".b"))
+    before = paths.data_folder()
+
+    os.chdir("/")
+
+    assert paths.data_folder() == before != str(project / ".b")
+
+
+def test_the_home_may_be_a_repository(of_record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many people have their settings under version control."""
+    (of_record / ".git").mkdir()
+    monkeypatch.setenv("HOME", str(of_record))
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    for works_in in (of_record, of_record.parent, Path("/")):
+        monkeypatch.chdir(works_in)
+        monkeypatch.setattr(paths, "_decided", {})
+        assert (paths.data_folder(), paths.misplaced()) == (usual(of_record), "")
+
+    monkeypatch.setenv("BEHAVIOR_HOME", str(of_record / "memory"))
+    assert (paths.data_folder(), paths.misplaced()) == (str(of_record / "memory"), "")
+
+
+@pytest.mark.parametrize("is_repository", [False, True])
+def test_a_home_that_is_set_may_be_worked_in_unless_it_is_a_repository(
+    is_repository: bool, own_home: Path, of_record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers set HOME, and so can a project."""
+    monkeypatch.delenv("BEHAVIOR_HOME")
+    monkeypatch.chdir(own_home)
+    if is_repository:
+        (own_home / ".git").mkdir()
+
+    assert paths.data_folder() == usual(of_record if is_repository else own_home)
+    assert bool(paths.misplaced()) is is_repository
+
+
+def test_the_usual_folder_needs_no_look_at_the_accounts(tmp_path: Path) -> None:
+    """A hook starts with each call, and the module costs time."""
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    program = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from behavior_plugin.capture import paths
+paths.data_folder()
+assert "pwd" not in sys.modules
+"""
+    command = [sys.executable, "-I", "-S", "-c", program]
+
+    subprocess.run(command, cwd=tmp_path / "project", check=True)
 
 
 @pytest.mark.timeout(10)

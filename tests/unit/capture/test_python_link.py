@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.capture import paths, python_link
+from tests.settings import elsewhere
 
 REAL = Path(sys.executable).resolve()
 
@@ -76,7 +77,7 @@ def test_a_relative_folder_gets_no_link(
     link: Path, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session may be in a folder that somebody prepared."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(elsewhere(tmp_path))
     monkeypatch.setenv("CLAUDE_PLUGIN_DATA", folder)
 
     python_link.refresh()

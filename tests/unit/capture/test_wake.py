@@ -25,7 +25,7 @@ def starts(own_home: Path) -> Iterator[Path]:
     script, told = own_home / "python", own_home / "starts"
     script.write_text(f"#!/bin/sh\ngrep SigIgn /proc/self/status >>{told}\n")
     script.chmod(0o755)
-    Path(paths.make_private(paths.data_folder()), "interpreter").write_text(f"{script}\n")
+    wake.record(str(script))
     yield told
     if Path(paths.in_data("run")).is_symlink():  # the path of a test's folder is long
         shutil.rmtree(paths.run_folder(), ignore_errors=True)
@@ -158,6 +158,65 @@ def test_without_an_environment_nothing_is_started(monkeypatch: pytest.MonkeyPat
     wake.replace()
 
     assert not Path(paths.run_folder(), "replacing").exists()
+
+
+def forged_number(record: Path) -> None:
+    record.write_text(f"{record.read_text().splitlines()[0]}\n1\n")
+
+
+def without_number(record: Path) -> None:
+    record.write_text(record.read_text().splitlines()[0])
+
+
+def readable_by_all(record: Path) -> None:
+    record.chmod(0o644)
+
+
+def linked(record: Path) -> None:
+    record.rename(record.with_name("other"))
+    record.symlink_to(record.with_name("other"))
+
+
+def in_another_folder(record: Path) -> None:
+    data = Path(paths.data_folder())
+    data.rename(data.with_name("moved"))
+    shutil.copytree(data.with_name("moved"), data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [forged_number, without_number, readable_by_all, linked, in_another_folder],
+    ids=lambda each: each.__name__,
+)
+def test_a_record_that_a_repository_could_contain_is_not_used(change: Callable[[Path], None], own_home: Path) -> None:
+    """The file is a program to run, and a project may come with a whole data folder."""
+    assert wake.recorded() == str(own_home / "python")
+
+    change(Path(paths.in_data("interpreter")))
+
+    assert wake.recorded() is None
+    assert wake.interpreter() != str(own_home / "python")
+
+
+def test_an_interpreter_in_the_project_is_not_used(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the project is this plugin: its developers work in it."""
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    python, link = project / "python", own_home / "link"
+    shutil.copy(own_home / "python", python)
+    link.symlink_to(python)
+    monkeypatch.setattr(wake, "ROOT", str(tmp_path / "plugin"))
+    for each in (python, link):
+        wake.record(str(each))
+        monkeypatch.chdir("/")
+        assert wake.interpreter() == str(each)
+        monkeypatch.chdir(project)
+        assert wake.interpreter() is None
+
+    monkeypatch.setattr(wake, "ROOT", str(project))
+    assert wake.interpreter() == str(link)
 
 
 @pytest.mark.timeout(10)

@@ -20,6 +20,7 @@ from behavior_plugin.measure.stats import Summary, Totals, summary_of
 from behavior_plugin.model import Outcome
 from behavior_plugin.workflow import PastSuggestion, Remark, RemarkKind
 from tests.factories import START
+from tests.settings import configure
 from tests.unit.measure.history import past
 from tests.unit.measure.test_lessons import failed, taught
 
@@ -155,9 +156,9 @@ def test_settings_and_since_count(client: FakeClient, monkeypatch: pytest.Monkey
 
     assert answered() == ("normal", 39, 42)
     assert answered("--since", "2026-03-04T01:00+00:00") == ("normal", 0, 2)
-    monkeypatch.setenv("BEHAVIOR_RECALL_SCOPE", "all")
+    configure(recall_scope="all")
     assert answered() == ("normal", 40, 42)
-    monkeypatch.setenv("BEHAVIOR_SUGGESTIONS", "quiet")
+    configure(suggestions="quiet")
     assert answered()[0] == "quiet"
 
 
@@ -166,7 +167,7 @@ def test_a_quiet_setting_tells_fewer_lessons(
     client: FakeClient, monkeypatch: pytest.MonkeyPatch, setting: str, lessons: int
 ) -> None:
     """As a running session does: one earlier session is not enough."""
-    monkeypatch.setenv("BEHAVIOR_SUGGESTIONS", setting)
+    configure(suggestions=setting)
     client.history = [taught(1), failed(2)]
 
     assert json_of("replay", "--all")["lessons"]["lessons"] == lessons  # type: ignore[index]

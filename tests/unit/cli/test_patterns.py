@@ -21,6 +21,7 @@ from behavior_plugin.model import Context
 from behavior_plugin.recall import MIN_CONFIDENCE
 from behavior_plugin.workflow import Episode, RemarkKind, StepKind, StoredPattern, Suggestion
 from tests.factories import START, make_episode, make_pattern, make_step, make_workflow
+from tests.settings import elsewhere
 
 ID, SHORT = str(uuid.UUID(int=7)), "00000000"
 UNDO = f"`behavior edit {SHORT} --show` takes that back."
@@ -449,7 +450,7 @@ def test_prune_leaves_hidden_and_foreign_patterns_alone(project: Context, client
 def test_prune_reads_other_projects_where_they_were(
     project: Context, client: FakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(elsewhere(tmp_path))
 
     found = json.loads(output_of("prune", "--all", "--json"))
 

@@ -19,6 +19,7 @@ from behavior_plugin.model import Outcome, PromptKind
 from behavior_plugin.recall.decision import Considered, Decision, Fate, Verdict
 from behavior_plugin.recall.explain import Factor, Ranking
 from behavior_plugin.worker.decisions import Decisions
+from tests.settings import elsewhere
 from tests.unit.recall.test_decision import candidate
 from tests.unit.worker.test_decisions import decision
 
@@ -142,8 +143,8 @@ def test_failed_work_is_marked() -> None:
 
 def test_prompts_are_chosen_by_project_session_and_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By default the last one of this directory's project."""
-    monkeypatch.chdir(tmp_path)
-    here, written = str(tmp_path), Decisions()
+    monkeypatch.chdir(elsewhere(tmp_path))
+    here, written = str(elsewhere(tmp_path)), Decisions()
     for number, (session, project) in enumerate([("s1", here), ("s2", here), ("t1", "/elsewhere")]):
         written.add(decision(f"prompt {number}", session_id=session, project=project))
 

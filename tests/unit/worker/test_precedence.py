@@ -60,7 +60,7 @@ def test_prompts_without_end_do_not_stop_learning(monkeypatch: pytest.MonkeyPatc
 def test_a_prompt_that_waits_for_the_store_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker's main thread opens the store, so both would wait until the prompt has given up."""
     monkeypatch.setattr(precedence, "PATIENCE_S", 60.0)
-    worker = Worker(config.load(), holds_lock=lambda: True)
+    worker = Worker(config.load(), holds_lock=lambda: True, is_outdated=lambda: False)
 
     with worker.service.precedence:
         worker.let_prompts_go_first()

@@ -1159,7 +1159,7 @@ def test_different_settings_are_reported_by_name_without_values() -> None:
     assert (status, problem["kind"]) == (409, "OtherSettingsError")
     assert problem["names"] == ["recall_scope", "suggestions"]
     assert "recall_scope, suggestions" in problem["message"]
-    assert "`behavior worker stop`" in problem["hint"]
+    assert "--config" in problem["hint"]
     assert "quiet" not in json.dumps(headers()) + json.dumps(problem)
 
 
