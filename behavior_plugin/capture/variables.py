@@ -18,6 +18,8 @@ SETTINGS = (
     "suggestions",
     "holdout",
     "show_notes",
+    "exclude_projects",
+    "exclude_paths",
     "idle_timeout_s",
     "settle_s",
     "environment",
