@@ -44,7 +44,7 @@ def check_remark(kind: RemarkKind, pattern: StoredPattern, into: StoredPattern |
             f"Pattern {pattern.id} was written by another program, and is not computed from sessions.",
             hint="Change it where it was written.",
         )
-    if kind in SUGGESTED or (kind is RemarkKind.MERGE) != (into is not None):
+    if kind in {*SUGGESTED, RemarkKind.FORGOTTEN} or (kind is RemarkKind.MERGE) != (into is not None):
         raise RequestError(
             f"A remark of the kind {kind.value} cannot be added this way.",
             hint="A merge has to name a second pattern, and nothing else may.",
