@@ -100,13 +100,13 @@ class Work:
 class Forgotten:
     """The numbers of deleted rows, and the keys of what they were about. `sessions` are pairs of machine and id.
 
-    `written` counts the patterns that a caller wrote. `gone_patterns` have no evidence any more.
+    `written_keys` are those of the patterns that a caller wrote. `gone_patterns` have no evidence any more.
     """
 
     episodes: int
     turns: int
     remarks: int
-    written: int
+    written_keys: set[str]
     projects: set[str]
     pattern_keys: set[str]
     gone_patterns: set[str]

@@ -24,7 +24,7 @@ NativeKey = Callable[[str, str], str]
 
 
 class Forgetting:
-    """Finds and deletes what fits a selection. `fetch` runs in an open transaction that has the lock on the evidence."""
+    """Finds and deletes what fits a selection. `fetch` runs in an open transaction with the lock on the evidence."""
 
     def __init__(self, fetch: Fetch, selection: Selection) -> None:
         self._fetch = fetch
@@ -64,7 +64,7 @@ class Forgetting:
             episodes=len(wholes),
             turns=len({turn[0] for row in rows for turn in row["turns"]}),
             remarks=len(remarks),
-            written=len(written),
+            written_keys={row["source_key"] for row in written},
             # Those that lose some evidence and keep some have to be computed again.
             projects={row["project"] for row in rows},
             pattern_keys={row["pattern_key"] for row in (*rows, *remarks)} - {""},

@@ -54,6 +54,19 @@ class Decisions:
 
         self._change(lambda lines: [line for line, each in _parsed(lines) if is_kept(each)])
 
+    def forget_all(self, is_gone: Callable[[Decision], bool], *, is_dry_run: bool) -> int:
+        """Delete the decisions that are gone; returns how many. Those that cannot be read go with any other."""
+        gone = 0
+
+        def rest(lines: list[bytes]) -> list[bytes]:
+            nonlocal gone
+            kept = [line for line, each in _parsed(lines) if not is_gone(each)]
+            gone = sum(1 for _ in _parsed(lines)) - len(kept)
+            return lines if is_dry_run or not gone else kept
+
+        self._change(rest)
+        return gone
+
     def rearm(self, session_id: str, before: datetime) -> None:
         """Note that what a session was shown before a moment may be shown to it again."""
         name = redact(session_id)

@@ -13,10 +13,11 @@ from behavior_plugin.learn import compute_all_possible, learn, session_turns, ta
 from behavior_plugin.model import Event, Turn
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.patterns.turns import orphaned_calls
-from behavior_plugin.store import Store
+from behavior_plugin.store import Selection, Store
 from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, backlog
 from behavior_plugin.worker.pending_session import PendingSession
 from behavior_plugin.worker.resources import MAX_RETRY_S, Resources
+from behavior_plugin.worker.waiting import Waiting, forget_waiting
 
 # A session becomes a dead letter after so many tries that failed by themselves or killed the worker.
 TRIES = 5
@@ -142,6 +143,11 @@ class Learner:
         self._file_all()
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
+
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting:
+        """Delete what waits and fits a selection."""
+        self._file_all()
+        return forget_waiting(self._inbox, selection, is_dry_run=is_dry_run)
 
     def _events(self, session: PendingSession) -> list[Event]:
         """All that the hooks and the agent's log have of a session."""
