@@ -331,6 +331,9 @@ class FakeStore:
     def known_projects(self) -> list[str]:
         return list(dict.fromkeys(each.context.project for each in self.told.values()))
 
+    def has_work_before(self, moment: datetime) -> bool:
+        return any(each.started_at < moment for each in self.told.values())
+
     def size(self, limit: int | None = None) -> Size:
         """Each episode takes one byte."""
         newest = sorted((each.started_at for each in self.told.values()), reverse=True)

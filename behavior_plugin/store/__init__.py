@@ -318,6 +318,10 @@ class Store(Protocol):
         """The projects with evidence, those with most work first."""
         ...
 
+    def has_work_before(self, moment: datetime) -> bool:
+        """Whether there is evidence of work that began before a moment."""
+        ...
+
     def size(self, limit: int | None = None) -> Size:
         """How much room the evidence takes, without indexes and what the server adds."""
         ...

@@ -222,6 +222,9 @@ class PostgresStore:
     def known_projects(self) -> list[str]:
         return [row["project"] for row in self._fetch("list_known_projects", {})]
 
+    def has_work_before(self, moment: datetime) -> bool:
+        return bool(self._fetch("has_work_before", {"moment": moment})[0]["is_there"])
+
     def size(self, limit: int | None = None) -> Size:
         [row] = self._fetch("find_size_limit", {"limit": limit})
         return Size(**row)

@@ -1,0 +1,137 @@
+"""`behavior forget` deletes what it says, from every file of the data folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from behavior_plugin.capture import paths
+from behavior_plugin.config import Storage
+from behavior_plugin.store.sql_files import STORAGES
+from tests.acceptance.sessions import OTHER_TASK, TASK, Session, behavior, drain, json_of, output_of, status, turns
+from tests.acceptance.test_import import transcript
+from tests.settings import configure
+
+pytestmark = pytest.mark.usefixtures("clean_ending")
+
+CANARY = "canary-7f3a9c21"
+AGAIN = f"{TASK} {CANARY}"
+
+
+@pytest.fixture(params=STORAGES)
+def storage(request: pytest.FixtureRequest) -> Storage:
+    chosen: Storage = request.param
+    return chosen
+
+
+@pytest.fixture
+def home(project: Path, storage: Storage) -> Path:
+    """The data folder, with its settings; the project's database exists."""
+    assert project
+    configure(storage=storage, embedder="none", settle_s=0)
+    return Path(paths.data_folder())
+
+
+def files_with(text: str, home: Path) -> list[str]:
+    """The files that have a text, in upper or lower case."""
+    found = [file for file in sorted(home.rglob("*")) if file.is_file() and not file.is_symlink()]
+    return [str(file.relative_to(home)) for file in found if text.lower().encode() in file.read_bytes().lower()]
+
+
+def forget(*words: str) -> dict[str, Any]:
+    done = behavior("forget", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_forgotten_text_is_in_no_file(project: Path, home: Path) -> None:
+    """Deleting a row leaves its text in the table's file, in the write-ahead log, and in what was logged."""
+    Session(project).work(AGAIN, f"make {CANARY}").end()
+    Session(project).work(OTHER_TASK).end()
+    drain()
+    asked = Session(project)
+    asked.send("SessionStart")
+    asked.ask(AGAIN)  # it is answered with the canary, which is logged
+    Session(project).work(f"waiting {CANARY}")
+    before = files_with(CANARY, home)
+
+    expected = forget("--matching", CANARY.upper())
+    done = forget("--matching", CANARY.upper(), "--apply")
+
+    assert {name.split("/")[0] for name in before} >= {"postgres", "spool", "decisions.jsonl"}
+    assert any("pg_wal" in name for name in before)
+    assert files_with(CANARY, home) == []
+    assert [each["trigger"] for each in expected["examples"]] == [AGAIN]
+    counts = ("episodes", "waiting_sessions", "decisions", "turns")
+    assert [done[name] for name in counts] == [expected[name] for name in counts] == [1, 2, done["decisions"], 1]
+    assert done["left_in_files"] == ""
+    assert [each.trigger for each in turns()] == [OTHER_TASK]
+
+
+def test_nothing_is_left_of_everything(project: Path, home: Path) -> None:
+    sessions = [Session(project).work(f"{task} {CANARY}").end() for task in (TASK, OTHER_TASK)]
+    drain()
+    Session(project).work(CANARY)
+    Path(paths.make_private(paths.in_data("backups")), "old.jsonl.gz").write_text(CANARY, encoding="utf-8")
+
+    shown = output_of("forget", "--everything")
+    assert len(turns()) == 2
+    output_of("forget", "--everything", "--apply")
+
+    assert "This was a dry run: --apply deletes it for good." in shown
+    assert "2 pieces of work" in shown
+    for text in (CANARY, str(project), *(session.id for session in sessions)):
+        assert files_with(text, home) == []
+    assert (status().open_sessions, turns()) == (0, [])
+    again = behavior("forget", "--everything", "--apply", "--json")
+    assert json.loads(again.stdout)["episodes"] == 0
+
+
+def test_nothing_matches_is_said(project: Path, home: Path) -> None:
+    Session(project).work().end()
+    drain()
+
+    for words in (("--matching", CANARY), ("--session", "none"), ("--project", "none", "--apply")):
+        done = behavior("forget", *words)
+        assert (done.returncode, done.stdout) == (1, "Nothing matches.\n")
+
+    assert behavior("forget").returncode == behavior("forget", "--everything", "--session", "x").returncode == 2
+    assert behavior("forget", "--pattern", "ffffffff").returncode == 1
+
+
+def test_an_open_session_is_forgotten_and_goes_on(project: Path, home: Path) -> None:
+    """What comes later is learned; the user is told so."""
+    session = Session(project).work(AGAIN)
+
+    shown = output_of("forget", "--session", session.id, "--apply")
+    session.ask(OTHER_TASK)
+    session.call()
+    session.send("Stop")
+    session.end()
+
+    assert f"Still open: {session.id}." in shown
+    assert [each.trigger for each in [*drain(), *turns()][-1:]] == [OTHER_TASK]
+    assert files_with(CANARY, home) == []
+
+
+def test_a_forgotten_pattern_is_not_imported_again(tmp_path: Path, home: Path) -> None:
+    """Its sessions are still in the agent's log. New work of the same kind counts anew."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("one", "two"):
+        (logs / f"{name}.jsonl").write_text(transcript(name, f"p-{name}", f"t-{name}"), encoding="utf-8")
+    imported = json_of("import", str(logs))
+    [pattern] = json_of("list")
+
+    done = forget("--pattern", pattern["id"][:8], "--apply")
+    again = json_of("import", str(logs))
+
+    assert (imported["new"], done["patterns"], done["episodes"], again["new"]) == (2, 1, 2, 0)
+    assert (json_of("list"), turns()) == ([], [])
+    (logs / "three.jsonl").write_text(transcript("three", "p-three", "t-three"), encoding="utf-8")
+    assert json_of("import", str(logs))["new"] == 1
+    assert [each["workflow"]["times"] for each in json_of("list")] == [1]
