@@ -20,6 +20,7 @@ from behavior_plugin.cli import correcting, measuring, patterns
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
+from behavior_plugin.cli.exporting import export
 from behavior_plugin.cli.forgetting import forget
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
@@ -71,6 +72,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(db)
 cli.add_command(dead)
 cli.add_command(forget)
+cli.add_command(export)
 cli.add_command(import_sessions)
 cli.add_command(suggest)
 cli.add_command(why)

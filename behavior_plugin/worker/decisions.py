@@ -110,6 +110,26 @@ def read() -> list[Decision]:
     return [each for _, each in _parsed(_lines())][::-1]
 
 
+def lines() -> list[str]:
+    """The decisions in the file as they stand there, the oldest first."""
+    return [line.decode("utf-8", "replace") for line, _ in _parsed(_lines())]
+
+
+def put_back(given: Iterable[str]) -> int:
+    """Add decisions that are not there, by their time, where no worker runs; returns how many. They are redacted again.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    there = {line: each.at for line, each in _parsed(_lines())}
+    added = {_line(_redacted(each)): each.at for _, each in _parsed(line.encode() for line in given)}
+    together = {**added, **there}
+    kept = _bounded(sorted(together, key=lambda line: together[line]))
+    if added.keys() - there.keys():
+        paths.replace_file(str(file()), b"".join(line + b"\n" for line in kept))
+    return len(set(kept) - there.keys())
+
+
 def file() -> Path:
     return Path(paths.in_data("decisions.jsonl"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from behavior_plugin.capture import paths
 from behavior_plugin.config import Storage
 from behavior_plugin.store.sql_files import STORAGES
+from behavior_plugin.worker.lifecycle import stop_worker
 from tests.acceptance.sessions import OTHER_TASK, TASK, Session, behavior, drain, json_of, output_of, status, turns
 from tests.acceptance.test_import import transcript
+from tests.factories import START
 from tests.settings import configure
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
@@ -132,6 +135,71 @@ def test_a_forgotten_pattern_is_not_imported_again(tmp_path: Path, home: Path) -
 
     assert (imported["new"], done["patterns"], done["episodes"], again["new"]) == (2, 1, 2, 0)
     assert (json_of("list"), turns()) == ([], [])
-    (logs / "three.jsonl").write_text(transcript("three", "p-three", "t-three"), encoding="utf-8")
+    later = transcript("three", "p-three", "t-three")
+    later = later.replace(f"{START:%Y-%m-%d}", f"{START + timedelta(days=1):%Y-%m-%d}")
+    (logs / "three.jsonl").write_text(later, encoding="utf-8")
     assert json_of("import", str(logs))["new"] == 1
     assert [each["workflow"]["times"] for each in json_of("list")] == [1]
+
+
+# Export
+
+
+def test_an_export_brings_everything_back(project: Path, home: Path, tmp_path: Path) -> None:
+    """What is exported, forgotten and imported is exported again as it was."""
+    for task in (TASK, f"{OTHER_TASK} {CANARY}"):
+        Session(project).work(task).end()
+    drain()
+    gone = Session(project).work("Tidy the changelog before the release").end()
+    [pattern, *_] = drain()
+    output_of("feedback", str(pattern.id)[:8], "--good", "--note", "saves an hour")
+    output_of("forget", "--session", gone.id, "--apply")
+    Session(project).work(TASK).end()
+    files = [tmp_path / name for name in ("before.jsonl", "after.jsonl")]
+
+    saved = json_of("export", str(files[0]))
+    output_of("forget", "--everything", "--apply")
+    assert files_with(CANARY, home) == []
+    brought = json_of("import", "--from-export", str(files[0]))
+    again = json_of("import", "--from-export", str(files[0]))
+    output_of("export", str(files[1]))
+
+    assert files[0].read_text(encoding="utf-8") == files[1].read_text(encoding="utf-8")
+    assert saved["records"].keys() >= {"pattern", "episode", "remark", "decision", "setting"}
+    assert files[0].stat().st_mode & 0o777 == 0o600
+    assert (brought["refused"], again["imported"]) == (0, 0)
+    assert len(turns()) == 3
+
+
+def test_an_export_can_be_brought_into_another_folder_and_storage(
+    project: Path, home: Path, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Session(project).work(TASK).end()
+    before = [(each.source_key, each.workflow) for each in drain()]
+    text = output_of("export", str(tmp_path / "all.jsonl"))
+    stop_worker()
+    monkeypatch.setenv("BEHAVIOR_HOME", str(tmp_path / "home" / "second"))
+    [other] = set(STORAGES) - {storage}
+    configure(storage=other, embedder="none", settle_s=0)
+
+    brought = json_of("import", "--from-export", str(tmp_path / "all.jsonl"))
+
+    assert "1 pattern, 1 piece of work" in text
+    assert (brought["refused"], [(each.source_key, each.workflow) for each in drain()]) == (0, before)
+
+
+def test_a_damaged_export_changes_nothing(project: Path, home: Path, tmp_path: Path) -> None:
+    Session(project).work(TASK).end()
+    drain()
+    whole = behavior("export", "-").stdout.splitlines()
+    output_of("forget", "--everything", "--apply")
+
+    for number, damaged in enumerate(
+        (whole[1:], [*whole[:-1], whole[-1][:20]], [], ['{"kind": "export", "row": {"format": "x"}}'])
+    ):
+        file = tmp_path / f"{number}.jsonl"
+        file.write_text("\n".join(damaged), encoding="utf-8")
+        assert behavior("import", "--from-export", str(file)).returncode == 1
+
+    assert turns() == []
+    assert behavior("export", str(file)).returncode == 1  # it is there already
