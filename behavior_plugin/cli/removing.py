@@ -1,0 +1,72 @@
+"""`behavior uninstall --data`: delete the data folder, and what the embedded server has elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from behavior_plugin.capture import paths
+from behavior_plugin.worker.lifecycle import worker_stopped
+
+# All that we ever make in the data folder. Whatever else is there is the user's: a home may have been named.
+OURS = (
+    "spool",
+    "postgres",
+    "backups",
+    "run",
+    "interpreter",
+    "python3",
+    "decisions.jsonl",
+    "lost",
+    "unanswered",
+    "trouble",
+    "embedders.json",
+    "config.toml",
+    "worker.log",
+    "worker.log.1",
+    "worker.lock",  # last: it keeps a worker from starting
+)
+
+
+def data_of_ours() -> list[Path]:
+    """The files and folders of ours that are there, in the order in which they are to be deleted."""
+    found = [Path(paths.in_data(name)) for name in OURS]
+    elsewhere = _elsewhere()
+    return [*([elsewhere] if elsewhere else []), *(path for path in found if os.path.lexists(path))]
+
+
+def delete_data() -> list[Path]:
+    """Delete them while no worker can start; returns what is left of the data folder, which is not ours.
+
+    Raises:
+        WorkerError: another command works on the data.
+        OSError: something cannot be deleted; do it again.
+    """
+    folder = Path(paths.data_folder())
+    if not folder.is_dir():
+        return []
+    with worker_stopped():
+        for path in data_of_ours():
+            _delete(path)
+    with suppress(OSError):
+        folder.rmdir()
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        if path.name == "run":  # a link to a short folder in the temporary one
+            shutil.rmtree(paths.run_folder(), ignore_errors=True)
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)
+
+
+def _elsewhere() -> Path | None:
+    """The folder of an embedded server that runs as another account, since we are root."""
+    from behavior_plugin.store.embedded.account import place_elsewhere
+
+    place = place_elsewhere(Path(paths.in_data("postgres")))
+    return place if os.geteuid() == 0 and place.is_dir() else None
