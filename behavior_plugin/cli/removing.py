@@ -1,4 +1,4 @@
-"""`behavior uninstall --data`: delete the data folder, and what the embedded server has elsewhere."""
+"""`behavior uninstall --data`: delete the data folder, and what of ours is elsewhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from behavior_plugin.capture import paths
+from behavior_plugin.model import CLAUDE_CODE
 from behavior_plugin.worker.lifecycle import worker_stopped
 
+# Their names in the manifests.
+PLUGIN, MARKETPLACE = "behavior", "behavior-plugin"
 # All that we ever make in the data folder. Whatever else is there is the user's: a home may have been named.
 OURS = (
     "spool",
@@ -32,9 +35,8 @@ OURS = (
 
 def data_of_ours() -> list[Path]:
     """The files and folders of ours that are there, in the order in which they are to be deleted."""
-    found = [Path(paths.in_data(name)) for name in OURS]
-    elsewhere = _elsewhere()
-    return [*([elsewhere] if elsewhere else []), *(path for path in found if os.path.lexists(path))]
+    found = [_elsewhere(), _unused_copy(), *(Path(paths.in_data(name)) for name in OURS)]
+    return [path for path in found if path and os.path.lexists(path)]
 
 
 def delete_data() -> list[Path]:
@@ -45,8 +47,7 @@ def delete_data() -> list[Path]:
         OSError: something cannot be deleted; do it again.
     """
     folder = Path(paths.data_folder())
-    if not folder.is_dir():
-        return []
+    paths.make_private(str(folder))  # the lock is in there
     with worker_stopped():
         for path in data_of_ours():
             _delete(path)
@@ -68,5 +69,15 @@ def _elsewhere() -> Path | None:
     """The folder of an embedded server that runs as another account, since we are root."""
     from behavior_plugin.store.embedded.account import place_elsewhere
 
-    place = place_elsewhere(Path(paths.in_data("postgres")))
-    return place if os.geteuid() == 0 and place.is_dir() else None
+    return place_elsewhere(Path(paths.in_data("postgres"))) if os.geteuid() == 0 else None
+
+
+def _unused_copy() -> Path | None:
+    """The copy of the plugin that Claude Code makes when it installs it, and leaves when it uninstalls it."""
+    from behavior_plugin.agents.install import agent_settings_file
+
+    folder = agent_settings_file(CLAUDE_CODE).parent / "plugins"
+    with suppress(FileNotFoundError):
+        if f"{PLUGIN}@{MARKETPLACE}".encode() in (folder / "installed_plugins.json").read_bytes():
+            return None
+    return folder / "cache" / MARKETPLACE

@@ -84,3 +84,20 @@ def test_status_names_the_room_that_the_data_takes(project: Path) -> None:
     assert sizes["database"] > 20_000_000
     assert sizes["spool"] > 50_000
     assert f"{sum(sizes.values()) / 1e6:.1f} MB: database" in output_of("status")
+
+
+def test_the_copy_that_the_client_leaves_goes(project: Path, own_home: Path) -> None:
+    """Only once the plugin is uninstalled there: until then it may be in use."""
+    plugins = own_home / ".claude" / "plugins"
+    copy = plugins / "cache" / "behavior-plugin" / "behavior" / "0.3.0"
+    copy.mkdir(parents=True)
+    record = plugins / "installed_plugins.json"
+    record.write_text('{"plugins": {"behavior@behavior-plugin": []}}', encoding="utf-8")
+
+    output_of("uninstall", "--data")
+    assert copy.exists()
+    record.write_text('{"plugins": {}}', encoding="utf-8")
+    output_of("uninstall", "--data")
+
+    assert list((plugins / "cache").iterdir()) == []
+    assert not Path(paths.data_folder()).exists()
