@@ -34,9 +34,9 @@ SHOWN = {"pattern": "pattern", "episode": "piece of work", "remark": "suggestion
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @json_option
 def export(file: str, force: bool, as_json: bool) -> None:
-    """Write everything that is stored about you into FILE, or to the output if it is -.
+    """Write everything that is stored about you into FILE, as text.
 
-    It is text: a line of JSON for each record, with its kind: pattern, episode (the prompts with their calls, which
+    With - it goes to the output. It has a line of JSON for each record, with its kind: pattern, episode (the prompts with their calls, which
     patterns are computed from), remark (feedback, edits, suggestions, marks of forgotten work), decision (as in
     `behavior why`), and setting, without the database's URL. It is redacted as it is stored. Vectors are left out: they
     are made again. Ended sessions are learned from before; those that are still open are not in it.
@@ -136,6 +136,8 @@ def _target(file: str, *, is_forced: bool) -> Iterator[IO[str]]:
     path = Path(file)
     if os.path.lexists(path) and not is_forced:
         raise BehaviorError(f"{path} exists already.", hint="Choose another file, or overwrite it with --force.")
+    if os.path.lexists(path) and not path.is_file():  # renaming onto a device would replace it
+        raise BehaviorError(f"{path} is not a file.", hint="Choose another file, or - for the output.")
     try:
         # Its mode is 0600, whatever the umask.
         with tempfile.NamedTemporaryFile(

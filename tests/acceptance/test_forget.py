@@ -1,4 +1,4 @@
-"""`behavior forget` deletes what it says, from every file of the data folder."""
+"""`behavior forget` deletes from every file of the data folder."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def forget(*words: str) -> dict[str, Any]:
 
 
 def test_forgotten_text_is_in_no_file(project: Path, home: Path) -> None:
-    """Deleting a row leaves its text in the table's file, in the write-ahead log, and in what was logged."""
+    """Deleting a row leaves its text in the table's file, in the write-ahead log, and in our logs."""
     Session(project).work(AGAIN, f"make {CANARY}").end()
     Session(project).work(OTHER_TASK).end()
     drain()
@@ -107,7 +107,7 @@ def test_nothing_matches_is_said(project: Path, home: Path) -> None:
 
 
 def test_an_open_session_is_forgotten_and_goes_on(project: Path, home: Path) -> None:
-    """What comes later is learned; the user is told so."""
+    """Later events are learned; the user is told so."""
     session = Session(project).work(AGAIN)
 
     shown = output_of("forget", "--session", session.id, "--apply")
@@ -146,7 +146,7 @@ def test_a_forgotten_pattern_is_not_imported_again(tmp_path: Path, home: Path) -
 
 
 def test_an_export_brings_everything_back(project: Path, home: Path, tmp_path: Path) -> None:
-    """What is exported, forgotten and imported is exported again as it was."""
+    """Exported, forgotten and imported records are exported again as they were."""
     for task in (TASK, f"{OTHER_TASK} {CANARY}"):
         Session(project).work(task).end()
     drain()

@@ -1,4 +1,4 @@
-"""Forgetting on a real database: what goes, what stays, and that a log does not bring it back."""
+"""Forgetting on a real database: the rows that go and stay, and that a log does not bring them back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker forgets what is too old or too much, by the settings, and by default nothing."""
+"""The worker forgets old work, or too much of it, by the settings; by default none."""
 
 from __future__ import annotations
 
