@@ -36,10 +36,10 @@ SHOWN = {"pattern": "pattern", "episode": "piece of work", "remark": "suggestion
 def export(file: str, force: bool, as_json: bool) -> None:
     """Write everything that is stored about you into FILE, as text.
 
-    With - it goes to the output. It has a line of JSON for each record, with its kind: pattern, episode (the prompts with their calls, which
-    patterns are computed from), remark (feedback, edits, suggestions, marks of forgotten work), decision (as in
-    `behavior why`), and setting, without the database's URL. It is redacted as it is stored. Vectors are left out: they
-    are made again. Ended sessions are learned from before; those that are still open are not in it.
+    With - it goes to the output. It has a line of JSON for each record, with its kind: pattern, episode (the prompts
+    with their calls, which patterns are computed from), remark (feedback, edits, suggestions, marks of forgotten work),
+    decision (as in `behavior why`), and setting, without the database's URL. It is redacted as it is stored. Vectors
+    are left out: they are made again. Ended sessions are learned from before; those that are still open are not in it.
 
     `behavior import --from-export FILE` brings it back, here, or into another data folder or storage. For a copy of the
     database, with vectors and of all users, use `behavior db backup`.

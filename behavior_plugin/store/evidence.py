@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from behavior_plugin.config import Storage
 from behavior_plugin.model import Turn
 from behavior_plugin.store import Computed, Forgotten, Run, Selection, Work
-from behavior_plugin.store.forgetting import Forgetting, forgotten_keys
+from behavior_plugin.store.forgetting import Forgetting, Marks
 from behavior_plugin.store.rows import (
     episode_or_none,
     episode_values,
@@ -77,7 +77,7 @@ class PostgresEvidence:
         return written + sum(not row["part_of"] for row in rows)
 
     def forgotten(self, turns: Sequence[Turn]) -> set[str]:
-        return forgotten_keys(turns, self._fetch_of)
+        return Marks(self._fetch_of).forgotten(turns)
 
     def chosen(self, selection: Selection) -> list[Work]:
         self._execute("set_silence", {"time": COMPUTING})

@@ -58,7 +58,7 @@ class Forgetting:
         if self._chosen.is_everything:
             self._fetch("delete_marks", {}, False)
         elif is_marked:
-            self._mark(rows)
+            Marks(self._fetch).add(rows)
         wholes = [row for row in rows if not row["part_of"]]
         return Forgotten(
             episodes=len(wholes),
@@ -113,9 +113,16 @@ class Forgetting:
             "pattern_keys": keys,
         }
 
-    def _mark(self, rows: Sequence[DictRow]) -> None:
-        salts = known_salts(self._fetch)
-        salt = salts[0] if salts else secrets.token_hex(SALT_BYTES)
+
+class Marks:
+    """The marks of forgotten turns. `fetch` runs in an open transaction."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    def add(self, rows: Sequence[DictRow]) -> None:
+        """Mark the turns of deleted episodes."""
+        salt = next(iter(self._salts()), secrets.token_hex(SALT_BYTES))
         marks = {
             mark
             for row in rows
@@ -126,22 +133,20 @@ class Forgetting:
         for some in _batches(sorted(marks)):
             self._fetch("add_marks", {"marks": some, "salt": salt}, False)
 
+    def forgotten(self, turns: Sequence[Turn]) -> set[str]:
+        """The keys of those of these turns that were forgotten."""
+        keys = {
+            mark: turn.source_key
+            for salt in self._salts()
+            for turn in turns
+            for mark in marks_of(turn.source_key, turn.started_at, turn.prompt, salt=salt)
+        }
+        return {keys[row["mark"]] for row in self._fetch("find_marks", {"marks": list(keys)}, False)} if keys else set()
 
-def forgotten_keys(turns: Sequence[Turn], fetch: Fetch) -> set[str]:
-    """The keys of those of these turns that were forgotten."""
-    keys = {
-        mark: turn.source_key
-        for salt in known_salts(fetch)
-        for turn in turns
-        for mark in marks_of(turn.source_key, turn.started_at, turn.prompt, salt=salt)
-    }
-    return {keys[row["mark"]] for row in fetch("find_marks", {"marks": list(keys)}, False)} if keys else set()
-
-
-def known_salts(fetch: Fetch) -> list[str]:
-    """The salts of the marks that there are: one, unless evidence of several databases came together."""
-    found = [row["salt"] for row in fetch("find_salts", {}, False)]
-    return sorted(salt for salt in found if salt and _is_hex(salt))
+    def _salts(self) -> list[str]:
+        """The salts that there are: one, unless evidence of several databases came together."""
+        found = [row["salt"] for row in self._fetch("find_salts", {}, False)]
+        return sorted(salt for salt in found if salt and _is_salt(salt))
 
 
 def _keys(rows: Iterable[DictRow], native_key: NativeKey) -> set[str]:
@@ -150,7 +155,7 @@ def _keys(rows: Iterable[DictRow], native_key: NativeKey) -> set[str]:
     return jobs | {row["pattern_key"] for row in rows} - {""}
 
 
-def _is_hex(salt: str) -> bool:
+def _is_salt(salt: str) -> bool:
     try:
         return 0 < len(bytes.fromhex(salt)) <= SALT_BYTES
     except ValueError:

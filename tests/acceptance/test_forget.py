@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,18 @@ from behavior_plugin.capture import paths
 from behavior_plugin.config import Storage
 from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.worker.lifecycle import stop_worker
-from tests.acceptance.sessions import OTHER_TASK, TASK, Session, behavior, drain, json_of, output_of, status, turns
+from tests.acceptance.sessions import (
+    OTHER_TASK,
+    ROOT,
+    TASK,
+    Session,
+    behavior,
+    drain,
+    json_of,
+    output_of,
+    status,
+    turns,
+)
 from tests.acceptance.test_import import transcript
 from tests.factories import START
 from tests.settings import configure
@@ -140,6 +155,23 @@ def test_a_forgotten_pattern_is_not_imported_again(tmp_path: Path, home: Path) -
     (logs / "three.jsonl").write_text(later, encoding="utf-8")
     assert json_of("import", str(logs))["new"] == 1
     assert [each["workflow"]["times"] for each in json_of("list")] == [1]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", 1), ("y", 0)])
+def test_a_terminal_asks_before(project: Path, home: Path, answer: str, left: int) -> None:
+    Session(project).work(TASK).end()
+    drain()
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+
+    command = [sys.executable, str(ROOT / "behavior_plugin"), "forget", "--everything", "--apply"]
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=100, check=False)
+
+    os.close(ours)
+    os.close(theirs)
+    assert "Delete it for good?" in done.stderr
+    assert done.returncode == (0 if answer == "y" else 130)
+    assert len(turns()) == left
 
 
 # Export
