@@ -43,6 +43,21 @@ def work(session: str, prompt: str = "Fix the failing test", *, days: int = 0, p
     )
 
 
+def fix_and_commit() -> tuple[Turn, Turn]:
+    """A session with work, and a prompt that delivers it, which is a part of the work and one of its own."""
+    fix = work("a")
+    later = fix.started_at + timedelta(minutes=5)
+    commit = make_turn(
+        "/commit",
+        make_action(parameters={"command": "git commit -m x"}, timestamp=later),
+        session_id="a",
+        source_key="commit",
+        started_at=later,
+        context=fix.context,
+    )
+    return fix, commit
+
+
 def learn(store: PostgresStore, *turns: Turn) -> None:
     save_turns(turns, store)
     compute_patterns(embedder=None, store=store)
@@ -207,16 +222,7 @@ def test_text_is_found_in_remarks_too(store: PostgresStore, owner: psycopg.Conne
 
 def test_a_pattern_that_stands_on_parts_takes_only_these_turns(store: PostgresStore, owner: psycopg.Connection) -> None:
     """The work around them belongs to another pattern."""
-    fix = work("a")
-    later = fix.started_at + timedelta(minutes=5)
-    commit = make_turn(
-        "/commit",
-        make_action(parameters={"command": "git commit -m x"}, timestamp=later),
-        session_id="a",
-        source_key="commit",
-        started_at=later,
-        context=fix.context,
-    )
+    fix, commit = fix_and_commit()
     learn(store, fix, commit)
     [(key,)] = rows(owner, "select pattern_key from behavior.episodes where part_of <> ''")
 
@@ -225,6 +231,15 @@ def test_a_pattern_that_stands_on_parts_takes_only_these_turns(store: PostgresSt
     assert rows(owner, "select source_key, jsonb_array_length(turns) from behavior.episodes") == [(fix.source_key, 1)]
     learn(store, fix, commit)
     assert rows(owner, "select source_key, jsonb_array_length(turns) from behavior.episodes") == [(fix.source_key, 1)]
+
+
+def test_work_goes_with_its_parts(store: PostgresStore, owner: psycopg.Connection) -> None:
+    learn(store, *fix_and_commit())
+
+    done = do(store, Selection(session_id="a"))
+
+    assert (told(owner), store.count()) == ([], 0)
+    assert (done.episodes, done.turns, len(done.gone_patterns)) == (1, 2, 2)
 
 
 def test_rows_of_a_newer_version_go_too(store: PostgresStore, owner: psycopg.Connection) -> None:
@@ -258,3 +273,12 @@ def test_size_names_the_work_beyond_a_limit(store: PostgresStore) -> None:
     assert store.size(total).beyond is None
     assert store.size(total - 1).beyond == turns[0].started_at
     assert store.size(0).beyond == turns[2].started_at
+
+
+def test_work_before_a_moment_is_found(store: PostgresStore) -> None:
+    """The worker asks this before it forgets by itself."""
+    turn = work("a")
+    learn(store, turn)
+
+    assert not store.has_work_before(turn.started_at)
+    assert store.has_work_before(turn.started_at + timedelta(microseconds=1))
