@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,12 @@ from tests.acceptance.sessions import (
 from tests.acceptance.test_import import transcript
 from tests.factories import START
 from tests.settings import configure
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending")
 
 CANARY = "canary-7f3a9c21"
+EVERYWHERE = {"postgres", "pg_wal", "spool", "decisions.jsonl"}
 AGAIN = f"{TASK} {CANARY}"
 
 
@@ -55,8 +58,17 @@ def home(project: Path, storage: Storage) -> Path:
 
 def files_with(text: str, home: Path) -> list[str]:
     """The files that have a text, in upper or lower case."""
-    found = [file for file in sorted(home.rglob("*")) if file.is_file() and not file.is_symlink()]
-    return [str(file.relative_to(home)) for file in found if text.lower().encode() in file.read_bytes().lower()]
+    found = []
+    for file in sorted(home.rglob("*")):
+        with suppress(FileNotFoundError):  # it has been moved or deleted
+            if file.is_file() and not file.is_symlink() and text.lower().encode() in file.read_bytes().lower():
+                found.append(str(file.relative_to(home)))
+    return found
+
+
+def _folders(files: list[str]) -> set[str]:
+    """The first part of each path, and the write-ahead log."""
+    return {file.split("/")[0] for file in files} | {"pg_wal" for file in files if "pg_wal" in file}
 
 
 def forget(*words: str) -> dict[str, Any]:
@@ -75,13 +87,12 @@ def test_forgotten_text_is_in_no_file(project: Path, home: Path) -> None:
     asked.send("SessionStart")
     asked.ask(AGAIN)  # it is answered with the canary, which is logged
     Session(project).work(f"waiting {CANARY}")
-    before = files_with(CANARY, home)
+    # The worker is filing the events, and writes the decision after its answer.
+    wait_for(lambda: _folders(before := files_with(CANARY, home)) >= EVERYWHERE and before, "the canary everywhere")
 
     expected = forget("--matching", CANARY.upper())
     done = forget("--matching", CANARY.upper(), "--apply")
 
-    assert {name.split("/")[0] for name in before} >= {"postgres", "spool", "decisions.jsonl"}
-    assert any("pg_wal" in name for name in before)
     assert files_with(CANARY, home) == []
     assert [each["trigger"] for each in expected["examples"]] == [AGAIN]
     counts = ("episodes", "waiting_sessions", "decisions", "turns")
