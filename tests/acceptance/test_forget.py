@@ -88,7 +88,7 @@ def test_forgotten_text_is_in_no_file(project: Path, home: Path) -> None:
     asked.ask(AGAIN)  # it is answered with the canary, which is logged
     Session(project).work(f"waiting {CANARY}")
     # The worker is filing the events, and writes the decision after its answer.
-    wait_for(lambda: _folders(before := files_with(CANARY, home)) >= EVERYWHERE and before, "the canary everywhere")
+    wait_for(lambda: _folders(files_with(CANARY, home)) >= EVERYWHERE, "the canary everywhere")
 
     expected = forget("--matching", CANARY.upper())
     done = forget("--matching", CANARY.upper(), "--apply")
