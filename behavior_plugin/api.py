@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from behavior_plugin.measure.past import PastWork
 from behavior_plugin.measure.stats import Summary
@@ -140,6 +140,76 @@ class ForgetSession(Message):
     """Delete everything of a session, whether stored or waiting."""
 
     session_id: Annotated[str, StringConstraints(min_length=1)]
+
+
+class Forget(Message):
+    """Delete everything that fits each of these: what is stored, and what waits. `until` is exclusive.
+
+    `pattern` is the beginning of a pattern's id, `project` the name of a project or the end of it, and `matching` is
+    looked for in every text. A dry run only counts.
+    """
+
+    pattern: str = ""
+    session_id: str = ""
+    project: str = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    matching: str = ""
+    is_everything: bool = False
+    is_dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Forget:
+        named = any((self.pattern, self.session_id, self.project, self.since, self.until, self.matching))
+        if named == self.is_everything:
+            raise ValueError("name what to forget, or everything, and not both")
+        return self
+
+
+class ForgottenWork(Message):
+    """An example of the work that fits."""
+
+    session_id: str
+    project: str
+    trigger: str
+    started_at: datetime
+
+
+class ForgetReport(Message):
+    """The numbers of deleted things. `patterns` have no evidence any more; `changed_patterns` stand on less of it.
+
+    `backups` are the files in the data folder that still have copies, and were left alone. `open_sessions` go on: what
+    comes from now on is learned. `left_in_files` says why deleted rows may still be in the database's files; it is
+    empty if they are not.
+    """
+
+    patterns: int
+    changed_patterns: int
+    episodes: int
+    turns: int
+    remarks: int
+    waiting_sessions: int
+    dead_letters: int
+    decisions: int
+    log_lines: int
+    examples: tuple[ForgottenWork, ...]
+    backups: tuple[str, ...]
+    open_sessions: tuple[str, ...]
+    left_in_files: str
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(
+            (
+                self.patterns,
+                self.episodes,
+                self.remarks,
+                self.waiting_sessions,
+                self.dead_letters,
+                self.decisions,
+                self.log_lines,
+            )
+        )
 
 
 class Drain(Message):
@@ -309,6 +379,7 @@ class Api(Protocol):
     def summarize(self, request: Summarize) -> Summary: ...
     def save_turns(self, request: SaveTurns) -> SaveReport: ...
     def forget_session(self, request: ForgetSession) -> Deleted: ...
+    def forget(self, request: Forget) -> ForgetReport: ...
     def drain(self, request: Drain) -> Drained: ...
     def reap(self, request: Reap) -> Reaped: ...
     def embed_anew(self, request: EmbedAnew) -> EmbeddedAnew: ...
@@ -347,6 +418,7 @@ LIST_WORK = Operation("list_work", ListWork, list[PastWork])
 SUMMARIZE = Operation("summarize", Summarize, Summary)
 SAVE_TURNS = Operation("save_turns", SaveTurns, SaveReport)
 FORGET_SESSION = Operation("forget_session", ForgetSession, Deleted)
+FORGET = Operation("forget", Forget, ForgetReport)
 DRAIN = Operation("drain", Drain, Drained)
 REAP = Operation("reap", Reap, Reaped)
 EMBED_ANEW = Operation("embed_anew", EmbedAnew, EmbeddedAnew)
@@ -366,6 +438,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     SUMMARIZE,
     SAVE_TURNS,
     FORGET_SESSION,
+    FORGET,
     DRAIN,
     REAP,
     EMBED_ANEW,

@@ -119,6 +119,17 @@ class Settings(BaseModel):
         description="Files whose calls are not kept: globs as in a .gitignore; one that begins with / or ~ is an "
         "absolute path.",
     )
+    keep_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days after which work is forgotten, with what was learned from it alone; 0: never.",
+    )
+    keep_megabytes: int = Field(
+        default=0,
+        ge=0,
+        description="Megabytes of recorded work beyond which the oldest is forgotten; 0: no limit.",
+    )
     idle_timeout_s: float = Field(
         default=180,
         ge=0,

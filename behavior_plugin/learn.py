@@ -61,7 +61,7 @@ def unstored(calls: Sequence[Event], store: Store) -> list[Event]:
 
 
 def save_turns(turns: Sequence[Turn], store: Store) -> list[Saved]:
-    """Merge redacted turns into the evidence; returns the effect of each.
+    """Merge redacted turns into the evidence; returns the effect of each. Forgotten ones have none.
 
     Raises:
         StoreError: nothing is stored.
@@ -70,7 +70,8 @@ def save_turns(turns: Sequence[Turn], store: Store) -> list[Saved]:
         return []
     with store.evidence() as evidence:
         stored = _related_turns(turns, evidence)
-        merged = merge_turns(stored, turns)
+        forgotten = evidence.forgotten(turns)
+        merged = merge_turns(stored, [turn for turn in turns if turn.source_key not in forgotten])
         sessions, episodes = {turn.session_id for turn in (*stored, *turns)}, episodes_of(merged)
         evidence.replace_sessions(sessions, episodes)
         _judge_suggestions(sessions, episodes, evidence)

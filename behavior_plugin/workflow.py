@@ -174,6 +174,8 @@ class RemarkKind(StrEnum):
     EDIT = "edit"
     # It makes the pattern a part of another.
     MERGE = "merge"
+    # A turn must not be learned again. Its mark stands in place of the pattern's key.
+    FORGOTTEN = "forgotten"
 
 
 # The remarks that the worker makes, on suggestions. The others are a user's.

@@ -6,7 +6,7 @@ import math
 import uuid
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ import numpy
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
-from behavior_plugin.store import Amounts, Computed, Run, StoredTrigger
+from behavior_plugin.store import Amounts, Computed, Forgotten, Run, Selection, Size, StoredTrigger, Work
 from behavior_plugin.workflow import (
     SUGGESTED,
     Episode,
@@ -70,6 +70,8 @@ class FakeStore:
         self.unfolded: set[str] = set()
         self.rows: list[tuple[StoredPattern, Sequence[float] | None, str | None]] = []
         self.said: list[Remark] = []
+        # The keys of forgotten turns.
+        self.marks: set[str] = set()
 
     @property
     def patterns(self) -> list[StoredPattern]:
@@ -293,6 +295,49 @@ class FakeStore:
 
     def count(self) -> int:
         return len(self.rows)
+
+    def forgotten(self, turns: Sequence[Turn]) -> set[str]:
+        return {turn.source_key for turn in turns if turn.source_key in self.marks}
+
+    def chosen(self, selection: Selection) -> list[Work]:
+        """By session, text or all: what the worker's tests need."""
+        return [
+            Work(key, each.part_of, each.session_id, each.context.project, self.keys.get(key, ""), each.trigger, START)
+            for key, each in self.told.items()
+            if selection.session_id in ("", each.session_id) and selection.text in each.trigger
+        ]
+
+    def forget_work(
+        self, selection: Selection, work: Sequence[Work], *, native_key: Callable[[str, str], str], is_marked: bool
+    ) -> Forgotten:
+        for each in work:
+            del self.told[each.source_key]
+        if is_marked and not selection.is_everything:
+            self.marks |= {each.source_key for each in work}
+        self.unfolded |= {each.project for each in work}
+        left = {self.keys.get(key, "") for key in self.told}
+        keys = {each.pattern_key for each in work} - {""}
+        return Forgotten(
+            episodes=len(work),
+            turns=len(work),
+            remarks=0,
+            written_keys=set(),
+            projects={each.project for each in work},
+            pattern_keys=keys,
+            gone_patterns=keys - left,
+            sessions={("", each.session_id) for each in work},
+        )
+
+    def known_projects(self) -> list[str]:
+        return list(dict.fromkeys(each.context.project for each in self.told.values()))
+
+    def has_work_before(self, moment: datetime) -> bool:
+        return any(each.started_at < moment for each in self.told.values())
+
+    def size(self, limit: int | None = None) -> Size:
+        """Each episode takes one byte."""
+        newest = sorted((each.started_at for each in self.told.values()), reverse=True)
+        return Size(len(newest), None if limit is None or len(newest) <= limit else newest[limit])
 
     def forget_session(self, session_id: str) -> int:
         forgotten = self.episodes([session_id])

@@ -24,10 +24,10 @@ import sys
 
 # A Unix socket's path has 104 bytes on macOS, 108 on Linux; "/.s.PGSQL.5432.lock" must fit behind the folder.
 MAX_RUN_FOLDER_CHARS = 80
-# What is ours in the data folder, and in two folders of it, and never a link. `python3` is one, and `run` may be.
+# All that we make in the data folder and in two folders of it, and never as a link; but `python3` is one, `run` may be.
 NAMES = (
     *("spool", "postgres", "backups", "interpreter", "config.toml", "embedders.json", "decisions.jsonl"),
-    *("lost", "unanswered", "trouble", "worker.lock", "worker.log", "worker.log.1"),
+    *("lost", "unanswered", "trouble", "pauses", "skip", "skip.lock", "worker.log", "worker.log.1", "worker.lock"),
 )
 SPOOL_NAMES = ("tmp", "new", "open", "dead", "tries")
 POSTGRES_NAMES = ("data", "password", "server.log", "server.log.1")

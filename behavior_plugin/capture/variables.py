@@ -20,6 +20,8 @@ SETTINGS = (
     "show_notes",
     "exclude_projects",
     "exclude_paths",
+    "keep_days",
+    "keep_megabytes",
     "idle_timeout_s",
     "settle_s",
     "environment",

@@ -19,8 +19,11 @@ from behavior_plugin.cli import correcting, measuring, patterns, pausing
 from behavior_plugin.cli.agent_name import AgentName
 from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
+from behavior_plugin.cli.exporting import export
+from behavior_plugin.cli.forgetting import forget
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
+from behavior_plugin.cli.sizes import size_line, sizes
 from behavior_plugin.cli.suggesting import suggest
 from behavior_plugin.cli.why import unanswered_line, unanswered_prompts, why
 from behavior_plugin.errors import BehaviorError, ConfigError, WorkerUnavailableError
@@ -71,6 +74,8 @@ def cli(context: click.Context) -> None:
 
 cli.add_command(db)
 cli.add_command(dead)
+cli.add_command(forget)
+cli.add_command(export)
 cli.add_command(import_sessions)
 cli.add_command(suggest)
 cli.add_command(why)
@@ -90,6 +95,7 @@ def status(as_json: bool) -> None:
     state = _state_of_worker()
     found = {
         "data_folder": paths.data_folder(),
+        "size": sizes() if as_json else size_line(sizes()),
         "hooks": _hooks_problem(),
         "links": _links_problem(),
         "lost_events": spool.lost(),
@@ -222,19 +228,33 @@ def install(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> 
 @cli.command()
 @click.option("--agent", type=AGENT, default=CLAUDE_CODE, show_default=True, help="The agent whose settings to change.")
 @click.option("--settings", type=click.Path(path_type=Path), help="The agent's settings file, if not the usual one.")
+@click.option("--data", is_flag=True, help="Also delete the data folder: everything that was learned, and settings.")
+@click.option("--yes", is_flag=True, help="With --data, do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only show the changes, without making them.")
 @json_option
-def uninstall(agent: str, settings: Path | None, dry_run: bool, as_json: bool) -> None:
+def uninstall(agent: str, settings: Path | None, data: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Remove the hooks from an agent's settings, and stop the worker.
 
-    Learned patterns stay.
+    Learned patterns stay, unless --data deletes them: all files of ours in the data folder, with the embedded server.
+    Rows in a Postgres of your own stay there; `behavior forget --everything --apply` deletes them before. A terminal
+    asks before. Uninstall the plugin first, or its hooks make the folder again.
     """
     from behavior_plugin.agents import install as installing
+    from behavior_plugin.cli.removing import data_of_ours, delete_data
 
+    if data and not (dry_run or yes) and sys.stdin.isatty():
+        click.confirm(f"Delete everything in {paths.data_folder()} for good?", abort=True, err=True)
     if not dry_run:
         stop_worker()
     change = installing.uninstall(settings_file=settings or installing.agent_settings_file(agent), dry_run=dry_run)
-    _report_change(change.model_dump(mode="json"), as_json=as_json, dry_run=dry_run)
+    found = change.model_dump(mode="json")
+    if data:
+        deleted = [str(path) for path in data_of_ours()]
+        left = [] if dry_run else delete_data()
+        found["done"] = [*found["done"], *(f"{path}: deleted." for path in deleted)]
+        found["notes"] = [f"{path} is not ours, and stays." for path in left]
+        found["changed"] = found["changed"] or bool(deleted)
+    _report_change(found, as_json=as_json, dry_run=dry_run)
 
 
 def _state_of_worker() -> dict[str, Any]:

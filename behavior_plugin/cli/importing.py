@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from behavior_plugin.cli.agent_name import AgentName
-from behavior_plugin.cli.output import INTERRUPTED, json_option, print_json, progress
+from behavior_plugin.cli.output import INTERRUPTED, counted, json_option, print_json, print_result, progress
 from behavior_plugin.cli.since import since_option
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.model import CLAUDE_CODE
@@ -37,6 +37,13 @@ _OTHERS = "`--agent` names another agent, or `all`."
 @click.option("--project", metavar="FOLDER", help="Import only work done in FOLDER's project.")
 @since_option("Import only work begun on or after")
 @click.option("--dry-run", is_flag=True, help="Only report, without learning anything.")
+@click.option(
+    "--from-export",
+    "exported",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Instead, bring back what `behavior export` wrote into FILE.",
+)
 @json_option
 def import_sessions(
     paths: tuple[Path, ...],
@@ -44,6 +51,7 @@ def import_sessions(
     project: str | None,
     since: datetime | None,
     dry_run: bool,
+    exported: Path | None,
     as_json: bool,
 ) -> None:
     """Learn from past sessions in the logs of your agents.
@@ -51,8 +59,15 @@ def import_sessions(
     PATHS are logs or folders with logs, of any agent. Without PATHS, the logs of Claude Code are read, in the folder
     `projects` of its configuration. The import runs at low priority. Running it again imports only what is new, and
     sessions that were learned from live are not imported twice. An interrupted import keeps what it has learned: run
-    it again to continue.
+    it again to continue. Work that was forgotten is not imported again.
+
+    What --from-export brings back becomes yours. Records that are there already stay as they are, and settings are left
+    alone. The exit status is 1 if a record was refused.
     """
+    if exported:
+        if paths or agent or project or since or dry_run:
+            raise click.UsageError("--from-export takes no PATHS and no other options but --json.")
+        return _bring_back(exported, as_json=as_json)
     chosen = _chosen(agent or ("all" if paths else CLAUDE_CODE))
     report = _imported(paths, chosen, project, since, is_dry_run=dry_run)
     if as_json:
@@ -67,6 +82,15 @@ def import_sessions(
         named = ", ".join(f"{other.title} ({other.name})" for other in others)
         click.echo(f"\nThere are logs of other agents: {named}. `--agent` names one of them, or `all`.")
     return None
+
+
+def _bring_back(file: Path, *, as_json: bool) -> None:
+    from behavior_plugin.cli.exporting import import_export
+
+    found = import_export(file)
+    print_result(found, counted(found), as_json=as_json)
+    if found["refused"]:
+        sys.exit(1)
 
 
 def _offer() -> str:

@@ -135,6 +135,10 @@ class ShownPatterns:
             for pattern_id in [each for each, at in shown.items() if at < before]:
                 del shown[pattern_id]
 
+    def forget(self, session_id: str) -> None:
+        with self._lock:
+            self._shown.pop(session_id, None)
+
     def _of(self, session_id: str) -> dict[str, datetime]:
         while len(self._shown) >= self._max_sessions and session_id not in self._shown:
             del self._shown[next(iter(self._shown))]

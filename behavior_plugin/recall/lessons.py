@@ -45,6 +45,11 @@ class KnownLessons:
             return None
         return lesson_for(action, context.root or context.directory, self._up_to_date(context.project, store))
 
+    def drop(self) -> None:
+        """Drop the lessons in memory: something in them was forgotten."""
+        with self._lock:
+            self._known.clear()
+
     def _up_to_date(self, project: str, store: Store) -> tuple[Lesson, ...]:
         state = store.lessons_state(project)
         with self._lock:

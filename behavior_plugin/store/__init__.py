@@ -5,7 +5,7 @@ Importing it is cheap. `postgres` implements it, `opening` opens it; both load a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,10 @@ from behavior_plugin.workflow import (
     StoredPattern,
     Trigger,
 )
+
+
+class UndoError(Exception):
+    """Raised within a transaction, it undoes everything that was done there. Whoever raises it catches it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,60 @@ class StoredTrigger:
     started_at: datetime
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What is to be forgotten: all that fits each of these. What is None or empty fits all; `until` is exclusive.
+
+    A selection that names nothing chooses nothing, unless it `is_everything`.
+    """
+
+    pattern_key: str = ""
+    session_id: str = ""
+    project: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+    is_everything: bool = False
+
+
+@dataclass(frozen=True)
+class Work:
+    """One episode, or a part of one, that fits a selection."""
+
+    source_key: str
+    part_of: str
+    session_id: str
+    project: str
+    pattern_key: str
+    trigger: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """The numbers of deleted rows, and the keys of what they were about. `sessions` are pairs of machine and id.
+
+    `written_keys` are those of the patterns that a caller wrote. `gone_patterns` have no evidence any more.
+    """
+
+    episodes: int
+    turns: int
+    remarks: int
+    written_keys: set[str]
+    projects: set[str]
+    pattern_keys: set[str]
+    gone_patterns: set[str]
+    sessions: set[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Size:
+    """The bytes that the evidence takes, and the beginning of the newest work that is beyond the limit."""
+
+    bytes: int
+    beyond: datetime | None
+
+
 class Evidence(Protocol):
     """The episodes of one user, within one transaction that excludes the user's other workers."""
 
@@ -72,6 +130,23 @@ class Evidence(Protocol):
 
     def replace_sessions(self, session_ids: Iterable[str], episodes: Sequence[Episode]) -> None:
         """Make these episodes all that is stored of the sessions. Unchanged ones keep their patterns and vectors."""
+        ...
+
+    def forgotten(self, turns: Sequence[Turn]) -> set[str]:
+        """The keys of those of these turns that were forgotten, and must not come back."""
+        ...
+
+    def chosen(self, selection: Selection) -> list[Work]:
+        """The episodes that fit a selection; parts only where it names a pattern."""
+        ...
+
+    def forget_work(
+        self, selection: Selection, work: Sequence[Work], *, native_key: Callable[[str, str], str], is_marked: bool
+    ) -> Forgotten:
+        """Delete this work of a selection with its parts, and the remarks and written patterns that fit too.
+
+        With `is_marked` no log brings its turns back. `native_key` is the key of the pattern of a job in a project.
+        """
         ...
 
     def occurrences(self, project: str) -> list[Occurrence]:
@@ -237,4 +312,16 @@ class Store(Protocol):
 
         The patterns that stood on it are computed again with the next fold, or deleted if nothing is left of them.
         """
+        ...
+
+    def known_projects(self) -> list[str]:
+        """The projects with evidence, those with most work first."""
+        ...
+
+    def has_work_before(self, moment: datetime) -> bool:
+        """Whether there is evidence of work that began before a moment."""
+        ...
+
+    def size(self, limit: int | None = None) -> Size:
+        """How much room the evidence takes, without indexes and what the server adds."""
         ...

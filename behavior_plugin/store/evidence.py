@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -10,7 +10,8 @@ from psycopg.rows import DictRow
 
 from behavior_plugin.config import Storage
 from behavior_plugin.model import Turn
-from behavior_plugin.store import Computed, Run
+from behavior_plugin.store import Computed, Forgotten, Run, Selection, Work
+from behavior_plugin.store.forgetting import Forgetting, Marks
 from behavior_plugin.store.rows import (
     episode_or_none,
     episode_values,
@@ -74,6 +75,22 @@ class PostgresEvidence:
         self._execute("mark_unfolded", {"projects": [], "pattern_keys": list(keys)})
         written = self._execute("delete_session", {"session_id": session_id}, self._storage).rowcount
         return written + sum(not row["part_of"] for row in rows)
+
+    def forgotten(self, turns: Sequence[Turn]) -> set[str]:
+        return Marks(self._fetch_of).forgotten(turns)
+
+    def chosen(self, selection: Selection) -> list[Work]:
+        self._execute("set_silence", {"time": COMPUTING})
+        return Forgetting(self._fetch_of, selection).work()
+
+    def forget_work(
+        self, selection: Selection, work: Sequence[Work], *, native_key: Callable[[str, str], str], is_marked: bool
+    ) -> Forgotten:
+        self._execute("set_silence", {"time": COMPUTING})
+        done = Forgetting(self._fetch_of, selection).run(work, native_key=native_key, is_marked=is_marked)
+        self._execute("mark_unfolded", {"projects": list(done.projects), "pattern_keys": list(done.pattern_keys)})
+        self._delete_patterns(done.pattern_keys | done.gone_patterns)
+        return done
 
     def occurrences(self, project: str) -> list[Occurrence]:
         self._execute("set_silence", {"time": COMPUTING})
@@ -143,6 +160,9 @@ class PostgresEvidence:
         """Delete those of these patterns that no episode belongs to."""
         if keys := list(source_keys):
             self._execute("delete_patterns", {"source_keys": keys}, self._storage)
+
+    def _fetch_of(self, name: str, values: dict[str, Any], is_of_storage: bool) -> list[DictRow]:
+        return self._fetch(name, values, self._storage if is_of_storage else None)
 
     def _fetch(self, name: str, values: dict[str, Any], storage: Storage | None = None) -> list[DictRow]:
         return self._execute(name, values, storage).fetchall()

@@ -11,13 +11,17 @@ import psycopg
 from behavior_plugin.config import EMBEDDED, YOUR_POSTGRES, Settings, apply_environment
 from behavior_plugin.errors import ConfigError, StoreUnavailableError
 from behavior_plugin.store.connection import TIMEOUT_S, MigrationConnection
-from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, set_up
+from behavior_plugin.store.embedded.database import DATABASE, LOGIN, our_server, rewrite, set_up
 from behavior_plugin.store.embedded.server import Server
 from behavior_plugin.store.errors import connect_failure, hint_for
 from behavior_plugin.store.members import add_member, join
 from behavior_plugin.store.migrate import migrate
 from behavior_plugin.store.postgres import PostgresStore
 
+NOT_OUR_FILES = (
+    "your own Postgres keeps deleted rows in its files until it vacuums them, and in its write-ahead log and backups "
+    "as long as its owner set"
+)
 URL_FORM = (
     "Write it as postgresql://login:password@host:5432/database; in the password, characters such as @ : / ? # % [ ] "
     "must be percent-encoded (@ is %40)."
@@ -31,6 +35,16 @@ class OpenStore:
         self.patterns = patterns
         self.where = where
         self._server = server
+
+    def rewrite_files(self) -> str:
+        """Free the embedded server's files of deleted rows; returns the reason if that was not possible."""
+        if self._server is None:
+            return NOT_OUR_FILES
+        try:
+            rewrite(self._server)
+        except (psycopg.Error, StoreUnavailableError) as error:
+            return f"the embedded server's files were not rewritten ({type(error).__name__})"
+        return ""
 
     def close(self) -> None:
         self.patterns.close()

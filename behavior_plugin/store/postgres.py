@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.store import Amounts, StoredTrigger
+from behavior_plugin.store import Amounts, Size, StoredTrigger
 from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.evidence import PostgresEvidence
@@ -218,6 +218,16 @@ class PostgresStore:
     def forget_session(self, session_id: str) -> int:
         with self.evidence() as evidence:
             return evidence.forget(session_id)
+
+    def known_projects(self) -> list[str]:
+        return [row["project"] for row in self._fetch("list_known_projects", {})]
+
+    def has_work_before(self, moment: datetime) -> bool:
+        return bool(self._fetch("has_work_before", {"moment": moment})[0]["is_there"])
+
+    def size(self, limit: int | None = None) -> Size:
+        [row] = self._fetch("find_size_limit", {"limit": limit})
+        return Size(**row)
 
     def _take_some(self) -> int:
         with self.evidence() as evidence:

@@ -15,6 +15,7 @@ from behavior_plugin.config import Settings
 from behavior_plugin.errors import BehaviorError, StoreError
 from behavior_plugin.patterns.alignment import identities
 from behavior_plugin.recall import Recaller, gate
+from behavior_plugin.recall.decision import Decision
 from behavior_plugin.recall.lessons import KnownLessons
 from behavior_plugin.recall.render import render, render_lesson, user_line
 from behavior_plugin.recall.wording import workflow_of
@@ -145,6 +146,14 @@ class Answers:
     def forget(self, session_id: str, projects: Collection[str] = ()) -> None:
         """Delete the decisions of a session, and those that may quote its work in these projects."""
         self._decisions.forget(session_id, projects)
+
+    def forget_all(self, is_gone: Callable[[Decision], bool], sessions: Collection[str], *, is_dry_run: bool) -> int:
+        """Delete decisions that are gone, and what memory has of these sessions; returns the number of decisions."""
+        if not is_dry_run:
+            self._lessons.drop()
+            for session_id in sessions:
+                self._shown.forget(session_id)
+        return self._decisions.forget_all(is_gone, is_dry_run=is_dry_run)
 
     def _note_suggested(self, kind: RemarkKind, session_id: str, pattern: StoredPattern) -> None:
         """The work that comes next will show whether it followed the suggestion."""

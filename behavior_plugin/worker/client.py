@@ -17,6 +17,8 @@ from behavior_plugin.worker.lifecycle import REACT_S, START_S, bring_up, make_fo
 from behavior_plugin.workflow import NextStep, StoredPattern, Suggestion
 
 ANSWER_S = 300.0
+# Rewriting the files of a large database takes minutes.
+FORGET_S = 3600.0
 # The status has a count in it, and the store may be slow to fail.
 STATUS_S = 15.0
 
@@ -82,6 +84,9 @@ class Client(api.Api):
 
     def forget_session(self, request: api.ForgetSession) -> api.Deleted:
         return self._ask(api.FORGET_SESSION, request)
+
+    def forget(self, request: api.Forget) -> api.ForgetReport:
+        return self._ask(api.FORGET, request, within_s=FORGET_S)
 
     def drain(self, request: api.Drain) -> api.Drained:
         return self._ask(api.DRAIN, request)

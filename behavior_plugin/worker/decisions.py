@@ -54,6 +54,19 @@ class Decisions:
 
         self._change(lambda lines: [line for line, each in _parsed(lines) if is_kept(each)])
 
+    def forget_all(self, is_gone: Callable[[Decision], bool], *, is_dry_run: bool) -> int:
+        """Delete the decisions that are gone; returns how many. Those that cannot be read go with any other."""
+        gone = 0
+
+        def rest(lines: list[bytes]) -> list[bytes]:
+            nonlocal gone
+            kept = [line for line, each in _parsed(lines) if not is_gone(each)]
+            gone = sum(1 for _ in _parsed(lines)) - len(kept)
+            return lines if is_dry_run or not gone else kept
+
+        self._change(rest)
+        return gone
+
     def rearm(self, session_id: str, before: datetime) -> None:
         """Note that what a session was shown before a moment may be shown to it again."""
         name = redact(session_id)
@@ -95,6 +108,26 @@ class Decisions:
 def read() -> list[Decision]:
     """The decisions in the file, the newest first. Those that another version has written otherwise are left out."""
     return [each for _, each in _parsed(_lines())][::-1]
+
+
+def lines() -> list[str]:
+    """The decisions in the file as they stand there, the oldest first."""
+    return [line.decode("utf-8", "replace") for line, _ in _parsed(_lines())]
+
+
+def put_back(given: Iterable[str]) -> int:
+    """Add decisions that are not there, by their time, where no worker runs; returns how many. They are redacted again.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    there = {line: each.at for line, each in _parsed(_lines())}
+    added = {_line(_redacted(each)): each.at for _, each in _parsed(line.encode() for line in given)}
+    together = {**added, **there}
+    kept = _bounded(sorted(together, key=lambda line: together[line]))
+    if added.keys() - there.keys():
+        paths.replace_file(str(file()), b"".join(line + b"\n" for line in kept))
+    return len(set(kept) - there.keys())
 
 
 def file() -> Path:

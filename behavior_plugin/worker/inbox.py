@@ -103,6 +103,10 @@ class Inbox:
         session.read = {record.name for record, _ in found}
         return [event for _, event in found]
 
+    def records(self, session: PendingSession) -> list[Path]:
+        """The files of a session's records, in order of arrival."""
+        return self._records(session.key)
+
     def attempt(self, session: PendingSession) -> int:
         """Count a try to learn from a session, on disk, since the worker may die of it; returns the number so far."""
         marks = folder_of_spool("tries")
@@ -289,6 +293,11 @@ def backlog() -> Backlog:
     return Backlog(new_events=counts["new"], open_sessions=counts["open"], **dead_letters.counted())
 
 
+def session_key(machine: str, session_id: str) -> str:
+    """The name of a session in the spool and in the log."""
+    return hashlib.sha256(f"{machine}\x1f{session_id}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
 def oldest() -> str | None:
     """When the oldest event that waits was saved; None if none waits."""
     folders = [
@@ -317,7 +326,7 @@ def _reason(error: Exception) -> str:
 
 def _session_key(header: EventHeader) -> str:
     """A folder's name for a session; never made of the payload's own characters."""
-    return hashlib.sha256(f"{header.machine}\x1f{header.session_id}".encode("utf-8", "replace")).hexdigest()[:32]
+    return session_key(header.machine, header.session_id)
 
 
 def _correlation_keys(header: EventHeader) -> Iterator[str]:

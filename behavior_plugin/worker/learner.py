@@ -22,10 +22,11 @@ from behavior_plugin.learn import compute_all_possible, learn, session_turns, ta
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.reconcile import reconcile
 from behavior_plugin.patterns.turns import orphaned_calls
-from behavior_plugin.store import Store
+from behavior_plugin.store import Selection, Store
 from behavior_plugin.worker.inbox import Inbox, UnreadableForNowError, backlog
 from behavior_plugin.worker.pending_session import PendingSession
 from behavior_plugin.worker.resources import Resources
+from behavior_plugin.worker.waiting import Waiting, forget_waiting
 
 # A session becomes a dead letter after so many tries that failed by themselves or killed the worker.
 TRIES = 5
@@ -157,6 +158,11 @@ class Learner:
         self._file_all()
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
+
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting:
+        """Delete what waits and fits a selection."""
+        self._file_all()
+        return forget_waiting(self._inbox, selection, is_dry_run=is_dry_run)
 
     def _kept(self, session: PendingSession) -> exclude.Kept:
         """The events of a session, from its hooks and the agent's log, without those that the user has excluded.

@@ -30,6 +30,7 @@ from behavior_plugin.worker.learner import Learner
 from behavior_plugin.worker.listener import Listener
 from behavior_plugin.worker.renewal import Renewal
 from behavior_plugin.worker.resources import Resources
+from behavior_plugin.worker.retention import Retention
 from behavior_plugin.worker.routes import Routes
 from behavior_plugin.worker.service import Service
 from behavior_plugin.worker.troubles import save_trouble, trouble_of
@@ -101,6 +102,7 @@ class Worker:
         self._renewal = Renewal(self._resources)
         self._housekeeping = Housekeeping(self._inbox)
         self.service = Service(settings, resources=self._resources, learner=self._learner, loop=self)
+        self._retention = Retention(settings, self._resources, self.service.forgetter)
         self._routes = Routes(self.service, settings, self)
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hint = threading.Event()
@@ -204,7 +206,7 @@ class Worker:
         parts = [self._listen_again, self._sync_exclusions, self._run_tasks, self._file]
         if not paths.planted_links():  # filing reports them, the others would follow them
             parts += [self._open_store, self._learn, self._compute]
-            parts += [self._renew_vectors, self._housekeeping.enforce_limits]
+            parts += [self._renew_vectors, self._housekeeping.enforce_limits, self._retain]
         for part in parts:
             self._looked_at = time.monotonic()
             self.let_prompts_go_first()
@@ -273,6 +275,11 @@ class Worker:
     def _renew_vectors(self) -> None:
         """Only when nothing else waits. A worker that is not needed leaves all the same; the next one goes on."""
         self._has_vectors_to_make = not self._is_behind and self._tasks.empty() and self._renewal.work()
+
+    def _retain(self) -> None:
+        """Only when nothing else waits."""
+        if not self._is_behind and self._tasks.empty():
+            self._retention.enforce()
 
     def _is_needed(self) -> bool:
         """Whether a session is live, or was until a moment ago, or work is left that can be done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from behavior_plugin.capture import context as places
 from behavior_plugin.errors import NotFoundError, RequestError
 from behavior_plugin.model import Context
-from behavior_plugin.redact import redact, redact_model
+from behavior_plugin.redact import PROJECT_LIMIT, redact, redact_model
 from behavior_plugin.store import Store
 from behavior_plugin.workflow import SUGGESTED, RemarkKind, StoredPattern
 
@@ -37,6 +37,21 @@ def project_named(name: str, store: Store) -> str:
     raise NotFoundError(f"No project with patterns is named {name}.", hint=f"Most work is in:\n  {listed}")
 
 
+def known_project(name: str, store: Store) -> str:
+    """The project that a person names, as `project_named`, also one without patterns, or with nothing stored yet.
+
+    Raises:
+        RequestError: the name may be several.
+    """
+    from behavior_plugin.recall.on_request import projects_named
+
+    found = projects_named(redact(name), store.known_projects())
+    if len(found) > 1:
+        listed = "\n  ".join(found[:MAX_NAMED_PROJECTS])
+        raise RequestError(f"{name} may be several projects.", hint=f"Give more of the name:\n  {listed}")
+    return found[0] if found else redact(name, PROJECT_LIMIT)
+
+
 def check_remark(kind: RemarkKind, pattern: StoredPattern, into: StoredPattern | None) -> None:
     """Raise RequestError for a remark without effect."""
     if pattern.workflow is None:
@@ -44,7 +59,7 @@ def check_remark(kind: RemarkKind, pattern: StoredPattern, into: StoredPattern |
             f"Pattern {pattern.id} was written by another program, and is not computed from sessions.",
             hint="Change it where it was written.",
         )
-    if kind in SUGGESTED or (kind is RemarkKind.MERGE) != (into is not None):
+    if kind in {*SUGGESTED, RemarkKind.FORGOTTEN} or (kind is RemarkKind.MERGE) != (into is not None):
         raise RequestError(
             f"A remark of the kind {kind.value} cannot be added this way.",
             hint="A merge has to name a second pattern, and nothing else may.",

@@ -99,6 +99,13 @@ class Resources:
             opened, self._store = self._store.result(), Future()
             opened.close()
 
+    def rewrite_files(self) -> str:
+        """Free the database's files of deleted rows, on the main thread; returns the reason if it was not possible."""
+        try:
+            return self._store.result(0).rewrite_files()
+        except (FutureTimeoutError, BehaviorError) as error:
+            return str(error) or "the pattern store is not open"
+
     def can_store(self) -> bool:
         """Whether the store is open, and has not failed a moment ago."""
         return self._store.done() and self.can_retry()

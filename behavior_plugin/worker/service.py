@@ -23,13 +23,15 @@ from behavior_plugin.model import Turn
 from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.recall.offer import with_offered_calls
 from behavior_plugin.redact import redact, redact_model
-from behavior_plugin.store import Store
+from behavior_plugin.store import Selection, Store
 from behavior_plugin.vectors import embed_anew, embed_triggers, survey
 from behavior_plugin.worker.answers import PATIENT, Answers, Caller
 from behavior_plugin.worker.decision_log import Resources
+from behavior_plugin.worker.forgetting import Forgetter, selection_of
 from behavior_plugin.worker.precedence import Precedence
 from behavior_plugin.worker.requests import check_remark, context_of, only_pattern, project_named, project_of
 from behavior_plugin.worker.turn_rows import turn_rows
+from behavior_plugin.worker.waiting import Waiting
 from behavior_plugin.workflow import NextStep, Remark, StoredPattern, Suggestion
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 # How long a command in a terminal waits for the server's first start, and for work on the spool.
 START_S = 60.0
 TASK_S = 300.0
+# Rewriting the files of a large database takes minutes.
+FORGET_S = 3600.0
 
 T = TypeVar("T")
 
@@ -50,6 +54,7 @@ class Learner(Protocol):
     def reap(self, idle_s: float | None) -> api.Reaped: ...
     def turns_so_far(self, session_id: str) -> list[Turn]: ...
     def discard(self, session_id: str) -> None: ...
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting: ...
 
 
 class Loop(Protocol):
@@ -69,6 +74,12 @@ class Loop(Protocol):
         """Run a task on the main thread, and wait for its result."""
 
 
+class Stored(Resources, Protocol):
+    """The store with its files, and the embedder."""
+
+    def rewrite_files(self) -> str: ...
+
+
 class _Needed:
     """The store and the embedder, for which the worker stays."""
 
@@ -85,7 +96,7 @@ class _Needed:
 class Service(api.Api):
     """The operations, in the worker. Safe to use from several threads."""
 
-    def __init__(self, settings: Settings, *, resources: Resources, learner: Learner, loop: Loop) -> None:
+    def __init__(self, settings: Settings, *, resources: Stored, learner: Learner, loop: Loop) -> None:
         self._policy = gate.Policy(
             settings.suggestions, everywhere=settings.recall_scope == "all", holdout=settings.holdout
         )
@@ -95,6 +106,7 @@ class Service(api.Api):
         self.precedence = Precedence()
         self._recaller = Recaller(self.precedence.wait)
         self._answers = Answers(settings, self._policy, self._recaller, self._resources)
+        self.forgetter = Forgetter(learner, resources, self._answers, self._recaller)
 
     def ping(self) -> api.Pong:
         return self._loop.ping()
@@ -239,6 +251,12 @@ class Service(api.Api):
         self._answers.forget(request.session_id, projects)
         self._compute(store, embedder=lambda: None)
         return api.Deleted(patterns=deleted)
+
+    def forget(self, request: api.Forget) -> api.ForgetReport:
+        """On the main thread, so that nothing is learned meanwhile."""
+        store = self._resources.store(START_S)
+        selection = selection_of(request, store)
+        return self._loop.run(partial(self.forgetter.run, selection, store, is_dry_run=request.is_dry_run), FORGET_S)
 
     def drain(self, request: api.Drain) -> api.Drained:
         return self._loop.run(partial(self._learner.drain, request.probe), TASK_S)

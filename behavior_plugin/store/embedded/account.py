@@ -83,7 +83,7 @@ def choose(folder: Path, run_folder: Path, programs: Binaries) -> Account:
     """
     if os.geteuid() != 0:
         return as_ourselves(folder, run_folder)
-    if _has_data(_elsewhere(folder)):
+    if _has_data(place_elsewhere(folder)):
         return as_another(folder)
     inside = in_namespace(folder, run_folder)
     if _succeeds(*inside.prefix, "test", "-w", str(folder), "-a", "-x", programs.program("postgres")):
@@ -110,12 +110,13 @@ def in_namespace(folder: Path, run_folder: Path) -> Account:
 def as_another(folder: Path) -> Account:
     """An existing account, with its own folders below SYSTEM_DIR."""
     user = _unprivileged()
-    place = _elsewhere(folder)
+    place = place_elsewhere(folder)
     prefix = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     return Account(place, place / "run", prefix, user)
 
 
-def _elsewhere(folder: Path) -> Path:
+def place_elsewhere(folder: Path) -> Path:
+    """Where the data of a folder is if Postgres runs as another account."""
     return SYSTEM_DIR / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
 
 

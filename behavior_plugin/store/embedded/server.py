@@ -45,6 +45,8 @@ SETTINGS = {
     "max_logical_replication_workers": "0",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
+    # A recycled segment would still have forgotten rows in it.
+    "wal_recycle": "off",
     # Rows and statements are private: errors about them go to the client, not to the log.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",

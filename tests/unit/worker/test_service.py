@@ -23,10 +23,12 @@ from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Action, Context, Outcome, PromptKind, Turn
 from behavior_plugin.recall import gate
 from behavior_plugin.redact import redact_turn
+from behavior_plugin.store import Selection
 from behavior_plugin.worker import handshake
 from behavior_plugin.worker.precedence import Precedence
 from behavior_plugin.worker.routes import FAILURE, PROMPT, Request, Response, Routes, hook_answer
 from behavior_plugin.worker.service import Service
+from behavior_plugin.worker.waiting import Waiting
 from behavior_plugin.workflow import Episode, Pattern, RemarkKind, StoredPattern, Workflow
 from tests.factories import START, make_action, make_turn, payload
 from tests.fakes import FakeEmbedder, FakeStore
@@ -89,6 +91,9 @@ class FakeLearner:
     def discard(self, session_id: str) -> None:
         self.discarded.append(session_id)
 
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting:
+        return Waiting()
+
 
 class FakeResources:
     """Open resources, or the error that opening them raises."""
@@ -104,6 +109,9 @@ class FakeResources:
 
     def embedder(self, within_s: float) -> Embedder | None:
         return self.embedding
+
+    def rewrite_files(self) -> str:
+        return ""
 
 
 @dataclass
