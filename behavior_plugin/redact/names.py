@@ -1,0 +1,210 @@
+"""Secrets that are recognised by their name: assigned to it, in a header, a file of settings, a sentence."""
+
+from __future__ import annotations
+
+from behavior_plugin.redact.rule import QUOTE, QUOTED, VALUE, Rule
+from behavior_plugin.redact.values import (
+    is_given,
+    is_odd,
+    is_phrase,
+    is_random,
+    is_strong,
+    is_token,
+)
+
+NAME = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|token(?!i[sz])|credential|authorization|session[_-]?cookie"
+    r"|(?:api|access|account|admin|app|auth|client|db|database|deploy|encryption|licen[sc]e|master|private|pub"
+    r"|public|secret|service|shared|signing|ssh|storage|webhook)[_. -]?key|access[_-]?id|client[_-]?id|sonar[_.-]?login"
+    r"|[_-](?:pw|pass|auth|key|pat|pin)\b|\b(?:key|pat|pw)\b)"
+)
+PASSWORD = r"(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bp(?:w|ass)\b|\bkennwort|\bpasswort)"
+# name = value, "name": value, 'name' => value, name := value, ("name", "value"), <name>value, name != value
+ASSIGNED = (
+    rf"[\w.-]{{0,40}}(?:{QUOTE}|[\])}}]){{0,2}}(?:\s{{1,3}}string)?(?:\[\d{{0,4}}\])?"
+    rf"(?:\s{{0,4}}(?:[:?.+|!]{{0,3}}={{1,3}}>?|:|,(?=\s{{0,3}}{QUOTE}))|>|\s{{1,3}}-(?=\s{{1,3}}{QUOTE})"
+    rf"|\.\w{{1,10}}\((?={QUOTE})|\((?={QUOTE})|\s(?={QUOTE}))\s{{0,20}}@?(?:{QUOTE})?"
+)
+# The name of a variable of the environment that has a secret.
+VARIABLE = (
+    r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|CREDENTIALS?|AUTH|PAT)"
+    r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
+    r"(?:_[A-Z0-9_]{1,40})?"
+)
+
+
+def _is_given_or_phrase(value: str) -> bool:
+    return is_given(value) and (" " not in value or is_phrase(value) or (is_odd(value) and value.count(" ") <= 1))
+
+
+def is_set(value: str) -> bool:
+    return is_given(value) and not value.isalpha() and (is_odd(value) or is_random(value))
+
+
+NAMES = (
+    Rule(
+        "authorization header",
+        rf"(?i)\bauthorization\b(?:{QUOTE})?\s{{0,3}}[:=,]\s{{0,3}}(?:{QUOTE})?"
+        rf"(?:(?:bearer|basic|digest|token|negotiate|apikey|api-key)\s{{1,3}})?({VALUE}{{4,}}+)",
+        example="Authorization: Basic " + "dXNlcjpwYXNzd29yZA==",
+        words=("authorization",),
+        is_secret=lambda value: is_given(value) and value.lower() not in ("required", "bearer", "basic", "header"),
+    ),
+    Rule(
+        "bearer token",
+        r"(?i)\bbearer\s{1,3}([\w.~+/-]{16,}+=*)",
+        example="Bearer " + "abcdefgh12345678",
+        words=("bearer",),
+        is_secret=is_token,
+    ),
+    Rule(
+        "cookie header",
+        rf"(?i)\bcookie(?:{QUOTE})?\s{{0,3}}:\s{{0,3}}(?:{QUOTE})?([\w.-]{{1,100}}=[^\n\"'`\\]{{4,}}+)",
+        example="Cookie: " + "session=0123456789abcdef",
+        words=("cookie",),
+    ),
+    Rule(
+        "variable of the environment",
+        r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|CREDENTIALS?)"
+        r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
+        r"(?:_[A-Z0-9_]{1,40})?="
+        r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}]{3,}+))",
+        example="export DB_PASSWORD=" + "hunter",
+        words=("key", "token", "secret", "pass", "pwd", "credential"),
+        is_secret=is_given,
+    ),
+    Rule(
+        "variable with a short name",
+        rf"(?<![A-Za-z]){VARIABLE}(?:\"|')?\]?\s{{0,3}}[:=]\s{{0,3}}{QUOTED}",
+        example='{"env": {"PASS": "' + 'hunter2!Blue"}}',
+        words=("key", "token", "secret", "pass", "pw", "credential", "auth", "pat"),
+        is_secret=is_set,
+    ),
+    Rule(
+        "variable that a command sets",
+        # fish: set -gx NAME value; Windows: setx NAME value; csh: setenv NAME value; a Dockerfile: ENV NAME value
+        rf"(?<!\S)(?:set(?:\s{{1,3}}-\w{{1,8}}){{0,3}}|setx|setenv|ENV|env:set|variables? set)\s{{1,3}}"
+        rf"[A-Z0-9_]{{0,60}}(?<![A-Z]){VARIABLE}\s{{1,3}}{QUOTED}",
+        example="set -gx API_SECRET " + "hunter2!Blue",
+        words=("set", "env"),
+        is_secret=is_given,
+    ),
+    Rule(
+        "password",
+        rf"(?i)(?:pass(?:word|wd|phrase)|\bpwd){ASSIGNED}({VALUE}{{4,}}+)(?!\()",
+        example="password: " + "hunter2!",
+        words=("pass", "pwd"),
+        is_secret=is_odd,
+    ),
+    Rule(
+        "quoted password",
+        rf"(?i){PASSWORD}{ASSIGNED}(?<=[\"'`])(?:({VALUE}{{6,}}+)(?=\\{{0,3}}[\"'`])"
+        r"|(?<=\")([^\"\n\\]{8,120})(?=\")|(?<=')([^'\n\\]{8,120})(?=')|(?<=`)([^`\n\\]{8,120})(?=`))",
+        example='"db_password": "' + 'correcthorse"',
+        words=("pass", "pwd", "pw", "kennwort"),
+        is_secret=_is_given_or_phrase,
+    ),
+    Rule(
+        "quoted secret",
+        rf"(?i){NAME}{ASSIGNED}(?:(?<=\")([^\"\n\\]{{8,400}})(?=\")|(?<=')([^'\n\\]{{8,400}})(?=')"
+        r"|(?<=`)([^`\n\\]{8,400})(?=`))",
+        example='secret = "' + 'q{h}y)t$d]mtr(ceg[kyslb>-_"',
+        words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
+        is_secret=lambda value: (" " not in value and is_random(value)) or _is_noise(value),
+    ),
+    Rule(
+        "short name of a password",
+        rf"(?i)(?<![\w.-])(?:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?|login|secret)"
+        rf"(?:{QUOTE})?\s{{0,3}}[:=]{{1,2}}\s{{0,3}}(?:{QUOTE})?({VALUE}{{4,}}+)(?!\()",
+        example="pw: " + "hunter2!Blue",
+        words=("pw", "pass", "pin", "kennwort", "mot de", "contra", "cred", "login", "secret"),
+        is_secret=is_odd,
+    ),
+    Rule(
+        "named secret",
+        rf"(?i){NAME}{ASSIGNED}({VALUE}{{8,}}+)(?!\()",
+        example="api_key: " + "0123456789abcdef",
+        words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
+        is_secret=is_random,
+    ),
+    Rule(
+        "secret on the next line",
+        # password:\n  value, password: |\n  value, secret\nvalue
+        rf"(?i)(?:{PASSWORD}|\b(?:secret|token|api[_ -]?key|key))(?:{QUOTE})?\s{{0,3}}(?::[ \t]{{0,3}}[|>]?[+-]?)?[ \t]{{0,3}}"
+        rf"\r?\n[ \t-]{{0,40}}(?:{QUOTE})?({VALUE}{{6,}}+)[\"']?[ \t]*(?:$|\r?\n)",
+        example="password: |\n    " + "hunter2!Blue",
+        words=("pass", "pwd", "pw", "secret", "token", "key", "kennwort"),
+        is_secret=lambda value: is_strong(value) or is_random(value),
+    ),
+    Rule(
+        "value of a named entry",
+        # - name: DB_PASSWORD\n  value: x; {"key": "API_TOKEN", "value": "x"}; <property name="password" value="x"/>
+        rf"(?i)\b(?:name|key|id|variable|env)(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{QUOTE})?[\w.-]{{0,60}}"
+        rf"(?:pass(?:word|wd|phrase)?|pwd|pw|secret|token|key|auth|credentials?|pat)[\w.-]{{0,20}}(?:{QUOTE})?,?\s{{1,40}}"
+        rf"(?:-\s)?(?:{QUOTE})?(?:value|default|content|val|data)(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}"
+        r"(?:\\?\"([^\"\n\\]{3,400})|'([^'\n]{3,400})|([^\s\"',;{}<>]{3,}+))",
+        example="- name: DB_PASSWORD\n  value: " + "hunter2!Blue",
+        words=("value", "default", "content", "val", "data"),
+        is_secret=is_set,
+    ),
+    Rule(
+        "element of a secret",
+        r"(?i)<[\w:.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|key|auth|credential)[\w:.-]{0,20}>\s{0,20}"
+        r"([^<>\s]{3,2000})\s{0,20}</",
+        example="<password>" + "hunter2</password>",
+        words=("</",),
+        is_secret=is_set,
+    ),
+    Rule(
+        "password in a sentence",
+        # the admin password is x; password for the box: x; use the passphrase x to unlock; creds are bob / x
+        r"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|pin|kennwort|passwort|creds?|credentials)s?\b"
+        r"(?:\s{1,3}(?:for|of|to|on|in|auf|für)\s[^\n.:=?!\"'`]{1,60}?)?"
+        r"(?:\s{0,3}[:=]\s{0,3}|\s{1,3}(?:is|are|was|=|ist|lautet|to|should be|must be|will be|now|->)\s{1,3}(?:now\s|set to\s|still\s|also\s)?)"
+        rf"(?:[\w.@-]{{1,40}}\s{{0,2}}[/:,]\s{{0,2}})?(?:{QUOTE})?({VALUE}{{4,}})",
+        example="the admin password is " + "hunter2!Blue , log in with it",
+        words=("pass", "pwd", "pw", "pin", "kennwort", "cred"),
+        is_secret=lambda value: is_odd(value.rstrip(".!?")) and not value.rstrip(".!?").isdigit(),
+    ),
+    Rule(
+        "password after its word",
+        rf"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|kennwort|passwort)\s{{1,3}}(?:{QUOTE})?({VALUE}{{8,}})",
+        example="use the passphrase " + "hunter2!Blue to unlock",
+        words=("pass", "pwd", "pw", "kennwort"),
+        is_secret=lambda value: is_strong(value.rstrip(".!?")),
+    ),
+    Rule(
+        "login in code",
+        # auth=('bob', 'x'), basic_auth("bob", "x"), login(user="bob", pw="x")
+        rf"(?i)(?:auth|login|connect|credentials|signin)\w{{0,10}}\s{{0,2}}[=(]{{1,2}}\s{{0,2}}\(?(?:{QUOTE})[\w.@-]{{1,60}}(?:{QUOTE})\s{{0,2}},"
+        rf"\s{{0,2}}(?:{QUOTE})({VALUE}{{3,200}})(?:{QUOTE})",
+        example="auth=('bob', '" + "hunter2!Blue')",
+        words=("auth", "login", "connect", "credentials", "signin"),
+        is_secret=is_odd,
+    ),
+    Rule(
+        "login before a host",
+        r"(?<![\w:/@.-])[a-z][\w.-]{0,30}:([^\s:@/\"'`<>]{6,80})@(?=[a-z0-9][\w.-]{2,60})",
+        example="bob:" + "hunter2!Blue@db.internal:5432",
+        words=("@",),
+        is_secret=is_odd,
+    ),
+    Rule(
+        "hash of a password",
+        r"\$(?:apr1|[156]|2[aby]|y|argon2(?:id?|d)|pbkdf2[\w-]*)\$[\w./$=,+-]{20,}",
+        example="bob:$apr1$abcdefgh$" + "abcdefghijklmnopqrstuv",
+        words=("$apr1", "$1", "$5", "$6", "$2", "$y", "$argon2", "$pbkdf2"),
+    ),
+    Rule(
+        "netrc",
+        r"\blogin\s{1,20}\S{1,100}\s{1,20}password\s{1,20}(\S+)",
+        example="machine example.com login me password " + "hunter2",
+        words=("login",),
+    ),
+)
+
+
+def _is_noise(value: str) -> bool:
+    """Whether a value is signs at random, which is no text and no code."""
+    signs = sum(not each.isalnum() and not each.isspace() for each in value)
+    return len(value) >= 16 and " " not in value and signs * 4 >= len(value) and is_given(value)

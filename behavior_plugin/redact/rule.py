@@ -1,0 +1,56 @@
+"""A rule: a place where a secret stands, as a regular expression, and what a secret looks like there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from behavior_plugin.redact.values import MAX_CHARS
+
+Span = tuple[int, int]
+
+# A token does not start inside a word, but may follow an escaped line end or %3D.
+START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))"
+QUOTE = r"\\{0,3}[\"'`]"
+VALUE = r"[^\s\"'`,;&|<>(){}\\]"
+# A command's words up to the one that matters.
+WORDS = r"[^\n|;&]{0,200}?"
+# A word of a command line, or of one that is a list: mysql -p, ["mysql", "-p"].
+GAP = r"[\s\"',]{1,4}"
+QUOTED = r"(?:\"([^\"\n]{3,200})\"|'([^'\n]{3,200})'|([^\s\"'`;&|<>()]{3,}+))"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A kind of secret. Its groups are masked, or all that matches; with `each`, all matches of that inside it.
+
+    Every expression reads a bounded stretch, or starts at most once in the stretch that it reads, so that time is
+    linear in the length of the text.
+    """
+
+    name: str
+    regex: str
+    example: str  # which a test redacts
+    words: tuple[str, ...] = ()  # in lower case: a text without any of them is not searched
+    is_secret: Callable[[str], bool] = bool
+    each: str = ""
+
+    def found(self, text: str, lowered: str) -> Iterator[Span]:
+        """The spans of the secrets in a text, which is also given in lower case."""
+        if self.words and not any(word in lowered for word in self.words):
+            return
+        for match in self._regex.finditer(text):
+            for part in self._each.finditer(text, *match.span()) if self.each else (match,):
+                for group in [each for each in range(1, part.re.groups + 1) if part[each]] or [0]:
+                    if self.is_secret(part[group][:MAX_CHARS]):
+                        yield part.span(group)
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(self.regex)
+
+    @cached_property
+    def _each(self) -> re.Pattern[str]:
+        return re.compile(self.each)

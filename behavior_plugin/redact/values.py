@@ -1,0 +1,98 @@
+"""What a value looks like: a reference to a secret, an ordinary word, a password that a person chose, or a machine's.
+
+The rules find places where a secret may stand; these functions decide whether one does.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_CHARS = 500  # of a value that are looked at
+
+# Placeholders in the place of a secret: $NAME, ${NAME}, {{ name }}, <name>, %(name)s, %s, ***, xxxx, ....
+_REFERENCE = re.compile(
+    r"\$[\w({]|[<{*]|\.\.\.|%[({sdv]|%\w{1,40}%|@[\w.]{1,40}@$|#\{|\[REDACTED|(?i:x{4}|your|process\.env|os\.environ|env\.)"
+)
+# aaaaaa, EXAMPLEEXAMPLEEXAMPLEEXAMPLE
+_FILLER = re.compile(r"(\w)\1{5}|(\w{2,8}?)\2{3}")
+# config.token, ./token.json, /run/secrets/token, https://..., 2026-01-31
+_ORDINARY = re.compile(
+    r"[A-Za-z_]\w{0,19}(?:\.[A-Za-z_]\w{0,19})*|(?:[~.]{0,2}/)?(?:[\w.@-]+/)+[\w.@*-]*|[\w./-]+\.[a-z]{2,5}"
+    r"|\w{1,20}://.*|\d{4}-\d\d-\d\d.*"
+)
+_PLAIN_WORD = re.compile(
+    r"true|false|none|null|nil|undefined|string|str|text|\w*(?:password|passwd|secret|token)\w*"
+    r"|(?:self|this|args|config|settings|process|os)\..*|[~.]{0,2}/.*|\w{1,20}://.*|\d{1,5}",
+    re.IGNORECASE,
+)
+# Changes between kinds of characters, which are rare in names that people choose: aB, A1, 1a.
+_CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
+_KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"\d"), re.compile(r"[^\w\s.,:/-]"))
+_HEX = re.compile(r"(?:[0-9a-f]{4,}|[0-9A-F]{4,})(?:-(?:[0-9a-f]{4,}|[0-9A-F]{4,}))*")
+_PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){2,9}")
+_COMMON = re.compile(r"\b(?:a|an|and|are|as|be|can|enter|for|from|has|in|is|it|must|no|not|of|or|the|this|to|your?)\b")
+
+
+def is_given(value: str) -> bool:
+    """Whether a value can be a password that a person chose: not a reference to one, a type or a path."""
+    return not _REFERENCE.match(value) and not _PLAIN_WORD.fullmatch(value)
+
+
+def is_odd(value: str) -> bool:
+    """The same in a place where prose may stand: the value has a digit or a special character as well."""
+    return (
+        is_given(value)
+        and re.search(r"[\d!@#%^*?$&]", value) is not None
+        and (not _ORDINARY.fullmatch(value) or re.fullmatch(r"[A-Za-z]{4,20}\d{1,6}", value) is not None)
+    )
+
+
+def is_strong(value: str) -> bool:
+    """The same directly after a word of prose: three kinds of characters, as a password's rules ask for."""
+    return (
+        len(value) >= 8
+        and is_odd(value)
+        and sum(kind.search(value) is not None for kind in _KINDS) >= 3
+        and not _ORDINARY.fullmatch(value)
+    )
+
+
+def is_phrase(value: str) -> bool:
+    """Whether a value is a passphrase of plain words, and no sentence."""
+    return _PHRASE.fullmatch(value) is not None and not _COMMON.search(value)
+
+
+def is_own(value: str) -> bool:
+    """Whether a value is not filler: less than half of it is repetition."""
+    return 2 * sum(len(match[0]) for match in _FILLER.finditer(value)) < len(value)
+
+
+def is_token(value: str) -> bool:
+    """Whether a value that begins like a token can be one: it is more than words."""
+    if not is_own(value):
+        return False
+    return re.search(r"\d", value) is not None or changes(value) >= 3 or _is_gibberish(value)
+
+
+def is_random(value: str) -> bool:
+    """Whether a value is machine-made: letters and digits in a disorder that names, paths and dates do not have."""
+    if len(value) < 8 or _REFERENCE.match(value) or not is_token(value):
+        return False
+    if changes(value) >= max(3, len(value) // 5) or _is_gibberish(value):
+        return True
+    return not _ORDINARY.fullmatch(value) and re.search(r"\d", value) is not None and not value.isdigit()
+
+
+def is_hex(value: str) -> bool:
+    """Whether a value is written in hexadecimal digits, as hashes and ids are."""
+    return _HEX.fullmatch(value) is not None
+
+
+def changes(value: str) -> int:
+    """How often the kind of character changes as it hardly does in a name."""
+    return len(_CHANGE.findall(value))
+
+
+def _is_gibberish(value: str) -> bool:
+    """Whether there is a run of letters that is longer than any word."""
+    return re.search(r"[a-z]{24}|[A-Z]{24}", value) is not None
