@@ -173,7 +173,7 @@ COMMANDS = (
     Rule(
         "token of a login",
         r"(?i)\b(?:vault\s{1,3}login|doctl\s{1,3}auth\s{1,3}init|auth(?:enticate)?\s{1,3}login|npm\s{1,3}login|\w{2,20}\s{1,3}login"
-        rf"|ngrok\s{{1,3}}(?:config\s{{1,3}}add-)?authtoken|set-?token|add-?authtoken|tailscale\s{{1,3}}up)\b(?:\s{{1,3}}(?:-\w\s|--?[\w-]{{2,20}}[=\s])){{0,2}}\s{{0,3}}{_WORD}",
+        rf"|ngrok\s{{1,3}}(?:config\s{{1,3}}add-)?authtoken|set-?token|add-?authtoken|tailscale\s{{1,3}}up)\b(?:\s{{1,3}}(?:-\w|--?[\w-]{{2,20}}(?==|\s))=?){{0,2}}(?:\s{{1,3}}|(?<==)){_WORD}",
         example="vault login " + "hvs" + ".a1B2c3D4e5F6g7H8i9J0",
         words=("login", "auth", "token", "tailscale"),
         is_secret=lambda value: is_random(value) or is_odd(value),

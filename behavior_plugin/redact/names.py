@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from behavior_plugin.redact.rule import QUOTE, QUOTED, VALUE, Rule
+from behavior_plugin.redact.rule import QUOTE, QUOTED, REST, VALUE, Rule
 from behavior_plugin.redact.values import (
     is_given,
     is_odd,
+    is_odd_or_numbered,
     is_phrase,
     is_random,
     is_strong,
@@ -23,13 +24,13 @@ PASSWORD = r"(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bp(?:w|
 ASSIGNED = (
     rf"[\w.-]{{0,40}}(?:{QUOTE}|[\])}}]){{0,2}}(?:\s{{1,3}}string)?(?:\[\d{{0,4}}\])?"
     rf"(?:\s{{0,4}}(?:[:?.+|!]{{0,3}}={{1,3}}>?|:|,(?=\s{{0,3}}{QUOTE}))|>|\s{{1,3}}-(?=\s{{1,3}}{QUOTE})"
-    rf"|\.\w{{1,10}}\((?={QUOTE})|\((?={QUOTE})|\s(?={QUOTE}))\s{{0,20}}@?(?:{QUOTE})?"
+    rf"|\.\w{{1,10}}\((?={QUOTE})|\((?={QUOTE}))\s{{0,20}}@?(?:{QUOTE})?"
 )
 # The name of a variable of the environment that has a secret.
 VARIABLE = (
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|CREDENTIALS?|AUTH|PAT)"
     r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
-    r"(?:_[A-Z0-9_]{1,40})?"
+    r"(?:_?\d{1,2}|_[A-Z0-9]{1,20})?"
 )
 
 
@@ -75,7 +76,7 @@ NAMES = (
     ),
     Rule(
         "variable with a short name",
-        rf"(?<![A-Za-z]){VARIABLE}(?:\"|')?\]?\s{{0,3}}[:=]\s{{0,3}}{QUOTED}",
+        rf"(?:(?<![A-Za-z0-9]){VARIABLE}\]?\s{{0,3}}=\s{{0,3}}|(?:(?<=_)|(?<=[\"'])){VARIABLE}[\"']?\]?\s{{0,3}}[:=]\s{{0,3}}){QUOTED}",
         example='{"env": {"PASS": "' + 'hunter2!Blue"}}',
         words=("key", "token", "secret", "pass", "pw", "credential", "auth", "pat"),
         is_secret=is_set,
@@ -91,10 +92,10 @@ NAMES = (
     ),
     Rule(
         "password",
-        rf"(?i)(?:pass(?:word|wd|phrase)|\bpwd){ASSIGNED}({VALUE}{{4,}}+)(?!\()",
+        rf"(?i)(?:pass(?:word|wd|phrase)|\bpwd){ASSIGNED}({VALUE}{{4,}}+{REST})(?!\()",
         example="password: " + "hunter2!",
         words=("pass", "pwd"),
-        is_secret=is_odd,
+        is_secret=is_odd_or_numbered,
     ),
     Rule(
         "quoted password",
@@ -110,14 +111,14 @@ NAMES = (
         r"|(?<=`)([^`\n\\]{8,400})(?=`))",
         example='secret = "' + 'q{h}y)t$d]mtr(ceg[kyslb>-_"',
         words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
-        is_secret=lambda value: (" " not in value and is_random(value)) or _is_noise(value),
+        is_secret=lambda value: all(map(is_random, value.split(" ", 1))) or _is_noise(value),
     ),
     Rule(
         "short name of a password",
-        rf"(?i)(?<![\w.-])(?:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?|login|secret)"
-        rf"(?:{QUOTE})?\s{{0,3}}[:=]{{1,2}}\s{{0,3}}(?:{QUOTE})?({VALUE}{{4,}}+)(?!\()",
+        rf"(?i)(?<![\w.-])(?:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?)"
+        rf"(?:{QUOTE})?\s{{0,3}}[:=]{{1,2}}\s{{0,3}}(?:{QUOTE})?({VALUE}{{4,}}+{REST})(?!\()",
         example="pw: " + "hunter2!Blue",
-        words=("pw", "pass", "pin", "kennwort", "mot de", "contra", "cred", "login", "secret"),
+        words=("pw", "pass", "pin", "kennwort", "mot de", "contra", "cred"),
         is_secret=is_odd,
     ),
     Rule(
@@ -131,7 +132,7 @@ NAMES = (
         "secret on the next line",
         # password:\n  value, password: |\n  value, secret\nvalue
         rf"(?i)(?:{PASSWORD}|\b(?:secret|token|api[_ -]?key|key))(?:{QUOTE})?\s{{0,3}}(?::[ \t]{{0,3}}[|>]?[+-]?)?[ \t]{{0,3}}"
-        rf"\r?\n[ \t-]{{0,40}}(?:{QUOTE})?({VALUE}{{6,}}+)[\"']?[ \t]*(?:$|\r?\n)",
+        rf"\r?\n[ \t-]{{0,40}}(?:{QUOTE})?([^\s\"'`<>]{{6,200}}+)[\"']?[ \t]*(?:$|\r?\n)",
         example="password: |\n    " + "hunter2!Blue",
         words=("pass", "pwd", "pw", "secret", "token", "key", "kennwort"),
         is_secret=lambda value: is_strong(value) or is_random(value),
@@ -149,11 +150,11 @@ NAMES = (
     ),
     Rule(
         "element of a secret",
-        r"(?i)<[\w:.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|key|auth|credential)[\w:.-]{0,20}>\s{0,20}"
+        r"(?i)<[\w:.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token(?!s)|key|auth|credential)[\w:.-]{0,20}>\s{0,20}"
         r"([^<>\s]{3,2000})\s{0,20}</",
         example="<password>" + "hunter2</password>",
         words=("</",),
-        is_secret=is_set,
+        is_secret=lambda value: is_set(value) or is_odd_or_numbered(value),
     ),
     Rule(
         "password in a sentence",
@@ -161,17 +162,41 @@ NAMES = (
         r"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|pin|kennwort|passwort|creds?|credentials)s?\b"
         r"(?:\s{1,3}(?:for|of|to|on|in|auf|für)\s[^\n.:=?!\"'`]{1,60}?)?"
         r"(?:\s{0,3}[:=]\s{0,3}|\s{1,3}(?:is|are|was|=|ist|lautet|to|should be|must be|will be|now|->)\s{1,3}(?:now\s|set to\s|still\s|also\s)?)"
-        rf"(?:[\w.@-]{{1,40}}\s{{0,2}}[/:,]\s{{0,2}})?(?:{QUOTE})?({VALUE}{{4,}})",
+        rf"(?:[\w.@-]{{1,40}}\s{{0,2}}[/:,]\s{{0,2}})?(?:{QUOTE})?({VALUE}{{4,}}{REST})",
         example="the admin password is " + "hunter2!Blue , log in with it",
         words=("pass", "pwd", "pw", "pin", "kennwort", "cred"),
-        is_secret=lambda value: is_odd(value.rstrip(".!?")) and not value.rstrip(".!?").isdigit(),
+        is_secret=lambda value: is_odd_or_numbered(value.rstrip(".?")) and not value.rstrip(".!?").isdigit(),
     ),
     Rule(
         "password after its word",
-        rf"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|kennwort|passwort)\s{{1,3}}(?:{QUOTE})?({VALUE}{{8,}})",
+        rf"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|kennwort|passwort)\s{{1,3}}(?:{QUOTE})?({VALUE}{{4,}}{REST})",
         example="use the passphrase " + "hunter2!Blue to unlock",
         words=("pass", "pwd", "pw", "kennwort"),
-        is_secret=lambda value: is_strong(value.rstrip(".!?")),
+        is_secret=lambda value: is_strong(value.rstrip(".?")),
+    ),
+    Rule(
+        "password beside an address",
+        # name: x / me@example.com
+        r"[:=]\s{0,3}(\S{8,80}?)\s{0,3}[/|,]\s{1,3}([\w.+-]{1,60}@[\w-]{1,60}(?:\.[\w-]{1,30}){1,4})",
+        example="account = " + "hunter2!Blue / me@example.com",
+        words=("@",),
+        is_secret=lambda value: is_strong(value) or is_random(value),
+        is_whole=True,
+    ),
+    Rule(
+        "secret of signs",
+        rf"(?i){NAME}{ASSIGNED}([^\s]{{16,200}})",
+        example="private_key := " + "q{h}y)t$d]mtr(ceg[kyslb>-_",
+        words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
+        is_secret=lambda value: _is_noise(value),
+    ),
+    Rule(
+        "secret that is compared",
+        # if (\"x\" == password)
+        rf"(?i)\"([^\"\n\s]{{6,200}})\"\s{{0,3}}[!=]==?\s{{0,3}}[\w.\[]{{0,40}}{NAME}",
+        example='if ("' + 'hunter2!Blue" == password)',
+        words=("==", "!="),
+        is_secret=lambda value: is_odd(value) or is_random(value) or _is_noise(value),
     ),
     Rule(
         "login in code",

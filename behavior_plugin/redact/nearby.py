@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from behavior_plugin.redact.values import MAX_CHARS, changes, is_hex, is_own
+from behavior_plugin.redact.values import MAX_CHARS, changes, has_gibberish, is_broken, is_hex, is_own
 
 Span = tuple[int, int]
 
@@ -25,19 +25,23 @@ _SEGMENT = re.compile(r"[^/]{16,}+")
 _CREDENTIALS = re.compile(
     r"secret|token(?!s\b|i[sz]|_?(?:count|limit|usage))|credential|api[_ -]?key|(?<![a-z]{3})key(?![a-z])|_key|passw|passphrase"
     r"|\bpwd\b|\bauth(?!or)|bearer|webhook|\bprivate\b|client[_ -]?id|access[_ -]?id|signature|licen[cs]e|\bpat\b|\bseed\b"
-    r"|\blogin\b|(?-i:[a-z]Key)(?![a-z])",
+    r"|(?-i:[a-z]Key)(?![a-z])",
     re.IGNORECASE,
 )
 # What a hash or an id is called: in front of it, or as its beginning.
 _HASH = re.compile(
     r"(?:commit|sha\d*|hash(?:es)?|digest|checksum|integrity|md5|etag|rev(?:ision)?s?|tree|parent|blob|object|oid|uuid|guid"
     r"|cache|trace|span|session|request|message|run|build|job|node|container|image|index|resolved|fingerprint|public"
-    r"|version|base64|rsa|ed25519|h1|head|merge|branch|checkout|diff|show|file|path|host|url|migration|snapshot|nonce"
+    r"|version|base64|etag:\s?w/|rsa|ed25519|h1|head|merge|branch|checkout|diff|show|file|path|host|url|migration|snapshot|nonce"
     r"|tool_use|tooluseid|thread|primary|foreign|sort|test|step|task|agent|data|src|href)[\s_-]{0,2}(?:ids?|keys?|name)?$",
     re.IGNORECASE,
 )
-_HASH_BEGINNING = re.compile(r"(?:toolu|msg|req|call|chatcmpl|resp|run|evt|srvtoolu|agent|sha\d{0,3}|h1|nix)[_-]|\d{4}-\d\d")
-_FILE = re.compile(r"\.[a-z][a-z0-9]{0,4}$|^[A-Za-z]+(?:[._-][A-Za-z]+)*\.[a-z]{2,4}\b")
+# Another thing's id beside a secret: userId, account_id.
+_ID = re.compile(r"(?:^|[\W_])id$|[a-z](?:Id|ID)$")
+_HASH_BEGINNING = re.compile(r"(?:toolu|msg|req|call|chatcmpl|resp|run|evt|srvtoolu|agent|sha\d{0,3}|h1|nix|GHSA|CVE)[_-]|\d{4}-\d\d")
+_PART = re.compile(r"[A-Za-z0-9]+")
+_PLAIN_PART = re.compile(r"[a-z]{1,23}|[A-Z]{1,23}|[A-Z][a-z]{1,23}|\d+|(?=\w*\d)[0-9a-f]{6,}|v\d+")
+_FILE = re.compile(r"\.[a-z][a-z0-9]{0,8}$|^[A-Za-z]+(?:[._-][A-Za-z]+)*\.[a-z]{2,4}\b")
 
 
 def found(text: str) -> Iterator[Span]:
@@ -59,21 +63,15 @@ def found(text: str) -> Iterator[Span]:
 
 def is_machine_made(word: str) -> bool:
     """Whether a word is letters and digits at random, and not in hexadecimal digits alone."""
-    size = len(word)
-    if size < 16 or is_hex(word) or not is_own(word) or _HASH_BEGINNING.match(word):
+    if is_hex(word) or not is_own(word) or _HASH_BEGINNING.match(word) or ".." in word:
         return False
-    change = changes(word)
-    has_lower, has_upper = re.search(r"[a-z]", word) is not None, re.search(r"[A-Z]", word) is not None
-    if has_lower and has_upper:
-        has_digit = re.search(r"\d", word) is not None
-        return change >= max(4, size // 4 if has_digit else size // 3) or _is_broken(word)
-    return size >= 20 and change >= max(4, size // 8)
-
-
-def _is_broken(word: str) -> bool:
-    """Whether the runs of one kind of character in a word are shorter than the words of a name."""
-    runs = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", word)
-    return len(word) >= 20 and sum(map(len, runs)) < 2.7 * len(runs)
+    # Words, numbers and hashes in a name are no sign of chance.
+    mixed = "".join(part for part in _PART.findall(word) if not _PLAIN_PART.fullmatch(part))
+    change, size = changes(mixed), len(mixed)
+    if size >= 16 and re.search(r"[a-z]", mixed) and re.search(r"[A-Z]", mixed):
+        has_digit = re.search(r"\d", mixed) is not None
+        return change >= max(4, size // 4 if has_digit else size // 3) or (size >= 20 and is_broken(mixed, 2.7))
+    return (len(word) >= 20 and size >= 12 and change >= max(4, size // 8)) or has_gibberish(word)
 
 
 def _parts(text: str, start: int, end: int) -> Iterator[Span]:
@@ -104,9 +102,10 @@ def _is_named(text: str, start: int, credentials: list[int]) -> bool:
     if last < 0 or credentials[last] < start - BEFORE_HEX:
         return False
     between = text[credentials[last] : start]
-    if "\n" in between or not re.search(r"[=:>'\"-]", between):
+    if "\n" in between or not re.search(r"[=:>'\"-]|\bis\b", between):
         return False
-    return not any(_HASH.search(part) for part in re.split(r"[^\w-]+", between)) and not _HASH.search(_label(text, start))
+    label = _label(text, start)
+    return not any(_HASH.search(part) for part in (*re.split(r"[^\w-]+", between), label)) and not _ID.search(label)
 
 
 def _label(text: str, start: int) -> str:

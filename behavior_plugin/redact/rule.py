@@ -15,10 +15,12 @@ Span = tuple[int, int]
 START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))"
 QUOTE = r"\\{0,3}[\"'`]"
 VALUE = r"[^\s\"'`,;&|<>(){}\\]"
+# The end of a password that has an ampersand in it, which ends a parameter of an address.
+REST = r"(?:&[^\s\"'`,;&|<>(){}\\=]{1,20}(?=[\s\"',;]|$))?"
 # A command's words up to the one that matters.
 WORDS = r"[^\n|;&]{0,200}?"
 # A word of a command line, or of one that is a list: mysql -p, ["mysql", "-p"].
-GAP = r"[\s\"',]{1,4}"
+GAP = r"(?:\s{1,3}|[\"'],?\s{0,2}[\"']?)"
 QUOTED = r"(?:\"([^\"\n]{3,200})\"|'([^'\n]{3,200})'|([^\s\"'`;&|<>()]{3,}+))"
 
 
@@ -36,6 +38,7 @@ class Rule:
     words: tuple[str, ...] = ()  # in lower case: a text without any of them is not searched
     is_secret: Callable[[str], bool] = bool
     each: str = ""
+    is_whole: bool = False  # the first group decides for all groups
 
     def found(self, text: str, lowered: str) -> Iterator[Span]:
         """The spans of the secrets in a text, which is also given in lower case."""
@@ -43,8 +46,9 @@ class Rule:
             return
         for match in self._regex.finditer(text):
             for part in self._each.finditer(text, *match.span()) if self.each else (match,):
-                for group in [each for each in range(1, part.re.groups + 1) if part[each]] or [0]:
-                    if self.is_secret(part[group][:MAX_CHARS]):
+                groups = [group for group in range(1, part.re.groups + 1) if part[group]] or [0]
+                for group in groups:
+                    if self.is_secret(part[groups[0] if self.is_whole else group][:MAX_CHARS]):
                         yield part.span(group)
 
     @cached_property

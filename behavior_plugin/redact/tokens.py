@@ -121,8 +121,8 @@ TOKENS = (
     Rule(
         "address that is a secret",
         # Whoever has the address of a webhook, an invitation or a feed can use it.
-        r"(?i)://[^\s\"'<>?#]{0,200}?(?:hook|webhook|bot|invite|join|reset|magic|secret|token|feed|ical|private|confirm)"
-        r"[^\s\"'<>?#/]{0,20}/([^\s\"'<>?#]{8,300})",
+        r"(?i)://[^\s\"'<>?#]{0,200}?(?:hooks?|bot|invites?|join|reset|magic|secret|token|feeds?|ical|private|confirm)(?![a-z])"
+        r"[^\s\"'<>?#/]{0,20}/(?:[^\s\"'<>?#/]{0,40}/)?([^\s\"'<>?#]{8,300})",
         example="https://hooks.slack.com/" + "workflows/T0123ABCD/A0123ABCD/0123456789",
         words=("hook", "bot", "invite", "join", "reset", "magic", "secret", "token", "feed", "ical", "private", "conf"),
         is_secret=lambda path: any(is_random(part) and len(part) >= 16 for part in path.split("/")) or _is_numbered(path),

@@ -28,6 +28,7 @@ _PLAIN_WORD = re.compile(
 # Changes between kinds of characters, which are rare in names that people choose: aB, A1, 1a.
 _CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"\d"), re.compile(r"[^\w\s.,:/-]"))
+_RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _HEX = re.compile(r"(?:[0-9a-f]{4,}|[0-9A-F]{4,})(?:-(?:[0-9a-f]{4,}|[0-9A-F]{4,}))*")
 _PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){2,9}")
 _COMMON = re.compile(r"\b(?:a|an|and|are|as|be|can|enter|for|from|has|in|is|it|must|no|not|of|or|the|this|to|your?)\b")
@@ -40,11 +41,12 @@ def is_given(value: str) -> bool:
 
 def is_odd(value: str) -> bool:
     """The same in a place where prose may stand: the value has a digit or a special character as well."""
-    return (
-        is_given(value)
-        and re.search(r"[\d!@#%^*?$&]", value) is not None
-        and (not _ORDINARY.fullmatch(value) or re.fullmatch(r"[A-Za-z]{4,20}\d{1,6}", value) is not None)
-    )
+    return is_given(value) and re.search(r"[\d!@#%^*?$&]", value) is not None and not _ORDINARY.fullmatch(value)
+
+
+def is_odd_or_numbered(value: str) -> bool:
+    """The same after the whole word for a password, where even a word with a number is hardly a name."""
+    return is_odd(value) or (is_given(value) and re.fullmatch(r"[A-Za-z]{4,20}\d{1,6}", value) is not None)
 
 
 def is_strong(value: str) -> bool:
@@ -53,8 +55,7 @@ def is_strong(value: str) -> bool:
         len(value) >= 8
         and is_odd(value)
         and sum(kind.search(value) is not None for kind in _KINDS) >= 3
-        and not _ORDINARY.fullmatch(value)
-    )
+    ) or re.fullmatch(r"[A-Z][a-z]{4,20}\d{2,6}", value) is not None
 
 
 def is_phrase(value: str) -> bool:
@@ -64,23 +65,24 @@ def is_phrase(value: str) -> bool:
 
 def is_own(value: str) -> bool:
     """Whether a value is not filler: less than half of it is repetition."""
-    return 2 * sum(len(match[0]) for match in _FILLER.finditer(value)) < len(value)
+    return 2 * sum(len(match[0]) for match in _FILLER.finditer(value)) < len(value) and not value.endswith("EXAMPLE")
 
 
 def is_token(value: str) -> bool:
     """Whether a value that begins like a token can be one: it is more than words."""
     if not is_own(value):
         return False
-    return re.search(r"\d", value) is not None or changes(value) >= 3 or _is_gibberish(value)
+    return re.search(r"\d", value) is not None or changes(value) >= 3 or has_gibberish(value)
 
 
 def is_random(value: str) -> bool:
     """Whether a value is machine-made: letters and digits in a disorder that names, paths and dates do not have."""
     if len(value) < 8 or _REFERENCE.match(value) or not is_token(value):
         return False
-    if changes(value) >= max(3, len(value) // 5) or _is_gibberish(value):
+    if (changes(value) >= max(3, len(value) // 5) and is_broken(value, 3.4)) or has_gibberish(value):
         return True
-    return not _ORDINARY.fullmatch(value) and re.search(r"\d", value) is not None and not value.isdigit()
+    has_digit = re.search(r"\d", value) is not None and not value.isdigit()
+    return has_digit and not _ORDINARY.fullmatch(value) and not re.search(r"[\[\]:]", value)
 
 
 def is_hex(value: str) -> bool:
@@ -93,6 +95,12 @@ def changes(value: str) -> int:
     return len(_CHANGE.findall(value))
 
 
-def _is_gibberish(value: str) -> bool:
+def is_broken(value: str, size: float) -> bool:
+    """Whether the runs of one kind of letters or of digits are shorter than `size`: the words of a name are longer."""
+    runs = _RUN.findall(value)
+    return sum(map(len, runs)) < size * len(runs)
+
+
+def has_gibberish(value: str) -> bool:
     """Whether there is a run of letters that is longer than any word."""
     return re.search(r"[a-z]{24}|[A-Z]{24}", value) is not None
