@@ -12,7 +12,7 @@ _WORD = rf"(?:\\?\"([^\"\n\\]{{2,200}})|'([^'\n]{{2,200}})|{_ANY})"
 # Programs whose option takes a password, after a space or directly.
 _WITH_P = r"mysql\w{0,10}|mariadb[\w-]{0,12}"
 _WITH_P_WORD = (
-    r"mongo(?:sh|dump|restore|export|import)?|az\s{1,3}login|sshpass|(?:docker|podman|helm|skopeo|buildah|oras|crane)\s"
+    r"mongo(?:sh|dump|restore|export|import)?|az[ \t]{1,3}login|sshpass|(?:docker|podman|helm|skopeo|buildah|oras|crane)\s"
     r"[^\n|;&]{0,40}?login|cqlsh|influx|tabcmd|rabbitmqadmin|smbmap|crackmapexec|vncviewer"
 )
 
@@ -33,7 +33,7 @@ COMMANDS = (
     ),
     Rule(
         "password of openssl",
-        rf"(?i)-pass(?:in|out)?\s{{1,3}}(?:{QUOTE})?pass:({VALUE}{{2,}}+)|\bopenssl\b{WORDS}\s-[kK]\s{{1,3}}{_WORD}",
+        rf"(?i)-pass(?:in|out)?[ \t]{{1,3}}(?:{QUOTE})?pass:({VALUE}{{2,}}+)|\bopenssl\b{WORDS}\s-[kK][ \t]{{1,3}}{_WORD}",
         example="openssl rsa -in key.pem -passin pass:" + "hunter2!Blue",
         words=("-pass", "openssl"),
         is_secret=is_given,
@@ -106,14 +106,14 @@ COMMANDS = (
     ),
     Rule(
         "password of htpasswd",
-        r"\bhtpasswd\b[^\n|;&]{0,100}?\s-\w{0,5}b\w{0,5}\s(?:[^\n|;&]{0,80}?-\w{1,3}\s)?\s{0,3}"
-        rf"(?:\S{{1,200}}\s{{1,3}}){{1,2}}{_WORD}\s{{0,3}}(?:$|[\n|;&])",
+        r"\bhtpasswd\b[^\n|;&]{0,100}?\s-\w{0,5}b\w{0,5}\s(?:[^\n|;&]{0,80}?-\w{1,3}\s)?[ \t]{0,3}"
+        rf"(?:\S{{1,200}}[ \t]{{1,3}}){{1,2}}{_WORD}[ \t]{{0,3}}(?:$|[\n|;&])",
         example="htpasswd -b .htpasswd bob " + "hunter2!Blue",
         words=("htpasswd",),
     ),
     Rule(
         "password of a Windows share",
-        rf"(?i)\bnet\s{{1,3}}use\b{WORDS}\s\\\\\S{{3,200}}\s{{1,3}}{_WORD}",
+        rf"(?i)\bnet[ \t]{{1,3}}use\b{WORDS}\s\\\\\S{{3,200}}[ \t]{{1,3}}{_WORD}",
         example=r"net use Z: \\srv\share " + "hunter2!Blue /user:bob",
         words=("net ",),
         is_secret=lambda value: is_odd(value) and not value.startswith("/"),
@@ -121,8 +121,8 @@ COMMANDS = (
     Rule(
         "secret that is piped into a command",
         # echo 'x' | sudo -S, echo 'bob:x' | chpasswd, printf x | docker login --password-stdin
-        rf"\b(?:echo|printf)\s{{1,3}}(?:-\w{{1,3}}\s{{1,3}}|['\"]?%s(?:\\n)?['\"]?\s{{1,3}}){{0,2}}(?:[\"']?[\w.-]{{1,40}}:(?!//))?"
-        rf"{_WORD}[\"']?\s{{0,3}}\|[^\n|;&]{{0,120}}?(?:\bsudo\s{{1,3}}(?:-\w{{1,10}}\s{{1,3}}){{0,4}}-\w{{0,5}}S|\bchpasswd\b"
+        rf"\b(?:echo|printf)[ \t]{{1,3}}(?:-\w{{1,3}}[ \t]{{1,3}}|['\"]?%s(?:\\n)?['\"]?[ \t]{{1,3}}){{0,2}}(?:[\"']?[\w.-]{{1,40}}:(?!//))?"
+        rf"{_WORD}[\"']?[ \t]{{0,3}}\|[^\n|;&]{{0,120}}?(?:\bsudo[ \t]{{1,3}}(?:-\w{{1,10}}[ \t]{{1,3}}){{0,4}}-\w{{0,5}}S|\bchpasswd\b"
         r"|--stdin\b|-stdin\b|--with-token|stdin|--passphrase-fd|\bkinit\b|cryptsetup|secrets? (?:put|create|set|add)"
         r"|\blogin\b|\bpasswd\b|\bgpg\b)",
         example="echo '" + "hunter2!Blue' | sudo -S apt-get update",
@@ -131,15 +131,15 @@ COMMANDS = (
     ),
     Rule(
         "secret that a here-string passes",
-        rf"(?i)(?:secret|passw|token|login|credential|\bsu(?:do)?\b)[^\n|;&]{{0,100}}<<<\s{{0,3}}{_WORD}",
+        rf"(?i)(?:secret|passw|token|login|credential|\bsu(?:do)?\b)[^\n|;&]{{0,100}}<<<[ \t]{{0,3}}{_WORD}",
         example="wrangler secret put KEY <<< '" + "hunter2!Blue'",
         words=("<<<",),
         is_secret=is_given,
     ),
     Rule(
         "secrets that a command keeps",
-        r"(?i)\b(?:vault\s{1,3}(?:kv\s{1,3})?(?:put|patch|write)|(?:secrets?|config|variables?|vars|parameters?)[\s:]{1,3}"
-        r"(?:set|put|create|add|update|import)|secret-?manager\b[^\n]{0,40}?|create\s{1,3}secret|from-literal)\b[^\n|;]{0,400}",
+        r"(?i)\b(?:vault[ \t]{1,3}(?:kv[ \t]{1,3})?(?:put|patch|write)|(?:secrets?|config|variables?|vars|parameters?)[\s:]{1,3}"
+        r"(?:set|put|create|add|update|import)|secret-?manager\b[^\n]{0,40}?|create[ \t]{1,3}secret|from-literal)\b[^\n|;]{0,400}",
         example="vault kv put secret/app value=" + "hunter2!Blue",
         each=r"(?<=[\s\"'=])[\w./-]{1,60}=(?:\"([^\"\n]{3,})\"?|'([^'\n]{3,})'?|([^\s\"'`;&|<>(),]{3,}+))",
         words=("vault", "secret", "config", "variable", "vars", "parameter", "literal"),
@@ -156,24 +156,24 @@ COMMANDS = (
     ),
     Rule(
         "password of a key in a store",
-        r"(?i)\b(?:consul\s{1,3}kv\s{1,3}put|etcdctl\s{1,3}put|redis-cli\s[^\n|;&]{0,80}?set|env:set|config\s{1,3}set|configure\s{1,3}set|config)"
-        rf"\s[^\n|;&]{{0,80}}?[\w./:@-]{{0,80}}(?:passw(?:or)?d|secret|token|key|_auth|_pw|authtoken)[\w-]{{0,20}}\s{{1,3}}{_WORD}",
+        r"(?i)\b(?:consul[ \t]{1,3}kv[ \t]{1,3}put|etcdctl[ \t]{1,3}put|redis-cli\s[^\n|;&]{0,80}?set|env:set|config[ \t]{1,3}set|configure[ \t]{1,3}set|config)"
+        rf"\s[^\n|;&]{{0,80}}?[\w./:@-]{{0,80}}(?:passw(?:or)?d|secret|token|key|_auth|_pw|authtoken)[\w-]{{0,20}}[ \t]{{1,3}}{_WORD}",
         example="aws configure set aws_secret_access_key " + "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8i9J0",
         words=("put", "set", "config"),
         is_secret=_is_typed,
     ),
     Rule(
         "login of a package manager",
-        rf"(?i)\b(?:composer|bundle|pip|npm|yarn|poetry|nuget|conan)\b[^\n|;&]{{0,40}}?\bconfig\b{WORDS}\s(?:http-basic\S{{0,80}}\s{{1,3}}\S{{1,60}}"
-        rf"\s{{1,3}}{_WORD}|\S{{3,80}}\s{{1,3}}[\w.-]{{1,40}}:{_WORD}|_(?:auth|password)\s{{1,3}}{_WORD})",
+        rf"(?i)\b(?:composer|bundle|pip|npm|yarn|poetry|nuget|conan)\b[^\n|;&]{{0,40}}?\bconfig\b{WORDS}\s(?:http-basic\S{{0,80}}[ \t]{{1,3}}\S{{1,60}}"
+        rf"[ \t]{{1,3}}{_WORD}|\S{{3,80}}[ \t]{{1,3}}[\w.-]{{1,40}}:{_WORD}|_(?:auth|password)[ \t]{{1,3}}{_WORD})",
         example="bundle config gems.example.com bob:" + "hunter2!Blue",
         words=("config",),
         is_secret=_is_typed,
     ),
     Rule(
         "token of a login",
-        r"(?i)\b(?:vault\s{1,3}login|doctl\s{1,3}auth\s{1,3}init|auth(?:enticate)?\s{1,3}login|npm\s{1,3}login|\w{2,20}\s{1,3}login"
-        rf"|ngrok\s{{1,3}}(?:config\s{{1,3}}add-)?authtoken|set-?token|add-?authtoken|tailscale\s{{1,3}}up)\b(?:\s{{1,3}}(?:-\w|--?[\w-]{{2,20}}(?==|\s))=?){{0,2}}(?:\s{{1,3}}|(?<==)){_WORD}",
+        r"(?i)\b(?:vault[ \t]{1,3}login|doctl[ \t]{1,3}auth[ \t]{1,3}init|auth(?:enticate)?[ \t]{1,3}login|npm[ \t]{1,3}login|\w{2,20}[ \t]{1,3}login"
+        rf"|ngrok[ \t]{{1,3}}(?:config[ \t]{{1,3}}add-)?authtoken|set-?token|add-?authtoken|tailscale[ \t]{{1,3}}up)\b(?:[ \t]{{1,3}}(?:-\w|--?[\w-]{{2,20}}(?==|\s))=?){{0,2}}(?:[ \t]{{1,3}}|(?<==)){_WORD}",
         example="vault login " + "hvs" + ".a1B2c3D4e5F6g7H8i9J0",
         words=("login", "auth", "token", "tailscale"),
         is_secret=lambda value: is_random(value) or is_odd(value),
@@ -188,14 +188,14 @@ COMMANDS = (
     Rule(
         "password in SQL",
         r"(?i)\b(?:identified\s{1,5}(?:with\s{1,5}\w{1,40}\s{1,5})?by(?:\s{1,5}(?:password|values))?|(?:with|encrypted|login|role|user)?\s{0,5}password"
-        r"(?:\s{0,3}=)?)\s{0,5}\(?\s{0,3}(?:N?'([^'\n]{2,200})'|\"([^\"\n]{2,200})\")",
+        r"(?:[ \t]{0,3}=)?)\s{0,5}\(?[ \t]{0,3}(?:N?'([^'\n]{2,200})'|\"([^\"\n]{2,200})\")",
         example="ALTER USER bob WITH PASSWORD '" + "hunter2!Blue'",
         words=("identified", "password"),
         is_secret=lambda value: is_given(value) and " " not in value,
     ),
     Rule(
         "seed of a second factor",
-        r"(?i)(?:[?&]secret=|\b(?:totp|otp|2fa|mfa)\s{0,3}(?:seed|secret|key)\s{0,3}[:=]?\s{0,3})([A-Z2-7]{16,}+)",
+        r"(?i)(?:[?&]secret=|\b(?:totp|otp|2fa|mfa)[ \t]{0,3}(?:seed|secret|key)[ \t]{0,3}[:=]?[ \t]{0,3})([A-Z2-7]{16,}+)",
         example="otpauth://totp/x?secret=" + "ABCDEFGH234567AB",
         words=("secret", "otp", "2fa", "mfa"),
         is_secret=bool,

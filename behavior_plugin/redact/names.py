@@ -20,10 +20,12 @@ NAME = (
     r"|[_-](?:pw|pass|auth|key|pat|pin)\b|\b(?:key|pat|pw)\b)"
 )
 PASSWORD = r"(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bp(?:w|ass)\b|\bkennwort|\bpasswort)"
+# One of them is in each name.
+NAME_WORDS = ("pass", "pw", "secret", "token", "credential", "auth", "cookie", "key", "id", "login", "pat", "pin")
 # name = value, "name": value, 'name' => value, name := value, ("name", "value"), <name>value, name != value
 ASSIGNED = (
     rf"[\w.-]{{0,40}}(?:{QUOTE}|[\])}}]){{0,2}}(?:\s{{1,3}}string)?(?:\[\d{{0,4}}\])?"
-    rf"(?:\s{{0,4}}(?:[:?.+|!]{{0,3}}={{1,3}}>?|:|,(?=\s{{0,3}}{QUOTE}))|>|\s{{1,3}}-(?=\s{{1,3}}{QUOTE})"
+    rf"(?:\s{{0,4}}(?:[:?.+|!]{{0,3}}={{1,3}}>?|:|,(?=\s{{0,3}}\\{{0,3}}[\"']))|>|[ \t]{{1,3}}-(?=[ \t]{{1,3}}{QUOTE})"
     rf"|\.\w{{1,10}}\((?={QUOTE})|\((?={QUOTE}))\s{{0,20}}@?(?:{QUOTE})?"
 )
 # The name of a variable of the environment that has a secret.
@@ -40,6 +42,23 @@ def _is_given_or_phrase(value: str) -> bool:
 
 def is_set(value: str) -> bool:
     return is_given(value) and not value.isalpha() and (is_odd(value) or is_random(value))
+
+
+def _is_noise(value: str) -> bool:
+    """Whether a value is signs at random, which is no text and no code: brackets of code match each other."""
+    signs = {each for each in value if not each.isalnum()}
+    return len(signs) >= 7 and not signs & {" ", "\n"} and is_given(value) and not _is_balanced(value)
+
+
+def _is_balanced(value: str) -> bool:
+    """Whether each bracket that is closed was opened as the last one."""
+    opened = []
+    for each in value:
+        if each in "([{":
+            opened.append(each)
+        elif each in ")]}" and (not opened or opened.pop() + each not in ("()", "[]", "{}")):
+            return False
+    return True
 
 
 NAMES = (
@@ -69,7 +88,7 @@ NAMES = (
         r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|CREDENTIALS?)"
         r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
         r"(?:_[A-Z0-9_]{1,40})?="
-        r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}]{3,}+))",
+        r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}\\]{3,}+))",
         example="export DB_PASSWORD=" + "hunter",
         words=("key", "token", "secret", "pass", "pwd", "credential"),
         is_secret=is_given,
@@ -99,7 +118,7 @@ NAMES = (
     ),
     Rule(
         "quoted password",
-        rf"(?i){PASSWORD}{ASSIGNED}(?<=[\"'`])(?:({VALUE}{{6,}}+)(?=\\{{0,3}}[\"'`])"
+        rf"(?i)(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bkennwort|\bpasswort){ASSIGNED}(?<=[\"'`])(?:({VALUE}{{6,}}+)(?=\\{{0,3}}[\"'`])"
         r"|(?<=\")([^\"\n\\]{8,120})(?=\")|(?<=')([^'\n\\]{8,120})(?=')|(?<=`)([^`\n\\]{8,120})(?=`))",
         example='"db_password": "' + 'correcthorse"',
         words=("pass", "pwd", "pw", "kennwort"),
@@ -110,12 +129,12 @@ NAMES = (
         rf"(?i){NAME}{ASSIGNED}(?:(?<=\")([^\"\n\\]{{8,400}})(?=\")|(?<=')([^'\n\\]{{8,400}})(?=')"
         r"|(?<=`)([^`\n\\]{8,400})(?=`))",
         example='secret = "' + 'q{h}y)t$d]mtr(ceg[kyslb>-_"',
-        words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
+        words=NAME_WORDS,
         is_secret=lambda value: all(map(is_random, value.split(" ", 1))) or _is_noise(value),
     ),
     Rule(
         "short name of a password",
-        rf"(?i)(?<![\w.-])(?:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?)"
+        rf"(?i)(?<![\w.-])(?!(?-i:PASS)\b)(?:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?)"
         rf"(?:{QUOTE})?\s{{0,3}}[:=]{{1,2}}\s{{0,3}}(?:{QUOTE})?({VALUE}{{4,}}+{REST})(?!\()",
         example="pw: " + "hunter2!Blue",
         words=("pw", "pass", "pin", "kennwort", "mot de", "contra", "cred"),
@@ -125,7 +144,7 @@ NAMES = (
         "named secret",
         rf"(?i){NAME}{ASSIGNED}({VALUE}{{8,}}+)(?!\()",
         example="api_key: " + "0123456789abcdef",
-        words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
+        words=NAME_WORDS,
         is_secret=is_random,
     ),
     Rule(
@@ -187,8 +206,8 @@ NAMES = (
         "secret of signs",
         rf"(?i){NAME}{ASSIGNED}([^\s]{{16,200}})",
         example="private_key := " + "q{h}y)t$d]mtr(ceg[kyslb>-_",
-        words=("pass", "pwd", "secret", "token", "credential", "authorization", "key", "_id", "pat", "pw", "auth", "pin"),
-        is_secret=lambda value: _is_noise(value),
+        words=NAME_WORDS,
+        is_secret=_is_noise,
     ),
     Rule(
         "secret that is compared",
@@ -227,9 +246,3 @@ NAMES = (
         words=("login",),
     ),
 )
-
-
-def _is_noise(value: str) -> bool:
-    """Whether a value is signs at random, which is no text and no code."""
-    signs = sum(not each.isalnum() and not each.isspace() for each in value)
-    return len(value) >= 16 and " " not in value and signs * 4 >= len(value) and is_given(value)

@@ -19,6 +19,8 @@ Span = tuple[int, int]
 BEFORE, AFTER = 250, 90
 # The same for hexadecimal words, which are mostly hashes: in the same line.
 BEFORE_HEX = 60
+# Characters of a word that is taken for a secret whatever its name is.
+MIN_ASSIGNED = 30
 
 _WORD = re.compile(r"[A-Za-z0-9+/_.~-]{16,}+={0,2}")
 _SEGMENT = re.compile(r"[^/]{16,}+")
@@ -55,7 +57,7 @@ def found(text: str) -> Iterator[Span]:
                 continue
             if credentials is None:
                 credentials = [each.start() for each in _CREDENTIALS.finditer(text)]
-            if is_random and _is_credential(text, start, end, credentials):
+            if is_random and (_is_credential(text, start, end, credentials) or _is_assigned(text, start, end)):
                 yield start, end
             elif not is_random and _is_named(text, start, credentials):
                 yield start, end
@@ -94,6 +96,14 @@ def _is_credential(text: str, start: int, end: int, credentials: list[int]) -> b
         next_one < len(credentials) and credentials[next_one] <= end + AFTER
     )
     return is_near and not _HASH.search(_label(text, start))
+
+
+def _is_assigned(text: str, start: int, end: int) -> bool:
+    """Whether a long word is the whole value of a name that is not a hash's or an id's: name = "word"."""
+    left = text[max(0, start - 4) : start].rstrip(" \t\"'`{")
+    label = _label(text, start)
+    is_value = left.endswith(("=", ": ", ":")) and not text.startswith(("/", ".", "-"), start)
+    return end - start >= MIN_ASSIGNED and is_value and not _HASH.search(label) and not _ID.search(label)
 
 
 def _is_named(text: str, start: int, credentials: list[int]) -> bool:

@@ -20,7 +20,7 @@ REST = r"(?:&[^\s\"'`,;&|<>(){}\\=]{1,20}(?=[\s\"',;]|$))?"
 # A command's words up to the one that matters.
 WORDS = r"[^\n|;&]{0,200}?"
 # A word of a command line, or of one that is a list: mysql -p, ["mysql", "-p"].
-GAP = r"(?:\s{1,3}|[\"'],?\s{0,2}[\"']?)"
+GAP = r"(?:[ \t]{1,3}|[\"'],?\s{0,2}[\"']?)"
 QUOTED = r"(?:\"([^\"\n]{3,200})\"|'([^'\n]{3,200})'|([^\s\"'`;&|<>()]{3,}+))"
 
 

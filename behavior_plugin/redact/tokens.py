@@ -128,6 +128,12 @@ TOKENS = (
         is_secret=lambda path: any(is_random(part) and len(part) >= 16 for part in path.split("/")) or _is_numbered(path),
     ),
     Rule(
+        "address of a hook",
+        r"(?i)\bhooks?\.[\w.-]{3,60}/([\w/+-]{20,}+)",
+        example="hooks.slack.com/" + "workflows/T0123ABCD/A0123ABCD/0123456789",
+        words=("hook",),
+    ),
+    Rule(
         "address with a long random part",
         r"(?i)://[^\s/\"'<>?#]{0,100}\bapi\b[^\s\"'<>?#]{0,200}?/((?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{48,200})(?![\w.])",
         example="https://api.example.com/v1/" + "qwer1234tyui5678opas9012dfgh3456jklz7890xcvb1234nmqw5678",
@@ -144,7 +150,7 @@ TOKENS = (
     ),
     Rule(
         "password in the parameter of an address",
-        r"(?i)[?&](?:[\w.-]{0,30}(?:passw(?:or)?d|pwd|secret)|pass|sig|x-amz-signature|x-goog-signature)"
+        r"(?i)(?:[?&](?:[\w.-]{0,30}(?:passw(?:or)?d|pwd|secret)|pass|sig)|\bx-(?:amz|goog)-signature)"
         r"=([^\s\"'`&<>#]{3,2000})",
         example="jdbc:postgresql://db/app?user=me&password=" + "hunter2",
         words=("=",),

@@ -18,7 +18,7 @@ _FILLER = re.compile(r"(\w)\1{5}|(\w{2,8}?)\2{3}")
 # config.token, ./token.json, /run/secrets/token, https://..., 2026-01-31
 _ORDINARY = re.compile(
     r"[A-Za-z_]\w{0,19}(?:\.[A-Za-z_]\w{0,19})*|(?:[~.]{0,2}/)?(?:[\w.@-]+/)+[\w.@*-]*|[\w./-]+\.[a-z]{2,5}"
-    r"|\w{1,20}://.*|\d{4}-\d\d-\d\d.*"
+    r"|\w{1,20}://.*|\d{4}-\d\d-\d\d.*|(?:[A-Za-z]{2,15}[-_]){1,9}v?\d{0,3}[-_]?"
 )
 _PLAIN_WORD = re.compile(
     r"true|false|none|null|nil|undefined|string|str|text|\w*(?:password|passwd|secret|token)\w*"
@@ -79,7 +79,7 @@ def is_random(value: str) -> bool:
     """Whether a value is machine-made: letters and digits in a disorder that names, paths and dates do not have."""
     if len(value) < 8 or _REFERENCE.match(value) or not is_token(value):
         return False
-    if (changes(value) >= max(3, len(value) // 5) and is_broken(value, 3.4)) or has_gibberish(value):
+    if (changes(value) >= max(3, len(value) // 5) and is_broken(value, 3.8)) or has_gibberish(value):
         return True
     has_digit = re.search(r"\d", value) is not None and not value.isdigit()
     return has_digit and not _ORDINARY.fullmatch(value) and not re.search(r"[\[\]:]", value)
