@@ -33,7 +33,7 @@ COMMANDS = (
     ),
     Rule(
         "password of openssl",
-        rf"(?i)-pass(?:in|out)?[ \t]{{1,3}}(?:{QUOTE})?pass:({VALUE}{{2,}}+)|\bopenssl\b{WORDS}\s-[kK][ \t]{{1,3}}{_WORD}",
+        rf"(?i)-pass(?:in|out)?[ \t]{{1,3}}(?:{QUOTE})?pass:({VALUE}{{2,}}+)|\bopenssl\b{WORDS}\s-k[ \t]{{1,3}}{_WORD}",
         example="openssl rsa -in key.pem -passin pass:" + "hunter2!Blue",
         words=("-pass", "openssl"),
         is_secret=is_given,
@@ -188,17 +188,16 @@ COMMANDS = (
     Rule(
         "password in SQL",
         r"(?i)\b(?:identified\s{1,5}(?:with\s{1,5}\w{1,40}\s{1,5})?by(?:\s{1,5}(?:password|values))?|(?:with|encrypted|login|role|user)?\s{0,5}password"
-        r"(?:[ \t]{0,3}=)?)\s{0,5}\(?[ \t]{0,3}(?:N?'([^'\n]{2,200})'|\"([^\"\n]{2,200})\")",
+        r"(?:[ \t]{0,3}=)?)\s{0,5}\(?[ \t]{0,3}(?:n?'([^'\n]{2,200})'|\"([^\"\n]{2,200})\")",
         example="ALTER USER bob WITH PASSWORD '" + "hunter2!Blue'",
         words=("identified", "password"),
         is_secret=lambda value: is_given(value) and " " not in value,
     ),
     Rule(
         "seed of a second factor",
-        r"(?i)(?:[?&]secret=|\b(?:totp|otp|2fa|mfa)[ \t]{0,3}(?:seed|secret|key)[ \t]{0,3}[:=]?[ \t]{0,3})([A-Z2-7]{16,}+)",
+        r"(?i)(?:[?&]secret=|\b(?:totp|otp|2fa|mfa)[ \t]{0,3}(?:seed|secret|key)[ \t]{0,3}[:=]?[ \t]{0,3})([a-z2-7]{16,}+)",
         example="otpauth://totp/x?secret=" + "ABCDEFGH234567AB",
         words=("secret", "otp", "2fa", "mfa"),
-        is_secret=bool,
     ),
     Rule(
         "constructor with a token",

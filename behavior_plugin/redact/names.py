@@ -50,6 +50,10 @@ def _is_noise(value: str) -> bool:
     return len(signs) >= 7 and not signs & {" ", "\n"} and is_given(value) and not _is_balanced(value)
 
 
+def _is_machine_made(value: str) -> bool:
+    return all(map(is_random, value.split(" ", 1))) or _is_noise(value)
+
+
 def _is_balanced(value: str) -> bool:
     """Whether each bracket that is closed was opened as the last one."""
     opened = []
@@ -125,16 +129,8 @@ NAMES = (
         is_secret=_is_given_or_phrase,
     ),
     Rule(
-        "quoted secret",
-        rf"(?i){NAME}{ASSIGNED}(?:(?<=\")([^\"\n\\]{{8,400}})(?=\")|(?<=')([^'\n\\]{{8,400}})(?=')"
-        r"|(?<=`)([^`\n\\]{8,400})(?=`))",
-        example='secret = "' + 'q{h}y)t$d]mtr(ceg[kyslb>-_"',
-        words=NAME_WORDS,
-        is_secret=lambda value: all(map(is_random, value.split(" ", 1))) or _is_noise(value),
-    ),
-    Rule(
         "short name of a password",
-        rf"(?i)(?<![\w.-])(?!(?-i:PASS)\b)(?:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?)"
+        rf"(?<![\w.-])(?!PASS\b)(?i:pw|pass|passcode|pin|pass?wort|kennwort|mot de passe|contraseña|creds?)"
         rf"(?:{QUOTE})?\s{{0,3}}[:=]{{1,2}}\s{{0,3}}(?:{QUOTE})?({VALUE}{{4,}}+{REST})(?!\()",
         example="pw: " + "hunter2!Blue",
         words=("pw", "pass", "pin", "kennwort", "mot de", "contra", "cred"),
@@ -142,10 +138,12 @@ NAMES = (
     ),
     Rule(
         "named secret",
-        rf"(?i){NAME}{ASSIGNED}({VALUE}{{8,}}+)(?!\()",
+        # Once to the place of the value, since the names are many; there a word, all that is quoted, or signs.
+        rf"(?i){NAME}{ASSIGNED}(?:(?=({VALUE}{{8,}}+)(?!\())|)(?:(?=(?<=[\"'`])((?<=\")[^\"\n\\]{{8,400}}(?=\")"
+        r"|(?<=')[^'\n\\]{8,400}(?=')|(?<=`)[^`\n\\]{8,400}(?=`)))|)(?:(?=(\S{16,200}))|)",
         example="api_key: " + "0123456789abcdef",
         words=NAME_WORDS,
-        is_secret=is_random,
+        is_secret=_is_machine_made,
     ),
     Rule(
         "secret on the next line",
@@ -201,13 +199,6 @@ NAMES = (
         words=("@",),
         is_secret=lambda value: is_strong(value) or is_random(value),
         is_whole=True,
-    ),
-    Rule(
-        "secret of signs",
-        rf"(?i){NAME}{ASSIGNED}([^\s]{{16,200}})",
-        example="private_key := " + "q{h}y)t$d]mtr(ceg[kyslb>-_",
-        words=NAME_WORDS,
-        is_secret=_is_noise,
     ),
     Rule(
         "secret that is compared",

@@ -82,10 +82,16 @@ def _plain_sign(sign: str) -> str:
 
 
 def _found_in(text: str) -> Iterator[Span]:
-    lowered = text.lower()
+    lowered = _lowered(text)
     for rule in RULES:
         yield from rule.found(text, lowered)
     yield from nearby.found(text)
+
+
+def _lowered(text: str) -> str:
+    """The text in lower case, each character in its place."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(each.lower()[:1] for each in text)
 
 
 def _repeated(text: str, spans: list[Span]) -> Iterator[Span]:
