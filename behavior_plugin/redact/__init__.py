@@ -1,8 +1,8 @@
 """Remove secrets from text before it is embedded or stored.
 
-A secret is recognised by its shape (`tokens`), by its name (`names`), by the command that takes it (`commands`), or
-because it is as good as random and stands near a word for credentials (`nearby`); in escaped and encoded text too
-(`encoded`). What values look like is in `values`. Nothing here knows a clock, a disk or the environment.
+A secret is recognised by its shape (`tokens`), by its name (`names`, `logins`), by the command that takes it
+(`commands`), or because it is as good as random and stands near a word for credentials (`nearby`); in escaped and
+encoded text too (`encoded`). What values look like is in `values`.
 """
 
 from behavior_plugin.redact.json_values import LEFT_OUT, PARAMETERS, STRING_LIMIT, Limits, redact_value

@@ -12,7 +12,8 @@ _WORD = rf"(?:\\?\"([^\"\n\\]{{2,200}})|'([^'\n]{{2,200}})|{_ANY})"
 # Programs whose option takes a password, after a space or directly.
 _WITH_P = r"mysql\w{0,10}|mariadb[\w-]{0,12}"
 _WITH_P_WORD = (
-    r"mongo(?:sh|dump|restore|export|import)?|az[ \t]{1,3}login|sshpass|(?:docker|podman|helm|skopeo|buildah|oras|crane)\s"
+    r"mongo(?:sh|dump|restore|export|import)?|az[ \t]{1,3}login|sshpass|(?:docker|podman|helm|skopeo|buildah"
+    r"|oras|crane)\s"
     r"[^\n|;&]{0,40}?login|cqlsh|influx|tabcmd|rabbitmqadmin|smbmap|crackmapexec|vncviewer"
 )
 
@@ -25,7 +26,8 @@ def _is_typed(value: str) -> bool:
 COMMANDS = (
     Rule(
         "option of a command",
-        r"(?i)(?<![^\s\"'])--?[a-z-]{0,30}(?:password|passwd|passphrase|pass|secret|token|api-?key|access-?key|auth-?key"
+        r"(?i)(?<![^\s\"'])--?[a-z-]{0,30}(?:password|passwd|passphrase|pass|secret|token|api-?key|access-?key"
+        r"|auth-?key"
         rf"|secret[_-]key|storepass|keypass|pw)(?:=|{GAP})(?:{QUOTE})?((?!-){VALUE}{{3,}}+)",
         example="--password " + "hunter2",
         words=("--", "-pass", "-secret", "-token", "-storepass", "-keypass", "-pw"),
@@ -61,7 +63,8 @@ COMMANDS = (
     ),
     Rule(
         "password of an archive",
-        rf"\b(?:un)?zip(?:cloak)?\b{WORDS}[\s\"']-P{GAP}{_WORD}|\b(?:7z[arz]?|(?:un)?rar)\b{WORDS}[\s\"']-h?p(?:{QUOTE})?({VALUE}{{2,}}+)",
+        rf"\b(?:un)?zip(?:cloak)?\b{WORDS}[\s\"']-P{GAP}{_WORD}|\b(?:7z[arz]?"
+        rf"|(?:un)?rar)\b{WORDS}[\s\"']-h?p(?:{QUOTE})?({VALUE}{{2,}}+)",
         example="zip -r -P " + "hunter2!Blue out.zip src",
         words=("zip", "7z", "rar"),
         is_secret=is_given,
@@ -99,7 +102,8 @@ COMMANDS = (
     ),
     Rule(
         "login of sqlplus",
-        rf"\b(?:sqlplus|sqlldr|expdp|impdp|rman|sqlcl?)\b{WORDS}\s[\"']?[\w$#.-]{{1,30}}/({VALUE}{{2,}}?)(?:@|[\"'\s]|$)",
+        rf"\b(?:sqlplus|sqlldr|expdp|impdp|rman|sqlcl?)\b{WORDS}\s[\"']?[\w$#.-]{{1,30}}/({VALUE}{{2,}}?)(?:@"
+        rf"|[\"'\s]|$)",
         example="sqlplus scott/" + "hunter2!Blue@db",
         words=("sql", "expdp", "impdp", "rman"),
         is_secret=is_odd,
@@ -121,8 +125,10 @@ COMMANDS = (
     Rule(
         "secret that is piped into a command",
         # echo 'x' | sudo -S, echo 'bob:x' | chpasswd, printf x | docker login --password-stdin
-        rf"\b(?:echo|printf)[ \t]{{1,3}}(?:-\w{{1,3}}[ \t]{{1,3}}|['\"]?%s(?:\\n)?['\"]?[ \t]{{1,3}}){{0,2}}(?:[\"']?[\w.-]{{1,40}}:(?!//))?"
-        rf"{_WORD}[\"']?[ \t]{{0,3}}\|[^\n|;&]{{0,120}}?(?:\bsudo[ \t]{{1,3}}(?:-\w{{1,10}}[ \t]{{1,3}}){{0,4}}-\w{{0,5}}S|\bchpasswd\b"
+        rf"\b(?:echo|printf)[ \t]{{1,3}}(?:-\w{{1,3}}[ \t]{{1,3}}"
+        rf"|['\"]?%s(?:\\n)?['\"]?[ \t]{{1,3}}){{0,2}}(?:[\"']?[\w.-]{{1,40}}:(?!//))?"
+        rf"{_WORD}[\"']?[ \t]{{0,3}}\|[^\n|;&]{{0,120}}?(?:\bsudo[ \t]{{1,3}}(?:-\w{{1,10}}[ \t]{{1,3}}){{0,4}}-\w{{0,5}}S"
+        r"|\bchpasswd\b"
         r"|--stdin\b|-stdin\b|--with-token|stdin|--passphrase-fd|\bkinit\b|cryptsetup|secrets? (?:put|create|set|add)"
         r"|\blogin\b|\bpasswd\b|\bgpg\b)",
         example="echo '" + "hunter2!Blue' | sudo -S apt-get update",
@@ -138,8 +144,10 @@ COMMANDS = (
     ),
     Rule(
         "secrets that a command keeps",
-        r"(?i)\b(?:vault[ \t]{1,3}(?:kv[ \t]{1,3})?(?:put|patch|write)|(?:secrets?|config|variables?|vars|parameters?)[\s:]{1,3}"
-        r"(?:set|put|create|add|update|import)|secret-?manager\b[^\n]{0,40}?|create[ \t]{1,3}secret|from-literal)\b[^\n|;]{0,400}",
+        r"(?i)\b(?:vault[ \t]{1,3}(?:kv[ \t]{1,3})?(?:put|patch|write)|(?:secrets?|config|variables?|vars"
+        r"|parameters?)[\s:]{1,3}"
+        r"(?:set|put|create|add|update|import)|secret-?manager\b[^\n]{0,40}?|create[ \t]{1,3}secret"
+        r"|from-literal)\b[^\n|;]{0,400}",
         example="vault kv put secret/app value=" + "hunter2!Blue",
         each=r"(?<=[\s\"'=])[\w./-]{1,60}=(?:\"([^\"\n]{3,})\"?|'([^'\n]{3,})'?|([^\s\"'`;&|<>(),]{3,}+))",
         words=("vault", "secret", "config", "variable", "vars", "parameter", "literal"),
@@ -147,7 +155,8 @@ COMMANDS = (
     ),
     Rule(
         "secret that a command keeps",
-        r"(?i)\b(?:gh|glab|fly(?:ctl)?|vercel|netlify|wrangler|supabase|railway|az|aws|gcloud|circleci|doppler|infisical|op)\s"
+        r"(?i)\b(?:gh|glab|fly(?:ctl)?|vercel|netlify|wrangler|supabase|railway|az|aws|gcloud|circleci|doppler"
+        r"|infisical|op)\s"
         rf"[^\n|;&]{{0,60}}?\b(?:secret|variable|env|parameter)s?\b{WORDS}\s(?:--?(?:body|value|b|v|secret-string|data)"
         rf"(?:=|{GAP})){_WORD}",
         example="gh secret set DEPLOY --body " + "hunter2!Blue",
@@ -156,15 +165,18 @@ COMMANDS = (
     ),
     Rule(
         "password of a key in a store",
-        r"(?i)\b(?:consul[ \t]{1,3}kv[ \t]{1,3}put|etcdctl[ \t]{1,3}put|redis-cli\s[^\n|;&]{0,80}?set|env:set|config[ \t]{1,3}set|configure[ \t]{1,3}set|config)"
-        rf"\s[^\n|;&]{{0,80}}?[\w./:@-]{{0,80}}(?:passw(?:or)?d|secret|token|key|_auth|_pw|authtoken)[\w-]{{0,20}}[ \t]{{1,3}}{_WORD}",
+        r"(?i)\b(?:consul[ \t]{1,3}kv[ \t]{1,3}put|etcdctl[ \t]{1,3}put|redis-cli\s[^\n|;&]{0,80}?set|env:set"
+        r"|config[ \t]{1,3}set|configure[ \t]{1,3}set|config)"
+        rf"\s[^\n|;&]{{0,80}}?[\w./:@-]{{0,80}}(?:passw(?:or)?d|secret|token|key|_auth|_pw"
+        rf"|authtoken)[\w-]{{0,20}}[ \t]{{1,3}}{_WORD}",
         example="aws configure set aws_secret_access_key " + "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8i9J0",
         words=("put", "set", "config"),
         is_secret=_is_typed,
     ),
     Rule(
         "login of a package manager",
-        rf"(?i)\b(?:composer|bundle|pip|npm|yarn|poetry|nuget|conan)\b[^\n|;&]{{0,40}}?\bconfig\b{WORDS}\s(?:http-basic\S{{0,80}}[ \t]{{1,3}}\S{{1,60}}"
+        rf"(?i)\b(?:composer|bundle|pip|npm|yarn|poetry|nuget"
+        rf"|conan)\b[^\n|;&]{{0,40}}?\bconfig\b{WORDS}\s(?:http-basic\S{{0,80}}[ \t]{{1,3}}\S{{1,60}}"
         rf"[ \t]{{1,3}}{_WORD}|\S{{3,80}}[ \t]{{1,3}}[\w.-]{{1,40}}:{_WORD}|_(?:auth|password)[ \t]{{1,3}}{_WORD})",
         example="bundle config gems.example.com bob:" + "hunter2!Blue",
         words=("config",),
@@ -172,22 +184,27 @@ COMMANDS = (
     ),
     Rule(
         "token of a login",
-        r"(?i)\b(?:vault[ \t]{1,3}login|doctl[ \t]{1,3}auth[ \t]{1,3}init|auth(?:enticate)?[ \t]{1,3}login|npm[ \t]{1,3}login|\w{2,20}[ \t]{1,3}login"
-        rf"|ngrok[ \t]{{1,3}}(?:config[ \t]{{1,3}}add-)?authtoken|set-?token|add-?authtoken|tailscale[ \t]{{1,3}}up)\b(?:[ \t]{{1,3}}(?:-\w|--?[\w-]{{2,20}}(?==|\s))=?){{0,2}}(?:[ \t]{{1,3}}|(?<==)){_WORD}",
+        r"(?i)\b(?:vault[ \t]{1,3}login|doctl[ \t]{1,3}auth[ \t]{1,3}init|auth(?:enticate)?[ \t]{1,3}login"
+        r"|npm[ \t]{1,3}login|\w{2,20}[ \t]{1,3}login"
+        rf"|ngrok[ \t]{{1,3}}(?:config[ \t]{{1,3}}add-)?authtoken|set-?token|add-?authtoken"
+        rf"|tailscale[ \t]{{1,3}}up)\b(?:[ \t]{{1,3}}(?:-\w|--?[\w-]{{2,20}}(?==|\s))=?){{0,2}}(?:[ \t]{{1,3}}"
+        rf"|(?<==)){_WORD}",
         example="vault login " + "hvs" + ".a1B2c3D4e5F6g7H8i9J0",
         words=("login", "auth", "token", "tailscale"),
         is_secret=lambda value: is_random(value) or is_odd(value),
     ),
     Rule(
         "secret of rclone",
-        rf"(?i)\b(?:rclone|s3cmd|mc|b2)\b{WORDS}\s(?:pass|secret_access_key|access_key_id|secret|token|key)[\s=]{{1,3}}{_WORD}",
+        rf"(?i)\b(?:rclone|s3cmd|mc|b2)\b{WORDS}\s(?:pass|secret_access_key|access_key_id|secret|token"
+        rf"|key)[\s=]{{1,3}}{_WORD}",
         example="rclone config create r s3 secret_access_key " + "a1B2c3D4e5F6g7H8i9J0",
         words=("rclone", "s3cmd", "mc ", "b2 "),
         is_secret=_is_typed,
     ),
     Rule(
         "password in SQL",
-        r"(?i)\b(?:identified\s{1,5}(?:with\s{1,5}\w{1,40}\s{1,5})?by(?:\s{1,5}(?:password|values))?|(?:with|encrypted|login|role|user)?\s{0,5}password"
+        r"(?i)\b(?:identified\s{1,5}(?:with\s{1,5}\w{1,40}\s{1,5})?by(?:\s{1,5}(?:password|values))?|(?:with"
+        r"|encrypted|login|role|user)?\s{0,5}password"
         r"(?:[ \t]{0,3}=)?)\s{0,5}\(?[ \t]{0,3}(?:n?'([^'\n]{2,200})'|\"([^\"\n]{2,200})\")",
         example="ALTER USER bob WITH PASSWORD '" + "hunter2!Blue'",
         words=("identified", "password"),
@@ -195,18 +212,19 @@ COMMANDS = (
     ),
     Rule(
         "seed of a second factor",
-        r"(?i)(?:[?&]secret=|\b(?:totp|otp|2fa|mfa)[ \t]{0,3}(?:seed|secret|key)[ \t]{0,3}[:=]?[ \t]{0,3})([a-z2-7]{16,}+)",
+        r"(?i)(?:[?&]secret=|\b(?:totp|otp|2fa|mfa)[ \t]{0,3}(?:seed|secret"
+        r"|key)[ \t]{0,3}[:=]?[ \t]{0,3})([a-z2-7]{16,}+)",
         example="otpauth://totp/x?secret=" + "ABCDEFGH234567AB",
         words=("secret", "otp", "2fa", "mfa"),
     ),
     Rule(
         "constructor with a token",
         # new Client("x"), setToken("x"), getsheet("x"): only what is as good as random
-        rf"\b(?i:[\w.]{{0,40}}(?:client|token|key|auth|api|secret|credential|sheet|login|connect)\w{{0,20}})\s{{0,2}}\(\s{{0,2}}(?:{QUOTE})"
+        rf"\b(?i:[\w.]{{0,40}}(?:client|token|key|auth|api|secret|credential|sheet|login"
+        rf"|connect)\w{{0,20}})\s{{0,2}}\(\s{{0,2}}(?:{QUOTE})"
         r"([\w.+/~-]{16,200})(?=\\{0,3}[\"'`])",
         example='new AcmeClient("' + 'a1B2c3D4e5F6g7H8i9J0k1")',
         words=("client", "token", "key", "auth", "api", "secret", "credential", "sheet", "login", "connect"),
         is_secret=lambda value: is_random(value) and len(value) >= 20,
     ),
 )
-

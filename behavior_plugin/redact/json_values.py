@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from behavior_plugin.redact.names import NAME, VARIABLE, is_set
-from behavior_plugin.redact.text import MASK, found, masked, redact, visible
-from behavior_plugin.redact.values import is_given, is_random
+from behavior_plugin.redact.names import NAME, VARIABLE
+from behavior_plugin.redact.text import MARGIN, MASK, found, masked, redact, visible
+from behavior_plugin.redact.values import is_given, is_random, is_set
 
 LEFT_OUT = "…"
 STRING_LIMIT = 500  # characters
@@ -76,22 +76,26 @@ def _plain_dict(values: dict[Any, Any], limits: Limits, *, depth: int) -> dict[s
 def _plain_list(values: Sequence[Any], limits: Limits, *, depth: int) -> list[Any]:
     """In a command line that is a list, an option names the word after it, and the program says what options mean."""
     kept = values[: limits.entries]
-    line = _plain_words([str(item) for item in kept]) if all(isinstance(item, str) for item in kept) else kept
+    line = (
+        _plain_words([str(item) for item in kept], limits.string)
+        if all(isinstance(item, str) for item in kept)
+        else kept
+    )
     options = ["", *(str(item) if str(item).startswith("-") else "" for item in kept)]
     plain = [_plain(item, limits, depth=depth, name=option) for item, option in zip(line, options, strict=False)]
     left_out = len(values) - len(kept)
     return [*plain, f"{LEFT_OUT} {left_out} more"] if left_out else plain
 
 
-def _plain_words(words: list[str]) -> list[str]:
+def _plain_words(words: list[str], size: int) -> list[str]:
     """The words of a command line without the secrets that only the whole line shows."""
-    seen = [visible(word)[:STRING_LIMIT] for word in words]
+    seen = [visible(word)[: size + MARGIN] for word in words]
     spans = found(" ".join(seen))
     plain, start = [], 0
     for word in seen:
         end = start + len(word)
-        own = [(max(first, start) - start, min(last, end) - start) for first, last in spans if first < end and last > start]
-        plain.append(masked(word, own))
+        here = [(first, last) for first, last in spans if first < end and last > start]
+        plain.append(masked(word, [(max(first, start) - start, min(last, end) - start) for first, last in here]))
         start = end + 1
     return plain
 

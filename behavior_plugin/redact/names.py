@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from behavior_plugin.redact.rule import QUOTE, QUOTED, REST, VALUE, Rule
 from behavior_plugin.redact.values import (
+    changes,
     is_given,
+    is_machine_made,
     is_odd,
     is_odd_or_numbered,
-    is_phrase,
+    is_password_or_phrase,
     is_random,
+    is_set,
     is_strong,
     is_token,
 )
@@ -19,7 +22,7 @@ NAME = (
     r"|public|secret|service|shared|signing|ssh|storage|webhook)[_. -]?key|access[_-]?id|client[_-]?id|sonar[_.-]?login"
     r"|[_-](?:pw|pass|auth|key|pat|pin)\b|\b(?:key|pat|pw)\b)"
 )
-PASSWORD = r"(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bp(?:w|ass)\b|\bkennwort|\bpasswort)"
+PASSED = r"(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bp(?:w|ass)\b|\bkennwort|\bpasswort)"
 # One of them is in each name.
 NAME_WORDS = ("pass", "pw", "secret", "token", "credential", "auth", "cookie", "key", "id", "login", "pat", "pin")
 # name = value, "name": value, 'name' => value, name := value, ("name", "value"), <name>value, name != value
@@ -34,35 +37,6 @@ VARIABLE = (
     r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
     r"(?:_?\d{1,2}|_[A-Z0-9]{1,20})?"
 )
-
-
-def _is_given_or_phrase(value: str) -> bool:
-    return is_given(value) and (" " not in value or is_phrase(value) or (is_odd(value) and value.count(" ") <= 1))
-
-
-def is_set(value: str) -> bool:
-    return is_given(value) and not value.isalpha() and (is_odd(value) or is_random(value))
-
-
-def _is_noise(value: str) -> bool:
-    """Whether a value is signs at random, which is no text and no code: brackets of code match each other."""
-    signs = {each for each in value if not each.isalnum()}
-    return len(signs) >= 7 and not signs & {" ", "\n"} and is_given(value) and not _is_balanced(value)
-
-
-def _is_machine_made(value: str) -> bool:
-    return all(map(is_random, value.split(" ", 1))) or _is_noise(value)
-
-
-def _is_balanced(value: str) -> bool:
-    """Whether each bracket that is closed was opened as the last one."""
-    opened = []
-    for each in value:
-        if each in "([{":
-            opened.append(each)
-        elif each in ")]}" and (not opened or opened.pop() + each not in ("()", "[]", "{}")):
-            return False
-    return True
 
 
 NAMES = (
@@ -92,14 +66,15 @@ NAMES = (
         r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|CREDENTIALS?)"
         r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
         r"(?:_[A-Z0-9_]{1,40})?="
-        r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}\\]{3,}+))",
+        r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}\\]{3,}+" + REST + "))",
         example="export DB_PASSWORD=" + "hunter",
         words=("key", "token", "secret", "pass", "pwd", "credential"),
         is_secret=is_given,
     ),
     Rule(
         "variable with a short name",
-        rf"(?:(?<![A-Za-z0-9]){VARIABLE}\]?\s{{0,3}}=\s{{0,3}}|(?:(?<=_)|(?<=[\"'])){VARIABLE}[\"']?\]?\s{{0,3}}[:=]\s{{0,3}}){QUOTED}",
+        rf"(?:(?<![A-Za-z0-9]){VARIABLE}\]?\s{{0,3}}=\s{{0,3}}|(?:(?<=_)"
+        rf"|(?<=[\"'])){VARIABLE}[\"']?\]?\s{{0,3}}[:=]\s{{0,3}}){QUOTED}",
         example='{"env": {"PASS": "' + 'hunter2!Blue"}}',
         words=("key", "token", "secret", "pass", "pw", "credential", "auth", "pat"),
         is_secret=is_set,
@@ -122,11 +97,12 @@ NAMES = (
     ),
     Rule(
         "quoted password",
-        rf"(?i)(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bkennwort|\bpasswort){ASSIGNED}(?<=[\"'`])(?:({VALUE}{{6,}}+)(?=\\{{0,3}}[\"'`])"
+        rf"(?i)(?:pass(?:word|wd|phrase|code)|\bpwd|[_-](?:pw|pass|pwd)\b|\bkennwort"
+        rf"|\bpasswort){ASSIGNED}(?<=[\"'`])(?:({VALUE}{{6,}}+)(?=\\{{0,3}}[\"'`])"
         r"|(?<=\")([^\"\n\\]{8,120})(?=\")|(?<=')([^'\n\\]{8,120})(?=')|(?<=`)([^`\n\\]{8,120})(?=`))",
         example='"db_password": "' + 'correcthorse"',
         words=("pass", "pwd", "pw", "kennwort"),
-        is_secret=_is_given_or_phrase,
+        is_secret=is_password_or_phrase,
     ),
     Rule(
         "short name of a password",
@@ -143,12 +119,21 @@ NAMES = (
         r"|(?<=')[^'\n\\]{8,400}(?=')|(?<=`)[^`\n\\]{8,400}(?=`)))|)(?:(?=(\S{16,200}))|)",
         example="api_key: " + "0123456789abcdef",
         words=NAME_WORDS,
-        is_secret=_is_machine_made,
+        is_secret=is_machine_made,
+    ),
+    Rule(
+        "short secret",
+        rf"(?i)(?:token|secret|api[_-]?key)(?:{QUOTE})?\s{{0,3}}(?:[:=]"
+        rf"|[ \t]-)\s{{0,3}}(?:{QUOTE})([a-z0-9]{{8,40}})(?:{QUOTE})",
+        example="token = '" + "ab7cdefg'",
+        words=("token", "secret", "key"),
+        is_secret=lambda value: changes(value) >= 2,
     ),
     Rule(
         "secret on the next line",
         # password:\n  value, password: |\n  value, secret\nvalue
-        rf"(?i)(?:{PASSWORD}|\b(?:secret|token|api[_ -]?key|key))(?:{QUOTE})?\s{{0,3}}(?::[ \t]{{0,3}}[|>]?[+-]?)?[ \t]{{0,3}}"
+        rf"(?i)(?:{PASSED}|\b(?:secret|token|api[_ -]?key"
+        rf"|key))(?:{QUOTE})?\s{{0,3}}(?::[ \t]{{0,3}}[|>]?[+-]?)?[ \t]{{0,3}}"
         rf"\r?\n[ \t-]{{0,40}}(?:{QUOTE})?([^\s\"'`<>]{{6,200}}+)[\"']?[ \t]*(?:$|\r?\n)",
         example="password: |\n    " + "hunter2!Blue",
         words=("pass", "pwd", "pw", "secret", "token", "key", "kennwort"),
@@ -158,7 +143,8 @@ NAMES = (
         "value of a named entry",
         # - name: DB_PASSWORD\n  value: x; {"key": "API_TOKEN", "value": "x"}; <property name="password" value="x"/>
         rf"(?i)\b(?:name|key|id|variable|env)(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}(?:{QUOTE})?[\w.-]{{0,60}}"
-        rf"(?:pass(?:word|wd|phrase)?|pwd|pw|secret|token|key|auth|credentials?|pat)[\w.-]{{0,20}}(?:{QUOTE})?,?\s{{1,40}}"
+        rf"(?:pass(?:word|wd|phrase)?|pwd|pw|secret|token|key|auth|credentials?"
+        rf"|pat)[\w.-]{{0,20}}(?:{QUOTE})?,?\s{{1,40}}"
         rf"(?:-\s)?(?:{QUOTE})?(?:value|default|content|val|data)(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}"
         r"(?:\\?\"([^\"\n\\]{3,400})|'([^'\n]{3,400})|([^\s\"',;{}<>]{3,}+))",
         example="- name: DB_PASSWORD\n  value: " + "hunter2!Blue",
@@ -167,73 +153,11 @@ NAMES = (
     ),
     Rule(
         "element of a secret",
-        r"(?i)<[\w:.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token(?!s)|key|auth|credential)[\w:.-]{0,20}>\s{0,20}"
+        r"(?i)<[\w:.-]{0,40}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token(?!s)|key|auth"
+        r"|credential)[\w:.-]{0,20}>\s{0,20}"
         r"([^<>\s]{3,2000})\s{0,20}</",
         example="<password>" + "hunter2</password>",
         words=("</",),
         is_secret=lambda value: is_set(value) or is_odd_or_numbered(value),
-    ),
-    Rule(
-        "password in a sentence",
-        # the admin password is x; password for the box: x; use the passphrase x to unlock; creds are bob / x
-        r"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|pin|kennwort|passwort|creds?|credentials)s?\b"
-        r"(?:\s{1,3}(?:for|of|to|on|in|auf|für)\s[^\n.:=?!\"'`]{1,60}?)?"
-        r"(?:\s{0,3}[:=]\s{0,3}|\s{1,3}(?:is|are|was|=|ist|lautet|to|should be|must be|will be|now|->)\s{1,3}(?:now\s|set to\s|still\s|also\s)?)"
-        rf"(?:[\w.@-]{{1,40}}\s{{0,2}}[/:,]\s{{0,2}})?(?:{QUOTE})?({VALUE}{{4,}}{REST})",
-        example="the admin password is " + "hunter2!Blue , log in with it",
-        words=("pass", "pwd", "pw", "pin", "kennwort", "cred"),
-        is_secret=lambda value: is_odd_or_numbered(value.rstrip(".?")) and not value.rstrip(".!?").isdigit(),
-    ),
-    Rule(
-        "password after its word",
-        rf"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|kennwort|passwort)\s{{1,3}}(?:{QUOTE})?({VALUE}{{4,}}{REST})",
-        example="use the passphrase " + "hunter2!Blue to unlock",
-        words=("pass", "pwd", "pw", "kennwort"),
-        is_secret=lambda value: is_strong(value.rstrip(".?")),
-    ),
-    Rule(
-        "password beside an address",
-        # name: x / me@example.com
-        r"[:=]\s{0,3}(\S{8,80}?)\s{0,3}[/|,]\s{1,3}([\w.+-]{1,60}@[\w-]{1,60}(?:\.[\w-]{1,30}){1,4})",
-        example="account = " + "hunter2!Blue / me@example.com",
-        words=("@",),
-        is_secret=lambda value: is_strong(value) or is_random(value),
-        is_whole=True,
-    ),
-    Rule(
-        "secret that is compared",
-        # if (\"x\" == password)
-        rf"(?i)\"([^\"\n\s]{{6,200}})\"\s{{0,3}}[!=]==?\s{{0,3}}[\w.\[]{{0,40}}{NAME}",
-        example='if ("' + 'hunter2!Blue" == password)',
-        words=("==", "!="),
-        is_secret=lambda value: is_odd(value) or is_random(value) or _is_noise(value),
-    ),
-    Rule(
-        "login in code",
-        # auth=('bob', 'x'), basic_auth("bob", "x"), login(user="bob", pw="x")
-        rf"(?i)(?:auth|login|connect|credentials|signin)\w{{0,10}}\s{{0,2}}[=(]{{1,2}}\s{{0,2}}\(?(?:{QUOTE})[\w.@-]{{1,60}}(?:{QUOTE})\s{{0,2}},"
-        rf"\s{{0,2}}(?:{QUOTE})({VALUE}{{3,200}})(?:{QUOTE})",
-        example="auth=('bob', '" + "hunter2!Blue')",
-        words=("auth", "login", "connect", "credentials", "signin"),
-        is_secret=is_odd,
-    ),
-    Rule(
-        "login before a host",
-        r"(?<![\w:/@.-])[a-z][\w.-]{0,30}:([^\s:@/\"'`<>]{6,80})@(?=[a-z0-9][\w.-]{2,60})",
-        example="bob:" + "hunter2!Blue@db.internal:5432",
-        words=("@",),
-        is_secret=is_odd,
-    ),
-    Rule(
-        "hash of a password",
-        r"\$(?:apr1|[156]|2[aby]|y|argon2(?:id?|d)|pbkdf2[\w-]*)\$[\w./$=,+-]{20,}",
-        example="bob:$apr1$abcdefgh$" + "abcdefghijklmnopqrstuv",
-        words=("$apr1", "$1", "$5", "$6", "$2", "$y", "$argon2", "$pbkdf2"),
-    ),
-    Rule(
-        "netrc",
-        r"\blogin\s{1,20}\S{1,100}\s{1,20}password\s{1,20}(\S+)",
-        example="machine example.com login me password " + "hunter2",
-        words=("login",),
     ),
 )

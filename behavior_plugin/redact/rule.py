@@ -16,7 +16,7 @@ START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2}))"
 QUOTE = r"\\{0,3}[\"'`]"
 VALUE = r"[^\s\"'`,;&|<>(){}\\]"
 # The end of a password that has an ampersand in it, which ends a parameter of an address.
-REST = r"(?:&[^\s\"'`,;&|<>(){}\\=]{1,20}(?=[\s\"',;]|$))?"
+REST = r"(?:&[^\s\"'`,;&|<>(){}\\=]{1,150}={0,2}(?=[\s\"',;&]|$)){0,4}"
 # A command's words up to the one that matters.
 WORDS = r"[^\n|;&]{0,200}?"
 # A word of a command line, or of one that is a list: mysql -p, ["mysql", "-p"].

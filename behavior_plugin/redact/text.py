@@ -10,6 +10,7 @@ from functools import lru_cache
 from behavior_plugin.redact import nearby
 from behavior_plugin.redact.commands import COMMANDS
 from behavior_plugin.redact.encoded import found_in_base64, unescaped
+from behavior_plugin.redact.logins import LOGINS
 from behavior_plugin.redact.names import NAMES
 from behavior_plugin.redact.rule import Rule, Span
 from behavior_plugin.redact.tokens import TOKENS
@@ -19,7 +20,7 @@ MASK = "[REDACTED]"
 # Characters read beyond a limit, so that a secret that lies across it is recognised.
 MARGIN = 1_000
 
-RULES: tuple[Rule, ...] = (*TOKENS, *NAMES, *COMMANDS)
+RULES: tuple[Rule, ...] = (*TOKENS, *NAMES, *LOGINS, *COMMANDS)
 
 _TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 # Control characters but tab and line ends, soft hyphens, zero-width, bidirectional and tag characters.
@@ -96,6 +97,6 @@ def _lowered(text: str) -> str:
 
 def _repeated(text: str, spans: list[Span]) -> Iterator[Span]:
     """Where a secret that was recognised by its surroundings stands again, without them."""
-    values = {text[start:end] for start, end in spans if MIN_REPEATED <= end - start}
+    values = {text[start:end] for start, end in spans if end - start >= MIN_REPEATED}
     for value in sorted(value for value in values if is_random(value) or is_odd(value))[:MAX_REPEATED]:
         yield from (match.span() for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", text))

@@ -86,10 +86,11 @@ TOKENS = (
     Rule(
         "token with the name of its kind",
         # As newer services write them: acme_live_..., acme_pat_..., acme-sk-...
-        START + r"(?:[a-z][a-z0-9]{1,14}[_-]){0,2}(?:live|prod|test|pat|sk|pk|rk|key|secret|token|api|tok|apikey)[_-]"
-        r"(?:[a-z0-9]{1,6}[_-]){0,2}([A-Za-z0-9]{20,}+)(?![\w-]*\.[a-z]{2,4}\b)",
+        START
+        + r"(?:[a-z][a-z0-9]{1,14}[_-]){0,2}(?:live|prod|test|pat|pt|sk|pk|rk|key|secret|token|api|tok|apikey)[_-]"
+        r"((?:[a-z0-9]{1,6}[_-]){0,2}[A-Za-z0-9]{20,}+(?:[_-][A-Za-z0-9]{6,})*+)(?![\w-]*\.[a-z]{2,4}\b)",
         example="acme_live_" + "a1B2c3D4e5F6g7H8i9J0k1",
-        words=("live", "prod", "test", "pat", "sk", "pk", "rk", "key", "secret", "tok", "api"),
+        words=("live", "prod", "test", "pat", "pt", "sk", "pk", "rk", "key", "secret", "tok", "api"),
         is_secret=is_random,
     ),
     Rule(
@@ -121,11 +122,14 @@ TOKENS = (
     Rule(
         "address that is a secret",
         # Whoever has the address of a webhook, an invitation or a feed can use it.
-        r"(?i)://[^\s\"'<>?#]{0,200}?(?:hooks?|bot|invites?|join|reset|magic|secret|token|feeds?|ical|private|confirm)(?![a-z])"
+        r"(?i)://[^\s\"'<>?#]{0,200}?(?:hooks?|bot|invites?|join|reset|magic|secret|token|feeds?|ical|private"
+        r"|confirm)(?![a-z])"
         r"[^\s\"'<>?#/]{0,20}/(?:[^\s\"'<>?#/]{0,40}/)?([^\s\"'<>?#]{8,300})",
         example="https://hooks.slack.com/" + "workflows/T0123ABCD/A0123ABCD/0123456789",
         words=("hook", "bot", "invite", "join", "reset", "magic", "secret", "token", "feed", "ical", "private", "conf"),
-        is_secret=lambda path: any(is_random(part) and len(part) >= 16 for part in path.split("/")) or _is_numbered(path),
+        is_secret=lambda path: (
+            any(is_random(part) and len(part) >= 16 for part in path.split("/")) or _is_numbered(path)
+        ),
     ),
     Rule(
         "address of a hook",
@@ -135,14 +139,16 @@ TOKENS = (
     ),
     Rule(
         "address with a long random part",
-        r"(?i)://[^\s/\"'<>?#]{0,100}\bapi\b[^\s\"'<>?#]{0,200}?/((?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{48,200})(?![\w.])",
+        r"(?i)://[^\s/\"'<>?#]{0,100}\bapi\b[^\s\"'<>?#]{0,200}?/"
+        r"((?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{48,200})(?![\w.])",
         example="https://api.example.com/v1/" + "qwer1234tyui5678opas9012dfgh3456jklz7890xcvb1234nmqw5678",
         words=("api",),
         is_secret=is_random,
     ),
     Rule(
         "parameter of an address",
-        r"(?i)[?&;](?:amp;)?[\w.-]{0,30}(?:sig|signature|token|secret|passw(?:or)?d|pwd|pass|key|auth|credential|code|t|hash"
+        r"(?i)[?&;](?:amp;)?[\w.-]{0,30}(?:sig|signature|token|secret|passw(?:or)?d|pwd|pass|key|auth|credential"
+        r"|code|t|hash"
         r"|jwt|session|sid|otp|ticket)=([^\s\"'`&<>#]{6,2000})",
         example="https://a.blob.example.net/c?se=2026-01-01&sig=" + "kJ8%2Bx0aB1cD2eF3gH4iJ5kL6mN7oP8%3D",
         words=("=",),

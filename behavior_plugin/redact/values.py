@@ -11,7 +11,8 @@ MAX_CHARS = 500  # of a value that are looked at
 
 # Placeholders in the place of a secret: $NAME, ${NAME}, {{ name }}, <name>, %(name)s, %s, ***, xxxx, ....
 _REFERENCE = re.compile(
-    r"\$[\w({]|[<{*]|\.\.\.|%[({sdv]|%\w{1,40}%|@[\w.]{1,40}@$|#\{|\[REDACTED|(?i:x{4}|your|process\.env|os\.environ|env\.)"
+    r"\$[\w({]|[<{*]|\.\.\.|%[({sdv]|%\w{1,40}%|@[\w.]{1,40}@$|#\{"
+    r"|\[REDACTED|(?i:x{4}|your|process\.env|os\.environ|env\.)"
 )
 # aaaaaa, EXAMPLEEXAMPLEEXAMPLEEXAMPLE
 _FILLER = re.compile(r"(\w)\1{5}|(\w{2,8}?)\2{3}")
@@ -30,6 +31,8 @@ _CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"\d"), re.compile(r"[^\w\s.,:/-]"))
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _HEX = re.compile(r"(?:[0-9a-f]{4,}|[0-9A-F]{4,})(?:-(?:[0-9a-f]{4,}|[0-9A-F]{4,}))*")
+# Signs that end a word in code, and that tokens do not have.
+_CODE = frozenset("\"'`,;&|<>(){}\\")
 _PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){2,9}")
 _COMMON = re.compile(r"\b(?:a|an|and|are|as|be|can|enter|for|from|has|in|is|it|must|no|not|of|or|the|this|to|your?)\b")
 
@@ -52,9 +55,7 @@ def is_odd_or_numbered(value: str) -> bool:
 def is_strong(value: str) -> bool:
     """The same directly after a word of prose: three kinds of characters, as a password's rules ask for."""
     return (
-        len(value) >= 8
-        and is_odd(value)
-        and sum(kind.search(value) is not None for kind in _KINDS) >= 3
+        len(value) >= 8 and is_odd(value) and sum(kind.search(value) is not None for kind in _KINDS) >= 3
     ) or re.fullmatch(r"[A-Z][a-z]{4,20}\d{2,6}", value) is not None
 
 
@@ -85,6 +86,32 @@ def is_random(value: str) -> bool:
     return has_digit and not _ORDINARY.fullmatch(value) and not re.search(r"[\[\]:]", value)
 
 
+def is_machine_made(value: str) -> bool:
+    """Whether a value is as good as random: a token, two with a space between, or signs at random."""
+    return is_noise(value) if _CODE.intersection(value) else all(map(is_random, value.split(" ", 1)))
+
+
+def is_noise(value: str) -> bool:
+    """Whether a value is signs at random, which is no text and no code: in code, brackets match each other."""
+    signs = {each for each in value if not each.isalnum()}
+    return len(signs) >= 7 and not signs & {" ", "\n"} and is_given(value) and not _is_balanced(value)
+
+
+def is_account(value: str) -> bool:
+    """Whether a value can be the random half of a login: a number among letters, and no hash."""
+    return is_given(value) and re.search(r"\d", value) is not None and changes(value) >= 2 and not is_hex(value)
+
+
+def is_set(value: str) -> bool:
+    """Whether a value can be what a variable for a secret is set to, and no word."""
+    return is_given(value) and not value.isalpha() and (is_odd(value) or is_random(value))
+
+
+def is_password_or_phrase(value: str) -> bool:
+    """Whether a quoted value can be a password or a passphrase, and no sentence."""
+    return is_given(value) and (" " not in value or is_phrase(value) or (is_odd(value) and value.count(" ") <= 1))
+
+
 def is_hex(value: str) -> bool:
     """Whether a value is written in hexadecimal digits, as hashes and ids are."""
     return _HEX.fullmatch(value) is not None
@@ -104,3 +131,14 @@ def is_broken(value: str, size: float) -> bool:
 def has_gibberish(value: str) -> bool:
     """Whether there is a run of letters that is longer than any word."""
     return re.search(r"[a-z]{24}|[A-Z]{24}", value) is not None
+
+
+def _is_balanced(value: str) -> bool:
+    """Whether each bracket that is closed was opened as the last one."""
+    opened: list[str] = []
+    for each in value:
+        if each in "([{":
+            opened.append(each)
+        elif each in ")]}" and (not opened or opened.pop() + each not in ("()", "[]", "{}")):
+            return False
+    return True
