@@ -12,9 +12,8 @@ _WORD = rf"(?:\\?\"([^\"\n\\]{{2,200}})|'([^'\n]{{2,200}})|{_ANY})"
 # Programs whose option takes a password, after a space or directly.
 _WITH_P = r"mysql\w{0,10}|mariadb[\w-]{0,12}"
 _WITH_P_WORD = (
-    r"mongo(?:sh|dump|restore|export|import)?|az[ \t]{1,3}login|sshpass|(?:docker|podman|helm|skopeo|buildah"
-    r"|oras|crane)\s"
-    r"[^\n|;&]{0,40}?login|cqlsh|influx|tabcmd|rabbitmqadmin|smbmap|crackmapexec|vncviewer"
+    r"mongo(?:sh|dump|restore|export|import)?|az[\s\"',]{1,5}login|sshpass|(?:docker|podman|helm|skopeo|buildah"
+    r"|oras|crane)\s[^\n|;&]{0,40}?login|cqlsh|influx|tabcmd|rabbitmqadmin|smbmap|crackmapexec|vncviewer"
 )
 
 
@@ -127,8 +126,8 @@ COMMANDS = (
         # echo 'x' | sudo -S, echo 'bob:x' | chpasswd, printf x | docker login --password-stdin
         rf"\b(?:echo|printf)[ \t]{{1,3}}(?:-\w{{1,3}}[ \t]{{1,3}}"
         rf"|['\"]?%s(?:\\n)?['\"]?[ \t]{{1,3}}){{0,2}}(?:[\"']?[\w.-]{{1,40}}:(?!//))?"
-        rf"{_WORD}[\"']?[ \t]{{0,3}}\|[^\n|;&]{{0,120}}?(?:\bsudo[ \t]{{1,3}}(?:-\w{{1,10}}[ \t]{{1,3}}){{0,4}}-\w{{0,5}}S"
-        r"|\bchpasswd\b"
+        rf"{_WORD}[\"']?[ \t]{{0,3}}\|[^\n|;&]{{0,120}}?"
+        r"(?:\bsudo[ \t]{1,3}(?:-\w{1,10}[ \t]{1,3}){0,4}-\w{0,5}S|\bchpasswd\b"
         r"|--stdin\b|-stdin\b|--with-token|stdin|--passphrase-fd|\bkinit\b|cryptsetup|secrets? (?:put|create|set|add)"
         r"|\blogin\b|\bpasswd\b|\bgpg\b)",
         example="echo '" + "hunter2!Blue' | sudo -S apt-get update",

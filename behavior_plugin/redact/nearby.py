@@ -86,7 +86,8 @@ def is_machine_made(word: str) -> bool:
     change, size = changes(mixed), len(mixed)
     if size >= 16 and re.search(r"[a-z]", mixed) and re.search(r"[A-Z]", mixed):
         has_digit = re.search(r"\d", mixed) is not None
-        return change >= max(4, size // 4 if has_digit else size // 3) or (size >= 20 and is_broken(mixed, 2.7))
+        is_changing = change >= max(4, size // 4 if has_digit else size // 3) and is_broken(mixed, 3)
+        return is_changing or (size >= 20 and is_broken(mixed, 2.7))
     return (len(word) >= 20 and size >= 12 and change >= max(4, size // 8)) or has_gibberish(word)
 
 
@@ -94,8 +95,9 @@ def _parts(text: str, start: int, end: int) -> Iterator[Span]:
     """The word, or the segments of a path that are long enough."""
     word = text[start:end]
     segments = [each for each in word.split("/") if each]
-    is_path = word.startswith(("/", "./", "../", "~/")) or sum(changes(each) < 2 for each in segments) >= 2
-    if "/" in word and is_path:
+    words = [each for each in segments if changes(each) < 2]
+    is_path = len(words) >= 2 or any(len(each) >= 4 and each.isalpha() for each in words)
+    if "/" in word and (is_path or word.startswith(("/", "./", "../", "~/"))):
         yield from (
             (start + each.start(), start + each.end()) for each in _SEGMENT.finditer(word) if not _FILE.search(each[0])
         )
