@@ -22,6 +22,7 @@ from behavior_plugin.cli.database import db
 from behavior_plugin.cli.dead import dead
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
+from behavior_plugin.cli.redacting import redact_again
 from behavior_plugin.cli.suggesting import suggest
 from behavior_plugin.cli.why import unanswered_line, unanswered_prompts, why
 from behavior_plugin.errors import BehaviorError, ConfigError, OtherSettingsError, WorkerUnavailableError
@@ -70,6 +71,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(db)
 cli.add_command(dead)
 cli.add_command(import_sessions)
+cli.add_command(redact_again)
 cli.add_command(suggest)
 cli.add_command(why)
 for of_group in (*patterns.COMMANDS, *correcting.COMMANDS, *measuring.COMMANDS):

@@ -61,7 +61,9 @@ def _plain(value: Any, limits: Limits, *, depth: int, name: str) -> Any:
 
 
 def _plain_dict(values: dict[Any, Any], limits: Limits, *, depth: int) -> dict[str, Any]:
-    kept = list(values.items())[: limits.entries]
+    note = values.get(LEFT_OUT)
+    named = [(key, item) for key, item in values.items() if key != LEFT_OUT or len(values) <= limits.entries]
+    kept = named[: limits.entries]
     entry = next((str(item) for key, item in kept if str(key).lower() in _NAMES), "")
     plain = {
         redact(str(key), STRING_LIMIT): _plain(
@@ -69,13 +71,16 @@ def _plain_dict(values: dict[Any, Any], limits: Limits, *, depth: int) -> dict[s
         )
         for key, item in kept
     }
-    left_out = len(values) - len(kept)
-    return {**plain, LEFT_OUT: f"{left_out} more"} if left_out else plain
+    left_out = len(named) - len(kept)
+    if left_out or note is None or LEFT_OUT in plain:
+        return {**plain, LEFT_OUT: f"{left_out} more"} if left_out else plain
+    return {**plain, LEFT_OUT: redact(str(note), limits.string)}
 
 
 def _plain_list(values: Sequence[Any], limits: Limits, *, depth: int) -> list[Any]:
     """In a command line that is a list, an option names the word after it, and the program says what options mean."""
-    kept = values[: limits.entries]
+    has_note = len(values) == limits.entries + 1 and str(values[-1]).startswith(f"{LEFT_OUT} ")
+    kept = values[: limits.entries + has_note]
     line = (
         _plain_words([str(item) for item in kept], limits.string)
         if all(isinstance(item, str) for item in kept)

@@ -54,6 +54,14 @@ class Amounts:
 
 
 @dataclass(frozen=True)
+class ToRedact:
+    """How many sessions and remarks older rules for secrets have redacted."""
+
+    sessions: int
+    remarks: int
+
+
+@dataclass(frozen=True)
 class StoredTrigger:
     """A prompt that began work, by the key of its episode."""
 
@@ -71,7 +79,23 @@ class Evidence(Protocol):
         ...
 
     def replace_sessions(self, session_ids: Iterable[str], episodes: Sequence[Episode]) -> None:
-        """Make these episodes all that is stored of the sessions. Unchanged ones keep their patterns and vectors."""
+        """Make these episodes all that is stored of the sessions. Unchanged ones keep their patterns and vectors.
+
+        Their texts are redacted by the present rules, but for turns of rows that older rules have redacted: a session
+        with such a row stays one of theirs.
+        """
+        ...
+
+    def mark_redacted(self, source_keys: Iterable[str]) -> None:
+        """Note that the present rules for secrets have redacted these episodes."""
+        ...
+
+    def remarks_to_redact(self) -> list[Remark]:
+        """The remarks that older rules for secrets have redacted, the oldest first."""
+        ...
+
+    def save_redacted(self, remark: Remark) -> None:
+        """Save the texts of a remark, which the present rules for secrets have redacted."""
         ...
 
     def occurrences(self, project: str) -> list[Occurrence]:
@@ -120,6 +144,14 @@ class Store(Protocol):
 
     def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
         """The next sessions after this id whose digests an earlier version computed, in the order of their ids."""
+        ...
+
+    def sessions_to_redact(self, *, after: str = "") -> list[str]:
+        """The next sessions after this id that older rules for secrets have redacted, in the order of their ids."""
+        ...
+
+    def to_redact(self) -> ToRedact:
+        """How much older rules for secrets have redacted."""
         ...
 
     def unfolded_projects(self) -> list[str]:

@@ -141,6 +141,10 @@ class Answers:
         """Delete the decisions of a session, and those that may quote its work in these projects."""
         self._decisions.forget(session_id, projects)
 
+    def redact_again(self, *, is_dry_run: bool) -> int:
+        """Apply the present rules for secrets to the logged decisions; returns how many change."""
+        return self._decisions.redact_again(is_dry_run=is_dry_run)
+
     def _note_suggested(self, kind: RemarkKind, session_id: str, pattern: StoredPattern) -> None:
         """The work that comes next will show whether it followed the suggestion."""
         remark = Remark(

@@ -63,3 +63,11 @@ def test_no_half_of_a_secret_remains_at_the_limit_of_a_word() -> None:
     [word] = redact_value(["x " * (STRING_LIMIT // 2 - 5) + token], PARAMETERS)
 
     assert "ghp_" not in word
+
+
+def test_redacting_twice_changes_nothing() -> None:
+    """Stored values are redacted again by newer rules: notes on what was left out stay as they are."""
+    many = {f"key {number}": list(range(50)) for number in range(30)}
+    once = redact_value({"many": many, "deep": [[[[[1]]]]], "long": "x" * 900}, PARAMETERS)
+
+    assert redact_value(once, PARAMETERS) == once
