@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 import pytest
 
@@ -13,7 +15,7 @@ from behavior_plugin.store import ToRedact, postgres
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.workflow import Remark, RemarkKind
-from tests.database import ask
+from tests.database import ask, pointing
 from tests.factories import START, make_action, make_turn
 from tests.fakes import FakeEmbedder
 
@@ -26,6 +28,13 @@ PATTERNS: dict[Storage, str] = {
 }
 EVIDENCE = "select string_agg(to_jsonb(e)::text, ' ') from behavior.episodes e"
 VERSIONS = "select array_agg(distinct redaction_version) from behavior.episodes where session_id = %s"
+
+
+class Padded(FakeEmbedder):
+    """With vectors of the table's width."""
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return [pointing(*vector) for vector in super().embed(texts)]
 
 
 @pytest.fixture(params=STORAGES)
@@ -51,14 +60,14 @@ def test_evidence_and_patterns_of_older_rules_lose_their_secrets(
     store: PostgresStore, owner: psycopg.Connection, storage: Storage
 ) -> None:
     keep(store, "one", "two")
-    compute_patterns(embedder=FakeEmbedder(), store=store)
+    compute_patterns(embedder=Padded(), store=store)
     make_old(owner)
     assert SECRET in ask(owner, EVIDENCE)
     assert SECRET in ask(owner, PATTERNS[storage])
     assert store.to_redact() == ToRedact(sessions=2, remarks=0)
 
     found = redact_sessions(store)
-    embedder = FakeEmbedder()
+    embedder = Padded()
     compute_patterns(embedder=embedder, store=store)
 
     assert (found.sessions, found.turns, found.refused) == (2, 2, 0)
@@ -82,7 +91,7 @@ def test_a_dry_run_changes_no_row(store: PostgresStore, owner: psycopg.Connectio
 def test_rows_without_a_secret_keep_their_vectors(store: PostgresStore, owner: psycopg.Connection) -> None:
     """Only the version is noted."""
     save_turns([make_turn("Fix the test", make_action(), session_id="one")], store)
-    compute_patterns(embedder=FakeEmbedder(), store=store)
+    compute_patterns(embedder=Padded(), store=store)
     make_old(owner)
 
     redact_sessions(store)
