@@ -64,7 +64,7 @@ def main(event="", *words):
         if is_again and not payload:
             raise KilledError
         if payload.strip():
-            HANDLERS.get(event, on_event)(event, payload, is_cut)
+            HANDLERS.get(event, on_event)(event, _without_own_secrets(event, payload), is_cut)
     except BaseException as error:
         if not _is_settled:
             spool.lose(error)
@@ -208,6 +208,7 @@ HANDLERS = {
     "Stop": on_event,
     "SessionEnd": on_session_end,
 }
+CALLS = ("PostToolUse", "PostToolUseFailure")
 
 
 def _read_payload():
@@ -221,6 +222,15 @@ def _read_payload():
         pieces.append(piece)
         room -= len(piece)
     return b"".join(pieces), True
+
+
+def _without_own_secrets(event, payload):
+    """A call without the secrets of the session's environment."""
+    if event not in CALLS:
+        return payload
+    from behavior_plugin.capture import own_secrets
+
+    return own_secrets.mask(payload)
 
 
 def _is_asked_for(payload):
