@@ -6,6 +6,7 @@ from behavior_plugin.redact.rule import QUOTE, QUOTED, REST, VALUE, Rule
 from behavior_plugin.redact.values import (
     changes,
     is_given,
+    is_given_and_own,
     is_machine_made,
     is_odd,
     is_odd_or_numbered,
@@ -69,7 +70,7 @@ NAMES = (
         r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}\\]{3,}+" + REST + "))",
         example="export DB_PASSWORD=" + "hunter",
         words=("key", "token", "secret", "pass", "pwd", "credential"),
-        is_secret=is_given,
+        is_secret=is_given_and_own,
     ),
     Rule(
         "variable with a short name",

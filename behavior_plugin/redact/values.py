@@ -33,13 +33,18 @@ _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _HEX = re.compile(r"(?:[0-9a-f]{4,}|[0-9A-F]{4,})(?:-(?:[0-9a-f]{4,}|[0-9A-F]{4,}))*")
 # Signs that end a word in code, and that tokens do not have.
 _CODE = frozenset("\"'`,;&|<>(){}\\")
-_PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){2,9}")
+_PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){3,9}")
 _COMMON = re.compile(r"\b(?:a|an|and|are|as|be|can|enter|for|from|has|in|is|it|must|no|not|of|or|the|this|to|your?)\b")
 
 
 def is_given(value: str) -> bool:
     """Whether a value can be a password that a person chose: not a reference to one, a type or a path."""
     return not _REFERENCE.match(value) and not _PLAIN_WORD.fullmatch(value)
+
+
+def is_given_and_own(value: str) -> bool:
+    """The same, and no filler."""
+    return is_given(value) and is_own(value)
 
 
 def is_odd(value: str) -> bool:
@@ -109,6 +114,8 @@ def is_set(value: str) -> bool:
 
 def is_password_or_phrase(value: str) -> bool:
     """Whether a quoted value can be a password or a passphrase, and no sentence."""
+    if not any(map(str.isalnum, value)):
+        return False
     return is_given(value) and (" " not in value or is_phrase(value) or (is_odd(value) and value.count(" ") <= 1))
 
 

@@ -1,4 +1,4 @@
-"""Newer rules for secrets are applied to what older ones have redacted."""
+"""Newer rules for secrets are applied to old evidence and remarks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT = f"Deploy, the admin password is {SECRET} , and check"
 
 
 class RefusingStore(FakeStore):
-    """Refuses what belongs to one session."""
+    """Refuses the episodes of one session."""
 
     def __init__(self, refused: str, error: type[StoreError]) -> None:
         super().__init__()

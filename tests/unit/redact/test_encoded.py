@@ -1,4 +1,4 @@
-"""Escaped and encoded text is read once as what it stands for, and masked in its own form."""
+"""Escaped and encoded text is read once in its plain form, and masked in its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a JSON value, a key or an option says what its value is."""
+"""In a JSON value, a key or an option names its value."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_no_half_of_a_secret_remains_at_the_limit_of_a_word() -> None:
 
 
 def test_redacting_twice_changes_nothing() -> None:
-    """Stored values are redacted again by newer rules: notes on what was left out stay as they are."""
+    """Stored values are redacted again by newer rules: notes on left out entries stay as they are."""
     many = {f"key {number}": list(range(50)) for number in range(30)}
     once = redact_value({"many": many, "deep": [[[[[1]]]]], "long": "x" * 900}, PARAMETERS)
 

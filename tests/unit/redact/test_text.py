@@ -215,7 +215,7 @@ def test_hostile_text_is_redacted_in_linear_time(piece: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_each_rule_takes_linear_time(rule: Rule) -> None:
-    """What a rule begins with, again and again, takes it 0.1 s at most; a quadratic one would take many."""
+    """The beginning of its matches, again and again, takes a rule 0.1 s at most; a quadratic one would take many."""
     beginnings = [rule.example, rule.example[:-4], *rule.words]
     started = time.process_time()
 

@@ -1,4 +1,4 @@
-"""What values look like."""
+"""Values are told from references, words and hashes by their looks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from behavior_plugin.redact.values import (
     is_account,
     is_given,
+    is_given_and_own,
     is_hex,
     is_machine_made,
     is_noise,
@@ -25,6 +26,7 @@ from behavior_plugin.redact.values import (
     ("claim", "true", "false"),
     [
         (is_given, ["hunter"], ["$NAME", "${X}", "{{ x }}", "<x>", "%s", "***", "xxxx", "your-key", "None", "/run/x"]),
+        (is_given_and_own, ["hunter"], ["$X", "pplx-xxxxxxxxxxxx"]),
         (is_odd, ["hunter2!", "a#b"], ["hunter", "hunter2", "config.token", "a/b1.py", "2026-01-31"]),
         (is_odd_or_numbered, ["hunter2", "hunter2!"], ["hunter", "x1", "int64_t"]),
         (is_strong, ["hunter2!Blue", "Winter2024"], ["Winter", "field2", "test_a1"]),
@@ -40,7 +42,11 @@ from behavior_plugin.redact.values import (
         (is_machine_made, ["a1B2c3D4", "q{{h}y)t${d]mtr(ceg[kys>-_#"], ["f(x);", "two words"]),
         (is_account, ["7etnho2b", "a1@b2!"], ["bob", "0af30af30af3", "localStorage.getItem"]),
         (is_set, ["hunter2!", "a1B2c3D4"], ["basic", "oauth2", "$X"]),
-        (is_password_or_phrase, ["correcthorse", "correct horse battery staple"], ["enter your password", "$X"]),
+        (
+            is_password_or_phrase,
+            ["correcthorse", "correct horse battery staple"],
+            ["enter your password", "does start right", "$X", "*-?!"],
+        ),
     ],
 )
 def test_values_are_judged_by_their_looks(claim: object, true: list[str], false: list[str]) -> None:
