@@ -48,14 +48,14 @@ def redact_sessions(store: Store, *, after: str = "", is_dry_run: bool = False) 
 
 def redact_remarks(store: Store, *, is_dry_run: bool = False) -> int:
     """Redact the remarks again; returns how many have changed."""
-    changed = 0
     with store.evidence() as evidence:
-        for remark in evidence.remarks_to_redact():
-            redacted = redact_model(remark)
-            changed += redacted != remark
-            if not is_dry_run:
+        remarks = evidence.remarks_to_redact()
+        changed = [redacted for remark in remarks if (redacted := redact_model(remark)) != remark]
+        if not is_dry_run:
+            evidence.mark_remarks_redacted(remarks)
+            for redacted in changed:
                 evidence.save_redacted(redacted)
-    return changed
+    return len(changed)
 
 
 def _redact_all_possible(sessions: Sequence[str], store: Store, *, is_dry_run: bool) -> tuple[int, int]:

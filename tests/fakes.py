@@ -166,9 +166,11 @@ class FakeStore:
     def remarks_to_redact(self) -> list[Remark]:
         return [each for each in self.said if each.id not in self.redacted_remarks]
 
+    def mark_remarks_redacted(self, remarks: Iterable[Remark]) -> None:
+        self.redacted_remarks |= {each.id for each in remarks}
+
     def save_redacted(self, remark: Remark) -> None:
         self.judge(remark)
-        self.redacted_remarks.add(remark.id)
 
     def unfolded_projects(self) -> list[str]:
         return sorted(self.unfolded)

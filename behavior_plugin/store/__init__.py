@@ -94,8 +94,12 @@ class Evidence(Protocol):
         """The remarks that older rules for secrets have redacted, the oldest first."""
         ...
 
+    def mark_remarks_redacted(self, remarks: Iterable[Remark]) -> None:
+        """Note that the present rules for secrets find nothing in these remarks."""
+        ...
+
     def save_redacted(self, remark: Remark) -> None:
-        """Save the texts of a remark, which the present rules for secrets have redacted."""
+        """Save the texts of a remark as the present rules for secrets leave them. It gets another id."""
         ...
 
     def occurrences(self, project: str) -> list[Occurrence]:

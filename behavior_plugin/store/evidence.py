@@ -73,6 +73,10 @@ class PostgresEvidence:
     def remarks_to_redact(self) -> list[Remark]:
         return read_rows(read_remark, self._fetch("find_remarks_to_redact", {"version": REDACTION_VERSION}))
 
+    def mark_remarks_redacted(self, remarks: Iterable[Remark]) -> None:
+        ids = [remark.id for remark in remarks]
+        self._execute("mark_remarks_redacted", {"ids": ids, "version": REDACTION_VERSION})
+
     def save_redacted(self, remark: Remark) -> None:
         self._execute("redact_remark", {"id": remark.id, **remark_texts(remark), "version": REDACTION_VERSION})
         self._execute("mark_unfolded", {"projects": [], "pattern_keys": [remark.pattern_key]})

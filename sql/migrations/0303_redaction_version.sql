@@ -22,7 +22,8 @@ create index if not exists episodes_user_redaction_idx
 grant insert (redaction_version) on table behavior.episodes to authenticated;
 grant update (redaction_version) on table behavior.episodes to authenticated;
 grant insert (redaction_version) on table behavior.remarks to authenticated;
-grant update (note, details, redaction_version) on table behavior.remarks to authenticated;
+-- Not the texts: whoever redacts them replaces the row.
+grant update (redaction_version) on table behavior.remarks to authenticated;
 
 insert into behavior.migrations (version, name) values (303, 'redaction_version') on conflict do nothing;
 commit;

@@ -132,9 +132,11 @@ def test_remarks_of_older_rules_lose_their_secrets(store: PostgresStore, owner: 
     """They are rows that cannot be computed again."""
     edit = Remark(pattern_key="k", kind=RemarkKind.EDIT, made_at=START, note=TEXT, steps=(f"7z x -p{SECRET} a.7z",))
     store.add_remark(edit)
+    store.add_remark(edit.model_copy(update={"kind": RemarkKind.GOOD, "note": "good", "steps": ()}))
     assert store.to_redact().remarks == 0
     make_old(owner)
-    assert store.to_redact().remarks == 1
+    assert store.to_redact().remarks == 2
+    good = ask(owner, "select id from behavior.remarks where kind = 'good'")
 
     assert redact_remarks(store, is_dry_run=True) == 1
     assert redact_remarks(store) == 1
@@ -142,8 +144,9 @@ def test_remarks_of_older_rules_lose_their_secrets(store: PostgresStore, owner: 
     assert store.to_redact().remarks == 0
     assert SECRET not in ask(owner, "select to_jsonb(r)::text from behavior.remarks r")
     with store.evidence() as evidence:
-        [stored] = evidence.remarks(["k"])
-    assert stored.steps == ("7z x -p[REDACTED] a.7z",)
+        stored = {each.kind: each for each in evidence.remarks(["k"])}
+    assert stored[RemarkKind.EDIT].steps == ("7z x -p[REDACTED] a.7z",)
+    assert stored[RemarkKind.GOOD].id == good, "a restored backup finds it again"
 
 
 def test_nobody_sees_or_changes_the_rows_of_others(

@@ -350,7 +350,7 @@ WRITABLE: dict[str, tuple[set[str], set[str]]] = {
             *("user_id", "pattern_key", "kind", "session_id", "is_followed", "outcome", "note", "details"),
             *("redaction_version", "made_at"),
         },
-        {"is_followed", "outcome", "note", "details", "redaction_version"},
+        {"is_followed", "outcome", "redaction_version"},
     ),
 }
 COLUMNS_OF = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -99,7 +100,10 @@ def test_an_outage_is_raised() -> None:
 def test_remarks_are_redacted_again(is_dry_run: bool) -> None:
     store = FakeStore()
     edit = Remark(pattern_key="k", kind=RemarkKind.EDIT, made_at=START, steps=(f"az login -u b -p {SECRET}",))
-    store.said = [edit, Remark(pattern_key="k", kind=RemarkKind.GOOD, made_at=START)]
+    store.said = [
+        edit.model_copy(update={"id": UUID(int=1)}),
+        Remark(pattern_key="k", kind=RemarkKind.GOOD, made_at=START),
+    ]
 
     assert redact_remarks(store, is_dry_run=is_dry_run) == 1
     assert (SECRET in repr(store.said)) is is_dry_run

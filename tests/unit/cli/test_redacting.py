@@ -6,9 +6,10 @@ import json
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from behavior_plugin import api
-from behavior_plugin.cli import cli, redacting
+from behavior_plugin.cli import cli, redacting, terminal
 
 
 class FakeClient:
@@ -88,3 +89,16 @@ def test_an_interruption_says_that_it_can_go_on(client: FakeClient) -> None:
 
     assert found.exit_code == 130
     assert "run it again to continue" in found.output
+
+
+@pytest.mark.parametrize(("count", "is_said"), [(0, False), (3, True)])
+def test_status_says_when_old_rows_wait(
+    count: int, is_said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "console", Console(highlight=False, soft_wrap=True))
+
+    terminal.show_state({"worker": "running", "to_redact_again": count})
+
+    said = capsys.readouterr().out
+    assert ("have redacted 3 sessions or remarks; `behavior redact-again` applies newer ones" in said) is is_said
+    assert "to redact again" not in said
