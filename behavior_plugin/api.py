@@ -318,6 +318,32 @@ class EmbeddedAnew(Message):
     unreadable_projects: tuple[str, ...]
 
 
+class RedactAgain(Message):
+    """Apply the present rules for secrets to what older ones have redacted: some sessions after `after`, then the rest.
+
+    The rest are remarks, logged decisions and dead letters. A dry run only counts.
+    """
+
+    after: str = ""
+    is_dry_run: bool = True
+
+
+class RedactedAgain(Message):
+    """The number of sessions that were looked at, and of texts that have changed; `refused` sessions had to be left.
+
+    `after` is where to go on, empty once everything is done. `left` are the sessions of older rules.
+    """
+
+    sessions: int
+    turns: int
+    refused: int
+    remarks: int = 0
+    decisions: int = 0
+    dead_letters: int = 0
+    after: str = ""
+    left: int = 0
+
+
 class Pong(Message):
     """The proof that a worker is alive."""
 
@@ -351,6 +377,8 @@ class Status(Message):
     unreadable_projects: int = 0
     # Prompts of pauses and excluded projects, and calls that touch excluded files, since the worker's start.
     left_out: int = 0
+    # Sessions and remarks that older rules for secrets have redacted.
+    to_redact_again: int = 0
 
 
 class Problem(Message):
@@ -383,6 +411,7 @@ class Api(Protocol):
     def drain(self, request: Drain) -> Drained: ...
     def reap(self, request: Reap) -> Reaped: ...
     def embed_anew(self, request: EmbedAnew) -> EmbeddedAnew: ...
+    def redact_again(self, request: RedactAgain) -> RedactedAgain: ...
 
 
 @dataclass(frozen=True)
@@ -422,6 +451,7 @@ FORGET = Operation("forget", Forget, ForgetReport)
 DRAIN = Operation("drain", Drain, Drained)
 REAP = Operation("reap", Reap, Reaped)
 EMBED_ANEW = Operation("embed_anew", EmbedAnew, EmbeddedAnew)
+REDACT_AGAIN = Operation("redact_again", RedactAgain, RedactedAgain)
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     PING,
@@ -442,4 +472,5 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     DRAIN,
     REAP,
     EMBED_ANEW,
+    REDACT_AGAIN,
 )

@@ -39,6 +39,9 @@ KEY = "OPENAI_API_KEY"
 REPAIR = "Delete that file, or run `behavior install` again."
 LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
 LEFT_VECTORS = "{:,} vectors are by another model than is wanted now: `behavior db embed` makes them anew at once"
+OLDER_RULES = (
+    "older rules for secrets have redacted {:,} sessions or remarks; `behavior redact-again` applies newer ones"
+)
 # The parts that a part needs, and the message if one of them fails.
 NEEDS = {
     "store": ["worker"],
@@ -189,7 +192,8 @@ def _store() -> str:
     client = Client()
     client.list_patterns(api.ListPatterns(limit=1))  # waits until the store is open, or raises the reason
     status = client.status()
-    return f"{status.store}, {status.patterns} patterns"
+    older = f"; {OLDER_RULES.format(status.to_redact_again)}" if status.to_redact_again else ""
+    return f"{status.store}, {status.patterns} patterns{older}"
 
 
 def _embedder() -> str:

@@ -18,6 +18,9 @@ MAIN = "main"
 USER = "user"
 
 
+# The version of the rules in `redact/`: it is stored with what they have redacted. Raise it with each new rule.
+REDACTION_VERSION = 2
+
 # Text of our own making. Every other text of a turn is redacted before it is embedded or stored.
 OWN = "own"
 OwnText: TypeAlias = Annotated[str, OWN]

@@ -352,7 +352,7 @@ begin atomic
     ('evidence with a date of its own',
      $$insert into behavior.episodes (user_id, source_key, trigger, turns, outcome, started_at, updated_at)
        values (%2$L, 'x', 'x', '[]', 'success', now(), now())$$, '42501', '42501', '42501'),
-    ('select remarks', $$select id, kind, session_id, is_followed, outcome, note, details, made_at
+    ('select remarks', $$select id, kind, session_id, is_followed, outcome, note, details, redaction_version, made_at
                            from behavior.remarks where pattern_key = 'behavior db verify'$$, '1', '0', '42501'),
     ('insert remarks', $$insert into behavior.remarks (user_id, pattern_key, kind) values (%2$L, 'x', 'good')$$,
                        '1', '42501', '42501'),

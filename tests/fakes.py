@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import numpy
 
 from behavior_plugin.errors import EmbedError
 from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import occurrence_of, trigger_of
-from behavior_plugin.store import Amounts, Computed, Forgotten, Run, Selection, Size, StoredTrigger, Work
+from behavior_plugin.store import Amounts, Computed, Forgotten, Run, Selection, Size, StoredTrigger, ToRedact, Work
 from behavior_plugin.workflow import (
     SUGGESTED,
     Episode,
@@ -72,6 +73,8 @@ class FakeStore:
         self.said: list[Remark] = []
         # The keys of forgotten turns.
         self.marks: set[str] = set()
+        self.redacted: set[str] = set()
+        self.redacted_remarks: set[UUID | None] = set()
 
     @property
     def patterns(self) -> list[StoredPattern]:
@@ -151,6 +154,25 @@ class FakeStore:
     def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
         stale = {each.session_id for each in self.told.values() if each.digest.version < version}
         return sorted(each for each in stale if each > after)
+
+    def sessions_to_redact(self, *, after: str = "") -> list[str]:
+        older = {each.session_id for each in self.told.values() if each.source_key not in self.redacted}
+        return sorted(each for each in older if each > after)
+
+    def to_redact(self) -> ToRedact:
+        return ToRedact(len(self.sessions_to_redact()), len(self.remarks_to_redact()))
+
+    def mark_redacted(self, source_keys: Iterable[str]) -> None:
+        self.redacted |= set(source_keys)
+
+    def remarks_to_redact(self) -> list[Remark]:
+        return [each for each in self.said if each.id not in self.redacted_remarks]
+
+    def mark_remarks_redacted(self, remarks: Iterable[Remark]) -> None:
+        self.redacted_remarks |= {each.id for each in remarks}
+
+    def save_redacted(self, remark: Remark) -> None:
+        self.judge(remark)
 
     def unfolded_projects(self) -> list[str]:
         return sorted(self.unfolded)

@@ -66,7 +66,7 @@ def main(event="", *words):
         if is_again and not payload:
             raise KilledError
         if payload.strip() and not _is_skipped(event, payload):
-            HANDLERS.get(event, on_event)(event, payload, is_cut)
+            HANDLERS.get(event, on_event)(event, _without_own_secrets(event, payload), is_cut)
     except BaseException as error:
         if not _is_settled:
             spool.lose(error)
@@ -226,6 +226,7 @@ HANDLERS = {
     "Stop": on_event,
     "SessionEnd": on_session_end,
 }
+CALLS = ("PostToolUse", "PostToolUseFailure")
 
 
 def _read_payload():
@@ -274,6 +275,15 @@ def _excludes_itself(notes):
         return False
     skip.add_root(root)
     return True
+
+
+def _without_own_secrets(event, payload):
+    """A call without the secrets of the session's environment."""
+    if event not in CALLS:
+        return payload
+    from behavior_plugin.capture import own_secrets
+
+    return own_secrets.mask(payload)
 
 
 def _is_asked_for(payload):

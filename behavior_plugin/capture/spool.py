@@ -1,9 +1,9 @@
 """The spool: the folder where events wait, one file each, and the format of those files.
 
 A record is written under tmp/ and renamed into new/ (as in a Maildir), so a reader never sees half of one. It is a
-line of JSON, the envelope, and then the payload, byte for byte as the agent sent it: the worker interprets it, and can
-do so again after a correction. The worker moves records from new/ into open/, by session, and unreadable ones into
-dead/.
+line of JSON, the envelope, and then the payload, byte for byte as the agent sent it (but for `own_secrets`): the worker
+interprets it, and can do so again after a correction. The worker moves records from new/ into open/, by session, and
+unreadable ones into dead/.
 
 Policies: waiting records are limited in number and bytes; at the limit new events are refused and reported, and the
 old ones stay. Nothing is synced: a kill loses nothing, a power cut may lose the last seconds, and a record that it cut

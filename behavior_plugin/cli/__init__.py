@@ -23,6 +23,7 @@ from behavior_plugin.cli.exporting import export
 from behavior_plugin.cli.forgetting import forget
 from behavior_plugin.cli.importing import import_sessions
 from behavior_plugin.cli.output import INTERRUPTED, OFF, counted, json_option, print_json, print_result, range_of
+from behavior_plugin.cli.redacting import redact_again
 from behavior_plugin.cli.sizes import size_line, sizes
 from behavior_plugin.cli.suggesting import suggest
 from behavior_plugin.cli.why import unanswered_line, unanswered_prompts, why
@@ -77,6 +78,7 @@ cli.add_command(dead)
 cli.add_command(forget)
 cli.add_command(export)
 cli.add_command(import_sessions)
+cli.add_command(redact_again)
 cli.add_command(suggest)
 cli.add_command(why)
 for of_group in (*patterns.COMMANDS, *correcting.COMMANDS, *measuring.COMMANDS, *pausing.COMMANDS):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from behavior_plugin.api import MAX_EPISODES
 from behavior_plugin.cli.output import SHORT_ID
-from behavior_plugin.doctor import Check
+from behavior_plugin.doctor import OLDER_RULES, Check
 from behavior_plugin.embed.extra import offer
 from behavior_plugin.patterns.danger import danger_of_lesson, danger_of_step
 from behavior_plugin.recall import wording
@@ -141,7 +141,7 @@ def show_state(state: dict[str, Any]) -> None:
     if "learned" in rows:
         without_work = plural(rows.pop("dropped"), "session")
         rows["learned"] = f"since the start: {plural(rows['learned'], 'prompt')} with work; {without_work} without"
-    sentences = _vectors(rows)
+    sentences = {**_vectors(rows), **_redaction(rows.pop("to_redact_again", 0))}
     show_rows({**rows, **sentences})
 
 
@@ -156,6 +156,10 @@ def _vectors(rows: dict[str, Any]) -> dict[str, str]:
         "other languages": offer(unreadable),
     }
     return {name: value for name, value in sentences.items() if value}
+
+
+def _redaction(count: int) -> dict[str, str]:
+    return {"redaction": OLDER_RULES.format(count)} if count else {}
 
 
 def show_rows(rows: dict[str, Any]) -> None:

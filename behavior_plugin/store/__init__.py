@@ -58,6 +58,14 @@ class Amounts:
 
 
 @dataclass(frozen=True)
+class ToRedact:
+    """How many sessions and remarks older rules for secrets have redacted."""
+
+    sessions: int
+    remarks: int
+
+
+@dataclass(frozen=True)
 class StoredTrigger:
     """A prompt that began work, by the key of its episode."""
 
@@ -129,7 +137,27 @@ class Evidence(Protocol):
         ...
 
     def replace_sessions(self, session_ids: Iterable[str], episodes: Sequence[Episode]) -> None:
-        """Make these episodes all that is stored of the sessions. Unchanged ones keep their patterns and vectors."""
+        """Make these episodes all that is stored of the sessions. Unchanged ones keep their patterns and vectors.
+
+        Their texts are redacted by the present rules, but for turns of rows that older rules have redacted: a session
+        with such a row stays one of theirs.
+        """
+        ...
+
+    def mark_redacted(self, source_keys: Iterable[str]) -> None:
+        """Note that the present rules for secrets have redacted these episodes."""
+        ...
+
+    def remarks_to_redact(self) -> list[Remark]:
+        """The remarks that older rules for secrets have redacted, the oldest first."""
+        ...
+
+    def mark_remarks_redacted(self, remarks: Iterable[Remark]) -> None:
+        """Note that the present rules for secrets find nothing in these remarks."""
+        ...
+
+    def save_redacted(self, remark: Remark) -> None:
+        """Save the texts of a remark as the present rules for secrets leave them. It gets another id."""
         ...
 
     def forgotten(self, turns: Sequence[Turn]) -> set[str]:
@@ -195,6 +223,14 @@ class Store(Protocol):
 
     def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
         """The next sessions after this id whose digests an earlier version computed, in the order of their ids."""
+        ...
+
+    def sessions_to_redact(self, *, after: str = "") -> list[str]:
+        """The next sessions after this id that older rules for secrets have redacted, in the order of their ids."""
+        ...
+
+    def to_redact(self) -> ToRedact:
+        """How much older rules for secrets have redacted."""
         ...
 
     def unfolded_projects(self) -> list[str]:

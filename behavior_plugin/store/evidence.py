@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from behavior_plugin.config import Storage
-from behavior_plugin.model import Turn
+from behavior_plugin.model import REDACTION_VERSION, Turn
 from behavior_plugin.store import Computed, Forgotten, Run, Selection, Work
 from behavior_plugin.store.forgetting import Forgetting, Marks
 from behavior_plugin.store.rows import (
@@ -22,6 +22,7 @@ from behavior_plugin.store.rows import (
     read_remark,
     read_rows,
     read_run,
+    remark_texts,
     remark_values,
 )
 from behavior_plugin.store.sql_files import query
@@ -58,12 +59,28 @@ class PostgresEvidence:
         before = {row["source_key"]: episode_or_none(row) for row in rows}
         # A row that this version cannot read stays: a newer one stored it, and will bring it up to date.
         newer = {row["source_key"] for row in rows if before[row["source_key"]] is None and is_newer(row, wanted)}
+        # A row of an older redaction may pass its turns on to any other of its session.
+        redacted_by = min([REDACTION_VERSION, *(row["redaction_version"] for row in rows)])
         changed = {key for key, episode in wanted.items() if key not in newer and before.get(key) != episode}
         for key, episode in wanted.items():
             if key in changed:
-                self._execute("save_episode", episode_values(episode))
+                self._execute("save_episode", episode_values(episode, redacted_by))
         self._delete([key for key, episode in before.items() if episode and key not in wanted])
         self._recompute([row for row in rows if row["source_key"] in changed])
+
+    def mark_redacted(self, source_keys: Iterable[str]) -> None:
+        self._execute("mark_redacted", {"source_keys": list(source_keys), "version": REDACTION_VERSION})
+
+    def remarks_to_redact(self) -> list[Remark]:
+        return read_rows(read_remark, self._fetch("find_remarks_to_redact", {"version": REDACTION_VERSION}))
+
+    def mark_remarks_redacted(self, remarks: Iterable[Remark]) -> None:
+        ids = [remark.id for remark in remarks]
+        self._execute("mark_remarks_redacted", {"ids": ids, "version": REDACTION_VERSION})
+
+    def save_redacted(self, remark: Remark) -> None:
+        self._execute("redact_remark", {"id": remark.id, **remark_texts(remark), "version": REDACTION_VERSION})
+        self._execute("mark_unfolded", {"projects": [], "pattern_keys": [remark.pattern_key]})
 
     def refold(self, project: str) -> None:
         self._execute("mark_unfolded", {"projects": [project], "pattern_keys": []})

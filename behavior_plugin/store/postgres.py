@@ -18,7 +18,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import StoreError, StoreUnavailableError
-from behavior_plugin.store import Amounts, Size, StoredTrigger
+from behavior_plugin.model import REDACTION_VERSION
+from behavior_plugin.store import Amounts, Size, StoredTrigger, ToRedact
 from behavior_plugin.store.connection import TIMEOUT_S, TimedConnection
 from behavior_plugin.store.errors import as_store_error
 from behavior_plugin.store.evidence import PostgresEvidence
@@ -90,6 +91,14 @@ class PostgresStore:
     def stale_sessions(self, version: int, *, after: str = "") -> list[str]:
         rows = self._fetch("find_stale_sessions", {"version": version, "after": after, "limit": MAX_SESSIONS})
         return [row["session_id"] for row in rows]
+
+    def sessions_to_redact(self, *, after: str = "") -> list[str]:
+        values = {"version": REDACTION_VERSION, "after": after, "limit": MAX_SESSIONS}
+        return [row["session_id"] for row in self._fetch("find_sessions_to_redact", values)]
+
+    def to_redact(self) -> ToRedact:
+        [row] = self._fetch("count_to_redact", {"version": REDACTION_VERSION})
+        return ToRedact(**row)
 
     def unfolded_projects(self) -> list[str]:
         return [row["project"] for row in self._fetch("find_unfolded", {})]

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from behavior_plugin.errors import StoreError
-from behavior_plugin.model import Outcome
+from behavior_plugin.model import REDACTION_VERSION, Outcome
 from behavior_plugin.store import Computed, Run
 from behavior_plugin.workflow import (
     Digest,
@@ -48,7 +48,7 @@ def vector_text(embedding: Sequence[float] | None) -> str | None:
     return None if embedding is None else Vector(list(embedding)).to_text()
 
 
-def episode_values(episode: Episode) -> dict[str, Any]:
+def episode_values(episode: Episode, redaction_version: int) -> dict[str, Any]:
     return {
         "source_key": episode.source_key,
         "part_of": episode.part_of,
@@ -61,6 +61,7 @@ def episode_values(episode: Episode) -> dict[str, Any]:
         "digest": Jsonb(episode.digest.model_dump(mode="json")),
         "turn_starts": [turn.started_at for turn in episode.turns],
         "schema_version": episode.digest.version,
+        "redaction_version": redaction_version,
         "started_at": episode.started_at,
     }
 
@@ -153,10 +154,15 @@ def remark_values(remark: Remark) -> dict[str, Any]:
         "pattern_key": remark.pattern_key,
         "kind": remark.kind.value,
         "session_id": remark.session_id,
-        "note": remark.note,
-        "details": Jsonb({name: value for name in _DETAILS if (value := getattr(remark, name))}),
+        **remark_texts(remark),
+        "redaction_version": REDACTION_VERSION,
         "made_at": remark.made_at,
     }
+
+
+def remark_texts(remark: Remark) -> dict[str, Any]:
+    details = {name: value for name in _DETAILS if (value := getattr(remark, name))}
+    return {"note": remark.note, "details": Jsonb(details)}
 
 
 def read_remark(row: DictRow) -> Remark:

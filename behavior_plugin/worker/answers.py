@@ -155,6 +155,10 @@ class Answers:
                 self._shown.forget(session_id)
         return self._decisions.forget_all(is_gone, is_dry_run=is_dry_run)
 
+    def redact_again(self, *, is_dry_run: bool) -> int:
+        """Apply the present rules for secrets to the logged decisions; returns how many change."""
+        return self._decisions.redact_again(is_dry_run=is_dry_run)
+
     def _note_suggested(self, kind: RemarkKind, session_id: str, pattern: StoredPattern) -> None:
         """The work that comes next will show whether it followed the suggestion."""
         remark = Remark(

@@ -97,6 +97,9 @@ class Client(api.Api):
     def embed_anew(self, request: api.EmbedAnew) -> api.EmbeddedAnew:
         return self._ask(api.EMBED_ANEW, request)
 
+    def redact_again(self, request: api.RedactAgain) -> api.RedactedAgain:
+        return self._ask(api.REDACT_AGAIN, request)
+
     def _ask(self, operation: api.Operation[A], request: api.Message | None = None, *, within_s: float = ANSWER_S) -> A:
         body = b"" if request is None else _to_json(request)
         try:

@@ -107,6 +107,15 @@ def retry(letter: DeadLetter) -> int:
     return len(records)
 
 
+def redact_again(*, is_dry_run: bool) -> int:
+    """Apply the present rules for secrets to the letters; returns how many change.
+
+    Raises:
+        OSError: a letter cannot be rewritten; repeat it.
+    """
+    return sum(_redact_again(letter.path, is_dry_run=is_dry_run) for letter in letters())
+
+
 def delete(letter: DeadLetter) -> None:
     """Delete a letter, or the rest of one."""
     if _is_folder(letter.path):
@@ -181,6 +190,19 @@ def _clean(letter: Path) -> None:
                 _replace(record, _without_secrets(_beginning(record)))
     _beside(letter, "unclean").rename(_beside(letter, "reason"))
     return None
+
+
+def _redact_again(letter: Path, *, is_dry_run: bool) -> bool:
+    is_changed = False
+    for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
+        with contextlib.suppress(PermissionError):
+            if stat.S_ISREG(record.lstat().st_mode):
+                before = _beginning(record)
+                after = _without_secrets(before)
+                is_changed = is_changed or after != before
+                if after != before and not is_dry_run:
+                    _replace(record, after)
+    return is_changed
 
 
 def _beginning(record: Path) -> bytes:

@@ -77,6 +77,19 @@ class Decisions:
 
         self._change(lambda lines: [rearmed(line, each) for line, each in _parsed(lines)])
 
+    def redact_again(self, *, is_dry_run: bool) -> int:
+        """Apply the present rules for secrets to all decisions; returns how many change."""
+        changed = 0
+
+        def redacted(lines: list[bytes]) -> list[bytes]:
+            nonlocal changed
+            again = [(line, each, _redacted(each)) for line, each in _parsed(lines)]
+            changed = sum(new != old for _, old, new in again)
+            return lines if is_dry_run else [line if new == old else _line(new) for line, old, new in again]
+
+        self._change(redacted)
+        return changed
+
     def shown(self) -> list[Decision]:
         """The decisions with a pattern that their session is not shown again, the oldest first."""
         with self._lock:

@@ -135,6 +135,7 @@ class Resources:
         return {
             "store": store.where if store else NOT_OPEN,
             "patterns": _count(store.patterns) if store else None,
+            "to_redact_again": _to_redact_again(store.patterns) if store else 0,
             "embedder": self._embedder_named(),
             "embedder_problem": self.embedder_problem or self._problem_of_others(),
         }
@@ -164,6 +165,14 @@ class Resources:
             log.warning("no embedder, prompts are compared by their letters: %s", describe_for_log(error))
             self.embedder_problem = describe_for_log(error)
             self._embedder.set_result(None)
+
+
+def _to_redact_again(patterns: Store) -> int:
+    try:
+        found = patterns.to_redact()
+    except BehaviorError:
+        return 0
+    return found.sessions + found.remarks
 
 
 def _count(patterns: Store) -> int | None:

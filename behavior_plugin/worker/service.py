@@ -23,8 +23,10 @@ from behavior_plugin.model import Turn
 from behavior_plugin.recall import Recaller, gate
 from behavior_plugin.recall.offer import with_offered_calls
 from behavior_plugin.redact import redact, redact_model
+from behavior_plugin.redact_again import redact_remarks, redact_sessions
 from behavior_plugin.store import Selection, Store
 from behavior_plugin.vectors import embed_anew, embed_triggers, survey
+from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.answers import PATIENT, Answers, Caller
 from behavior_plugin.worker.decision_log import Resources
 from behavior_plugin.worker.forgetting import Forgetter, selection_of
@@ -280,6 +282,26 @@ class Service(api.Api):
             for each in found.outdated
         ]
         return api.EmbeddedAnew(done=done, left=tuple(left), unreadable_projects=found.unreadable)
+
+    def redact_again(self, request: api.RedactAgain) -> api.RedactedAgain:
+        """The patterns are computed at once at the end, since they quote what was redacted again."""
+        is_dry_run = request.is_dry_run
+        store = self._resources.store(START_S)
+        found = redact_sessions(store, after=request.after, is_dry_run=is_dry_run)
+        counts = {"sessions": found.sessions, "turns": found.turns, "refused": found.refused}
+        if found.last:
+            return api.RedactedAgain(**counts, after=found.last, left=store.to_redact().sessions)
+        remarks = redact_remarks(store, is_dry_run=is_dry_run)
+        if not is_dry_run:
+            self._compute(store, embedder=lambda: self._resources.embedder(START_S))
+            self._recaller.drop()
+        return api.RedactedAgain(
+            **counts,
+            remarks=remarks,
+            decisions=self._answers.redact_again(is_dry_run=is_dry_run),
+            dead_letters=self._loop.run(partial(dead_letters.redact_again, is_dry_run=is_dry_run), TASK_S),
+            left=store.to_redact().sessions,
+        )
 
     def _begun(self, request: api.NextSteps, root: str) -> Begun:
         """The work that a request is about: what its session does for its last prompt, if it names one."""

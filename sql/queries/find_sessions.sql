@@ -1,5 +1,6 @@
 -- Everything of the caller's that is stored of some sessions, parts included.
-select source_key, part_of, session_id, project, turns, outcome, because, digest, pattern_key, schema_version
+select source_key, part_of, session_id, project, turns, outcome, because, digest, pattern_key, schema_version,
+       redaction_version
   from behavior.episodes
  where user_id = (select behavior.caller())
    and session_id = any (%(session_ids)s::text[])

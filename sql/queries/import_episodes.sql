@@ -11,10 +11,10 @@ with given as (
     insert into behavior.episodes
            (user_id, source_key, part_of, session_id, project, trigger, trigger_embedding, embedding_model, turns,
             outcome, because, digest, pattern_key, is_folded, turn_starts, use_count, last_used_at, schema_version,
-            started_at, created_at, updated_at)
+            redaction_version, started_at, created_at, updated_at)
     select user_id, source_key, part_of, session_id, project, trigger, trigger_embedding, embedding_model, turns,
            outcome, because, digest, pattern_key, false, turn_starts, use_count, last_used_at, schema_version,
-           started_at, created_at, updated_at
+           coalesce(redaction_version, 1), started_at, created_at, updated_at
       from given
         on conflict do nothing
     returning user_id, source_key

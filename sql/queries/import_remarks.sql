@@ -9,8 +9,10 @@ with given as (
                line || jsonb_strip_nulls(jsonb_build_object('user_id', %(user_id)s::uuid))) as kept
 ), added as (
     insert into behavior.remarks
-           (user_id, id, pattern_key, kind, session_id, is_followed, outcome, note, details, made_at)
-    select user_id, id, pattern_key, kind, session_id, is_followed, outcome, note, details, made_at
+           (user_id, id, pattern_key, kind, session_id, is_followed, outcome, note, details, redaction_version,
+            made_at)
+    select user_id, id, pattern_key, kind, session_id, is_followed, outcome, note, details,
+           coalesce(redaction_version, 1), made_at
       from given
         on conflict do nothing
     returning user_id, id, pattern_key

@@ -1,9 +1,10 @@
 -- Store one episode; the same work updates the same row. A vector stays as long as its trigger does.
 insert into behavior.episodes as kept
        (user_id, source_key, part_of, session_id, project, trigger, turns, outcome, because, digest, turn_starts,
-        schema_version, started_at)
+        schema_version, redaction_version, started_at)
 values ((select behavior.caller()), %(source_key)s, %(part_of)s, %(session_id)s, %(project)s, %(trigger)s, %(turns)s,
-        %(outcome)s, %(because)s, %(digest)s, %(turn_starts)s, %(schema_version)s, %(started_at)s)
+        %(outcome)s, %(because)s, %(digest)s, %(turn_starts)s, %(schema_version)s,
+        %(redaction_version)s, %(started_at)s)
     on conflict (user_id, source_key) do update
    set part_of = excluded.part_of,
        project = excluded.project,
@@ -18,4 +19,5 @@ values ((select behavior.caller()), %(source_key)s, %(part_of)s, %(session_id)s,
        is_folded = false,
        turn_starts = excluded.turn_starts,
        schema_version = excluded.schema_version,
+       redaction_version = excluded.redaction_version,
        started_at = excluded.started_at

@@ -337,17 +337,20 @@ WRITABLE: dict[str, tuple[set[str], set[str]]] = {
         {
             *("user_id", "source_key", "part_of", "session_id", "project", "trigger", "trigger_embedding"),
             *("embedding_model", "turns", "outcome", "because", "digest", "pattern_key", "is_folded", "turn_starts"),
-            *("use_count", "last_used_at", "schema_version", "started_at", "created_at"),
+            *("use_count", "last_used_at", "schema_version", "redaction_version", "started_at", "created_at"),
         },
         {
             *("part_of", "project", "trigger", "trigger_embedding", "embedding_model", "turns", "outcome", "because"),
             *("digest", "pattern_key", "is_folded", "turn_starts", "use_count", "last_used_at", "schema_version"),
-            "started_at",
+            *("redaction_version", "started_at"),
         },
     ),
     "behavior.remarks": (
-        {"user_id", "pattern_key", "kind", "session_id", "is_followed", "outcome", "note", "details", "made_at"},
-        {"is_followed", "outcome"},
+        {
+            *("user_id", "pattern_key", "kind", "session_id", "is_followed", "outcome", "note", "details"),
+            *("redaction_version", "made_at"),
+        },
+        {"is_followed", "outcome", "redaction_version"},
     ),
 }
 COLUMNS_OF = """

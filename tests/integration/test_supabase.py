@@ -61,6 +61,7 @@ def test_new_migrations_sort_after_those_of_earlier_versions(tmp_path: Path, sto
     assert [name[8:] for name in written[len(released) :]] == [
         "000301_episodes.sql",
         "000302_remarks.sql",
+        "000303_redaction_version.sql",
         "000304_forgotten.sql",
         "000401_workflows.sql" if storage == "behavior_patterns" else "000501_workflows.sql",
     ]

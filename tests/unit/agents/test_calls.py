@@ -11,12 +11,13 @@ from behavior_plugin import redact
 from behavior_plugin.agents.calls import MAX_DEPTH, MAX_ENTRIES, bounded_parameters, started_subagent, touched_files
 from behavior_plugin.agents.fields import MAX_ERROR_CHARS, MAX_TEXT_CHARS
 from behavior_plugin.model import Outcome
+from behavior_plugin.redact.text import MARGIN
 
 
 def test_call_limits_exceed_those_of_redaction() -> None:
     """A secret that is cut in two here would not be recognised there."""
-    assert max(redact.TRIGGER_LIMIT, redact.STRING_LIMIT, redact.PATH_LIMIT) + redact.MARGIN <= MAX_TEXT_CHARS
-    assert MAX_ERROR_CHARS >= redact.ERROR_LIMIT + redact.MARGIN
+    assert max(redact.TRIGGER_LIMIT, redact.STRING_LIMIT, redact.PATH_LIMIT) + MARGIN <= MAX_TEXT_CHARS
+    assert MAX_ERROR_CHARS >= redact.ERROR_LIMIT + MARGIN
     assert redact.PARAMETERS.entries < MAX_ENTRIES
     assert redact.PARAMETERS.depth < MAX_DEPTH
 

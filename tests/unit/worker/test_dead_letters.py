@@ -183,3 +183,18 @@ def test_letters_beyond_the_maximum_size_or_age_are_deleted(monkeypatch: pytest.
 
     monkeypatch.setattr(dead_letters, "MAX_BYTES", 10)
     assert dead_letters.enforce_limits(lambda _: False) == 1
+
+
+@pytest.mark.parametrize("is_dry_run", [True, False])
+def test_letters_of_older_rules_are_redacted_again(is_dry_run: bool) -> None:
+    secret = "hunter3!" + "Blue"
+    dead_letters.set_aside(session_folder(PAYLOAD, PAYLOAD), "it failed", name="kept")
+    dead_letters.set_aside(arrived(), "it is malformed")
+    record = next(path for path in sorted(Path(spool.folder("dead", "kept")).iterdir()))
+    head, _, _ = record.read_bytes().partition(b"\n")
+    record.write_bytes(head + b"\n" + json.dumps({"command": f"az login -u b -p {secret}"}).encode())
+
+    assert dead_letters.redact_again(is_dry_run=is_dry_run) == 1
+
+    assert (secret.encode() in record.read_bytes()) is is_dry_run
+    assert dead_letters.redact_again(is_dry_run=True) == int(is_dry_run)

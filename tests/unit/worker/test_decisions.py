@@ -157,3 +157,15 @@ def test_an_odd_file_costs_only_the_record(kind: str, name: str, tmp_path: Path)
     prompts()
 
     assert outside.read_text() == "untouched"
+
+
+@pytest.mark.parametrize("is_dry_run", [True, False])
+def test_decisions_of_older_rules_are_redacted_again(is_dry_run: bool) -> None:
+    secret = "hunter2!" + "Blue"
+    lines = [decision("ship it"), decision(f"the admin password is {secret} , log in")]
+    decisions.file().write_text("".join(f"{each.model_dump_json()}\n" for each in lines))
+
+    assert Decisions().redact_again(is_dry_run=is_dry_run) == 1
+
+    assert (secret in decisions.file().read_text()) is is_dry_run
+    assert len(prompts()) == 2

@@ -5,40 +5,24 @@ The secrets here are assembled from pieces, so that scanners do not report this 
 
 from __future__ import annotations
 
-import json
 import time
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from behavior_plugin.model import Action, Context, Outcome, Turn, Verdict
-from behavior_plugin.redact import (
-    ACTIONS_LIMIT,
-    FILES_LIMIT,
-    MASK,
-    PARAMETERS,
-    SECRETS,
-    STRING_LIMIT,
-    TRIGGER_LIMIT,
-    Secret,
-    redact,
-    redact_turn,
-)
+from behavior_plugin.redact import MASK, RULES, TRIGGER_LIMIT, redact
+from behavior_plugin.redact.rule import Rule
 
 PASSWORD = "hunter2-" + "Xq7"
 GITHUB = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 PEM_BODY = "MIIEowIBAAKCAQEAx7Zk" * 3
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret.name)
-def test_each_secret_catches_its_own_example(secret: Secret) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_rule_catches_its_own_example(rule: Rule) -> None:
     """A rule that no longer matches its example would let real secrets through."""
-    masked = redact(secret.example)
+    [(start, end), *_] = rule.found(rule.example, rule.example.lower())
 
-    assert MASK in masked
-    assert secret.example.split()[-1] not in masked
+    assert rule.example[start:end] not in redact(rule.example)
 
 
 TOKENS = {
@@ -180,12 +164,46 @@ def test_removed_characters_do_not_count_towards_the_limit() -> None:
     assert GITHUB[:10] not in redact("\u200b" * 50_000 + GITHUB * 2 + " " + GITHUB, 20)
 
 
-HOSTILE = ["a=", "(", "-----BEGIN ", "-----BEGIN PRIVATE " + "KEY-----", "password", "://a:", "eyJ", "\\n", "\u200b"]
+def test_a_value_is_masked_where_it_stands_again() -> None:
+    """The second time it has no name."""
+    value = "q7vK2m" + "Lx9TzR4"
+
+    assert redact(f"password: {value}\nthen type {value} and press enter") == (
+        f"password: {MASK}\nthen type {MASK} and press enter"
+    )
+
+
+HOSTILE = [
+    "a=",
+    "(",
+    "'",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE " + "KEY-----",
+    "password",
+    "password is ",
+    "key: ",
+    "secret\n",
+    "<key>",
+    "token='x'|",
+    "://a:",
+    "eyJ",
+    "\\n",
+    '\\"',
+    "%3D",
+    "\u200b",
+    "aB3",
+    "a1B2c3D4e5F6g7H8i9J0 ",
+    "mysql ",
+    "curl -u ",
+    "vault kv put a=",
+    "echo a | ",
+    "YWJj",
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_text_is_redacted_in_linear_time(piece: str) -> None:
-    """A tool's output is arbitrary. Without a limit it takes 0.2 to 1 s; a quadratic rule would take minutes."""
+    """A tool's output is arbitrary. Without a limit it takes 0.1 to 1 s; a quadratic rule would take minutes."""
     text = piece * (200_000 // len(piece))
     started = time.process_time()
 
@@ -195,99 +213,14 @@ def test_hostile_text_is_redacted_in_linear_time(piece: str) -> None:
     assert time.process_time() - started < 10
 
 
-def make_turn(**changes: Any) -> Turn:
-    values: dict[str, Any] = {
-        "source_key": "3f786850e387550fdab836ed7e6dc881de23001b",
-        "prompt": "fix the test",
-        "context": Context(),
-        "actions": (make_action(),),
-        "started_at": NOW,
-        "session_id": "123e4567-e89b-12d3-a456-426614174000",
-    }
-    return Turn(**{**values, **changes})
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_rule_takes_linear_time(rule: Rule) -> None:
+    """The beginning of its matches, again and again, takes a rule 0.1 s at most; a quadratic one would take many."""
+    beginnings = [rule.example, rule.example[:-4], *rule.words]
+    started = time.process_time()
 
+    for each in beginnings:
+        text = f"{each} " * (100_000 // len(each))
+        list(rule.found(text, text.lower()))
 
-def make_action(**changes: Any) -> Action:
-    values: dict[str, Any] = {"tool": "Bash", "outcome": Outcome.SUCCESS, "timestamp": NOW}
-    return Action(**{**values, **changes})
-
-
-def redacted_parameters(**parameters: Any) -> dict[str, Any]:
-    turn = redact_turn(make_turn(actions=(make_action(parameters=parameters),)))
-    return turn.actions[0].parameters
-
-
-def test_every_field_of_a_turn_is_redacted() -> None:
-    """Keys, lists, branch names, the agent's own words and the output of commands can contain secrets too."""
-    address = f"https://me:{PASSWORD}@example.com/x.git"
-    action = make_action(
-        tool=GITHUB,
-        actor=GITHUB,
-        error=address,
-        parameters={GITHUB: [{"deep": address}], "command": address},
-        verdict=Verdict(error=address, commit=GITHUB),
-    )
-    context = Context(directory=address, project=address, branch=GITHUB, files_touched=(GITHUB,))
-
-    turn = make_turn(prompt=address, context=context, actions=(action,), closing=address)
-    stored = redact_turn(turn).model_dump_json()
-
-    assert PASSWORD not in stored
-    assert GITHUB not in stored
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"password": "correct horse"},
-        {"headers": {"Authorization": "Bearer abc"}},
-        {"headers": {"Cookie": "abc"}},
-        {"env": {"API_KEY": "a1B2c3D4e5F6"}},
-        {"argv": ["tool", "--password", "correct horse"]},
-        {"password": 12345678},
-    ],
-)
-def test_a_value_is_masked_because_of_its_key(parameters: dict[str, Any]) -> None:
-    """A tool's input separates key and value, and the value alone looks harmless."""
-    assert MASK in json.dumps(redacted_parameters(**parameters))
-
-
-def test_harmless_parameters_keep_their_values_and_types() -> None:
-    parameters = {"file": "src/app.py", "count": 3, "ratio": 0.5, "all": True, "none": None, "list": ["a", 1]}
-
-    assert redacted_parameters(**parameters) == parameters
-
-
-def test_a_turn_is_bounded() -> None:
-    """A row must stay readable, however large a tool's input was."""
-    many = {f"key {number}": "x" * 10_000 for number in range(100)}
-    actions = tuple(make_action(tool=f"tool {number}", parameters=many, error="e" * 9_999) for number in range(300))
-    context = Context(files_touched=tuple(f"{number}.py" for number in range(1_000)))
-
-    found = redact_turn(make_turn(prompt="t" * 9_999, actions=actions, context=context, closing="c" * 9_999))
-
-    assert (len(found.prompt), len(found.closing or "")) == (TRIGGER_LIMIT, STRING_LIMIT)
-    assert len(found.context.files_touched) == FILES_LIMIT
-    assert len(found.actions) == ACTIONS_LIMIT
-    assert (found.actions[0].tool, found.actions[-1].tool) == ("tool 0", "tool 299")
-    assert len(found.actions[0].parameters) == PARAMETERS.entries + 1
-    assert max(len(text) for text in found.actions[0].parameters.values()) == STRING_LIMIT
-    assert found.actions[99].parameters["actions left out after this one"] == 100
-
-
-def test_values_without_a_json_form_are_converted() -> None:
-    """Postgres rejects NaN, and Python rejects printing very long numbers."""
-    deep: list[Any] = []
-    for _ in range(500):
-        deep = [deep]
-
-    plain = redacted_parameters(nan=float("nan"), huge=10**5_000, deep=deep, at=NOW)
-
-    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-
-
-def test_our_own_ids_are_not_redacted() -> None:
-    """The store identifies turns and sessions by these ids."""
-    turn = make_turn()
-
-    assert redact_turn(turn) == turn
+    assert time.process_time() - started < 10
