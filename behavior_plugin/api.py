@@ -143,7 +143,7 @@ class ForgetSession(Message):
 
 
 class Forget(Message):
-    """Delete everything that fits each of these: what is stored, and what waits. `until` is exclusive.
+    """Delete everything that fits each of these, stored or waiting. `until` is exclusive.
 
     `pattern` is the beginning of a pattern's id, `project` the name of a project or the end of it, and `matching` is
     looked for in every text. A dry run only counts.
@@ -319,7 +319,7 @@ class EmbeddedAnew(Message):
 
 
 class RedactAgain(Message):
-    """Apply the present rules for secrets to what older ones have redacted: some sessions after `after`, then the rest.
+    """Apply the present rules for secrets to rows that older ones have redacted: some sessions after `after`, then the rest.
 
     The rest are remarks, logged decisions and dead letters. A dry run only counts.
     """

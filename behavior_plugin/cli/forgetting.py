@@ -1,4 +1,4 @@
-"""`behavior forget`: delete what was learned, for good."""
+"""`behavior forget`: delete learned work, for good."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Delete what was learned, for good.
+    """Delete learned work, for good.
 
-    Without --apply nothing is deleted: it is a dry run that counts, and shows examples. What has to fit is all of the
-    options that are given. TEXT is looked for as it is, in upper and lower case; secrets were replaced before they were
+    Without --apply nothing is deleted: it is a dry run that counts, and shows examples. All of the given options
+    have to fit. TEXT is looked for as it is, in upper and lower case; secrets were replaced before they were
     stored, and are not found. A piece of work goes as a whole, and a session that waits in the spool too. Patterns are
     computed again from what is left.
 

@@ -1,4 +1,4 @@
-"""`behavior redact-again`: apply the present rules for secrets to what older rules have redacted."""
+"""`behavior redact-again`: apply the present rules for secrets to old rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOUNS = {
 @click.option("--apply", is_flag=True, help="Change what is stored. Without it, only count what would change.")
 @json_option
 def redact_again(apply: bool, as_json: bool) -> None:
-    """Apply newer rules for secrets to what is stored; --apply changes it.
+    """Apply newer rules for secrets to stored work; --apply changes it.
 
     Everything is redacted before it is stored, by the rules of that day. After an update with new rules, this command
     redacts stored turns, remarks, logged decisions and dead letters again. Patterns are computed again, and vectors of

@@ -1,4 +1,4 @@
-"""`behavior uninstall --data`: delete the data folder, and what of ours is elsewhere."""
+"""`behavior uninstall --data`: delete the data folder, and our files elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def data_of_ours() -> list[Path]:
 
 
 def delete_data() -> list[Path]:
-    """Delete them while no worker can start; returns what is left of the data folder, which is not ours.
+    """Delete them while no worker can start; returns the files left in the data folder, which are not ours.
 
     Raises:
         WorkerError: another command works on the data.

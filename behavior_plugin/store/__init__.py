@@ -77,7 +77,7 @@ class StoredTrigger:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is to be forgotten: all that fits each of these. What is None or empty fits all; `until` is exclusive.
+    """The work to forget: all that fits each of these. A field that is None or empty fits all; `until` is exclusive.
 
     A selection that names nothing chooses nothing, unless it `is_everything`.
     """
@@ -359,5 +359,5 @@ class Store(Protocol):
         ...
 
     def size(self, limit: int | None = None) -> Size:
-        """How much room the evidence takes, without indexes and what the server adds."""
+        """How much room the evidence takes, without indexes and the server's own share."""
         ...

@@ -1,4 +1,4 @@
-"""Forget on request, and when it is time: what waits, what is stored, what was logged, what is in memory."""
+"""Forget on request, and when it is time: waiting events, rows, log lines, and copies in memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Files(Protocol):
 
 
 class Forgetter:
-    """Forgets what fits a selection. Only for the main thread: nothing is learned meanwhile."""
+    """Forgets all work that fits a selection. Only for the main thread: nothing is learned meanwhile."""
 
     def __init__(self, learner: Learner, files: Files, answers: Answers, recaller: Recaller) -> None:
         self._learner = learner
@@ -51,10 +51,10 @@ class Forgetter:
     def run(
         self, selection: Selection, store: Store, *, is_marked: bool = True, is_dry_run: bool = False
     ) -> api.ForgetReport:
-        """Delete what fits, first what waits, for which no store is needed.
+        """Delete all that fits, the waiting events first: they need no store.
 
         Raises:
-            StoreError: what is stored was not deleted; do it again.
+            StoreError: no rows were deleted; do it again.
         """
         waiting = self._learner.forget_waiting(selection, is_dry_run=is_dry_run)
         work, done = forget(selection, store, is_marked=is_marked, is_dry_run=is_dry_run)
