@@ -319,7 +319,7 @@ class EmbeddedAnew(Message):
 
 
 class RedactAgain(Message):
-    """Apply the present rules for secrets to rows that older ones have redacted: some sessions after `after`, then the rest.
+    """Apply the present rules for secrets to older rows: to some sessions after `after`, then to the rest.
 
     The rest are remarks, logged decisions and dead letters. A dry run only counts.
     """
