@@ -4,6 +4,7 @@ A repository's author writes it, so it can exclude and nothing else, and it is b
 that cannot be read, excludes the whole project: learning from what somebody meant to exclude would be worse.
 """
 
+import errno
 import os
 import stat
 
@@ -22,8 +23,8 @@ def read(root):
         source = paths.open_carefully(os.path.join(root, NAME), os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return ()
-    except OSError:  # a link, or a file that others may not read
-        return WHOLE_PROJECT
+    except OSError as error:  # a link, or a file that only others may read; but no path is longer than paths may be
+        return () if error.errno == errno.ENAMETOOLONG else WHOLE_PROJECT
     try:
         content = os.read(source, MAX_BYTES + 1) if stat.S_ISREG(os.fstat(source).st_mode) else None
     except OSError:

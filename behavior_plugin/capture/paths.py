@@ -72,19 +72,25 @@ def project_around(path):
     That is the working directory, CLAUDE_PROJECT_DIR, or the work tree of either.
     """
     real = os.path.realpath(path)
-    places = [os.environ.get("CLAUDE_PROJECT_DIR", "")]
+    for place in _session_folders():
+        shared = os.path.commonpath((real, place))
+        around = shared if shared == place else _work_tree(shared)
+        if around and not _is_the_users(around):
+            return around
+    return None
+
+
+def _session_folders():
+    """The real paths of the working directory and of CLAUDE_PROJECT_DIR."""
+    found = []
     try:
-        places.append(os.getcwd())
+        found.append(os.getcwd())
     except OSError:  # it was deleted
         pass
-    for place in places:
-        if os.path.isabs(place):
-            place = os.path.realpath(place)
-            shared = os.path.commonpath((real, place))
-            around = shared if shared == place else _work_tree(shared)
-            if around and not _is_the_users(around):
-                return around
-    return None
+    chosen = os.environ.get("CLAUDE_PROJECT_DIR", "")
+    if os.path.isabs(chosen) and chosen not in found:
+        found.append(os.path.realpath(chosen))
+    return found
 
 
 def _decide():
@@ -100,8 +106,8 @@ def _is_in_repository(folder):
     real = os.path.realpath(folder)
     if folder.startswith("/proc/") or real.startswith("/proc/"):
         return True
-    around = _work_tree(real)
-    return bool(around and not _is_the_users(around)) or bool(project_around(real))
+    around = [place for place in _session_folders() if os.path.commonpath((real, place)) == place]
+    return any(place and not _is_the_users(place) for place in (_work_tree(real), *around))
 
 
 def _work_tree(folder):

@@ -448,6 +448,7 @@ def test_the_worker_can_be_started_and_stopped_twice() -> None:
 def test_an_error_comes_with_a_hint(own_home: Path) -> None:
     """A message without a next step is half a message."""
     data = Path(paths.data_folder())
+    shutil.rmtree(data, ignore_errors=True)
     data.write_text("a file")
 
     for command in (["list"], ["drain"], ["worker", "start"], ["recall", "x"]):
@@ -645,6 +646,7 @@ def test_doctor_reports_lost_events(own_home: Path) -> None:
 def test_the_demo_shows_a_suggestion_and_leaves_nothing_behind(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """People who only want a look have nothing to clean up."""
     monkeypatch.delenv("BEHAVIOR_HOME")
+    before = sorted(own_home.rglob("*"))
     with tempfile.TemporaryDirectory(prefix="b-") as temporary:
         monkeypatch.setenv("TMPDIR", temporary)
 
@@ -655,7 +657,7 @@ def test_the_demo_shows_a_suggestion_and_leaves_nothing_behind(own_home: Path, m
         assert "nothing: if no earlier work fits" in text
         assert not list(Path(temporary).iterdir())
         assert not processes_of(Path(temporary))
-    assert not list(own_home.iterdir())
+    assert sorted(own_home.rglob("*")) == before
 
 
 def test_the_demo_shows_the_steps_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from tests.acceptance.sessions import ROOT, nothing_left
 
 RAW = b'{"session_id": "s", "prompt": "p"}\n'
 # More than any hook makes. The tests stop at the last one, so all operations are covered.
-MAX_OPERATIONS = 150
+MAX_OPERATIONS = 200
 COUNTER = """
 import os, signal, sys
 script, event, fault, at = sys.argv[1:5]
@@ -63,6 +63,13 @@ def data(own_home: Path) -> Iterator[Path]:
         yield folder
 
 
+def project() -> Path:
+    """A folder that is no part of the data folder's own path."""
+    folder = Path(spool.folder()).parents[2] / "project"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def run(event: str, fault: str, at: int) -> tuple[subprocess.CompletedProcess[bytes], int]:
     """Run a hook with a fault at one of its operations; returns also the number of its operations."""
     Path(paths.run_folder(), "starting").unlink(missing_ok=True)  # otherwise a prompt waits for the worker
@@ -75,7 +82,7 @@ def run(event: str, fault: str, at: int) -> tuple[subprocess.CompletedProcess[by
             capture_output=True,
             env=hook_environment(COUNTED=str(writing)),
             pass_fds=[writing],
-            cwd=Path(spool.folder()).parents[1],
+            cwd=project(),
             timeout=20,
             check=False,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def tree(home: Path) -> dict[str, bytes | str]:
 @pytest.fixture
 def before(own_home: Path) -> dict[str, bytes | str]:
     """A home with an agent's settings, before anything of ours."""
+    shutil.rmtree(paths.data_folder(), ignore_errors=True)
     (own_home / ".claude").mkdir()
     (own_home / ".claude" / "settings.json").write_text('{"model":   "opus"}\n', encoding="utf-8")
     return tree(own_home)

