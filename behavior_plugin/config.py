@@ -76,7 +76,7 @@ class Settings(BaseModel):
     )
     storage: Storage = Field(
         default="behavior_patterns",
-        description="The table of the patterns: their own, or a memories table with type = 'workflow'.",
+        description="The table of the patterns: behavior_patterns, their own, or memories, as rows with type = 'workflow'.",
     )
     user_id: UUID | None = Field(
         default=None,
