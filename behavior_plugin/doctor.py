@@ -200,7 +200,8 @@ def _embedder() -> str:
     client = Client()
     status = client.status()
     if status.embedder_problem:
-        raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their letters.")
+        hint = f"{status.embedder_hint} Until then prompts are compared by their letters.".lstrip()
+        raise BehaviorError(status.embedder_problem, hint=hint)
     facts = [status.embedder]
     with suppress(StoreError):  # the store's own check has reported it
         found = client.embed_anew(api.EmbedAnew(is_dry_run=True))

@@ -16,13 +16,14 @@ from pydantic import SecretStr
 
 from behavior_plugin import api
 from behavior_plugin.cli.connections import exclusive_owner_connection
+from behavior_plugin.cli.forgetting import counted_as
 from behavior_plugin.cli.output import json_option, print_result, progress
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.recall.wording import plural
 from behavior_plugin.worker.client import Client
 
 if TYPE_CHECKING:
-    # Imported where it is used: pydantic_settings costs a tenth of a second.
+    # Only for types.
     from behavior_plugin.config import Settings
 
 SETTING, DECISION = "setting", "decision"
@@ -120,7 +121,7 @@ def _kind_of(line: str) -> str:
 
 
 def _counted(counts: dict[str, int]) -> list[str]:
-    return [plural(counts[kind], text) for kind, text in SHOWN.items() if kind in counts] or ["Nothing"]
+    return [counted_as(counts[kind], text) for kind, text in SHOWN.items() if kind in counts] or ["Nothing"]
 
 
 @contextmanager

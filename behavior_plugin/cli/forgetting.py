@@ -109,7 +109,7 @@ def _text(report: api.ForgetReport, *, is_applied: bool, is_asking: bool = False
     if report.is_empty:
         return NOTHING
     found = {text: getattr(report, name) for name, text in COUNTS.items()}
-    lines = [f"  {_counted(count, text)}" for text, count in found.items() if count]
+    lines = [f"  {counted_as(count, text)}" for text, count in found.items() if count]
     lines.insert(0, "Deleted:" if is_applied else "To delete:")
     if report.changed_patterns:
         lines.append(f"{plural(report.changed_patterns, 'pattern')} computed again from what is left.")
@@ -132,7 +132,8 @@ def _remaining(report: api.ForgetReport, *, is_applied: bool) -> list[str]:
     return lines
 
 
-def _counted(count: int, text: str) -> str:
+def counted_as(count: int, text: str) -> str:
+    """A number with a noun of COUNTS."""
     return f"{count} {text if count == 1 else PLURALS.get(text, text + 's')}"
 
 

@@ -98,7 +98,7 @@ def test_the_session_start_says_that_it_is_paused(app: Path) -> None:
 
     shown = json.loads(send("SessionStart", app).stdout)["systemMessage"]
 
-    assert shown == "behavior: paused until `behavior resume`: nothing is recorded or suggested."
+    assert shown == "behavior: paused until `behavior resume --everywhere`: nothing is recorded or suggested."
 
 
 def test_a_damaged_file_keeps_hooks_from_recording_and_is_reported(app: Path) -> None:

@@ -54,15 +54,16 @@ def test_resume_ends_one_pause_and_names_the_others() -> None:
 
     shown = run("resume")
     assert "Resumed in " in shown
-    assert "Still paused: everywhere until `behavior resume` (`behavior resume --everywhere` ends it)." in shown
+    assert "Still paused: everywhere until `behavior resume --everywhere`." in shown
     assert "There is no such pause." in run("resume")
     assert [len(each) for each in json_of("resume", "--everywhere").values()] == [1, 0]
 
 
 @pytest.mark.parametrize(("length", "seconds"), [("30m", 1800), ("2h", 7200), ("1d", 86400), ("1 d", 86400)])
 def test_a_pause_can_have_an_end(length: str, seconds: int) -> None:
-    run("pause", "--for", length)
+    shown = run("pause", "--for", length)
 
+    assert "(`behavior resume` ends it sooner): nothing is recorded" in shown
     [pause] = pauses.running()
     assert pause.until is not None
     assert round((pause.until - pause.since).total_seconds()) == seconds
