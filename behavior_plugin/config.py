@@ -79,7 +79,7 @@ class Settings(BaseModel):
     )
     storage: Storage = Field(
         default="behavior_patterns",
-        description="The table of the patterns: behavior_patterns, their own, or memories, as rows with type = 'workflow'.",
+        description="The table of the patterns: behavior_patterns, their own, or memories, with type = 'workflow'.",
     )
     user_id: UUID | None = Field(
         default=None,
@@ -187,7 +187,8 @@ def load() -> Settings:
         return Settings.model_validate(table)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {_NO_LIST if e['type'] == 'tuple_type' else e['msg']}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc']))}: {_NO_LIST if e['type'] == 'tuple_type' else e['msg']}"
+            for e in error.errors()
         )
         raise ConfigError(f"Not a valid setting: {problems}.") from None
     except (ValueError, OSError) as error:

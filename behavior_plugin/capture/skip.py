@@ -87,8 +87,8 @@ def end_of(pause):
     """The time at which a pause ends, or the command that ends it."""
     if pause["until"]:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(pause["until"]))
-    options = {EVERYWHERE: " --everywhere", SESSION: " --session %s" % pause["name"]}
-    return "`behavior resume%s`" % options.get(pause["scope"], "")
+    options = {EVERYWHERE: " --everywhere", SESSION: f" --session {pause['name']}"}
+    return f"`behavior resume{options.get(pause['scope'], '')}`"
 
 
 def is_running(pause, now):
