@@ -361,6 +361,8 @@ class Status(Message):
     patterns: int | None
     embedder: str
     embedder_problem: str
+    # The next step, if the problem has one.
+    embedder_hint: str = ""
     live_sessions: int
     learned: int
     dropped: int

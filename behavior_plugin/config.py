@@ -42,6 +42,9 @@ _GONE = ("min_similarity", "similarity_floor")
 _OF_LIBRARIES = ("OPENAI_", "PG", "SSL_CERT_")
 _OF_PROXIES = ("_PROXY", "_proxy")
 
+# What pydantic calls a tuple.
+_NO_LIST = 'Input should be a list, such as ["…"]'
+
 # No part of the URL is shown: any part may hold some of a password that is not escaped.
 YOUR_POSTGRES = "your own Postgres (database_url in config.toml)"
 EMBEDDED = "embedded server"
@@ -76,7 +79,7 @@ class Settings(BaseModel):
     )
     storage: Storage = Field(
         default="behavior_patterns",
-        description="The table of the patterns: their own, or a memories table with type = 'workflow'.",
+        description="The table of the patterns: behavior_patterns, their own, or memories, with type = 'workflow'.",
     )
     user_id: UUID | None = Field(
         default=None,
@@ -183,10 +186,13 @@ def load() -> Settings:
         _refuse_unknown(table)
         return Settings.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"Not a valid setting: {problems}") from None
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {_NO_LIST if e['type'] == 'tuple_type' else e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigError(f"Not a valid setting: {problems}.") from None
     except (ValueError, OSError) as error:
-        raise ConfigError(f"{config_file()} cannot be read: {error}") from None
+        raise ConfigError(f"{config_file()} cannot be read: {error}.") from None
 
 
 def apply_environment(settings: Settings) -> None:

@@ -36,6 +36,7 @@ FOLDER_ITSELF = "Set BEHAVIOR_HOME to the folder itself."
 TO_FILE = "Write the settings into that file, without BEHAVIOR_ and in lower case, and unset the variables."
 MAKE_PRIVATE = "Run `chmod 600` on it."
 KEY = "OPENAI_API_KEY"
+BY_LETTERS = "Until then prompts are compared by their letters."
 REPAIR = "Delete that file, or run `behavior install` again."
 LEFT_HINT = "They stay there until they can be read; records of a newer version, until that version is back."
 LEFT_VECTORS = "{:,} vectors are by another model than is wanted now: `behavior db embed` makes them anew at once"
@@ -200,7 +201,8 @@ def _embedder() -> str:
     client = Client()
     status = client.status()
     if status.embedder_problem:
-        raise BehaviorError(status.embedder_problem, hint="Until then prompts are compared by their letters.")
+        remedy = "" if "behavior doctor" in status.embedder_hint else status.embedder_hint
+        raise BehaviorError(status.embedder_problem, hint=f"{BY_LETTERS} {remedy}".rstrip())
     facts = [status.embedder]
     with suppress(StoreError):  # the store's own check has reported it
         found = client.embed_anew(api.EmbedAnew(is_dry_run=True))

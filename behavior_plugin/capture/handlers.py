@@ -250,10 +250,9 @@ def _is_skipped(event, payload):
         return False
     from behavior_plugin.capture import skip
 
-    reason, until = skip.why(payload)
+    reason, pause = skip.why(payload)
     if reason == skip.PAUSED and event == "SessionStart" and not _agent:
-        end = time.strftime("until %Y-%m-%d %H:%M", time.localtime(until)) if until else "until `behavior resume`"
-        _show_user(f"behavior: paused {end}: nothing is recorded or suggested.")
+        _show_user(f"behavior: paused until {skip.end_of(pause)}: nothing is recorded or suggested.")
     return bool(reason)
 
 

@@ -66,7 +66,7 @@ def add_root(root):
 
 
 def why(payload):
-    """Why nothing of this event may be kept, and until when in seconds, or None: PAUSED, EXCLUDED or empty.
+    """Why nothing of this event may be kept, and the pause, if there is one: PAUSED, EXCLUDED or empty.
 
     Raises OSError or ValueError if the file cannot be read: then nothing is known, and nothing may be kept.
     """
@@ -78,9 +78,17 @@ def why(payload):
     places = [place for place in map(_describe, folders) if place]
     for pause in found["pauses"]:
         if is_running(pause, time.time()) and is_meant(pause, session, places):
-            return PAUSED, pause["until"]
+            return PAUSED, pause
     is_out = any(is_excluded(place, found["exclude_projects"]) for place in places)
     return (EXCLUDED if is_out else ""), None
+
+
+def end_of(pause):
+    """The time at which a pause ends, or the command that ends it."""
+    if pause["until"]:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(pause["until"]))
+    options = {EVERYWHERE: " --everywhere", SESSION: f" --session {pause['name']}"}
+    return f"`behavior resume{options.get(pause['scope'], '')}`"
 
 
 def is_running(pause, now):

@@ -20,7 +20,7 @@ from behavior_plugin.cli.output import counted, json_option, print_result, progr
 from behavior_plugin.errors import SchemaError
 
 if TYPE_CHECKING:
-    # Imported where it is used: psycopg and pydantic_settings cost a tenth of a second each.
+    # Imported where it is used: psycopg costs a tenth of a second.
     from behavior_plugin.store.maintenance.rows import Tally
 
 # More would fill the screen; --json has them all.

@@ -11,7 +11,7 @@ from behavior_plugin.worker.client import Client
 from behavior_plugin.worker.lifecycle import worker_stopped
 
 if TYPE_CHECKING:
-    # Imported where it is used: psycopg and pydantic_settings cost a tenth of a second each.
+    # Imported where it is used: psycopg costs a tenth of a second.
     import psycopg
 
     from behavior_plugin.config import Settings

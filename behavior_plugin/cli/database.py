@@ -21,7 +21,7 @@ from behavior_plugin.errors import ConfigError, SchemaError
 from behavior_plugin.worker.lifecycle import worker_stopped
 
 if TYPE_CHECKING:
-    # Imported where it is used: psycopg and pydantic_settings cost a tenth of a second each.
+    # Imported where it is used: psycopg costs a tenth of a second.
     import psycopg
 
     from behavior_plugin.store.embedded.upgrade import Upgraded

@@ -12,20 +12,22 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-from pydantic import SecretStr
 
 from behavior_plugin import api
 from behavior_plugin.cli.connections import exclusive_owner_connection
+from behavior_plugin.cli.forgetting import counted_as
 from behavior_plugin.cli.output import json_option, print_result, progress
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.recall.wording import plural
 from behavior_plugin.worker.client import Client
 
 if TYPE_CHECKING:
-    # Imported where it is used: pydantic_settings costs a tenth of a second.
+    # Only for types.
     from behavior_plugin.config import Settings
 
 SETTING, DECISION = "setting", "decision"
+# The settings that are left out.
+SECRET = {"database_url", "environment"}
 SHOWN = {"pattern": "pattern", "episode": "piece of work", "remark": "suggestion or remark", DECISION: "decision"}
 
 
@@ -38,8 +40,9 @@ def export(file: str, force: bool, as_json: bool) -> None:
 
     With - it goes to the output. It has a line of JSON for each record, with its kind: pattern, episode (the prompts
     with their calls, which patterns are computed from), remark (feedback, edits, suggestions, marks of forgotten work),
-    decision (as in `behavior why`), and setting, without the database's URL. It is redacted as it is stored. Vectors
-    are left out: they are made again. Ended sessions are learned from before; those that are still open are not in it.
+    decision (as in `behavior why`), and setting, without `database_url` and `environment`. It is redacted as it is
+    stored. Vectors are left out: they are made again. Ended sessions are learned from before; those that are still open
+    are not in it.
 
     `behavior import --from-export FILE` brings it back, here, or into another data folder or storage. For a copy of the
     database, with vectors and of all users, use `behavior db backup`.
@@ -109,9 +112,8 @@ def _exported() -> Iterator[tuple[str, str]]:
 
 
 def _settings(settings: Settings) -> Iterator[dict[str, Any]]:
-    for name, value in settings.model_dump(mode="python").items():
-        if not isinstance(value, SecretStr):
-            yield {"name": name, "value": value if isinstance(value, str | int | float | None) else str(value)}
+    for name, value in settings.model_dump(mode="json", exclude=SECRET).items():
+        yield {"name": name, "value": value}
 
 
 def _kind_of(line: str) -> str:
@@ -120,7 +122,7 @@ def _kind_of(line: str) -> str:
 
 
 def _counted(counts: dict[str, int]) -> list[str]:
-    return [plural(counts[kind], text) for kind, text in SHOWN.items() if kind in counts] or ["Nothing"]
+    return [counted_as(counts[kind], text) for kind, text in SHOWN.items() if kind in counts] or ["Nothing"]
 
 
 @contextmanager

@@ -36,6 +36,9 @@ PLURALS = {
     "line of the worker's log": "lines of the worker's log",
 }
 NOTHING = "Nothing matches."
+# Where the words are that have to be given whole.
+WHOLE_ID = "--session takes a whole id; `behavior list --turns --json` has them."
+WHOLE_NAME = "--project takes a name or the end of it, in whole words; `behavior list --turns` shows them."
 
 
 @click.command("forget")
@@ -88,7 +91,7 @@ def forget(
         if not is_applied and as_json:
             print_json(_as_dict(report, is_applied=False))
         elif not as_json:
-            click.echo(_text(report, is_applied=False, is_asking=is_asking))
+            click.echo(_text(report, request, is_applied=False, is_asking=is_asking))
         if not is_applied:
             sys.exit(1 if report.is_empty else 0)
         if not report.is_empty:
@@ -97,7 +100,7 @@ def forget(
     if as_json:
         print_json(_as_dict(report, is_applied=True))
     else:
-        click.echo(_text(report, is_applied=True))
+        click.echo(_text(report, request, is_applied=True))
     sys.exit(1 if report.is_empty else 0)
 
 
@@ -105,11 +108,12 @@ def _as_dict(report: api.ForgetReport, *, is_applied: bool) -> dict[str, Any]:
     return {"is_applied": is_applied, **report.model_dump(mode="json")}
 
 
-def _text(report: api.ForgetReport, *, is_applied: bool, is_asking: bool = False) -> str:
+def _text(report: api.ForgetReport, request: api.Forget, *, is_applied: bool, is_asking: bool = False) -> str:
     if report.is_empty:
-        return NOTHING
+        hints = (WHOLE_ID if request.session_id else "", WHOLE_NAME if request.project else "")
+        return " ".join(filter(None, (NOTHING, *hints)))
     found = {text: getattr(report, name) for name, text in COUNTS.items()}
-    lines = [f"  {_counted(count, text)}" for text, count in found.items() if count]
+    lines = [f"  {counted_as(count, text)}" for text, count in found.items() if count]
     lines.insert(0, "Deleted:" if is_applied else "To delete:")
     if report.changed_patterns:
         lines.append(f"{plural(report.changed_patterns, 'pattern')} computed again from what is left.")
@@ -132,7 +136,8 @@ def _remaining(report: api.ForgetReport, *, is_applied: bool) -> list[str]:
     return lines
 
 
-def _counted(count: int, text: str) -> str:
+def counted_as(count: int, text: str) -> str:
+    """A number with a noun of COUNTS."""
     return f"{count} {text if count == 1 else PLURALS.get(text, text + 's')}"
 
 

@@ -24,6 +24,7 @@ from behavior_plugin.worker.client import Client
 MAX_LISTED = 10_000
 # How many times as many rows to ask for where a list is cut.
 MORE = 5
+NONE_YET = "No patterns yet. They are learned when a session ends."
 # The field of a pattern or a turn that holds its calls: a megabyte and more.
 CALLS = {"actions"}
 an_id = click.argument("pattern_id", metavar="ID", callback=not_empty)
@@ -190,7 +191,8 @@ def _nothing_found(client: Client, request: api.Recall) -> str:
         return "No similar work found."
     if client.list_patterns(api.ListPatterns(limit=1, directory=request.directory)):
         return "No similar work found. --all searches all projects."
-    return f"{_nothing_listed(client, here=True)} --all searches all projects."
+    nothing = _nothing_listed(client, here=True)
+    return nothing if nothing == NONE_YET else f"{nothing} --all searches all projects."
 
 
 def _nothing_listed(client: Client, *, here: bool) -> str:
@@ -198,7 +200,7 @@ def _nothing_listed(client: Client, *, here: bool) -> str:
     if here and (others := client.status().patterns):
         known = f"{others:,} pattern{'s' if others > 1 else ''}"
         return f"Nothing has been learned in this project yet; other projects have {known}."
-    return "No patterns yet. They are learned when a session ends."
+    return NONE_YET
 
 
 def _warn_if_off() -> None:

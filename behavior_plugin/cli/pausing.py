@@ -71,7 +71,7 @@ def pause(session_id: str | None, everywhere: bool, length: timedelta | None, as
         begun = pauses.begin(scope, name, until)
     except OSError as error:
         raise BehaviorError(f"{NOT_RECORDED}: {error.strerror}.", hint="Look at the data folder's owner.") from None
-    text = f"Paused {pause_words(begun)}: {_WHILE}. `{_resume_command(begun)}` ends it."
+    text = f"Paused {pause_words(begun)}{_sooner(begun)}: {_WHILE}."
     print_result(begun.model_dump(mode="json"), text, as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def resume(session_id: str | None, everywhere: bool, as_json: bool) -> None:
     left = pauses.running()
     what = pause_words(ended[0]).partition(" until ")[0] if ended else ""
     lines = [f"Resumed {what}." if ended else "There is no such pause."]
-    lines += [f"Still paused: {pause_words(each)} (`{_resume_command(each)}` ends it)." for each in left]
+    lines += [f"Still paused: {pause_words(each)}{_sooner(each)}." for each in left]
     value = {
         name: [each.model_dump(mode="json") for each in found] for name, found in (("ended", ended), ("left", left))
     }
@@ -111,7 +111,7 @@ def pause_words(found: Pause) -> str:
 
     name = quote(found.name, MAX_NAME_CHARS)
     what = {"everywhere": "everywhere", "project": f"in {name}", "session": f"in the session {name}"}
-    end = f"{found.until.astimezone():%Y-%m-%d %H:%M}" if found.until else "`behavior resume`"
+    end = f"{found.until.astimezone():%Y-%m-%d %H:%M}" if found.until else f"`{_resume_command(found)}`"
     return f"{what[found.scope]} until {end}"
 
 
@@ -176,6 +176,11 @@ def _place_here() -> dict[str, str]:
     from behavior_plugin.capture import context as places
 
     return dict(places.describe(current_folder()))
+
+
+def _sooner(found: Pause) -> str:
+    """The command that ends a pause before its end."""
+    return f" (`{_resume_command(found)}` ends it sooner)" if found.until else ""
 
 
 def _resume_command(found: Pause) -> str:

@@ -141,6 +141,8 @@ def show_state(state: dict[str, Any]) -> None:
     if "learned" in rows:
         without_work = plural(rows.pop("dropped"), "session")
         rows["learned"] = f"since the start: {plural(rows['learned'], 'prompt')} with work; {without_work} without"
+    if left_out := rows.pop("left_out", 0):
+        rows["left out"] = f"since the start: {left_out:,} of the prompts and calls, by pauses and exclusions"
     sentences = {**_vectors(rows), **_redaction(rows.pop("to_redact_again", 0))}
     show_rows({**rows, **sentences})
 

@@ -44,7 +44,7 @@ class RemoteEmbedder:
             # Costs 0.4 s to import, and most users never choose it.
             import openai
         except ImportError as error:
-            hint = f"Install it: {install_command(OPENAI)}"
+            hint = f"Install it, then run `behavior worker stop`: {install_command(OPENAI)}"
             raise EmbedError("The package of OpenAI is not installed.", hint=hint) from error
         self._client = openai.OpenAI(
             api_key=_key(),

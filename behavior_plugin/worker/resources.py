@@ -34,7 +34,7 @@ class Resources:
         self._settings = settings
         self._store: Future[OpenStore] = Future()
         self._embedder: Future[Embedder | None] = Future()
-        self.embedder_problem = ""
+        self.embedder_problem = self._embedder_hint = ""
         self._backoff = Backoff()
         self._failed_openings = 0
         self.last_error = self._hint = ""
@@ -138,6 +138,7 @@ class Resources:
             "to_redact_again": _to_redact_again(store.patterns) if store else 0,
             "embedder": self._embedder_named(),
             "embedder_problem": self.embedder_problem or self._problem_of_others(),
+            "embedder_hint": self._embedder_hint,
         }
 
     def _embedder_named(self) -> str:
@@ -164,6 +165,8 @@ class Resources:
         except Exception as error:  # threads that wait for the embedder must get an answer
             log.warning("no embedder, prompts are compared by their letters: %s", describe_for_log(error))
             self.embedder_problem = describe_for_log(error)
+            if isinstance(error, EmbedError):
+                self._embedder_hint = error.hint
             self._embedder.set_result(None)
 
 

@@ -530,6 +530,8 @@ def test_doctor_reports_secrets_that_others_can_read_and_a_key_that_is_not_used(
     assert (f"Others can read {file}" in open_to_all["found"], "chmod 600" in open_to_all["hint"]) == (True, True)
     assert "OPENAI_API_KEY is set in this environment and not used" in not_used["settings"]["found"]
     assert "There is no OpenAI key" in not_used["embedder"]["found"]
+    assert "[environment]" in not_used["embedder"]["hint"]
+    assert "compared by their letters" in not_used["embedder"]["hint"]
     assert "[environment]" in not_used["settings"]["hint"]
     assert "canary" not in str([open_to_all, not_used])
 
@@ -539,6 +541,9 @@ def test_status_reports_unreadable_settings() -> None:
     file = Path(paths.make_private(paths.data_folder())) / "config.toml"
     file.write_text("storage = memories\n")
     assert str(file) in json_of("status")["settings"]
+
+    file.write_text('exclude_projects = "acme"\n')
+    assert json_of("status")["settings"].endswith('exclude_projects: Input should be a list, such as ["…"].')
 
     file.write_text('databse_url = "x"\n')
     assert "did you mean database_url?" in output_of("status")

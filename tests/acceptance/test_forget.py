@@ -124,9 +124,15 @@ def test_nothing_matches_is_said(project: Path, home: Path) -> None:
     Session(project).work().end()
     drain()
 
-    for words in (("--matching", CANARY), ("--session", "none"), ("--project", "none", "--apply")):
+    for words, hint in (
+        (("--matching", CANARY), ""),
+        (("--session", "none"), " --session takes a whole id; `behavior list --turns --json` has them."),
+        (("--project", "none", "--apply"), " --project takes a name or the end of it, in whole words; "),
+    ):
         done = behavior("forget", *words)
-        assert (done.returncode, done.stdout) == (1, "Nothing matches.\n")
+        assert done.returncode == 1
+        assert done.stdout.startswith(f"Nothing matches.{hint}")
+        assert bool(hint) is (done.stdout != "Nothing matches.\n")
 
     assert behavior("forget").returncode == behavior("forget", "--everything", "--session", "x").returncode == 2
     assert behavior("forget", "--pattern", "ffffffff").returncode == 1
@@ -207,6 +213,7 @@ def test_an_export_brings_everything_back(project: Path, home: Path, tmp_path: P
     again = json_of("import", "--from-export", str(files[0]))
     output_of("export", str(files[1]))
 
+    assert "3 pieces of work" in output_of("export", str(tmp_path / "again.jsonl"))
     assert files[0].read_text(encoding="utf-8") == files[1].read_text(encoding="utf-8")
     assert saved["records"].keys() >= {"pattern", "episode", "remark", "decision", "setting"}
     assert files[0].stat().st_mode & 0o777 == 0o600

@@ -98,7 +98,16 @@ def test_the_session_start_says_that_it_is_paused(app: Path) -> None:
 
     shown = json.loads(send("SessionStart", app).stdout)["systemMessage"]
 
-    assert shown == "behavior: paused until `behavior resume`: nothing is recorded or suggested."
+    assert shown == "behavior: paused until `behavior resume --everywhere`: nothing is recorded or suggested."
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "command"),
+    [("project", "app", "resume"), ("session", "s1", "resume --session s1"), ("everywhere", "", "resume --everywhere")],
+)
+def test_a_pause_names_the_command_that_ends_it(scope: str, name: str, command: str) -> None:
+    """The plain `behavior resume` ends only the pause of this project."""
+    assert skip.end_of({"scope": scope, "name": name, "until": None}) == f"`behavior {command}`"
 
 
 def test_a_damaged_file_keeps_hooks_from_recording_and_is_reported(app: Path) -> None:

@@ -80,6 +80,15 @@ def test_the_locks_satisfy_the_project(lock: str, wanted: list[str]) -> None:
             assert requirement.specifier.contains(version), requirement
 
 
+def test_the_lock_has_nothing_that_the_project_has_dropped() -> None:
+    """A requirement that was removed without `make lock` would still be installed."""
+    wanted = {canonicalize_name(Requirement(each).name) for each in PROJECT["dependencies"]}
+
+    for each, entry in requirements("plugin.txt"):
+        if f"{PROJECT['name']} (pyproject.toml)" in entry:
+            assert canonicalize_name(each.name) in wanted, each.name
+
+
 def test_tests_run_with_the_versions_that_users_get() -> None:
     """The lock of the tests has all packages of the plugin's, in the same versions."""
     tested = {str(each) for each, _ in requirements("test.txt")}

@@ -14,7 +14,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from behavior_plugin import __version__
-from behavior_plugin.capture import python_link
+from behavior_plugin.capture import paths, python_link
 from behavior_plugin.capture.handlers import HANDLERS
 from behavior_plugin.cli import cli
 from behavior_plugin.config import Settings
@@ -151,8 +151,19 @@ def test_the_readme_shows_the_commands_own_help() -> None:
 
 @pytest.mark.parametrize(("name", "field"), Settings.model_fields.items())
 def test_the_readme_describes_every_setting(name: str, field: FieldInfo) -> None:
-    """The README repeats the description in the code."""
-    assert f"| `{name}` | {field.description} |" in README
+    """The README repeats the description and the default in the code."""
+    value = field.get_default(call_default_factory=True)
+    default = f"`{json.dumps(value)}`" if value is not None and value != {} else "none"
+
+    assert f"| `{name}` | {field.description} | {default} |\n" in README
+
+
+@pytest.mark.parametrize("name", paths.NAMES)
+def test_the_privacy_page_names_every_file_of_the_data_folder(name: str) -> None:
+    """Its table says what each file holds, and how long."""
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8"), re.M)
+
+    assert name in {part.partition("/")[0] for row in rows for part in re.findall(r"`(.*?)`", row)}
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from behavior_plugin import doctor
 from behavior_plugin.capture import context, ignore_file, skip
-from behavior_plugin.cli import cli
+from behavior_plugin.cli import cli, terminal
 from behavior_plugin.cli.output import current_folder
 from behavior_plugin.errors import BehaviorError
 from behavior_plugin.exclude import pauses
@@ -54,15 +55,16 @@ def test_resume_ends_one_pause_and_names_the_others() -> None:
 
     shown = run("resume")
     assert "Resumed in " in shown
-    assert "Still paused: everywhere until `behavior resume` (`behavior resume --everywhere` ends it)." in shown
+    assert "Still paused: everywhere until `behavior resume --everywhere`." in shown
     assert "There is no such pause." in run("resume")
     assert [len(each) for each in json_of("resume", "--everywhere").values()] == [1, 0]
 
 
 @pytest.mark.parametrize(("length", "seconds"), [("30m", 1800), ("2h", 7200), ("1d", 86400), ("1 d", 86400)])
 def test_a_pause_can_have_an_end(length: str, seconds: int) -> None:
-    run("pause", "--for", length)
+    shown = run("pause", "--for", length)
 
+    assert "(`behavior resume` ends it sooner): nothing is recorded" in shown
     [pause] = pauses.running()
     assert pause.until is not None
     assert round((pause.until - pause.since).total_seconds()) == seconds
@@ -130,3 +132,16 @@ def test_the_doctor_names_exclusions_and_fails_where_everything_is_paused() -> N
 def test_the_doctor_has_nothing_to_say_without_exclusions() -> None:
     configure()
     assert doctor._exclusions() == "none"
+
+
+@pytest.mark.parametrize(("count", "line"), [(0, ""), (3, "3 of the prompts and calls, by pauses and exclusions")])
+def test_status_says_how_much_was_left_out_if_anything_was(
+    count: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "console", Console(highlight=False, soft_wrap=True))
+
+    terminal.show_state({"worker": "running", "left_out": count})
+
+    said = capsys.readouterr().out
+    assert ("left out" in said) is bool(count)
+    assert line in said

@@ -54,6 +54,7 @@ def test_without_the_package_the_error_says_how_to_install_it(monkeypatch: pytes
         RemoteEmbedder()
 
     assert caught.value.hint.endswith("-m pip install 'openai>=1.60'")
+    assert "`behavior worker stop`" in caught.value.hint  # a worker opens its embedder once
 
 
 def test_vectors_are_returned_in_the_order_of_the_texts(connect: Connect) -> None:

@@ -160,7 +160,7 @@ def test_a_client_of_the_running_worker_starts_none() -> None:
     ("module", "heavy"),
     [
         ("behavior_plugin.cli.terminal", ["detect_secrets", "psycopg", "numpy", "http.server"]),
-        ("behavior_plugin.worker.client", ["detect_secrets", "psycopg", "pydantic_settings", "http.server"]),
+        ("behavior_plugin.worker.client", ["detect_secrets", "psycopg", "http.server"]),
         ("behavior_plugin.worker.lifecycle", ["pydantic", "psutil", "http.client"]),
     ],
 )
