@@ -115,7 +115,7 @@ NAMES = (
     ),
     Rule(
         "named secret",
-        # Once to the place of the value, since the names are many; there a word, all that is quoted, or signs.
+        # Once to the place of the value, since the names are many; there a word, all that is quoted, or any characters.
         rf"(?i){NAME}{ASSIGNED}(?:(?=({VALUE}{{8,}}+)(?!\())|)(?:(?=(?<=[\"'`])((?<=\")[^\"\n\\]{{8,400}}(?=\")"
         r"|(?<=')[^'\n\\]{8,400}(?=')|(?<=`)[^`\n\\]{8,400}(?=`)))|)(?:(?=(\S{16,200}))|)",
         example="api_key: " + "0123456789abcdef",

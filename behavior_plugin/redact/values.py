@@ -31,7 +31,7 @@ _CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"\d"), re.compile(r"[^\w\s.,:/-]"))
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _HEX = re.compile(r"(?:[0-9a-f]{4,}|[0-9A-F]{4,})(?:-(?:[0-9a-f]{4,}|[0-9A-F]{4,}))*")
-# Signs that end a word in code, and that tokens do not have.
+# Characters that end a word in code, and that tokens do not have.
 _CODE = frozenset("\"'`,;&|<>(){}\\")
 _PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){3,9}")
 _COMMON = re.compile(r"\b(?:a|an|and|are|as|be|can|enter|for|from|has|in|is|it|must|no|not|of|or|the|this|to|your?)\b")
@@ -92,14 +92,14 @@ def is_random(value: str) -> bool:
 
 
 def is_machine_made(value: str) -> bool:
-    """Whether a value is as good as random: a token, two with a space between, or signs at random."""
+    """Whether a value is as good as random: a token, two with a space between, or special characters."""
     return is_noise(value) if _CODE.intersection(value) else all(map(is_random, value.split(" ", 1)))
 
 
 def is_noise(value: str) -> bool:
-    """Whether a value is signs at random, which is no text and no code: in code, brackets match each other."""
-    signs = {each for each in value if not each.isalnum()}
-    return len(signs) >= 7 and not signs & {" ", "\n"} and is_given(value) and not _is_balanced(value)
+    """Whether a value has so many special characters that it is no text, and no code, in which brackets match."""
+    special = {each for each in value if not each.isalnum()}
+    return len(special) >= 7 and not special & {" ", "\n"} and is_given(value) and not _is_balanced(value)
 
 
 def is_account(value: str) -> bool:
