@@ -42,9 +42,9 @@ def is_given(value: str) -> bool:
     return not _REFERENCE.match(value) and not _PLAIN_WORD.fullmatch(value)
 
 
-def is_given_and_own(value: str) -> bool:
+def is_given_and_real(value: str) -> bool:
     """The same, and no filler."""
-    return is_given(value) and is_own(value)
+    return is_given(value) and is_real(value)
 
 
 def is_odd(value: str) -> bool:
@@ -69,14 +69,14 @@ def is_phrase(value: str) -> bool:
     return _PHRASE.fullmatch(value) is not None and not _COMMON.search(value)
 
 
-def is_own(value: str) -> bool:
-    """Whether a value is not filler: less than half of it is repetition."""
+def is_real(value: str) -> bool:
+    """Whether a value is no filler, such as an example's: less than half of it is repetition."""
     return 2 * sum(len(match[0]) for match in _FILLER.finditer(value)) < len(value) and not value.endswith("EXAMPLE")
 
 
 def is_token(value: str) -> bool:
     """Whether a value that begins like a token can be one: it is more than words."""
-    if not is_own(value):
+    if not is_real(value):
         return False
     return re.search(r"\d", value) is not None or changes(value) >= 3 or has_gibberish(value)
 
