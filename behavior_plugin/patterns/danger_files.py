@@ -12,6 +12,8 @@ from behavior_plugin.patterns.hazards import Danger
 from behavior_plugin.patterns.shell import Typed
 
 _SLOT = re.compile(r"\{\w+\}")
+# Their values are used, and not sent.
+_USES_KEY = ("-i", "--key", "--cert", "--cacert")
 # With a slot or a wildcard in its name it may be anything.
 _FILE = re.compile(r"[^*?\[\]{}$]*[^./*?\[\]{}$][^/*?\[\]{}$]*\.[A-Za-z]\w{0,7}")
 
@@ -28,7 +30,7 @@ def danger_of_writing(place: str) -> Danger | None:
     return next((kind for pattern, kind in kinds if pattern.search(place)), None)
 
 
-def deletion(program: str, words: Sequence[str], root: str) -> Danger | None:
+def danger_of_deleting(program: str, words: Sequence[str], root: str) -> Danger | None:
     """Deleting outside the project, or whole folders of it that no tool makes again."""
     targets = [word for word in words[1:] if not re.match(r"-|/[a-z]$", word, re.IGNORECASE)]
     targets = [word for word in targets if not hazards.NO_FILE.match(word)]
@@ -45,7 +47,7 @@ def deletion(program: str, words: Sequence[str], root: str) -> Danger | None:
     return Danger.DELETION if is_bad else None
 
 
-def written(program: str, words: Sequence[str]) -> list[str]:
+def written_files(program: str, words: Sequence[str]) -> list[str]:
     """The files that a program changes."""
     named = [word for word in words[1:] if not word.startswith("-")]
     if program in hazards.WRITING:
@@ -55,19 +57,17 @@ def written(program: str, words: Sequence[str]) -> list[str]:
     return [word[3:] for word in words if program == "dd" and word.startswith("of=")]
 
 
-def reading(program: str, words: Sequence[str], before: Sequence[Typed], root: str) -> Danger | None:
+def danger_of_reading(program: str, words: Sequence[str], before: Sequence[Typed], root: str) -> Danger | None:
     """Showing, copying or sending credentials."""
     earlier = [word for each in before[:-1] for word in each.words]
     prints_settings = any(each.words and each.words[0] in ("env", "printenv", "set") for each in before[:-1])
     if program in hazards.SENDING:
         sent = [place_of(re.sub(r"^[\w.-]*=?@|^--?[\w-]+=", "", word), root) for word in (*words[1:], *earlier)]
-        keys = {
-            place_of(word, root)
-            for before_, word in pairwise(words)
-            if before_ in ("-i", "--key", "--cert", "--cacert")
-        }
+        keys = {place_of(word, root) for option, word in pairwise(words) if option in _USES_KEY}
         secrets = [place for place in sent if place not in keys]
-        if prints_settings or any(hazards.CREDENTIALS.search(p) or hazards.PROJECT_SECRETS.search(p) for p in secrets):
+        if prints_settings or any(
+            hazards.CREDENTIALS.search(each) or hazards.PROJECT_SECRETS.search(each) for each in secrets
+        ):
             return Danger.SENT
     is_reading = program in hazards.READING
     is_secret = any(hazards.CREDENTIALS.search(place_of(word, root)) for word in words[1:])
