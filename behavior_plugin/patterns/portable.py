@@ -324,10 +324,10 @@ def _pushed_tag(word: _Word) -> str:
         return word.typed
     name = word.value.lstrip("+:")
     # A colon before it deletes it.
-    sign = word.value.removesuffix(name)
+    prefix = word.value.removesuffix(name)
     if _VERSION.fullmatch(name):
-        return f"{sign}{VERSION}"
-    return f"{sign}{TAG}" if word.before == "tag" or _TAG_NAME.fullmatch(name) else ""
+        return f"{prefix}{VERSION}"
+    return f"{prefix}{TAG}" if word.before == "tag" or _TAG_NAME.fullmatch(name) else ""
 
 
 def _path(part: Part, word: _Word) -> str:
