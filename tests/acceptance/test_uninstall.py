@@ -25,10 +25,10 @@ def tree(home: Path) -> dict[str, bytes | str]:
 
 @pytest.fixture
 def before(own_home: Path) -> dict[str, bytes | str]:
-    """A home with an agent's settings, before anything of ours."""
+    """A home with an agent's settings, and nothing of ours: `clean_ending` has made a data folder already."""
     (own_home / ".claude").mkdir()
     (own_home / ".claude" / "settings.json").write_text('{"model":   "opus"}\n', encoding="utf-8")
-    return tree(own_home)
+    return {name: content for name, content in tree(own_home).items() if name.startswith(".claude")}
 
 
 def test_nothing_is_left(before: dict[str, bytes | str], project: Path, own_home: Path) -> None:
