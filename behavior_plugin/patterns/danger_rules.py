@@ -14,6 +14,7 @@ from itertools import pairwise
 from behavior_plugin.patterns import hazards, programs
 from behavior_plugin.patterns.commands import behind_wrappers, program_of
 from behavior_plugin.patterns.danger_files import (
+    DISK,
     danger_of_deleting,
     danger_of_reading,
     danger_of_writing,
@@ -137,7 +138,7 @@ def _named_danger(program: str, words: Sequence[str]) -> Danger | None:
         return kind
     if program.startswith("mkfs"):
         return Danger.DISK
-    if program == "dd" and any(word.startswith("of=") and hazards.DISK.match(word[3:]) for word in words):
+    if program == "dd" and any(word.startswith("of=") and DISK.match(word[3:]) for word in words):
         return Danger.DISK
     if program == "crontab" and not {"-l"} & set(words):
         return Danger.STARTUP
