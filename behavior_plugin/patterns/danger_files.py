@@ -1,4 +1,4 @@
-"""The rules by which a command is dangerous for the files that it deletes, changes, shows or sends: which, and where."""
+"""The rules by which a command is dangerous for the files that it deletes, changes, shows or sends."""
 
 from __future__ import annotations
 
