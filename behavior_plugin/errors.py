@@ -5,6 +5,7 @@ BehaviorError
 │   └── OtherSettingsError
 ├── SetupError
 ├── LinkError
+├── PausesUnreadableError
 ├── RequestError
 │   └── NotFoundError
 ├── WorkerError
@@ -64,6 +65,10 @@ class LinkError(BehaviorError):
     """A link in the data folder is not followed."""
 
     hint = "Delete the link. To have the data in another place, set BEHAVIOR_HOME to the folder itself."
+
+
+class PausesUnreadableError(BehaviorError):
+    """The record of the pauses cannot be read, so that any work may belong to a pause."""
 
 
 class RequestError(BehaviorError):

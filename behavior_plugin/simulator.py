@@ -170,9 +170,9 @@ def _wait_for_end(process: subprocess.Popen[bytes], hook: HookCommand, payload: 
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for sign, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
+    for number, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, sign)
+            os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(wait_s)
 

@@ -18,7 +18,7 @@ _CODE = re.compile(r"[ \t]{0,3}(?:```|~~~)")
 _NO_PROSE = re.compile(r"\s{0,3}(?:#{1,6}\s|\||[-*_=]{3,}\s{0,9}$|<!--|</?\w{1,40}>\s{0,9}$)")
 _MARK = re.compile(r"^\s{0,40}(?:(?:>|[-*+•]|\d{1,3}[.)]|\[[ xX]\])\s{1,9}){1,5}")
 _LINK = re.compile(r"!?\[([^\]\n]{0,300})\]\([^)\s]{0,1000}\)")
-# By a sign, in the order in which they are taken off: the marks around words, which are the first group.
+# The marks around words, in the order in which they are taken off; the words are the first group.
 _AROUND = {
     "**": re.compile(r"\*\*(?=\S)(.{1,1000}?)(?<=\S)\*\*"),
     "`": re.compile(r"`{1,3}([^`]{1,1000})`{1,3}"),
@@ -90,6 +90,6 @@ def _paragraphs(message: str) -> Iterator[str]:
 def _without_marks(text: str) -> str:
     plain = text if text[:1].isalpha() else _MARK.sub("", text, count=1)
     plain = _LINK.sub(r"\1", plain) if "](" in plain else plain
-    for sign, around in _AROUND.items():
-        plain = around.sub(r"\1", plain) if sign in plain else plain
+    for mark, around in _AROUND.items():
+        plain = around.sub(r"\1", plain) if mark in plain else plain
     return " ".join(plain.split())

@@ -29,7 +29,7 @@ MAX_LINE_BYTES = 32_000_000
 MAX_MS = 366 * 24 * 3_600_000
 # The time of events before the first time in a log.
 START = datetime.fromtimestamp(0, tz=UTC)
-# Of ASCII letters and signs, as secrets are; other scripts may have no spaces.
+# Of visible ASCII characters, as secrets are; other scripts may have no spaces.
 _LAST_WORD, _FIRST_WORD = re.compile(r"(?<![!-~])[!-~]*\Z"), re.compile(r"\A[!-~]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 

@@ -14,7 +14,7 @@ MAX_COMMAND_CHARS = 6_000
 MAX_WORDS = 8
 
 _HEREDOC = re.compile(r"<<-?\s{0,3}\\?['\"]?(\w{1,40})")
-# A pattern that begins with one sign or set, and no repetition, is found many times faster.
+# A pattern that begins with one character or set, and no repetition, is found many times faster.
 # An open quotation goes on to the end, or each quote in it would be tried as the first.
 _QUOTED = re.compile(r"'[^']*(?:'|\Z)|\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\Z)", re.DOTALL)
 _REDIRECTED = re.compile(r"[<>][<>]?&?\s?[^\s;|&()]*")

@@ -21,8 +21,8 @@ def mask(payload):
 
 
 def _is_secret(value):
-    has_digit = any("0" <= sign <= "9" for sign in value)
-    has_letter = any(sign.isalpha() for sign in value)
+    has_digit = any("0" <= character <= "9" for character in value)
+    has_letter = any(character.isalpha() for character in value)
     return len(value) >= MIN_CHARS and has_digit and has_letter and value[0] not in "/~."
 
 

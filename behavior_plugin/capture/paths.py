@@ -31,7 +31,7 @@ NAMES = (
 )
 SPOOL_NAMES = ("tmp", "new", "open", "dead", "tries")
 POSTGRES_NAMES = ("data", "password", "server.log", "server.log.1")
-# The short folder of the sockets in the temporary folder; eight signs follow.
+# The short folder of the sockets in the temporary folder: its name has eight more characters.
 SHORT_PREFIX, SHORT_CHARS = "behavior-", 17
 # What is in the folder of the sockets.
 RUN_NAMES = ("worker.sock", "starting", "replacing", ".s.PGSQL.5432", ".s.PGSQL.5432.lock")
@@ -182,7 +182,7 @@ def planted_links():
     ours += [in_data("spool", name) for name in SPOOL_NAMES] + [in_data("postgres", name) for name in POSTGRES_NAMES]
     run = in_data("run")
     is_planted = os.path.islink(run) and (_is_short_enough(run) or not _linked_run_folder(run))
-    return [path for path in ours if os.path.islink(path)] + [run] * is_planted
+    return [path for path in ours if os.path.islink(path)] + ([run] if is_planted else [])
 
 
 def worker_socket():

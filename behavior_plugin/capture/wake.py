@@ -21,7 +21,7 @@ NOT_SET_UP_ANSWER = (
 
 
 def ensure_worker():
-    """Make sure that a worker of this version runs, and return how far that is.
+    """Make sure that a worker of this version runs, and return its state.
 
     RUNNING if one answers, SILENT if one listens and does not (see `replace`), STARTING if one has just been started,
     else NOT_SET_UP.
@@ -202,8 +202,8 @@ def _detach():
     import _signal
 
     # The registered commands ignore these signals, and their children inherit that.
-    for sign in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
-        _signal.signal(sign, _signal.SIG_DFL)
+    for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, _signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)

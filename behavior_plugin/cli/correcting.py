@@ -96,9 +96,11 @@ def merge(pattern_id: str, into: str, as_json: bool) -> None:
 
 @click.command()
 @click.option("--all", "everywhere", is_flag=True, help="Patterns of all projects, not only of this directory's.")
-@click.option("--apply", is_flag=True, help="Hide them: they are not suggested any more, but stay in the list.")
+@click.option(
+    "--apply", "is_applied", is_flag=True, help="Hide them: they are not suggested any more, but stay in the list."
+)
 @json_option
-def prune(everywhere: bool, apply: bool, as_json: bool) -> None:
+def prune(everywhere: bool, is_applied: bool, as_json: bool) -> None:
     """Find patterns that are stale or failed too often; --apply hides them.
 
     A pattern is stale if its steps name a script, a test, a target of make or just, or a script of package.json that is
@@ -112,10 +114,10 @@ def prune(everywhere: bool, apply: bool, as_json: bool) -> None:
         api.ListPatterns(limit=MAX_LISTED, directory=None if everywhere else current_folder())
     )
     found = stale.find_stale(listed, current_folder())
-    for pattern, _ in found if apply else ():
+    for pattern, _ in found if is_applied else ():
         client.add_remark(api.AddRemark(id=str(pattern.id), kind=RemarkKind.HIDE))
-    text = stale.text(found, everywhere=everywhere, is_applied=apply)
-    print_result({"is_applied": apply, "patterns": stale.as_dicts(found)}, text, as_json=as_json)
+    text = stale.text(found, everywhere=everywhere, is_applied=is_applied)
+    print_result({"is_applied": is_applied, "patterns": stale.as_dicts(found)}, text, as_json=as_json)
 
 
 COMMANDS = (feedback, edit, merge, prune)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,9 +39,8 @@ def export(file: str, force: bool, as_json: bool) -> None:
 
     With - it goes to the output. It has a line of JSON for each record, with its kind: pattern, episode (the prompts
     with their calls, which patterns are computed from), remark (feedback, edits, suggestions, marks of forgotten work),
-    decision (as in `behavior why`), and setting, without `database_url` and `environment`. It is redacted as it is
-    stored. Vectors are left out: they are made again. Ended sessions are learned from before; those that are still open
-    are not in it.
+    decision (as in `behavior why`), and setting, without `database_url` and `environment`. Texts are
+    redacted, as they are stored. Vectors are left out: they are made again. Ended sessions are learned from first; open ones are not in it.
 
     `behavior import --from-export FILE` brings it back, here, or into another data folder or storage. For a copy of the
     database, with vectors and of all users, use `behavior db backup`.
@@ -53,7 +51,7 @@ def export(file: str, force: bool, as_json: bool) -> None:
     counts: dict[str, int] = {}
     with _target(file, is_forced=force) as target:
         for kind, line in _exported():
-            target.write(line + "\n")
+            target.write(line.encode() + b"\n")
             counts[kind] = counts.get(kind, 0) + 1
     text = f"{', '.join(_counted(counts))} in {file}."
     if waiting.open_sessions:
@@ -126,14 +124,16 @@ def _counted(counts: dict[str, int]) -> list[str]:
 
 
 @contextmanager
-def _target(file: str, *, is_forced: bool) -> Iterator[IO[str]]:
-    """The output, or a file that only its owner can read, and that is there only once it is complete.
+def _target(file: str, *, is_forced: bool) -> Iterator[IO[bytes]]:
+    """The output, or a new file.
 
     Raises:
         BehaviorError: it exists, or cannot be written.
     """
+    from behavior_plugin.store.maintenance.complete_file import complete_file
+
     if file == "-":
-        yield sys.stdout
+        yield sys.stdout.buffer
         return
     path = Path(file)
     if os.path.lexists(path) and not is_forced:
@@ -141,17 +141,7 @@ def _target(file: str, *, is_forced: bool) -> Iterator[IO[str]]:
     if os.path.lexists(path) and not path.is_file():  # renaming onto a device would replace it
         raise BehaviorError(f"{path} is not a file.", hint="Choose another file, or - for the output.")
     try:
-        # Its mode is 0600, whatever the umask.
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", prefix=f".{path.name}.", dir=path.parent, delete=False
-        ) as fresh:
-            try:
-                yield fresh
-                fresh.flush()
-                os.fsync(fresh.fileno())
-                Path(fresh.name).rename(path)
-            except BaseException:
-                Path(fresh.name).unlink(missing_ok=True)
-                raise
+        with complete_file(path) as fresh:
+            yield fresh
     except OSError as error:
         raise BehaviorError(f"{path} cannot be written: {error.strerror}.", hint="Choose another file.") from error

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from behavior_plugin import api
-from behavior_plugin.cli.output import json_option, print_json
+from behavior_plugin.cli.output import json_option, print_result
 from behavior_plugin.cli.since import Since, since_option
 from behavior_plugin.recall.quoting import quote, said
 from behavior_plugin.recall.wording import plural
@@ -85,27 +85,21 @@ def forget(
         )
     client = Client(within_s=FORGET_S)
     request = api.Forget(**chosen, is_everything=everything, is_dry_run=True)
-    is_asking = is_applied and not yes and sys.stdin.isatty()
-    if not is_applied or is_asking:
-        report = client.forget(request)
-        if not is_applied and as_json:
-            print_json(_as_dict(report, is_applied=False))
-        elif not as_json:
-            click.echo(_text(report, request, is_applied=False, is_asking=is_asking))
-        if not is_applied:
-            sys.exit(1 if report.is_empty else 0)
-        if not report.is_empty:
-            click.confirm("Delete it for good?", abort=True, err=True)
-    report = client.forget(request.model_copy(update={"is_dry_run": False}))
-    if as_json:
-        print_json(_as_dict(report, is_applied=True))
-    else:
-        click.echo(_text(report, request, is_applied=True))
+    if is_applied and not yes and sys.stdin.isatty():
+        _ask(client.forget(request), request, as_json=as_json)
+    report = client.forget(request.model_copy(update={"is_dry_run": not is_applied}))
+    found = {"is_applied": is_applied, **report.model_dump(mode="json")}
+    print_result(found, _text(report, request, is_applied=is_applied), as_json=as_json)
     sys.exit(1 if report.is_empty else 0)
 
 
-def _as_dict(report: api.ForgetReport, *, is_applied: bool) -> dict[str, Any]:
-    return {"is_applied": is_applied, **report.model_dump(mode="json")}
+def _ask(report: api.ForgetReport, request: api.Forget, *, as_json: bool) -> None:
+    """Show the work that is to be deleted, and ask; a "no" ends the command."""
+    if report.is_empty:
+        return
+    if not as_json:
+        click.echo(_text(report, request, is_applied=False, is_asking=True))
+    click.confirm("Delete it for good?", abort=True, err=True)
 
 
 def _text(report: api.ForgetReport, request: api.Forget, *, is_applied: bool, is_asking: bool = False) -> str:

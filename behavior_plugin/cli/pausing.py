@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _WHILE = "nothing is recorded, learned or suggested"
 MAX_NAME_CHARS = 200
-NOT_RECORDED = "Hooks cannot be told to pause"
+OWNER_HINT = "Check who owns the data folder."
 
 
 class Duration(click.ParamType[timedelta]):
@@ -70,7 +70,7 @@ def pause(session_id: str | None, everywhere: bool, length: timedelta | None, as
     try:
         begun = pauses.begin(scope, name, until)
     except OSError as error:
-        raise BehaviorError(f"{NOT_RECORDED}: {error.strerror}.", hint="Look at the data folder's owner.") from None
+        raise BehaviorError(f"The pause cannot be saved: {error.strerror}.", hint=OWNER_HINT) from None
     text = f"Paused {pause_words(begun)}{_sooner(begun)}: {_WHILE}."
     print_result(begun.model_dump(mode="json"), text, as_json=as_json)
 
@@ -89,16 +89,12 @@ def resume(session_id: str | None, everywhere: bool, as_json: bool) -> None:
     try:
         ended = pauses.end(scope, name)
     except OSError as error:
-        raise BehaviorError(
-            f"The pause cannot be ended: {error.strerror}.", hint="Look at the data folder's owner."
-        ) from None
+        raise BehaviorError(f"The pause cannot be ended: {error.strerror}.", hint=OWNER_HINT) from None
     left = pauses.running()
     what = pause_words(ended[0]).partition(" until ")[0] if ended else ""
     lines = [f"Resumed {what}." if ended else "There is no such pause."]
     lines += [f"Still paused: {pause_words(each)}{_sooner(each)}." for each in left]
-    value = {
-        name: [each.model_dump(mode="json") for each in found] for name, found in (("ended", ended), ("left", left))
-    }
+    value = {"ended": _as_dicts(ended), "left": _as_dicts(left)}
     print_result(value, "\n".join(lines), as_json=as_json)
 
 
@@ -170,6 +166,10 @@ def _scope(session_id: str | None, *, everywhere: bool) -> tuple[Scope, str]:
     if not project.isprintable():
         raise BehaviorError("This project's name cannot be recorded.", hint="Use --everywhere, or --session ID.")
     return "project", project
+
+
+def _as_dicts(found: Iterable[Pause]) -> list[dict[str, Any]]:
+    return [each.model_dump(mode="json") for each in found]
 
 
 def _place_here() -> dict[str, str]:

@@ -20,9 +20,11 @@ _NOUNS = {
 
 
 @click.command("redact-again")
-@click.option("--apply", is_flag=True, help="Change what is stored. Without it, only count what would change.")
+@click.option(
+    "--apply", "is_applied", is_flag=True, help="Change what is stored. Without it, only count what would change."
+)
 @json_option
-def redact_again(apply: bool, as_json: bool) -> None:
+def redact_again(is_applied: bool, as_json: bool) -> None:
     """Apply newer rules for secrets to stored work; --apply changes it.
 
     Everything is redacted before it is stored, by the rules of that day. After an update with new rules, this command
@@ -30,8 +32,8 @@ def redact_again(apply: bool, as_json: bool) -> None:
     changed prompts made anew. Events that wait in the spool are redacted when they are learned from. Backups, and what
     an agent itself keeps, are not changed. An interruption loses nothing: run it again to continue.
     """
-    found = _redacted(Client(), is_dry_run=not apply)
-    print_result({"is_applied": apply, **found}, _text(found, is_applied=apply), as_json=as_json)
+    found = _redacted(Client(), is_dry_run=not is_applied)
+    print_result({"is_applied": is_applied, **found}, _text(found, is_applied=is_applied), as_json=as_json)
 
 
 def _redacted(client: Client, *, is_dry_run: bool) -> dict[str, int]:

@@ -99,7 +99,7 @@ def _key() -> str:
         raise EmbedError("There is no OpenAI key.", hint=NO_KEY)
     # Such a key cannot be sent as a header, and the library's error would quote it.
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise EmbedError("OPENAI_API_KEY has spaces or special signs.", hint="Copy it into config.toml again.")
+        raise EmbedError("OPENAI_API_KEY has spaces or special characters.", hint="Copy it into config.toml again.")
     return key
 
 

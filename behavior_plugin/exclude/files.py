@@ -33,7 +33,7 @@ class Files:
         """Whether a call names one of them."""
         if not self._cost or event.action is None:
             return False
-        texts = [*event.files, *_texts(event.action.parameters)]
+        texts = [*event.files, *texts_in(event.action.parameters)]
         words = dict.fromkeys(word for text in texts for word in _words(text))
         return any(self._is_excluded(path) for word in words for path in self._paths(word, event.context.directory))
 
@@ -62,10 +62,10 @@ class Files:
         inside = path[len(root) :] if path.startswith(root) else ""
         if inside and any(globs.matches(glob, inside) for glob in self._own):
             return True
-        return any(_is_meant(pattern, path, inside) for pattern in self._anywhere)
+        return any(_matches_setting(pattern, path, inside) for pattern in self._anywhere)
 
 
-def _is_meant(pattern: str, path: str, inside: str) -> bool:
+def _matches_setting(pattern: str, path: str, inside: str) -> bool:
     """A glob of the settings: an absolute path if it begins with `/` or `~`, else as in a .behaviorignore."""
     if pattern.startswith(("/", "~")):
         return bool(globs.matches_folder(pattern, path))
@@ -78,12 +78,13 @@ def _words(text: str) -> Iterator[str]:
     yield from _BETWEEN.split(text)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, without the names of its fields."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for each in value.values():
-            yield from _texts(each)
+            yield from texts_in(each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _texts(each)
+            yield from texts_in(each)

@@ -13,18 +13,14 @@ from typing import Literal
 
 from pydantic import AwareDatetime, ValidationError
 
-from behavior_plugin.capture import paths, skip
-from behavior_plugin.errors import BehaviorError
+from behavior_plugin.capture import ignore_file, paths, skip
+from behavior_plugin.errors import PausesUnreadableError
 from behavior_plugin.model import Frozen
 
 # 10,000 pauses and more.
 MAX_BYTES = 4 * 1024 * 1024
 
 Scope = Literal["everywhere", "project", "session"]
-
-
-class PausesUnreadableError(BehaviorError):
-    """The record of the pauses cannot be read, so that any work may belong to a pause."""
 
 
 class Pause(Frozen):
@@ -110,8 +106,6 @@ def _change(change: Callable[[Sequence[Pause]], list[Pause]]) -> None:
 
 def _write_skip(known: Iterable[Pause], exclude_projects: list[str] | None) -> None:
     """Without `exclude_projects` those in the file stay."""
-    from behavior_plugin.capture import ignore_file
-
     now = datetime.now(UTC)
     try:
         before = skip.read()

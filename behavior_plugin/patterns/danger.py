@@ -32,6 +32,7 @@ MAX_KNOWN = 2_000
 # Words of a text at each of which a command may begin.
 MAX_PROSE_WORDS = 60
 
+_C_FLAG = re.compile(r"-[a-zA-Z]*c|-Command|/c", re.IGNORECASE)
 _PROSE_WORD = re.compile(r"[^\s,;:()\"'`]+")
 
 
@@ -135,11 +136,7 @@ def _inner_lines(words: Sequence[str], before: Sequence[Typed]) -> list[str]:
     inner = [*typed.inner]
     program, rest = (program_of(words[0]).lower() if words else ""), list(words[1:])
     if program in hazards.SHELLS | {"su", "script", "cmd"}:
-        flags = [
-            place for place, word in enumerate(rest) if re.fullmatch(r"-[a-zA-Z]*c|-Command|/c", word, re.IGNORECASE)
-        ]
-        inner += [" ".join(rest[flags[0] + 1 :])] if flags and program in ("cmd", "powershell", "pwsh") else []
-        inner += rest[flags[0] + 1 : flags[0] + 2] if flags else []
+        inner += _behind_c(program, rest)
         inner += typed.given
         inner += _printed(before[:-1]) if reads_program(words) else []
     if program in hazards.RUNNING_TEXT:
@@ -157,6 +154,13 @@ def _inner_lines(words: Sequence[str], before: Sequence[Typed]) -> list[str]:
             for found in pair
         ]
     return [line for line in inner if line.strip()]
+
+
+def _behind_c(program: str, words: Sequence[str]) -> list[str]:
+    """The line that a shell is given as the word behind `-c`; `cmd` and PowerShell take all words behind it as one."""
+    flags = [place for place, word in enumerate(words) if _C_FLAG.fullmatch(word)]
+    behind = list(words[flags[0] + 1 :]) if flags else []
+    return [*([" ".join(behind)] if program in ("cmd", "powershell", "pwsh") else []), *behind[:1]]
 
 
 def _printed(before: Sequence[Typed]) -> list[str]:

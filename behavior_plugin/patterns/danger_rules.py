@@ -13,7 +13,14 @@ from itertools import pairwise
 
 from behavior_plugin.patterns import hazards, programs
 from behavior_plugin.patterns.commands import behind_wrappers, program_of
-from behavior_plugin.patterns.danger_files import danger_of_writing, deletion, place_of, reading, written
+from behavior_plugin.patterns.danger_files import (
+    DISK,
+    danger_of_deleting,
+    danger_of_reading,
+    danger_of_writing,
+    place_of,
+    written_files,
+)
 from behavior_plugin.patterns.hazards import Danger
 from behavior_plugin.patterns.shell import Typed
 
@@ -38,7 +45,7 @@ def danger_of_command(
 ) -> Danger | None:
     """The kind of danger of one command; `before` has the commands of its pipeline, itself the last."""
     program = program_of(words[0]).lower() if words else ""
-    places = [place_of(word, root) for word in (*typed.writes, *written(program, words))]
+    places = [place_of(word, root) for word in (*typed.writes, *written_files(program, words))]
     return next(
         (
             kind
@@ -46,11 +53,11 @@ def danger_of_command(
                 _running(program, words, before, fetched),
                 _named_danger(program, words),
                 _unguarded(typed, program, words),
-                deletion(program, words, root),
+                danger_of_deleting(program, words, root),
                 _database(program, before),
                 _rights(program, words),
                 next(filter(None, map(danger_of_writing, places)), None),
-                reading(program, words, before, root),
+                danger_of_reading(program, words, before, root),
                 Danger.REMOTE if hazards.REMOTE_SHELL.search(" ".join([typed.text, *typed.writes])) else None,
             )
             if kind
@@ -131,7 +138,7 @@ def _named_danger(program: str, words: Sequence[str]) -> Danger | None:
         return kind
     if program.startswith("mkfs"):
         return Danger.DISK
-    if program == "dd" and any(word.startswith("of=") and hazards.DISK.match(word[3:]) for word in words):
+    if program == "dd" and any(word.startswith("of=") and DISK.match(word[3:]) for word in words):
         return Danger.DISK
     if program == "crontab" and not {"-l"} & set(words):
         return Danger.STARTUP
@@ -169,7 +176,7 @@ def _git_danger(words: Sequence[str], named: Sequence[str]) -> Danger | None:
         return Danger.LOSS
     given = [word.partition("=")[0] for before, word in pairwise(words) if before == "-c"]
     if sub == "config" and not {"--get", "--list", "-l", "--unset", "--unset-all", "--get-all"} & set(words):
-        given += [name for name, *value in [named[2:]] if value] if named[2:] else []
+        given += named[2:3] if len(named) > 3 else []  # without a value it only prints the setting
     if any(hazards.GIT_PROGRAMS.fullmatch(name) for name in given):
         return Danger.STARTUP
     return Danger.GUARD if any(hazards.GIT_GUARDS.fullmatch(name) for name in given) else None

@@ -33,7 +33,7 @@ DIGEST_VERSION = 5
 MIN_UNIQUE_ID_CHARS = 12
 # Fewer closing words say that it is done, not what.
 MIN_CHANGE_WORDS = 4
-# Lines and boxes, signs in a text's place, and pictures: a heading, a table or a cheer.
+# Lines and boxes, symbols in a text's place, and pictures: a heading, a table or a cheer.
 _DECORATION = re.compile("[\u2500-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]|[-=_*#~|]{3,}|\\|")
 
 

@@ -1,6 +1,6 @@
-"""The vocabulary of danger: its kinds, and the programs, options and places that each of them is about.
+"""The vocabulary of danger: its kinds, and the programs and options that each of them is about.
 
-General words only, as in `programs`. `danger` reads commands with it.
+General words only, as in `programs`. `danger` reads commands with it; `danger_files` has the places.
 """
 
 from __future__ import annotations
@@ -231,18 +231,7 @@ DATABASE_TASKS = re.compile(r"db:(?:drop|reset|purge|wipe)(?::\S+)?|migrate:(?:f
 TASK_RUNNERS = frozenset("artisan bin/rails django-admin manage.py rails rake sequelize sequelize-cli".split())  # noqa: SIM905
 # The words in the name of a tool of an MCP server.
 TOOL_WORDS = frozenset("delete destroy drop erase purge truncate wipe".split())  # noqa: SIM905
-
 DELETING = frozenset("del erase rd remove-item ri rimraf rm rmdir trash unlink".split())  # noqa: SIM905
-RECURSIVE = re.compile(r"-[dfiIPrRv]*[rR][dfiIPrRv]*|--recursive|-Rec\w*|/[sS]")
-# Folders and files that tools make again: build output, packages, caches, temporary files.
-GENERATED = re.compile(
-    r"(?:^|[._-])(?:artifacts?|bin|build|builds|cache|caches|coverage|debug|deriveddata|dist|egg-info|eggs|generated|gradle"
-    r"|htmlcov|lib-cov|logs?|next|node_modules|nox|nuxt|nyc_output|obj|out|output|outputs|parcel-cache|playwright-report"
-    r"|pods|public-build|release|reports?|results|scratch|storybook-static|svelte-kit|target|te?mp|terraform|tmp|tox|turbo"
-    r"|venv|vite|\w*cache|\w*cache__|__pycache__)\d*(?=$|[._-])",
-    re.IGNORECASE,
-)
-
 WRITING = frozenset(
     """
     add-content chmod cp copy-item install ln move-item mv new-item out-file rsync scp set-content tee touch truncate
@@ -257,57 +246,7 @@ READING = frozenset(
     sort strings tail tar type xxd yq zip
     """.split()  # noqa: SIM905
 )
-PROJECT_SECRETS = re.compile(r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)\w+)?|[^/]*\.(?:pem|p12|pfx|key))$")
-CREDENTIALS = re.compile(
-    r"""
-      (?:^|/)\.(?:ssh|aws|gnupg|azure|password-store)(?:/|$) | (?:^|/)(?:authorized_keys|id_(?:rsa|dsa|ecdsa|ed25519))$
-    | (?:^|/)\.(?:netrc|pgpass|git-credentials|vault-token|pypirc|my\.cnf)$
-    | ^~/\.(?:npmrc|yarnrc(?:\.yml)?|boto|s3cfg)$
-    | (?:^|/)\.docker/config\.json$ | (?:^|/)\.kube/config$ | (?:^|/)\.config/(?:gh|gcloud|op|hub)(?:/|$)
-    | (?:^|/)\.(?:cargo|gem)/credentials | Library/Keychains | ^/etc/(?:shadow|gshadow) | \.claude/\.credentials\.json$
-    | \.codex/auth\.json$ | ^/proc/\w+/environ$ | (?:^|/)(?:Login\ Data|key4\.db|wallet\.dat)$
-    """,
-    re.VERBOSE,
-)
-STARTUP = re.compile(
-    r"""
-      (?:^|/)\.(?:bashrc|bash_profile|bash_login|bash_logout|bash_aliases|profile|zshrc|zshenv|zprofile|zlogin|xprofile
-        |xinitrc|inputrc)$
-    | \.config/(?:fish|autostart|systemd|environment\.d)(?:/|$) | Library/Launch(?:Agents|Daemons)
-    | ^/etc/(?:profile|bash|zsh|cron|systemd|init|rc\.local|ld\.so|environment|xdg/autostart) | ^/var/spool/cron
-    | (?:^|/)\.git/(?:hooks/|config$) | ^(?:~/)?\.gitconfig$ | ^~/\.config/git/ | ^\$PROFILE
-    | Start\ Menu/Programs/Startup
-    | (?:sitecustomize|usercustomize)\.py$
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-AGENT_FILES = re.compile(
-    r"""
-      (?:^|/)\.claude/(?:settings[^/]*\.json|hooks/|plugins/) | (?:^|/)\.?(?:mcp|claude)\.json$
-    | (?:^|/)managed-settings\.json$
-    | (?:^|/)\.codex/(?:config\.toml|hooks) | (?:^|/)\.gemini/settings\.json | (?:^|/)\.cursor/(?:mcp\.json|hooks)
-    | (?:^|/)\.vscode/mcp\.json$ | (?:^|/)opencode\.jsonc?$ | (?:^|/)\.config/opencode/ | (?:^|/)\.pi/
-    """,
-    re.VERBOSE,
-)
-SYSTEM = re.compile(
-    r"^/(?:etc|usr(?!/local)|s?bin|boot|lib\d*|sys|proc|System|Library|root/\.)(?:/|$)|^[A-Za-z]:/(?:Windows|Program)",
-    re.IGNORECASE,
-)
-DISK = re.compile(r"^/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|r?disk|mapper/|md\d|loop)|^//\./physicaldrive", re.IGNORECASE)
-TEMPORARY = re.compile(
-    r"^(?:/private)?/(?:var/)?tmp/[^/.*]|^(?:/private)?/var/folders/.|^\$(?:\{?(?:TMPDIR|TEMP|TMP|RUNNER_TEMP)\b\}?|env:TE?MP)/."
-    r"|^%TE?MP%/.|^~/AppData/Local/Temp/.|^\$\{?\w*(?:tmp|temp|scratch)\w*\}?(?:/|$)|^\$\(mktemp",
-    re.IGNORECASE,
-)
-HOME = re.compile(
-    r"^(?:\$HOME|\$\{HOME\}|\$env:(?:USERPROFILE|HOME)|%USERPROFILE%|/home/[\w.-]+|/Users/[\w.-]+|/root"
-    r"|[A-Za-z]:/Users/[^/]+|/mnt/[a-z]/Users/[^/]+)(?=/|$)",
-    re.IGNORECASE,
-)
 REMOTE_SHELL = re.compile(r"/dev/(?:tcp|udp)/|\bsocat\b.*\bexec:|\bmkfifo\b.*\|\s*nc\b", re.IGNORECASE)
-# They name variables and settings of PowerShell.
-NO_FILE = re.compile(r"(?:Env|Variable|Function|Alias|Cert):", re.IGNORECASE)
 # A function that calls itself until nothing is left.
 FORK_BOMB = re.compile(r":\(\)\s*\{\s*:\s*\|\s*:")
 # Others may write, or the program runs with its owner's rights.

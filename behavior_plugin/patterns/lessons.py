@@ -19,7 +19,7 @@ from behavior_plugin.patterns.attempts import Attempt, Command
 from behavior_plugin.patterns.commands import BY_WEIGHT, STARTING_TOOLS, CommandKind, Part
 from behavior_plugin.patterns.danger import danger_of_action
 from behavior_plugin.patterns.failures import is_passing, names_no_such, names_wrong_word, words_of
-from behavior_plugin.patterns.portable import FILES
+from behavior_plugin.patterns.slots import FILES
 from behavior_plugin.workflow import Lesson, Remedy
 
 # Calls after the failed one in which the remedy is looked for, in the same turn or the next.

@@ -1,7 +1,7 @@
 """Write commands so that they can be used again: without the values of one occasion, or not at all.
 
 `cd app && git add a.py b.py && git commit -m "Mend it" 2>&1 | tail -3` is `git add {files} && git commit -m {message}`.
-Slots go by type. A word is never a slot: in `npm run test` the word is the step.
+Slots go by type (`slots`). A word is never a slot: in `npm run test` the word is the step.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from behavior_plugin.patterns import hazards, programs, shell
+from behavior_plugin.patterns import programs, shell
 from behavior_plugin.patterns.commands import CommandKind, Part, program_of, script_of, split_command
 from behavior_plugin.patterns.danger import dangers_in
-from behavior_plugin.patterns.danger_files import is_generated
+from behavior_plugin.patterns.slots import ANY_URL, MESSAGE, slotted, without_version
 
 # A longer command carries its input along.
 MAX_CHARS = 200
 # Longer commands were cut when they were recorded, in the middle of their last command.
 MAX_RECORDED_CHARS = 500
-
-FILES, TEST, BRANCH, COMMIT = "{files}", "{test}", "{branch}", "{commit}"
-NUMBER, VERSION, URL, MESSAGE, PACKAGE = "{number}", "{version}", "{url}", "{message}", "{package}"
-TAG = "{tag}"
 
 _LOOP_STARTS = frozenset({"for", "while", "until", "case", "select"})
 _LOOP_ENDS = frozenset({"done", "esac"})
@@ -40,41 +36,12 @@ _SHORT_TEXTS = {
     "npm": ("-m",),
     "alembic": ("-m",),
 }
-# The value behind these flags is a setting of the project and stays.
-_SETTINGS = frozenset(
-    """
-    -C -c -f -p -F --config --cwd --dir --env-file --file --manifest-path --prefix --project --rootdir --repo -R -r
-    """.split()  # noqa: SIM905
-)
-_PACKAGE_FLAGS = frozenset({"--filter", "--package", "--workspace", "-p", "-w", "-F"})
-_PACKAGE_MANAGERS = frozenset({"cargo", "lerna", "npm", "nx", "pnpm", "turbo", "yarn", "bun", "uv"})
-_TEST_FLAGS = frozenset("-k -run --run -t -g --grep --testNamePattern --tests --filter --test --match -e".split())  # noqa: SIM905
-_BRANCHING = frozenset("branch checkout cherry-pick fetch merge pull push rebase reset switch tag worktree".split())  # noqa: SIM905
-_WITH_FILES = frozenset({"git add", "git rm", "git mv", "git restore"})
-_WITH_SOME_FILES = frozenset({"git checkout", "git reset"})
-_SUB_SUB_COMMANDS = frozenset("add list move prune remove".split())  # noqa: SIM905
-_ADDING = frozenset({"add", "i", "install", "get"})
-_SHARED_BRANCHES = re.compile(r"(?:(?:origin|upstream)/?)?(?:main|master|develop|trunk|HEAD)?|@\{u\}|--|\.|-")
 
 _INLINE_FLAG = re.compile(r"-[a-zA-Z]*[ce]|--eval|-p|-r|-(?:Command|EncodedCommand)", re.IGNORECASE)
 _EXPANSION = re.compile(r"\$[\w({@*?]|`|[<>]\(|<<")
-_NAMED = r"(?:/|~[\w.-]*/|[A-Za-z]:[\\/])"
-_ABSOLUTE = re.compile(rf"(?<![\w.}}*@:/-]){_NAMED}[^\s'\"]*")
-_PATH = re.compile(r"@?[\w.*{},@+~\[\]-]*(?:[/\\][\w.*{},@+~\[\]-]*)+(?::\d+)*|[\w*][\w.*-]*\.[a-zA-Z]\w{0,7}(?::\d+)*")
-_ALL_BELOW = re.compile(r"(\./)?(?:[\w.{},-]+/)+\.\.\.")
-_TEST_PATH = re.compile(r"(?:^|[/\\_.-])(?:tests?|specs?|e2e|__tests__)(?:[/\\_.-]|$)|(?:Test|Spec)s?\.\w+$|::")
+_ABSOLUTE_START = r"(?:/|~[\w.-]*/|[A-Za-z]:[\\/])"
+_ABSOLUTE = re.compile(rf"(?<![\w.}}*@:/-]){_ABSOLUTE_START}[^\s'\"]*")
 _SCRATCH = re.compile(r"(?:\./)?(?:[\w.-]+/)*\.?_?(?:temp|tmp|scratch|scratchpad)\d*(?:[/._-].*)?", re.IGNORECASE)
-_HASH = re.compile(r"(?=[a-f]*\d)(?=\d*[a-f]|\d{7})[0-9a-f]{7,40}([~^]\d*|\.\.+\w*)*")
-_ANCESTOR = re.compile(r"(HEAD|@)~\d+")
-_VERSION = re.compile(r"v?\d+\.\d+(?:\.\d+)*(?:[-+.]?(?:alpha|beta|rc|dev|post|[a-z])[\w.-]*)?")
-_AT_VERSION = re.compile(r"(?<=[\w-])@[~^]?v?\d[\w.-]*$")
-_TAG_NAME = re.compile(r"v\d[\w.+-]*")
-_TAG_REF = re.compile(r"([+:]?refs/tags/)(.+)")
-# The value behind -o is a file, unless it names a format, or the flag has another meaning.
-_NO_FILE = re.compile(r"[\w-]+=.*|csv|html|json[lp]?|markdown|md|name|none|plain|table|text|toml|tsv|wide|xml|ya?ml")
-_OTHER_OUTPUTS = frozenset({"git", "scp", "sftp", "ssh"})
-_URL = re.compile(r"(?:[a-z][a-z+.]*://|git@)\S+")
-
 
 # Where a line begins, and how much of its output is read, belongs to one occasion.
 _LEADING_CD = re.compile(r"^cd [^\s;&|]+ ?(?:&&|;) ?")
@@ -90,15 +57,6 @@ class PortablePart:
     kind: CommandKind
     job: str
     danger: str = ""
-
-
-@dataclass(frozen=True)
-class _Word:
-    """A word as typed, as the program receives it, and the word before it."""
-
-    typed: str
-    value: str
-    before: str
 
 
 def portable_parts(command: str, *, root: str = "", fetched: frozenset[str] = frozenset()) -> tuple[PortablePart, ...]:
@@ -134,7 +92,7 @@ def portable_line(command: str, *, root: str = "") -> str:
 def relative_path(path: str, root: str = "") -> str | None:
     """A path as seen from the project's folder; None for one that lies elsewhere."""
     inside = _inside(path, root).replace("\\", "/")
-    return None if re.match(_NAMED, inside) and not path.startswith("\\") else inside.lstrip("/")
+    return None if re.match(_ABSOLUTE_START, inside) and not path.startswith("\\") else inside.lstrip("/")
 
 
 def is_inline_program(part: Part) -> bool:
@@ -170,7 +128,7 @@ def _portable(part: Part, root: str) -> str:
     program, rest = _program(typed[-count]), _without_folder(part, typed[len(typed) - count + 1 :])
     if any(map(_is_elsewhere, [*wrappers, program, *rest])):
         return ""
-    words = [*wrappers, program, *_slotted(part, rest)]
+    words = [*wrappers, program, *slotted(part, rest)]
     result = " ".join(word for word, before in zip(words, ["", *words], strict=False) if not _repeats(word, before))
     # A space at its end is escaped: the word goes on in the part that was cut off.
     return result if len(result) <= MAX_CHARS and result == result.strip() else ""
@@ -178,8 +136,8 @@ def _portable(part: Part, root: str) -> str:
 
 def _program(word: str) -> str:
     """A program without its folder if that is outside the project, since it may lie anywhere."""
-    is_elsewhere = re.match(_NAMED, shell.unquoted(word))
-    return program_of(shell.unquoted(word)) if is_elsewhere else _AT_VERSION.sub(f"@{VERSION}", word)
+    is_elsewhere = re.match(_ABSOLUTE_START, shell.unquoted(word))
+    return program_of(shell.unquoted(word)) if is_elsewhere else without_version(word)
 
 
 def _repeats(word: str, before: str) -> bool:
@@ -187,7 +145,7 @@ def _repeats(word: str, before: str) -> bool:
 
 
 def _is_elsewhere(word: str) -> bool:
-    return bool(_ABSOLUTE.search(_URL.sub("", word.replace("/dev/null", ""))))
+    return bool(_ABSOLUTE.search(ANY_URL.sub("", word.replace("/dev/null", ""))))
 
 
 def _inside(text: str, root: str) -> str:
@@ -236,107 +194,3 @@ def _with_messages(text: str, part: Part) -> str:
 def _without_folder(part: Part, words: list[str]) -> list[str]:
     """Without git's -C, which stands for `cd`."""
     return words[2:] if program_of(part.words[0]) == "git" and words[:1] == ["-C"] else words
-
-
-def _slotted(part: Part, typed: Sequence[str]) -> list[str]:
-    befores = ["", *typed]
-    words = [_Word(word, shell.unquoted(word), before) for word, before in zip(typed, befores, strict=False)]
-    return [_slot(part, word) for word in words]
-
-
-def _slot(part: Part, word: _Word) -> str:
-    """The slot for a word, or the word."""
-    flag, equals, value = word.typed.partition("=")
-    if equals and word.before in programs.SENDING_FLAGS:
-        return f"{flag}={MESSAGE}"
-    if equals and flag.startswith("-"):
-        behind = _slot(part, _Word(value, shell.unquoted(value), flag))
-        return f"{flag}={behind}"
-    if word.typed.startswith(("-", "{")):
-        return word.typed
-    return _flag_value(part, word) or _typed_slot(word) or _argument(part, word)
-
-
-def _flag_value(part: Part, word: _Word) -> str:
-    """The slot for the value of a flag that names tests, a package or an output; a setting stays as it is."""
-    program = program_of(part.words[0])
-    if part.job == "test" and word.before in _TEST_FLAGS and program not in _PACKAGE_MANAGERS - {"npm", "bun"}:
-        return TEST
-    if word.before in programs.OUTPUT_FLAGS and program not in _OTHER_OUTPUTS:
-        return word.typed if _NO_FILE.fullmatch(word.value) else FILES
-    if word.before in _PACKAGE_FLAGS and program in _PACKAGE_MANAGERS:
-        return PACKAGE
-    return word.typed if word.before in _SETTINGS else ""
-
-
-def _typed_slot(word: _Word) -> str:
-    """The slot for a value that shows its type."""
-    value = word.value
-    if _URL.match(value):
-        return URL
-    if found := _HASH.fullmatch(value):
-        return COMMIT + (found[1] or "")
-    if _ANCESTOR.fullmatch(value):
-        return _ANCESTOR.sub(rf"\1~{NUMBER}", value)
-    if _VERSION.fullmatch(value):
-        return VERSION
-    is_number = re.fullmatch(r"#?\d+", value) and not word.before.startswith("-")
-    return NUMBER if is_number else ""
-
-
-def _argument(part: Part, word: _Word) -> str:
-    """The slot for a path, a branch or a package, or the word."""
-    program, _, sub = part.label.partition(" ")
-    if word.value == script_of(part.words) or word.value == sub or word.value in sub.split(" "):
-        return word.typed
-    if program in hazards.DELETING and is_generated(word.value) and is_generated(word.value.rstrip("/").split("/")[-1]):
-        # `rm -rf dist/` names a habit; what else is deleted belongs to one occasion.
-        return word.typed
-    if part.label in _WITH_FILES:
-        return word.typed if word.value in (".", "-A", "*") else FILES
-    if program == "git" and sub in _BRANCHING:
-        return _branch(part, word)
-    if program in programs.CODE_HOSTS and sub.startswith("api"):
-        return re.sub(r"(?<=/)\d+(?=[/?'\"]|$)", NUMBER, word.typed)
-    if part.job == "install" and sub in _ADDING and word.value != ".":
-        return PACKAGE
-    return _path(part, word)
-
-
-def _branch(part: Part, word: _Word) -> str:
-    words = part.words
-    if _SHARED_BRANCHES.fullmatch(word.value) or word.value in _SUB_SUB_COMMANDS:
-        return word.typed
-    if part.label == "git tag":
-        return TAG
-    if part.label == "git push" and (tag := _pushed_tag(word)):
-        return tag
-    is_behind_dashes = "--" in words and word.value in words[words.index("--") :]
-    is_file = part.label in _WITH_SOME_FILES and re.search(r"\.[a-z]\w{0,4}$", word.value)
-    return FILES if is_behind_dashes or is_file else BRANCH
-
-
-def _pushed_tag(word: _Word) -> str:
-    """The slot for a tag among pushed branches; the word "tag", which names the next one; empty for a branch."""
-    if found := _TAG_REF.fullmatch(word.value):
-        return f"{found[1]}{VERSION if _VERSION.fullmatch(found[2]) else TAG}"
-    if word.value == "tag":
-        return word.typed
-    name = word.value.lstrip("+:")
-    # A colon before it deletes it.
-    sign = word.value.removesuffix(name)
-    if _VERSION.fullmatch(name):
-        return f"{sign}{VERSION}"
-    return f"{sign}{TAG}" if word.before == "tag" or _TAG_NAME.fullmatch(name) else ""
-
-
-def _path(part: Part, word: _Word) -> str:
-    if word.value in (".", "./", "./...", "..."):
-        return word.typed
-    if part.job == "test" and "::" in word.value:
-        return TEST
-    if found := _ALL_BELOW.fullmatch(word.value):
-        return f"{found[1] or ''}{PACKAGE}/..."
-    if not _PATH.fullmatch(word.value):
-        return _AT_VERSION.sub(f"@{VERSION}", word.typed)
-    return TEST if part.job == "test" and _TEST_PATH.search(word.value) else FILES

@@ -1,18 +1,14 @@
 """Distil the steps of a piece of work from its calls: the edits, checks, deliveries and runs that succeeded.
 
-Looking around, failures that were given up, and work that the user rejected are no steps. Rounds of the same thing
-are one step with a count: edit until the check passes.
+Looking around, failures that were given up, and work that the user rejected are no steps. `rounds` joins what was
+repeated.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from statistics import median
-from typing import TypeAlias
 
 from behavior_plugin.model import MAIN, Action, Outcome, Turn
 from behavior_plugin.patterns import programs
@@ -26,24 +22,19 @@ from behavior_plugin.patterns.commands import (
 from behavior_plugin.patterns.danger import danger_of_action, danger_of_files, fetched_files
 from behavior_plugin.patterns.edits import edited_files
 from behavior_plugin.patterns.portable import portable_parts, relative_path
+from behavior_plugin.patterns.rounds import MAX_FILES, Call, joined
 from behavior_plugin.workflow import SHELL_KINDS, Step, StepKind
 
 # Steps of a workflow that are shown.
 MAX_STEPS = 7
 # Steps of an episode that are kept and compared with those of others; half of the recorded ones have six.
 MAX_KEPT_STEPS = 60
-# Files of a step that are kept.
-MAX_FILES = 12
 # Between the commands of one line.
 AND = " && "
 
 SHELL_STEPS = {CommandKind.DELIVER: StepKind.DELIVER, CommandKind.CHECK: StepKind.CHECK, CommandKind.RUN: StepKind.RUN}
 # The weightiest command of a line decides on its kind.
 _WEIGHTS = (StepKind.DELIVER, StepKind.CHECK, StepKind.RUN)
-# They end a round of edits and checks: the work so far was good enough to go on with something else.
-_ENDS_ROUNDS = frozenset({StepKind.DELIVER, StepKind.SKILL, StepKind.AGENT})
-# Calls of these kinds in a row are one step.
-_IN_A_ROW = frozenset({StepKind.AGENT, StepKind.TOOL})
 # The first word in the name of a tool that handles a web page, behind those that only say whose it is.
 _PAGE_VERBS = frozenset(
     """
@@ -67,46 +58,18 @@ _RANKS = {
 }
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A call that may be a step. Calls with one `key` are rounds of one thing; `commands` are those of its line.
-
-    `is_by_shell`: an edit by a shell line.
-    """
-
-    step: Step
-    key: str
-    worked: bool = True
-    commands: frozenset[str] = frozenset()
-    is_by_shell: bool = False
-
-    @property
-    def is_edit(self) -> bool:
-        """Whether it may be a part of rounds: a dangerous edit stays by itself."""
-        return self.step.kind is StepKind.EDIT and not self.step.danger
-
-
 def distil(turns: Sequence[Turn], *, judged: Sequence[Outcome]) -> tuple[Step, ...]:
     """All steps of the work in these turns, in its order; `judged` has the outcome of each turn.
 
     Turns that the user rejected are left out, unless all were.
     """
     kept = [turn for turn, outcome in zip(turns, judged, strict=True) if outcome is not Outcome.FAILED] or turns
-    fetched = _fetched(kept)
-    calls = _alone(
-        [call for turn in kept for action in turn.actions for call in _calls(action, turn.context.root, fetched)]
-    )
-    rounds = [call for segment in _segments(_joined_rows(calls)) for call in _joined_rounds(segment)]
-    return tuple(call.step for call in _joined_rows(_joined_repeats(rounds)))
+    return tuple(call.step for call in joined(_alone(_calls_of(kept))))
 
 
 def tried_steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
     """The steps that were tried when nothing worked, each once."""
-    fetched = _fetched(turns)
-    calls = [
-        call.step for turn in turns for action in turn.actions for call in _calls(action, turn.context.root, fetched)
-    ]
-    return tuple({_key(step): step for step in calls}.values())
+    return tuple({call.key: call.step for call in _calls_of(turns)}.values())
 
 
 def top_steps(steps: Sequence[Step], most: int = MAX_STEPS) -> tuple[Step, ...]:
@@ -125,12 +88,13 @@ def _rank(step: Step) -> int:
     return _RANKS[StepKind.CHECK if step.until else step.kind]
 
 
-def _fetched(turns: Sequence[Turn]) -> frozenset[str]:
-    """The names of the files that the shell downloaded in these turns."""
-    return fetched_files(command_of(action) for turn in turns for action in turn.actions)
+def _calls_of(turns: Sequence[Turn]) -> list[Call]:
+    """The calls of these turns that may be steps, in their order."""
+    fetched = fetched_files(command_of(action) for turn in turns for action in turn.actions)
+    return [call for turn in turns for action in turn.actions for call in _calls(action, turn.context.root, fetched)]
 
 
-def _calls(action: Action, root: str, fetched: frozenset[str]) -> Iterator[_Call]:
+def _calls(action: Action, root: str, fetched: frozenset[str]) -> Iterator[Call]:
     """A call as candidates for steps; none if it only looks, was not allowed, or is a subagent's own.
 
     The dangerous commands of a line are steps of their own, so that the others remain.
@@ -140,13 +104,13 @@ def _calls(action: Action, root: str, fetched: frozenset[str]) -> Iterator[_Call
     changed = edited_files(command_of(action), root)
     if changed is not None:
         edit = Step(kind=StepKind.EDIT, files=changed[:MAX_FILES], danger=danger_of_files(changed))
-        yield _Call(edit, _key(edit), worked=_worked(action), is_by_shell=True)
+        yield Call(edit, _key(edit), worked=_worked(action), is_by_shell=True)
     for step in _steps(action, root, fetched):
         commands = frozenset(step.text.split(AND)) if step.kind in SHELL_KINDS else frozenset[str]()
-        yield _Call(step, _key(step), worked=_worked(action), commands=commands)
+        yield Call(step, _key(step), worked=_worked(action), commands=commands)
 
 
-def _alone(calls: Sequence[_Call]) -> list[_Call]:
+def _alone(calls: Sequence[Call]) -> list[Call]:
     """Without edits by the shell if there are others: then they are by the way, as renaming a word is."""
     is_edited = any(call.step.kind is StepKind.EDIT and not call.is_by_shell for call in calls)
     return [call for call in calls if not (is_edited and call.is_by_shell)]
@@ -208,127 +172,3 @@ def _key(step: Step) -> str:
     if step.kind is StepKind.TOOL and step.text.startswith("mcp__"):
         return "__".join(step.text.split("__")[:2])
     return f"{step.kind} {step.text} {step.danger}" if step.danger else f"{step.kind} {step.text}"
-
-
-def _joined_rows(calls: Sequence[_Call]) -> list[_Call]:
-    """Edits, subagents and calls of one server in a row as one; failures of these are the assistant's own slips."""
-    rows: list[list[_Call]] = []
-    for call in calls:
-        is_joining = call.step.kind in _IN_A_ROW or call.step.kind is StepKind.EDIT
-        if is_joining and not call.worked:
-            continue
-        if is_joining and rows and rows[-1][0].key == call.key:
-            rows[-1].append(call)
-        else:
-            rows.append([call])
-    return [_joined(row) for row in rows]
-
-
-def _joined(row: Sequence[_Call]) -> _Call:
-    """Calls in a row as one, named as most of them are."""
-    first = row[0]
-    if len(row) == 1:
-        return first
-    files = tuple(dict.fromkeys(file for call in row for file in call.step.files))[:MAX_FILES]
-    if first.step.kind is StepKind.EDIT:
-        until = next((call.step for call in reversed(row) if call.step.until), first.step)
-        rounds = sum(call.step.times for call in row if call.step.until == until.until)
-        times = rounds if until.until else 1
-        return replace(first, step=until.model_copy(update={"files": files, "times": times}))
-    [(text, _)] = Counter(call.step.text for call in row).most_common(1)
-    times = sum(call.step.times for call in row)
-    return replace(first, step=first.step.model_copy(update={"text": text, "times": times}))
-
-
-def _segments(calls: Sequence[_Call]) -> Iterator[list[_Call]]:
-    """The calls between deliveries, skills and subagents, each of which is a segment of its own."""
-    segment: list[_Call] = []
-    for call in calls:
-        if call.step.kind in _ENDS_ROUNDS:
-            yield segment
-            yield [call]
-            segment = []
-        else:
-            segment.append(call)
-    yield segment
-
-
-def _joined_rounds(calls: list[_Call]) -> list[_Call]:
-    """The rounds of edits and a check as one step; of several such checks, the one that ran most often."""
-    runs = Counter(call.key for call in calls if call.step.kind is StepKind.CHECK)
-    spans = {key: _rounds(calls, key) for key, times in runs.items() if times > 1}
-    key, span = max(spans.items(), key=lambda item: len(item[1]), default=("", []))
-    if len(span) < 2:
-        return calls
-    first = next(index for index, call in enumerate(calls) if call.is_edit)
-    inside = calls[first : span[-1] + 1]
-    edits = [call for call in inside if call.is_edit]
-    check = calls[span[-1]].step
-    took = [calls[index].step.took_ms for index in span if calls[index].worked]
-    rounds = {"until": check.text, "times": len(span), "took_ms": _median(took), "danger": check.danger}
-    loop = replace(edits[0], step=_joined(edits).step.model_copy(update=rounds))
-    others = [call for call in inside if call.key != key and not call.is_edit]
-    before = [call for call in calls[:first] if call.key != key]
-    return [*before, loop, *others, *calls[span[-1] + 1 :]]
-
-
-def _rounds(calls: Sequence[_Call], key: str) -> list[int]:
-    """The places of the last run of a check after each edit, up to the last run that worked."""
-    places: list[int] = []
-    is_edited = False
-    for index, call in enumerate(calls):
-        is_edited |= call.is_edit
-        if call.key == key and places and not is_edited:
-            places[-1] = index
-        elif call.key == key:
-            places.append(index)
-            is_edited = False
-    worked = [number for number, index in enumerate(places) if calls[index].worked]
-    has_edit = any(call.is_edit for call in calls[: places[worked[-1]]]) if worked else False
-    return places[: worked[-1] + 1] if has_edit else []
-
-
-def _joined_repeats(calls: Sequence[_Call]) -> list[_Call]:
-    """Each line of commands once, at its last place, with its successes; one that never worked again is left out.
-
-    A line is repeated by a later one that has all its commands: "npm test" by "npm run lint && npm test".
-    """
-    worked: defaultdict[str, list[tuple[int, _Call]]] = defaultdict(list)
-    for index, call in enumerate(calls):
-        if call.worked:
-            worked[call.key].append((index, call))
-    # By each command the lines that have it: with thousands of calls, each cannot be compared with each.
-    lines: defaultdict[str, dict[str, frozenset[str]]] = defaultdict(dict)
-    for key, same in worked.items():
-        for command in same[0][1].commands:
-            lines[command][key] = same[0][1].commands
-    joined = []
-    for index, call in enumerate(calls):
-        if call.step.kind is StepKind.EDIT or call.step.kind in _IN_A_ROW:
-            joined.append(call)
-        elif call.worked and index == max(worked[key][-1][0] for key in _lines_with_all(call, lines)):
-            earlier = [each for key in _lines_within(call, lines) for at, each in worked[key] if at <= index]
-            took = [each.step.took_ms for each in earlier if each.step.text == call.step.text]
-            counted = {"times": sum(each.step.times for each in earlier), "took_ms": _median(took)}
-            joined.append(replace(call, step=call.step.model_copy(update=counted)))
-    return joined
-
-
-_Lines: TypeAlias = Mapping[str, Mapping[str, frozenset[str]]]
-
-
-def _lines_with_all(call: _Call, lines: _Lines) -> set[str]:
-    """The keys of the lines that have all commands of a call; its own among them."""
-    first = next(iter(call.commands), None)
-    return {call.key, *(key for key, commands in lines.get(first or "", {}).items() if call.commands <= commands)}
-
-
-def _lines_within(call: _Call, lines: _Lines) -> set[str]:
-    """The keys of the lines all of whose commands a call has; its own among them."""
-    near = {key: commands for command in call.commands for key, commands in lines.get(command, {}).items()}
-    return {call.key, *(key for key, commands in near.items() if commands <= call.commands)}
-
-
-def _median(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return round(median(known)) if known else None

@@ -26,7 +26,7 @@ MAX_DESCRIBED_TRIGGERS = 3
 MAX_EPISODES = 20
 DEFAULT_NAME = "learned-workflow"
 
-# The format reserves these words, and allows no others than these signs.
+# The format reserves these words, and allows only these characters.
 _NOT_IN_NAME = re.compile(r"(?:anthropic|claude|[^a-z0-9])+")
 # A command that runs when the skill is loaded: !`...`, and a block fenced by ```!.
 _RUNS_AT_ONCE = re.compile(r"!(?=`)|`(?=!)")

@@ -50,4 +50,4 @@ def _decoded(word: str) -> str | None:
         text = b64decode(whole + "=" * (-len(whole) % 4)).decode()
     except (Error, UnicodeDecodeError):
         return None
-    return text if all(sign.isprintable() or sign in "\t\r\n" for sign in text) else None
+    return text if all(each.isprintable() or each in "\t\r\n" for each in text) else None

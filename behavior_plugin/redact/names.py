@@ -6,7 +6,7 @@ from behavior_plugin.redact.rule import QUOTE, QUOTED, REST, VALUE, Rule
 from behavior_plugin.redact.values import (
     changes,
     is_given,
-    is_given_and_own,
+    is_given_and_real,
     is_machine_made,
     is_odd,
     is_odd_or_numbered,
@@ -32,11 +32,15 @@ ASSIGNED = (
     rf"(?:\s{{0,4}}(?:[:?.+|!]{{0,3}}={{1,3}}>?|:|,(?=\s{{0,3}}\\{{0,3}}[\"']))|>|[ \t]{{1,3}}-(?=[ \t]{{1,3}}{QUOTE})"
     rf"|\.\w{{1,10}}\((?={QUOTE})|\((?={QUOTE}))\s{{0,20}}@?(?:{QUOTE})?"
 )
+# TOKEN_URL names a property of a secret, and has none in it.
+_NOT_A_PROPERTY = (
+    r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
+)
 # The name of a variable of the environment that has a secret.
 VARIABLE = (
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|CREDENTIALS?|AUTH|PAT)"
-    r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
-    r"(?:_?\d{1,2}|_[A-Z0-9]{1,20})?"
+    + _NOT_A_PROPERTY
+    + r"(?:_?\d{1,2}|_[A-Z0-9]{1,20})?"
 )
 
 
@@ -65,12 +69,12 @@ NAMES = (
     Rule(
         "variable of the environment",
         r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|CREDENTIALS?)"
-        r"(?!_(?:METHOD|FILE|PATH|DIR|TYPE|MODE|URL|URI|HOST|PORT|USER|NAME|ENABLED|TTL|PROVIDER|LENGTH|SIZE|EXPIRY)\b)"
-        r"(?:_[A-Z0-9_]{1,40})?="
+        + _NOT_A_PROPERTY
+        + r"(?:_[A-Z0-9_]{1,40})?="
         r"(?:\"([^\"\n]{3,}+)|'([^'\n]{3,}+)|([^\s\"'`;&|<>(){}\\]{3,}+" + REST + "))",
         example="export DB_PASSWORD=" + "hunter",
         words=("key", "token", "secret", "pass", "pwd", "credential"),
-        is_secret=is_given_and_own,
+        is_secret=is_given_and_real,
     ),
     Rule(
         "variable with a short name",
@@ -115,7 +119,7 @@ NAMES = (
     ),
     Rule(
         "named secret",
-        # Once to the place of the value, since the names are many; there a word, all that is quoted, or signs.
+        # Once to the place of the value, since the names are many; there a word, all that is quoted, or any characters.
         rf"(?i){NAME}{ASSIGNED}(?:(?=({VALUE}{{8,}}+)(?!\())|)(?:(?=(?<=[\"'`])((?<=\")[^\"\n\\]{{8,400}}(?=\")"
         r"|(?<=')[^'\n\\]{8,400}(?=')|(?<=`)[^`\n\\]{8,400}(?=`)))|)(?:(?=(\S{16,200}))|)",
         example="api_key: " + "0123456789abcdef",

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from behavior_plugin.redact.values import MAX_CHARS, changes, has_gibberish, is_broken, is_hex, is_own
+from behavior_plugin.redact.values import MAX_CHARS, changes, has_gibberish, is_broken, is_hex, is_real
 
 Span = tuple[int, int]
 
@@ -79,7 +79,7 @@ def found(text: str) -> Iterator[Span]:
 
 def is_machine_made(word: str) -> bool:
     """Whether a word is letters and digits at random, and not in hexadecimal digits alone."""
-    if is_hex(word) or not is_own(word) or _HASH_BEGINNING.match(word) or ".." in word:
+    if is_hex(word) or not is_real(word) or _HASH_BEGINNING.match(word) or ".." in word:
         return False
     # Words, numbers and hashes in a name are no sign of chance.
     mixed = "".join(part for part in _PART.findall(word) if not _PLAIN_PART.fullmatch(part))
@@ -108,7 +108,7 @@ def _parts(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _is_hash(word: str) -> bool:
-    return is_hex(word) and len(word) >= 20 and not word.isdigit() and is_own(word)
+    return is_hex(word) and len(word) >= 20 and not word.isdigit() and is_real(word)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,6 @@ WORDS = r"[^\n|;&]{0,200}?"
 # A word of a command line, or of one that is a list: mysql -p, ["mysql", "-p"].
 GAP = r"(?:[ \t]{1,3}|[\"'],?\s{0,2}[\"']?)"
 QUOTED = r"(?:\"([^\"\n]{3,200})\"|'([^'\n]{3,200})'|([^\s\"'`;&|<>()]{3,}+))"
-
-
 # At the beginning of an expression, which then has only small letters.
 ANY_CASE = "(?i)"
 

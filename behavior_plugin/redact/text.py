@@ -57,7 +57,7 @@ def found(text: str) -> list[Span]:
     if plain := unescaped(folded):
         unfolded, places = plain
         spans += [(places[start], places[end]) for start, end in _found_in(unfolded)]
-    spans += found_in_base64(folded, lambda decoded: any(True for _ in _found_in(decoded)))
+    spans += found_in_base64(folded, lambda decoded: any(_found_in(decoded)))
     return [*spans, *_repeated(folded, spans)]
 
 
@@ -73,13 +73,13 @@ def masked(text: str, spans: Iterable[Span]) -> str:
 
 def _folded(text: str) -> str:
     """The text for the rules: each character in its plain form, in the same place, so that spans stay valid."""
-    return text if text.isascii() else "".join(map(_plain_sign, text))
+    return text if text.isascii() else "".join(map(_plain_character, text))
 
 
 @lru_cache(maxsize=10_000)
-def _plain_sign(sign: str) -> str:
-    plain = unicodedata.normalize("NFKC", sign)
-    return plain if len(plain) == 1 else sign
+def _plain_character(character: str) -> str:
+    plain = unicodedata.normalize("NFKC", character)
+    return plain if len(plain) == 1 else character
 
 
 def _found_in(text: str) -> Iterator[Span]:

@@ -23,7 +23,7 @@ from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
 from behavior_plugin.redact.rule import START, Rule
-from behavior_plugin.redact.values import is_given, is_own, is_random, is_token
+from behavior_plugin.redact.values import is_given, is_random, is_real, is_token
 
 # Without the detectors that rules here replace, and those that are not linear (openai, jwt, npm, softlayer).
 _DETECTORS = (
@@ -152,7 +152,7 @@ TOKENS = (
         r"|jwt|session|sid|otp|ticket)=([^\s\"'`&<>#]{6,2000})",
         example="https://a.blob.example.net/c?se=2026-01-01&sig=" + "kJ8%2Bx0aB1cD2eF3gH4iJ5kL6mN7oP8%3D",
         words=("=",),
-        is_secret=lambda value: is_random(value) and (len(value) >= 12),
+        is_secret=lambda value: is_random(value) and len(value) >= 12,
     ),
     Rule(
         "password in the parameter of an address",
@@ -166,7 +166,7 @@ TOKENS = (
         "shape of the library",
         _library_regex(),
         example="AKIA" + "QWERTYUIOPLKJHGF",
-        is_secret=is_own,
+        is_secret=is_real,
     ),
 )
 

@@ -31,7 +31,7 @@ _CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"\d"), re.compile(r"[^\w\s.,:/-]"))
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _HEX = re.compile(r"(?:[0-9a-f]{4,}|[0-9A-F]{4,})(?:-(?:[0-9a-f]{4,}|[0-9A-F]{4,}))*")
-# Signs that end a word in code, and that tokens do not have.
+# Characters that end a word in code, and that tokens do not have.
 _CODE = frozenset("\"'`,;&|<>(){}\\")
 _PHRASE = re.compile(r"[a-z]{3,12}(?:[ -][a-z]{3,12}){3,9}")
 _COMMON = re.compile(r"\b(?:a|an|and|are|as|be|can|enter|for|from|has|in|is|it|must|no|not|of|or|the|this|to|your?)\b")
@@ -42,9 +42,9 @@ def is_given(value: str) -> bool:
     return not _REFERENCE.match(value) and not _PLAIN_WORD.fullmatch(value)
 
 
-def is_given_and_own(value: str) -> bool:
+def is_given_and_real(value: str) -> bool:
     """The same, and no filler."""
-    return is_given(value) and is_own(value)
+    return is_given(value) and is_real(value)
 
 
 def is_odd(value: str) -> bool:
@@ -69,14 +69,14 @@ def is_phrase(value: str) -> bool:
     return _PHRASE.fullmatch(value) is not None and not _COMMON.search(value)
 
 
-def is_own(value: str) -> bool:
-    """Whether a value is not filler: less than half of it is repetition."""
+def is_real(value: str) -> bool:
+    """Whether a value is no filler, such as an example's: less than half of it is repetition."""
     return 2 * sum(len(match[0]) for match in _FILLER.finditer(value)) < len(value) and not value.endswith("EXAMPLE")
 
 
 def is_token(value: str) -> bool:
     """Whether a value that begins like a token can be one: it is more than words."""
-    if not is_own(value):
+    if not is_real(value):
         return False
     return re.search(r"\d", value) is not None or changes(value) >= 3 or has_gibberish(value)
 
@@ -92,14 +92,14 @@ def is_random(value: str) -> bool:
 
 
 def is_machine_made(value: str) -> bool:
-    """Whether a value is as good as random: a token, two with a space between, or signs at random."""
+    """Whether a value is as good as random: a token, two with a space between, or special characters."""
     return is_noise(value) if _CODE.intersection(value) else all(map(is_random, value.split(" ", 1)))
 
 
 def is_noise(value: str) -> bool:
-    """Whether a value is signs at random, which is no text and no code: in code, brackets match each other."""
-    signs = {each for each in value if not each.isalnum()}
-    return len(signs) >= 7 and not signs & {" ", "\n"} and is_given(value) and not _is_balanced(value)
+    """Whether a value has so many special characters that it is no text, and no code, in which brackets match."""
+    special = {each for each in value if not each.isalnum()}
+    return len(special) >= 7 and not special & {" ", "\n"} and is_given(value) and not _is_balanced(value)
 
 
 def is_account(value: str) -> bool:

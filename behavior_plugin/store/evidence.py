@@ -178,7 +178,7 @@ class PostgresEvidence:
         if keys := list(source_keys):
             self._execute("delete_patterns", {"source_keys": keys}, self._storage)
 
-    def _fetch_of(self, name: str, values: dict[str, Any], is_of_storage: bool) -> list[DictRow]:
+    def _fetch_of(self, name: str, values: dict[str, Any], *, is_of_storage: bool = False) -> list[DictRow]:
         return self._fetch(name, values, self._storage if is_of_storage else None)
 
     def _fetch(self, name: str, values: dict[str, Any], storage: Storage | None = None) -> list[DictRow]:

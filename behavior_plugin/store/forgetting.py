@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg.rows import DictRow
 
@@ -17,10 +17,14 @@ from behavior_plugin.store.marks import marks_of
 BATCH = 500
 SALT_BYTES = 16
 
-# Runs a query of both storages, or with True that of the own one, and returns its rows.
-Fetch = Callable[[str, dict[str, Any], bool], list[DictRow]]
 # The key of the pattern of a job in a project.
 NativeKey = Callable[[str, str], str]
+
+
+class Fetch(Protocol):
+    """Runs a query and returns its rows; with `is_of_storage` the query that each storage has of its own."""
+
+    def __call__(self, name: str, values: dict[str, Any], *, is_of_storage: bool = False) -> list[DictRow]: ...
 
 
 class Forgetting:
@@ -51,12 +55,12 @@ class Forgetting:
         With `is_marked` their turns are marked, so that no log brings them back.
         """
         keys = [each.source_key for each in found]
-        rows = [row for some in _batches(keys) for row in self._fetch("forget_episodes", {"source_keys": some}, False)]
-        written = self._fetch("forget_written", self._values(), True)
+        rows = [row for some in _batches(keys) for row in self._fetch("forget_episodes", {"source_keys": some})]
+        written = self._fetch("forget_written", self._values(), is_of_storage=True)
         gone = self._gone_patterns(rows, native_key) | {row["source_key"] for row in written}
-        remarks = self._fetch("forget_remarks", self._values_of_remarks(rows, gone, native_key), False)
+        remarks = self._fetch("forget_remarks", self._values_of_remarks(rows, gone, native_key))
         if self._chosen.is_everything:
-            self._fetch("delete_marks", {}, False)
+            self._fetch("delete_marks", {})
         elif is_marked:
             Marks(self._fetch).add(rows)
         wholes = [row for row in rows if not row["part_of"]]
@@ -74,7 +78,7 @@ class Forgetting:
 
     def _pages(self) -> Iterator[DictRow]:
         after, values = "", self._values()
-        while rows := self._fetch("find_chosen_episodes", {**values, "after": after, "limit": BATCH}, False):
+        while rows := self._fetch("find_chosen_episodes", {**values, "after": after, "limit": BATCH}):
             yield from rows
             after = rows[-1]["source_key"]
 
@@ -84,7 +88,7 @@ class Forgetting:
         One that is named counts too: it may have lost its evidence before.
         """
         named = {self._chosen.pattern_key} if self._chosen == Selection(pattern_key=self._chosen.pattern_key) else set()
-        left = self._fetch("find_jobs_left", {"projects": list({row["project"] for row in rows})}, False)
+        left = self._fetch("find_jobs_left", {"projects": list({row["project"] for row in rows})})
         return (_keys(rows, native_key) | named) - _keys(left, native_key) - {""}
 
     def _values(self) -> dict[str, Any]:
@@ -101,10 +105,10 @@ class Forgetting:
 
     def _values_of_remarks(self, rows: Sequence[DictRow], gone: set[str], native_key: NativeKey) -> dict[str, Any]:
         chosen, sessions = self._chosen, {row["session_id"] for row in rows} - {""}
-        left = self._fetch("find_sessions_left", {"session_ids": list(sessions)}, False)
+        left = self._fetch("find_sessions_left", {"session_ids": list(sessions)})
         keys: list[str] | None = [chosen.pattern_key] if chosen.pattern_key else None
         if chosen.project is not None and not keys:
-            of_project = self._fetch("find_jobs_left", {"projects": [chosen.project]}, False)
+            of_project = self._fetch("find_jobs_left", {"projects": [chosen.project]})
             keys = list(_keys(rows, native_key) | _keys(of_project, native_key))
         return {
             **self._values(),
@@ -131,7 +135,7 @@ class Marks:
             for mark in marks_of(key, _moment(started_at), str(prompt), salt=salt)
         }
         for some in _batches(sorted(marks)):
-            self._fetch("add_marks", {"marks": some, "salt": salt}, False)
+            self._fetch("add_marks", {"marks": some, "salt": salt})
 
     def forgotten(self, turns: Sequence[Turn]) -> set[str]:
         """The keys of those of these turns that were forgotten."""
@@ -141,11 +145,11 @@ class Marks:
             for turn in turns
             for mark in marks_of(turn.source_key, turn.started_at, turn.prompt, salt=salt)
         }
-        return {keys[row["mark"]] for row in self._fetch("find_marks", {"marks": list(keys)}, False)} if keys else set()
+        return {keys[row["mark"]] for row in self._fetch("find_marks", {"marks": list(keys)})} if keys else set()
 
     def _salts(self) -> list[str]:
         """The salts that there are: one, unless evidence of several databases came together."""
-        found = [row["salt"] for row in self._fetch("find_salts", {}, False)]
+        found = [row["salt"] for row in self._fetch("find_salts", {})]
         return sorted(salt for salt in found if salt and _is_salt(salt))
 
 

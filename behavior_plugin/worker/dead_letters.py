@@ -97,7 +97,7 @@ def retry(letter: DeadLetter) -> int:
     """
     spool.make()
     new = folder_of_spool("new")
-    records = sorted(letter.path.iterdir()) if _is_folder(letter.path) else [letter.path]
+    records = records_of(letter.path)
     for record in records:
         record.rename(new / record.name)
     with contextlib.suppress(OSError):
@@ -134,6 +134,11 @@ def enforce_limits(is_old: Callable[[DeadLetter], bool]) -> int:
     return len(gone)
 
 
+def records_of(letter: Path) -> list[Path]:
+    """The records of a letter, in their order; of a session that was set aside as a whole, those in its folder."""
+    return sorted(letter.iterdir()) if _is_folder(letter) else [letter]
+
+
 def counted() -> dict[str, int]:
     """The number of dead letters, for the backlog; there need be no spool."""
     folder = Path(spool.folder("dead"))
@@ -156,7 +161,7 @@ def _beyond(found: list[DeadLetter]) -> Iterator[DeadLetter]:
 
 def _letter(mark: Path) -> DeadLetter:
     path = mark.with_suffix("")
-    records = list(path.iterdir()) if _is_folder(path) else [path]
+    records = records_of(path)
     return DeadLetter(
         id=hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8],
         path=path,
@@ -184,7 +189,7 @@ def _clean(letter: Path) -> None:
     """Rewrite each record of a letter, redacted; repeating it changes nothing."""
     if not os.path.lexists(letter):
         return _beside(letter, "unclean").unlink(missing_ok=True)
-    for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
+    for record in records_of(letter):
         with contextlib.suppress(PermissionError):  # somebody took the right to read it away, so nobody reads it
             if stat.S_ISREG(record.lstat().st_mode):
                 _replace(record, _without_secrets(_beginning(record)))
@@ -194,7 +199,7 @@ def _clean(letter: Path) -> None:
 
 def _redact_again(letter: Path, *, is_dry_run: bool) -> bool:
     is_changed = False
-    for record in sorted(letter.iterdir()) if _is_folder(letter) else [letter]:
+    for record in records_of(letter):
         with contextlib.suppress(PermissionError):
             if stat.S_ISREG(record.lstat().st_mode):
                 before = _beginning(record)

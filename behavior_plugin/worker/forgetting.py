@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from behavior_plugin import api
-from behavior_plugin.capture import paths, spool, unanswered
+from behavior_plugin.capture import paths, spool, trouble, unanswered
+from behavior_plugin.exclude.files import texts_in
 from behavior_plugin.forget import forget
 from behavior_plugin.learn import compute_all_possible
 from behavior_plugin.recall import Recaller
@@ -24,7 +25,7 @@ from behavior_plugin.worker.waiting import Waiting
 
 MAX_EXAMPLES, MAX_EXAMPLE_CHARS = 5, 200
 # Files that count things, of which nothing is forgotten but everything.
-COUNTS = (spool.LOST, unanswered.NAME, "trouble")
+COUNT_FILES = (spool.LOST, unanswered.NAME, trouble.NAME)
 
 
 class Learner(Protocol):
@@ -135,28 +136,17 @@ def _gone_decision(selection: Selection, sessions: set[str], projects: set[str])
     return is_gone
 
 
-def _fits(decision: Decision, found: set[str], chosen: Selection) -> bool:
-    if chosen.pattern_key:
-        return chosen.pattern_key in {each.candidate.pattern_key for each in decision.considered}
-    wanted = chosen.text.casefold()
+def _fits(decision: Decision, found: set[str], selection: Selection) -> bool:
+    if selection.pattern_key:
+        return selection.pattern_key in {each.candidate.pattern_key for each in decision.considered}
+    wanted = selection.text.casefold()
     return (
-        (not chosen.session_id or decision.session_id == redact(chosen.session_id))
-        and (chosen.project is None or chosen.project in {decision.project, *found})
-        and (chosen.since is None or decision.at >= chosen.since)
-        and (chosen.until is None or decision.at < chosen.until)
-        and (not wanted or any(wanted in text.casefold() for text in _texts(decision.model_dump(mode="json"))))
+        (not selection.session_id or decision.session_id == redact(selection.session_id))
+        and (selection.project is None or selection.project in {decision.project, *found})
+        and (selection.since is None or decision.at >= selection.since)
+        and (selection.until is None or decision.at < selection.until)
+        and (not wanted or any(wanted in text.casefold() for text in texts_in(decision.model_dump(mode="json"))))
     )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
 
 
 def _backups() -> list[Path]:
@@ -166,6 +156,6 @@ def _backups() -> list[Path]:
 
 
 def _delete_counts() -> None:
-    for name in COUNTS:
+    for name in COUNT_FILES:
         with contextlib.suppress(OSError):
             Path(paths.in_data(name)).unlink(missing_ok=True)

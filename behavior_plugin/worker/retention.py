@@ -15,8 +15,8 @@ from behavior_plugin.config import Settings
 from behavior_plugin.store import Selection, Store
 
 EVERY_S = 60 * 60.0
-# The wall clock counts only once it has said so for this long: it may jump, and what is deleted is gone.
-BELIEVED_S = 60.0
+# Not right after the start: the clock of a machine that wakes may still be wrong, and what is deleted is gone.
+FIRST_AFTER_S = 60.0
 # The share of the limit that is kept when it is exceeded.
 KEPT = 0.9
 BYTES_PER_MB = 1_000_000
@@ -41,7 +41,7 @@ class Retention:
         self._bytes = settings.keep_megabytes * BYTES_PER_MB
         self._resources = resources
         self._forgetter = forgetter
-        self._due = time.monotonic() + BELIEVED_S
+        self._due = time.monotonic() + FIRST_AFTER_S
 
     def enforce(self) -> None:
         """Forget what is too old or too much. A failure is repaired by a later call."""

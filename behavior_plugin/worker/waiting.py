@@ -59,38 +59,37 @@ def forget_waiting(inbox: Inbox, selection: Selection, *, is_dry_run: bool) -> W
     return found
 
 
-def _fits(records: list[Path], session_id: str, chosen: Selection) -> bool:
+def _fits(records: list[Path], session_id: str, selection: Selection) -> bool:
     """Whether the records of a session fit, each criterion by any of them."""
-    if chosen.is_everything:
+    if selection.is_everything:
         return True
     read = [_read(record) for record in records]
     events = [event for event, _ in read if event]
     ids, projects = {session_id, *(each.session_id for each in events)}, {_project_of(each) for each in events}
     begun = min((each.at for each in events), default=None)
     return (
-        (not chosen.session_id or chosen.session_id in ids)
-        and (chosen.project is None or chosen.project in projects)
-        and _is_within(begun, chosen)
-        and (not chosen.text or any(_has(text, chosen.text) for _, texts in read for text in texts))
+        (not selection.session_id or selection.session_id in ids)
+        and (selection.project is None or selection.project in projects)
+        and _is_within(begun, selection)
+        and (not selection.text or any(_has(text, selection.text) for _, texts in read for text in texts))
     )
 
 
-def _is_chosen_letter(letter: DeadLetter, chosen: Selection) -> bool:
+def _is_chosen_letter(letter: DeadLetter, selection: Selection) -> bool:
     """A letter may be unreadable, so that an id or a project counts wherever its text has it."""
-    if chosen.is_everything:
+    if selection.is_everything:
         return True
-    if not _is_within(letter.set_aside_at, chosen):
+    if not _is_within(letter.set_aside_at, selection):
         return False
-    records = list(letter.path.iterdir()) if letter.path.is_dir() else [letter.path]
-    texts = [text for record in records for text in _read(record)[1]]
-    wanted = [chosen.session_id, chosen.project or "", chosen.text]
+    texts = [text for record in dead_letters.records_of(letter.path) for text in _read(record)[1]]
+    wanted = [selection.session_id, selection.project or "", selection.text]
     return all(any(_has(text, each) for text in texts) for each in wanted if each)
 
 
-def _is_within(at: datetime | None, chosen: Selection) -> bool:
-    if chosen.since is None and chosen.until is None:
+def _is_within(at: datetime | None, selection: Selection) -> bool:
+    if selection.since is None and selection.until is None:
         return True
-    return at is not None and (chosen.since or at) <= at and not (chosen.until and at >= chosen.until)
+    return at is not None and (selection.since or at) <= at and not (selection.until and at >= selection.until)
 
 
 def _read(record: Path) -> tuple[Event | None, list[str]]:

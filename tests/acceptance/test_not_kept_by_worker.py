@@ -151,7 +151,7 @@ def test_a_settings_file_that_cannot_be_read_keeps_sessions_waiting(project: Pat
     before = config.read_text() if config.exists() else ""
     config.write_text("exclude_projects = [")
     session.end()
-    wait_for(lambda: "config.toml cannot be read" in trouble.read(), "the worker to say so")
+    wait_for(lambda: "config.toml cannot be read" in trouble.read(), "the worker to report it")
     assert in_spool("open") or in_spool("new")
     assert in_spool("dead") == []
 

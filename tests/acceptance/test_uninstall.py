@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,10 @@ def tree(home: Path) -> dict[str, bytes | str]:
 
 @pytest.fixture
 def before(own_home: Path) -> dict[str, bytes | str]:
-    """A home with an agent's settings, before anything of ours."""
-    shutil.rmtree(paths.data_folder(), ignore_errors=True)
+    """A home with an agent's settings, and nothing of ours: `clean_ending` has made a data folder already."""
     (own_home / ".claude").mkdir()
     (own_home / ".claude" / "settings.json").write_text('{"model":   "opus"}\n', encoding="utf-8")
-    return tree(own_home)
+    return {name: content for name, content in tree(own_home).items() if name.startswith(".claude")}
 
 
 def test_nothing_is_left(before: dict[str, bytes | str], project: Path, own_home: Path) -> None:

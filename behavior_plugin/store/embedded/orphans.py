@@ -34,9 +34,9 @@ def end_server_on(data: Path) -> None:
 
 def end(process: psutil.Process) -> None:
     """End a server with the mildest signal that works."""
-    for sign, timeout_s in STOP_SIGNALS_S.items():
+    for number, timeout_s in STOP_SIGNALS_S.items():
         with suppress(psutil.NoSuchProcess):
-            process.send_signal(sign)
+            process.send_signal(number)
         if _is_gone_within(process, timeout_s):
             return
 

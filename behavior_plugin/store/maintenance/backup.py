@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from behavior_plugin import __version__
 from behavior_plugin.config import Storage
 from behavior_plugin.errors import BehaviorError
+from behavior_plugin.store.maintenance.complete_file import complete_file
 from behavior_plugin.store.maintenance.rows import has_key, is_id, parsed
 
 FORMAT: Final = "behavior-plugin backup"
@@ -70,18 +70,10 @@ def write(file: Path, lines: Iterable[str], *, storage: Storage, user_id: UUID |
     try:
         if not overwrite:
             _check_free(file)
-        # Its mode is 0600, whatever the umask.
-        with tempfile.NamedTemporaryFile(prefix=f".{file.name}.", dir=file.parent, delete=False) as raw:
-            try:
-                count = _write_lines(raw, about, lines)
-                raw.flush()
-                os.fsync(raw.fileno())
-                if not overwrite:
-                    _check_free(file)
-                Path(raw.name).rename(file)
-            except BaseException:
-                Path(raw.name).unlink(missing_ok=True)
-                raise
+        with complete_file(file) as raw:
+            count = _write_lines(raw, about, lines)
+            if not overwrite:
+                _check_free(file)
     except OSError as error:
         raise _unwritable(file, error) from error
     return count

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from behavior_plugin.capture import ignore_file, paths, skip
+from behavior_plugin.errors import PausesUnreadableError
 from behavior_plugin.exclude import pauses
-from behavior_plugin.exclude.pauses import Pause, PausesUnreadableError
+from behavior_plugin.exclude.pauses import Pause
 
 HOUR = timedelta(hours=1)
 

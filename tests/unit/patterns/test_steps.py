@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from behavior_plugin.model import Action, Context, Outcome, Turn, Verdict
+from behavior_plugin.patterns.rounds import MAX_FILES
 from behavior_plugin.patterns.short_work import short_work_steps
-from behavior_plugin.patterns.steps import MAX_FILES, distil, known_commands, top_steps
+from behavior_plugin.patterns.steps import distil, known_commands, top_steps
 from behavior_plugin.workflow import Step, StepKind
 from tests.factories import START, make_action
 from tests.work import steps as steps_of_work

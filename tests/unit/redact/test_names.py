@@ -62,10 +62,10 @@ def test_a_name_is_searched_whatever_its_words_are(name: str) -> None:
     assert redact(f'{name} = "{TOKEN}"') == f'{name} = "{MASK}"'
 
 
-def test_a_secret_of_signs_is_masked_and_code_is_not() -> None:
-    signs = "q{{h}y)t${d]mtr(ceg" + "[kyslb>-_$#xteshzb}}"
+def test_a_secret_of_special_characters_is_masked_and_code_is_not() -> None:
+    characters = "q{{h}y)t${d]mtr(ceg" + "[kyslb>-_$#xteshzb}}"
 
-    assert signs not in redact(f"private_key = {signs}")
+    assert characters not in redact(f"private_key = {characters}")
     assert redact("private_key: Option<Zeroizing<Vec<u8>>>,") == "private_key: Option<Zeroizing<Vec<u8>>>,"
 
 
@@ -79,6 +79,8 @@ def test_a_secret_of_signs_is_masked_and_code_is_not() -> None:
         "<subagent_tokens>127383</subagent_tokens>",
         "AUTH=oauth2",
         "AUTH_METHOD=basic",
+        "SECRET_PROVIDER=vault-eu",
+        "KEY_NAME=deploy-2",
         "KEY_FILE=/etc/ssl/private/app.key",
         "apps/api/src/tee-key-state.entity.ts:15:export class KeyState {",
         "cache key = user:42:profile",

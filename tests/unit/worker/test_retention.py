@@ -13,7 +13,7 @@ from behavior_plugin.forget import forget
 from behavior_plugin.learn import save_turns
 from behavior_plugin.store import Selection, Store
 from behavior_plugin.worker import retention
-from behavior_plugin.worker.retention import BELIEVED_S, EVERY_S, Retention
+from behavior_plugin.worker.retention import EVERY_S, FIRST_AFTER_S, Retention
 from tests.factories import make_work
 from tests.fakes import FakeStore
 
@@ -104,7 +104,7 @@ def test_work_older_than_the_days_goes(later: Callable[[float], None]) -> None:
     a_year(store := FakeStore())
     kept, forgetter, _ = enforcing(store, keep_days=5)
 
-    later(BELIEVED_S)
+    later(FIRST_AFTER_S)
     kept.enforce()
 
     midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -119,7 +119,7 @@ def test_beyond_a_size_the_oldest_goes_and_a_tenth_more(
     a_year(store := FakeStore())
     kept, forgetter, _ = enforcing(store, keep_megabytes=10)
 
-    later(BELIEVED_S)
+    later(FIRST_AFTER_S)
     kept.enforce()
 
     assert left(store) == set(range(9))
@@ -134,7 +134,7 @@ def test_it_waits_for_the_clock_and_the_store_and_looks_once_an_hour(later: Call
     kept, forgetter, resources = enforcing(store, keep_days=5)
 
     kept.enforce()
-    later(BELIEVED_S)
+    later(FIRST_AFTER_S)
     resources.is_open = False
     kept.enforce()
     assert forgetter.asked == []
