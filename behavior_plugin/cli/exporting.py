@@ -40,7 +40,8 @@ def export(file: str, force: bool, as_json: bool) -> None:
     With - it goes to the output. It has a line of JSON for each record, with its kind: pattern, episode (the prompts
     with their calls, which patterns are computed from), remark (feedback, edits, suggestions, marks of forgotten work),
     decision (as in `behavior why`), and setting, without `database_url` and `environment`. Texts are
-    redacted, as they are stored. Vectors are left out: they are made again. Ended sessions are learned from first; open ones are not in it.
+    redacted, as they are stored. Vectors are left out: they are made again. Ended sessions are learned from first; open
+    ones are not in it.
 
     `behavior import --from-export FILE` brings it back, here, or into another data folder or storage. For a copy of the
     database, with vectors and of all users, use `behavior db backup`.

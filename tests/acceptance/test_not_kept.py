@@ -75,8 +75,10 @@ def test_only_what_is_paused_is_left_out(app: Path, tmp_path: Path) -> None:
 
 def test_a_session_stays_paused_when_its_shell_leaves_the_project(app: Path, tmp_path: Path) -> None:
     pauses.begin("project", str(app), None)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
 
-    send("PostToolUse", tmp_path, env=hook_environment(CLAUDE_PROJECT_DIR=str(app)))
+    send("PostToolUse", elsewhere, env=hook_environment(CLAUDE_PROJECT_DIR=str(app)))
 
     assert spooled_payloads() == []
 
