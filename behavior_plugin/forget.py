@@ -22,8 +22,9 @@ def forget(
     """Delete what fits a selection, in one transaction; returns the work that fitted, and what was deleted.
 
     A piece of work goes as a whole. Where a pattern is named that stands on a part of it, only that part goes. With
-    `is_marked` no log brings it back, nor the turns that were `waiting` and fit as well. A dry run deletes nothing, and returns the same. The patterns that keep some
-    evidence quote the rest until they are computed again (`learn.compute_patterns`).
+    `is_marked` no log brings it back, nor the turns that were `waiting` and fit as well. A dry run deletes nothing, and
+    returns the same. The patterns that keep some evidence quote the rest until they are computed again
+    (`learn.compute_patterns`).
 
     Raises:
         StoreError: nothing is deleted.

@@ -160,10 +160,10 @@ class Learner:
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
 
-    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting:
-        """Delete what waits and fits a selection. A dry run finds it, with its turns."""
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool, only_letters: bool) -> Waiting:
+        """Delete what waits and fits a selection, or only the dead letters. A dry run finds it, with its turns."""
         self._file_all()
-        found = forget_waiting(self._inbox, selection, is_dry_run=is_dry_run)
+        found = forget_waiting(self._inbox, selection, is_dry_run=is_dry_run, only_letters=only_letters)
         known = [self._inbox.sessions[key] for key in sorted(found.keys) if is_dry_run]
         return replace(found, turns=tuple(turn for session in known for turn in self._turns_of(session)))
 

@@ -42,11 +42,14 @@ class Waiting:
     turns: tuple[Turn, ...] = ()
 
 
-def forget_waiting(inbox: Inbox, selection: Selection, *, is_dry_run: bool) -> Waiting:
+def forget_waiting(
+    inbox: Inbox, selection: Selection, *, is_dry_run: bool = False, only_letters: bool = False
+) -> Waiting:
     """Delete the sessions and dead letters that fit a selection; no pattern has any. A dry run only finds them."""
     if selection.pattern_key:
         return Waiting()
-    real = [session for session in inbox.sessions.values() if not session.is_probe or selection.is_everything]
+    waiting = [] if only_letters else inbox.sessions.values()
+    real = [session for session in waiting if not session.is_probe or selection.is_everything]
     chosen = [session for session in real if _fits(inbox.records(session), session.session_id, selection)]
     letters = [letter for letter in dead_letters.letters() if _is_chosen_letter(letter, selection)]
     found = Waiting(

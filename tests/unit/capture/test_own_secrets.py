@@ -22,7 +22,10 @@ def call(command: str, **fields: Any) -> bytes:
     return json.dumps({"session_id": "s", "tool_input": {"command": command}, **fields}).encode()
 
 
-@pytest.mark.parametrize("name", ["ACME_KEY", "ACME_TOKEN", "ACME_SECRET", "DB_PASSWORD", "acme_token", "DB_PASS", "MYSQL_PWD", "SECRET_KEY_BASE"])
+@pytest.mark.parametrize(
+    "name",
+    ["ACME_KEY", "ACME_TOKEN", "ACME_SECRET", "DB_PASSWORD", "acme_token", "DB_PASS", "MYSQL_PWD", "SECRET_KEY_BASE"],
+)
 def test_values_of_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, VALUE)
 
