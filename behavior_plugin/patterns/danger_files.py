@@ -45,6 +45,14 @@ def deletion(program: str, words: Sequence[str], root: str) -> Danger | None:
     return Danger.DELETION if is_bad else None
 
 
+def deletion_of_found(program: str, words: Sequence[str], before: Sequence[Typed], root: str) -> Danger | None:
+    """Deleting what a `find` before the pipe has found."""
+    if program not in hazards.DELETING or any(not word.startswith("-") for word in words[1:]):
+        return None
+    finding = [each.words for each in before[:-1] if each.words and program_of(each.words[0]) == "find"]
+    return Danger.DELETION if any(_finds_to_delete([*found, "-delete"], root) for found in finding) else None
+
+
 def written(program: str, words: Sequence[str]) -> list[str]:
     """The files that a program changes."""
     named = [word for word in words[1:] if not word.startswith("-")]

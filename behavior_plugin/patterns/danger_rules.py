@@ -13,9 +13,16 @@ from itertools import pairwise
 
 from behavior_plugin.patterns import hazards, programs
 from behavior_plugin.patterns.commands import behind_wrappers, program_of
-from behavior_plugin.patterns.danger_files import danger_of_writing, deletion, place_of, reading, written
+from behavior_plugin.patterns.danger_files import (
+    danger_of_writing,
+    deletion,
+    deletion_of_found,
+    place_of,
+    reading,
+    written,
+)
 from behavior_plugin.patterns.hazards import Danger
-from behavior_plugin.patterns.shell import Typed
+from behavior_plugin.patterns.shell import Typed, words_of
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _FETCHES = re.compile(rf"(?<![\w.-])(?:{'|'.join(sorted(hazards.FETCHING))})(?![\w-])", re.IGNORECASE)
@@ -46,7 +53,7 @@ def danger_of_command(
                 _running(program, words, before, fetched),
                 _named_danger(program, words),
                 _unguarded(typed, program, words),
-                deletion(program, words, root),
+                deletion(program, words, root) or deletion_of_found(program, words, before, root),
                 _database(program, before),
                 _rights(program, words),
                 next(filter(None, map(danger_of_writing, places)), None),
@@ -81,8 +88,12 @@ def _running(program: str, words: Sequence[str], before: Sequence[Typed], fetche
     source = " | ".join(each.text for each in earlier)
     inside = " ; ".join(typed.inner)
     is_runner = program in programs.INTERPRETERS | hazards.SHELLS | hazards.RUNNING_TEXT
+    typed_words = words_of(typed.text)
+    if any(map(hazards.HIDING.search, typed_words)) or any(map(hazards.HIDING_PROGRAM.match, typed_words[:1])):
+        return Danger.ENCODED
     # Words behind `| sh` may be those of a sentence.
-    is_fed = reads_program(words) or (program in hazards.SHELLS and not is_inline(program, words))
+    has_line = is_inline(program, words) and not re.fullmatch(r"-[a-z]*c", words[-1])
+    is_fed = reads_program(words) or (program in hazards.SHELLS and not has_line)
     if is_fed and earlier:
         if _FETCHES.search(source):
             return Danger.DOWNLOAD
@@ -96,8 +107,8 @@ def _running(program: str, words: Sequence[str], before: Sequence[Typed], fetche
         re.fullmatch(r"-e(?:nc?|ncodedcommand)?", w, re.IGNORECASE) for w in words
     ):
         return Danger.ENCODED
-    if is_inline(program, words):
-        inline = " ".join(words[1:])
+    if is_inline(program, words) or (reads_program(words) and typed.given):
+        inline = " ".join([*words[1:], *typed.given])
         return next((kind for kind, pattern in hazards.INLINE.items() if pattern.search(inline)), None)
     named = [word for word in words if not word.startswith("-")][:3] if is_runner else list(words[:1])
     is_fetched = any(posixpath.basename(word) in fetched for word in named)

@@ -40,6 +40,16 @@ FETCHING = frozenset(
 SHELLS = frozenset("ash bash csh dash fish ksh pwsh powershell sh tcsh zsh".split())  # noqa: SIM905
 # They run a text that they are given as an argument.
 RUNNING_TEXT = frozenset({".", "eval", "iex", "invoke-expression", "source"})
+# They run the command behind them in another place, at another time, or with other rights.
+CARRYING = frozenset(
+    """
+    at awk batch busybox chroot docker expect flatpak-spawn flock gawk ionice kubectl mawk nsenter nvim oc parallel
+    podman runuser script setsid screen ssh systemd-run tmux toybox unbuffer unshare vagrant vi vim watch wsl
+    """.split()  # noqa: SIM905
+)
+# A word that only a shell can read: it hides what is run.
+HIDING = re.compile(r"\$'[^']*\\(?:x|u|[0-7]{3})|\w\$\{?IFS")
+HIDING_PROGRAM = re.compile(r"\$'|\{\w+,")
 DECODING = re.compile(
     r"\b(?:base64|base32)\b.*\s(?:-d|-D|--decode)\b|\bxxd\b.*\s-\w*r|\bopenssl\b.*\s-d\b|\bprintf\b.*\\x|\brev\b"
 )
@@ -96,6 +106,9 @@ FLAGS: dict[Danger, dict[str, str]] = {
         "set-mppreference": "*",
         "add-mppreference": "*",
         "netsh advfirewall": "*",
+        "npm config set": "registry",
+        "pip config set": "global.index-url global.extra-index-url global.trusted-host",
+        **dict.fromkeys(("systemctl stop", "systemctl disable", "systemctl mask"), "apparmor auditd firewalld ufw"),
         "xattr": "-d -c",
     },
     Danger.AGENT: {
@@ -123,9 +136,14 @@ FLAGS: dict[Danger, dict[str, str]] = {
         "prisma migrate reset": "*",
         "prisma db push": "--force-reset --accept-data-loss",
         "npm unpublish": "*",
+        "terraform apply": "-destroy",
+        "tofu apply": "-destroy",
+        "aws s3": "--delete",
         "cargo yank": "*",
     },
     Danger.RIGHTS: {
+        "docker run": "--privileged --pid",
+        "podman run": "--privileged --pid",
         "chown": "-R --recursive",
         "chgrp": "-R --recursive",
         "setfacl": "*",
@@ -166,7 +184,13 @@ FLAGS: dict[Danger, dict[str, str]] = {
         "diskutil erasedisk": "*",
         "diskutil erasevolume": "*",
     },
-    Danger.DELETION: {"shred": "*", "srm": "*", "wipe": "*"},
+    Danger.DELETION: {
+        "shred": "*",
+        "srm": "*",
+        "wipe": "*",
+        "rsync": "--del --delete --delete-after --delete-before --delete-delay --delete-during --delete-excluded",
+    },
+    Danger.SYSTEM: {"reg delete": "*"},
     Danger.TRACES: {"history": "-c", "clear-history": "*", "wevtutil cl": "*", "clear-eventlog": "*"},
     Danger.STOP: {
         "shutdown": "*",
@@ -309,7 +333,7 @@ REMOTE_SHELL = re.compile(r"/dev/(?:tcp|udp)/|\bsocat\b.*\bexec:|\bmkfifo\b.*\|\
 # They name variables and settings of PowerShell.
 NO_FILE = re.compile(r"(?:Env|Variable|Function|Alias|Cert):", re.IGNORECASE)
 # A function that calls itself until nothing is left.
-FORK_BOMB = re.compile(r":\(\)\s*\{\s*:\s*\|\s*:")
+FORK_BOMB = re.compile(r"(:|\b\w+)\s*\(\)\s*\{\s*\1\s*\|\s*\1\b|:\(\)\s*\{\s*:\s*\|\s*:")
 # Others may write, or the program runs with its owner's rights.
 OPEN_MODES = re.compile(
     r"[0-7]{0,3}[0-7][0-7][2367]|[1-7][0-7]{3}|[ug]*[oa][ugoa]*[+=][a-zA-Z]*w[a-zA-Z]*|[ugoa]*\+[a-zA-Z]*s[a-zA-Z]*"

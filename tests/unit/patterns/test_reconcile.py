@@ -392,7 +392,7 @@ def test_a_provisional_call_keeps_fields_that_the_log_lacks() -> None:
 def test_the_log_brings_no_secret_back_that_a_hook_has_masked(is_provisional: bool) -> None:
     """Only the hook knew the environment; otherwise the log has the fuller account of a provisional call."""
     prompt = make_prompt("fix it", prompt_id="p1")
-    same = {"id": "t1", "prompt_id": "p1"}
+    same: dict[str, Any] = {"id": "t1", "prompt_id": "p1"}
     reported = make_call(**same, parameters={"command": "deploy [REDACTED]"}, is_provisional=is_provisional)
     recorded = make_call(**same, parameters={"command": "deploy hunter2x"}, source=TRANSCRIPT)
 
