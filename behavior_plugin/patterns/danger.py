@@ -181,7 +181,7 @@ def _quoted(text: str) -> list[str]:
 
 
 def _carried(words: Sequence[str]) -> Iterator[str]:
-    """The command among the words of a program that runs it elsewhere or later, and the first one in each of its texts."""
+    """The command that a program runs elsewhere or later: that among its words, and the first one in each text."""
     starts = (place for place, word in enumerate(words) if program_of(word).lower() in hazards.PROGRAMS)
     if (start := next(starts, None)) is not None:
         yield join(words[start:])
