@@ -130,7 +130,8 @@ COMMANDS = (
     ),
     Rule(
         "password of an account",
-        rf"\brabbitmqctl\b{WORDS}\s(?:add_user|change_password|authenticate_user)[ \t]{{1,3}}\S{{1,60}}[ \t]{{1,3}}{_WORD}"
+        rf"\brabbitmqctl\b{WORDS}\s(?:add_user|change_password|authenticate_user)[ \t]{{1,3}}\S{{1,60}}"
+        rf"[ \t]{{1,3}}{_WORD}"
         rf"|(?i:\bnet[ \t]{{1,3}}user)[ \t]{{1,3}}[\w.-]{{1,40}}[ \t]{{1,3}}{_WORD}"
         rf"|\buser(?:add|mod)\b{WORDS}\s-p{GAP}{_WORD}|\bwpa_passphrase[ \t]{{1,3}}\S{{1,60}}[ \t]{{1,3}}{_WORD}"
         rf"|\bansible-vault[ \t]{{1,3}}encrypt_string\b{WORDS}\s{_WORD}",
