@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
+from behavior_plugin.model import Turn
 from behavior_plugin.patterns.evidence import episodes_of
 from behavior_plugin.patterns.fold import pattern_key
 from behavior_plugin.store import Evidence, Forgotten, Selection, Store, UndoError, Work
 
 
 def forget(
-    selection: Selection, store: Store, *, is_marked: bool = True, is_dry_run: bool = False
+    selection: Selection,
+    store: Store,
+    *,
+    waiting: Sequence[Turn] = (),
+    is_marked: bool = True,
+    is_dry_run: bool = False,
 ) -> tuple[list[Work], Forgotten]:
     """Delete what fits a selection, in one transaction; returns the work that fitted, and what was deleted.
 
     A piece of work goes as a whole. Where a pattern is named that stands on a part of it, only that part goes. With
-    `is_marked` no log brings it back. A dry run deletes nothing, and returns the same. The patterns that keep some
-    evidence quote the rest until they are computed again (`learn.compute_patterns`).
+    `is_marked` no log brings it back, nor the turns that were `waiting` and fit as well. A dry run deletes nothing, and
+    returns the same. The patterns that keep some evidence quote the rest until they are computed again
+    (`learn.compute_patterns`).
 
     Raises:
         StoreError: nothing is deleted.
@@ -26,6 +34,8 @@ def forget(
         wholes = {each.source_key for each in work if not each.part_of}
         parts = [each for each in work if each.part_of and each.part_of not in wholes]
         done = evidence.forget_work(selection, work, native_key=pattern_key, is_marked=is_marked)
+        if is_marked and not selection.is_everything:
+            evidence.mark_forgotten(waiting)
         _cut_out(parts, evidence)
         if is_dry_run:
             raise UndoError

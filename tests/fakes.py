@@ -321,6 +321,9 @@ class FakeStore:
     def forgotten(self, turns: Sequence[Turn]) -> set[str]:
         return {turn.source_key for turn in turns if turn.source_key in self.marks}
 
+    def mark_forgotten(self, turns: Sequence[Turn]) -> None:
+        self.marks |= {turn.source_key for turn in turns}
+
     def chosen(self, selection: Selection) -> list[Work]:
         """By session, text or all: what the worker's tests need."""
         return [

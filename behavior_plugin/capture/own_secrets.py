@@ -9,15 +9,21 @@ import os
 MASK = b"[REDACTED]"
 # A shorter value, or one without a digit among its letters, may be an ordinary word of the call.
 MIN_CHARS = 8
-_ENDINGS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIALS", "_PAT", "_PW")
+_ENDINGS = (
+    *("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "CREDENTIALS"),
+    *("_PAT", "_PW", "_PWD", "_AUTH", "KEY_BASE"),
+)
+
+# What these hold stays: without it a call would belong to no session, and to no project whose files are excluded.
+_PLACES = ("session_id", "transcript_path", "cwd", "prompt_id", "turn_id", "agent_id", "tool_use_id", "tool_name")
 
 
 def mask(payload):
     """The payload of a call without the values of variables like *_KEY, *_TOKEN, *_SECRET, *_PASSWORD."""
-    for name, value in os.environ.items():
-        if name.upper().endswith(_ENDINGS) and _is_secret(value):
-            payload = _masked(payload, value)
-    return payload
+    secrets = {value for name, value in os.environ.items() if name.upper().endswith(_ENDINGS) and _is_secret(value)}
+    found = [value for value in secrets if any(form in payload for form in _forms(value))]
+    # The longest first: one may be a part of another, whose rest would stay.
+    return _masked(payload, sorted(found, key=len, reverse=True)) if found else payload
 
 
 def _is_secret(value):
@@ -26,11 +32,42 @@ def _is_secret(value):
     return len(value) >= MIN_CHARS and has_digit and has_letter and value[0] not in "/~."
 
 
-def _masked(payload, value):
+def _forms(value):
+    """A value as JSON may have it: in ASCII, or each character as it is."""
     from behavior_plugin.capture import spool
 
     written = spool.quote(value)[1:-1].encode("ascii")
-    # An agent may give its session's id as a key; the session would be lost without it.
-    if written not in payload or b'"session_id":"' + written in payload.replace(b'": "', b'":"'):
+    if value.isascii():
+        return [written]
+    import json
+
+    return [written, json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "surrogateescape")]
+
+
+def _masked(payload, values):
+    """The payload without these values. In JSON only whole texts are searched: half an escape would spoil it."""
+    import json
+
+    try:
+        fields = json.loads(payload)
+        places = [str(fields.get(name)) for name in _PLACES]
+        return json.dumps(_without([each for each in values if not _is_in(each, places)], fields)).encode("ascii")
+    except (AttributeError, ValueError, RecursionError):
+        for form in [form for value in values for form in _forms(value)]:
+            payload = payload.replace(form, MASK)
         return payload
-    return payload.replace(written, MASK)
+
+
+def _is_in(value, texts):
+    return any(value in text for text in texts)
+
+
+def _without(values, found):
+    """A JSON value without these texts, also in its names."""
+    if isinstance(found, str):
+        for value in values:
+            found = found.replace(value, MASK.decode())
+        return found
+    if isinstance(found, dict):
+        return {_without(values, name): _without(values, each) for name, each in found.items()}
+    return [_without(values, each) for each in found] if isinstance(found, list) else found

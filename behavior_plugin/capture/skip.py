@@ -13,6 +13,7 @@ from behavior_plugin.capture import context, globs, ignore_file, paths
 NAME = "skip"
 MAX_BYTES = 1024 * 1024
 MAX_ROOTS = 1_000
+MAX_ROOTS_BYTES = MAX_BYTES // 2
 PAUSED, EXCLUDED = "paused", "excluded"
 EVERYWHERE, PROJECT, SESSION = "everywhere", "project", "session"
 
@@ -59,10 +60,14 @@ class Lock:
 
 def add_root(root):
     """Add the folder of a project that excludes itself. Raises OSError or ValueError."""
+    import json
+
     with Lock():
         found = read()
-        if root not in found["roots"] and len(found["roots"]) < MAX_ROOTS:
-            write({**found, "roots": [*found["roots"], root]})
+        roots = [*found["roots"], root]
+        # A file that is too long is not read, and then nothing of any project would be kept.
+        if root not in found["roots"] and len(roots) <= MAX_ROOTS and len(json.dumps(roots)) <= MAX_ROOTS_BYTES:
+            write({**found, "roots": roots})
 
 
 def why(payload):

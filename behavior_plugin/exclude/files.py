@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from behavior_plugin.capture import globs
@@ -14,8 +14,13 @@ from behavior_plugin.model import Event
 # seconds, and more globs and words come together only on purpose.
 MAX_COMPARED = 10_000_000
 MAX_WORD_CHARS = 1_000
+MAX_FOLDERS = 8
 # What separates the words of a shell line, and the parts of a word such as --file=x or host:x.
 _BETWEEN = re.compile(r"""[\s'"`;|&<>(){}=:,]+""")
+# The home as shells write it.
+_HOME = re.compile(r"\$HOME\b|\$\{HOME\}")
+# A line that goes to another folder first.
+_GOES_TO = re.compile(r"""(?:\bcd|\bpushd|\s-C)\s+(?:--\s+)?["']?([^\s"';|&<>()]+)""")
 
 
 class Files:
@@ -33,12 +38,21 @@ class Files:
         """Whether a call names one of them."""
         if not self._cost or event.action is None:
             return False
-        texts = [*event.files, *texts_in(event.action.parameters)]
+        texts = [_HOME.sub("~", text) for text in (*event.files, *texts_in(event.action.parameters))]
         words = dict.fromkeys(word for text in texts for word in _words(text))
-        return any(self._is_excluded(path) for word in words for path in self._paths(word, event.context.directory))
+        folders = list(self._folders(event.context.directory or "/", texts))
+        return any(self._is_excluded(path) for word in words for path in self._paths(word, folders))
 
-    def _paths(self, word: str, directory: str) -> Iterator[str]:
-        """The absolute paths that a word may mean: from the directory, or from the project's top folder.
+    def _folders(self, directory: str, texts: Iterable[str]) -> Iterator[str]:
+        """The folders that a word may be seen from: the directory, the project's top, those that a line goes to."""
+        yield from (directory, self._root or "/")
+        here = directory
+        for folder in [found[1] for text in texts for found in _GOES_TO.finditer(text)][:MAX_FOLDERS]:
+            here = os.path.normpath(os.path.join(here, os.path.expanduser(folder)))  # noqa: PTH111, PTH118
+            yield here
+
+    def _paths(self, word: str, folders: Sequence[str]) -> Iterator[str]:
+        """The absolute paths that a word may mean, seen from these folders.
 
         A plain word such as "build" is a path only if there is one: it may as well be the name of a task.
         """
@@ -46,7 +60,7 @@ class Files:
             return
         path = os.path.expanduser(word)  # noqa: PTH111 - a hostile word may be no path
         is_plain = "/" not in word and "." not in word
-        for folder in dict.fromkeys([directory or "/", self._root or "/"]):
+        for folder in dict.fromkeys(folders):
             named = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118
             if not is_plain or os.path.lexists(named):
                 yield named
@@ -75,7 +89,10 @@ def _matches_setting(pattern: str, path: str, inside: str) -> bool:
 def _words(text: str) -> Iterator[str]:
     if text.startswith(("/", "~")):  # a path may have spaces
         yield text
-    yield from _BETWEEN.split(text)
+    for word in _BETWEEN.split(text):
+        yield word
+        if word.startswith("@"):  # curl's name for the content of a file
+            yield word[1:]
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -8,13 +8,15 @@ dangerous: leaving one out costs little.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
+from shlex import join
 
 from behavior_plugin.model import Action
 from behavior_plugin.patterns import hazards
 from behavior_plugin.patterns.commands import MAX_COMMAND_CHARS, behind_wrappers, command_of, program_of
-from behavior_plugin.patterns.danger_files import danger_of_writing, place_of
+from behavior_plugin.patterns.danger_files import danger_of_writing, deletion, place_of
 from behavior_plugin.patterns.danger_rules import (
     danger_of_command,
     is_inline,
@@ -32,8 +34,8 @@ MAX_KNOWN = 2_000
 # Words of a text at each of which a command may begin.
 MAX_PROSE_WORDS = 60
 
-_C_FLAG = re.compile(r"-[a-zA-Z]*c|-Command|/c", re.IGNORECASE)
-_PROSE_WORD = re.compile(r"[^\s,;:()\"'`]+")
+_PROSE_WORD = re.compile(r"[^\s,;:()\"'`!]+")
+_QUOTED = re.compile(r"'([^']+ [^']*)'|\"([^\"]+ [^\"]*)\"")
 
 
 def danger_of_step(step: Step) -> str:
@@ -115,10 +117,18 @@ def fetched_files(lines: Iterable[str]) -> frozenset[str]:
 
 def _dangers(line: str, root: str, fetched: frozenset[str], depth: int) -> Iterator[tuple[str, Danger]]:
     before: list[Typed] = []
+    known: dict[str, str] = {}
+    is_at_home = False
     for each in typed_commands(line):
         before = [*before, each] if each.is_piped else [each]
         fetched |= frozenset(saved_files(each))
-        words = behind_wrappers(each.words)
+        words = _with_values(behind_wrappers(each.words), known)
+        known |= {name: value for name, _, value in (word.partition("=") for word in each.words) if name.isidentifier()}
+        if words[:1] in (("cd",), ("pushd",)):
+            is_at_home = place_of(words[1] if words[1:] else "~").rstrip("/") in ("", "~")
+        elif is_at_home and deletion(program_of(words[0]) if words else "", [*words, "~"], root):
+            yield each.text, Danger.DELETION
+            continue
         inner = _inner_lines(words, before) if depth else []
         # A shell line inside stands for its commands, as in `commands.split_command`.
         found = [kind for text in inner for _, kind in _dangers(text, root, fetched, depth - 1)]
@@ -130,37 +140,56 @@ def _dangers(line: str, root: str, fetched: frozenset[str], depth: int) -> Itera
                 yield from _dangers(text, root, fetched, depth - 1)
 
 
+def _with_values(words: tuple[str, ...], known: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of a command whose program is the value of a variable that the line has set before."""
+    named = re.fullmatch(r"\$\{?(\w+)\}?", words[0]) if words else None
+    return (*known[named[1]].split(), *words[1:]) if named and named[1] in known else words
+
+
 def _inner_lines(words: Sequence[str], before: Sequence[Typed]) -> list[str]:
     """The shell lines inside a command: of `$(...)`, behind `-c`, of a here-document, or from `echo` through a pipe."""
     typed = before[-1]
     inner = [*typed.inner]
     program, rest = (program_of(words[0]).lower() if words else ""), list(words[1:])
     if program in hazards.SHELLS | {"su", "script", "cmd"}:
-        inner += _behind_c(program, rest)
+        flags = [
+            place for place, word in enumerate(rest) if re.fullmatch(r"-[a-zA-Z]*c|-Command|/c", word, re.IGNORECASE)
+        ]
+        inner += [" ".join(rest[flags[0] + 1 :])] if flags and program in ("cmd", "powershell", "pwsh") else []
+        inner += rest[flags[0] + 1 : flags[0] + 2] if flags else []
         inner += typed.given
         inner += _printed(before[:-1]) if reads_program(words) else []
     if program in hazards.RUNNING_TEXT:
         inner += [" ".join(rest)]
-    if program in ("ssh", "watch", "parallel", "docker", "kubectl"):
-        inner += [word for word in rest if " " in word]
+    if program in ("alias", "trap"):
+        inner += [word.partition("=")[2] if program == "alias" else word for word in rest]
+    if program in hazards.CARRYING:
+        inner += [*typed.given, *_carried(rest)]
+    if reads_program(words):
+        inner += [found for text in typed.given for found in _quoted(text)]
     if program == "find":
         run = [list(words[words.index(test) + 1 :]) for test in ("-exec", "-execdir") if test in words]
         inner += [" ".join(each) for each in run if each and program_of(each[0]) not in hazards.DELETING]
     if is_inline(program, words):
-        inner += [
-            found
-            for word in rest
-            for pair in re.findall(r"'([^']+ [^']*)'|\"([^\"]+ [^\"]*)\"", word)
-            for found in pair
-        ]
+        inner += [found for word in rest for found in _quoted(word)]
     return [line for line in inner if line.strip()]
 
 
-def _behind_c(program: str, words: Sequence[str]) -> list[str]:
-    """The line that a shell is given as the word behind `-c`; `cmd` and PowerShell take all words behind it as one."""
-    flags = [place for place, word in enumerate(words) if _C_FLAG.fullmatch(word)]
-    behind = list(words[flags[0] + 1 :]) if flags else []
-    return [*([" ".join(behind)] if program in ("cmd", "powershell", "pwsh") else []), *behind[:1]]
+def _quoted(text: str) -> list[str]:
+    """The quoted texts of several words in a program."""
+    return [found for pair in _QUOTED.findall(text) for found in pair]
+
+
+def _carried(words: Sequence[str]) -> Iterator[str]:
+    """The command that a program runs elsewhere or later: that among its words, and the first one in each text."""
+    starts = (place for place, word in enumerate(words) if program_of(word).lower() in hazards.PROGRAMS)
+    if (start := next(starts, None)) is not None:
+        yield join(words[start:])
+    for text in words:
+        if " " in text:
+            found = (each for each in _PROSE_WORD.finditer(text) if program_of(each[0].lower()) in hazards.PROGRAMS)
+            yield text
+            yield from (text[each.start() :] for each in islice(found, 1))
 
 
 def _printed(before: Sequence[Typed]) -> list[str]:

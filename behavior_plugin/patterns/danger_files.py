@@ -11,70 +11,7 @@ from behavior_plugin.patterns.commands import program_of
 from behavior_plugin.patterns.hazards import Danger
 from behavior_plugin.patterns.shell import Typed
 
-_RECURSIVE = re.compile(r"-[dfiIPrRv]*[rR][dfiIPrRv]*|--recursive|-Rec\w*|/[sS]")
-# They name variables and settings of PowerShell.
-_NO_FILE = re.compile(r"(?:Env|Variable|Function|Alias|Cert):", re.IGNORECASE)
-# The ways to write the home, which become `~`.
-_HOME = re.compile(
-    r"^(?:\$HOME|\$\{HOME\}|\$env:(?:USERPROFILE|HOME)|%USERPROFILE%|/home/[\w.-]+|/Users/[\w.-]+|/root"
-    r"|[A-Za-z]:/Users/[^/]+|/mnt/[a-z]/Users/[^/]+)(?=/|$)",
-    re.IGNORECASE,
-)
-_TEMPORARY = re.compile(
-    r"^(?:/private)?/(?:var/)?tmp/[^/.*]|^(?:/private)?/var/folders/.|^\$(?:\{?(?:TMPDIR|TEMP|TMP|RUNNER_TEMP)\b\}?|env:TE?MP)/."
-    r"|^%TE?MP%/.|^~/AppData/Local/Temp/.|^\$\{?\w*(?:tmp|temp|scratch)\w*\}?(?:/|$)|^\$\(mktemp",
-    re.IGNORECASE,
-)
-# Folders and files that tools make again: build output, packages, caches, temporary files.
-_GENERATED = re.compile(
-    r"(?:^|[._-])(?:artifacts?|bin|build|builds|cache|caches|coverage|debug|deriveddata|dist|egg-info|eggs|generated|gradle"
-    r"|htmlcov|lib-cov|logs?|next|node_modules|nox|nuxt|nyc_output|obj|out|output|outputs|parcel-cache|playwright-report"
-    r"|pods|public-build|release|reports?|results|scratch|storybook-static|svelte-kit|target|te?mp|terraform|tmp|tox|turbo"
-    r"|venv|vite|\w*cache|\w*cache__|__pycache__)\d*(?=$|[._-])",
-    re.IGNORECASE,
-)
-# Places, as `place_of` writes them. These secrets must not be sent; a project may show its own.
-_PROJECT_SECRETS = re.compile(r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)\w+)?|[^/]*\.(?:pem|p12|pfx|key))$")
-_CREDENTIALS = re.compile(
-    r"""
-      (?:^|/)\.(?:ssh|aws|gnupg|azure|password-store)(?:/|$) | (?:^|/)(?:authorized_keys|id_(?:rsa|dsa|ecdsa|ed25519))$
-    | (?:^|/)\.(?:netrc|pgpass|git-credentials|vault-token|pypirc|my\.cnf)$
-    | ^~/\.(?:npmrc|yarnrc(?:\.yml)?|boto|s3cfg)$
-    | (?:^|/)\.docker/config\.json$ | (?:^|/)\.kube/config$ | (?:^|/)\.config/(?:gh|gcloud|op|hub)(?:/|$)
-    | (?:^|/)\.(?:cargo|gem)/credentials | Library/Keychains | ^/etc/(?:shadow|gshadow) | \.claude/\.credentials\.json$
-    | \.codex/auth\.json$ | ^/proc/\w+/environ$ | (?:^|/)(?:Login\ Data|key4\.db|wallet\.dat)$
-    """,
-    re.VERBOSE,
-)
-_STARTUP = re.compile(
-    r"""
-      (?:^|/)\.(?:bashrc|bash_profile|bash_login|bash_logout|bash_aliases|profile|zshrc|zshenv|zprofile|zlogin|xprofile
-        |xinitrc|inputrc)$
-    | \.config/(?:fish|autostart|systemd|environment\.d)(?:/|$) | Library/Launch(?:Agents|Daemons)
-    | ^/etc/(?:profile|bash|zsh|cron|systemd|init|rc\.local|ld\.so|environment|xdg/autostart) | ^/var/spool/cron
-    | (?:^|/)\.git/(?:hooks/|config$) | ^(?:~/)?\.gitconfig$ | ^~/\.config/git/ | ^\$PROFILE
-    | Start\ Menu/Programs/Startup
-    | (?:sitecustomize|usercustomize)\.py$
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_AGENT_FILES = re.compile(
-    r"""
-      (?:^|/)\.claude/(?:settings[^/]*\.json|hooks/|plugins/) | (?:^|/)\.?(?:mcp|claude)\.json$
-    | (?:^|/)managed-settings\.json$
-    | (?:^|/)\.codex/(?:config\.toml|hooks) | (?:^|/)\.gemini/settings\.json | (?:^|/)\.cursor/(?:mcp\.json|hooks)
-    | (?:^|/)\.vscode/mcp\.json$ | (?:^|/)opencode\.jsonc?$ | (?:^|/)\.config/opencode/ | (?:^|/)\.pi/
-    """,
-    re.VERBOSE,
-)
-_SYSTEM = re.compile(
-    r"^/(?:etc|usr(?!/local)|s?bin|boot|lib\d*|sys|proc|System|Library|root/\.)(?:/|$)|^[A-Za-z]:/(?:Windows|Program)",
-    re.IGNORECASE,
-)
-DISK = re.compile(r"^/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|r?disk|mapper/|md\d|loop)|^//\./physicaldrive", re.IGNORECASE)
 _SLOT = re.compile(r"\{\w+\}")
-# Their values are used, and not sent.
-_USES_KEY = ("-i", "--key", "--cert", "--cacert")
 # With a slot or a wildcard in its name it may be anything.
 _FILE = re.compile(r"[^*?\[\]{}$]*[^./*?\[\]{}$][^/*?\[\]{}$]*\.[A-Za-z]\w{0,7}")
 
@@ -82,25 +19,25 @@ _FILE = re.compile(r"[^*?\[\]{}$]*[^./*?\[\]{}$][^/*?\[\]{}$]*\.[A-Za-z]\w{0,7}"
 def danger_of_writing(place: str) -> Danger | None:
     """The kind of danger of changing a file."""
     kinds = (
-        (_CREDENTIALS, Danger.CREDENTIALS),
-        (_AGENT_FILES, Danger.AGENT),
-        (_STARTUP, Danger.STARTUP),
-        (DISK, Danger.DISK),
-        (_SYSTEM, Danger.SYSTEM),
+        (hazards.CREDENTIALS, Danger.CREDENTIALS),
+        (hazards.AGENT_FILES, Danger.AGENT),
+        (hazards.STARTUP, Danger.STARTUP),
+        (hazards.DISK, Danger.DISK),
+        (hazards.SYSTEM, Danger.SYSTEM),
     )
     return next((kind for pattern, kind in kinds if pattern.search(place)), None)
 
 
-def danger_of_deleting(program: str, words: Sequence[str], root: str) -> Danger | None:
+def deletion(program: str, words: Sequence[str], root: str) -> Danger | None:
     """Deleting outside the project, or whole folders of it that no tool makes again."""
     targets = [word for word in words[1:] if not re.match(r"-|/[a-z]$", word, re.IGNORECASE)]
-    targets = [word for word in targets if not _NO_FILE.match(word)]
+    targets = [word for word in targets if not hazards.NO_FILE.match(word)]
     if program == "find":
         return Danger.DELETION if _finds_to_delete(words, root) else None
     if program not in hazards.DELETING:
         return None
-    is_recursive = any(_RECURSIVE.fullmatch(word) for word in words[1:]) or program in ("rimraf", "trash")
-    if any(_HOME.sub("~", target).endswith((".bash_history", ".zsh_history")) for target in targets):
+    is_recursive = any(hazards.RECURSIVE.fullmatch(word) for word in words[1:]) or program in ("rimraf", "trash")
+    if any(hazards.HOME.sub("~", target).endswith((".bash_history", ".zsh_history")) for target in targets):
         return Danger.TRACES
     if is_recursive and not targets:
         return Danger.DELETION
@@ -108,7 +45,15 @@ def danger_of_deleting(program: str, words: Sequence[str], root: str) -> Danger 
     return Danger.DELETION if is_bad else None
 
 
-def written_files(program: str, words: Sequence[str]) -> list[str]:
+def deletion_of_found(program: str, words: Sequence[str], before: Sequence[Typed], root: str) -> Danger | None:
+    """Deleting what a `find` before the pipe has found."""
+    if program not in hazards.DELETING or any(not word.startswith("-") for word in words[1:]):
+        return None
+    finding = [each.words for each in before[:-1] if each.words and program_of(each.words[0]) == "find"]
+    return Danger.DELETION if any(_finds_to_delete([*found, "-delete"], root) for found in finding) else None
+
+
+def written(program: str, words: Sequence[str]) -> list[str]:
     """The files that a program changes."""
     named = [word for word in words[1:] if not word.startswith("-")]
     if program in hazards.WRITING:
@@ -118,18 +63,22 @@ def written_files(program: str, words: Sequence[str]) -> list[str]:
     return [word[3:] for word in words if program == "dd" and word.startswith("of=")]
 
 
-def danger_of_reading(program: str, words: Sequence[str], before: Sequence[Typed], root: str) -> Danger | None:
+def reading(program: str, words: Sequence[str], before: Sequence[Typed], root: str) -> Danger | None:
     """Showing, copying or sending credentials."""
     earlier = [word for each in before[:-1] for word in each.words]
     prints_settings = any(each.words and each.words[0] in ("env", "printenv", "set") for each in before[:-1])
     if program in hazards.SENDING:
         sent = [place_of(re.sub(r"^[\w.-]*=?@|^--?[\w-]+=", "", word), root) for word in (*words[1:], *earlier)]
-        keys = {place_of(word, root) for option, word in pairwise(words) if option in _USES_KEY}
+        keys = {
+            place_of(word, root)
+            for before_, word in pairwise(words)
+            if before_ in ("-i", "--key", "--cert", "--cacert")
+        }
         secrets = [place for place in sent if place not in keys]
-        if prints_settings or any(_CREDENTIALS.search(each) or _PROJECT_SECRETS.search(each) for each in secrets):
+        if prints_settings or any(hazards.CREDENTIALS.search(p) or hazards.PROJECT_SECRETS.search(p) for p in secrets):
             return Danger.SENT
     is_reading = program in hazards.READING
-    is_secret = any(_CREDENTIALS.search(place_of(word, root)) for word in words[1:])
+    is_secret = any(hazards.CREDENTIALS.search(place_of(word, root)) for word in words[1:])
     return Danger.CREDENTIALS if is_reading and is_secret else None
 
 
@@ -139,7 +88,7 @@ def place_of(path: str, root: str = "") -> str:
     folder = root.replace("\\", "/")
     if len(folder) > 2 and (place == folder or place.startswith(f"{folder}/")):
         return place[len(folder) :].lstrip("/") or "."
-    return _HOME.sub("~", place)
+    return hazards.HOME.sub("~", place)
 
 
 def _finds_to_delete(words: Sequence[str], root: str) -> bool:
@@ -149,7 +98,9 @@ def _finds_to_delete(words: Sequence[str], root: str) -> bool:
         program_of(word) in hazards.DELETING for before, word in pairwise(words) if "-exec" in before
     )
     is_chosen = any(re.fullmatch(r"-i?(?:name|path|regex)", word) for word in words)
-    is_inside = all(_is_inside(place) or _TEMPORARY.match(place) for place in (place_of(word, root) for word in starts))
+    is_inside = all(
+        _is_inside(place) or hazards.TEMPORARY.match(place) for place in (place_of(word, root) for word in starts)
+    )
     more = words[next((place for place, word in enumerate(words) if "-exec" in word), len(words)) + 1 :]
     has_more = any(word not in ("{}", ";", "+") and not word.startswith("-") for word in more[1:])
     return deletes and (has_more or not (is_chosen and is_inside))
@@ -158,7 +109,7 @@ def _finds_to_delete(words: Sequence[str], root: str) -> bool:
 def _is_kept(place: str, *, is_recursive: bool) -> bool:
     """Whether a file or folder is none that tools make again, or lies elsewhere."""
     parts = [part for part in place.split("/") if part not in ("", ".")]
-    if _TEMPORARY.match(place) and ".." not in parts:
+    if hazards.TEMPORARY.match(place) and ".." not in parts:
         return False
     if not _is_inside(place):
         return True
@@ -175,7 +126,7 @@ def is_generated(place: str) -> bool:
     """Whether a file or folder inside the project is one that tools make again."""
     parts = [part for part in place.split("/") if part not in ("", ".")]
     is_named = bool(parts) and "*" not in parts[0].replace("*.egg", "") and not _SLOT.search(place)
-    return is_named and _is_inside(place) and any(map(_GENERATED.search, parts))
+    return is_named and _is_inside(place) and any(map(hazards.GENERATED.search, parts))
 
 
 def _is_inside(place: str) -> bool:

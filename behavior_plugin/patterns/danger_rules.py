@@ -14,15 +14,15 @@ from itertools import pairwise
 from behavior_plugin.patterns import hazards, programs
 from behavior_plugin.patterns.commands import behind_wrappers, program_of
 from behavior_plugin.patterns.danger_files import (
-    DISK,
-    danger_of_deleting,
-    danger_of_reading,
     danger_of_writing,
+    deletion,
+    deletion_of_found,
     place_of,
-    written_files,
+    reading,
+    written,
 )
 from behavior_plugin.patterns.hazards import Danger
-from behavior_plugin.patterns.shell import Typed
+from behavior_plugin.patterns.shell import Typed, words_of
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _FETCHES = re.compile(rf"(?<![\w.-])(?:{'|'.join(sorted(hazards.FETCHING))})(?![\w-])", re.IGNORECASE)
@@ -45,7 +45,7 @@ def danger_of_command(
 ) -> Danger | None:
     """The kind of danger of one command; `before` has the commands of its pipeline, itself the last."""
     program = program_of(words[0]).lower() if words else ""
-    places = [place_of(word, root) for word in (*typed.writes, *written_files(program, words))]
+    places = [place_of(word, root) for word in (*typed.writes, *written(program, words))]
     return next(
         (
             kind
@@ -53,11 +53,11 @@ def danger_of_command(
                 _running(program, words, before, fetched),
                 _named_danger(program, words),
                 _unguarded(typed, program, words),
-                danger_of_deleting(program, words, root),
+                deletion(program, words, root) or deletion_of_found(program, words, before, root),
                 _database(program, before),
                 _rights(program, words),
                 next(filter(None, map(danger_of_writing, places)), None),
-                danger_of_reading(program, words, before, root),
+                reading(program, words, before, root),
                 Danger.REMOTE if hazards.REMOTE_SHELL.search(" ".join([typed.text, *typed.writes])) else None,
             )
             if kind
@@ -88,8 +88,12 @@ def _running(program: str, words: Sequence[str], before: Sequence[Typed], fetche
     source = " | ".join(each.text for each in earlier)
     inside = " ; ".join(typed.inner)
     is_runner = program in programs.INTERPRETERS | hazards.SHELLS | hazards.RUNNING_TEXT
+    typed_words = words_of(typed.text)
+    if any(map(hazards.HIDING.search, typed_words)) or any(map(hazards.HIDING_PROGRAM.match, typed_words[:1])):
+        return Danger.ENCODED
     # Words behind `| sh` may be those of a sentence.
-    is_fed = reads_program(words) or (program in hazards.SHELLS and not is_inline(program, words))
+    has_line = is_inline(program, words) and not re.fullmatch(r"-[a-z]*c", words[-1])
+    is_fed = reads_program(words) or (program in hazards.SHELLS and not has_line)
     if is_fed and earlier:
         if _FETCHES.search(source):
             return Danger.DOWNLOAD
@@ -103,8 +107,8 @@ def _running(program: str, words: Sequence[str], before: Sequence[Typed], fetche
         re.fullmatch(r"-e(?:nc?|ncodedcommand)?", w, re.IGNORECASE) for w in words
     ):
         return Danger.ENCODED
-    if is_inline(program, words):
-        inline = " ".join(words[1:])
+    if is_inline(program, words) or (reads_program(words) and typed.given):
+        inline = " ".join([*words[1:], *typed.given])
         return next((kind for kind, pattern in hazards.INLINE.items() if pattern.search(inline)), None)
     named = [word for word in words if not word.startswith("-")][:3] if is_runner else list(words[:1])
     is_fetched = any(posixpath.basename(word) in fetched for word in named)
@@ -138,7 +142,7 @@ def _named_danger(program: str, words: Sequence[str]) -> Danger | None:
         return kind
     if program.startswith("mkfs"):
         return Danger.DISK
-    if program == "dd" and any(word.startswith("of=") and DISK.match(word[3:]) for word in words):
+    if program == "dd" and any(word.startswith("of=") and hazards.DISK.match(word[3:]) for word in words):
         return Danger.DISK
     if program == "crontab" and not {"-l"} & set(words):
         return Danger.STARTUP
@@ -176,7 +180,7 @@ def _git_danger(words: Sequence[str], named: Sequence[str]) -> Danger | None:
         return Danger.LOSS
     given = [word.partition("=")[0] for before, word in pairwise(words) if before == "-c"]
     if sub == "config" and not {"--get", "--list", "-l", "--unset", "--unset-all", "--get-all"} & set(words):
-        given += named[2:3] if len(named) > 3 else []  # without a value it only prints the setting
+        given += [name for name, *value in [named[2:]] if value] if named[2:] else []
     if any(hazards.GIT_PROGRAMS.fullmatch(name) for name in given):
         return Danger.STARTUP
     return Danger.GUARD if any(hazards.GIT_GUARDS.fullmatch(name) for name in given) else None

@@ -1,6 +1,6 @@
-"""The vocabulary of danger: its kinds, and the programs and options that each of them is about.
+"""The vocabulary of danger: its kinds, and the programs, options and places that each of them is about.
 
-General words only, as in `programs`. `danger` reads commands with it; `danger_files` has the places.
+General words only, as in `programs`. `danger` reads commands with it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,16 @@ FETCHING = frozenset(
 SHELLS = frozenset("ash bash csh dash fish ksh pwsh powershell sh tcsh zsh".split())  # noqa: SIM905
 # They run a text that they are given as an argument.
 RUNNING_TEXT = frozenset({".", "eval", "iex", "invoke-expression", "source"})
+# They run the command behind them in another place, at another time, or with other rights.
+CARRYING = frozenset(
+    """
+    at awk batch busybox chroot docker expect flatpak-spawn flock gawk ionice kubectl mawk nsenter nvim oc parallel
+    podman runuser script setsid screen ssh systemd-run tmux toybox unbuffer unshare vagrant vi vim watch wsl
+    """.split()  # noqa: SIM905
+)
+# A word that only a shell can read: it hides what is run.
+HIDING = re.compile(r"\$'[^']*\\(?:x|u|[0-7]{3})|\w\$\{?IFS")
+HIDING_PROGRAM = re.compile(r"\$'|\{\w+,")
 DECODING = re.compile(
     r"\b(?:base64|base32)\b.*\s(?:-d|-D|--decode)\b|\bxxd\b.*\s-\w*r|\bopenssl\b.*\s-d\b|\bprintf\b.*\\x|\brev\b"
 )
@@ -96,6 +106,9 @@ FLAGS: dict[Danger, dict[str, str]] = {
         "set-mppreference": "*",
         "add-mppreference": "*",
         "netsh advfirewall": "*",
+        "npm config set": "registry",
+        "pip config set": "global.index-url global.extra-index-url global.trusted-host",
+        **dict.fromkeys(("systemctl stop", "systemctl disable", "systemctl mask"), "apparmor auditd firewalld ufw"),
         "xattr": "-d -c",
     },
     Danger.AGENT: {
@@ -123,9 +136,14 @@ FLAGS: dict[Danger, dict[str, str]] = {
         "prisma migrate reset": "*",
         "prisma db push": "--force-reset --accept-data-loss",
         "npm unpublish": "*",
+        "terraform apply": "-destroy",
+        "tofu apply": "-destroy",
+        "aws s3": "--delete",
         "cargo yank": "*",
     },
     Danger.RIGHTS: {
+        "docker run": "--privileged --pid",
+        "podman run": "--privileged --pid",
         "chown": "-R --recursive",
         "chgrp": "-R --recursive",
         "setfacl": "*",
@@ -166,7 +184,13 @@ FLAGS: dict[Danger, dict[str, str]] = {
         "diskutil erasedisk": "*",
         "diskutil erasevolume": "*",
     },
-    Danger.DELETION: {"shred": "*", "srm": "*", "wipe": "*"},
+    Danger.DELETION: {
+        "shred": "*",
+        "srm": "*",
+        "wipe": "*",
+        "rsync": "--del --delete --delete-after --delete-before --delete-delay --delete-during --delete-excluded",
+    },
+    Danger.SYSTEM: {"reg delete": "*"},
     Danger.TRACES: {"history": "-c", "clear-history": "*", "wevtutil cl": "*", "clear-eventlog": "*"},
     Danger.STOP: {
         "shutdown": "*",
@@ -231,7 +255,18 @@ DATABASE_TASKS = re.compile(r"db:(?:drop|reset|purge|wipe)(?::\S+)?|migrate:(?:f
 TASK_RUNNERS = frozenset("artisan bin/rails django-admin manage.py rails rake sequelize sequelize-cli".split())  # noqa: SIM905
 # The words in the name of a tool of an MCP server.
 TOOL_WORDS = frozenset("delete destroy drop erase purge truncate wipe".split())  # noqa: SIM905
+
 DELETING = frozenset("del erase rd remove-item ri rimraf rm rmdir trash unlink".split())  # noqa: SIM905
+RECURSIVE = re.compile(r"-[dfiIPrRv]*[rR][dfiIPrRv]*|--recursive|-Rec\w*|/[sS]")
+# Folders and files that tools make again: build output, packages, caches, temporary files.
+GENERATED = re.compile(
+    r"(?:^|[._-])(?:artifacts?|bin|build|builds|cache|caches|coverage|debug|deriveddata|dist|egg-info|eggs|generated|gradle"
+    r"|htmlcov|lib-cov|logs?|next|node_modules|nox|nuxt|nyc_output|obj|out|output|outputs|parcel-cache|playwright-report"
+    r"|pods|public-build|release|reports?|results|scratch|storybook-static|svelte-kit|target|te?mp|terraform|tmp|tox|turbo"
+    r"|venv|vite|\w*cache|\w*cache__|__pycache__)\d*(?=$|[._-])",
+    re.IGNORECASE,
+)
+
 WRITING = frozenset(
     """
     add-content chmod cp copy-item install ln move-item mv new-item out-file rsync scp set-content tee touch truncate
@@ -246,9 +281,59 @@ READING = frozenset(
     sort strings tail tar type xxd yq zip
     """.split()  # noqa: SIM905
 )
+PROJECT_SECRETS = re.compile(r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)\w+)?|[^/]*\.(?:pem|p12|pfx|key))$")
+CREDENTIALS = re.compile(
+    r"""
+      (?:^|/)\.(?:ssh|aws|gnupg|azure|password-store)(?:/|$) | (?:^|/)(?:authorized_keys|id_(?:rsa|dsa|ecdsa|ed25519))$
+    | (?:^|/)\.(?:netrc|pgpass|git-credentials|vault-token|pypirc|my\.cnf)$
+    | ^~/\.(?:npmrc|yarnrc(?:\.yml)?|boto|s3cfg)$
+    | (?:^|/)\.docker/config\.json$ | (?:^|/)\.kube/config$ | (?:^|/)\.config/(?:gh|gcloud|op|hub)(?:/|$)
+    | (?:^|/)\.(?:cargo|gem)/credentials | Library/Keychains | ^/etc/(?:shadow|gshadow) | \.claude/\.credentials\.json$
+    | \.codex/auth\.json$ | ^/proc/\w+/environ$ | (?:^|/)(?:Login\ Data|key4\.db|wallet\.dat)$
+    """,
+    re.VERBOSE,
+)
+STARTUP = re.compile(
+    r"""
+      (?:^|/)\.(?:bashrc|bash_profile|bash_login|bash_logout|bash_aliases|profile|zshrc|zshenv|zprofile|zlogin|xprofile
+        |xinitrc|inputrc)$
+    | \.config/(?:fish|autostart|systemd|environment\.d)(?:/|$) | Library/Launch(?:Agents|Daemons)
+    | ^/etc/(?:profile|bash|zsh|cron|systemd|init|rc\.local|ld\.so|environment|xdg/autostart) | ^/var/spool/cron
+    | (?:^|/)\.git/(?:hooks/|config$) | ^(?:~/)?\.gitconfig$ | ^~/\.config/git/ | ^\$PROFILE
+    | Start\ Menu/Programs/Startup
+    | (?:sitecustomize|usercustomize)\.py$
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+AGENT_FILES = re.compile(
+    r"""
+      (?:^|/)\.claude/(?:settings[^/]*\.json|hooks/|plugins/) | (?:^|/)\.?(?:mcp|claude)\.json$
+    | (?:^|/)managed-settings\.json$
+    | (?:^|/)\.codex/(?:config\.toml|hooks) | (?:^|/)\.gemini/settings\.json | (?:^|/)\.cursor/(?:mcp\.json|hooks)
+    | (?:^|/)\.vscode/mcp\.json$ | (?:^|/)opencode\.jsonc?$ | (?:^|/)\.config/opencode/ | (?:^|/)\.pi/
+    """,
+    re.VERBOSE,
+)
+SYSTEM = re.compile(
+    r"^/(?:etc|usr(?!/local)|s?bin|boot|lib\d*|sys|proc|System|Library|root/\.)(?:/|$)|^[A-Za-z]:/(?:Windows|Program)",
+    re.IGNORECASE,
+)
+DISK = re.compile(r"^/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|r?disk|mapper/|md\d|loop)|^//\./physicaldrive", re.IGNORECASE)
+TEMPORARY = re.compile(
+    r"^(?:/private)?/(?:var/)?tmp/[^/.*]|^(?:/private)?/var/folders/.|^\$(?:\{?(?:TMPDIR|TEMP|TMP|RUNNER_TEMP)\b\}?|env:TE?MP)/."
+    r"|^%TE?MP%/.|^~/AppData/Local/Temp/.|^\$\{?\w*(?:tmp|temp|scratch)\w*\}?(?:/|$)|^\$\(mktemp",
+    re.IGNORECASE,
+)
+HOME = re.compile(
+    r"^(?:\$HOME|\$\{HOME\}|\$env:(?:USERPROFILE|HOME)|%USERPROFILE%|/home/[\w.-]+|/Users/[\w.-]+|/root"
+    r"|[A-Za-z]:/Users/[^/]+|/mnt/[a-z]/Users/[^/]+)(?=/|$)",
+    re.IGNORECASE,
+)
 REMOTE_SHELL = re.compile(r"/dev/(?:tcp|udp)/|\bsocat\b.*\bexec:|\bmkfifo\b.*\|\s*nc\b", re.IGNORECASE)
+# They name variables and settings of PowerShell.
+NO_FILE = re.compile(r"(?:Env|Variable|Function|Alias|Cert):", re.IGNORECASE)
 # A function that calls itself until nothing is left.
-FORK_BOMB = re.compile(r":\(\)\s*\{\s*:\s*\|\s*:")
+FORK_BOMB = re.compile(r"(:|\b\w+)\s*\(\)\s*\{\s*\1\s*\|\s*\1\b|:\(\)\s*\{\s*:\s*\|\s*:")
 # Others may write, or the program runs with its owner's rights.
 OPEN_MODES = re.compile(
     r"[0-7]{0,3}[0-7][0-7][2367]|[1-7][0-7]{3}|[ug]*[oa][ugoa]*[+=][a-zA-Z]*w[a-zA-Z]*|[ugoa]*\+[a-zA-Z]*s[a-zA-Z]*"

@@ -14,8 +14,10 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
+from behavior_plugin.capture import own_secrets
 from behavior_plugin.model import HUMAN, MAIN, TASKS, USER, Action, Context, Event, EventKind, EventSource, PromptKind
 
+_MASK = own_secrets.MASK.decode()
 # An event with the time it is sorted by.
 _Timed: TypeAlias = tuple[datetime, Event]
 _Identity: TypeAlias = tuple[Any, ...]
@@ -240,7 +242,9 @@ def _merged_call(reported: Action, recorded: Action, *, is_provisional: bool) ->
     Its start is always the log's: a hook can only count back from the end.
     """
     if is_provisional:
-        return recorded.model_copy(update=_missing(recorded, reported))
+        # Only the hook knew the secrets of its environment, and has masked them.
+        own = {"parameters": reported.parameters} if _MASK in str(reported.parameters) else {}
+        return recorded.model_copy(update={**_missing(recorded, reported), **own})
     return reported.model_copy(update={**_missing(reported, recorded), "timestamp": recorded.timestamp})
 
 

@@ -13,7 +13,7 @@ _WORD = rf"(?:\\?\"([^\"\n\\]{{2,200}})|'([^'\n]{{2,200}})|{_ANY})"
 _WITH_P = r"mysql\w{0,10}|mariadb[\w-]{0,12}"
 _WITH_P_WORD = (
     r"mongo(?:sh|dump|restore|export|import)?|az[\s\"',]{1,5}login|sshpass|(?:docker|podman|helm|skopeo|buildah"
-    r"|oras|crane)\s[^\n|;&]{0,40}?login|cqlsh|influx|tabcmd|rabbitmqadmin|smbmap|crackmapexec|vncviewer"
+    r"|oras|crane|oc)\s[^\n|;&]{0,40}?login|twine|rdesktop|cqlsh|influx|tabcmd|rabbitmqadmin|smbmap|crackmapexec|vncviewer"
 )
 
 
@@ -50,7 +50,21 @@ COMMANDS = (
         "password option of a login",
         rf"\b(?:{_WITH_P_WORD})\b{WORDS}[\s\"']-p(?:{GAP})?{_WORD}",
         example="sshpass -p " + "hunter2",
-        words=("mongo", "az", "sshpass", "login", "cqlsh", "influx", "tabcmd", "rabbit", "smbmap", "crack", "vnc"),
+        words=(
+            "mongo",
+            "az",
+            "sshpass",
+            "login",
+            "twine",
+            "rdesktop",
+            "cqlsh",
+            "influx",
+            "tabcmd",
+            "rabbit",
+            "smbmap",
+            "crack",
+            "vnc",
+        ),
         is_secret=_is_typed,
     ),
     Rule(
@@ -113,6 +127,26 @@ COMMANDS = (
         rf"(?:\S{{1,200}}[ \t]{{1,3}}){{1,2}}{_WORD}[ \t]{{0,3}}(?:$|[\n|;&])",
         example="htpasswd -b .htpasswd bob " + "hunter2!Blue",
         words=("htpasswd",),
+    ),
+    Rule(
+        "password of an account",
+        rf"\brabbitmqctl\b{WORDS}\s(?:add_user|change_password|authenticate_user)[ \t]{{1,3}}\S{{1,60}}"
+        rf"[ \t]{{1,3}}{_WORD}"
+        rf"|(?i:\bnet[ \t]{{1,3}}user)[ \t]{{1,3}}[\w.-]{{1,40}}[ \t]{{1,3}}{_WORD}"
+        rf"|\buser(?:add|mod)\b{WORDS}\s-p{GAP}{_WORD}|\bwpa_passphrase[ \t]{{1,3}}\S{{1,60}}[ \t]{{1,3}}{_WORD}"
+        rf"|\bansible-vault[ \t]{{1,3}}encrypt_string\b{WORDS}\s{_WORD}",
+        example="rabbitmqctl add_user bob " + "hunter2!Blue",
+        words=("rabbitmqctl", "net ", "user", "wpa_", "ansible-vault"),
+        is_secret=lambda value: is_odd(value) and not value.startswith("/"),
+    ),
+    Rule(
+        "cookie of a client",
+        # curl -b 'session=x'
+        rf"\b(?:curl|wget|https?)\b[^\n|;]{{0,300}}?\s(?:-b|--cookie)[\s=]{{1,3}}(?:{QUOTE})?"
+        rf"[\w.-]{{1,60}}=({VALUE}{{8,}}+)",
+        example="curl -b 'session=" + "a1B2c3D4e5F6g7H8i9J0k1' http://localhost",
+        words=("-b", "--cookie"),
+        is_secret=is_random,
     ),
     Rule(
         "password of a Windows share",

@@ -34,6 +34,15 @@ LOGINS = (
         is_secret=lambda value: is_odd_or_numbered(value.rstrip(".?")) and not value.rstrip(".!?").isdigit(),
     ),
     Rule(
+        "password in another language",
+        r"(?i)(?:\b(?:contraseña|senha|wachtwoord|hasło|heslo|lösenord|пароль|пароля|mot de passe)\b|密码|密碼|口令"
+        r"|パスワード|비밀번호)\s{0,3}(?:[:=]|\b(?:es|est|é|is|jest|je|är|это)\b|[是为は는은])?"
+        rf"\s{{0,3}}(?:{QUOTE})?({VALUE}{{4,}}{REST})",
+        example="la contraseña es " + "hunter2!Blue",
+        words=("contrase", "senha", "wachtw", "has", "heslo", "senord", "парол", "passe", "密", "口", "パ", "비"),
+        is_secret=lambda value: is_odd_or_numbered(value.rstrip(".?。")),
+    ),
+    Rule(
         "password after its word",
         rf"(?i)\b(?:pass(?:word|wd|phrase|code)|pwd|pw|kennwort|passwort)\s{{1,3}}(?:{QUOTE})?({VALUE}{{4,}}{REST})",
         example="use the passphrase " + "hunter2!Blue to unlock",

@@ -79,7 +79,7 @@ TOKENS = (
         r"|dapi[0-9a-f]|gl(?:c|sa)_|pul-|pnu_|NRAK-|EAAA|sq0[a-z]{3}-|dckr_pat_|figd_|ATATT3|shp(?:at|ca|pa|ss)_"
         r"|LTAI|FLW(?:SEC|PUB)K_|fio-u-|dnkey-|ico-(?=\w{20})|pplx-|r8_|tvly-|gsk_|xai-|(?:pub)?key-(?=[0-9a-f]{32})"
         r"|xkeysib-|shippo_(?:live|test)_|HRKU-|bedrock-api-key-|ABSK|CLOJARS_|AKCp|AGE-SECRET-KEY-1"
-        r"|pat[A-Za-z0-9]{14}\.)[\w=+/.-]{16,}+",
+        r"|pat[A-Za-z0-9]{14}\.|tskey-[a-z]{3,9}-|ph[cx]_|nfp_|sbp_|dp\.[a-z]{2,5}\.|xprv(?=\w{60}))[\w=+/.-]{16,}+",
         example="hf" + "_abcdefgHIJKLmnopQRSTuvW",
         is_secret=is_token,
     ),

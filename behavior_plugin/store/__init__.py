@@ -164,6 +164,10 @@ class Evidence(Protocol):
         """The keys of those of these turns that were forgotten, and must not come back."""
         ...
 
+    def mark_forgotten(self, turns: Sequence[Turn]) -> None:
+        """Note that these turns, which need not be stored, must not come back."""
+        ...
+
     def chosen(self, selection: Selection) -> list[Work]:
         """The episodes that fit a selection; parts only where it names a pattern."""
         ...

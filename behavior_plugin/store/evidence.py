@@ -96,6 +96,9 @@ class PostgresEvidence:
     def forgotten(self, turns: Sequence[Turn]) -> set[str]:
         return Marks(self._fetch_of).forgotten(turns)
 
+    def mark_forgotten(self, turns: Sequence[Turn]) -> None:
+        Marks(self._fetch_of).add((turn.source_key, turn.started_at, turn.prompt) for turn in turns)
+
     def chosen(self, selection: Selection) -> list[Work]:
         self._execute("set_silence", {"time": COMPUTING})
         return Forgetting(self._fetch_of, selection).work()

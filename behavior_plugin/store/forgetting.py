@@ -62,7 +62,8 @@ class Forgetting:
         if self._chosen.is_everything:
             self._fetch("delete_marks", {})
         elif is_marked:
-            Marks(self._fetch).add(rows)
+            told = ((key, _moment(at), str(prompt)) for row in rows for key, at, prompt in row["turns"] if key)
+            Marks(self._fetch).add([*told, *((row["source_key"], None, "") for row in rows)])
         wholes = [row for row in rows if not row["part_of"]]
         return Forgotten(
             episodes=len(wholes),
@@ -124,16 +125,10 @@ class Marks:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    def add(self, rows: Sequence[DictRow]) -> None:
-        """Mark the turns of deleted episodes."""
+    def add(self, turns: Iterable[tuple[str, datetime | None, str]]) -> None:
+        """Mark turns, each by its key, when it began, if that is known, and its prompt."""
         salt = next(iter(self._salts()), secrets.token_hex(SALT_BYTES))
-        marks = {
-            mark
-            for row in rows
-            for key, started_at, prompt in (*row["turns"], (row["source_key"], None, ""))
-            if isinstance(key, str)
-            for mark in marks_of(key, _moment(started_at), str(prompt), salt=salt)
-        }
+        marks = {mark for key, at, prompt in turns for mark in marks_of(str(key), at, prompt, salt=salt)}
         for some in _batches(sorted(marks)):
             self._fetch("add_marks", {"marks": some, "salt": salt})
 

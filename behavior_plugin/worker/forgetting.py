@@ -31,7 +31,7 @@ COUNT_FILES = (spool.LOST, unanswered.NAME, trouble.NAME)
 class Learner(Protocol):
     """The work on the spool, for the main thread only."""
 
-    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting: ...
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool, only_letters: bool) -> Waiting: ...
 
 
 class Files(Protocol):
@@ -52,13 +52,17 @@ class Forgetter:
     def run(
         self, selection: Selection, store: Store, *, is_marked: bool = True, is_dry_run: bool = False
     ) -> api.ForgetReport:
-        """Delete all that fits, the waiting events first: they need no store.
+        """Delete all that fits; the waiting events last, since they are marked too.
+
+        Without marks nobody has asked for it: sessions that wait stay, since an open one began long ago and goes on.
 
         Raises:
-            StoreError: no rows were deleted; do it again.
+            StoreError: nothing was deleted; do it again.
         """
-        waiting = self._learner.forget_waiting(selection, is_dry_run=is_dry_run)
-        work, done = forget(selection, store, is_marked=is_marked, is_dry_run=is_dry_run)
+        waiting = self._learner.forget_waiting(selection, is_dry_run=True, only_letters=not is_marked)
+        work, done = forget(selection, store, waiting=waiting.turns, is_marked=is_marked, is_dry_run=is_dry_run)
+        if not is_dry_run:
+            self._learner.forget_waiting(selection, is_dry_run=False, only_letters=not is_marked)
         sessions = {session_id for _, session_id in done.sessions} | waiting.session_ids
         is_gone = _gone_decision(selection, sessions, done.projects)
         if not is_dry_run:

@@ -67,7 +67,7 @@ class Inbox:
         self._last_of_process: dict[tuple[str, int], str] = {}
         with contextlib.suppress(OSError):  # it will be tried again
             dead_letters.clean_up()
-        self._sweep_temporary()
+        self.sweep_temporary()
         self._filed_before = deque(sorted(_names(folder_of_spool("open"))))
         for mark in _names(folder_of_spool("tries")).difference(self._filed_before):
             folder_of_spool("tries", mark).unlink()
@@ -264,12 +264,13 @@ class Inbox:
         folder = folder_of_spool("open", key)
         return [folder / name for name in sorted(_names(folder))]
 
-    def _sweep_temporary(self) -> None:
+    def sweep_temporary(self, older_than_s: float = TORN_S) -> None:
+        """Delete what killed processes have left. A hook whose file is deleted too early writes it again."""
         for leftover in list(folder_of_spool("tmp").iterdir()):
             with contextlib.suppress(FileNotFoundError):  # a hook has just delivered it
                 if leftover.is_dir() and not leftover.is_symlink():
                     shutil.rmtree(leftover)
-                elif time.time() - leftover.lstat().st_mtime > TORN_S:
+                elif time.time() - leftover.lstat().st_mtime > older_than_s:
                     leftover.unlink()
 
 

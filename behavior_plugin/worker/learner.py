@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
 from behavior_plugin import exclude
 from behavior_plugin.agents import read_live_log
@@ -159,10 +160,20 @@ class Learner:
         for session in [each for each in self._inbox.sessions.values() if each.session_id == session_id]:
             self._inbox.done(session)
 
-    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting:
-        """Delete what waits and fits a selection."""
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool, only_letters: bool) -> Waiting:
+        """Delete what waits and fits a selection, or only the dead letters. A dry run finds it, with its turns."""
         self._file_all()
-        return forget_waiting(self._inbox, selection, is_dry_run=is_dry_run)
+        found = forget_waiting(self._inbox, selection, is_dry_run=is_dry_run, only_letters=only_letters)
+        known = [self._inbox.sessions[key] for key in sorted(found.keys) if is_dry_run]
+        return replace(found, turns=tuple(turn for session in known for turn in self._turns_of(session)))
+
+    def _turns_of(self, session: PendingSession) -> list[Turn]:
+        """The turns of a session as far as they can be read now."""
+        try:
+            return session_turns(self._kept(session).events, follows=session.follows)
+        except Exception as error:  # a session that cannot be learned from must be forgotten all the same
+            log.warning("the turns of session %s cannot be read: %s", session.key, describe_for_log(error))
+            return []
 
     def _kept(self, session: PendingSession) -> exclude.Kept:
         """The events of a session, from its hooks and the agent's log, without those that the user has excluded.

@@ -14,7 +14,8 @@ from typing import Any
 from behavior_plugin.agents import read_record
 from behavior_plugin.agents.fields import parse_json
 from behavior_plugin.capture import spool
-from behavior_plugin.model import Event
+from behavior_plugin.capture.handlers import HARD_STOP_S
+from behavior_plugin.model import Event, Turn
 from behavior_plugin.redact import PROJECT_LIMIT, redact
 from behavior_plugin.store import Selection
 from behavior_plugin.worker import dead_letters
@@ -23,23 +24,32 @@ from behavior_plugin.worker.inbox import Inbox
 
 # Of a record: twice the longest payload that a hook saves.
 MAX_BYTES = dead_letters.MAX_RECORD_BYTES
+# Twice as long as a hook may take: what is older in the temporary folder was left by one that was killed.
+HOOK_S = 2 * HARD_STOP_S
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What waited: the ids of the sessions, their keys, those that are still open, and how many dead letters."""
+    """What waited: the ids of the sessions, their keys, those that are still open, and how many dead letters.
+
+    `turns` are those of the sessions, as far as they can be read.
+    """
 
     session_ids: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
     live: frozenset[str] = frozenset()
     dead_letters: int = 0
+    turns: tuple[Turn, ...] = ()
 
 
-def forget_waiting(inbox: Inbox, selection: Selection, *, is_dry_run: bool) -> Waiting:
+def forget_waiting(
+    inbox: Inbox, selection: Selection, *, is_dry_run: bool = False, only_letters: bool = False
+) -> Waiting:
     """Delete the sessions and dead letters that fit a selection; no pattern has any. A dry run only finds them."""
     if selection.pattern_key:
         return Waiting()
-    real = [session for session in inbox.sessions.values() if not session.is_probe or selection.is_everything]
+    waiting = [] if only_letters else inbox.sessions.values()
+    real = [session for session in waiting if not session.is_probe or selection.is_everything]
     chosen = [session for session in real if _fits(inbox.records(session), session.session_id, selection)]
     letters = [letter for letter in dead_letters.letters() if _is_chosen_letter(letter, selection)]
     found = Waiting(
@@ -54,6 +64,7 @@ def forget_waiting(inbox: Inbox, selection: Selection, *, is_dry_run: bool) -> W
             inbox.done(session)
         for letter in letters:
             dead_letters.delete(letter)
+        inbox.sweep_temporary(HOOK_S)
         if selection.is_everything:
             _empty(Path(spool.folder("new")))  # records that could not be read
     return found

@@ -1,4 +1,5 @@
--- How many of the caller's sessions, and of the caller's remarks, older rules for secrets have redacted.
+-- How many of the caller's sessions, and of the caller's remarks, older rules for secrets have redacted. The marks of
+-- forgotten work have no text.
 select (select count(distinct session_id)
           from behavior.episodes
          where user_id = (select behavior.caller())
@@ -6,4 +7,5 @@ select (select count(distinct session_id)
        (select count(*)
           from behavior.remarks
          where user_id = (select behavior.caller())
+           and kind <> 'forgotten'
            and redaction_version < %(version)s) as remarks

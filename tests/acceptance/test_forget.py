@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from behavior_plugin.capture import paths
+from behavior_plugin.capture import paths, spool
 from behavior_plugin.config import Storage
 from behavior_plugin.store.sql_files import STORAGES
 from behavior_plugin.worker.lifecycle import stop_worker
@@ -150,6 +150,37 @@ def test_an_open_session_is_forgotten_and_goes_on(project: Path, home: Path) -> 
 
     assert f"Still open: {session.id}." in shown
     assert [each.trigger for each in [*drain(), *turns()][-1:]] == [OTHER_TASK]
+    assert files_with(CANARY, home) == []
+
+
+def test_what_waited_is_not_imported_again(project: Path, home: Path, tmp_path: Path) -> None:
+    """A session that was forgotten before anything was learned from it is in the agent's log all the same."""
+    session = Session(project)
+    session.send("SessionStart")
+    session.ask(AGAIN)
+    session.call()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    log = transcript(session.id, session.prompt_id, "t-one", prompt=AGAIN)
+    (logs / f"{session.id}.jsonl").write_text(log, encoding="utf-8")
+
+    done = forget("--session", session.id, "--apply")
+
+    assert done["waiting_sessions"] == 1
+    assert json_of("import", str(logs))["new"] == 0
+    assert (turns(), files_with(CANARY, home)) == ([], [])
+
+
+def test_what_a_killed_hook_left_is_forgotten_too(project: Path, home: Path) -> None:
+    """Half an event belongs to no session, and has its text."""
+    Session(project).work().end()
+    drain()
+    torn = Path(spool.folder("tmp", "00000001-1-UserPromptSubmit"))
+    torn.write_text(f"{{}}\n{{{CANARY}", encoding="utf-8")
+    os.utime(torn, (1, 1))
+
+    forget("--everything", "--apply")
+
     assert files_with(CANARY, home) == []
 
 

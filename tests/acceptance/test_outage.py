@@ -328,6 +328,7 @@ def test_a_server_that_refuses_all_rows_for_a_while_loses_no_session(
         wait_until_tried(TRIES)
         wait_until_reported(0 if fault == PATTERNS_AWAY else 1)
 
+    behavior("worker", "drain")
     with psycopg.connect(server.conninfo(dbname=database), autocommit=True) as anew:
         wait_until_stored(anew, *before, *during)
 

@@ -21,7 +21,7 @@ from tests.acceptance.sessions import TASK, Session, behavior, in_spool, pattern
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ending", "no_embedder")
-# One of each kind: deleted from, filed into, the server's, the sockets'; taken as a lock, read. The unit tests have all.
+# One of each kind: deleted from, filed into, the server's, the sockets'; locked, read. Each takes ten seconds.
 FOLDERS = ("spool/tries", "spool/open", "postgres", "run")
 FILES = ("worker.lock", "config.toml")
 

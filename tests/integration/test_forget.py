@@ -11,10 +11,10 @@ from behavior_plugin.config import Storage
 from behavior_plugin.forget import forget
 from behavior_plugin.learn import compute_patterns, save_turns
 from behavior_plugin.model import Context, Turn
-from behavior_plugin.store import Forgotten, Selection
+from behavior_plugin.store import Forgotten, Selection, ToRedact
 from behavior_plugin.store.postgres import PostgresStore
 from behavior_plugin.store.sql_files import STORAGES
-from behavior_plugin.workflow import Remark, RemarkKind
+from behavior_plugin.workflow import Remark, RemarkKind, Saved
 from tests.database import ask, rows, save
 from tests.factories import START, make_action, make_pattern, make_turn
 
@@ -88,6 +88,26 @@ def test_forgetting_one_session_of_three_leaves_the_pattern_with_two(store: Post
     assert pattern.workflow
     assert pattern.workflow.times == 2
     assert (done.episodes, done.turns, done.gone_patterns) == (1, 1, set())
+
+
+def test_marks_are_nothing_to_redact_again(store: PostgresStore) -> None:
+    """They have no text; status would ask for it after each forgetting."""
+    learn(store, work("a"))
+    do(store, Selection(session_id="a"))
+
+    with store.evidence() as evidence:
+        assert evidence.remarks_to_redact() == []
+    assert store.to_redact() == ToRedact(sessions=0, remarks=0)
+
+
+def test_turns_that_wait_are_marked_with_what_is_stored(store: PostgresStore) -> None:
+    """They are in the agent's log, too."""
+    forget(Selection(session_id="a"), store, waiting=[work("a")], is_dry_run=True)
+    assert save_turns([work("a")], store) == [Saved.ADDED]
+
+    forget(Selection(session_id="a"), store, waiting=[work("b")])
+
+    assert save_turns([work("a"), work("b"), work("c")], store) == [Saved.UNCHANGED, Saved.UNCHANGED, Saved.ADDED]
 
 
 @pytest.mark.parametrize(

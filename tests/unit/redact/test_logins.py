@@ -46,3 +46,21 @@ def test_the_account_beside_a_secret_is_masked_too() -> None:
 )
 def test_talk_about_passwords_stays(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["la contraseña es {}", "пароль: {}", "密码是 {}", "密码：{}", "パスワードは {}", "le mot de passe est {} , merci"],
+)
+def test_a_password_is_recognised_in_other_languages(text: str) -> None:
+    password = "hunter2!" + "Blue"
+
+    assert password not in redact(text.format(password))
+    assert redact(text.format("$PASSWORD")) == text.format("$PASSWORD")
+
+
+@pytest.mark.parametrize(
+    "text", ["la contraseña es obligatoria", "пароль не нужен", "パスワードは必要ありません", "密码是必填项"]
+)
+def test_words_about_passwords_stay_in_other_languages(text: str) -> None:
+    assert redact(text) == text

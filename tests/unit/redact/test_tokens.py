@@ -47,3 +47,13 @@ def test_a_token_is_masked_in_an_address(text: str) -> None:
 )
 def test_ordinary_addresses_stay(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize("start", ["tskey-auth-", "phc_", "nfp_", "sbp_", "dp.pt."])
+def test_tokens_of_newer_services_are_masked(start: str) -> None:
+    assert redact(f"use {start}{TOKEN} here") == f"use {MASK} here"
+
+
+def test_a_cookie_on_a_command_line_is_masked() -> None:
+    assert TOKEN not in redact(f"curl -b 'sid={TOKEN}' https://example.com")
+    assert redact("curl -b cookies.txt https://example.com") == "curl -b cookies.txt https://example.com"

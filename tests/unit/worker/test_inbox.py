@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from behavior_plugin.agents import read_record
 from behavior_plugin.api import Backlog
 from behavior_plugin.capture import spool
 from behavior_plugin.model import Event, EventKind
+from behavior_plugin.store import Selection
 from behavior_plugin.worker import dead_letters
 from behavior_plugin.worker.inbox import BATCH, RECORDS_AT_A_TIME, Inbox, backlog, oldest
+from behavior_plugin.worker.waiting import forget_waiting
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +131,18 @@ def test_a_new_worker_restores_the_filed_sessions() -> None:
     assert [event.name for event in inbox.events(session)] == [
         *("SessionStart", "UserPromptSubmit", "PostToolUse", "PostToolUse", "SessionEnd")
     ]
+
+
+def test_sessions_that_wait_can_be_spared() -> None:
+    """The settings let old work go; an open session is not old, whenever it has begun."""
+    put("SessionStart", "s")
+    inbox = filed_inbox()
+    tomorrow = Selection(until=datetime.now(UTC) + timedelta(days=1))
+
+    assert forget_waiting(inbox, tomorrow, only_letters=True).session_ids == frozenset()
+    assert len(inbox.sessions) == 1
+    assert forget_waiting(inbox, tomorrow).session_ids == {"s"}
+    assert inbox.sessions == {}
 
 
 def test_calls_alone_are_a_session_too() -> None:

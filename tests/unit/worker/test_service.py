@@ -75,6 +75,8 @@ class FakeLearner:
 
     discarded: list[str] = field(default_factory=list)
     idle_s: list[float | None] = field(default_factory=list)
+    # What was forgotten: whether in a dry run, and only letters.
+    forgot: list[tuple[bool, bool]] = field(default_factory=list)
     # The turns of open sessions.
     open: dict[str, list[Turn]] = field(default_factory=dict)
 
@@ -91,7 +93,8 @@ class FakeLearner:
     def discard(self, session_id: str) -> None:
         self.discarded.append(session_id)
 
-    def forget_waiting(self, selection: Selection, *, is_dry_run: bool) -> Waiting:
+    def forget_waiting(self, selection: Selection, *, is_dry_run: bool, only_letters: bool) -> Waiting:
+        self.forgot.append((is_dry_run, only_letters))
         return Waiting()
 
 
@@ -630,6 +633,16 @@ def test_forget_empties_the_spool_even_if_the_store_fails() -> None:
         worker.service.forget_session(api.ForgetSession(session_id="s"))
 
     assert worker.learner.discarded == ["s"]
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_only_a_person_forgets_what_waits(is_asked: bool) -> None:
+    """An open session may have begun before what the settings keep, and what it does today is to be learned."""
+    worker = Worker()
+
+    worker.service.forgetter.run(Selection(until=START), worker.db, is_marked=is_asked)
+
+    assert worker.learner.forgot == [(True, not is_asked), (False, not is_asked)]
 
 
 def test_forgetting_needs_a_session() -> None:
