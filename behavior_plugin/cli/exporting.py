@@ -17,7 +17,6 @@ from behavior_plugin.cli.connections import exclusive_owner_connection
 from behavior_plugin.cli.forgetting import counted_as
 from behavior_plugin.cli.output import json_option, print_result, progress
 from behavior_plugin.errors import BehaviorError
-from behavior_plugin.recall.wording import plural
 from behavior_plugin.worker.client import Client
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def export(file: str, force: bool, as_json: bool) -> None:
             counts[kind] = counts.get(kind, 0) + 1
     text = f"{', '.join(_counted(counts))} in {file}."
     if waiting.open_sessions:
+        from behavior_plugin.recall.wording import plural
+
         text += f"\n{plural(waiting.open_sessions, 'open session')} not in it."
     if file == "-":
         click.echo(text, err=True)

@@ -11,8 +11,6 @@ import click
 from behavior_plugin import api
 from behavior_plugin.cli.output import json_option, print_result
 from behavior_plugin.cli.since import Since, since_option
-from behavior_plugin.recall.quoting import quote, said
-from behavior_plugin.recall.wording import plural
 from behavior_plugin.worker.client import FORGET_S, Client
 
 MAX_TRIGGER_CHARS, MAX_PROJECT_CHARS = 70, 70
@@ -103,6 +101,9 @@ def _ask(report: api.ForgetReport, request: api.Forget, *, as_json: bool) -> Non
 
 
 def _text(report: api.ForgetReport, request: api.Forget, *, is_applied: bool, is_asking: bool = False) -> str:
+    # Imported here: it is heavy, and commands that only ask for help should start fast.
+    from behavior_plugin.recall.wording import plural
+
     if report.is_empty:
         hints = (WHOLE_ID if request.session_id else "", WHOLE_NAME if request.project else "")
         return " ".join(filter(None, (NOTHING, *hints)))
@@ -136,5 +137,7 @@ def counted_as(count: int, text: str) -> str:
 
 
 def _example(work: api.ForgottenWork) -> str:
+    from behavior_plugin.recall.quoting import quote, said
+
     where = quote(work.project, MAX_PROJECT_CHARS) if work.project else "no project"
     return f"  {work.started_at:%Y-%m-%d}  {where}: {said(work.trigger, MAX_TRIGGER_CHARS)}"
