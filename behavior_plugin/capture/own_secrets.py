@@ -9,6 +9,8 @@ import os
 MASK = b"[REDACTED]"
 # A shorter value, or one without a digit among its letters, may be an ordinary word of the call.
 MIN_CHARS = 8
+# All searches together read no more than so much, a few tenths of a second: a hook that takes longer loses the event.
+MAX_SEARCHED_BYTES = 256 * 1024 * 1024
 _ENDINGS = (
     *("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "CREDENTIALS"),
     *("_PAT", "_PW", "_PWD", "_AUTH", "KEY_BASE"),
@@ -21,9 +23,10 @@ _PLACES = ("session_id", "transcript_path", "cwd", "prompt_id", "turn_id", "agen
 def mask(payload):
     """The payload of a call without the values of variables like *_KEY, *_TOKEN, *_SECRET, *_PASSWORD."""
     secrets = {value for name, value in os.environ.items() if name.upper().endswith(_ENDINGS) and _is_secret(value)}
-    found = [value for value in secrets if any(form in payload for form in _forms(value))]
     # The longest first: one may be a part of another, whose rest would stay.
-    return _masked(payload, sorted(found, key=len, reverse=True)) if found else payload
+    searched = sorted(secrets, key=len, reverse=True)[: 1 + MAX_SEARCHED_BYTES // (len(payload) + 1)]
+    found = [value for value in searched if any(form in payload for form in _forms(value))]
+    return _masked(payload, found) if found else payload
 
 
 def _is_secret(value):

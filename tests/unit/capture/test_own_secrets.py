@@ -108,6 +108,16 @@ def test_what_cannot_be_read_is_masked_too(monkeypatch: pytest.MonkeyPatch) -> N
         assert VALUE.encode() not in own_secrets.mask(payload)
 
 
+def test_searching_a_large_call_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook that takes too long loses the event; the longest values are the likeliest secrets."""
+    payload = call(f"deploy shorter7-one {VALUE}")
+    monkeypatch.setattr(own_secrets, "MAX_SEARCHED_BYTES", len(payload))
+    monkeypatch.setenv("ACME_TOKEN", VALUE)
+    monkeypatch.setenv("OTHER_TOKEN", "shorter7-one")
+
+    assert own_secrets.mask(payload) == payload.replace(VALUE.encode(), b"[REDACTED]")
+
+
 def test_the_id_of_the_session_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the call would belong to no session."""
     monkeypatch.setenv("AGENT_SESSION_KEY", "123e4567-e89b")
